@@ -1,0 +1,128 @@
+//! The engine's handle: a channel to the device thread, which owns the weights and drives every picture.
+
+use std::path::PathBuf;
+
+use image::RgbImage;
+
+use crate::{error::InferenceError, task::{ImageSize, Seed, Task}};
+
+/// Where to compute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeviceChoice {
+    /// The processor.
+    Cpu,
+    /// The n-th CUDA device; needs the `cuda` feature.
+    Cuda(usize),
+}
+
+/// The type of the weights and activations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Precision {
+    /// 32-bit floats.
+    F32,
+    /// bfloat16; CUDA only.
+    Bf16,
+}
+
+/// What the engine loads and how it runs.
+#[derive(Clone, Debug)]
+pub struct EngineConfig {
+    /// A Hugging Face (diffusers) folder.
+    pub model_dir: PathBuf,
+    /// A super-resolution network (`.safetensors`), if there is one.
+    pub upscaler: Option<PathBuf>,
+    /// Where to compute.
+    pub device: DeviceChoice,
+    /// Type of weights and activations.
+    pub precision: Precision,
+    /// Most network rows in one batch (a guided picture takes two).
+    pub max_batch_rows: usize,
+    /// A preview every so many steps; 0 for none.
+    pub preview_every: u32,
+}
+
+/// What a loaded model is and what suits it.
+#[derive(Clone, Debug)]
+pub struct ModelInfo {
+    /// The folder's name.
+    pub name: String,
+    /// The size that the model was trained at.
+    pub native_size: ImageSize,
+    /// Widths and heights must be a multiple of this.
+    pub size_multiple: u32,
+    /// Enlargement of the super-resolution network, if one is loaded.
+    pub upscale_factor: Option<u32>,
+    /// Network parameters, all parts together.
+    pub n_parameters: u64,
+    /// For people, such as `cpu (f32)`.
+    pub device: String,
+}
+
+/// One task handed to the engine.
+#[derive(Clone, Debug)]
+pub struct Submission {
+    /// What to make.
+    pub task: Task,
+    /// Pixels of the task's source picture; required by the kinds that have one.
+    pub source: Option<RgbImage>,
+}
+
+/// What the engine tells about a task while it runs. Exactly one of `Done` and `Failed` comes last, unless the task was dropped.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// Steps done, all pictures together.
+    Progress(Progress),
+    /// What picture `index` looks like after `step` steps: the estimate of its end, one pixel a latent.
+    Preview {
+        /// Which picture of the task.
+        index: u32,
+        /// Steps done for it.
+        step: u32,
+        /// Width and height are the latents'.
+        image: RgbImage,
+    },
+    /// A finished picture.
+    Image(FinishedImage),
+    /// All pictures were sent.
+    Done(Usage),
+    /// The task cannot be finished; pictures sent before stay good.
+    Failed(std::sync::Arc<InferenceError>),
+}
+
+/// Steps done by all pictures of a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Steps done.
+    pub done: u32,
+    /// Steps in all.
+    pub total: u32,
+}
+
+/// A finished picture and the seed that it was drawn from.
+#[derive(Clone, Debug)]
+pub struct FinishedImage {
+    /// Which picture of the task.
+    pub index: u32,
+    /// `task.seed + index`.
+    pub seed: Seed,
+    /// The picture.
+    pub image: RgbImage,
+}
+
+/// What a task really cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Usage {
+    /// Network rows run × megapixels (the unit of quotas).
+    pub row_megapixels: f64,
+}
+
+/// What the device thread has done since it started; for `/info`, tests and benchmarks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EngineStats {
+    /// U-Net calls.
+    pub n_network_calls: u64,
+    /// Rows in those calls.
+    pub n_network_rows: u64,
+    /// Pictures on their way now.
+    pub n_active: u64,
+}

@@ -1,0 +1,133 @@
+//! What can go wrong between a task and its pictures.
+
+use std::path::PathBuf;
+
+/// What can go wrong between a task and its pictures. Each message names the file or the value.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum InferenceError {
+    /// A part of the model's folder is missing.
+    #[error("{path} is missing; a model folder holds model_index.json, unet/, vae/, text_encoder/, tokenizer/ and scheduler/")]
+    Missing {
+        /// The file or folder.
+        path: PathBuf,
+    },
+    /// A file cannot be read or is not what its name says.
+    #[error("{path} cannot be read: {reason}")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The weights do not fit the configuration beside them.
+    #[error("{path}: `{tensor}` has shape {found:?}, the model needs {expected:?}")]
+    WrongShape {
+        /// The weights' file.
+        path: PathBuf,
+        /// The tensor's name.
+        tensor: String,
+        /// Its shape.
+        found: Vec<usize>,
+        /// The shape that the configuration asks for.
+        expected: Vec<usize>,
+    },
+    /// The weights lack a tensor.
+    #[error("{path} has no `{tensor}`")]
+    MissingTensor {
+        /// The weights' file.
+        path: PathBuf,
+        /// The tensor's name.
+        tensor: String,
+    },
+    /// The configuration asks for something that the engine does not have.
+    #[error("{path}: {what} is not supported")]
+    Unsupported {
+        /// The configuration file.
+        path: PathBuf,
+        /// What it asks for.
+        what: String,
+    },
+    /// The device cannot be used.
+    #[error("device {device}: {reason}")]
+    Device {
+        /// The device.
+        device: String,
+        /// Why not.
+        reason: String,
+    },
+    /// A task's value is out of range.
+    #[error("{0}")]
+    InvalidTask(#[from] InvalidTask),
+    /// A picture turned into something that is not a number.
+    #[error("picture {index} became not-a-number at step {step}; try another seed or lower guidance")]
+    NotANumber {
+        /// Which picture.
+        index: u32,
+        /// Steps done.
+        step: u32,
+    },
+    /// The tensor library failed.
+    #[error("computing failed")]
+    Compute(#[from] candle_core::Error),
+    /// The device thread has ended.
+    #[error("the engine has stopped")]
+    Stopped,
+}
+
+/// Why a task is refused: which value, and what it may be.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum InvalidTask {
+    /// Steps out of range.
+    #[error("steps must be 1 to {max}, not {found}")]
+    Steps {
+        /// The value.
+        found: u32,
+        /// The largest.
+        max: u32,
+    },
+    /// Guidance out of range.
+    #[error("guidance must be 1 to {max}, not {found}")]
+    Guidance {
+        /// The value.
+        found: f64,
+        /// The largest.
+        max: f64,
+    },
+    /// Strength out of range.
+    #[error("strength must be above 0 and at most 1, not {0}")]
+    Strength(f64),
+    /// Too many or no pictures.
+    #[error("the number of pictures must be 1 to {max}, not {found}")]
+    Count {
+        /// The value.
+        found: u32,
+        /// The largest.
+        max: u32,
+    },
+    /// Not a size that the model can draw.
+    #[error("{width}×{height} cannot be drawn: sides must be multiples of {multiple} from {min} to {max}")]
+    Size {
+        /// Width in pixels.
+        width: u32,
+        /// Height in pixels.
+        height: u32,
+        /// Sides must be a multiple of this.
+        multiple: u32,
+        /// Smallest side.
+        min: u32,
+        /// Largest side.
+        max: u32,
+    },
+    /// The submission has no source picture, or one of another size.
+    #[error("the source picture is missing or not {width}×{height}")]
+    Source {
+        /// Width that the task says.
+        width: u32,
+        /// Height that the task says.
+        height: u32,
+    },
+    /// No super-resolution network is loaded.
+    #[error("no super-resolution network is loaded")]
+    NoUpscaler,
+}
