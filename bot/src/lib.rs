@@ -1,1 +1,3 @@
-//! placeholder
+//! Atelier's bot: who may ask, and how it answers.
+
+pub mod config;

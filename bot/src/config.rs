@@ -1,0 +1,316 @@
+//! The configuration file: every key, its default and its range. `config.example.toml` shows all of it and a test compares the two.
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, bail};
+use inference::{
+    engine::{DeviceChoice, Precision},
+    sampler::Sampler,
+    schedule::ScheduleKind,
+};
+use serde::Deserialize;
+
+/// All of the configuration.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// How to reach Discord.
+    pub discord: DiscordConfig,
+    /// What to draw with.
+    pub model: ModelConfig,
+    /// What a picture is like when nobody says otherwise.
+    pub defaults: DefaultsConfig,
+    /// Who may have how much.
+    pub limits: LimitsConfig,
+    /// How the engine works.
+    pub engine: EngineSection,
+    /// Where things are kept.
+    pub data: DataConfig,
+    /// The stand-in.
+    pub sandbox: SandboxSection,
+}
+
+/// `[discord]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DiscordConfig {
+    /// Address of a stand-in on loopback; empty for Discord itself.
+    pub api_url: String,
+    /// Milliseconds between two edits of one job's progress.
+    pub progress_interval_ms: u64,
+}
+
+/// `[model]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ModelConfig {
+    /// A diffusers folder; empty for the starter model.
+    pub path: PathBuf,
+    /// A super-resolution network; empty for the built-in one.
+    pub upscaler: PathBuf,
+    /// `cpu` or `cuda:N`.
+    pub device: String,
+    /// `f32` or `bf16`.
+    pub precision: String,
+}
+
+/// `[defaults]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DefaultsConfig {
+    /// Denoising steps.
+    pub steps: u32,
+    /// Guidance scale; 0 for the model's own.
+    pub guidance_scale: f64,
+    /// Sampler.
+    pub sampler: Sampler,
+    /// Schedule.
+    pub schedule: ScheduleKind,
+    /// Pictures of one `/imagine`.
+    pub n_images: u32,
+    /// Strength of V1 to V4.
+    pub variation_strength: f64,
+}
+
+/// `[limits]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LimitsConfig {
+    /// Row-megapixels of a guild a day.
+    pub daily_row_megapixels: f64,
+    /// Queued and running jobs of a user.
+    pub max_active_per_user: u32,
+    /// Queued jobs of a guild.
+    pub max_queued_per_guild: u32,
+    /// Queued jobs of all guilds.
+    pub max_queued: u32,
+    /// Steps that a person may ask for.
+    pub max_steps: u32,
+}
+
+/// `[engine]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EngineSection {
+    /// Most rows in a batch.
+    pub max_batch_rows: usize,
+    /// Jobs drawn at the same time.
+    pub max_running_jobs: usize,
+    /// A preview every so many steps.
+    pub preview_every: u32,
+}
+
+/// `[data]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DataConfig {
+    /// Folder of the database and the pictures.
+    pub dir: PathBuf,
+    /// Free space below which new jobs are refused, in mebibytes.
+    pub min_free_mib: u64,
+}
+
+/// `[sandbox]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SandboxSection {
+    /// Where the stand-in listens.
+    pub listen: SocketAddr,
+    /// Milliseconds between two edits of one job's progress.
+    pub progress_interval_ms: u64,
+}
+
+impl Default for DiscordConfig {
+    fn default() -> Self {
+        Self { api_url: String::new(), progress_interval_ms: 2000 }
+    }
+}
+
+impl Default for ModelConfig {
+    fn default() -> Self {
+        Self { path: PathBuf::new(), upscaler: PathBuf::new(), device: "cpu".into(), precision: "f32".into() }
+    }
+}
+
+impl Default for DefaultsConfig {
+    fn default() -> Self {
+        Self {
+            steps: 25,
+            guidance_scale: 0.0,
+            sampler: Sampler::DpmPp2M,
+            schedule: ScheduleKind::Normal,
+            n_images: 4,
+            variation_strength: 0.6,
+        }
+    }
+}
+
+impl Default for LimitsConfig {
+    fn default() -> Self {
+        Self { daily_row_megapixels: 20_000.0, max_active_per_user: 3, max_queued_per_guild: 50, max_queued: 500, max_steps: 100 }
+    }
+}
+
+impl Default for EngineSection {
+    fn default() -> Self {
+        Self { max_batch_rows: 16, max_running_jobs: 4, preview_every: 3 }
+    }
+}
+
+impl Default for DataConfig {
+    fn default() -> Self {
+        Self { dir: "./atelier-data".into(), min_free_mib: 256 }
+    }
+}
+
+impl Default for SandboxSection {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8420)), progress_interval_ms: 400 }
+    }
+}
+
+impl Config {
+    /// Reads and checks a file; without one, the defaults.
+    ///
+    /// # Errors
+    /// The file cannot be read, has an unknown key or a value out of range; the message names the file and the key.
+    pub fn load(path: Option<&Path>) -> anyhow::Result<Self> {
+        let Some(path) = path else { return Ok(Self::default()) };
+        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read the configuration {}", path.display()))?;
+        Self::parse(&text).with_context(|| format!("the configuration {}", path.display()))
+    }
+
+    /// Reads and checks a configuration's text.
+    ///
+    /// # Errors
+    /// An unknown key, a wrong type or a value out of range.
+    pub fn parse(text: &str) -> anyhow::Result<Self> {
+        let config: Self = toml::from_str(text)?;
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> anyhow::Result<()> {
+        let Self { defaults, limits, engine, .. } = self;
+        range("defaults.steps", defaults.steps, 1, limits.max_steps)?;
+        range("limits.max_steps", limits.max_steps, 1, 150)?;
+        range("defaults.n_images", defaults.n_images, 1, 4)?;
+        range("engine.max_batch_rows", engine.max_batch_rows, 2, 1024)?;
+        range("engine.max_running_jobs", engine.max_running_jobs, 1, 256)?;
+        range("limits.max_active_per_user", limits.max_active_per_user, 1, 1000)?;
+        range("limits.max_queued_per_guild", limits.max_queued_per_guild, 1, 100_000)?;
+        range("limits.max_queued", limits.max_queued, 1, 1_000_000)?;
+        if defaults.guidance_scale != 0.0 && !(1.0..=30.0).contains(&defaults.guidance_scale) {
+            bail!("`defaults.guidance_scale` is {}; it must be 0 (the model's own) or 1 to 30", defaults.guidance_scale);
+        }
+        if !(defaults.variation_strength > 0.0 && defaults.variation_strength <= 1.0) {
+            bail!("`defaults.variation_strength` is {}; it must be above 0 and at most 1", defaults.variation_strength);
+        }
+        if !(limits.daily_row_megapixels.is_finite() && limits.daily_row_megapixels >= 0.0) {
+            bail!("`limits.daily_row_megapixels` is {}; it must be a number from 0", limits.daily_row_megapixels);
+        }
+        if !self.sandbox.listen.ip().is_loopback() {
+            bail!("`sandbox.listen` is {}; the sandbox listens on loopback only, such as 127.0.0.1:8420", self.sandbox.listen);
+        }
+        self.device()?;
+        self.precision()?;
+        Ok(())
+    }
+
+    /// The device to compute on.
+    ///
+    /// # Errors
+    /// Not `cpu` or `cuda:N`.
+    pub fn device(&self) -> anyhow::Result<DeviceChoice> {
+        parse_device(&self.model.device).with_context(|| format!("`model.device` is \"{}\"", self.model.device))
+    }
+
+    /// The type of weights and activations.
+    ///
+    /// # Errors
+    /// Not `f32` or `bf16`.
+    pub fn precision(&self) -> anyhow::Result<Precision> {
+        parse_precision(&self.model.precision).with_context(|| format!("`model.precision` is \"{}\"", self.model.precision))
+    }
+}
+
+/// Reads `cpu` or `cuda:N`.
+///
+/// # Errors
+/// Anything else.
+pub fn parse_device(text: &str) -> anyhow::Result<DeviceChoice> {
+    match text.split_once(':') {
+        None if text == "cpu" => Ok(DeviceChoice::Cpu),
+        None if text == "cuda" => Ok(DeviceChoice::Cuda(0)),
+        Some(("cuda", ordinal)) => Ok(DeviceChoice::Cuda(ordinal.parse().context("the device must be cpu or cuda:N")?)),
+        _ => bail!("the device must be cpu or cuda:N"),
+    }
+}
+
+/// Reads `f32` or `bf16`.
+///
+/// # Errors
+/// Anything else.
+pub fn parse_precision(text: &str) -> anyhow::Result<Precision> {
+    match text {
+        "f32" => Ok(Precision::F32),
+        "bf16" => Ok(Precision::Bf16),
+        _ => bail!("the precision must be f32 or bf16"),
+    }
+}
+
+fn range<T: PartialOrd + std::fmt::Display>(key: &str, value: T, min: T, max: T) -> anyhow::Result<()> {
+    if value < min || value > max {
+        bail!("`{key}` is {value}; it must be {min} to {max}");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EXAMPLE: &str = include_str!("../../config.example.toml");
+
+    #[test]
+    fn the_example_shows_every_key_with_its_default() {
+        assert_eq!(Config::parse(EXAMPLE).expect("the example is valid"), Config::default());
+        let example: toml::Table = toml::from_str(EXAMPLE).expect("the example is TOML");
+        for (section, keys) in &example {
+            for key in keys.as_table().expect("a section").keys() {
+                let without = EXAMPLE.lines().filter(|line| !line.starts_with(&format!("{key} ="))).collect::<Vec<_>>().join("\n");
+                assert!(Config::parse(&without).is_ok(), "{section}.{key} has a default");
+            }
+        }
+    }
+
+    #[test]
+    fn the_example_lacks_no_key() {
+        // Every field of the sections is a key of the example: the fields are read from this file.
+        let source = include_str!("config.rs");
+        let fields = source.lines().take_while(|line| !line.starts_with("impl Default"));
+        for field in fields.filter_map(|line| line.strip_prefix("    pub ")?.split_once(':')).map(|(name, _)| name) {
+            let is_there = EXAMPLE.lines().any(|line| line.starts_with(&format!("{field} =")) || line == format!("[{field}]"));
+            assert!(is_there, "config.example.toml lacks `{field}`");
+        }
+    }
+
+    fn check_error(text: &str, expected: &str) {
+        let error = format!("{:#}", Config::parse(text).expect_err("the text is wrong"));
+        assert!(error.contains(expected), "{error}");
+    }
+
+    #[test]
+    fn wrong_values_are_named() {
+        check_error("[model]\npaht = \"x\"", "unknown field `paht`");
+        check_error("[modle]\npath = \"x\"", "unknown field `modle`");
+        check_error("[defaults]\nsteps = 0", "`defaults.steps` is 0; it must be 1 to 100");
+        check_error("[defaults]\nguidance_scale = 0.5", "`defaults.guidance_scale` is 0.5");
+        check_error("[defaults]\nsampler = \"eular\"", "unknown variant `eular`");
+        check_error("[model]\ndevice = \"gpu\"", "`model.device` is \"gpu\": the device must be cpu or cuda:N");
+        check_error("[sandbox]\nlisten = \"0.0.0.0:8420\"", "loopback only");
+    }
+}
