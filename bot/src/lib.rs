@@ -1,3 +1,22 @@
 //! Atelier's bot: who may ask, and how it answers.
 
+pub mod answer;
+pub mod app;
+pub mod buttons;
+pub mod commands;
 pub mod config;
+mod delivery;
+pub mod discord;
+pub mod dispatcher;
+pub mod enqueue;
+pub mod error;
+pub mod grid;
+mod limits;
+pub mod live;
+pub mod messages;
+pub mod models;
+mod disk;
+mod progress;
+pub mod prompt;
+mod random;
+mod render;

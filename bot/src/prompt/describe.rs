@@ -1,0 +1,52 @@
+//! A task as the parameters that give it again.
+
+use inference::task::{ImageSize, TextToImage};
+
+use super::{Aspect, ParseContext, names, size_of_aspect};
+
+/// Aspects that people know; the first that gives a size names it.
+const COMMON: [(u64, u64); 10] = [(1, 1), (3, 2), (16, 9), (4, 3), (5, 4), (2, 1), (21, 9), (3, 1), (7, 1), (14, 1)];
+/// Longest side in the search for an aspect that nobody knows by name.
+const MAX_TERM: u64 = 64;
+
+/// The parameters that, after the prompt, give this task again: what differs from the defaults, and always the seed.
+///
+/// A size that no aspect gives (the command line may ask for any) is named by its own aspect, which gives the nearest size.
+pub fn describe(task: &TextToImage, context: &ParseContext) -> String {
+    let mut parts = Vec::new();
+    if task.size != context.native_size {
+        parts.extend(aspect_of_size(task.size, context).map(|aspect| format!("--ar {aspect}")));
+    }
+    if task.steps != context.steps {
+        parts.push(format!("--steps {}", task.steps));
+    }
+    if task.guidance_scale != context.guidance_scale {
+        parts.push(format!("--cfg {}", task.guidance_scale));
+    }
+    if task.sampler != context.sampler {
+        parts.push(format!("--sampler {}", names::sampler_name(task.sampler)));
+    }
+    if task.schedule != context.schedule {
+        parts.push(format!("--schedule {}", names::schedule_name(task.schedule)));
+    }
+    if task.n_images != context.n_images {
+        parts.push(format!("--images {}", task.n_images));
+    }
+    parts.push(format!("--seed {}", task.seed));
+    if let Some(negative_prompt) = &task.negative_prompt {
+        parts.push(format!("--no {negative_prompt}"));
+    }
+    parts.join(" ")
+}
+
+fn aspect_of_size(size: ImageSize, context: &ParseContext) -> Option<Aspect> {
+    let gives_size = |aspect: &Aspect| size_of_aspect(*aspect, context) == size;
+    let own = Aspect::new(size.width.into(), size.height.into());
+    let turned = |(width, height): (u64, u64)| if size.width < size.height { (height, width) } else { (width, height) };
+    let common = COMMON.into_iter().map(turned).filter_map(|(width, height)| Aspect::new(width, height));
+    common.chain(own).find(gives_size).or_else(|| {
+        // Only near the longest side does a size's own aspect give another size.
+        let terms = (1..=MAX_TERM).flat_map(|short| (short..=MAX_TERM).map(move |long| (long, short)));
+        terms.map(turned).filter_map(|(width, height)| Aspect::new(width, height)).find(gives_size).or(own)
+    })
+}

@@ -1,0 +1,123 @@
+//! What is wrong with a prompt, in one sentence that its writer can act on.
+
+use super::{MAX_CHARACTERS, MAX_IMAGES, SAMPLERS, SCHEDULES, names::list, size::MAX_ASPECT, split::EXAMPLES};
+
+/// What is wrong with a prompt. `shown` is what was written, such as `--ar 0:2` or `aspect: 0:2`.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PromptError {
+    /// There are no words outside the parameters.
+    #[error("the prompt is empty: say what to draw, such as `a fox in snow`")]
+    Empty,
+    /// Too many characters.
+    #[error("the {what} has {found} characters: {MAX_CHARACTERS} is the most")]
+    TooLong {
+        /// `prompt` or `negative prompt`.
+        what: &'static str,
+        /// Characters.
+        found: usize,
+    },
+    /// No parameter has this name.
+    #[error("`{name}` is not a parameter{}", hint(*near))]
+    Unknown {
+        /// The name with its dashes.
+        name: String,
+        /// The known name that is most like it, if one is.
+        near: Option<&'static str>,
+    },
+    /// A parameter stands alone.
+    #[error("`--{name}` needs a value, such as `{}`", example(name))]
+    NoValue {
+        /// The name without dashes.
+        name: &'static str,
+    },
+    /// Words behind a parameter's value.
+    #[error("`{words}` stands after `{after}`: write the prompt first and the parameters last")]
+    Stray {
+        /// The words.
+        words: String,
+        /// The parameter before them.
+        after: String,
+    },
+    /// The negative prompt of an option holds a parameter.
+    #[error("`{name}` stands in the negative prompt: write parameters after the prompt")]
+    InNegative {
+        /// The parameter with its dashes.
+        name: String,
+    },
+    /// One option, two values.
+    #[error("`{first}` and `{second}` contradict each other: keep one")]
+    Twice {
+        /// What came first.
+        first: String,
+        /// What came second.
+        second: String,
+    },
+    /// Not two whole numbers.
+    #[error("`{shown}`: the aspect must be two whole numbers, such as 3:2")]
+    NotAnAspect {
+        /// What was written.
+        shown: String,
+    },
+    /// A side below 1.
+    #[error("`{shown}`: both sides must be at least 1")]
+    AspectSide {
+        /// What was written.
+        shown: String,
+    },
+    /// Too wide or too tall.
+    #[error("`{shown}`: {MAX_ASPECT}:1 is the limit, either way")]
+    AspectLimit {
+        /// What was written.
+        shown: String,
+    },
+    /// Not a seed.
+    #[error("`{shown}`: the seed must be a whole number from 0 to {max}")]
+    Seed {
+        /// What was written.
+        shown: String,
+        /// Largest seed.
+        max: u64,
+    },
+    /// Not a number of steps.
+    #[error("`{shown}`: the steps must be a whole number from 1 to {max}")]
+    Steps {
+        /// What was written.
+        shown: String,
+        /// Most steps.
+        max: u32,
+    },
+    /// Not a guidance scale.
+    #[error("`{shown}`: the guidance must be a number from 1 to 30")]
+    Guidance {
+        /// What was written.
+        shown: String,
+    },
+    /// Not a number of pictures.
+    #[error("`{shown}`: the number of pictures must be 1 to {MAX_IMAGES}")]
+    Images {
+        /// What was written.
+        shown: String,
+    },
+    /// Not a sampler.
+    #[error("`{shown}`: the sampler must be {}", list(&SAMPLERS.map(super::sampler_name)))]
+    Sampler {
+        /// What was written.
+        shown: String,
+    },
+    /// Not a schedule.
+    #[error("`{shown}`: the schedule must be {}", list(&SCHEDULES.map(super::schedule_name)))]
+    Schedule {
+        /// What was written.
+        shown: String,
+    },
+}
+
+fn hint(near: Option<&str>) -> String {
+    near.map_or_else(String::new, |near| format!(": did you mean `--{near}`?"))
+}
+
+fn example(name: &str) -> String {
+    let value = EXAMPLES.iter().find(|(spelling, ..)| *spelling == name).map_or("…", |(_, _, value)| value);
+    format!("--{name} {value}")
+}

@@ -1,0 +1,115 @@
+//! A line as the prompt's words and the parameters after them.
+
+use super::PromptError;
+
+/// Which option a parameter sets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Key {
+    Negative,
+    Aspect,
+    Seed,
+    Steps,
+    Guidance,
+    Sampler,
+    Schedule,
+    Images,
+}
+
+/// Every spelling of every parameter, and a value to show.
+pub(super) const EXAMPLES: [(&str, Key, &str); 12] = [
+    ("no", Key::Negative, "text, people"),
+    ("negative", Key::Negative, "text, people"),
+    ("neg", Key::Negative, "text, people"),
+    ("ar", Key::Aspect, "3:2"),
+    ("aspect", Key::Aspect, "3:2"),
+    ("seed", Key::Seed, "7"),
+    ("steps", Key::Steps, "30"),
+    ("cfg", Key::Guidance, "7.5"),
+    ("guidance", Key::Guidance, "7.5"),
+    ("sampler", Key::Sampler, "euler"),
+    ("schedule", Key::Schedule, "karras"),
+    ("images", Key::Images, "2"),
+];
+
+/// One option as it was written.
+#[derive(Debug)]
+pub(super) struct Given {
+    pub(super) key: Key,
+    pub(super) value: String,
+    /// How an error names it.
+    pub(super) shown: String,
+}
+
+/// Drops control characters and makes every run of white space one space.
+pub(super) fn clean(text: &str) -> String {
+    let printable: String = text.chars().filter(|c| c.is_whitespace() || !c.is_control()).collect();
+    printable.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The prompt, and the parameters in their order.
+pub(super) fn split(line: &str) -> Result<(String, Vec<Given>), PromptError> {
+    let line = clean(line);
+    let mut words = line.split(' ').peekable();
+    let prompt = take_text(&mut words).join(" ");
+    let mut parameters = Vec::new();
+    while let Some(word) = words.next() {
+        parameters.push(parameter(word, take_text(&mut words))?);
+    }
+    Ok((prompt, parameters))
+}
+
+/// The first parameter in a text, with its dashes.
+pub(super) fn first_parameter(text: &str) -> Option<String> {
+    clean(text).split(' ').find_map(parameter_name).map(|name| format!("--{name}"))
+}
+
+/// The words up to the next parameter.
+fn take_text<'a>(words: &mut std::iter::Peekable<std::str::Split<'a, char>>) -> Vec<&'a str> {
+    std::iter::from_fn(|| words.next_if(|word| parameter_name(word).is_none())).collect()
+}
+
+/// What follows the dashes of a parameter. An em dash begins one only before a letter: people write it between words too.
+fn parameter_name(word: &str) -> Option<&str> {
+    let (name, is_start): (_, fn(char) -> bool) = match word.strip_prefix("--") {
+        Some(name) => (name, char::is_alphanumeric),
+        None => (word.strip_prefix('—')?, |c| c.is_ascii_alphabetic()),
+    };
+    name.starts_with(is_start).then_some(name)
+}
+
+fn parameter(word: &str, mut values: Vec<&str>) -> Result<Given, PromptError> {
+    let name = parameter_name(word).unwrap_or(word);
+    // `--seed=7` is `--seed 7`.
+    let name = match name.split_once('=') {
+        Some((name, value)) => {
+            values.insert(0, value);
+            name
+        }
+        None => name,
+    }
+    .to_lowercase();
+    let Some(&(name, key, _)) = EXAMPLES.iter().find(|(spelling, ..)| *spelling == name) else {
+        return Err(PromptError::Unknown { near: nearest(&name), name: format!("--{name}") });
+    };
+    let n_values = if key == Key::Negative { values.len() } else { 1 };
+    let value = values.iter().take(n_values).copied().collect::<Vec<_>>().join(" ");
+    if value.is_empty() {
+        return Err(PromptError::NoValue { name });
+    }
+    let shown = format!("--{name} {value}");
+    if values.len() > n_values {
+        return Err(PromptError::Stray { words: values[n_values..].join(" "), after: shown });
+    }
+    Ok(Given { key, value, shown })
+}
+
+/// The known name with the fewest slips of the finger, if they are at most a third of the letters (or one).
+fn nearest(name: &str) -> Option<&'static str> {
+    let most = (name.chars().count() / 3).max(1);
+    EXAMPLES
+        .iter()
+        .map(|(spelling, ..)| (strsim::damerau_levenshtein(name, spelling), *spelling))
+        .filter(|(slips, _)| *slips <= most)
+        .min()
+        .map(|(_, spelling)| spelling)
+}

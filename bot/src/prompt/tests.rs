@@ -1,0 +1,311 @@
+use proptest::prelude::*;
+
+use super::*;
+
+pub(super) fn context() -> ParseContext {
+    ParseContext {
+        native_size: ImageSize::new(512, 512),
+        size_multiple: 64,
+        max_side: 2048,
+        steps: 25,
+        max_steps: 100,
+        guidance_scale: 7.5,
+        sampler: Sampler::DpmPp2M,
+        schedule: ScheduleKind::Normal,
+        n_images: 4,
+        random_seed: Seed(4242),
+        max_seed: u32::MAX.into(),
+    }
+}
+
+fn base() -> TextToImage {
+    TextToImage {
+        prompt: "a fox".into(),
+        negative_prompt: None,
+        size: ImageSize::new(512, 512),
+        steps: 25,
+        guidance_scale: 7.5,
+        sampler: Sampler::DpmPp2M,
+        schedule: ScheduleKind::Normal,
+        seed: Seed(4242),
+        n_images: 4,
+    }
+}
+
+#[track_caller]
+fn check(line: &str, expected: TextToImage) {
+    check_typed(line, TypedOptions::default(), expected);
+}
+
+#[track_caller]
+fn check_typed(line: &str, typed: TypedOptions, expected: TextToImage) {
+    let seed_given = typed.seed.is_some() || line.contains("-seed") || line.contains("—seed");
+    assert_eq!(parse(line, &typed, &context()), Ok(Parsed { task: expected, seed_given }), "{line}");
+}
+
+#[track_caller]
+fn check_error(line: &str, expected: &str) {
+    check_typed_error(line, TypedOptions::default(), expected);
+}
+
+#[track_caller]
+fn check_typed_error(line: &str, typed: TypedOptions, expected: &str) {
+    assert_eq!(parse(line, &typed, &context()).expect_err(line).to_string(), expected);
+}
+
+fn prompt(text: &str) -> TextToImage {
+    TextToImage { prompt: text.into(), ..base() }
+}
+
+#[test]
+fn a_prompt_alone_takes_the_defaults() {
+    check("a fox", base());
+    check("  a\tfox\n ", base());
+    check("a\u{0} f\u{7}ox\u{1b}", base());
+}
+
+#[test]
+fn parameters_are_read_from_the_end_of_the_prompt() {
+    check(
+        "a fox in snow --ar 3:2 --no text, people --seed 7 --steps 30 --cfg 7 --sampler euler --schedule karras --images 2",
+        TextToImage {
+            prompt: "a fox in snow".into(),
+            negative_prompt: Some("text, people".into()),
+            size: ImageSize::new(640, 448),
+            steps: 30,
+            guidance_scale: 7.0,
+            sampler: Sampler::Euler,
+            schedule: ScheduleKind::Karras,
+            seed: Seed(7),
+            n_images: 2,
+        },
+    );
+}
+
+#[test]
+fn every_spelling_sets_its_option() {
+    for line in ["a fox --no text", "a fox --negative text", "a fox --neg text", "a fox —no text", "a fox --NO text", "a fox --no=text"] {
+        check(line, TextToImage { negative_prompt: Some("text".into()), ..base() });
+    }
+    for line in ["a fox --ar 2:1", "a fox --aspect 2:1", "a fox —ar 2:1", "a fox --ar 4:2", "a fox --ar=2:1"] {
+        check(line, TextToImage { size: ImageSize::new(768, 384), ..base() });
+    }
+    for line in ["a fox --cfg 3.5", "a fox --guidance 3.5", "a fox —cfg 3.50"] {
+        check(line, TextToImage { guidance_scale: 3.5, ..base() });
+    }
+    check("a fox --images 1", TextToImage { n_images: 1, ..base() });
+    check("a fox --seed 4294967295", TextToImage { seed: Seed(4_294_967_295), ..base() });
+    check("a fox —seed 0", TextToImage { seed: Seed(0), ..base() });
+}
+
+#[test]
+fn typed_options_set_the_same() {
+    let typed = TypedOptions {
+        negative: Some(" text,\npeople ".into()),
+        guidance: Some(3.0),
+        steps: Some(30),
+        seed: Some(7),
+        aspect: Some("2:1".into()),
+        sampler: Some("ddim".into()),
+    };
+    let expected = TextToImage {
+        negative_prompt: Some("text, people".into()),
+        size: ImageSize::new(768, 384),
+        steps: 30,
+        guidance_scale: 3.0,
+        sampler: Sampler::Ddim,
+        seed: Seed(7),
+        ..base()
+    };
+    check_typed("a fox", typed.clone(), expected.clone());
+    // The same value twice says nothing new.
+    check_typed("a fox --seed 7 --cfg 3.0 --guidance 3 --ar 4:2 --no text, people --seed 7", typed, expected);
+    check_typed("a fox", TypedOptions { negative: Some(" ".into()), ..TypedOptions::default() }, base());
+}
+
+#[test]
+fn dashes_inside_the_text_are_text() {
+    for text in ["a well--known fox", "a fox -- red", "a fox — red", "a fox—red", "a fox --", "a -1 fox", "a fox --- red", "–ar", "🦊 --🦊"] {
+        check(text, prompt(text));
+    }
+    check("a fox --no well--known, -- red — green", TextToImage { negative_prompt: Some("well--known, -- red — green".into()), ..base() });
+}
+
+#[test]
+fn two_values_of_one_option_are_both_named() {
+    check_error("a fox --seed 7 --seed 8", "`--seed 7` and `--seed 8` contradict each other: keep one");
+    check_error("a fox --cfg 7 --guidance 8", "`--cfg 7` and `--guidance 8` contradict each other: keep one");
+    check_error("a fox --no text --neg people", "`--no text` and `--neg people` contradict each other: keep one");
+    let typed = TypedOptions { steps: Some(30), ..TypedOptions::default() };
+    check_typed_error("a fox --steps 20", typed, "`--steps 20` and `steps: 30` contradict each other: keep one");
+}
+
+#[test]
+fn unknown_parameters_are_named_with_the_nearest() {
+    check_error("a fox --seeed 7", "`--seeed` is not a parameter: did you mean `--seed`?");
+    check_error("a fox --sampel euler", "`--sampel` is not a parameter: did you mean `--sampler`?");
+    check_error("a fox --chaos 50", "`--chaos` is not a parameter");
+    check_error("a fox —chaos 50", "`--chaos` is not a parameter");
+    check_error("a fox --5", "`--5` is not a parameter");
+}
+
+#[test]
+fn values_out_of_range_are_named() {
+    check_error("a fox --ar 0:2", "`--ar 0:2`: both sides must be at least 1");
+    check_error("a fox --ar -3:2", "`--ar -3:2`: both sides must be at least 1");
+    check_error("a fox --ar 50:1", "`--ar 50:1`: 14:1 is the limit, either way");
+    check_error("a fox --ar 1:15", "`--ar 1:15`: 14:1 is the limit, either way");
+    for aspect in ["wide", "3", "3:", ":", "1.91:1", "3:2:1", "NaN:1", "99999999999999999999:1"] {
+        check_error(&format!("a fox --ar {aspect}"), &format!("`--ar {aspect}`: the aspect must be two whole numbers, such as 3:2"));
+    }
+    for seed in ["-1", "4294967296", "seven", "1e3", "7.0"] {
+        check_error(&format!("a fox --seed {seed}"), &format!("`--seed {seed}`: the seed must be a whole number from 0 to 4294967295"));
+    }
+    for steps in ["0", "101", "-5", "many", "99999999999"] {
+        check_error(&format!("a fox --steps {steps}"), &format!("`--steps {steps}`: the steps must be a whole number from 1 to 100"));
+    }
+    for guidance in ["0", "0.99", "30.1", "NaN", "inf", "-inf", "1e999", "7,5"] {
+        check_error(&format!("a fox --cfg {guidance}"), &format!("`--cfg {guidance}`: the guidance must be a number from 1 to 30"));
+    }
+    check_error("a fox --images 5", "`--images 5`: the number of pictures must be 1 to 4");
+    check_error("a fox --sampler eular", "`--sampler eular`: the sampler must be ddim, euler, euler_a or dpmpp_2m");
+    check_error("a fox --schedule even", "`--schedule even`: the schedule must be normal or karras");
+}
+
+#[test]
+fn typed_values_out_of_range_are_named() {
+    let typed = TypedOptions::default;
+    for (typed, expected) in [
+        (TypedOptions { seed: Some(-1), ..typed() }, "`seed: -1`: the seed must be a whole number from 0 to 4294967295"),
+        (TypedOptions { seed: Some(i64::MAX), ..typed() }, "`seed: 9223372036854775807`: the seed must be a whole number from 0 to 4294967295"),
+        (TypedOptions { steps: Some(i64::MIN), ..typed() }, "`steps: -9223372036854775808`: the steps must be a whole number from 1 to 100"),
+        (TypedOptions { guidance: Some(f64::NAN), ..typed() }, "`guidance: NaN`: the guidance must be a number from 1 to 30"),
+        (TypedOptions { guidance: Some(f64::INFINITY), ..typed() }, "`guidance: inf`: the guidance must be a number from 1 to 30"),
+        (TypedOptions { aspect: Some("0:2".into()), ..typed() }, "`aspect: 0:2`: both sides must be at least 1"),
+        (TypedOptions { sampler: Some("x".into()), ..typed() }, "`sampler: x`: the sampler must be ddim, euler, euler_a or dpmpp_2m"),
+        (
+            TypedOptions { negative: Some("text --seed 7".into()), ..typed() },
+            "`--seed` stands in the negative prompt: write parameters after the prompt",
+        ),
+    ] {
+        check_typed_error("a fox", typed, expected);
+    }
+}
+
+#[test]
+fn parameters_without_value_and_words_after_them_are_named() {
+    check_error("a fox --seed", "`--seed` needs a value, such as `--seed 7`");
+    check_error("a fox --no --seed 7", "`--no` needs a value, such as `--no text, people`");
+    check_error("a fox --ar= --seed 7", "`--ar` needs a value, such as `--ar 3:2`");
+    check_error("a fox --ar 3:2 in snow", "`in snow` stands after `--ar 3:2`: write the prompt first and the parameters last");
+    check_error("--ar 3:2 a fox", "`a fox` stands after `--ar 3:2`: write the prompt first and the parameters last");
+}
+
+#[test]
+fn an_empty_or_endless_prompt_is_refused() {
+    for line in ["", " \n", "\u{0}", "--seed 7", "--no text"] {
+        check_error(line, "the prompt is empty: say what to draw, such as `a fox in snow`");
+    }
+    check(&"é".repeat(6000), prompt(&"é".repeat(6000)));
+    check_error(&"é".repeat(6001), "the prompt has 6001 characters: 6000 is the most");
+    check_error(&format!("a fox --no {}", "é".repeat(6001)), "the negative prompt has 6001 characters: 6000 is the most");
+}
+
+#[test]
+fn the_description_holds_what_differs() {
+    let context = context();
+    assert_eq!(describe(&base(), &context), "--seed 4242");
+    let line = "--ar 3:2 --steps 30 --cfg 3.5 --sampler euler_a --schedule karras --images 2 --seed 7 --no text, people";
+    let task = parse(&format!("a fox {line}"), &TypedOptions::default(), &context).expect("the line is right").task;
+    assert_eq!(describe(&task, &context), line);
+    assert_eq!(describe(&TextToImage { size: ImageSize::new(64, 2048), ..base() }, &context), "--seed 4242");
+}
+
+fn words() -> impl Strategy<Value = String> {
+    let word = prop_oneof![
+        4 => "[a-z]{1,8}",
+        1 => any::<String>(),
+        1 => Just("--".to_owned()),
+        1 => Just("—".to_owned()),
+        1 => "[a-z]{1,3}--[a-z]{1,3}",
+        1 => "\\PC{1,6}",
+    ];
+    proptest::collection::vec(word, 1..8).prop_map(|words| words.join(" "))
+}
+
+fn contexts() -> impl Strategy<Value = ParseContext> {
+    let models = [(512, 64, 2048), (512, 64, 1024), (512, 8, 1024), (768, 64, 2048), (64, 16, 256), (64, 16, 512), (64, 16, 128)];
+    proptest::sample::select(models.to_vec()).prop_map(|(native, size_multiple, max_side)| ParseContext {
+        native_size: ImageSize::new(native, native),
+        size_multiple,
+        max_side,
+        max_seed: u64::MAX,
+        ..context()
+    })
+}
+
+prop_compose! {
+    fn lines()(
+        (prompt, negative) in (words(), proptest::option::of(words())),
+        aspect in proptest::option::of((1u64..60, 1u64..60)),
+        seed in proptest::option::of(any::<u64>()),
+        steps in proptest::option::of(1u32..=100),
+        guidance in proptest::option::of(1.0f64..=30.0),
+        sampler in proptest::option::of(proptest::sample::select(SAMPLERS.to_vec())),
+        schedule in proptest::option::of(proptest::sample::select(SCHEDULES.to_vec())),
+        n_images in proptest::option::of(1u32..=4),
+    ) -> String {
+        let mut line = prompt;
+        let mut add = |name: &str, value: Option<String>| line.extend(value.map(|value| format!(" --{name} {value}")));
+        add("no", negative);
+        add("ar", aspect.map(|(width, height)| format!("{width}:{height}")));
+        add("seed", seed.map(|seed| seed.to_string()));
+        add("steps", steps.map(|steps| steps.to_string()));
+        add("cfg", guidance.map(|guidance| guidance.to_string()));
+        add("sampler", sampler.map(|sampler| sampler_name(sampler).to_owned()));
+        add("schedule", schedule.map(|schedule| schedule_name(schedule).to_owned()));
+        add("images", n_images.map(|n_images| n_images.to_string()));
+        line
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_text_makes_it_panic(line in any::<String>(), option in any::<String>(), number in any::<i64>(), guidance in any::<f64>()) {
+        let typed = TypedOptions {
+            negative: Some(option.clone()),
+            guidance: Some(guidance),
+            steps: Some(number),
+            seed: Some(number),
+            aspect: Some(option.clone()),
+            sampler: Some(option),
+        };
+        for line in [line.clone(), format!("a --no {line}"), format!("a --ar {line}"), format!("a --seed={line}"), format!("a --{line}")] {
+            for typed in [&typed, &TypedOptions::default()] {
+                if let Err(error) = parse(&line, typed, &context()) {
+                    prop_assert!(!error.to_string().is_empty());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_description_gives_the_same_task_again(line in lines(), context in contexts(), other_seed in any::<u64>()) {
+        let Ok(parsed) = parse(&line, &TypedOptions::default(), &context) else { return Ok(()) };
+        let again = format!("{} {}", parsed.task.prompt, describe(&parsed.task, &context));
+        let context = ParseContext { random_seed: Seed(other_seed), ..context };
+        let expected = Parsed { task: parsed.task, seed_given: true };
+        prop_assert_eq!(parse(&again, &TypedOptions::default(), &context), Ok(expected), "{}", again);
+    }
+
+    #[test]
+    fn sizes_are_within_their_limits(width in 1u64..2000, height in 1u64..2000, context in contexts()) {
+        let Some(aspect) = Aspect::new(width, height) else { return Ok(()) };
+        let size = size_of_aspect(aspect, &context);
+        for side in [size.width, size.height] {
+            prop_assert!(side >= context.size_multiple && side <= context.max_side && side % context.size_multiple == 0, "{size}");
+        }
+    }
+}
