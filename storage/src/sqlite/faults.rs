@@ -37,7 +37,7 @@ async fn created(store: &SqliteStore, job: NewJob) -> crate::JobId {
     id
 }
 
-/// Lets the database have `spare` more pages than now; `None` lifts the limit.
+/// Lets the writer's connection have `spare` more pages than now; `None` lifts the limit. A connection that met it is replaced by a new one.
 async fn limit_pages(store: &SqliteStore, spare: Option<i64>) {
     let pages: i64 = sqlx::query_scalar("PRAGMA page_count").fetch_one(&store.writer).await.unwrap();
     let limit = spare.map_or(1 << 30, |spare| pages + spare);
@@ -52,13 +52,16 @@ async fn a_full_disk_is_named_at_every_write_and_nothing_is_half_written() {
     let lease = store.claim(LEASE, NOW).await.unwrap().unwrap();
     limit_pages(&store, Some(0)).await;
 
-    let is_full = |error: StorageError| matches!(error, StorageError::DiskFull);
-    assert!(is_full(store.enqueue(job("big", 100_000), &LIMITS, NOW).await.unwrap_err()));
-    assert!(is_full(store.fail(&lease, &long, NOW).await.unwrap_err()));
-    assert!(is_full(store.set_note("long", &long).await.unwrap_err()));
+    let is_full = |error: StorageError| assert!(matches!(error, StorageError::DiskFull), "{error:?}");
+    is_full(store.enqueue(job("big", 100_000), &LIMITS, NOW).await.unwrap_err());
+    limit_pages(&store, Some(0)).await;
+    is_full(store.fail(&lease, &long, NOW).await.unwrap_err());
+    limit_pages(&store, Some(0)).await;
+    is_full(store.set_note("long", &long).await.unwrap_err());
+    limit_pages(&store, Some(0)).await;
     let image = |index| crate::NewImage { index, seed: 1, width: 1, height: 1, blob: crate::BlobKey::of_digest([7; 32]) };
     let images: Vec<_> = (0..500).map(image).collect();
-    assert!(is_full(store.complete(&lease, &images, 1.0, NOW).await.unwrap_err()));
+    is_full(store.complete(&lease, &images, 1.0, NOW).await.unwrap_err());
 
     assert!(store.note("long").await.unwrap().is_none());
     assert_eq!(store.queue().await.unwrap(), []);
@@ -107,7 +110,7 @@ async fn claim_outbox_and_history_read_an_index_and_sort_nothing() {
     };
     check(worker::CLAIM, "USING COVERING INDEX jobs_by_turn").await;
     check(outbox::DUE, "INDEX outbox_due (due<?)").await;
-    check(history::HISTORY, "INDEX jobs_finished (guild=?)").await;
+    check(history::HISTORY, "INDEX jobs_finished (guild=? AND finished>?)").await;
     check("SELECT count(*) FROM jobs WHERE user = ? AND status IN ('queued', 'leased')", "INDEX jobs_active (user=?)").await;
     check("SELECT count(*) FROM jobs WHERE guild = ? AND status = 'queued'", "COVERING INDEX jobs_waiting (guild=?)").await;
     check("SELECT sum(row_pixels) FROM ledger WHERE guild = ? AND day = ?", "COVERING INDEX ledger_by_day (guild=? AND day=?)").await;

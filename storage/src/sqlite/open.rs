@@ -122,8 +122,15 @@ fn options(path: &Path) -> SqliteConnectOptions {
 }
 
 fn pool(n_connections: u32) -> SqlitePoolOptions {
-    let pool = SqlitePoolOptions::new().max_connections(n_connections).min_connections(n_connections);
-    pool.idle_timeout(None).max_lifetime(None).test_before_acquire(false)
+    SqlitePoolOptions::new()
+        .max_connections(n_connections)
+        .min_connections(n_connections)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        // A full disk makes SQLite roll back by itself, sqlx's own rollback then fails, and sqlx would count that transaction as open for
+        // ever. The ping waits until the rollback was tried.
+        .test_before_acquire(true)
+        .before_acquire(|connection, _| Box::pin(async { Ok(!connection.is_in_transaction()) }))
 }
 
 fn is_new_enough(version: &str) -> bool {

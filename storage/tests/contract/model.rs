@@ -50,17 +50,15 @@ pub fn cost(row_megapixels: f64) -> i64 {
 impl Model {
     pub fn enqueue(&mut self, new: NewJob, now: Timestamp) -> usize {
         let (guild, user) = (new.guild.0, new.user.0);
-        let mut waiting = self.waiting().map(|i| &self.jobs[i].new).filter(|other| other.guild.0 == guild).peekable();
+        let users: Vec<u64> = self.waiting().map(|i| &self.jobs[i].new).filter(|new| new.guild.0 == guild).map(|new| new.user.0).collect();
         let virtual_time = self.flows.virtual_time;
-        let is_idle = waiting.peek().is_none();
-        let is_user_idle = !waiting.any(|other| other.user.0 == user);
         let flow = self.flows.guilds.entry(guild).or_insert((virtual_time, 0));
-        if is_idle {
+        if users.is_empty() {
             flow.0 = flow.0.max(virtual_time);
         }
         let guild_time = flow.1;
         let start = self.flows.users.entry((guild, user)).or_insert(guild_time);
-        if is_user_idle {
+        if !users.contains(&user) {
             *start = guild_time.max(*start);
         }
         let cost = cost(new.row_megapixels);

@@ -20,7 +20,7 @@ pub const LEASE: Duration = Duration::from_secs(30);
 pub const ROOMY: Limits = Limits { daily_row_megapixels: 1e6, max_active_per_user: 1000, max_queued_per_guild: 1000, max_queued: 10_000 };
 
 /// A place where an implementation keeps its data, so that it can be opened more than once.
-pub trait Backend: Sized {
+pub trait Backend: Sized + Send + 'static {
     fn new() -> Self;
     async fn open(&self) -> Arc<dyn JobStore>;
 }

@@ -11,7 +11,7 @@ use crate::{
 
 const N_SEQUENCES: u64 = 320;
 const N_LANES: u64 = 4;
-const N_OPERATIONS: u32 = 36;
+const N_OPERATIONS: u32 = 30;
 
 pub async fn the_store_does_what_the_model_does<B: Backend>(_: &B) {
     let mut lanes = Vec::new();
