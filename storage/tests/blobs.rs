@@ -1,5 +1,7 @@
 //! Blobs in a local folder.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
 use std::fs;
 
 use bytes::Bytes;

@@ -1,5 +1,7 @@
 //! A process that works on a database is killed again and again: what it had acknowledged is there, and nothing is there twice.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
 use std::{
     collections::HashMap,
     io::{BufRead, BufReader, Write},

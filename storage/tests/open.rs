@@ -1,5 +1,7 @@
 //! What is at the path when a database is opened: nothing, ours, somebody else's, or not to be touched.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
 use std::{fs, path::Path};
 
 use sqlx::{ConnectOptions, Connection, sqlite::SqliteConnectOptions};

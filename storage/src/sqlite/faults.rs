@@ -1,5 +1,7 @@
 //! What only the inside can make happen or see: a full disk, and which index a query uses.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
 use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, Row};

@@ -181,6 +181,6 @@ mod tests {
     #[test]
     fn the_mark_spells_our_name() {
         assert_eq!(APPLICATION_ID, 1_096_043_602);
-        assert_eq!(&u32::try_from(APPLICATION_ID).unwrap().to_be_bytes(), b"ATLR");
+        assert_eq!(APPLICATION_ID.to_be_bytes(), *b"\0\0\0\0ATLR");
     }
 }

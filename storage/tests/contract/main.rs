@@ -1,5 +1,7 @@
 //! The meaning of `JobStore`: one suite, run against every implementation. A case that no implementation runs is dead code and does not pass.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
 mod enqueue;
 mod fairness;
 mod model;
