@@ -35,7 +35,7 @@ pub struct Job {
     pub guild: GuildId,
     /// Who asked.
     pub user: UserId,
-    /// See [`NewJob::action`].
+    /// See [`NewJob::action`](crate::NewJob::action).
     pub action: String,
     /// The task as JSON.
     pub task: serde_json::Value,
@@ -73,7 +73,7 @@ pub struct Lease {
 pub enum Written {
     /// Recorded.
     Done,
-    /// Somebody asked to stop the job: nothing was recorded; call [`JobStore::finish_cancel`].
+    /// Somebody asked to stop the job: nothing was recorded; call [`finish_cancel`](crate::JobStore::finish_cancel).
     CancelRequested,
     /// The lease is no longer ours: nothing was recorded; throw the work away.
     Fenced,
