@@ -1,7 +1,7 @@
 //! Pictures side by side, and their bytes.
 
 use image::{
-    ImageResult, Rgb, RgbImage,
+    Rgb, RgbImage,
     codecs::{
         jpeg::JpegEncoder,
         png::{CompressionType, FilterType as PngFilter, PngEncoder},
@@ -14,6 +14,8 @@ use inference::task::ImageSize;
 const GAP: u32 = 4;
 /// Between pictures and where one is missing: a soft dark neutral that suits Discord's dark and light themes.
 const BACKGROUND: Rgb<u8> = Rgb([43, 45, 49]);
+/// The name of a preview's file; its extension is that of [`preview_bytes`].
+pub const PREVIEW_FILE_NAME: &str = "preview.jpg";
 const PREVIEW_QUALITY: u8 = 85;
 
 /// Pictures of one job in a grid at least `min_width` wide: one alone, two side by side, three and four in two rows.
@@ -43,24 +45,22 @@ pub fn cell_size(image: ImageSize, n: usize, min_width: u32) -> ImageSize {
 }
 
 /// A picture as PNG, without loss.
-///
-/// # Errors
-/// The picture has no pixels.
-pub fn png(image: &RgbImage) -> ImageResult<Vec<u8>> {
+pub fn png(image: &RgbImage) -> Vec<u8> {
     let mut bytes = Vec::new();
-    image.write_with_encoder(PngEncoder::new_with_quality(&mut bytes, CompressionType::Default, PngFilter::Adaptive))?;
-    Ok(bytes)
+    image
+        .write_with_encoder(PngEncoder::new_with_quality(&mut bytes, CompressionType::Default, PngFilter::Adaptive))
+        .expect("a picture of one pixel or more is written to memory");
+    bytes
 }
 
 /// A preview or thumbnail as JPEG: nobody keeps these, and the crate's WebP (lossless only) is four to six times larger, as the test
 /// `a_preview_is_smallest_as_jpeg` measures.
-///
-/// # Errors
-/// The picture has no pixels, or a side over 65535.
-pub fn jpeg(image: &RgbImage) -> ImageResult<Vec<u8>> {
+pub fn preview_bytes(image: &RgbImage) -> Vec<u8> {
     let mut bytes = Vec::new();
-    image.write_with_encoder(JpegEncoder::new_with_quality(&mut bytes, PREVIEW_QUALITY))?;
-    Ok(bytes)
+    image
+        .write_with_encoder(JpegEncoder::new_with_quality(&mut bytes, PREVIEW_QUALITY))
+        .expect("a picture of 1 to 65535 pixels a side is written to memory");
+    bytes
 }
 
 /// A picture at most `side` wide and tall, its aspect kept; a smaller one stays as it is.
@@ -158,7 +158,7 @@ mod tests {
     #[test]
     fn png_loses_nothing() {
         let image = RgbImage::from_fn(37, 23, |x, y| Rgb([(x * 7) as u8, (y * 11) as u8, (x * y) as u8]));
-        let bytes = png(&image).expect("a PNG file");
+        let bytes = png(&image);
         let read = image::load_from_memory_with_format(&bytes, image::ImageFormat::Png).expect("a PNG file").into_rgb8();
         assert!(read == image);
     }
@@ -181,7 +181,7 @@ mod tests {
         for picture in [preview_grid(&latents, 4, ImageSize::new(254, 254)), thumbnail(&grid(&pictures, 512), 128)] {
             let mut webp = Vec::new();
             picture.write_with_encoder(WebPEncoder::new_lossless(&mut webp)).expect("a WebP file");
-            let (jpeg, png) = (jpeg(&picture).expect("a JPEG file"), png(&picture).expect("a PNG file"));
+            let (jpeg, png) = (preview_bytes(&picture), png(&picture));
             println!("{:?}: JPEG {}, lossless WebP {}, PNG {} bytes", picture.dimensions(), jpeg.len(), webp.len(), png.len());
             assert!(jpeg.len() * 3 < webp.len().min(png.len()));
             let read = image::load_from_memory_with_format(&jpeg, image::ImageFormat::Jpeg).expect("a JPEG file").into_rgb8();

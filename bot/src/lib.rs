@@ -1,7 +1,24 @@
 //! Atelier's bot: who may ask, and how it answers.
 
+pub mod answer;
+pub mod app;
+pub mod buttons;
 pub mod cli;
+pub mod commands;
 pub mod config;
+mod delivery;
+pub mod discord;
+mod disk;
+pub mod dispatcher;
+pub mod enqueue;
+pub mod error;
 pub mod grid;
+mod limits;
+pub mod live;
+pub mod messages;
 pub mod models;
+mod progress;
 pub mod prompt;
+mod random;
+mod render;
+pub mod start;

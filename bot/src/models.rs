@@ -75,17 +75,21 @@ pub fn engine_config(config: &Config) -> anyhow::Result<EngineConfig> {
     })
 }
 
-/// Whether the configuration draws with the built-in model, by silence or by name.
-pub fn is_starter(config: &Config) -> bool {
-    let path = &config.model.path;
+/// Whether a folder is the built-in model.
+pub fn is_starter(model_dir: &Path) -> bool {
     let real = |path: &Path| std::fs::canonicalize(path).ok();
-    path.as_os_str().is_empty() || real(path).is_some_and(|path| starter().is_ok_and(|starter| real(&starter.model) == Some(path)))
+    real(model_dir).is_some_and(|model_dir| starter().is_ok_and(|starter| real(&starter.model) == Some(model_dir)))
+}
+
+/// Whether the configuration draws with the built-in model, by silence or by name.
+pub fn is_configured_starter(config: &Config) -> bool {
+    config.model.path.as_os_str().is_empty() || is_starter(&config.model.path)
 }
 
 /// Guidance scale when nobody says otherwise: the configuration's, or what suits the model.
 pub fn default_guidance_scale(config: &Config) -> f64 {
     match config.defaults.guidance_scale {
-        0.0 if is_starter(config) => STARTER_GUIDANCE_SCALE,
+        0.0 if is_configured_starter(config) => STARTER_GUIDANCE_SCALE,
         0.0 => GUIDANCE_SCALE,
         configured => configured,
     }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use atelier::{
     config::{Config, ModelConfig},
-    models::{default_guidance_scale, engine_config, is_starter, starter},
+    models::{default_guidance_scale, engine_config, is_configured_starter, is_starter, starter},
 };
 use inference::engine::{DeviceChoice, Precision};
 
@@ -45,7 +45,8 @@ fn named_models_are_taken_as_named() {
 fn guidance_suits_the_model_unless_it_is_configured() {
     let starter = starter().expect("the source tree has it").model;
     let roundabout = starter.join("../model");
-    assert!(is_starter(&Config::default()) && is_starter(&with_model(&roundabout)) && !is_starter(&with_model("/models/sd15")));
+    assert!(is_starter(&starter) && is_starter(&roundabout) && !is_starter(Path::new("/models/sd15")));
+    assert!(is_configured_starter(&Config::default()) && is_configured_starter(&with_model(&roundabout)));
     assert_eq!(default_guidance_scale(&Config::default()), 4.0);
     assert_eq!(default_guidance_scale(&with_model(roundabout)), 4.0);
     assert_eq!(default_guidance_scale(&with_model("/models/sd15")), 7.5);

@@ -25,7 +25,9 @@ pub enum StorageError {
         path: PathBuf,
     },
     /// The schema comes from a later version.
-    #[error("the database {path} was written by a newer version of atelier (schema {found}, this program knows {known}); update the program")]
+    #[error(
+        "the database {path} was written by a newer version of atelier (schema {found}, this program knows {known}); update the program"
+    )]
     TooNew {
         /// The database file.
         path: PathBuf,
@@ -40,12 +42,45 @@ pub enum StorageError {
     /// The SQLite library is one with a known corruption fault.
     #[error("SQLite {0} is too old: 3.51.3 or newer is needed")]
     OldSqlite(String),
+    /// The file is there, but it is something else.
+    #[error("{path} is not a database of atelier")]
+    NotADatabase {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The database or its folder cannot be made or opened.
+    #[error("cannot open the database {path}")]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The schema cannot be brought up to date.
+    #[error("cannot bring the database up to date")]
+    Migrate(#[source] sqlx::migrate::MigrateError),
     /// The database refused a statement.
     #[error("database")]
     Database(#[source] sqlx::Error),
+    /// The folder of the blob store cannot be made.
+    #[error("cannot make the folder {path}")]
+    BlobFolder {
+        /// The folder.
+        path: PathBuf,
+        /// What the system says.
+        #[source]
+        source: std::io::Error,
+    },
     /// The blob store failed.
     #[error("blob store")]
     Blobs(#[source] object_store::Error),
+    /// No job of that id.
+    #[error("there is no job {0}")]
+    MissingJob(String),
+    /// Only a job that has ended can be deleted.
+    #[error("job {0} has not ended yet")]
+    NotFinal(String),
     /// A stored value cannot be read.
     #[error("the stored {what} of job {job} cannot be read")]
     Corrupt {
@@ -54,4 +89,35 @@ pub enum StorageError {
         /// Which job.
         job: String,
     },
+}
+
+impl StorageError {
+    pub(crate) fn corrupt(what: &'static str, job: impl std::fmt::Display) -> Self {
+        Self::Corrupt { what, job: job.to_string() }
+    }
+}
+
+impl From<sqlx::Error> for StorageError {
+    fn from(source: sqlx::Error) -> Self {
+        const SQLITE_FULL: i32 = 13;
+        if sqlite_code(&source) == Some(SQLITE_FULL) { Self::DiskFull } else { Self::Database(source) }
+    }
+}
+
+impl From<object_store::Error> for StorageError {
+    fn from(source: object_store::Error) -> Self {
+        if is_disk_full(&source) { Self::DiskFull } else { Self::Blobs(source) }
+    }
+}
+
+/// SQLite's primary result code.
+pub(crate) fn sqlite_code(error: &sqlx::Error) -> Option<i32> {
+    let extended: i32 = error.as_database_error()?.code()?.parse().ok()?;
+    Some(extended & 0xff)
+}
+
+fn is_disk_full(error: &(dyn std::error::Error + 'static)) -> bool {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    let mut kinds = causes.filter_map(|error| error.downcast_ref::<std::io::Error>()).map(std::io::Error::kind);
+    kinds.any(|kind| matches!(kind, std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded))
 }

@@ -79,6 +79,11 @@ impl BlobKey {
         if is_key { Ok(Self(text.to_owned())) } else { Err(StorageError::BadBlobKey(text.to_owned())) }
     }
 
+    /// The key of bytes with this SHA-256.
+    pub(crate) fn of_digest(digest: [u8; 32]) -> Self {
+        Self(digest.iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+
     /// The key as text.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -1,9 +1,31 @@
 //! What was recorded: jobs, pictures, quotas and deliveries. Knows no Discord type, no tensor and no prompt syntax.
+//!
+//! [`JobStore`] and [`BlobStore`] are the borders; [`SqliteStore`] and [`LocalBlobs`] are what stands behind them in a single process.
+//! `tests/contract` is the meaning of both, run against every implementation.
 
-mod api;
+mod blobs;
+mod cost;
+mod enqueue;
 mod error;
+mod guilds;
 mod ids;
+mod images;
+mod jobs;
+mod local_blobs;
+mod outbox;
+mod quota;
+mod sqlite;
+mod store;
 
-pub use api::*;
+pub use blobs::BlobStore;
+pub use enqueue::{Enqueued, Limits, NewJob, PressKey, Refusal};
 pub use error::StorageError;
+pub use guilds::GuildSettings;
 pub use ids::*;
+pub use images::NewImage;
+pub use jobs::{Cancelled, Delivery, HistoryFilter, Job, JobStatus, Lease, QueueStatus, Written};
+pub use local_blobs::LocalBlobs;
+pub use outbox::OutboxItem;
+pub use quota::QuotaStatus;
+pub use sqlite::SqliteStore;
+pub use store::JobStore;

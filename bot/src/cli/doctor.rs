@@ -2,7 +2,7 @@
 
 use std::{
     io::Write,
-    path::{Path, PathBuf},
+    path::Path,
     process::ExitCode,
     time::Duration,
 };
@@ -13,7 +13,7 @@ use serde::Deserialize;
 use storage::{SqliteStore, StorageError};
 
 use super::sentence;
-use crate::{config::Config, models};
+use crate::{config::Config, disk, models};
 
 /// Discord's own API.
 const DISCORD_URL: &str = "https://discord.com";
@@ -139,20 +139,12 @@ async fn database(path: &Path) -> Check {
 }
 
 fn disk(config: &Config) -> Check {
-    let (folder, floor) = (existing(&config.data.dir), config.data.min_free_mib);
-    match fs4::available_space(&folder).map(|bytes| bytes >> 20) {
-        Ok(free) if free < floor => {
-            bad("disk", format!("{free} MiB free, under `data.min_free_mib` = {floor}: new jobs are refused; make room"))
-        }
-        Ok(free) => good("disk", format!("{free} MiB free in {}", folder.display())),
-        Err(error) => bad("disk", format!("cannot ask for the free space of {}: {error}", folder.display())),
+    let (folder, floor) = (config.data.dir.display(), config.data.min_free_mib);
+    match disk::free_mib(&config.data.dir) {
+        Ok(free) if free < floor => bad("disk", format!("{free} MiB free, under `data.min_free_mib` = {floor}: new jobs are refused; make room")),
+        Ok(free) => good("disk", format!("{free} MiB free for {folder}")),
+        Err(error) => bad("disk", sentence(&error)),
     }
-}
-
-/// The folder or its nearest parent that exists.
-fn existing(folder: &Path) -> PathBuf {
-    let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
-    folder.ancestors().find(|folder| folder.exists()).map_or_else(|| folder.clone(), Path::to_owned)
 }
 
 async fn token_check(token: &str, api_url: &str, is_online: bool) -> Check {

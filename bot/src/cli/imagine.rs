@@ -22,6 +22,7 @@ use crate::{
     config::{self, Config},
     grid, models,
     prompt::{self, Aspect, ParseContext, PromptError, TypedOptions},
+    random::random_seed,
 };
 
 /// What a shell reports of a program that Ctrl-C ended.
@@ -180,7 +181,7 @@ impl Job<'_> {
         let (width, height) = image.dimensions();
         let saved = Saved { path: path.to_string_lossy().into_owned(), seed: seed.0, width, height };
         tokio::task::spawn_blocking(move || {
-            std::fs::write(&path, grid::png(&image)?).with_context(|| format!("cannot write {}", path.display()))
+            std::fs::write(&path, grid::png(&image)).with_context(|| format!("cannot write {}", path.display()))
         })
         .await??;
         self.saved.push(saved);
@@ -232,7 +233,7 @@ fn with_args(mut config: Config, args: &ImagineArgs) -> Config {
 /// What to hand to the engine; reads the start picture.
 fn submission(args: &ImagineArgs, config: &Config, info: &ModelInfo) -> anyhow::Result<Submission> {
     let source = args.init.as_deref().map(|path| Ok::<_, anyhow::Error>((path, open(path)?))).transpose()?;
-    let seed = args.seed.map_or_else(|| Seed(fastrand::u32(..).into()), Seed);
+    let seed = args.seed.map_or_else(random_seed, Seed);
     let mut context = ParseContext { max_steps: 150, n_images: args.count, ..ParseContext::new(config, info, seed, u64::MAX) };
     // The start picture's shape is kept as well as the model's area allows.
     if let Some(aspect) = source.as_ref().and_then(|(_, image)| Aspect::new(image.width().into(), image.height().into())) {

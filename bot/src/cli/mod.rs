@@ -1,7 +1,10 @@
 //! The command line: one file a subcommand.
 
+pub mod bench;
 pub mod doctor;
 pub mod imagine;
+pub mod run;
+pub mod sandbox;
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
@@ -28,10 +31,16 @@ pub struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Try everything on this machine: the bot with a Discord stand-in and its page, no token, no network
+    Sandbox(sandbox::SandboxArgs),
+    /// Run the bot against Discord, with the token in DISCORD_TOKEN
+    Run(run::RunArgs),
     /// Draw pictures here and now, without Discord
     Imagine(Box<imagine::ImagineArgs>),
     /// Check configuration, model, database, disk, device and token
     Doctor(doctor::DoctorArgs),
+    /// Measure drawing times, answering times and memory
+    Bench(bench::BenchArgs),
 }
 
 /// The command line as clap knows it, for tests and documentation.
@@ -44,7 +53,7 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     start_log();
     let finished = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(anyhow::Error::from).and_then(|runtime| {
-        let finished = runtime.block_on(run(cli));
+        let finished = runtime.block_on(execute(cli));
         // Ctrl-C while a model loads does not wait for all of it; a file on its way is written.
         runtime.shutdown_timeout(GRACE);
         finished
@@ -55,11 +64,14 @@ pub fn main() -> ExitCode {
     })
 }
 
-async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+async fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
     let path = cli.config.as_deref();
     match cli.command {
         Command::Imagine(args) => imagine::run(Config::load(path)?, *args).await,
         Command::Doctor(args) => doctor::run(path, args).await,
+        Command::Sandbox(args) => sandbox::run(Config::load(path)?, args).await.map(|()| ExitCode::SUCCESS),
+        Command::Run(args) => run::run(Config::load(path)?, args).await.map(|()| ExitCode::SUCCESS),
+        Command::Bench(args) => bench::run(Config::load(path)?, args).await.map(|()| ExitCode::SUCCESS),
     }
 }
 

@@ -25,8 +25,6 @@ use split::{Given, Key, clean, first_parameter, split};
 pub const MAX_CHARACTERS: usize = 6000;
 /// Most pictures that `--images` may ask for: one grid.
 pub const MAX_IMAGES: u32 = 4;
-/// Longest side that a model is asked for; four native sides, room for 14:1 at the native area, if they are less.
-const MAX_SIDE: u32 = 2048;
 /// Range of the guidance scale.
 pub const GUIDANCE: std::ops::RangeInclusive<f64> = 1.0..=30.0;
 
@@ -60,11 +58,11 @@ pub struct ParseContext {
 impl ParseContext {
     /// What the configuration and the loaded model say.
     pub fn new(config: &Config, model: &ModelInfo, random_seed: Seed, max_seed: u64) -> Self {
-        let ModelInfo { native_size, size_multiple, .. } = *model;
+        let ModelInfo { native_size, size_multiple, max_side, .. } = *model;
         Self {
             native_size,
             size_multiple,
-            max_side: (native_size.width.max(native_size.height) * 4).min(MAX_SIDE) / size_multiple.max(1) * size_multiple,
+            max_side,
             steps: config.defaults.steps,
             max_steps: config.limits.max_steps,
             guidance_scale: models::default_guidance_scale(config),

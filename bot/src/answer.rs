@@ -1,0 +1,86 @@
+//! What a message looks like, without a word of how it is sent.
+
+/// A message of ours: text, pictures and buttons.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Answer {
+    /// Markdown, at most 2,000 characters.
+    pub content: String,
+    /// Boxes below the text, at most 10.
+    pub embeds: Vec<Embed>,
+    /// Attached files; an edit replaces all earlier ones.
+    pub files: Vec<File>,
+    /// Rows of at most 5 buttons, at most 5 rows.
+    pub buttons: Vec<Vec<Button>>,
+}
+
+impl Answer {
+    /// A message of text alone.
+    pub fn text(content: impl Into<String>) -> Self {
+        Self { content: content.into(), ..Self::default() }
+    }
+}
+
+/// An attached file.
+#[derive(Clone, PartialEq)]
+pub struct File {
+    /// File name; made by us, never by a user.
+    pub name: String,
+    /// Content.
+    pub bytes: Vec<u8>,
+    /// Alternative text, at most 1,024 characters.
+    pub description: String,
+}
+
+impl std::fmt::Debug for File {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "File({}, {} bytes, {:?})", self.name, self.bytes.len(), self.description)
+    }
+}
+
+/// A box below the text.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Embed {
+    /// Heading.
+    pub title: Option<String>,
+    /// Markdown.
+    pub description: String,
+    /// Name and value, side by side.
+    pub fields: Vec<(String, String)>,
+    /// Name of an attached file to show small.
+    pub thumbnail: Option<String>,
+    /// Small print.
+    pub footer: Option<String>,
+}
+
+/// A button.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Button {
+    /// What a press sends back.
+    pub custom_id: String,
+    /// Words or an emoji.
+    pub label: Label,
+    /// Grey, blue or red.
+    pub style: Style,
+    /// Whether it cannot be pressed.
+    pub is_disabled: bool,
+}
+
+/// What stands on a button.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Label {
+    /// Words.
+    Text(String),
+    /// One emoji.
+    Emoji(&'static str),
+}
+
+/// A button's colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    /// Grey.
+    Secondary,
+    /// Blue.
+    Primary,
+    /// Red.
+    Danger,
+}

@@ -1,0 +1,131 @@
+//! Every `custom_id` is made and read here: `version:action:job:index`, under 100 characters. All state is in the database.
+
+use std::{fmt, str::FromStr};
+
+use storage::JobId;
+
+/// Written into every id; a change of meaning takes a new number, and old buttons are told so.
+const VERSION: &str = "1";
+
+/// What a press asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ButtonAction {
+    /// Enlarge picture `index` (U1–U4).
+    Upscale {
+        /// The job with the picture.
+        job: JobId,
+        /// Which picture.
+        index: u32,
+    },
+    /// Four variations of picture `index` (V1–V4).
+    Variation {
+        /// The job with the picture.
+        job: JobId,
+        /// Which picture.
+        index: u32,
+    },
+    /// The same task with a new seed.
+    Reroll {
+        /// The job to draw again.
+        job: JobId,
+    },
+    /// Cancel a running job, delete a finished one.
+    Cancel {
+        /// The job.
+        job: JobId,
+    },
+    /// Another page of the history.
+    History {
+        /// Jobs to skip.
+        offset: u32,
+        /// Everybody's jobs, or only the presser's.
+        scope: HistoryScope,
+    },
+}
+
+/// Whose jobs a history shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HistoryScope {
+    /// The caller's.
+    Mine,
+    /// The guild's.
+    Everyone,
+}
+
+/// An id that is not ours, or not any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnknownButton;
+
+impl fmt::Display for ButtonAction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Upscale { job, index } => write!(f, "{VERSION}:upscale:{job}:{index}"),
+            Self::Variation { job, index } => write!(f, "{VERSION}:variation:{job}:{index}"),
+            Self::Reroll { job } => write!(f, "{VERSION}:reroll:{job}:0"),
+            Self::Cancel { job } => write!(f, "{VERSION}:cancel:{job}:0"),
+            Self::History { offset, scope: HistoryScope::Mine } => write!(f, "{VERSION}:history:mine:{offset}"),
+            Self::History { offset, scope: HistoryScope::Everyone } => write!(f, "{VERSION}:history:everyone:{offset}"),
+        }
+    }
+}
+
+impl FromStr for ButtonAction {
+    type Err = UnknownButton;
+
+    fn from_str(text: &str) -> Result<Self, UnknownButton> {
+        let parts: Vec<&str> = text.split(':').collect();
+        let [VERSION, action, subject, number] = parts[..] else { return Err(UnknownButton) };
+        let number: u32 = number.parse().map_err(|_| UnknownButton)?;
+        let job = || subject.parse::<JobId>().map_err(|_| UnknownButton);
+        match (action, subject, number) {
+            ("upscale", _, index) => Ok(Self::Upscale { job: job()?, index }),
+            ("variation", _, index) => Ok(Self::Variation { job: job()?, index }),
+            ("reroll", _, 0) => Ok(Self::Reroll { job: job()? }),
+            ("cancel", _, 0) => Ok(Self::Cancel { job: job()? }),
+            ("history", "mine", offset) => Ok(Self::History { offset, scope: HistoryScope::Mine }),
+            ("history", "everyone", offset) => Ok(Self::History { offset, scope: HistoryScope::Everyone }),
+            _ => Err(UnknownButton),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_id_is_read_back_and_fits() {
+        let job = JobId::new();
+        for action in [
+            ButtonAction::Upscale { job, index: 3 },
+            ButtonAction::Variation { job, index: 0 },
+            ButtonAction::Reroll { job },
+            ButtonAction::Cancel { job },
+            ButtonAction::History { offset: u32::MAX, scope: HistoryScope::Everyone },
+            ButtonAction::History { offset: 5, scope: HistoryScope::Mine },
+        ] {
+            let id = action.to_string();
+            assert!(id.len() <= 100, "{id}");
+            assert_eq!(id.parse(), Ok(action), "{id}");
+        }
+    }
+
+    #[test]
+    fn forged_and_stale_ids_are_refused() {
+        let job = JobId::new();
+        for id in [
+            String::new(),
+            "hello".into(),
+            format!("0:upscale:{job}:1"),
+            format!("1:explode:{job}:1"),
+            format!("1:upscale:{job}:-1"),
+            format!("1:upscale:{job}:99999999999"),
+            format!("1:reroll:{job}:1"),
+            "1:upscale:nobody:1".into(),
+            "1:history:theirs:0".into(),
+            format!("1:upscale:{job}:1:2"),
+        ] {
+            assert_eq!(id.parse::<ButtonAction>(), Err(UnknownButton), "{id}");
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! `atelier bench`: how long pictures take, how quick answers are meanwhile, what it costs in memory. Ratios, and the times they come from.
+
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use anyhow::Context;
+use inference::{
+    engine::{Engine, Event, Submission},
+    task::{Seed, Task, TextToImage},
+};
+use sandbox::Visitor;
+
+use super::sandbox::start_sandbox;
+use crate::{config::Config, models};
+
+/// Options of `atelier bench`.
+#[derive(Debug, clap::Args)]
+pub struct BenchArgs {
+    /// Measured rounds of each kind
+    #[arg(long, default_value_t = 5)]
+    pub rounds: usize,
+}
+
+/// Measures and prints a table.
+///
+/// # Errors
+/// Something could not be started.
+#[expect(clippy::print_stdout, reason = "the table is this command's output")]
+pub async fn run(mut config: Config, args: BenchArgs) -> anyhow::Result<()> {
+    let rounds = args.rounds.max(1);
+    let folder = std::env::temp_dir().join(format!("atelier-bench-{}", std::process::id()));
+    config.data.dir = folder.clone();
+    config.limits.daily_row_megapixels = 1e12;
+    config.limits.max_active_per_user = 1000;
+    let started = start_sandbox(config.clone(), SocketAddr::from(([127, 0, 0, 1], 0))).await?;
+    let engine = started.bot.app.engine.clone();
+    let task = |seed| draw_task(&config, &engine, seed);
+
+    println!("{} on {}; medians of {rounds} rounds\n", engine.info().name, engine.info().device);
+    time(&engine, &[task(1)?]).await?;
+    let mut alone = Vec::new();
+    let mut pairs = Vec::new();
+    let mut calls = (0, 0);
+    for round in 0..rounds as u64 {
+        let before = engine.stats().n_network_calls;
+        let first = time(&engine, &[task(10 * round)?]).await?;
+        let second = time(&engine, &[task(10 * round + 5)?]).await?;
+        let between = engine.stats().n_network_calls;
+        let both = time(&engine, &[task(10 * round)?, task(10 * round + 5)?]).await?;
+        calls = (between - before, engine.stats().n_network_calls - between);
+        alone.push(first);
+        pairs.push(both / (first + second));
+    }
+    println!("4 pictures, {} steps, guided      {:>8.2} s", config.defaults.steps, median(&mut alone));
+    println!("two such jobs at once / in turn     {:>8.2} of the time, {} / {} network calls", median(&mut pairs), calls.1, calls.0);
+
+    let visitor = Visitor::connect(started.stand_in.url(), "ada").await?;
+    let channel = visitor.channels().first().cloned().context("the stand-in has no channel")?;
+    let mut idle = info_times(&visitor, &channel, rounds * 4).await?;
+    let busy = tokio::spawn({
+        let (engine, tasks) = (engine.clone(), (0..rounds as u64 + 2).map(|round| task(round * 3)).collect::<anyhow::Result<Vec<_>>>()?);
+        async move { time(&engine, &tasks).await }
+    });
+    let mut loaded = info_times(&visitor, &channel, rounds * 4).await?;
+    anyhow::ensure!(!busy.is_finished(), "the engine was idle before the last /info: use fewer rounds");
+    busy.abort();
+    println!("/info while idle                    {:>8.0} ms, at most {:.0}", median(&mut idle) * 1e3, max(&idle) * 1e3);
+    println!("/info while drawing                 {:>8.0} ms, at most {:.0}", median(&mut loaded) * 1e3, max(&loaded) * 1e3);
+    match memory_mib() {
+        Some((now, peak)) => println!("memory                              {now:>8.0} MiB, at most {peak:.0}"),
+        None => println!("memory                              not known on this system"),
+    }
+    started.stop().await?;
+    std::fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))
+}
+
+fn draw_task(config: &Config, engine: &Engine, seed: u64) -> anyhow::Result<Task> {
+    let defaults = &config.defaults;
+    Ok(Task::TextToImage(TextToImage {
+        prompt: "a frog".into(),
+        negative_prompt: None,
+        size: engine.info().native_size,
+        steps: defaults.steps,
+        guidance_scale: models::default_guidance_scale(config),
+        sampler: defaults.sampler,
+        schedule: defaults.schedule,
+        seed: Seed(seed),
+        n_images: 4,
+    }))
+}
+
+/// Seconds until all tasks are done, submitted at once.
+async fn time(engine: &Engine, tasks: &[Task]) -> anyhow::Result<f64> {
+    let start = Instant::now();
+    let mut handles = Vec::new();
+    for task in tasks {
+        handles.push(engine.submit(Submission { task: task.clone(), source: None })?);
+    }
+    for mut handle in handles {
+        while let Some(event) = handle.next().await {
+            if let Event::Failed(error) = event {
+                anyhow::bail!("{error}");
+            }
+        }
+    }
+    Ok(start.elapsed().as_secs_f64())
+}
+
+/// Seconds from a typed `/info` to its answer, several times.
+async fn info_times(visitor: &Visitor, channel: &str, rounds: usize) -> anyhow::Result<Vec<f64>> {
+    let mut times = Vec::with_capacity(rounds);
+    for _ in 0..rounds {
+        let n_before = visitor.messages(channel).await?.len();
+        let start = Instant::now();
+        visitor.slash(channel, "info", &[]).await?;
+        visitor
+            .wait_for(channel, Duration::from_secs(30), |messages| (messages.len() > n_before).then_some(()))
+            .await
+            .context("/info was not answered")?;
+        times.push(start.elapsed().as_secs_f64());
+    }
+    Ok(times)
+}
+
+fn median(values: &mut [f64]) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+fn max(values: &[f64]) -> f64 {
+    values.iter().copied().fold(0.0, f64::max)
+}
+
+/// Resident memory now and at its highest, in mebibytes.
+fn memory_mib() -> Option<(f64, f64)> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let field = |name: &str| {
+        let line = status.lines().find(|line| line.starts_with(name))?;
+        Some(line.split_whitespace().nth(1)?.parse::<f64>().ok()? / 1024.0)
+    };
+    Some((field("VmRSS:")?, field("VmHWM:")?))
+}

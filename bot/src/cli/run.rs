@@ -1,0 +1,33 @@
+//! `atelier run`: the bot against Discord, or against a stand-in on loopback with `discord.api_url`.
+
+use std::time::Duration;
+
+use anyhow::Context;
+
+use crate::{config::Config, discord::Access, start};
+
+/// Options of `atelier run`.
+#[derive(Debug, clap::Args)]
+pub struct RunArgs {}
+
+/// Runs until Ctrl-C or the end of the gateway.
+///
+/// # Errors
+/// One sentence for the person who started it.
+pub async fn run(config: Config, _args: RunArgs) -> anyhow::Result<()> {
+    let token = std::env::var("DISCORD_TOKEN")
+        .ok()
+        .filter(|token| !token.trim().is_empty())
+        .context("DISCORD_TOKEN is not set; put the bot's token into it, or try `atelier sandbox`, which needs none")?;
+    let api_url = Some(config.discord.api_url.clone()).filter(|url| !url.is_empty());
+    let interval = Duration::from_millis(config.discord.progress_interval_ms);
+    let access = Access { token: token.trim().to_owned(), api_url };
+    let running = start::start(config, access, interval).await?;
+    running.ready().await;
+    tracing::info!(model = running.app.engine.info().name, device = running.app.engine.info().device, "ready");
+    tokio::select! {
+        () = super::interrupted() => tracing::info!("ending; running jobs go on at the next start"),
+        () = running.app.shutdown.cancelled() => {}
+    }
+    running.stop().await
+}

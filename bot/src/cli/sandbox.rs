@@ -1,0 +1,102 @@
+//! `atelier sandbox`: bot, engine and a Discord stand-in with a page, all on this machine.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use anyhow::Context;
+use sandbox::{Sandbox, SandboxConfig, SandboxError};
+
+use crate::{config::Config, discord::Access, models, start};
+
+/// Accepted by the stand-in and by nothing else.
+const TOKEN: &str = "sandbox.token";
+
+/// Options of `atelier sandbox`.
+#[derive(Debug, clap::Args)]
+pub struct SandboxArgs {
+    /// Where everything is kept; a second start goes on where the first ended
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Port on 127.0.0.1; 0 takes a free one
+    #[arg(long)]
+    pub port: Option<u16>,
+}
+
+/// A sandbox at work.
+pub struct RunningSandbox {
+    /// The bot.
+    pub bot: start::Running,
+    /// The stand-in.
+    pub stand_in: Sandbox,
+}
+
+impl RunningSandbox {
+    /// Ends both in order.
+    ///
+    /// # Errors
+    /// Why the bot had ended by itself, if it had.
+    pub async fn stop(self) -> anyhow::Result<()> {
+        let ended = self.bot.stop().await;
+        self.stand_in.shutdown().await;
+        ended
+    }
+}
+
+/// Starts stand-in and bot.
+///
+/// # Errors
+/// One sentence for the person who started it.
+pub async fn start_sandbox(config: Config, listen: SocketAddr) -> anyhow::Result<RunningSandbox> {
+    let data_dir = Some(config.data.dir.join("sandbox"));
+    let stand_in = Sandbox::start(SandboxConfig { listen, data_dir, token: TOKEN.to_owned() }).await?;
+    let interval = Duration::from_millis(config.sandbox.progress_interval_ms);
+    let access = Access { token: stand_in.token().to_owned(), api_url: Some(stand_in.url().to_owned()) };
+    let bot = start::start(config, access, interval).await?;
+    bot.ready().await;
+    Ok(RunningSandbox { bot, stand_in })
+}
+
+/// Runs until Ctrl-C.
+///
+/// # Errors
+/// One sentence for the person who started it.
+#[expect(clippy::print_stdout, reason = "the address is this command's output")]
+pub async fn run(mut config: Config, args: SandboxArgs) -> anyhow::Result<()> {
+    if let Some(data) = args.data {
+        config.data.dir = data;
+    }
+    let dir = config.data.dir.clone();
+    std::fs::create_dir_all(&dir).with_context(|| format!("cannot make the data folder {}", dir.display()))?;
+    let is_starter = models::is_configured_starter(&config);
+    let mut listen = config.sandbox.listen;
+    if let Some(port) = args.port {
+        listen.set_port(port);
+    }
+    let started = match start_sandbox(config.clone(), listen).await {
+        // Somebody else has the usual port: any other will do, unless this one was asked for.
+        Err(error) if args.port.is_none() && is_busy(&error) => {
+            listen.set_port(0);
+            start_sandbox(config, listen).await?
+        }
+        other => other?,
+    };
+    let info = started.bot.app.engine.info();
+    println!("\n  Atelier's sandbox is ready.\n");
+    println!("    Open   {}", started.stand_in.url());
+    println!("    Type   /imagine a frog");
+    println!("    Model  {} on {}, pictures of {} pixels", info.name, info.device, info.native_size);
+    println!("    Data   {} (start again to go on where you were)\n", dir.display());
+    if is_starter {
+        println!("  The built-in model is a small demonstration: it draws emoji-like pictures of single things.");
+        println!("  Try: a frog, a strawberry, a pumpkin at night, a robot in space. README.md tells how to use a real checkpoint.\n");
+    }
+    println!("  Ctrl-C ends it.");
+    tokio::select! {
+        () = super::interrupted() => println!("\n  Ending; jobs that are not finished go on at the next start."),
+        () = started.bot.app.shutdown.cancelled() => {}
+    }
+    started.stop().await
+}
+
+fn is_busy(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(SandboxError::PortBusy { .. }))
+}

@@ -1,0 +1,69 @@
+//! `/imagine`: draws pictures from a prompt.
+
+use std::sync::Arc;
+
+use inference::{sampler::Sampler, task::Task};
+use poise::serenity_prelude as serenity;
+
+use super::Context;
+use crate::{
+    app::App,
+    enqueue::{self, Request},
+    error::BotError,
+    prompt::{self, TypedOptions},
+};
+
+/// Draw four pictures from a prompt
+#[poise::command(slash_command, install_context = "Guild|User", interaction_context = "Guild|BotDm|PrivateChannel")]
+#[expect(clippy::too_many_arguments, reason = "poise makes one Discord option of each argument")]
+pub async fn imagine(
+    ctx: Context<'_>,
+    #[description = "What to draw; parameters such as --ar 3:2 --no text --seed 7 may follow"]
+    #[max_length = 6000]
+    prompt: String,
+    #[description = "What to stay away from (--no)"]
+    #[max_length = 2000]
+    negative: Option<String>,
+    #[description = "How closely to follow the prompt, 1 to 30 (--cfg)"] cfg: Option<f64>,
+    #[description = "Denoising steps (--steps)"] steps: Option<i64>,
+    #[description = "The same seed draws the same pictures, 0 to 4294967295 (--seed)"] seed: Option<i64>,
+    #[description = "Width to height, such as 3:2 (--ar)"]
+    #[autocomplete = "aspects"]
+    aspect: Option<String>,
+    #[description = "How one noise level goes to the next (--sampler)"]
+    #[autocomplete = "samplers"]
+    sampler: Option<String>,
+) -> Result<(), BotError> {
+    let app: &Arc<App> = ctx.data();
+    let typed = TypedOptions { negative, guidance: cfg, steps, seed, aspect, sampler };
+    let parsed = prompt::parse(&prompt, &typed, &app.parse_context()).map_err(crate::messages::UserError::Prompt)?;
+    super::check_permissions(ctx.interaction.app_permissions.filter(|_| ctx.interaction.guild_id.is_some()))?;
+    ctx.defer_response(false).await?;
+    let interaction = ctx.interaction;
+    let request = Request {
+        key: interaction.id.to_string(),
+        press: None,
+        guild: super::paying_guild(interaction.guild_id, interaction.user.id),
+        user: super::user_id(interaction.user.id),
+        action: "imagine",
+        task: Task::TextToImage(parsed.task),
+        parent: None,
+        delivery: super::delivery(interaction.channel_id, &interaction.token),
+    };
+    enqueue::enqueue(app, request).await?;
+    Ok(())
+}
+
+async fn aspects(_ctx: poise::ApplicationContext<'_, Arc<App>, BotError>, typed: &str) -> serenity::CreateAutocompleteResponse {
+    choices(["1:1", "3:2", "2:3", "4:3", "3:4", "16:9", "9:16", "2:1", "21:9"].into_iter(), typed)
+}
+
+async fn samplers(_ctx: poise::ApplicationContext<'_, Arc<App>, BotError>, typed: &str) -> serenity::CreateAutocompleteResponse {
+    let names: Vec<String> = prompt::SAMPLERS.iter().map(ToString::to_string).collect();
+    choices(names.iter().map(String::as_str), typed)
+}
+
+fn choices<'a>(all: impl Iterator<Item = &'a str>, typed: &str) -> serenity::CreateAutocompleteResponse {
+    let matching = all.filter(|choice| choice.contains(typed.trim())).take(25);
+    serenity::CreateAutocompleteResponse::new().set_choices(matching.map(serenity::AutocompleteChoice::from).collect())
+}

@@ -1,0 +1,31 @@
+//! `/info`: queue, model and device.
+
+use super::Context;
+use crate::{
+    discord,
+    error::BotError,
+    messages::{self, Info},
+    models,
+};
+
+/// See the queue, the model and the device
+#[poise::command(slash_command, install_context = "Guild|User", interaction_context = "Guild|BotDm|PrivateChannel")]
+pub async fn info(ctx: Context<'_>) -> Result<(), BotError> {
+    let app = ctx.data();
+    let (model, stats) = (app.engine.info(), app.engine.stats());
+    let queue = app.jobs.queue_status().await?;
+    let answer = messages::info(&Info {
+        model: model.name.clone(),
+        is_starter: models::is_configured_starter(&app.config),
+        native_size: model.native_size.to_string(),
+        n_parameters: model.n_parameters,
+        device: model.device.clone(),
+        queued: queue.queued,
+        running: queue.running,
+        drawing: stats.n_active,
+        rows_per_call: (stats.n_network_calls > 0).then(|| stats.n_network_rows as f64 / stats.n_network_calls as f64),
+        version: env!("CARGO_PKG_VERSION"),
+    });
+    poise::send_application_reply(ctx, discord::reply(&answer, true)).await?;
+    Ok(())
+}

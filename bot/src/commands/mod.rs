@@ -1,0 +1,169 @@
+//! Slash commands, one file each, and the framework that runs them.
+
+pub mod history;
+mod imagine;
+mod info;
+mod quota;
+mod settings;
+
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::Arc,
+};
+
+use poise::serenity_prelude as serenity;
+use storage::{Delivery, GuildId, Timestamp, UserId};
+
+use crate::{
+    answer::Answer,
+    app::App,
+    discord,
+    dispatcher::chain,
+    error::BotError,
+    messages::{self, UserError},
+};
+
+/// What a command gets.
+pub type Context<'a> = poise::ApplicationContext<'a, Arc<App>, BotError>;
+
+/// Interaction tokens live this long.
+const TOKEN_LIFE: std::time::Duration = std::time::Duration::from_secs(15 * 60);
+
+fn all() -> Vec<poise::Command<Arc<App>, BotError>> {
+    vec![imagine::imagine(), history::history(), info::info(), quota::quota(), settings::settings()]
+}
+
+/// The framework with all commands; its setup cannot fail.
+pub fn framework(app: Arc<App>) -> poise::Framework<Arc<App>, BotError> {
+    let options = poise::FrameworkOptions {
+        commands: all(),
+        on_error: |error| Box::pin(on_error(error)),
+        event_handler: |framework, event| {
+            Box::pin(async move {
+                discord::on_event(framework.serenity_context, event, framework.user_data).await;
+                Ok(())
+            })
+        },
+        allowed_mentions: Some(serenity::CreateAllowedMentions::new()),
+        initialize_owners: false,
+        ..Default::default()
+    };
+    poise::Framework::builder()
+        .options(options)
+        .setup(move |ctx, ready, framework| {
+            let (http, commands) = (ctx.http.clone(), poise::builtins::create_application_commands(&framework.options().commands));
+            let bot = ready.application.id;
+            let registrar = app.clone();
+            Box::pin(async move {
+                app.messenger.connect(http.clone());
+                // Not awaited: every event waits until the setup has returned, and a failed setup leaves a silent bot.
+                registrar.clone().tasks.spawn(async move {
+                    if let Err(error) = register(&registrar, &http, bot, commands).await {
+                        tracing::error!(error = format!("{error:#}"), "the commands could not be registered");
+                    }
+                });
+                Ok(app)
+            })
+        })
+        .build()
+}
+
+/// Registers the commands if they changed since the last time: Discord allows 200 creations a day.
+async fn register(
+    app: &App,
+    http: &serenity::Http,
+    bot: serenity::ApplicationId,
+    commands: Vec<serenity::CreateCommand>,
+) -> anyhow::Result<()> {
+    let mut hasher = DefaultHasher::new();
+    serde_json::to_string(&commands)?.hash(&mut hasher);
+    let (key, hash) = (format!("commands:{bot}"), format!("{:016x}", hasher.finish()));
+    if app.jobs.note(&key).await?.as_deref() != Some(&hash) {
+        let registered = serenity::Command::set_global_commands(http, commands).await?;
+        app.jobs.set_note(&key, &hash).await?;
+        tracing::info!(n_commands = registered.len(), "commands registered");
+    }
+    app.is_registered.send_replace(true);
+    Ok(())
+}
+
+async fn on_error(error: poise::FrameworkError<'_, Arc<App>, BotError>) {
+    match error {
+        poise::FrameworkError::Command { error, ctx: poise::Context::Application(ctx), .. } => fail(ctx, error).await,
+        poise::FrameworkError::CommandPanic { payload, ctx: poise::Context::Application(ctx), .. } => {
+            fail(ctx, BotError::Internal(anyhow::anyhow!("a command panicked: {payload:?}"))).await;
+        }
+        poise::FrameworkError::ArgumentParse { error, ctx: poise::Context::Application(ctx), .. } => {
+            tell(ctx, &Answer::text(format!("I could not read that: {error}"))).await;
+        }
+        other => tracing::error!(error = %other, "the framework failed"),
+    }
+}
+
+/// Tells the caller alone why a command did not work.
+async fn fail(ctx: Context<'_>, error: BotError) {
+    let text = match error {
+        BotError::User(error) => error.to_string(),
+        BotError::Internal(error) => {
+            tracing::error!(error = format!("{error:#}"), command = %ctx.command().qualified_name, "a command failed");
+            messages::INTERNAL_ERROR.to_owned()
+        }
+    };
+    tell(ctx, &Answer::text(text)).await;
+}
+
+/// Says something to the caller alone; a public answer that was promised is taken back first.
+async fn tell(ctx: Context<'_>, answer: &Answer) {
+    if ctx.has_sent_initial_response.load(std::sync::atomic::Ordering::SeqCst) {
+        refuse_deferred(&ctx.serenity_context().http, &ctx.interaction.token, &answer.content).await;
+    } else if let Err(error) = poise::send_application_reply(ctx, discord::reply(answer, true)).await {
+        tracing::warn!(error = %chain(&error), "a refusal could not be sent");
+    }
+}
+
+/// Takes a deferred public answer back and tells the caller alone why.
+pub async fn refuse_deferred(http: &serenity::Http, token: &str, text: &str) {
+    if let Err(error) = http.delete_original_interaction_response(token).await {
+        tracing::debug!(error = %chain(&error), "a deferred answer could not be deleted");
+    }
+    let told = serenity::CreateInteractionResponseFollowup::new()
+        .content(text)
+        .ephemeral(true)
+        .allowed_mentions(serenity::CreateAllowedMentions::new());
+    if let Err(error) = serenity::Builder::execute(told, http, (None, token)).await {
+        tracing::warn!(error = %chain(&error), "a refusal could not be sent");
+    }
+}
+
+/// Who pays: the guild, or in direct messages the user.
+pub fn paying_guild(guild: Option<serenity::GuildId>, user: serenity::UserId) -> GuildId {
+    GuildId(guild.map_or(user.get(), serenity::GuildId::get))
+}
+
+/// The user as storage knows them.
+pub fn user_id(user: serenity::UserId) -> UserId {
+    UserId(user.get())
+}
+
+/// Where the answer to an interaction goes.
+pub fn delivery(channel: serenity::ChannelId, token: &str) -> Delivery {
+    Delivery { channel: channel.get(), token: token.to_owned(), token_expires: Timestamp::now().after(TOKEN_LIFE), message: None }
+}
+
+/// Checks, before any work, that pictures can be posted where the interaction comes from.
+///
+/// # Errors
+/// Names the first missing permission.
+pub fn check_permissions(permissions: Option<serenity::Permissions>) -> Result<(), UserError> {
+    let Some(permissions) = permissions else { return Ok(()) };
+    let needed = [
+        (serenity::Permissions::VIEW_CHANNEL, "View Channel"),
+        (serenity::Permissions::SEND_MESSAGES, "Send Messages"),
+        (serenity::Permissions::ATTACH_FILES, "Attach Files"),
+        (serenity::Permissions::EMBED_LINKS, "Embed Links"),
+    ];
+    match needed.iter().find(|(permission, _)| !permissions.contains(*permission)) {
+        Some((_, name)) => Err(UserError::MissingPermission((*name).to_owned())),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,48 @@
+//! `/settings`: a guild's managers lower its limits.
+
+use storage::GuildSettings;
+
+use super::Context;
+use crate::{discord, error::BotError, limits, messages, messages::UserError};
+
+/// See or lower this server's limits
+#[poise::command(slash_command, guild_only, default_member_permissions = "MANAGE_GUILD")]
+pub async fn settings(
+    ctx: Context<'_>,
+    #[description = "Row-megapixels a day for this server; 0 forbids drawing"] daily_quota: Option<f64>,
+    #[description = "Jobs that one person may have at once"] jobs_at_once: Option<u32>,
+) -> Result<(), BotError> {
+    let app = ctx.data();
+    let guild_id = ctx.interaction.guild_id.ok_or(UserError::GuildOnly)?;
+    let guild = storage::GuildId(guild_id.get());
+    let host = &app.config.limits;
+    if let Some(daily) = daily_quota {
+        if !daily.is_finite() || daily < 0.0 {
+            return Err(UserError::SettingOutOfRange { name: "daily_quota", min: 0 }.into());
+        }
+        if daily > host.daily_row_megapixels {
+            return Err(UserError::SettingTooHigh { name: "daily_quota", max: host.daily_row_megapixels.to_string() }.into());
+        }
+    }
+    if let Some(active) = jobs_at_once {
+        if active == 0 {
+            return Err(UserError::SettingOutOfRange { name: "jobs_at_once", min: 1 }.into());
+        }
+        if active > host.max_active_per_user {
+            return Err(UserError::SettingTooHigh { name: "jobs_at_once", max: host.max_active_per_user.to_string() }.into());
+        }
+    }
+    let is_changed = daily_quota.is_some() || jobs_at_once.is_some();
+    if is_changed {
+        let old = app.jobs.guild_settings(guild).await?;
+        let new = GuildSettings {
+            daily_row_megapixels: daily_quota.or(old.daily_row_megapixels),
+            max_active_per_user: jobs_at_once.or(old.max_active_per_user),
+        };
+        app.jobs.set_guild_settings(guild, new).await?;
+    }
+    let limits = limits::of_guild(app, guild).await?;
+    let answer = messages::settings(limits.daily_row_megapixels, limits.max_active_per_user, is_changed);
+    poise::send_application_reply(ctx, discord::reply(&answer, true)).await?;
+    Ok(())
+}

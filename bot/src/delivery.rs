@@ -1,0 +1,126 @@
+//! Empties the outbox: the last message of every job reaches its user, by the interaction's token while it lives, else as the bot's own
+//! message, else as a direct message, else it is kept for the history. Idempotent: edits are, and new messages carry a nonce.
+
+use std::{sync::Arc, time::Duration};
+
+use futures::{StreamExt, stream};
+use storage::{Job, JobId, OutboxItem, Timestamp};
+
+use crate::{
+    app::App,
+    discord::SendError,
+    dispatcher::chain,
+    messages, render,
+};
+
+/// Deliveries on their way at once.
+const MAX_DELIVERIES: usize = 8;
+/// A delivery is given up after about a day of tries.
+const MAX_ATTEMPTS: u32 = 30;
+/// Longest time between two tries.
+const MAX_BACKOFF: Duration = Duration::from_secs(3600);
+/// The store is asked again after this long even if nobody rang.
+const POLL: Duration = Duration::from_secs(15);
+
+/// Runs until shutdown.
+pub async fn run(app: Arc<App>) {
+    app.messenger.ready().await;
+    while !app.shutdown.is_cancelled() {
+        let due = match app.jobs.outbox(Timestamp::now(), MAX_DELIVERIES as u32).await {
+            Ok(due) => due,
+            Err(error) => {
+                tracing::error!(error = %chain(&error), "the outbox cannot be read");
+                Vec::new()
+            }
+        };
+        if !due.is_empty() {
+            stream::iter(due).for_each_concurrent(MAX_DELIVERIES, |item| deliver(&app, item)).await;
+            continue;
+        }
+        let wait = match app.jobs.outbox_due().await {
+            Ok(Some(next)) => Duration::from_millis(next.0.saturating_sub(Timestamp::now().0).max(50).unsigned_abs()).min(POLL),
+            _ => POLL,
+        };
+        tokio::select! {
+            () = app.outbox_bell.notified() => {}
+            () = tokio::time::sleep(wait) => {}
+            () = app.shutdown.cancelled() => {}
+        }
+    }
+}
+
+async fn deliver(app: &App, item: OutboxItem) {
+    let id = item.job;
+    // Waits for an edit of this job's progress that is still on its way, and keeps later ones from starting.
+    let gate = app.live.get(&id).map(|live| live.gate.clone());
+    let _permit = match &gate {
+        Some(gate) => gate.acquire().await.ok(),
+        None => None,
+    };
+    let recorded = match send(app, id).await {
+        Ok(Some(message)) => app.jobs.delivered(id, Some(message)).await,
+        Ok(None) => app.jobs.delivered(id, None).await,
+        Err(reason) => {
+            let next = (item.attempts < MAX_ATTEMPTS).then(|| Timestamp::now().after(backoff(item.attempts)));
+            tracing::warn!(job.id = %id, reason, attempts = item.attempts + 1, is_given_up = next.is_none(), "an answer could not be delivered");
+            app.jobs.delivery_failed(id, &reason, next).await
+        }
+    };
+    match recorded {
+        Ok(()) => {
+            app.live.remove(&id);
+        }
+        Err(error) => tracing::error!(job.id = %id, error = %chain(&error), "a delivery could not be recorded"),
+    }
+}
+
+fn backoff(attempts: u32) -> Duration {
+    Duration::from_secs(1 << attempts.min(12)).min(MAX_BACKOFF)
+}
+
+/// Sends the last message of a job; the id of the message that shows it, or `None` if there is nobody to tell.
+async fn send(app: &App, id: JobId) -> Result<Option<u64>, String> {
+    let Some(mut job) = app.jobs.job(id).await.map_err(|error| chain(&error))? else { return Ok(None) };
+    if job.is_deleted {
+        return Ok(None);
+    }
+    if let Some(live) = app.live.get(&id) {
+        job.delivery.message = job.delivery.message.or(live.delivery.message);
+    }
+    let answer = match render::last_answer(app, &job).await {
+        Ok(answer) => answer,
+        Err(error) => {
+            tracing::error!(job.id = %id, error = format!("{error:#}"), "a finished job cannot be shown");
+            messages::failed(&render_heading(app, &job), &messages::internal_error(id))
+        }
+    };
+    let mut reasons = Vec::new();
+    match app.messenger.edit(&job.delivery, &answer).await {
+        Ok(message) => return Ok(Some(message)),
+        Err(SendError::Transient(reason)) => return Err(reason),
+        Err(error) => reasons.push(error.to_string()),
+    }
+    match app.messenger.post(job.delivery.channel, job.user.0, id, &answer).await {
+        Ok(message) => return Ok(Some(message)),
+        Err(SendError::Transient(reason)) => return Err(reason),
+        Err(error) => reasons.push(error.to_string()),
+    }
+    let mut answer = answer;
+    messages::sent_here_instead(&mut answer);
+    match app.messenger.post_direct(job.user.0, id, &answer).await {
+        Ok(_) => Ok(None),
+        Err(SendError::Transient(reason)) => Err(reason),
+        Err(error) => {
+            reasons.push(error.to_string());
+            tracing::warn!(job.id = %id, reasons = reasons.join("; "), "an answer is kept in the history only");
+            Ok(None)
+        }
+    }
+}
+
+fn render_heading(app: &App, job: &Job) -> messages::Heading {
+    match serde_json::from_value(job.task.clone()) {
+        Ok(task) => render::heading(app, job.user.0, &task),
+        Err(_) => messages::Heading { title: job.action.clone(), parameters: String::new(), user: job.user.0 },
+    }
+}

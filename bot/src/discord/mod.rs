@@ -1,0 +1,10 @@
+//! Everything that knows how Discord is spoken to: serenity and its traps stay in here (and in the commands and buttons).
+
+mod client;
+mod convert;
+mod messenger;
+
+pub use client::{Access, BuildError, build, on_event};
+pub use convert::reply;
+pub use poise::serenity_prelude::Error as SerenityError;
+pub use messenger::{Messenger, SendError};

@@ -1,0 +1,249 @@
+//! Feeds the engine: claims jobs while there is room, forwards progress, saves results, settles the quota, all under the lease.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::Context;
+use bytes::Bytes;
+use image::RgbImage;
+use inference::{
+    engine::{Event, FinishedImage, Submission, TaskHandle},
+    task::Task,
+};
+use storage::{BlobKey, Job, Lease, NewImage, StorageError, Timestamp, Written};
+use tokio::task::JoinSet;
+use tracing::Instrument;
+
+use crate::{
+    app::App,
+    grid, messages,
+    live::{Live, Phase},
+    render,
+};
+
+/// A lease lives this long without a renewal.
+const LEASE: Duration = Duration::from_secs(30);
+/// How often a lease is renewed; also how soon a cancel by another process is seen.
+const RENEW_EVERY: Duration = Duration::from_secs(5);
+
+/// Runs until shutdown; jobs in work are then handed back to the queue.
+pub async fn run(app: Arc<App>) {
+    let mut running = JoinSet::new();
+    let mut reaping = tokio::time::interval(Duration::from_secs(10));
+    while !app.shutdown.is_cancelled() {
+        while running.len() < app.config.engine.max_running_jobs {
+            match app.jobs.claim(LEASE, Timestamp::now()).await {
+                Ok(Some(lease)) => {
+                    let span = tracing::info_span!(
+                        "job",
+                        job.id = %lease.job.id,
+                        user.id = lease.job.user.0,
+                        guild.id = lease.job.guild.0,
+                        task.kind = lease.job.task["kind"].as_str().unwrap_or_default()
+                    );
+                    running.spawn(work(app.clone(), lease).instrument(span));
+                    update_places(&app).await;
+                }
+                Ok(None) => break,
+                Err(error) => {
+                    tracing::error!(error = %chain(&error), "jobs cannot be claimed");
+                    break;
+                }
+            }
+        }
+        tokio::select! {
+            () = app.queue_bell.notified() => update_places(&app).await,
+            Some(_) = running.join_next() => {}
+            _ = reaping.tick() => match app.jobs.reap(false, Timestamp::now()).await {
+                Ok(0) => {}
+                Ok(n_jobs) => tracing::warn!(n_jobs, "leases had expired"),
+                Err(error) => tracing::error!(error = %chain(&error), "leases cannot be reaped"),
+            },
+            () = app.shutdown.cancelled() => {}
+        }
+    }
+    while running.join_next().await.is_some() {}
+}
+
+/// How a job's drawing ended.
+enum Outcome {
+    Finished { images: Vec<NewImage>, row_megapixels: f64 },
+    Failed(String),
+    Cancelled { row_megapixels: f64 },
+    ShutDown,
+    Fenced,
+}
+
+async fn work(app: Arc<App>, lease: Lease) {
+    let id = lease.job.id;
+    tracing::info!(attempt = lease.job.attempts, "drawing");
+    let outcome = match draw(&app, &lease).await {
+        Ok(outcome) => outcome,
+        Err(error) if is_disk_full(&error) => {
+            tracing::error!(error = format!("{error:#}"), "a picture could not be saved");
+            Outcome::Failed(messages::UserError::DiskFull.to_string())
+        }
+        Err(error) => {
+            tracing::error!(error = format!("{error:#}"), "a job failed");
+            Outcome::Failed(messages::internal_error(id))
+        }
+    };
+    let now = Timestamp::now();
+    let (word, written) = match &outcome {
+        Outcome::Finished { images, row_megapixels } => ("done", app.jobs.complete(&lease, images, *row_megapixels, now).await),
+        Outcome::Failed(error) => ("failed", app.jobs.fail(&lease, error, now).await),
+        Outcome::Cancelled { row_megapixels } => ("cancelled", app.jobs.finish_cancel(&lease, *row_megapixels, now).await),
+        Outcome::ShutDown => ("handed back", app.jobs.release(&lease, now).await),
+        Outcome::Fenced => ("given to another worker", Ok(Written::Fenced)),
+    };
+    match (written, &outcome) {
+        (Ok(Written::CancelRequested), Outcome::Finished { row_megapixels, .. }) => {
+            if let Err(error) = app.jobs.finish_cancel(&lease, *row_megapixels, now).await {
+                tracing::error!(error = %chain(&error), "a cancel could not be recorded; the lease will expire");
+            }
+        }
+        (Ok(written), _) => tracing::info!(?written, "{word}"),
+        (Err(error), _) => tracing::error!(error = %chain(&error), "the end of a job could not be recorded; the lease will expire"),
+    }
+    app.outbox_bell.notify_one();
+}
+
+async fn draw(app: &Arc<App>, lease: &Lease) -> anyhow::Result<Outcome> {
+    let job = &lease.job;
+    let task: Task = serde_json::from_value(job.task.clone()).context("the stored task")?;
+    let source = match task.source() {
+        None => None,
+        Some(key) => match load_picture(app, key).await {
+            Ok(picture) => Some(picture),
+            Err(error) => {
+                tracing::warn!(error = format!("{error:#}"), "the source picture is gone");
+                return Ok(Outcome::Failed("The picture that this starts from was deleted.".into()));
+            }
+        },
+    };
+    let cancel = {
+        let mut live = app.live.entry(job.id).or_insert_with(|| render::live(app, job, &task));
+        live.enter(Phase::Drawing);
+        live.cancel.clone()
+    };
+    app.progress_bell.notify_one();
+    let mut handle = match app.engine.submit(Submission { task, source }) {
+        Ok(handle) => handle,
+        Err(error) => return Ok(Outcome::Failed(format!("That cannot be drawn: {error}."))),
+    };
+    let mut images = Vec::new();
+    let mut renewing = tokio::time::interval(RENEW_EVERY);
+    loop {
+        tokio::select! {
+            event = handle.next() => match event {
+                Some(Event::Image(finished)) => images.push(save(app, finished).await?),
+                Some(Event::Done(usage)) => {
+                    images.sort_by_key(|image| image.index);
+                    return Ok(Outcome::Finished { images, row_megapixels: usage.row_megapixels });
+                }
+                Some(Event::Failed(error)) => {
+                    tracing::error!(error = %chain(error.as_ref()), "the engine failed a task");
+                    return Ok(Outcome::Failed(format!("Drawing failed: {error}.")));
+                }
+                Some(event) => note_progress(app, job, event),
+                None => anyhow::bail!("the engine dropped the task"),
+            },
+            _ = renewing.tick() => match app.jobs.renew(lease, LEASE, Timestamp::now()).await {
+                Ok(Written::Done) => {}
+                Ok(Written::CancelRequested) => return Ok(stop(&handle)),
+                Ok(Written::Fenced) => return Ok(Outcome::Fenced),
+                Err(error) => tracing::warn!(error = %chain(&error), "the lease could not be renewed"),
+            },
+            () = cancel.cancelled() => return Ok(stop(&handle)),
+            () = app.shutdown.cancelled() => return Ok(Outcome::ShutDown),
+        }
+    }
+}
+
+fn stop(handle: &TaskHandle) -> Outcome {
+    handle.cancel();
+    Outcome::Cancelled { row_megapixels: handle.usage().row_megapixels }
+}
+
+fn note_progress(app: &App, job: &Job, event: Event) {
+    let Some(mut live) = app.live.get_mut(&job.id) else { return };
+    match event {
+        Event::Progress(progress) => (live.done, live.total) = (progress.done, progress.total),
+        Event::Preview { index, image, .. } => {
+            if let Some(preview) = live.previews.get_mut(index as usize) {
+                *preview = Some(image);
+            }
+        }
+        Event::Image(_) | Event::Done(_) | Event::Failed(_) => {}
+    }
+    live.touch();
+}
+
+/// Stores a finished picture before its job is recorded as done: a row never names a blob that is not there.
+async fn save(app: &App, finished: FinishedImage) -> anyhow::Result<NewImage> {
+    let (width, height) = finished.image.dimensions();
+    let png = tokio::task::spawn_blocking(move || grid::png(&finished.image)).await?;
+    let blob = app.blobs.put(Bytes::from(png)).await?;
+    Ok(NewImage { index: finished.index, seed: finished.seed.0, width, height, blob })
+}
+
+/// Reads a stored picture.
+///
+/// # Errors
+/// The blob is gone or no picture.
+pub async fn load_picture(app: &App, key: &str) -> anyhow::Result<RgbImage> {
+    let bytes = app.blobs.get(&BlobKey::parse(key)?).await?;
+    Ok(tokio::task::spawn_blocking(move || image::load_from_memory(&bytes)).await??.into_rgb8())
+}
+
+async fn update_places(app: &App) {
+    let queue = match app.jobs.queue().await {
+        Ok(queue) => queue,
+        Err(error) => {
+            tracing::warn!(error = %chain(&error), "the queue cannot be read");
+            return;
+        }
+    };
+    for (position, id) in queue.into_iter().enumerate() {
+        if let Some(mut live) = app.live.get_mut(&id) {
+            live.enter(Phase::Queued { place: position as u32 + 1 });
+        }
+    }
+    app.progress_bell.notify_one();
+}
+
+/// An error and all its causes in one line.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+fn is_disk_full(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        matches!(cause.downcast_ref(), Some(StorageError::DiskFull))
+            || cause.downcast_ref::<std::io::Error>().is_some_and(|io| io.kind() == std::io::ErrorKind::StorageFull)
+    })
+}
+
+/// Puts every unfinished job back on the screen after a start.
+///
+/// # Errors
+/// The store cannot be read.
+pub async fn restore(app: &Arc<App>) -> anyhow::Result<()> {
+    let n_jobs = app.jobs.reap(true, Timestamp::now()).await?;
+    if n_jobs > 0 {
+        tracing::info!(n_jobs, "jobs of an earlier run go on");
+    }
+    for id in app.jobs.queue().await? {
+        let Some(job) = app.jobs.job(id).await? else { continue };
+        let Ok(task) = serde_json::from_value::<Task>(job.task.clone()) else { continue };
+        let live: Live = render::live(app, &job, &task);
+        app.live.insert(id, live);
+    }
+    Ok(())
+}

@@ -1,0 +1,91 @@
+//! The one door: every job enters here, through limits and quota, in one transaction.
+
+use std::sync::Arc;
+
+use inference::task::Task;
+use storage::{BlobKey, Delivery, Enqueued, GuildId, JobId, JobStatus, NewJob, PressKey, Timestamp, UserId};
+
+use crate::{app::App, disk, error::BotError, live::Live, messages::UserError, render};
+
+/// A wish that was understood.
+pub struct Request {
+    /// The interaction's id: the same interaction twice is one job.
+    pub key: String,
+    /// Set for a button: the same press twice is one job while it lives.
+    pub press: Option<PressKey>,
+    /// The guild that pays; in direct messages the user's id.
+    pub guild: GuildId,
+    /// Who asks.
+    pub user: UserId,
+    /// `imagine`, `variation`, `upscale` or `reroll`.
+    pub action: &'static str,
+    /// What to make.
+    pub task: Task,
+    /// The job and picture that this one comes from.
+    pub parent: Option<(JobId, u32)>,
+    /// Where the answer goes.
+    pub delivery: Delivery,
+}
+
+/// Enqueues a job; its message is kept up to date from here on.
+///
+/// # Errors
+/// A `UserError` names the limit or the value in the way; nothing was changed then.
+pub async fn enqueue(app: &Arc<App>, request: Request) -> Result<JobId, BotError> {
+    app.engine.check(&request.task).map_err(UserError::Task)?;
+    check_disk(app).await?;
+    let limits = crate::limits::of_guild(app, request.guild).await?;
+    let source = request.task.source().map(BlobKey::parse).transpose()?;
+    let live = Live::new(
+        render::heading(app, request.user.0, &request.task),
+        request.delivery.clone(),
+        render::picture_size(&request.task),
+        request.task.n_images(),
+    );
+    let job = NewJob {
+        key: request.key,
+        press: request.press,
+        guild: request.guild,
+        user: request.user,
+        action: request.action.to_owned(),
+        row_megapixels: app.engine.cost(&request.task),
+        task: serde_json::to_value(&request.task)?,
+        parent: request.parent,
+        source,
+        delivery: request.delivery,
+    };
+    match app.jobs.enqueue(job, &limits, Timestamp::now()).await? {
+        Enqueued::Created(id) => {
+            app.live.insert(id, live);
+            // Rung after the row is committed: dispatcher and progress read the database.
+            app.queue_bell.notify_one();
+            app.progress_bell.notify_one();
+            tracing::info!(job.id = %id, user.id = request.user.0, guild.id = request.guild.0, task.kind = request.task.kind(), "queued");
+            Ok(id)
+        }
+        Enqueued::SameKey(id) => Ok(id),
+        Enqueued::Pressed(id, JobStatus::Done) => {
+            let made = app.jobs.job(id).await?;
+            let link = made.and_then(|job| render::link(&job)).unwrap_or_else(|| "look further down".to_owned());
+            Err(UserError::AlreadyMade(link).into())
+        }
+        Enqueued::Pressed(_, _) => Err(UserError::AlreadyDrawing.into()),
+        Enqueued::Refused(refusal) => Err(UserError::Refused(refusal).into()),
+    }
+}
+
+async fn check_disk(app: &Arc<App>) -> Result<(), BotError> {
+    let (dir, floor) = (app.config.data.dir.clone(), app.config.data.min_free_mib);
+    let free = tokio::task::spawn_blocking(move || disk::free_mib(&dir)).await?;
+    match free {
+        Ok(free) if free < floor => {
+            tracing::error!(disk.free_mib = free, disk.floor_mib = floor, "the disk is nearly full; new jobs are refused");
+            Err(UserError::DiskFull.into())
+        }
+        Ok(_) => Ok(()),
+        Err(error) => {
+            tracing::warn!(error = format!("{error:#}"), "free disk space is unknown");
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Live progress by job, shared by gateway handlers, dispatcher and delivery. Lost with the process; the database has the truth.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use dashmap::DashMap;
+use image::RgbImage;
+use inference::task::ImageSize;
+use storage::{Delivery, JobId};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use crate::messages::Heading;
+
+/// Jobs that are not finished, with what their messages show.
+pub type LiveJobs = DashMap<JobId, Live>;
+
+/// Where a job stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Waits; its place counts from 1.
+    Queued {
+        /// Place in the order of turns.
+        place: u32,
+    },
+    /// Is being drawn.
+    Drawing,
+    /// Was asked to stop.
+    Cancelling,
+}
+
+/// One job's progress.
+#[derive(Debug)]
+pub struct Live {
+    /// What its message begins with.
+    pub heading: Heading,
+    /// Where its message is.
+    pub delivery: Delivery,
+    /// Size of its pictures.
+    pub size: ImageSize,
+    /// Where it stands.
+    pub phase: Phase,
+    /// Steps done, all pictures together.
+    pub done: u32,
+    /// Steps in all.
+    pub total: u32,
+    /// The latest preview of each picture.
+    pub previews: Vec<Option<RgbImage>>,
+    /// When drawing began.
+    pub started: Option<Instant>,
+    /// Grows with each change.
+    pub version: u64,
+    /// The version that the message shows.
+    pub shown: u64,
+    /// When the message was last edited.
+    pub edited: Option<Instant>,
+    /// Held by whoever edits the message, so that an old state never lands on a newer one.
+    pub gate: Arc<Semaphore>,
+    /// Tells the job's worker to stop.
+    pub cancel: CancellationToken,
+}
+
+impl Live {
+    /// A job that waits and whose message shows nothing yet.
+    pub fn new(heading: Heading, delivery: Delivery, size: ImageSize, n_images: u32) -> Self {
+        Self {
+            heading,
+            delivery,
+            size,
+            phase: Phase::Queued { place: 0 },
+            done: 0,
+            total: 0,
+            previews: vec![None; n_images as usize],
+            started: None,
+            version: 0,
+            shown: 0,
+            edited: None,
+            gate: Arc::new(Semaphore::new(1)),
+            cancel: CancellationToken::new(),
+        }
+    }
+
+    /// Notes a change that the message should show.
+    pub fn touch(&mut self) {
+        self.version += 1;
+    }
+
+    /// Moves to a phase; a job that is being cancelled stays so.
+    pub fn enter(&mut self, phase: Phase) {
+        if self.phase != phase && self.phase != Phase::Cancelling {
+            if phase == Phase::Drawing {
+                self.started = Some(Instant::now());
+            }
+            self.phase = phase;
+            self.touch();
+        }
+    }
+
+    /// Time left at the pace so far; `None` before there is one.
+    pub fn time_left(&self) -> Option<Duration> {
+        let elapsed = self.started?.elapsed();
+        if self.done == 0 || self.total <= self.done {
+            return None;
+        }
+        Some(elapsed.mul_f64(f64::from(self.total - self.done) / f64::from(self.done)))
+    }
+}

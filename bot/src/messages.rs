@@ -1,0 +1,368 @@
+//! Every sentence that a user reads.
+
+use std::time::Duration;
+
+use inference::error::InvalidTask;
+use storage::{JobId, JobStatus, QuotaStatus, Refusal, Timestamp};
+
+use crate::{
+    answer::{Answer, Button, Embed, File, Label, Style},
+    buttons::custom_id::ButtonAction,
+};
+
+/// Shown for our own faults; the cause is in the log.
+pub const INTERNAL_ERROR: &str = "Something went wrong on my side. It was written to my log; please try again.";
+
+/// Shown for our own faults while a job was drawn.
+pub fn internal_error(job: JobId) -> String {
+    format!("Something went wrong on my side while drawing (job `{job}`). It was written to my log and costs nothing; please try again.")
+}
+
+/// Why a person's wish is not granted: shown as written, to that person alone.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum UserError {
+    /// A parameter of the prompt.
+    #[error("{0}")]
+    Prompt(#[from] crate::prompt::PromptError),
+    /// A value that the engine refuses.
+    #[error("That cannot be drawn: {0}.")]
+    Task(#[from] InvalidTask),
+    /// A limit.
+    #[error("{}", refusal(.0))]
+    Refused(Refusal),
+    /// The disk is nearly full.
+    #[error("My disk is nearly full, so I take no new jobs now. Please tell the person who runs me.")]
+    DiskFull,
+    /// A permission is missing where the command was used.
+    #[error("I cannot answer here: I need the permission {0} in this channel. A moderator can give it to me.")]
+    MissingPermission(String),
+    /// A `custom_id` that is not ours or of an older version.
+    #[error("I do not know this button. It may come from an older version of me; please use /imagine again.")]
+    UnknownButton,
+    /// A button of a job that we have no record of.
+    #[error("I have no record of that job, so this button does nothing.")]
+    UnknownJob,
+    /// A button of a job whose pictures were deleted.
+    #[error("Those pictures were deleted.")]
+    Deleted,
+    /// A button of a job without such a picture.
+    #[error("That job has no picture {0}.")]
+    NoSuchPicture(u32),
+    /// A button that makes no sense yet.
+    #[error("That job is not finished yet.")]
+    NotFinished,
+    /// Only the owner or a moderator may do this.
+    #[error("Only <@{owner}> or a moderator can do that.")]
+    NotYours {
+        /// Who may.
+        owner: u64,
+    },
+    /// The same press is being worked on.
+    #[error("That is already being drawn.")]
+    AlreadyDrawing,
+    /// The same press was answered before.
+    #[error("That was made before: {0}")]
+    AlreadyMade(String),
+    /// The job has ended.
+    #[error("That job was already {}.", status_word(*.0))]
+    AlreadyEnded(JobStatus),
+    /// Only a guild has this.
+    #[error("This works in a server only.")]
+    GuildOnly,
+    /// A setting above what the host allows.
+    #[error("The person who runs me allows at most {max} for `{name}`.")]
+    SettingTooHigh {
+        /// Which setting.
+        name: &'static str,
+        /// The most.
+        max: String,
+    },
+    /// A setting that is no sensible number.
+    #[error("`{name}` must be a number from {min}.")]
+    SettingOutOfRange {
+        /// Which setting.
+        name: &'static str,
+        /// The least.
+        min: u32,
+    },
+}
+
+fn refusal(refusal: &Refusal) -> String {
+    match refusal {
+        Refusal::Quota(quota) => format!(
+            "This server has used {} of its {} row-megapixels for today; the rest is not enough for this. New ones come {}.",
+            number(quota.used),
+            number(quota.limit),
+            relative(quota.resets)
+        ),
+        Refusal::UserBusy { active, limit } => {
+            format!("You have {active} jobs waiting or running, and {limit} is the most at once. Wait for one to finish, or press ❌ on one.")
+        }
+        Refusal::GuildFull { limit } => format!("This server already has {limit} jobs waiting. Please try again in a while."),
+        Refusal::QueueFull { limit } => format!("My queue is full ({limit} jobs). Please try again in a while."),
+    }
+}
+
+fn status_word(status: JobStatus) -> &'static str {
+    match status {
+        JobStatus::Queued => "queued",
+        JobStatus::Leased => "being drawn",
+        JobStatus::Done => "finished",
+        JobStatus::Failed => "ended without a picture",
+        JobStatus::Cancelled => "cancelled",
+    }
+}
+
+/// What a job's messages begin with.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Heading {
+    /// The prompt, or what is done with a picture.
+    pub title: String,
+    /// The parameters, to copy.
+    pub parameters: String,
+    /// Who asked.
+    pub user: u64,
+}
+
+impl Heading {
+    fn line(&self) -> String {
+        let parameters = if self.parameters.is_empty() { String::new() } else { format!(" `{}`", self.parameters) };
+        format!("**{}**{parameters} · <@{}>", shorten(&escape(&self.title), 1200), self.user)
+    }
+}
+
+/// A job that waits.
+pub fn queued(heading: &Heading, job: JobId, place: u32) -> Answer {
+    let place = match place {
+        1 => "next in line".to_owned(),
+        n => format!("place {n} in the queue"),
+    };
+    Answer { content: format!("{}\n-# Queued: {place}", heading.line()), buttons: vec![vec![cancel_button(job)]], ..Answer::default() }
+}
+
+/// A job that is being drawn; `preview` shows what is there.
+pub fn drawing(heading: &Heading, job: JobId, done: u32, total: u32, left: Option<Duration>, preview: Option<Vec<u8>>) -> Answer {
+    let percent = if total == 0 { 0 } else { done * 100 / total };
+    let left = left.map(|left| format!(" · {} left", duration(left))).unwrap_or_default();
+    let content = format!("{}\n-# Drawing {} {percent} % · {done} of {total} steps{left}", heading.line(), bar(done, total));
+    let files = preview
+        .map(|bytes| File { name: crate::grid::PREVIEW_FILE_NAME.into(), bytes, description: format!("Preview after {done} of {total} steps") })
+        .into_iter()
+        .collect();
+    Answer { content, files, buttons: vec![vec![cancel_button(job)]], ..Answer::default() }
+}
+
+/// A job that was asked to stop.
+pub fn cancelling(heading: &Heading) -> Answer {
+    Answer::text(format!("{}\n-# Cancelling …", heading.line()))
+}
+
+/// A job that was stopped.
+pub fn cancelled(heading: &Heading) -> Answer {
+    Answer::text(format!("{}\n-# Cancelled. What was not computed costs nothing.", heading.line()))
+}
+
+/// A job that ended without a picture.
+pub fn failed(heading: &Heading, error: &str) -> Answer {
+    Answer::text(format!("{}\n-# No picture this time; it costs nothing.\n{error}", heading.line()))
+}
+
+/// A finished grid with its buttons.
+pub fn grid(heading: &Heading, job: JobId, n_images: u32, seconds: Option<f64>, file: File) -> Answer {
+    let took = seconds.map(|seconds| format!("-# Drawn in {}", duration(Duration::from_secs_f64(seconds.max(0.0))))).unwrap_or_default();
+    let row = |letter: char, action: fn(JobId, u32) -> ButtonAction| {
+        (0..n_images).map(|index| text_button(&format!("{letter}{}", index + 1), action(job, index))).collect::<Vec<_>>()
+    };
+    let mut upscales = row('U', |job, index| ButtonAction::Upscale { job, index });
+    upscales.push(emoji_button("🔄", ButtonAction::Reroll { job }));
+    let mut variations = row('V', |job, index| ButtonAction::Variation { job, index });
+    variations.push(cancel_button(job));
+    Answer { content: format!("{}\n{took}", heading.line()), files: vec![file], buttons: vec![upscales, variations], ..Answer::default() }
+}
+
+/// One picture at its full size.
+pub fn picture(heading: &Heading, job: JobId, size: (u32, u32), file: File) -> Answer {
+    let content = format!("{}\n-# {} × {} pixels", heading.line(), size.0, size.1);
+    Answer { content, files: vec![file], buttons: vec![vec![cancel_button(job)]], ..Answer::default() }
+}
+
+/// Added to a message that could not be put where its job was asked for.
+pub fn sent_here_instead(answer: &mut Answer) {
+    answer.content.push_str("\n-# I could not post this where you asked for it, so here it is.");
+}
+
+/// What to show of one finished job in a history.
+pub struct HistoryEntry {
+    /// Prompt, parameters and owner.
+    pub heading: Heading,
+    /// When it was finished.
+    pub finished: Timestamp,
+    /// Where its message is.
+    pub link: Option<String>,
+    /// A small picture (JPEG).
+    pub thumbnail: Option<Vec<u8>>,
+}
+
+/// One page of past jobs.
+pub fn history(entries: Vec<HistoryEntry>, offset: u32, previous: Option<ButtonAction>, next: Option<ButtonAction>) -> Answer {
+    if entries.is_empty() {
+        return Answer::text(if offset == 0 { "Nothing was drawn here yet. Try /imagine." } else { "There is nothing further back." });
+    }
+    let mut answer = Answer::text(format!("Jobs {} to {}, newest first", offset + 1, offset + entries.len() as u32));
+    for (position, entry) in entries.into_iter().enumerate() {
+        let thumbnail = entry.thumbnail.map(|bytes| {
+            let name = format!("{}.jpg", position + 1);
+            answer.files.push(File { name: name.clone(), bytes, description: shorten(&entry.heading.title, 200) });
+            name
+        });
+        let link = entry.link.map(|link| format!(" · [open]({link})")).unwrap_or_default();
+        let description = format!(
+            "**{}**\n`{}`\n<@{}> · {}{link}",
+            shorten(&escape(&entry.heading.title), 300),
+            entry.heading.parameters,
+            entry.heading.user,
+            relative(entry.finished)
+        );
+        answer.embeds.push(Embed { description, thumbnail, ..Embed::default() });
+    }
+    let page = |label: &str, action: Option<ButtonAction>| {
+        // Custom ids must differ, also those of buttons that cannot be pressed.
+        let mut button = text_button(label, action.unwrap_or(ButtonAction::Reroll { job: JobId::new() }));
+        button.is_disabled = action.is_none();
+        button
+    };
+    if previous.is_some() || next.is_some() {
+        answer.buttons = vec![vec![page("◀ Newer", previous), page("Older ▶", next)]];
+    }
+    answer
+}
+
+/// What `/info` tells.
+pub struct Info {
+    /// The model's name and whether it is the built-in one.
+    pub model: String,
+    /// Whether the model is the built-in demonstration.
+    pub is_starter: bool,
+    /// Such as `64×64`.
+    pub native_size: String,
+    /// Network parameters.
+    pub n_parameters: u64,
+    /// Such as `cpu (f32)`.
+    pub device: String,
+    /// Jobs that wait.
+    pub queued: u32,
+    /// Jobs that run.
+    pub running: u32,
+    /// Pictures on their way.
+    pub drawing: u64,
+    /// Rows per network call so far.
+    pub rows_per_call: Option<f64>,
+    /// Program version.
+    pub version: &'static str,
+}
+
+/// Queue, model and device.
+pub fn info(info: &Info) -> Answer {
+    let mut description = String::new();
+    if info.is_starter {
+        description.push_str(
+            "This is the small built-in model, a demonstration: it draws emoji-like pictures of single things. \
+             Try *a frog*, *a strawberry*, *a pumpkin at night*, *a robot in space*. The README tells how to use a real checkpoint.",
+        );
+    }
+    let queue = match (info.queued, info.running) {
+        (0, 0) => "empty".to_owned(),
+        (queued, running) => format!("{queued} waiting, {running} running"),
+    };
+    let mut fields = vec![
+        ("Queue".into(), queue),
+        ("Model".into(), format!("{} · {} million parameters · {}", info.model, info.n_parameters / 1_000_000, info.native_size)),
+        ("Device".into(), info.device.clone()),
+        ("Pictures now".into(), info.drawing.to_string()),
+    ];
+    if let Some(rows) = info.rows_per_call {
+        fields.push(("Rows per network call".into(), format!("{rows:.1}")));
+    }
+    let embed =
+        Embed { title: Some("Atelier".into()), description, fields, footer: Some(format!("version {}", info.version)), ..Embed::default() };
+    Answer { embeds: vec![embed], ..Answer::default() }
+}
+
+/// What is left of a guild's day.
+pub fn quota(quota: &QuotaStatus, cost_of_default: f64) -> Answer {
+    let left = (quota.limit - quota.used).max(0.0);
+    let jobs = if cost_of_default > 0.0 { (left / cost_of_default).floor() } else { 0.0 };
+    Answer::text(format!(
+        "{} {} of {} row-megapixels are left for today: about {} more /imagine with the usual settings.\n-# New ones come {}. \
+         A row-megapixel is one pass of the network over a million pixels.",
+        bar((left * 1000.0) as u32, (quota.limit * 1000.0) as u32),
+        number(left),
+        number(quota.limit),
+        number(jobs),
+        relative(quota.resets)
+    ))
+}
+
+/// A guild's settings as they are now.
+pub fn settings(daily_row_megapixels: f64, max_active_per_user: u32, is_changed: bool) -> Answer {
+    Answer::text(format!(
+        "{}: `daily_quota` {} row-megapixels a day for this server, `jobs_at_once` {max_active_per_user} for each person.",
+        if is_changed { "Saved" } else { "Now" },
+        number(daily_row_megapixels)
+    ))
+}
+
+fn text_button(label: &str, action: ButtonAction) -> Button {
+    Button { custom_id: action.to_string(), label: Label::Text(label.to_owned()), style: Style::Secondary, is_disabled: false }
+}
+
+fn emoji_button(emoji: &'static str, action: ButtonAction) -> Button {
+    Button { custom_id: action.to_string(), label: Label::Emoji(emoji), style: Style::Secondary, is_disabled: false }
+}
+
+fn cancel_button(job: JobId) -> Button {
+    emoji_button("❌", ButtonAction::Cancel { job })
+}
+
+/// Ten squares, filled by share.
+fn bar(done: u32, total: u32) -> String {
+    let n_filled = if total == 0 { 0 } else { (u64::from(done) * 10 / u64::from(total)).min(10) as usize };
+    format!("`{}{}`", "█".repeat(n_filled), "░".repeat(10 - n_filled))
+}
+
+fn duration(duration: Duration) -> String {
+    match duration.as_secs_f64() {
+        seconds if seconds < 1.0 => "under a second".into(),
+        seconds if seconds < 90.0 => format!("{seconds:.0} s"),
+        seconds if seconds < 5400.0 => format!("{:.0} min", seconds / 60.0),
+        seconds => format!("{:.1} h", seconds / 3600.0),
+    }
+}
+
+fn number(value: f64) -> String {
+    if value >= 100.0 || value.fract() == 0.0 { format!("{value:.0}") } else { format!("{value:.1}") }
+}
+
+fn relative(time: Timestamp) -> String {
+    format!("<t:{}:R>", time.0 / 1000)
+}
+
+/// Keeps a person's words from acting as markdown.
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        if matches!(character, '\\' | '*' | '_' | '~' | '`' | '|' | '>' | '[' | ']' | '<' | '#') {
+            escaped.push('\\');
+        }
+        escaped.push(character);
+    }
+    escaped
+}
+
+fn shorten(text: &str, max_chars: usize) -> String {
+    if text.chars().count() <= max_chars {
+        return text.to_owned();
+    }
+    let cut: String = text.chars().take(max_chars - 2).collect();
+    format!("{} …", cut.trim_end_matches('\\'))
+}

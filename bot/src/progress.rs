@@ -1,0 +1,132 @@
+//! Keeps the messages of unfinished jobs up to date: at most one edit per job and interval, and only when something changed.
+
+use std::{sync::Arc, time::Instant};
+
+use inference::task::ImageSize;
+use storage::JobId;
+use tokio::task::JoinSet;
+
+use crate::{
+    answer::Answer,
+    app::App,
+    discord::SendError,
+    grid,
+    live::{Live, Phase},
+    messages,
+};
+
+/// Width of a preview's cell in pixels.
+const CELL: u32 = 256;
+/// Edits on their way at once.
+const MAX_EDITS: usize = 16;
+
+/// Runs until shutdown.
+pub async fn run(app: Arc<App>) {
+    let mut edits = JoinSet::new();
+    let mut ticks = tokio::time::interval(app.progress_interval);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    app.messenger.ready().await;
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = app.progress_bell.notified() => {}
+            () = app.shutdown.cancelled() => break,
+        }
+        while edits.try_join_next().is_some() {}
+        let room = MAX_EDITS.saturating_sub(edits.len());
+        for id in due(&app).into_iter().take(room) {
+            edits.spawn(edit(app.clone(), id));
+        }
+    }
+    while edits.join_next().await.is_some() {}
+}
+
+/// Jobs whose message is out of date and may be edited now; those being drawn come first.
+fn due(app: &App) -> Vec<JobId> {
+    let mut due: Vec<_> = app
+        .live
+        .iter()
+        .filter(|live| live.version > live.shown && live.edited.is_none_or(|edited| edited.elapsed() >= app.progress_interval))
+        .map(|live| (matches!(live.phase, Phase::Queued { .. }), live.edited, *live.key()))
+        .collect();
+    due.sort_by_key(|(is_queued, edited, _)| (*is_queued, *edited));
+    due.into_iter().map(|(_, _, id)| id).collect()
+}
+
+async fn edit(app: Arc<App>, id: JobId) {
+    let Some(gate) = app.live.get(&id).map(|live| live.gate.clone()) else { return };
+    let Ok(_permit) = gate.try_acquire() else { return };
+    let Some((view, delivery)) = app.live.get_mut(&id).map(|mut live| {
+        live.shown = live.version;
+        live.edited = Some(Instant::now());
+        (View::of(&live), live.delivery.clone())
+    }) else {
+        return;
+    };
+    let Ok(answer) = tokio::task::spawn_blocking(move || view.answer(id)).await else { return };
+    match app.messenger.edit(&delivery, &answer).await {
+        Ok(message) if delivery.message != Some(message) => {
+            if let Some(mut live) = app.live.get_mut(&id) {
+                live.delivery.message = Some(message);
+            }
+            if let Err(error) = app.jobs.set_message(id, message).await {
+                tracing::warn!(job.id = %id, error = %crate::dispatcher::chain(&error), "the message of a job could not be remembered");
+            }
+        }
+        Ok(_) => {}
+        // Progress may be lost: the final message goes other ways.
+        Err(SendError::Transient(reason)) => {
+            tracing::debug!(job.id = %id, reason, "a progress edit failed");
+            if let Some(mut live) = app.live.get_mut(&id) {
+                live.touch();
+            }
+        }
+        Err(error) => tracing::debug!(job.id = %id, %error, "a progress edit was refused"),
+    }
+}
+
+/// What a message needs, copied out of the live map so that no lock is held while it is drawn.
+struct View {
+    heading: messages::Heading,
+    phase: Phase,
+    done: u32,
+    total: u32,
+    left: Option<std::time::Duration>,
+    previews: Vec<Option<image::RgbImage>>,
+    size: ImageSize,
+}
+
+impl View {
+    fn of(live: &Live) -> Self {
+        Self {
+            heading: live.heading.clone(),
+            phase: live.phase,
+            done: live.done,
+            total: live.total,
+            left: live.time_left(),
+            previews: live.previews.clone(),
+            size: live.size,
+        }
+    }
+
+    fn answer(self, id: JobId) -> Answer {
+        match self.phase {
+            Phase::Queued { place } => messages::queued(&self.heading, id, place.max(1)),
+            Phase::Cancelling => messages::cancelling(&self.heading),
+            Phase::Drawing => {
+                let preview = self
+                    .previews
+                    .iter()
+                    .any(Option::is_some)
+                    .then(|| grid::preview_bytes(&grid::preview_grid(&self.previews, self.previews.len(), preview_cell(self.size))));
+                messages::drawing(&self.heading, id, self.done, self.total, self.left, preview)
+            }
+        }
+    }
+}
+
+/// A cell of the preview: the picture's aspect at a width that makes a grid of 512.
+fn preview_cell(size: ImageSize) -> ImageSize {
+    let height = u64::from(CELL) * u64::from(size.height) / u64::from(size.width.max(1));
+    ImageSize::new(CELL, u32::try_from(height).unwrap_or(CELL).max(1))
+}

@@ -1,0 +1,107 @@
+//! From stored jobs to messages.
+
+use image::RgbImage;
+use inference::task::{ImageSize, Task};
+use storage::{Job, JobStatus, NewImage};
+
+use crate::{
+    answer::{Answer, File},
+    app::App,
+    dispatcher::load_picture,
+    grid,
+    live::Live,
+    messages::{self, Heading},
+    prompt,
+};
+
+/// A grid is shown at least this wide, so that small models' pictures can be seen.
+const MIN_GRID_WIDTH: u32 = 512;
+/// Above this a picture is sent as JPEG: Discord takes files up to 10 MiB.
+const MAX_PNG_BYTES: usize = 8 << 20;
+/// Side of a history thumbnail in pixels.
+const THUMBNAIL: u32 = 160;
+
+/// What a job's messages begin with.
+pub fn heading(app: &App, user: u64, task: &Task) -> Heading {
+    let (title, parameters) = match task {
+        Task::TextToImage(base) => (base.prompt.clone(), prompt::describe(base, &app.parse_context())),
+        Task::ImageToImage(task) => (format!("Variation of {}", task.base.prompt), prompt::describe(&task.base, &app.parse_context())),
+        Task::Upscale(_) => ("Enlarged".to_owned(), String::new()),
+    };
+    Heading { title, parameters, user }
+}
+
+/// Size of the pictures that a task's previews stand for.
+pub fn picture_size(task: &Task) -> ImageSize {
+    match task {
+        Task::Upscale(upscale) => upscale.size,
+        Task::TextToImage(base) => base.size,
+        Task::ImageToImage(task) => task.base.size,
+    }
+}
+
+/// A stored job's entry in the live map.
+pub fn live(app: &App, job: &Job, task: &Task) -> Live {
+    Live::new(heading(app, job.user.0, task), job.delivery.clone(), picture_size(task), task.n_images())
+}
+
+/// Where a job's message is, for people.
+pub fn link(job: &Job) -> Option<String> {
+    let message = job.delivery.message?;
+    let guild = if job.guild.0 == job.user.0 { "@me".to_owned() } else { job.guild.0.to_string() };
+    Some(format!("https://discord.com/channels/{guild}/{}/{message}", job.delivery.channel))
+}
+
+/// The last message of a job that has ended.
+///
+/// # Errors
+/// The stored task or a picture cannot be read.
+pub async fn last_answer(app: &App, job: &Job) -> anyhow::Result<Answer> {
+    let task: Task = serde_json::from_value(job.task.clone())?;
+    let heading = heading(app, job.user.0, &task);
+    match job.status {
+        JobStatus::Failed => Ok(messages::failed(&heading, job.error.as_deref().unwrap_or(messages::INTERNAL_ERROR))),
+        JobStatus::Cancelled => Ok(messages::cancelled(&heading)),
+        JobStatus::Done | JobStatus::Queued | JobStatus::Leased => {
+            let images = app.jobs.images(job.id).await?;
+            let pictures = load_pictures(app, &images).await?;
+            let seconds = job.finished.map(|finished| (finished.0 - job.created.0) as f64 / 1000.0);
+            let alt = heading.title.clone();
+            if matches!(task, Task::Upscale(_)) {
+                let picture = pictures.into_iter().next().ok_or_else(|| anyhow::anyhow!("a finished job without pictures"))?;
+                let size = picture.dimensions();
+                let file = tokio::task::spawn_blocking(move || encode(&picture, &format!("atelier-{}", size.0), alt)).await??;
+                return Ok(messages::picture(&heading, job.id, size, file));
+            }
+            let n_images = pictures.len() as u32;
+            let file = tokio::task::spawn_blocking(move || encode(&grid::grid(&pictures, MIN_GRID_WIDTH), "grid", alt)).await??;
+            Ok(messages::grid(&heading, job.id, n_images, seconds, file))
+        }
+    }
+}
+
+async fn load_pictures(app: &App, images: &[NewImage]) -> anyhow::Result<Vec<RgbImage>> {
+    let mut pictures = Vec::with_capacity(images.len());
+    for image in images {
+        pictures.push(load_picture(app, image.blob.as_str()).await?);
+    }
+    Ok(pictures)
+}
+
+fn encode(picture: &RgbImage, name: &str, description: String) -> anyhow::Result<File> {
+    let description: String = description.chars().take(1000).collect();
+    let png = grid::png(picture);
+    if png.len() <= MAX_PNG_BYTES {
+        return Ok(File { name: format!("{name}.png"), bytes: png, description });
+    }
+    let mut jpeg = Vec::new();
+    image::codecs::jpeg::JpegEncoder::new_with_quality(&mut jpeg, 90).encode_image(picture)?;
+    Ok(File { name: format!("{name}.jpg"), bytes: jpeg, description })
+}
+
+/// A small picture of a finished job, as JPEG; `None` if its pictures are gone.
+pub async fn thumbnail(app: &App, job: &Job) -> Option<Vec<u8>> {
+    let images = app.jobs.images(job.id).await.ok()?;
+    let pictures = load_pictures(app, &images).await.ok()?;
+    tokio::task::spawn_blocking(move || grid::preview_bytes(&grid::thumbnail(&grid::grid(&pictures, 1), THUMBNAIL))).await.ok()
+}

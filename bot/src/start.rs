@@ -1,0 +1,110 @@
+//! Puts the parts together and takes them apart in order.
+
+use std::{sync::Arc, time::Duration};
+
+use anyhow::Context;
+use inference::engine::Engine;
+use poise::serenity_prelude as serenity;
+use storage::{LocalBlobs, SqliteStore};
+use tokio::{
+    sync::{Notify, watch},
+    task::JoinHandle,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    app::{self, App},
+    config::Config,
+    discord::{self, Access, Messenger},
+    dispatcher, models,
+};
+
+/// Handlers that are still at work get this long at the end.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// A bot at work.
+pub struct Running {
+    /// What its parts share.
+    pub app: Arc<App>,
+    shards: Arc<serenity::ShardManager>,
+    client: JoinHandle<Result<(), serenity::Error>>,
+    loops: JoinHandle<()>,
+}
+
+/// Starts store, engine and bot; returns when all of them are at work (the gateway connects meanwhile).
+///
+/// # Errors
+/// One sentence: which part, and what to do.
+pub async fn start(config: Config, access: Access, progress_interval: Duration) -> anyhow::Result<Running> {
+    let dir = config.data.dir.clone();
+    std::fs::create_dir_all(&dir).with_context(|| format!("cannot make the data folder {}", dir.display()))?;
+    let jobs = SqliteStore::open(&dir.join("atelier.sqlite")).await?;
+    let blobs = LocalBlobs::open(&dir.join("pictures"))?;
+    let engine_config = models::engine_config(&config)?;
+    let engine = tokio::task::spawn_blocking(move || Engine::start(engine_config)).await??;
+    let app = Arc::new(App {
+        config,
+        engine,
+        jobs: Arc::new(jobs),
+        blobs: Arc::new(blobs),
+        messenger: Messenger::default(),
+        live: Default::default(),
+        queue_bell: Notify::new(),
+        outbox_bell: Notify::new(),
+        progress_bell: Notify::new(),
+        progress_interval,
+        is_registered: watch::Sender::new(false),
+        shutdown: CancellationToken::new(),
+        tasks: TaskTracker::new(),
+    });
+    dispatcher::restore(&app).await?;
+    let mut client = discord::build(&access, app.clone()).await?;
+    let shards = client.shard_manager.clone();
+    let loops = tokio::spawn(app::run_loops(app.clone()));
+    let ended = app.shutdown.clone();
+    let client = tokio::spawn(async move {
+        let result = client.start().await;
+        // Without a gateway nothing can be asked or answered: the whole program ends, and says why.
+        ended.cancel();
+        result
+    });
+    Ok(Running { app, shards, client, loops })
+}
+
+impl Running {
+    /// Waits until the bot is connected and its commands are registered, or has ended.
+    pub async fn ready(&self) {
+        let mut registered = self.app.is_registered.subscribe();
+        tokio::select! {
+            _ = registered.wait_for(|is_registered| *is_registered) => {}
+            () = self.app.shutdown.cancelled() => {}
+        }
+    }
+
+    /// Ends in order: running jobs go back to the queue, messages on their way arrive, the gateway is closed.
+    ///
+    /// # Errors
+    /// Why the gateway had ended by itself, if it had.
+    pub async fn stop(self) -> anyhow::Result<()> {
+        self.app.shutdown.cancel();
+        if tokio::time::timeout(GRACE, self.loops).await.is_err() {
+            tracing::warn!("some work did not end in time; it goes on at the next start");
+        }
+        self.shards.shutdown_all().await;
+        match tokio::time::timeout(GRACE, self.client).await {
+            Ok(ended) => ended?.map_err(gateway_error),
+            Err(_) => Ok(()),
+        }
+    }
+}
+
+fn gateway_error(error: serenity::Error) -> anyhow::Error {
+    let explained = match &error {
+        serenity::Error::Gateway(serenity::GatewayError::InvalidAuthentication) => {
+            "Discord refused the token; copy it again from the application's Bot page into DISCORD_TOKEN"
+        }
+        serenity::Error::Gateway(serenity::GatewayError::DisallowedGatewayIntents) => "Discord refused the bot's intents",
+        _ => "the connection to Discord has ended",
+    };
+    anyhow::Error::new(error).context(explained)
+}

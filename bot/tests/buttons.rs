@@ -1,0 +1,149 @@
+//! Every button, pressed by the right people and the wrong ones, once and a hundred times.
+
+mod support;
+
+use serde_json::json;
+use support::*;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn upscale_posts_the_networks_picture_once_however_often_it_is_pressed() {
+    let studio = Studio::open(|_| {}).await;
+    let ada = &studio.ada;
+    ada.slash(CHANNEL, "imagine", &prompt("a frog --seed 7")).await.expect("sent");
+    let grid = nth_grid(ada, 1).await;
+    let presses = (0..100).map(|_| ada.press(id(&grid), "U2"));
+    for pressed in futures::future::join_all(presses).await {
+        pressed.expect("the press is sent");
+    }
+    let enlarged = message_with(ada, "256 × 256 pixels").await;
+    let picture = picture(ada, &enlarged).await;
+    assert_eq!(picture.dimensions(), (256, 256));
+    assert_eq!(buttons(&enlarged), [["❌"]]);
+    let app = &studio.running.bot.app;
+    let n_upscales = || async {
+        let messages = ada.messages(CHANNEL).await.expect("readable");
+        messages.iter().filter(|message| content(message).contains("256 × 256 pixels")).count()
+    };
+    assert_eq!(n_upscales().await, 1, "one picture for a hundred presses");
+    ada.press(id(&grid), "U2").await.expect("sent");
+    told(ada, "That was made before").await;
+    assert_eq!(n_upscales().await, 1);
+    assert_eq!(app.jobs.queue_status().await.expect("readable"), storage::QueueStatus::default());
+    studio.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn variations_keep_prompt_and_change_seed_and_resemble_their_picture() {
+    let studio = Studio::open(|config| config.defaults.steps = 20).await;
+    let ada = &studio.ada;
+    ada.slash(CHANNEL, "imagine", &prompt("a strawberry --seed 7 --no leaves")).await.expect("sent");
+    let grid = nth_grid(ada, 1).await;
+    ada.press(id(&grid), "V1").await.expect("sent");
+    ada.press(id(&grid), "🔄").await.expect("sent");
+    let variation = message_with(ada, "Variation of a strawberry").await;
+    assert!(content(&variation).contains("--no leaves"), "{}", content(&variation));
+    nth_grid(ada, 3).await;
+    let messages = ada.messages(CHANNEL).await.expect("readable");
+    let seeds: std::collections::HashSet<_> =
+        messages.iter().filter(|message| is_grid(message)).filter_map(|message| content(message).split("--seed ").nth(1)?.split([' ', '`']).next()).collect();
+    assert_eq!(seeds.len(), 3, "three seeds: {seeds:?}");
+    assert!(seeds.contains("7"));
+    studio.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_press_while_the_first_is_drawn_is_refused() {
+    let studio = Studio::open(|config| config.defaults.steps = 60).await;
+    let (ada, linus) = (&studio.ada, studio.visitor("linus").await);
+    ada.slash(CHANNEL, "imagine", &prompt("a frog --steps 2")).await.expect("sent");
+    let grid = nth_grid(ada, 1).await;
+    ada.slash(CHANNEL, "imagine", &prompt("a frog --steps 60")).await.expect("sent");
+    let slow = nth_grid(ada, 2).await;
+    ada.press(id(&slow), "🔄").await.expect("sent");
+    ada.wait_for(CHANNEL, PATIENCE, |messages| messages.iter().any(|message| content(message).contains("Drawing")).then_some(())).await.expect("drawing");
+    linus.press(id(&slow), "🔄").await.expect("sent");
+    told(&linus, "already being drawn").await;
+    assert!(is_grid(&grid));
+    studio.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cancel_is_for_owner_and_moderators_and_refunds_what_was_not_computed() {
+    let studio = Studio::open(|config| config.limits.max_steps = 150).await;
+    let (ada, grace, linus) = (&studio.ada, studio.visitor("grace").await, studio.visitor("linus").await);
+    linus.slash(CHANNEL, "imagine", &prompt("a frog --steps 150")).await.expect("sent");
+    let drawing = message_with(&linus, "Drawing").await;
+    studio.visitor("ada").await;
+    let engine = &studio.running.bot.app.engine;
+    // Another member may not; the stand-in's ada is the guild's owner, grace a moderator.
+    grace.press(id(&drawing), "❌").await.expect("sent");
+    message_with(&linus, "Cancelled").await;
+    linus.slash(CHANNEL, "quota", &[]).await.expect("sent");
+    told(&linus, "row-megapixels are left").await;
+    let full = engine.cost(&studio.running.bot.app_task(150));
+    let state = ada.state().await.expect("readable");
+    let guild = storage::GuildId(state["guilds"][0]["id"].as_str().and_then(|id| id.parse().ok()).expect("a guild"));
+    let quota = studio.running.bot.app.jobs.quota(guild, 20_000.0, storage::Timestamp::now()).await.expect("readable");
+    assert!(quota.used < full, "{} of {full}", quota.used);
+    ada.slash(CHANNEL, "imagine", &prompt("a frog")).await.expect("sent");
+    let grid = nth_grid(ada, 1).await;
+    linus.press(id(&grid), "❌").await.expect("sent");
+    told(&linus, "or a moderator can do that").await;
+    ada.press(id(&grid), "❌").await.expect("sent");
+    ada.wait_for(CHANNEL, PATIENCE, |messages| (!messages.iter().any(is_grid)).then_some(())).await.expect("deleted");
+    studio.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn quota_refuses_with_a_sentence_and_charges_nothing() {
+    let studio = Studio::open(|config| config.limits.daily_row_megapixels = 0.5).await;
+    let ada = &studio.ada;
+    ada.slash(CHANNEL, "imagine", &prompt("a frog --steps 100")).await.expect("sent");
+    told(ada, "row-megapixels for today").await;
+    ada.slash(CHANNEL, "imagine", &prompt("a frog --steps 4")).await.expect("sent");
+    nth_grid(ada, 1).await;
+    studio.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_has_only_so_many_jobs_at_once() {
+    let studio = Studio::open(|config| {
+        config.limits.max_active_per_user = 1;
+        config.defaults.steps = 60;
+    })
+    .await;
+    let linus = studio.visitor("linus").await;
+    linus.slash(CHANNEL, "imagine", &prompt("a frog")).await.expect("sent");
+    message_with(&linus, "Drawing").await;
+    linus.slash(CHANNEL, "imagine", &prompt("a frog")).await.expect("sent");
+    told(&linus, "is the most at once").await;
+    nth_grid(&linus, 1).await;
+    studio.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn history_info_and_settings_answer() {
+    let studio = Studio::open(|config| config.defaults.steps = 2).await;
+    let ada = &studio.ada;
+    ada.slash(CHANNEL, "history", &[]).await.expect("sent");
+    told(ada, "Nothing was drawn here yet").await;
+    for n in 1..=6 {
+        ada.slash(CHANNEL, "imagine", &prompt(&format!("a frog {n}"))).await.expect("sent");
+        nth_grid(ada, n).await;
+    }
+    ada.slash(CHANNEL, "history", &[]).await.expect("sent");
+    let page = told(ada, "Jobs 1 to 5").await;
+    assert_eq!(page["embeds"].as_array().map(Vec::len), Some(5));
+    assert!(page["embeds"][0]["thumbnail"]["url"].as_str().is_some_and(|url| url.contains("attachments")), "{}", page["embeds"][0]);
+    ada.press(id(&page), "Older ▶").await.expect("sent");
+    told(ada, "Jobs 6 to 6").await;
+    ada.slash(CHANNEL, "info", &[]).await.expect("sent");
+    ada.wait_for(CHANNEL, PATIENCE, |messages| messages.iter().any(|message| message["embeds"][0]["title"] == "Atelier").then_some(())).await.expect("info");
+    ada.slash(CHANNEL, "settings", &[("daily_quota", json!(1.0)), ("jobs_at_once", json!(2))]).await.expect("sent");
+    told(ada, "Saved: `daily_quota` 1 ").await;
+    ada.slash(CHANNEL, "settings", &[("jobs_at_once", json!(1000))]).await.expect("sent");
+    told(ada, "allows at most 20").await;
+    ada.slash(CHANNEL, "imagine", &prompt("a frog --steps 100")).await.expect("sent");
+    told(ada, "row-megapixels for today").await;
+    studio.close().await;
+}

@@ -1,0 +1,117 @@
+//! A whole `/imagine` through the real bot, the real engine and the stand-in.
+
+mod support;
+
+use inference::task::Task;
+use serde_json::json;
+use storage::{GuildId, HistoryFilter};
+use support::*;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn imagine_shows_progress_and_ends_in_a_grid_with_ten_buttons() {
+    let studio = Studio::open(|config| config.defaults.steps = 25).await;
+    let ada = &studio.ada;
+    let before = ada.seq().await.expect("the stand-in answers");
+    ada.slash(CHANNEL, "imagine", &prompt("a frog --seed 7")).await.expect("the command is sent");
+    let grid = nth_grid(ada, 1).await;
+    assert_eq!(buttons(&grid), [["U1", "U2", "U3", "U4", "🔄"], ["V1", "V2", "V3", "V4", "❌"]]);
+    assert!(content(&grid).starts_with("**a frog** `--seed 7"), "{}", content(&grid));
+    assert!(grid["attachments"][0]["width"].as_u64() >= Some(512), "{}", grid["attachments"]);
+
+    let updates = ada.events_since(before).await.expect("the events are kept");
+    let shown: Vec<&str> = updates.iter().filter(|event| event["type"] == "message_update").map(|event| content(&event["data"])).collect();
+    let n_drawing = shown.iter().filter(|text| text.contains("Drawing") && text.contains("of 100 steps")).count();
+    assert!(n_drawing >= 3, "{shown:#?}");
+    let previews: std::collections::HashSet<_> = updates
+        .iter()
+        .filter(|event| content(&event["data"]).contains("Drawing"))
+        .filter_map(|event| event["data"]["attachments"][0]["id"].as_str())
+        .collect();
+    assert!(previews.len() >= 3, "{previews:?}");
+    studio.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_seed_draws_the_same_pictures_and_each_can_be_made_alone() {
+    let studio = Studio::open(|_| {}).await;
+    let ada = &studio.ada;
+    ada.slash(CHANNEL, "imagine", &prompt("a strawberry --seed 40")).await.expect("sent");
+    nth_grid(ada, 1).await;
+    ada.slash(CHANNEL, "imagine", &[("prompt", json!("a strawberry")), ("seed", json!(40))]).await.expect("sent");
+    nth_grid(ada, 2).await;
+    ada.slash(CHANNEL, "imagine", &prompt("a strawberry --seed 42 --images 1")).await.expect("sent");
+    ada.wait_for(CHANNEL, PATIENCE, |messages| (messages.iter().filter(|message| is_grid(message)).count() == 3).then_some(())).await.expect("drawn");
+    let jobs = &studio.running.bot.app.jobs;
+    let guild = GuildId(guild_of(&studio).await);
+    let (history, _) = jobs.history(HistoryFilter { guild, user: None }, 0, 10).await.expect("the history is read");
+    let mut images = Vec::new();
+    for job in &history {
+        images.push(jobs.images(job.id).await.expect("the pictures are known"));
+    }
+    let [alone, second, first] = &images[..] else { panic!("three jobs") };
+    let blobs = |images: &[storage::NewImage]| images.iter().map(|image| image.blob.clone()).collect::<Vec<_>>();
+    assert_eq!(blobs(first), blobs(second), "the same seed");
+    assert_eq!(alone[0].blob, first[2].blob, "picture 3 of seed 40 is picture 1 of seed 42, bit for bit");
+    assert_eq!(first.iter().map(|image| image.seed).collect::<Vec<_>>(), [40, 41, 42, 43]);
+    studio.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_parameters_are_answered_to_the_caller_alone() {
+    let studio = Studio::open(|_| {}).await;
+    let ada = &studio.ada;
+    for (text, sentence) in [
+        ("a frog --ar 0:2", "both sides must be at least 1"),
+        ("a frog --ar 50:1", "14:1"),
+        ("a frog --steps 0", "steps"),
+        ("a frog --steps 100000", "100000"),
+        ("a frog --cfg NaN", "NaN"),
+        ("a frog --seed -1", "4294967295"),
+        ("a frog --seed 4294967296", "4294967296"),
+        ("a frog --sede 7", "--seed"),
+        ("   ", "prompt"),
+    ] {
+        ada.slash(CHANNEL, "imagine", &prompt(text)).await.unwrap_or_else(|error| panic!("{text}: {error}"));
+        told(ada, sentence).await;
+    }
+    ada.slash(CHANNEL, "imagine", &[("prompt", json!("a frog --seed 7")), ("seed", json!(8))]).await.expect("sent");
+    let both = told(ada, "8").await;
+    assert!(content(&both).contains('7'), "{both}");
+    let queue = studio.running.bot.app.jobs.queue_status().await.expect("the queue is read");
+    assert_eq!((queue.queued, queue.running), (0, 0));
+    let grace = studio.visitor("grace").await;
+    assert_eq!(grace.messages(CHANNEL).await.expect("readable").len(), 0, "nobody else saw anything");
+    studio.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_people_of_one_guild_are_drawn_in_the_same_batches() {
+    let studio = Studio::open(|config| config.defaults.steps = 20).await;
+    let (ada, linus) = (&studio.ada, studio.visitor("linus").await);
+    let engine = studio.running.bot.app.engine.clone();
+    ada.slash(CHANNEL, "imagine", &prompt("a frog --seed 1")).await.expect("sent");
+    nth_grid(ada, 1).await;
+    let alone = engine.stats().n_network_calls;
+    let (first, second) = (prompt("a frog --seed 2"), prompt("a robot in space --seed 3"));
+    let (one, two) = tokio::join!(ada.slash(CHANNEL, "imagine", &first), linus.slash(CHANNEL, "imagine", &second));
+    one.and(two).expect("sent");
+    nth_grid(ada, 3).await;
+    let together = engine.stats().n_network_calls - alone;
+    assert!(together * 10 <= alone * 2 * 8, "{together} calls for two jobs, {alone} for one");
+    studio.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_of_an_older_version_is_still_read() {
+    let stored = json!({
+        "kind": "text_to_image", "prompt": "a frog", "size": {"width": 64, "height": 64}, "steps": 25, "guidance_scale": 4.0,
+        "sampler": "dpmpp_2m", "seed": 7, "n_images": 4
+    });
+    let task: Task = serde_json::from_value(stored).expect("fields that came later have defaults");
+    assert_eq!(task.base().map(|base| base.negative_prompt.clone()), Some(None));
+}
+
+async fn guild_of(studio: &Studio) -> u64 {
+    let state = studio.ada.state().await.expect("the stand-in answers");
+    state["guilds"][0]["id"].as_str().and_then(|id| id.parse().ok()).expect("a guild")
+}

@@ -1,0 +1,122 @@
+//! A job's row, its states and the answers to those who change it.
+
+use crate::ids::*;
+
+/// A job's state. `Queued → Leased → Done | Failed | Cancelled`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JobStatus {
+    /// Waits for its turn.
+    Queued,
+    /// A worker has it.
+    Leased,
+    /// Finished with pictures.
+    Done,
+    /// Finished without; refunded.
+    Failed,
+    /// Stopped by a person.
+    Cancelled,
+}
+
+impl JobStatus {
+    /// Whether nothing more will happen to the job.
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::Done | Self::Failed | Self::Cancelled)
+    }
+}
+
+/// A stored job.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// The job.
+    pub id: JobId,
+    /// State.
+    pub status: JobStatus,
+    /// The guild that pays (in direct messages the user's id).
+    pub guild: GuildId,
+    /// Who asked.
+    pub user: UserId,
+    /// See [`NewJob::action`](crate::NewJob::action).
+    pub action: String,
+    /// The task as JSON.
+    pub task: serde_json::Value,
+    /// The job and picture that this one comes from.
+    pub parent: Option<(JobId, u32)>,
+    /// Estimated cost.
+    pub row_megapixels: f64,
+    /// Where the answer goes.
+    pub delivery: Delivery,
+    /// Why it failed, as shown to the user.
+    pub error: Option<String>,
+    /// Whether its owner or a moderator deleted it; its pictures are gone.
+    pub is_deleted: bool,
+    /// Whether somebody asked to stop it.
+    pub is_cancel_requested: bool,
+    /// Times it was claimed.
+    pub attempts: u32,
+    /// When it was enqueued.
+    pub created: Timestamp,
+    /// When it was finished.
+    pub finished: Option<Timestamp>,
+}
+
+/// The right to work on a job. Every write of a worker carries the epoch and is refused when another lease was given since.
+#[derive(Clone, Debug)]
+pub struct Lease {
+    /// The job as it was claimed.
+    pub job: Job,
+    /// Number of this lease.
+    pub epoch: i64,
+}
+
+/// The answer to a worker's write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// Recorded.
+    Done,
+    /// Somebody asked to stop the job: nothing was recorded; call [`finish_cancel`](crate::JobStore::finish_cancel).
+    CancelRequested,
+    /// The lease is no longer ours: nothing was recorded; throw the work away.
+    Fenced,
+}
+
+/// The answer to a request to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cancelled {
+    /// It was queued and is now cancelled and refunded.
+    Now,
+    /// A worker has it and will be told.
+    Requested,
+    /// It had already ended this way.
+    Already(JobStatus),
+}
+
+/// Where a job's answer goes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Delivery {
+    /// Channel of the interaction.
+    pub channel: u64,
+    /// The interaction's token; works for 15 minutes.
+    pub token: String,
+    /// When the token dies.
+    pub token_expires: Timestamp,
+    /// The message to edit, once known.
+    pub message: Option<u64>,
+}
+
+/// What the queue looks like now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct QueueStatus {
+    /// Jobs that wait.
+    pub queued: u32,
+    /// Jobs that run.
+    pub running: u32,
+}
+
+/// Whose finished jobs to list.
+#[derive(Clone, Copy, Debug)]
+pub struct HistoryFilter {
+    /// Only this guild.
+    pub guild: GuildId,
+    /// Only this user.
+    pub user: Option<UserId>,
+}

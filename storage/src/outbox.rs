@@ -1,0 +1,12 @@
+//! Endings on their way to a user.
+
+use crate::ids::JobId;
+
+/// A terminal message that must reach its user.
+#[derive(Clone, Debug)]
+pub struct OutboxItem {
+    /// The job that ended; at most one row a job.
+    pub job: JobId,
+    /// Deliveries tried.
+    pub attempts: u32,
+}

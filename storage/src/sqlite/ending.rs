@@ -1,0 +1,53 @@
+//! How a job ends, whoever ends it: status, price, fairness and the message to its user change together.
+
+use sqlx::SqliteConnection;
+
+use super::{
+    quota::{self, Charge},
+    rows::status_word,
+    turns,
+};
+use crate::{error::StorageError, ids::Timestamp, jobs::JobStatus};
+
+/// The columns of [`Open`], for `concat!`.
+macro_rules! open_columns {
+    () => {
+        "seq, guild, user, row_pixels, attempts, is_cancel_requested"
+    };
+}
+pub(super) use open_columns;
+
+/// A job that has not ended yet.
+#[derive(sqlx::FromRow)]
+pub(super) struct Open {
+    pub(super) seq: i64,
+    pub(super) guild: i64,
+    pub(super) user: i64,
+    pub(super) row_pixels: i64,
+    pub(super) attempts: u32,
+    pub(super) is_cancel_requested: bool,
+}
+
+/// How it ends.
+#[derive(Clone, Copy)]
+pub(super) struct Ending<'a> {
+    pub(super) status: JobStatus,
+    pub(super) charge: Charge,
+    /// A sentence for the user.
+    pub(super) error: Option<&'a str>,
+}
+
+/// Ends a job. A refund leaves its flows as they are: the device may have worked for it, and a guild of failing jobs must not starve others.
+pub(super) async fn end(db: &mut SqliteConnection, job: &Open, ending: Ending<'_>, now: Timestamp) -> Result<(), StorageError> {
+    const JOB: &str = "UPDATE jobs SET status = ?2, finished = ?3, error = ?4, lease_until = NULL, \
+        press = CASE WHEN ?2 = 'done' AND keeps_press THEN press END WHERE seq = ?1";
+    const OUTBOX: &str = "INSERT INTO outbox (job, kind, due) VALUES (?, ?, ?)";
+    let status = status_word(ending.status);
+    sqlx::query(JOB).bind(job.seq).bind(status).bind(now.0).bind(ending.error).execute(&mut *db).await?;
+    sqlx::query(OUTBOX).bind(job.seq).bind(status).bind(now.0).execute(&mut *db).await?;
+    quota::correct(db, job.seq, ending.charge).await?;
+    match ending.charge {
+        Charge::Settle(actual) => turns::correct(db, (job.guild, job.user), job.row_pixels, actual).await,
+        Charge::Refund => Ok(()),
+    }
+}

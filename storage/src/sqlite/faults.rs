@@ -1,0 +1,145 @@
+//! What only the inside can make happen or see: a full disk, and which index a query uses.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
+use std::time::Duration;
+
+use sqlx::{AssertSqlSafe, Row};
+
+use super::{SqliteStore, history, outbox, worker};
+use crate::{Delivery, Enqueued, GuildId, GuildSettings, JobStatus, JobStore, Limits, NewJob, StorageError, Timestamp, UserId, Written};
+
+const NOW: Timestamp = Timestamp(1_000_000);
+const LEASE: Duration = Duration::from_secs(30);
+const LIMITS: Limits = Limits { daily_row_megapixels: 1e6, max_active_per_user: 1000, max_queued_per_guild: 1000, max_queued: 1000 };
+
+async fn open() -> (tempfile::TempDir, SqliteStore) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::open(&folder.path().join("atelier.db")).await.unwrap();
+    (folder, store)
+}
+
+fn job(key: &str, size_bytes: usize) -> NewJob {
+    NewJob {
+        key: key.into(),
+        press: None,
+        guild: GuildId(1),
+        user: UserId(1),
+        action: "imagine".into(),
+        task: serde_json::json!({ "prompt": "x".repeat(size_bytes) }),
+        parent: None,
+        source: None,
+        row_megapixels: 1.0,
+        delivery: Delivery { channel: 1, token: "secret".into(), token_expires: NOW, message: None },
+    }
+}
+
+async fn created(store: &SqliteStore, job: NewJob) -> crate::JobId {
+    let Enqueued::Created(id) = store.enqueue(job, &LIMITS, NOW).await.unwrap() else { panic!("not created") };
+    id
+}
+
+/// Lets the writer's connection have `spare` more pages than now; `None` lifts the limit. A connection that met it is replaced by a new one.
+async fn limit_pages(store: &SqliteStore, spare: Option<i64>) {
+    let pages: i64 = sqlx::query_scalar("PRAGMA page_count").fetch_one(&store.writer).await.unwrap();
+    let limit = spare.map_or(1 << 30, |spare| pages + spare);
+    sqlx::query(AssertSqlSafe(format!("PRAGMA max_page_count = {limit}"))).execute(&store.writer).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_full_disk_is_named_at_every_write_and_nothing_is_half_written() {
+    let (_folder, store) = open().await;
+    let long = "x".repeat(100_000);
+    created(&store, job("first", 10)).await;
+    let lease = store.claim(LEASE, NOW).await.unwrap().unwrap();
+    limit_pages(&store, Some(0)).await;
+
+    let is_full = |error: StorageError| assert!(matches!(error, StorageError::DiskFull), "{error:?}");
+    is_full(store.enqueue(job("big", 100_000), &LIMITS, NOW).await.unwrap_err());
+    limit_pages(&store, Some(0)).await;
+    is_full(store.fail(&lease, &long, NOW).await.unwrap_err());
+    limit_pages(&store, Some(0)).await;
+    is_full(store.set_note("long", &long).await.unwrap_err());
+    limit_pages(&store, Some(0)).await;
+    let image = |index| crate::NewImage { index, seed: 1, width: 1, height: 1, blob: crate::BlobKey::of_digest([7; 32]) };
+    let images: Vec<_> = (0..500).map(image).collect();
+    is_full(store.complete(&lease, &images, 1.0, NOW).await.unwrap_err());
+
+    assert!(store.note("long").await.unwrap().is_none());
+    assert_eq!(store.queue().await.unwrap(), []);
+    assert_eq!(store.quota(GuildId(1), 9.0, NOW).await.unwrap().used, 1.0);
+    assert_eq!(store.job(lease.job.id).await.unwrap().unwrap().status, JobStatus::Leased);
+    assert!(store.outbox(NOW, 10).await.unwrap().is_empty());
+    assert!(store.images(lease.job.id).await.unwrap().is_empty());
+
+    limit_pages(&store, None).await;
+    assert_eq!(store.complete(&lease, &images, 1.0, NOW).await.unwrap(), Written::Done, "it recovers when there is space");
+    created(&store, job("big", 100_000)).await;
+    let check: String = sqlx::query_scalar("PRAGMA integrity_check").fetch_one(&store.writer).await.unwrap();
+    assert_eq!(check, "ok");
+}
+
+#[tokio::test]
+async fn every_write_names_a_disk_that_fills_up_page_by_page() {
+    let (_folder, store) = open().await;
+    limit_pages(&store, Some(2)).await;
+    let mut n_written = 0;
+    let error = loop {
+        let write = store.enqueue(job(&format!("job-{n_written}"), 10), &LIMITS, NOW).await;
+        let settings = store.set_guild_settings(GuildId(n_written), GuildSettings::default()).await;
+        match write.map(drop).and(settings) {
+            Ok(()) => n_written += 1,
+            Err(error) => break error,
+        }
+        assert!(n_written < 1000, "two pages do not hold a thousand jobs");
+    };
+    assert!(matches!(error, StorageError::DiskFull), "{error:?}");
+    assert!(n_written > 0);
+    let queued = store.queue_status().await.unwrap().queued;
+    assert!(u64::from(queued) == n_written || u64::from(queued) == n_written + 1, "{queued} of {n_written}");
+    assert_eq!(store.quota(GuildId(1), 9.0, NOW).await.unwrap().used, f64::from(queued));
+}
+
+#[tokio::test]
+async fn claim_outbox_and_history_read_an_index_and_sort_nothing() {
+    let (_folder, store) = open().await;
+    let check = async |query: &'static str, index: &str| {
+        let rows = sqlx::query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {query}"))).fetch_all(&store.writer).await.unwrap();
+        let plan: Vec<String> = rows.iter().map(|row| row.get("detail")).collect();
+        let plan = plan.join("; ");
+        assert!(plan.contains(index), "{plan}");
+        assert!(!plan.contains("TEMP B-TREE") && !plan.contains("SCAN jobs;") && !plan.ends_with("SCAN jobs"), "{plan}");
+    };
+    check(worker::CLAIM, "USING COVERING INDEX jobs_by_turn").await;
+    check(outbox::DUE, "INDEX outbox_due (due<?)").await;
+    check(history::HISTORY, "INDEX jobs_finished (guild=? AND finished>?)").await;
+    check("SELECT count(*) FROM jobs WHERE user = ? AND status IN ('queued', 'leased')", "INDEX jobs_active (user=?)").await;
+    check("SELECT count(*) FROM jobs WHERE guild = ? AND status = 'queued'", "COVERING INDEX jobs_waiting (guild=?)").await;
+    check("SELECT sum(row_pixels) FROM ledger WHERE guild = ? AND day = ?", "COVERING INDEX ledger_by_day (guild=? AND day=?)").await;
+    check("SELECT seq FROM jobs WHERE status = 'leased' AND lease_until <= ?", "INDEX jobs_leased").await;
+}
+
+#[tokio::test]
+async fn connections_are_set_for_durability() {
+    let (_folder, store) = open().await;
+    let pragma = async |pool: &sqlx::SqlitePool, name: &str| {
+        let row = sqlx::query(AssertSqlSafe(format!("PRAGMA {name}"))).fetch_one(pool).await.unwrap();
+        row.try_get::<String, _>(0).or_else(|_| row.try_get::<i64, _>(0).map(|value| value.to_string())).unwrap()
+    };
+    for (name, expected) in [
+        ("journal_mode", "wal"),
+        ("synchronous", "2"),
+        ("foreign_keys", "1"),
+        ("busy_timeout", "5000"),
+        ("auto_vacuum", "2"),
+        ("trusted_schema", "0"),
+        ("journal_size_limit", "67108864"),
+        ("query_only", "0"),
+    ] {
+        assert_eq!(pragma(&store.writer, name).await, expected, "{name}");
+    }
+    assert_eq!(pragma(&store.readers, "query_only").await, "1");
+    assert_eq!(pragma(&store.readers, "synchronous").await, "2");
+    let refused = sqlx::query("DELETE FROM notes").execute(&store.readers).await;
+    assert!(refused.is_err(), "a reader cannot write");
+}

@@ -1,0 +1,92 @@
+//! What was made: jobs, pictures and pages of both.
+
+use sqlx::SqliteConnection;
+
+use super::{
+    SqliteStore,
+    rows::{JobRow, bytes, job_columns, status},
+};
+use crate::{error::StorageError, ids::*, images::NewImage, jobs::*};
+
+pub(super) const HISTORY: &str = concat!(
+    "SELECT ",
+    job_columns!(),
+    " FROM jobs WHERE guild = ?1 AND (?2 IS NULL OR user = ?2) AND finished IS NOT NULL AND deleted IS NULL \
+     ORDER BY finished DESC, seq DESC LIMIT ?3 OFFSET ?4"
+);
+
+pub(super) async fn job(store: &SqliteStore, id: JobId) -> Result<Option<Job>, StorageError> {
+    const JOB: &str = concat!("SELECT ", job_columns!(), " FROM jobs WHERE id = ?");
+    let row: Option<JobRow> = sqlx::query_as(JOB).bind(bytes(id)).fetch_optional(&store.readers).await?;
+    row.map(Job::try_from).transpose()
+}
+
+pub(super) async fn images(store: &SqliteStore, id: JobId) -> Result<Vec<NewImage>, StorageError> {
+    const IMAGES: &str =
+        "SELECT number, seed, width, height, blob FROM images WHERE job = (SELECT seq FROM jobs WHERE id = ?) ORDER BY number";
+    let rows: Vec<(u32, i64, u32, u32, String)> = sqlx::query_as(IMAGES).bind(bytes(id)).fetch_all(&store.readers).await?;
+    let image = |(index, seed, width, height, blob): (u32, i64, u32, u32, String)| {
+        let blob = BlobKey::parse(&blob).map_err(|_| StorageError::corrupt("blob key", id))?;
+        Ok(NewImage { index, seed: seed.cast_unsigned(), width, height, blob })
+    };
+    rows.into_iter().map(image).collect()
+}
+
+pub(super) async fn history(store: &SqliteStore, filter: HistoryFilter, offset: u32, n: u32) -> Result<(Vec<Job>, bool), StorageError> {
+    let user = filter.user.map(|user| user.0.cast_signed());
+    let query = sqlx::query_as(HISTORY).bind(filter.guild.0.cast_signed()).bind(user);
+    let mut rows: Vec<JobRow> = query.bind(i64::from(n) + 1).bind(offset).fetch_all(&store.readers).await?;
+    let has_more = rows.len() > n as usize;
+    rows.truncate(n as usize);
+    let jobs = rows.into_iter().map(Job::try_from).collect::<Result<_, _>>()?;
+    Ok((jobs, has_more))
+}
+
+pub(super) async fn delete(store: &SqliteStore, id: JobId, now: Timestamp) -> Result<Vec<BlobKey>, StorageError> {
+    const JOB: &str = "SELECT seq, status, source FROM jobs WHERE id = ?";
+    const HIDE: &str = "UPDATE jobs SET deleted = coalesce(deleted, ?2), press = NULL WHERE seq = ?1";
+    let mut tx = store.begin().await?;
+    let found: Option<(i64, String, Option<String>)> = sqlx::query_as(JOB).bind(bytes(id)).fetch_optional(&mut *tx).await?;
+    let (seq, word, source) = found.ok_or_else(|| StorageError::MissingJob(id.to_string()))?;
+    if !status(&word).is_some_and(JobStatus::is_final) {
+        return Err(StorageError::NotFinal(id.to_string()));
+    }
+    sqlx::query(HIDE).bind(seq).bind(now.0).execute(&mut *tx).await?;
+    let mut blobs: Vec<String> =
+        sqlx::query_scalar("DELETE FROM images WHERE job = ? RETURNING blob").bind(seq).fetch_all(&mut *tx).await?;
+    blobs.sort();
+    blobs.dedup();
+    let mut unused = Vec::new();
+    for blob in blobs {
+        if !is_needed(&mut tx, &blob, Need::LiveJobs).await? {
+            unused.push(blob);
+        }
+    }
+    if let Some(source) = source.filter(|source| !unused.contains(source))
+        && !is_needed(&mut tx, &source, Need::ShownJobs).await?
+    {
+        unused.push(source);
+    }
+    tx.commit().await?;
+    unused.iter().map(|blob| BlobKey::parse(blob).map_err(|_| StorageError::corrupt("blob key", id))).collect()
+}
+
+/// Whose source keeps a blob.
+enum Need {
+    /// Jobs that have not ended: a picture that is deleted must go, even where something was made from it.
+    LiveJobs,
+    /// All that are not deleted: an upload that several jobs share stays until the last of them goes.
+    ShownJobs,
+}
+
+async fn is_needed(db: &mut SqliteConnection, blob: &str, need: Need) -> Result<bool, StorageError> {
+    const LIVE: &str = "SELECT EXISTS (SELECT 1 FROM images WHERE blob = ?1) \
+        OR EXISTS (SELECT 1 FROM jobs WHERE source = ?1 AND status IN ('queued', 'leased'))";
+    const SHOWN: &str = "SELECT EXISTS (SELECT 1 FROM images WHERE blob = ?1) \
+        OR EXISTS (SELECT 1 FROM jobs WHERE source = ?1 AND deleted IS NULL)";
+    let query = match need {
+        Need::LiveJobs => LIVE,
+        Need::ShownJobs => SHOWN,
+    };
+    Ok(sqlx::query_scalar(query).bind(blob).fetch_one(db).await?)
+}

@@ -1,0 +1,186 @@
+//! Opening: every reason why a database must not be used is found here, before the first job.
+
+use std::{
+    fs::{File, TryLockError},
+    io::ErrorKind,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use sqlx::{
+    Connection, SqliteConnection,
+    migrate::{MigrateError, Migrator},
+    sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+
+use super::SqliteStore;
+use crate::error::{StorageError, sqlite_code};
+
+static MIGRATIONS: Migrator = sqlx::migrate!("../migrations/sqlite");
+
+/// "ATLR" in the file's header, as the first migration writes it.
+const APPLICATION_ID: i64 = 0x4154_4C52;
+
+/// Earlier ones can lose committed pages when two connections reset the log: <https://sqlite.org/wal.html#walresetbug>.
+const OLDEST_SQLITE: [u32; 3] = [3, 51, 3];
+
+const N_READERS: u32 = 3;
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+const MAX_JOURNAL_BYTES: u32 = 64 << 20;
+
+impl SqliteStore {
+    /// Opens a database, makes it if it is missing, and brings its schema up to date.
+    ///
+    /// # Errors
+    /// One variant per reason: [`StorageError::InUse`], [`ReadOnly`](StorageError::ReadOnly), [`NotADatabase`](StorageError::NotADatabase),
+    /// [`TooNew`](StorageError::TooNew), [`DiskFull`](StorageError::DiskFull), [`OldSqlite`](StorageError::OldSqlite),
+    /// [`Open`](StorageError::Open), [`Migrate`](StorageError::Migrate), else [`Database`](StorageError::Database).
+    pub async fn open(path: &Path) -> Result<Self, StorageError> {
+        let path = prepare(path)?;
+        let lock = lock(&path)?;
+        probe(&path).await?;
+        let in_path = |error| explain(error, &path);
+        let options = options(&path);
+        let writer_options = options.clone().auto_vacuum(SqliteAutoVacuum::Incremental).journal_mode(SqliteJournalMode::Wal);
+        let writer = pool(1).connect_with(writer_options).await.map_err(in_path)?;
+        MIGRATIONS.run(&writer).await.map_err(|error| match error {
+            MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => explain(error, &path),
+            other => StorageError::Migrate(other),
+        })?;
+        sqlx::query("PRAGMA incremental_vacuum(4096)").execute(&writer).await.map_err(in_path)?;
+        let readers = pool(N_READERS).connect_with(options.pragma("query_only", "ON")).await.map_err(in_path)?;
+        Ok(Self { writer, readers, _lock: lock })
+    }
+}
+
+/// Makes the folder and resolves links, so that two names of one file are one lock.
+fn prepare(path: &Path) -> Result<PathBuf, StorageError> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    std::fs::create_dir_all(folder).map_err(|source| cannot_write(source, path))?;
+    if path.is_dir() {
+        return Err(StorageError::NotADatabase { path: path.to_owned() });
+    }
+    let resolved = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    // The mode bits do not stop root, but whoever set them did not want a writer.
+    let is_read_only = |path: &Path| path.metadata().is_ok_and(|metadata| metadata.permissions().readonly());
+    if is_read_only(&resolved) || is_read_only(folder) {
+        return Err(StorageError::ReadOnly { path: path.to_owned() });
+    }
+    Ok(resolved)
+}
+
+/// Takes the lock file beside the database; the system gives it back when the process ends, however it ends.
+fn lock(path: &Path) -> Result<File, StorageError> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let file = File::options().create(true).write(true).truncate(false).open(name).map_err(|source| cannot_write(source, path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StorageError::InUse { path: path.to_owned() }),
+        Err(TryLockError::Error(source)) => Err(StorageError::Open { path: path.to_owned(), source }),
+    }
+}
+
+/// Looks at what is there without changing it: a file of somebody else stays as it is.
+async fn probe(path: &Path) -> Result<(), StorageError> {
+    let in_path = |error| explain(error, path);
+    let mut db = SqliteConnection::connect_with(&options(path)).await.map_err(in_path)?;
+    let version: String = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(&mut db).await.map_err(in_path)?;
+    if !is_new_enough(&version) {
+        return Err(StorageError::OldSqlite(version));
+    }
+    let application: i64 = sqlx::query_scalar("PRAGMA application_id").fetch_one(&mut db).await.map_err(in_path)?;
+    let tables: Vec<String> =
+        sqlx::query_scalar("SELECT name FROM sqlite_schema WHERE type = 'table'").fetch_all(&mut db).await.map_err(in_path)?;
+    // A first start that was killed leaves an empty list of migrations and no mark.
+    let is_unfinished = application == 0 && tables.iter().all(|table| table == "_sqlx_migrations" || table.starts_with("sqlite_"));
+    if application != APPLICATION_ID && !is_unfinished {
+        return Err(StorageError::NotADatabase { path: path.to_owned() });
+    }
+    if tables.iter().any(|table| table == "_sqlx_migrations") {
+        let found: Option<i64> =
+            sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations").fetch_one(&mut db).await.map_err(in_path)?;
+        let known = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0);
+        if let Some(found) = found.filter(|found| *found > known) {
+            return Err(StorageError::TooNew { path: path.to_owned(), found, known });
+        }
+    }
+    db.close().await.map_err(in_path)
+}
+
+fn options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(path)
+        .create_if_missing(true)
+        .busy_timeout(BUSY_TIMEOUT)
+        .foreign_keys(true)
+        // In WAL mode NORMAL can lose the last commits with the power; we say *queued* on the strength of a commit.
+        .synchronous(SqliteSynchronous::Full)
+        .pragma("journal_size_limit", MAX_JOURNAL_BYTES.to_string())
+        .pragma("trusted_schema", "OFF")
+        .pragma("temp_store", "MEMORY")
+}
+
+fn pool(n_connections: u32) -> SqlitePoolOptions {
+    SqlitePoolOptions::new()
+        .max_connections(n_connections)
+        .min_connections(n_connections)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        // A full disk makes SQLite roll back by itself, sqlx's own rollback then fails, and sqlx would count that transaction as open for
+        // ever. The ping waits until the rollback was tried.
+        .test_before_acquire(true)
+        .before_acquire(|connection, _| Box::pin(async { Ok(!connection.is_in_transaction()) }))
+}
+
+fn is_new_enough(version: &str) -> bool {
+    let mut parts = version.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
+    let version: [u32; 3] = std::array::from_fn(|_| parts.next().unwrap_or(0));
+    version >= OLDEST_SQLITE
+}
+
+fn cannot_write(source: std::io::Error, path: &Path) -> StorageError {
+    let path = path.to_owned();
+    match source.kind() {
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => StorageError::ReadOnly { path },
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => StorageError::DiskFull,
+        _ => StorageError::Open { path, source },
+    }
+}
+
+fn explain(error: sqlx::Error, path: &Path) -> StorageError {
+    const SQLITE_BUSY: i32 = 5;
+    const SQLITE_READONLY: i32 = 8;
+    const SQLITE_NOTADB: i32 = 26;
+    let path = path.to_owned();
+    match sqlite_code(&error) {
+        Some(SQLITE_BUSY) => StorageError::InUse { path },
+        Some(SQLITE_READONLY) => StorageError::ReadOnly { path },
+        Some(SQLITE_NOTADB) => StorageError::NotADatabase { path },
+        _ => error.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_compare_as_numbers() {
+        let check = |version: &str, expected: bool| assert_eq!(is_new_enough(version), expected, "{version}");
+        check("3.51.3", true);
+        check("3.51.10", true);
+        check("3.53.0", true);
+        check("4.0.0", true);
+        check("3.51.2", false);
+        check("3.9.9", false);
+        check("3.51", false);
+        check("", false);
+    }
+
+    #[test]
+    fn the_mark_spells_our_name() {
+        assert_eq!(APPLICATION_ID, 1_096_043_602);
+        assert_eq!(APPLICATION_ID.to_be_bytes(), *b"\0\0\0\0ATLR");
+    }
+}

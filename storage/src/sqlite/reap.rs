@@ -1,0 +1,32 @@
+//! What happens to jobs whose worker is gone.
+
+use super::{
+    SqliteStore,
+    ending::{Ending, Open, end, open_columns},
+    quota::Charge,
+    worker::requeue,
+};
+use crate::{error::StorageError, ids::Timestamp, jobs::JobStatus};
+
+/// A job that stops its worker this often is the likely cause.
+const MAX_ATTEMPTS: u32 = 3;
+
+pub(super) async fn reap(store: &SqliteStore, all: bool, now: Timestamp) -> Result<u32, StorageError> {
+    const ORPHANS: &str =
+        concat!("SELECT ", open_columns!(), " FROM jobs WHERE status = 'leased' AND lease_until <= ? ORDER BY lease_until, seq");
+    let mut tx = store.begin().await?;
+    let before = if all { i64::MAX } else { now.0 };
+    let orphans: Vec<Open> = sqlx::query_as(ORPHANS).bind(before).fetch_all(&mut *tx).await?;
+    for job in &orphans {
+        if job.is_cancel_requested {
+            end(&mut tx, job, Ending { status: JobStatus::Cancelled, charge: Charge::Refund, error: None }, now).await?;
+        } else if job.attempts >= MAX_ATTEMPTS {
+            let error = format!("was interrupted {MAX_ATTEMPTS} times");
+            end(&mut tx, job, Ending { status: JobStatus::Failed, charge: Charge::Refund, error: Some(&error) }, now).await?;
+        } else {
+            requeue(&mut tx, job).await?;
+        }
+    }
+    tx.commit().await?;
+    Ok(u32::try_from(orphans.len()).unwrap_or(u32::MAX))
+}

@@ -1,0 +1,117 @@
+//! What a worker does with a job. Every write but the claim is refused when another lease was given since.
+
+use std::time::Duration;
+
+use sqlx::{FromRow, SqliteConnection};
+
+use super::{
+    SqliteStore,
+    ending::{Ending, Open, end, open_columns},
+    quota::Charge,
+    rows::{JobRow, bytes, job_columns},
+    turns,
+};
+use crate::{cost::to_row_pixels, error::StorageError, ids::Timestamp, images::NewImage, jobs::*};
+
+pub(super) const CLAIM: &str = concat!(
+    "UPDATE jobs SET status = 'leased', epoch = epoch + 1, attempts = attempts + 1, lease_until = ? \
+     WHERE seq = (SELECT seq FROM jobs WHERE status = 'queued' ORDER BY start_tag, seq LIMIT 1) \
+     RETURNING epoch, user_tag, start_tag, ",
+    job_columns!()
+);
+
+pub(super) async fn claim(store: &SqliteStore, lease: Duration, now: Timestamp) -> Result<Option<Lease>, StorageError> {
+    let mut tx = store.begin().await?;
+    let Some(row) = sqlx::query(CLAIM).bind(now.after(lease).0).fetch_optional(&mut *tx).await? else {
+        return Ok(None);
+    };
+    turns::serve(&mut tx, &turns::Served::from_row(&row)?).await?;
+    let epoch = sqlx::Row::try_get(&row, "epoch")?;
+    let job = JobRow::from_row(&row)?.try_into()?;
+    tx.commit().await?;
+    Ok(Some(Lease { job, epoch }))
+}
+
+pub(super) async fn renew(store: &SqliteStore, lease: &Lease, duration: Duration, now: Timestamp) -> Result<Written, StorageError> {
+    let mut tx = store.begin().await?;
+    let Some(job) = held(&mut tx, lease).await? else { return Ok(Written::Fenced) };
+    if job.is_cancel_requested {
+        return Ok(Written::CancelRequested);
+    }
+    let write = sqlx::query("UPDATE jobs SET lease_until = ?2 WHERE seq = ?1");
+    write.bind(job.seq).bind(now.after(duration).0).execute(&mut *tx).await?;
+    tx.commit().await?;
+    Ok(Written::Done)
+}
+
+pub(super) async fn complete(
+    store: &SqliteStore,
+    lease: &Lease,
+    images: &[NewImage],
+    row_megapixels: f64,
+    now: Timestamp,
+) -> Result<Written, StorageError> {
+    let mut tx = store.begin().await?;
+    let Some(job) = held(&mut tx, lease).await? else { return Ok(Written::Fenced) };
+    if job.is_cancel_requested {
+        return Ok(Written::CancelRequested);
+    }
+    for image in images {
+        let write = sqlx::query("INSERT INTO images (job, number, seed, width, height, blob) VALUES (?, ?, ?, ?, ?, ?)");
+        let write = write.bind(job.seq).bind(image.index).bind(image.seed.cast_signed()).bind(image.width).bind(image.height);
+        write.bind(image.blob.as_str()).execute(&mut *tx).await?;
+    }
+    let ending = Ending { status: JobStatus::Done, charge: Charge::Settle(to_row_pixels(row_megapixels)), error: None };
+    end(&mut tx, &job, ending, now).await?;
+    tx.commit().await?;
+    Ok(Written::Done)
+}
+
+pub(super) async fn fail(store: &SqliteStore, lease: &Lease, error: &str, now: Timestamp) -> Result<Written, StorageError> {
+    let ending = Ending { status: JobStatus::Failed, charge: Charge::Refund, error: Some(error) };
+    give_up(store, lease, ending, now).await
+}
+
+pub(super) async fn finish_cancel(
+    store: &SqliteStore,
+    lease: &Lease,
+    row_megapixels: f64,
+    now: Timestamp,
+) -> Result<Written, StorageError> {
+    let ending = Ending { status: JobStatus::Cancelled, charge: Charge::Settle(to_row_pixels(row_megapixels)), error: None };
+    give_up(store, lease, ending, now).await
+}
+
+pub(super) async fn release(store: &SqliteStore, lease: &Lease) -> Result<Written, StorageError> {
+    let mut tx = store.begin().await?;
+    let Some(job) = held(&mut tx, lease).await? else { return Ok(Written::Fenced) };
+    if job.is_cancel_requested {
+        return Ok(Written::CancelRequested);
+    }
+    let uncount = sqlx::query("UPDATE jobs SET attempts = attempts - 1 WHERE seq = ?");
+    uncount.bind(job.seq).execute(&mut *tx).await?;
+    requeue(&mut tx, &job).await?;
+    tx.commit().await?;
+    Ok(Written::Done)
+}
+
+/// Puts a leased job back to wait, as the next of its user.
+pub(super) async fn requeue(db: &mut SqliteConnection, job: &Open) -> Result<(), StorageError> {
+    let write = sqlx::query("UPDATE jobs SET status = 'queued', lease_until = NULL WHERE seq = ?");
+    write.bind(job.seq).execute(&mut *db).await?;
+    turns::give_back(db, job.guild, job.user, job.row_pixels).await
+}
+
+async fn give_up(store: &SqliteStore, lease: &Lease, ending: Ending<'_>, now: Timestamp) -> Result<Written, StorageError> {
+    let mut tx = store.begin().await?;
+    let Some(job) = held(&mut tx, lease).await? else { return Ok(Written::Fenced) };
+    end(&mut tx, &job, ending, now).await?;
+    tx.commit().await?;
+    Ok(Written::Done)
+}
+
+/// The leased job, if the lease is still the newest.
+async fn held(db: &mut SqliteConnection, lease: &Lease) -> Result<Option<Open>, StorageError> {
+    const HELD: &str = concat!("SELECT ", open_columns!(), " FROM jobs WHERE id = ? AND epoch = ? AND status = 'leased'");
+    Ok(sqlx::query_as(HELD).bind(bytes(lease.job.id)).bind(lease.epoch).fetch_optional(db).await?)
+}

@@ -1,0 +1,81 @@
+//! The border that every database behind us keeps.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::{
+    enqueue::*, error::StorageError, guilds::GuildSettings, ids::*, images::NewImage, jobs::*, outbox::OutboxItem, quota::QuotaStatus,
+};
+
+/// Jobs, pictures, quotas and deliveries: the truth.
+#[async_trait]
+pub trait JobStore: Send + Sync + 'static {
+    /// Records a job and debits its guild in one transaction, unless it is known or a limit refuses it. Asked in this order: key, press, user,
+    /// guild, queue, quota.
+    async fn enqueue(&self, job: NewJob, limits: &Limits, now: Timestamp) -> Result<Enqueued, StorageError>;
+    /// The next job by fair turns (start tags), leased for `lease`; `None` if nothing waits.
+    async fn claim(&self, lease: Duration, now: Timestamp) -> Result<Option<Lease>, StorageError>;
+    /// Prolongs a lease, even one that expired if nobody reaped it; also how a worker learns of a cancel.
+    async fn renew(&self, lease: &Lease, duration: Duration, now: Timestamp) -> Result<Written, StorageError>;
+    /// One transaction: done, pictures, history, settled quota, outbox row.
+    async fn complete(&self, lease: &Lease, images: &[NewImage], row_megapixels: f64, now: Timestamp) -> Result<Written, StorageError>;
+    /// Fails the job for good with a sentence for the user and refunds it; outbox row.
+    async fn fail(&self, lease: &Lease, error: &str, now: Timestamp) -> Result<Written, StorageError>;
+    /// Ends a job whose cancel was requested, charging what was really computed; outbox row.
+    async fn finish_cancel(&self, lease: &Lease, row_megapixels: f64, now: Timestamp) -> Result<Written, StorageError>;
+    /// Puts a leased job back in its old place, as a worker does that shuts down in order; the attempt is not counted. Like `renew` and
+    /// `complete` it tells of a cancel instead.
+    async fn release(&self, lease: &Lease, now: Timestamp) -> Result<Written, StorageError>;
+    /// Asks to stop a job.
+    ///
+    /// # Errors
+    /// [`StorageError::MissingJob`] if there is none.
+    async fn request_cancel(&self, id: JobId, now: Timestamp) -> Result<Cancelled, StorageError>;
+    /// Requeues jobs with expired leases (all leases if `all`, as a start-up under the process lock does). Cancelled ones end; after 3 attempts a job fails and is refunded. Returns how many were touched.
+    async fn reap(&self, all: bool, now: Timestamp) -> Result<u32, StorageError>;
+
+    /// One job.
+    async fn job(&self, id: JobId) -> Result<Option<Job>, StorageError>;
+    /// A job's pictures by index.
+    async fn images(&self, id: JobId) -> Result<Vec<NewImage>, StorageError>;
+    /// Jobs that will be claimed before this queued one, plus one; `None` if it does not wait.
+    async fn place(&self, id: JobId) -> Result<Option<u32>, StorageError>;
+    /// Ids of all queued jobs in the order of their turns.
+    async fn queue(&self) -> Result<Vec<JobId>, StorageError>;
+    /// Counts of waiting and running jobs.
+    async fn queue_status(&self) -> Result<QueueStatus, StorageError>;
+    /// Remembers the message that shows a job.
+    ///
+    /// # Errors
+    /// [`StorageError::MissingJob`] if there is none.
+    async fn set_message(&self, id: JobId, message: u64) -> Result<(), StorageError>;
+    /// Jobs that ended in any way (and are not deleted), newest first, and whether there are more after them.
+    async fn history(&self, filter: HistoryFilter, offset: u32, n: u32) -> Result<(Vec<Job>, bool), StorageError>;
+    /// Hides a job that ended, releases its press and forgets its pictures; returns blobs that nothing refers to any more: no other picture and
+    /// no source of a live job (an upload stays until the last job that used it is deleted).
+    ///
+    /// # Errors
+    /// [`StorageError::MissingJob`] or [`StorageError::NotFinal`].
+    async fn delete(&self, id: JobId, now: Timestamp) -> Result<Vec<BlobKey>, StorageError>;
+
+    /// Deliveries that are due, oldest first.
+    async fn outbox(&self, now: Timestamp, n: u32) -> Result<Vec<OutboxItem>, StorageError>;
+    /// When the next delivery becomes due.
+    async fn outbox_due(&self) -> Result<Option<Timestamp>, StorageError>;
+    /// A delivery arrived, as this message if there is one. The interaction's token is erased.
+    async fn delivered(&self, job: JobId, message: Option<u64>) -> Result<(), StorageError>;
+    /// A delivery failed; try again at `next`, or never (kept in the history, the token is erased) if `None`.
+    async fn delivery_failed(&self, job: JobId, error: &str, next: Option<Timestamp>) -> Result<(), StorageError>;
+
+    /// Spent and limit of today.
+    async fn quota(&self, guild: GuildId, daily_row_megapixels: f64, now: Timestamp) -> Result<QuotaStatus, StorageError>;
+    /// A guild's settings.
+    async fn guild_settings(&self, guild: GuildId) -> Result<GuildSettings, StorageError>;
+    /// Replaces a guild's settings.
+    async fn set_guild_settings(&self, guild: GuildId, settings: GuildSettings) -> Result<(), StorageError>;
+    /// A remembered value, such as the hash of the registered commands.
+    async fn note(&self, key: &str) -> Result<Option<String>, StorageError>;
+    /// Remembers a value.
+    async fn set_note(&self, key: &str, value: &str) -> Result<(), StorageError>;
+}

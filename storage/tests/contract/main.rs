@@ -1,0 +1,75 @@
+//! The meaning of `JobStore`: one suite, run against every implementation. A case that no implementation runs is dead code and does not pass.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
+mod enqueue;
+mod fairness;
+mod model;
+mod records;
+mod support;
+mod walk;
+mod worker;
+
+/// One test a case; each on a database of its own.
+macro_rules! contract {
+    ($name:ident, $backend:ty: $($file:ident { $($case:ident)* })*) => {
+        mod $name {
+            $(mod $file {
+                $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $case() {
+                    let backend = <$backend as crate::support::Backend>::new();
+                    crate::$file::$case(&backend).await;
+                })*
+            })*
+        }
+    };
+}
+
+contract! { sqlite, crate::support::Sqlite:
+    enqueue {
+        the_same_key_a_hundred_times_is_one_job_and_one_debit
+        the_same_press_a_hundred_times_is_one_job
+        a_press_is_held_while_the_job_lives_and_kept_when_done_if_asked
+        a_press_is_released_when_its_job_fails_or_is_cancelled
+        limits_refuse_in_their_order_and_change_nothing
+        limits_count_what_they_say
+        what_is_enqueued_is_what_is_read
+    }
+    worker {
+        a_stale_lease_writes_nothing
+        done_has_pictures_and_failed_has_a_reason
+        a_cancel_is_told_to_the_worker
+        a_queued_job_is_cancelled_at_once
+        a_race_of_cancel_and_complete_is_decided_once
+        three_interruptions_fail_the_job_and_refund_it
+        a_release_keeps_the_place_and_is_not_an_attempt
+        reap_takes_only_expired_leases_unless_told_all
+        reap_ends_a_job_whose_cancel_was_requested
+        a_store_reopened_in_mid_lease_goes_on
+    }
+    fairness {
+        a_hog_does_not_delay_a_small_guild
+        two_backlogged_guilds_alternate
+        two_users_of_a_guild_alternate
+        many_users_do_not_make_a_guild_bigger
+        cost_is_shared_not_the_number_of_jobs
+        an_underestimated_job_is_paid_for_later
+        idle_time_is_not_saved_up
+        cancelled_jobs_cost_their_guild_no_turn
+        claims_follow_the_queue_as_it_was_shown
+    }
+    records {
+        a_job_is_charged_for_what_it_made
+        a_correction_goes_to_the_day_of_the_debit
+        a_delivery_is_tried_until_it_arrives
+        a_delivery_that_is_given_up_is_not_tried_again
+        deliveries_come_oldest_first
+        a_message_is_remembered
+        history_pages_are_newest_first
+        delete_forgets_pictures_and_names_blobs_that_nobody_needs
+        settings_and_notes_are_replaced
+    }
+    walk {
+        the_store_does_what_the_model_does
+    }
+}

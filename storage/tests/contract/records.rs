@@ -1,0 +1,170 @@
+//! Quota, deliveries, history, settings.
+
+use storage::{Enqueued, GuildId, GuildSettings, HistoryFilter, JobStatus, Limits, NewJob, Refusal, StorageError, UserId};
+
+use crate::support::*;
+
+pub async fn a_job_is_charged_for_what_it_made(backend: &impl Backend) {
+    let store = backend.open().await;
+    let mut expected = 0.0;
+    for i in 0..12_u32 {
+        let estimate = 1.0 + f64::from(i) / 8.0;
+        let id = created(&*store, costing(1, 1, estimate)).await;
+        assert_eq!(used(&*store, 1, NOON).await, expected + estimate, "reserved");
+        if i % 4 == 3 {
+            store.request_cancel(id, NOON).await.unwrap();
+        } else {
+            let lease = claimed(&*store).await;
+            match i % 4 {
+                0 => {
+                    store.complete(&lease, &[], 2.5, NOON).await.unwrap();
+                    expected += 2.5;
+                }
+                1 => drop(store.fail(&lease, "out of paint", NOON).await.unwrap()),
+                _ => {
+                    store.request_cancel(id, NOON).await.unwrap();
+                    store.finish_cancel(&lease, 0.5, NOON).await.unwrap();
+                    expected += 0.5;
+                }
+            }
+        }
+        assert_eq!(used(&*store, 1, NOON).await, expected, "after {i}");
+    }
+    assert_eq!(used(&*store, 2, NOON).await, 0.0, "guilds pay apart");
+}
+
+pub async fn a_correction_goes_to_the_day_of_the_debit(backend: &impl Backend) {
+    let store = backend.open().await;
+    let limits = Limits { daily_row_megapixels: 3.0, ..ROOMY };
+    let (evening, morning) = (at(DAY_MS / 2 - 1), at(DAY_MS / 2));
+    let ask = async |now| store.enqueue(costing(1, 1, 3.0), &limits, now).await.unwrap();
+    assert!(matches!(ask(evening).await, Enqueued::Created(_)));
+    let Enqueued::Refused(Refusal::Quota(quota)) = ask(evening).await else { panic!("the quota is used up") };
+    assert_eq!(quota.resets, morning);
+    assert!(matches!(ask(morning).await, Enqueued::Created(_)), "a new day");
+
+    store.complete(&claimed(&*store).await, &[], 1.0, morning).await.unwrap();
+    assert_eq!((used(&*store, 1, evening).await, used(&*store, 1, morning).await), (1.0, 3.0));
+    assert_eq!(store.quota(GuildId(1), 3.0, morning).await.unwrap().resets, at(DAY_MS / 2 + DAY_MS));
+}
+
+pub async fn a_delivery_is_tried_until_it_arrives(backend: &impl Backend) {
+    let store = backend.open().await;
+    let id = created(&*store, job(1, 1)).await;
+    assert_eq!(store.outbox_due().await.unwrap(), None);
+    store.complete(&claimed(&*store).await, &[], 1.0, at(100)).await.unwrap();
+    assert_eq!(store.outbox_due().await.unwrap(), Some(at(100)));
+    assert!(store.outbox(at(99), 10).await.unwrap().is_empty());
+    for attempt in 0..3 {
+        let due = at(100 + 1000 * attempt);
+        let items = store.outbox(due, 10).await.unwrap();
+        assert_eq!(items.iter().map(|item| (item.job, item.attempts)).collect::<Vec<_>>(), [(id, attempt as u32)]);
+        store.delivery_failed(id, "503", Some(at(1100 + 1000 * attempt))).await.unwrap();
+        assert!(store.outbox(due, 10).await.unwrap().is_empty());
+    }
+    assert_eq!(store.job(id).await.unwrap().unwrap().delivery.token, "secret");
+    store.delivered(id, Some(u64::MAX)).await.unwrap();
+    store.delivered(id, None).await.unwrap();
+    let delivery = store.job(id).await.unwrap().unwrap().delivery;
+    assert_eq!((delivery.token.as_str(), delivery.message), ("", Some(u64::MAX)));
+    store.delivery_failed(id, "late news", Some(at(0))).await.unwrap();
+    assert_eq!((store.outbox_due().await.unwrap(), n_pending(&*store).await), (None, 0));
+}
+
+pub async fn a_delivery_that_is_given_up_is_not_tried_again(backend: &impl Backend) {
+    let store = backend.open().await;
+    let id = created(&*store, job(1, 1)).await;
+    store.complete(&claimed(&*store).await, &[], 1.0, NOON).await.unwrap();
+    store.delivery_failed(id, "the channel is gone", None).await.unwrap();
+    assert_eq!((store.outbox_due().await.unwrap(), n_pending(&*store).await), (None, 0));
+    assert_eq!(store.job(id).await.unwrap().unwrap().delivery.token, "");
+    let filter = HistoryFilter { guild: GuildId(1), user: None };
+    assert_eq!(store.history(filter, 0, 10).await.unwrap().0[0].id, id);
+}
+
+pub async fn deliveries_come_oldest_first(backend: &impl Backend) {
+    let store = backend.open().await;
+    let mut ids = Vec::new();
+    for i in 0..5 {
+        ids.push(created(&*store, job(1, 1)).await);
+        store.complete(&claimed(&*store).await, &[], 1.0, at(i)).await.unwrap();
+    }
+    store.delivery_failed(ids[0], "503", Some(at(3))).await.unwrap();
+    let order: Vec<_> = store.outbox(at(4), 4).await.unwrap().into_iter().map(|item| item.job).collect();
+    assert_eq!(order, [ids[1], ids[2], ids[0], ids[3]]);
+}
+
+pub async fn a_message_is_remembered(backend: &impl Backend) {
+    let store = backend.open().await;
+    let id = created(&*store, job(1, 1)).await;
+    store.set_message(id, 42).await.unwrap();
+    assert_eq!(claimed(&*store).await.job.delivery.message, Some(42));
+    let unknown = store.set_message(storage::JobId::new(), 42).await.unwrap_err();
+    assert!(matches!(unknown, StorageError::MissingJob(_)), "{unknown:?}");
+}
+
+pub async fn history_pages_are_newest_first(backend: &impl Backend) {
+    let store = backend.open().await;
+    let mut ids = Vec::new();
+    for i in 0..7 {
+        ids.push(created(&*store, job(1, i % 2)).await);
+        store.complete(&claimed(&*store).await, &[], 1.0, at(i as i64 / 2)).await.unwrap();
+    }
+    created(&*store, job(1, 1)).await;
+    created(&*store, job(2, 1)).await;
+    ids.reverse();
+    let page = async |user: Option<u64>, offset, n| {
+        let (jobs, has_more) = store.history(HistoryFilter { guild: GuildId(1), user: user.map(UserId) }, offset, n).await.unwrap();
+        (jobs.into_iter().map(|job| job.id).collect::<Vec<_>>(), has_more)
+    };
+    assert_eq!(page(None, 0, 3).await, (ids[0..3].to_vec(), true));
+    assert_eq!(page(None, 3, 3).await, (ids[3..6].to_vec(), true));
+    assert_eq!(page(None, 6, 3).await, (ids[6..7].to_vec(), false));
+    assert_eq!(page(None, 0, 7).await, (ids.clone(), false));
+    assert_eq!(page(None, 7, 3).await, (vec![], false));
+    assert_eq!(page(Some(1), 0, 2).await, (vec![ids[1], ids[3]], true));
+    store.delete(ids[0], NOON).await.unwrap();
+    assert_eq!(page(None, 0, 2).await, (ids[1..3].to_vec(), true));
+}
+
+pub async fn delete_forgets_pictures_and_names_blobs_that_nobody_needs(backend: &impl Backend) {
+    let store = backend.open().await;
+    let upload = NewJob { source: Some(blob(9)), ..job(1, 1) };
+    let first = created(&*store, upload.clone()).await;
+    let not_final = store.delete(first, NOON).await.unwrap_err();
+    assert!(matches!(not_final, StorageError::NotFinal(_)), "{not_final:?}");
+    store.complete(&claimed(&*store).await, &[image(0, blob(1)), image(1, blob(2)), image(2, blob(3))], 1.0, NOON).await.unwrap();
+    let second = created(&*store, NewJob { key: "again".into(), ..upload }).await;
+    store.complete(&claimed(&*store).await, &[image(0, blob(2))], 1.0, NOON).await.unwrap();
+    let live = created(&*store, NewJob { source: Some(blob(3)), ..job(1, 1) }).await;
+
+    assert_eq!(store.delete(first, NOON).await.unwrap(), [blob(1)], "2 is a picture of another job, 3 and 9 are sources");
+    assert!(store.images(first).await.unwrap().is_empty());
+    let job = store.job(first).await.unwrap().unwrap();
+    assert_eq!((job.is_deleted, job.status), (true, JobStatus::Done));
+    assert!(store.delete(first, NOON).await.unwrap().is_empty());
+    assert_eq!(store.delete(second, NOON).await.unwrap(), [blob(2), blob(9)]);
+    store.request_cancel(live, NOON).await.unwrap();
+    assert_eq!(store.delete(live, NOON).await.unwrap(), [blob(3)]);
+    let unknown = store.delete(storage::JobId::new(), NOON).await.unwrap_err();
+    assert!(matches!(unknown, StorageError::MissingJob(_)), "{unknown:?}");
+}
+
+pub async fn settings_and_notes_are_replaced(backend: &impl Backend) {
+    let store = backend.open().await;
+    let guild = GuildId(u64::MAX);
+    assert_eq!(store.guild_settings(guild).await.unwrap(), GuildSettings::default());
+    for settings in [
+        GuildSettings { daily_row_megapixels: Some(12.5), max_active_per_user: None },
+        GuildSettings { daily_row_megapixels: None, max_active_per_user: Some(3) },
+    ] {
+        store.set_guild_settings(guild, settings).await.unwrap();
+        assert_eq!(store.guild_settings(guild).await.unwrap(), settings);
+    }
+    assert_eq!(store.guild_settings(GuildId(1)).await.unwrap(), GuildSettings::default());
+    assert_eq!(store.note("commands").await.unwrap(), None);
+    for value in ["a", "b"] {
+        store.set_note("commands", value).await.unwrap();
+        assert_eq!(store.note("commands").await.unwrap().as_deref(), Some(value));
+    }
+}

@@ -1,0 +1,119 @@
+//! What the cases share: a database to open, jobs to put into it, and short ways to say the usual.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use storage::{
+    BlobKey, Delivery, Enqueued, GuildId, JobId, JobStatus, JobStore, Lease, Limits, NewImage, NewJob, PressKey, SqliteStore, Timestamp,
+    UserId,
+};
+
+/// Noon of some day, UTC.
+pub const NOON: Timestamp = Timestamp(20_000 * DAY_MS + DAY_MS / 2);
+pub const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+pub const LEASE: Duration = Duration::from_secs(30);
+pub const ROOMY: Limits = Limits { daily_row_megapixels: 1e6, max_active_per_user: 1000, max_queued_per_guild: 1000, max_queued: 10_000 };
+
+/// A place where an implementation keeps its data, so that it can be opened more than once.
+pub trait Backend: Sized + Send + 'static {
+    fn new() -> Self;
+    async fn open(&self) -> Arc<dyn JobStore>;
+}
+
+pub struct Sqlite {
+    folder: tempfile::TempDir,
+}
+
+impl Backend for Sqlite {
+    fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    async fn open(&self) -> Arc<dyn JobStore> {
+        Arc::new(SqliteStore::open(&self.folder.path().join("atelier.db")).await.unwrap())
+    }
+}
+
+/// Milliseconds after noon.
+pub fn at(ms: i64) -> Timestamp {
+    Timestamp(NOON.0 + ms)
+}
+
+/// A job of one row-megapixel with a key of its own.
+pub fn job(guild: u64, user: u64) -> NewJob {
+    static KEYS: AtomicU64 = AtomicU64::new(0);
+    NewJob {
+        key: format!("interaction-{}", KEYS.fetch_add(1, Ordering::Relaxed)),
+        press: None,
+        guild: GuildId(guild),
+        user: UserId(user),
+        action: "imagine".into(),
+        task: serde_json::json!({ "prompt": "a lighthouse" }),
+        parent: None,
+        source: None,
+        row_megapixels: 1.0,
+        delivery: Delivery { channel: 7, token: "secret".into(), token_expires: at(900_000), message: None },
+    }
+}
+
+pub fn pressing(key: &str, keep: bool) -> NewJob {
+    NewJob { press: Some(PressKey { key: key.into(), keep }), ..job(1, 1) }
+}
+
+pub fn costing(guild: u64, user: u64, row_megapixels: f64) -> NewJob {
+    NewJob { row_megapixels, ..job(guild, user) }
+}
+
+pub async fn created(store: &dyn JobStore, job: NewJob) -> JobId {
+    match store.enqueue(job, &ROOMY, NOON).await.unwrap() {
+        Enqueued::Created(id) => id,
+        other => panic!("expected a new job, not {other:?}"),
+    }
+}
+
+pub async fn claimed(store: &dyn JobStore) -> Lease {
+    store.claim(LEASE, NOON).await.unwrap().expect("a job waits")
+}
+
+pub async fn status(store: &dyn JobStore, id: JobId) -> JobStatus {
+    store.job(id).await.unwrap().expect("the job exists").status
+}
+
+pub async fn used(store: &dyn JobStore, guild: u64, now: Timestamp) -> f64 {
+    store.quota(GuildId(guild), 10.0, now).await.unwrap().used
+}
+
+/// How many endings wait for delivery.
+pub async fn n_pending(store: &dyn JobStore) -> usize {
+    store.outbox(at(DAY_MS), 1000).await.unwrap().len()
+}
+
+pub fn blob(number: u8) -> BlobKey {
+    BlobKey::parse(&format!("{number:02x}").repeat(32)).unwrap()
+}
+
+pub fn image(index: u32, blob: BlobKey) -> NewImage {
+    NewImage { index, seed: u64::MAX - u64::from(index), width: 512, height: 768, blob }
+}
+
+/// The `n`th of a fixed row of numbers (SplitMix64), so that a random test is the same every time.
+pub struct Dice(pub u64);
+
+impl Dice {
+    pub fn roll(&mut self, sides: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (z ^ (z >> 31)) % sides
+    }
+
+    pub fn pick<T: Clone>(&mut self, from: &[T]) -> Option<T> {
+        if from.is_empty() { None } else { Some(from[self.roll(from.len() as u64) as usize].clone()) }
+    }
+}

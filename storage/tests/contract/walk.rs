@@ -1,0 +1,280 @@
+//! Random walks: the store and the model do the same things and must say and hold the same.
+
+use std::sync::Arc;
+
+use storage::{Enqueued, GuildId, JobId, JobStatus, JobStore, Lease, Limits, NewJob, PressKey, QueueStatus, Refusal, Timestamp, Written};
+
+use crate::{
+    model::{Model, cost},
+    support::*,
+};
+
+const N_SEQUENCES: u64 = 320;
+const N_LANES: u64 = 4;
+const N_OPERATIONS: u32 = 24;
+
+pub async fn the_store_does_what_the_model_does<B: Backend>(_: &B) {
+    let mut lanes = Vec::new();
+    for lane in 0..N_LANES {
+        let backend = B::new();
+        let mut store = backend.open().await;
+        let sequences = async move {
+            for seed in (lane..N_SEQUENCES).step_by(N_LANES as usize) {
+                store = walk(store, seed).await;
+            }
+            drop(backend);
+        };
+        lanes.push(tokio::spawn(sequences));
+    }
+    for lane in lanes {
+        lane.await.expect("the panic above names the seed");
+    }
+}
+
+struct Walk {
+    store: Arc<dyn JobStore>,
+    model: Model,
+    ids: Vec<JobId>,
+    /// Every lease ever given: most are stale.
+    leases: Vec<(usize, Lease)>,
+    dice: Dice,
+    now: Timestamp,
+    /// Guilds and users of this sequence only, so that the walks of one store do not meet.
+    base: u64,
+}
+
+async fn walk(store: Arc<dyn JobStore>, seed: u64) -> Arc<dyn JobStore> {
+    let mut walk =
+        Walk { store, model: Model::default(), ids: vec![], leases: vec![], dice: Dice(seed), now: NOON, base: 1000 * (seed + 1) };
+    for step in 0..N_OPERATIONS {
+        let operation = walk.operation().await;
+        walk.check(&format!("seed {seed}, step {step}: {operation}")).await;
+    }
+    walk.drain().await;
+    walk.check(&format!("seed {seed}, drained")).await;
+    for i in 0..walk.ids.len() {
+        walk.check_job(i, &format!("seed {seed}, at the end")).await;
+    }
+    walk.store
+}
+
+impl Walk {
+    async fn operation(&mut self) -> String {
+        let is_long = self.dice.roll(40) == 0;
+        self.now = Timestamp(self.now.0 + self.dice.roll(if is_long { DAY_MS as u64 } else { 8000 }) as i64);
+        match self.dice.roll(20) {
+            0..7 => self.enqueue().await,
+            7..11 => self.claim().await,
+            11..15 => self.work().await,
+            15 => self.reap().await,
+            16 | 17 => self.cancel().await,
+            18 => self.deliver().await,
+            _ => self.delete().await,
+        }
+    }
+
+    async fn enqueue(&mut self) -> String {
+        let (guild, user) = (self.base + self.dice.roll(3), self.base + self.dice.roll(3));
+        let mut new = costing(guild, user, self.dice.roll(6) as f64 / 2.0);
+        if self.dice.roll(8) == 0
+            && let Some(known) = self.dice.pick(&self.model.jobs)
+        {
+            new.key = known.new.key;
+        }
+        if self.dice.roll(4) == 0 {
+            let key = format!("press-{}-{}", self.base, self.dice.roll(4));
+            new.press = Some(PressKey { key, keep: self.dice.roll(2) == 0 });
+        }
+        let limits = match self.dice.roll(3) {
+            0 => Limits { daily_row_megapixels: 6.0, max_active_per_user: 4, max_queued_per_guild: 5, max_queued: 8 },
+            _ => ROOMY,
+        };
+        let expected = self.expected_of_enqueue(&new, &limits);
+        let answer = self.store.enqueue(new.clone(), &limits, self.now).await.unwrap();
+        match (expected, answer) {
+            (None, Enqueued::Created(id)) => {
+                self.model.enqueue(new, self.now);
+                self.ids.push(id);
+            }
+            (Some(expected), answer) => assert_eq!(expected, answer, "{new:?}"),
+            (None, answer) => panic!("{answer:?} for {new:?}"),
+        }
+        "enqueue".into()
+    }
+
+    fn expected_of_enqueue(&self, new: &NewJob, limits: &Limits) -> Option<Enqueued> {
+        let (model, jobs) = (&self.model, &self.model.jobs);
+        if let Some(i) = jobs.iter().position(|job| job.new.key == new.key) {
+            return Some(Enqueued::SameKey(self.ids[i]));
+        }
+        let key = |new: &NewJob| new.press.as_ref().map(|press| press.key.clone());
+        if new.press.is_some()
+            && let Some(i) = jobs.iter().position(|job| job.holds_press && key(&job.new) == key(new))
+        {
+            return Some(Enqueued::Pressed(self.ids[i], jobs[i].status));
+        }
+        let used = model.used(new.guild.0, self.now);
+        let refusal = if model.n_active(new.user.0) >= limits.max_active_per_user {
+            Refusal::UserBusy { active: model.n_active(new.user.0), limit: limits.max_active_per_user }
+        } else if model.n_queued(Some(new.guild.0)) >= limits.max_queued_per_guild {
+            Refusal::GuildFull { limit: limits.max_queued_per_guild }
+        } else if model.n_queued(None) >= limits.max_queued {
+            Refusal::QueueFull { limit: limits.max_queued }
+        } else if used + cost(new.row_megapixels) > cost(limits.daily_row_megapixels) {
+            let resets = Timestamp((self.now.0.div_euclid(DAY_MS) + 1) * DAY_MS);
+            Refusal::Quota(storage::QuotaStatus { used: used as f64 / 1e6, limit: limits.daily_row_megapixels, resets })
+        } else {
+            return None;
+        };
+        Some(Enqueued::Refused(refusal))
+    }
+
+    async fn claim(&mut self) -> String {
+        let lease = self.store.claim(LEASE, self.now).await.unwrap();
+        let expected = self.model.claim(self.now);
+        assert_eq!(lease.as_ref().map(|lease| lease.job.id), expected.map(|i| self.ids[i]), "claim");
+        if let (Some(i), Some(lease)) = (expected, lease) {
+            self.leases.push((i, lease));
+        }
+        "claim".into()
+    }
+
+    async fn work(&mut self) -> String {
+        let is_fresh = self.dice.roll(3) > 0;
+        let leases = if is_fresh { &self.leases[self.leases.len().saturating_sub(3)..] } else { &self.leases };
+        let Some((i, lease)) = self.dice.pick(leases) else { return "no work".into() };
+        let operation = self.dice.roll(6);
+        let actual = self.dice.roll(8) as f64 / 2.0;
+        let expected = self.model.held(i, lease.epoch, matches!(operation, 0 | 1 | 4 | 5));
+        let (store, now) = (&self.store, self.now);
+        let written = match operation {
+            0 | 5 => store.complete(&lease, &[image(0, blob(0)), image(1, blob(i as u8))], actual, now).await,
+            1 => store.renew(&lease, LEASE, now).await,
+            2 => store.fail(&lease, "out of paint", now).await,
+            3 => store.finish_cancel(&lease, actual, now).await,
+            _ => store.release(&lease, now).await,
+        };
+        assert_eq!(written.unwrap(), expected, "operation {operation} of a worker");
+        if expected == Written::Done {
+            match operation {
+                0 | 5 => {
+                    self.model.end(i, JobStatus::Done, Some(cost(actual)), now);
+                    self.model.jobs[i].n_images = 2;
+                }
+                1 => self.model.jobs[i].lease_until = now.after(LEASE).0,
+                2 => {
+                    self.model.end(i, JobStatus::Failed, None, now);
+                    self.model.jobs[i].error = Some("out of paint".into());
+                }
+                3 => self.model.end(i, JobStatus::Cancelled, Some(cost(actual)), now),
+                _ => {
+                    self.model.jobs[i].attempts -= 1;
+                    self.model.requeue(i);
+                }
+            }
+        }
+        format!("operation {operation} of a worker")
+    }
+
+    async fn reap(&mut self) -> String {
+        let all = self.dice.roll(2) == 0;
+        let n = self.store.reap(all, self.now).await.unwrap();
+        assert_eq!(n, self.model.reap(all, self.now), "reap");
+        format!("reap {all}")
+    }
+
+    async fn cancel(&mut self) -> String {
+        if let Some(id) = self.dice.pick(&self.ids) {
+            let i = self.index(id);
+            let answer = self.store.request_cancel(id, self.now).await.unwrap();
+            assert_eq!(answer, self.model.request_cancel(i, self.now), "cancel");
+        }
+        "cancel".into()
+    }
+
+    async fn deliver(&mut self) -> String {
+        let Some(id) = self.dice.pick(&self.ids) else { return "no delivery".into() };
+        let i = self.index(id);
+        let next = Timestamp(self.now.0 + 1000);
+        let job = &mut self.model.jobs[i];
+        match self.dice.roll(3) {
+            0 => {
+                self.store.delivered(id, Some(7)).await.unwrap();
+                if job.status.is_final() {
+                    (job.delivery, job.has_token, job.message) = (None, false, Some(7));
+                }
+            }
+            1 => {
+                self.store.delivery_failed(id, "503", Some(next)).await.unwrap();
+                job.delivery = job.delivery.map(|(_, attempts)| (next.0, attempts + 1));
+            }
+            _ => {
+                self.store.delivery_failed(id, "403", None).await.unwrap();
+                job.has_token &= job.delivery.is_none();
+                job.delivery = None;
+            }
+        }
+        "deliver".into()
+    }
+
+    async fn delete(&mut self) -> String {
+        let Some(id) = self.dice.pick(&self.ids) else { return "nothing to delete".into() };
+        let i = self.index(id);
+        let deleted = self.store.delete(id, self.now).await;
+        let job = &mut self.model.jobs[i];
+        assert_eq!(deleted.is_ok(), job.status.is_final(), "delete");
+        if deleted.is_ok() {
+            (job.is_deleted, job.holds_press, job.n_images) = (true, false, 0);
+        }
+        "delete".into()
+    }
+
+    /// Ends everything, so that the next walk on this store finds an empty queue.
+    async fn drain(&mut self) {
+        for i in 0..self.ids.len() {
+            let answer = self.store.request_cancel(self.ids[i], self.now).await.unwrap();
+            assert_eq!(answer, self.model.request_cancel(i, self.now), "drain");
+        }
+        let n = self.store.reap(true, self.now).await.unwrap();
+        assert_eq!(n, self.model.reap(true, self.now), "drain");
+    }
+
+    async fn check(&mut self, when: &str) {
+        let queue: Vec<JobId> = self.model.queue().into_iter().map(|i| self.ids[i]).collect();
+        assert_eq!(self.store.queue().await.unwrap(), queue, "{when}");
+        let running = self.model.jobs.iter().filter(|job| job.status == JobStatus::Leased).count() as u32;
+        assert_eq!(self.store.queue_status().await.unwrap(), QueueStatus { queued: queue.len() as u32, running }, "{when}");
+        let guild = self.base + self.dice.roll(3);
+        let quota = self.store.quota(GuildId(guild), 6.0, self.now).await.unwrap();
+        assert_eq!(quota.used, self.model.used(guild, self.now) as f64 / 1e6, "{when}");
+        self.check_outbox(when).await;
+        if let Some(id) = self.dice.pick(&self.ids) {
+            self.check_job(self.index(id), when).await;
+        }
+    }
+
+    /// Each job that ended has exactly one ending; those that are due come oldest first.
+    async fn check_outbox(&mut self, when: &str) {
+        let jobs = &self.model.jobs;
+        assert!(jobs.iter().all(|job| job.n_endings == u32::from(job.status.is_final())), "{when}");
+        let pending = jobs.iter().enumerate().filter_map(|(i, job)| job.delivery.map(|(due, attempts)| (due, i, attempts)));
+        let mut due: Vec<_> = pending.filter(|(due, ..)| *due <= self.now.0).collect();
+        due.sort_unstable();
+        let due: Vec<_> = due.into_iter().map(|(_, i, attempts)| (self.ids[i], attempts)).collect();
+        let stored = self.store.outbox(self.now, u32::MAX).await.unwrap();
+        let stored: Vec<_> = stored.into_iter().filter(|item| self.ids.contains(&item.job)).map(|item| (item.job, item.attempts)).collect();
+        assert_eq!(stored, due, "{when}");
+    }
+
+    async fn check_job(&self, i: usize, when: &str) {
+        let (model, job) = (&self.model.jobs[i], self.store.job(self.ids[i]).await.unwrap().expect("the job exists"));
+        assert_eq!((job.status, &job.error, job.attempts), (model.status, &model.error, model.attempts), "{when}");
+        assert_eq!((job.is_deleted, job.is_cancel_requested), (model.is_deleted, model.is_cancel_requested), "{when}");
+        assert_eq!((!job.delivery.token.is_empty(), job.delivery.message), (model.has_token, model.message), "{when}");
+        assert_eq!(self.store.images(job.id).await.unwrap().len(), model.n_images, "{when}");
+    }
+
+    fn index(&self, id: JobId) -> usize {
+        self.ids.iter().position(|other| *other == id).expect("an id of this walk")
+    }
+}

@@ -1,0 +1,177 @@
+//! Leases, their fences, and how jobs end.
+
+use storage::{Cancelled, JobStatus, JobStore, Lease, QueueStatus, Written};
+
+use crate::support::*;
+
+/// Every write of a worker but the claim.
+async fn write_all(store: &dyn JobStore, lease: &Lease) -> [Written; 5] {
+    [
+        store.renew(lease, LEASE, NOON).await.unwrap(),
+        store.complete(lease, &[image(0, blob(1))], 1.0, NOON).await.unwrap(),
+        store.fail(lease, "out of paint", NOON).await.unwrap(),
+        store.finish_cancel(lease, 1.0, NOON).await.unwrap(),
+        store.release(lease, NOON).await.unwrap(),
+    ]
+}
+
+pub async fn a_stale_lease_writes_nothing(backend: &impl Backend) {
+    let store = backend.open().await;
+    let id = created(&*store, job(1, 1)).await;
+    let stale = claimed(&*store).await;
+    assert_eq!(store.reap(false, at(30_000)).await.unwrap(), 1);
+    assert_eq!(write_all(&*store, &stale).await, [Written::Fenced; 5], "while it waits again");
+    let fresh = claimed(&*store).await;
+    assert_eq!(write_all(&*store, &stale).await, [Written::Fenced; 5], "while another worker has it");
+    assert_eq!(status(&*store, id).await, JobStatus::Leased);
+    assert_eq!((stale.job.id, fresh.job.id, fresh.job.attempts), (id, id, 2));
+    assert_eq!(store.complete(&fresh, &[image(0, blob(2))], 1.0, NOON).await.unwrap(), Written::Done);
+    assert_eq!(write_all(&*store, &stale).await, [Written::Fenced; 5], "after the end");
+    assert_eq!(write_all(&*store, &fresh).await, [Written::Fenced; 5], "an end is an end");
+    assert_eq!(store.images(id).await.unwrap()[0].blob, blob(2));
+    assert_eq!(n_pending(&*store).await, 1);
+}
+
+pub async fn done_has_pictures_and_failed_has_a_reason(backend: &impl Backend) {
+    let store = backend.open().await;
+    let done = created(&*store, job(1, 1)).await;
+    let images = [image(1, blob(1)), image(0, blob(2))];
+    store.complete(&claimed(&*store).await, &images, 1.0, at(5)).await.unwrap();
+    let failed = created(&*store, job(1, 1)).await;
+    store.fail(&claimed(&*store).await, "out of paint", at(6)).await.unwrap();
+
+    let read = store.images(done).await.unwrap();
+    let facts: Vec<_> = read.iter().map(|image| (image.index, image.seed, image.width, image.height, image.blob.clone())).collect();
+    assert_eq!(facts, [(0, u64::MAX, 512, 768, blob(2)), (1, u64::MAX - 1, 512, 768, blob(1))]);
+    let job = store.job(done).await.unwrap().unwrap();
+    assert_eq!((job.status, job.error, job.finished), (JobStatus::Done, None, Some(at(5))));
+    let job = store.job(failed).await.unwrap().unwrap();
+    assert_eq!((job.status, job.error.as_deref(), job.finished), (JobStatus::Failed, Some("out of paint"), Some(at(6))));
+    assert!(store.images(failed).await.unwrap().is_empty());
+}
+
+pub async fn a_cancel_is_told_to_the_worker(backend: &impl Backend) {
+    let store = backend.open().await;
+    let id = created(&*store, job(1, 1)).await;
+    let lease = claimed(&*store).await;
+    assert_eq!(store.renew(&lease, LEASE, NOON).await.unwrap(), Written::Done);
+    assert_eq!(store.request_cancel(id, NOON).await.unwrap(), Cancelled::Requested);
+    assert!(store.job(id).await.unwrap().unwrap().is_cancel_requested);
+    assert_eq!(store.renew(&lease, LEASE, NOON).await.unwrap(), Written::CancelRequested);
+    assert_eq!(store.release(&lease, NOON).await.unwrap(), Written::CancelRequested);
+    assert_eq!(store.complete(&lease, &[image(0, blob(1))], 1.0, NOON).await.unwrap(), Written::CancelRequested);
+    assert_eq!((status(&*store, id).await, n_pending(&*store).await), (JobStatus::Leased, 0));
+    assert_eq!(store.finish_cancel(&lease, 0.25, NOON).await.unwrap(), Written::Done);
+    assert_eq!((status(&*store, id).await, n_pending(&*store).await), (JobStatus::Cancelled, 1));
+    assert_eq!(store.request_cancel(id, NOON).await.unwrap(), Cancelled::Already(JobStatus::Cancelled));
+    assert!(store.images(id).await.unwrap().is_empty());
+    assert_eq!(used(&*store, 1, NOON).await, 0.25);
+}
+
+pub async fn a_queued_job_is_cancelled_at_once(backend: &impl Backend) {
+    let store = backend.open().await;
+    let id = created(&*store, job(1, 1)).await;
+    assert_eq!(store.request_cancel(id, at(3)).await.unwrap(), Cancelled::Now);
+    let job = store.job(id).await.unwrap().unwrap();
+    assert_eq!((job.status, job.finished), (JobStatus::Cancelled, Some(at(3))));
+    assert_eq!((used(&*store, 1, NOON).await, n_pending(&*store).await), (0.0, 1));
+    assert!(store.claim(LEASE, NOON).await.unwrap().is_none());
+    let unknown = store.request_cancel(storage::JobId::new(), NOON).await.unwrap_err();
+    assert!(matches!(unknown, storage::StorageError::MissingJob(_)), "{unknown:?}");
+}
+
+pub async fn a_race_of_cancel_and_complete_is_decided_once(backend: &impl Backend) {
+    let store = backend.open().await;
+    for round in 0..30 {
+        let id = created(&*store, job(1, 1)).await;
+        let lease = claimed(&*store).await;
+        let (a, b) = (store.clone(), store.clone());
+        let complete = tokio::spawn(async move { (a.complete(&lease, &[], 1.0, NOON).await.unwrap(), lease) });
+        let cancel = tokio::spawn(async move { b.request_cancel(id, NOON).await.unwrap() });
+        let (written, lease) = complete.await.unwrap();
+        match (written, cancel.await.unwrap()) {
+            (Written::Done, Cancelled::Already(JobStatus::Done)) => {}
+            (Written::CancelRequested, Cancelled::Requested) => {
+                assert_eq!(store.finish_cancel(&lease, 0.0, NOON).await.unwrap(), Written::Done);
+            }
+            both => panic!("{both:?}"),
+        }
+        assert!(status(&*store, id).await.is_final());
+        assert_eq!(n_pending(&*store).await, round + 1);
+    }
+}
+
+pub async fn three_interruptions_fail_the_job_and_refund_it(backend: &impl Backend) {
+    let store = backend.open().await;
+    let id = created(&*store, job(1, 1)).await;
+    for attempt in 1..=3 {
+        assert_eq!(claimed(&*store).await.job.attempts, attempt);
+        assert_eq!(n_pending(&*store).await, 0);
+        assert_eq!(store.reap(true, NOON).await.unwrap(), 1);
+    }
+    let job = store.job(id).await.unwrap().unwrap();
+    assert_eq!((job.status, job.error.as_deref()), (JobStatus::Failed, Some("was interrupted 3 times")));
+    assert_eq!((used(&*store, 1, NOON).await, n_pending(&*store).await), (0.0, 1));
+    assert_eq!(store.reap(true, NOON).await.unwrap(), 0);
+}
+
+pub async fn a_release_keeps_the_place_and_is_not_an_attempt(backend: &impl Backend) {
+    let store = backend.open().await;
+    let first = created(&*store, job(1, 1)).await;
+    for user in 1..4 {
+        created(&*store, job(1, user)).await;
+    }
+    let before = store.queue().await.unwrap();
+    for _ in 0..5 {
+        let lease = claimed(&*store).await;
+        assert_eq!((lease.job.id, lease.job.attempts), (first, 1));
+        assert_eq!(store.release(&lease, NOON).await.unwrap(), Written::Done);
+        assert_eq!(store.queue().await.unwrap(), before);
+    }
+}
+
+pub async fn reap_takes_only_expired_leases_unless_told_all(backend: &impl Backend) {
+    let store = backend.open().await;
+    for _ in 0..3 {
+        created(&*store, job(1, 1)).await;
+    }
+    let mut leases = Vec::new();
+    for _ in 0..3 {
+        leases.push(claimed(&*store).await);
+    }
+    assert_eq!(store.renew(&leases[1], LEASE, at(10_000)).await.unwrap(), Written::Done);
+    assert_eq!(store.reap(false, at(29_999)).await.unwrap(), 0);
+    assert_eq!(store.reap(false, at(30_000)).await.unwrap(), 2);
+    assert_eq!(store.queue_status().await.unwrap(), QueueStatus { queued: 2, running: 1 });
+    assert_eq!(store.reap(true, at(30_000)).await.unwrap(), 1);
+    assert_eq!(store.queue_status().await.unwrap(), QueueStatus { queued: 3, running: 0 });
+}
+
+pub async fn reap_ends_a_job_whose_cancel_was_requested(backend: &impl Backend) {
+    let store = backend.open().await;
+    let id = created(&*store, job(1, 1)).await;
+    claimed(&*store).await;
+    store.request_cancel(id, NOON).await.unwrap();
+    assert_eq!(store.reap(true, NOON).await.unwrap(), 1);
+    assert_eq!((status(&*store, id).await, n_pending(&*store).await), (JobStatus::Cancelled, 1));
+    assert_eq!(used(&*store, 1, NOON).await, 0.0);
+}
+
+pub async fn a_store_reopened_in_mid_lease_goes_on(backend: &impl Backend) {
+    let store = backend.open().await;
+    let first = created(&*store, job(1, 1)).await;
+    let second = created(&*store, job(1, 1)).await;
+    let lost = claimed(&*store).await;
+    drop(store);
+    let store = backend.open().await;
+    assert_eq!(store.reap(true, NOON).await.unwrap(), 1);
+    assert_eq!(store.queue().await.unwrap(), [first, second]);
+    let lease = claimed(&*store).await;
+    assert_eq!((lease.job.id, lease.job.attempts), (first, 2));
+    assert_eq!(store.complete(&lost, &[], 1.0, NOON).await.unwrap(), Written::Fenced);
+    assert_eq!(store.complete(&lease, &[], 1.0, NOON).await.unwrap(), Written::Done);
+    drop(store);
+    let store = backend.open().await;
+    assert_eq!((status(&*store, first).await, n_pending(&*store).await), (JobStatus::Done, 1));
+    assert_eq!(used(&*store, 1, NOON).await, 2.0);
+}
