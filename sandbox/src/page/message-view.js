@@ -1,0 +1,144 @@
+import { NO_RESPONSE, renderComponents } from "./components.js";
+import { avatar, h, icon, nameOf } from "./dom.js";
+import { looseAttachments, renderEmbeds } from "./embeds.js";
+import { openLightbox } from "./lightbox.js";
+import { markup } from "./markup.js";
+import { plainText } from "./markdown.js";
+import { Attachments } from "./picture.js";
+import { dismiss, dropLocal, state } from "./state.js";
+import { clock, dayName, fullDate } from "./time.js";
+
+const EPHEMERAL = 64;
+const LOADING = 128;
+const COMMAND = 2;
+
+/** True for a message that only one person sees. */
+export const isEphemeral = (message) => Boolean(message.flags & EPHEMERAL);
+
+/** True while the bot has only said that it will answer. */
+export const isLoading = (message) => Boolean(message.flags & LOADING);
+
+/** One short sentence about a message, for screen readers. */
+export function summary(message) {
+  const n = message.attachments?.length ?? 0;
+  const pictures = n ? `, ${n} ${n === 1 ? "file" : "files"}` : "";
+  const words = isLoading(message) ? "is thinking" : plainText(message.content || message.embeds?.[0]?.title || "").slice(0, 160);
+  return `${nameOf(message.author)}: ${words}${pictures}`;
+}
+
+/** Draws one message and keeps its parts alive across updates: only what changed is built again. */
+export class MessageView {
+  constructor(message) {
+    this.keys = {};
+    this.parts = {};
+    for (const name of ["header", "content", "embeds", "components", "footer"]) this.parts[name] = h("div", { class: `part-${name}` });
+    this.parts.content.classList.add("markup");
+    this.attachments = new Attachments(openLightbox);
+    this.origin = h("div", { class: "origin-slot" });
+    this.side = h("div", { class: "side" });
+    const { header, content, embeds, components, footer } = this.parts;
+    this.body = h("div", { class: "body" }, header, content, this.attachments.element, embeds, components, footer);
+    this.day = h("div", { class: "day", role: "separator", hidden: true });
+    this.article = h("article", { class: "message", testid: "message", "data-message-id": message.id, tabindex: "-1" }, this.origin, this.side, this.body);
+    this.element = h("div", { class: "message-slot" }, this.day, this.article);
+    this.update(message);
+  }
+
+  /** Draws a new version of the message. */
+  update(message) {
+    this.message = message;
+    this.article.classList.toggle("ephemeral", isEphemeral(message));
+    this.article.classList.toggle("loading", isLoading(message));
+    this.article.classList.toggle("to-me", !message.interaction_metadata && (message.mentions ?? []).some((user) => user.id === state.me));
+    this.#part("content", [message.content, isLoading(message), message.edited_timestamp], () => content(message));
+    const loose = looseAttachments(message);
+    this.attachments.update(loose, plainText(message.content ?? "").slice(0, 120) || `picture by ${nameOf(message.author)}`);
+    this.#part("embeds", message.embeds ?? [], () => renderEmbeds(message.embeds ?? [], message.attachments ?? [], openLightbox));
+    this.#part("components", message.components ?? [], () => (message.components?.length ? renderComponents(message) : []));
+    this.#part("footer", isEphemeral(message), () => (isEphemeral(message) ? ephemeralFooter(message) : []));
+  }
+
+  /** Fits the message to its neighbours: a repeated author is not drawn again, a new day gets a divider. */
+  place({ isGrouped, newDay }) {
+    const key = `${isGrouped}/${newDay}`;
+    if (this.placed === key) return;
+    this.placed = key;
+    const { message } = this;
+    const date = new Date(message.timestamp);
+    this.article.classList.toggle("grouped", isGrouped);
+    this.day.hidden = !newDay;
+    if (newDay) this.day.replaceChildren(h("span", null, dayName(date)));
+    const time = h("time", { datetime: message.timestamp, title: fullDate(date) }, clock(date));
+    this.origin.replaceChildren(...(isGrouped ? [] : [origin(message)].filter(Boolean)));
+    this.side.replaceChildren(isGrouped ? time : avatar(message.author));
+    this.parts.header.replaceChildren(...(isGrouped ? [] : [
+      h("strong", { class: "author" }, nameOf(message.author)),
+      message.author.bot && h("span", { class: "tag" }, "BOT"),
+      time].filter(Boolean)));
+  }
+
+  #part(name, value, build) {
+    const key = JSON.stringify(value);
+    if (this.keys[name] === key) return;
+    this.keys[name] = key;
+    this.parts[name].replaceChildren(...[build()].flat());
+  }
+}
+
+function content(message) {
+  if (isLoading(message)) return thinking(`${nameOf(message.author)} is thinking`);
+  if (!message.content) return [];
+  const text = h("div", null, markup(message.content));
+  if (message.edited_timestamp) {
+    const mark = h("span", { class: "edited", title: fullDate(new Date(message.edited_timestamp)) }, "(edited)");
+    const last = text.lastElementChild;
+    (last?.tagName === "P" ? last : text).append(" ", mark);
+  }
+  return text;
+}
+
+function thinking(words) {
+  return h("div", { class: "thinking" }, h("span", { class: "dots", "aria-hidden": "true" }, h("i"), h("i"), h("i")), `${words}…`);
+}
+
+/** The line above a message: who used what, or what it replies to. */
+function origin(message) {
+  const used = message.interaction_metadata;
+  if (used?.user && (used.type ?? COMMAND) === COMMAND) {
+    return h("div", { class: "origin" }, icon("reply"), miniAvatar(used.user), h("span", null, h("b", null, nameOf(used.user)), " used ", h("span", { class: "command-name" }, `/${used.name ?? "command"}`)));
+  }
+  const reply = message.referenced_message;
+  if (reply) {
+    const jump = () => document.querySelector(`[data-message-id="${CSS.escape(reply.id)}"]`)?.scrollIntoView({ block: "center", behavior: "smooth" });
+    return h("button", { class: "origin", type: "button", onclick: jump }, icon("reply"), miniAvatar(reply.author), h("b", null, nameOf(reply.author)), h("span", { class: "excerpt" }, plainText(reply.content ?? "").slice(0, 120) || "a message"));
+  }
+  if (used?.user) return h("div", { class: "origin" }, icon("reply"), miniAvatar(used.user), h("span", null, h("b", null, nameOf(used.user)), " pressed a button"));
+  return null;
+}
+
+function miniAvatar(user) {
+  const drawn = avatar(user);
+  drawn.classList.add("mini");
+  return drawn;
+}
+
+function ephemeralFooter(message) {
+  return h("div", { class: "only-you" }, icon("eye"), "Only you can see this · ",
+    h("button", { type: "button", class: "link", testid: "dismiss", onclick: () => dismiss(message) }, "Dismiss"));
+}
+
+/** A line that only this page knows: a command on its way, or one that got no answer. */
+export function renderLocal(line, channel) {
+  const isFailed = line.kind === "failed";
+  const body = isFailed
+    ? h("div", { class: "failed", role: "alert", title: line.reason }, icon("warning"), line.text ?? NO_RESPONSE)
+    : thinking(`Sending to ${nameOf(state.bot)}`);
+  return h("article", { class: "message local", testid: isFailed ? "failed-interaction" : "pending-interaction" },
+    h("div", { class: "origin" }, icon("reply"), miniAvatar(line.user), h("span", null, h("b", null, nameOf(line.user)), " used ", h("span", { class: "command-name" }, `/${line.name}`))),
+    h("div", { class: "side" }, avatar({ bot: true, ...state.bot })),
+    h("div", { class: "body" },
+      h("div", { class: "part-header" }, h("strong", { class: "author" }, nameOf(state.bot)), h("span", { class: "tag" }, "BOT")),
+      body,
+      isFailed && h("div", { class: "only-you" }, icon("eye"), "Only you can see this · ",
+        h("button", { type: "button", class: "link", testid: "dismiss", onclick: () => dropLocal(channel, line.id) }, "Dismiss"))));
+}
