@@ -1,7 +1,7 @@
 import { postCommand, postMessage } from "./api.js";
 import { CommandForm } from "./command-form.js";
 import { checkValue, parseLine, search, toOptions, unfold } from "./commands.js";
-import { h, icon, nameOf } from "./dom.js";
+import { channelName, h, icon, nameOf } from "./dom.js";
 import { Listbox } from "./listbox.js";
 import { dropLocal, outcomeOf, putLocal, room, state } from "./state.js";
 
@@ -41,9 +41,9 @@ export class Composer {
   /** Takes over new commands, another channel or another person. */
   refresh() {
     this.entries = unfold(state.commands);
-    const name = state.channels.get(state.channel)?.name;
-    const draw = this.entries.some((entry) => entry.path === "imagine") ? ", or type / for commands" : "";
-    this.text.placeholder = name ? `Message #${name}${draw}` : "Message";
+    const channel = state.channels.get(state.channel);
+    const draw = this.entries.some((entry) => entry.path === "imagine") ? ", or / for commands" : "";
+    this.text.placeholder = channel ? `Message ${channel.type === 1 ? "@" : "#"}${channelName(channel, state.bot)}${draw}` : "Message";
     if (this.form && !this.entries.some((entry) => entry.path === this.form.entry.path)) this.leave();
   }
 
@@ -147,7 +147,7 @@ export class Composer {
   /** Shows the command as a line of its own until the bot answered, and says so if it did not. */
   async #follow(interaction, channel, { user, name }) {
     const isAnswered = () => room(channel).messages.some((message) => message.interaction_metadata?.id === interaction);
-    const line = { id: interaction, user, name, kind: "pending" };
+    const line = { id: interaction, after: room(channel).messages.at(-1)?.id ?? "", user, name, kind: "pending" };
     if (!isAnswered()) putLocal(channel, line);
     const outcome = await outcomeOf(interaction);
     if (outcome.isOk) dropLocal(channel, interaction);

@@ -9,7 +9,7 @@ export function h(tag, properties, ...children) {
     else if (name === "testid") element.dataset.testid = value;
     else element.setAttribute(name, value === true ? "" : value);
   }
-  element.append(...children.flat(Infinity).filter((child) => child || child === 0));
+  element.append(...children.flat(Infinity).filter(Boolean));
   return element;
 }
 
@@ -70,6 +70,9 @@ function initial(user) {
 export function nameOf(user) {
   return user?.global_name || user?.username || "someone";
 }
+
+/** The name of a channel; a direct one is named after the bot. */
+export const channelName = (channel, bot) => channel?.name || channel?.recipients?.map(nameOf).join(", ") || nameOf(bot);
 
 /** Shows a short notice in the corner for a few seconds. */
 export function toast(text, kind = "info") {

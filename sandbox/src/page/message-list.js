@@ -1,6 +1,7 @@
 import { h, icon } from "./dom.js";
-import { isEphemeral, MessageView, renderLocal } from "./message-view.js";
-import { loadOlder, room, state } from "./state.js";
+import { LocalView } from "./local-view.js";
+import { isEphemeral, MessageView } from "./message-view.js";
+import { compareIds, loadOlder, room, state } from "./state.js";
 import { sameDay } from "./time.js";
 
 const GROUP_MS = 7 * 60_000;
@@ -16,12 +17,11 @@ export class MessageList {
     this.missed = 0;
     this.older = h("div", { class: "older" });
     this.messages = h("div", { class: "messages" });
-    this.locals = h("div", { class: "locals" });
     this.welcome = h("div", { class: "welcome-slot" });
-    this.inner = h("div", { class: "inner" }, this.older, this.welcome, this.messages, this.locals);
+    this.inner = h("div", { class: "inner" }, this.older, this.welcome, this.messages);
     this.scroller = h("div", { class: "scroller", role: "log", "aria-label": "Messages", "aria-live": "off", tabindex: "0", testid: "message-list" }, this.inner);
     this.jumpText = h("span");
-    this.jump = h("button", { class: "jump", type: "button", hidden: true, testid: "jump-to-present", onclick: () => this.toBottom(true) }, this.jumpText, icon("down"));
+    this.jump = h("button", { class: "jump", type: "button", hidden: true, testid: "jump-to-present", onclick: () => this.toBottom() }, this.jumpText, icon("down"));
     container.append(this.scroller, this.jump);
     this.scroller.addEventListener("scroll", () => this.#scrolled(), { passive: true });
     const keepPinned = new ResizeObserver(() => this.isPinned && this.toBottom());
@@ -48,10 +48,10 @@ export class MessageList {
   }
 
   /** Goes to the newest message. */
-  toBottom(isSmooth = false) {
+  toBottom() {
     this.isPinned = true;
     this.missed = 0;
-    this.scroller.scrollTo({ top: this.scroller.scrollHeight, behavior: isSmooth ? "smooth" : "instant" });
+    this.scroller.scrollTop = this.scroller.scrollHeight;
     this.#showJump();
   }
 
@@ -63,25 +63,23 @@ export class MessageList {
     const stale = new Set(this.views.keys());
     let cursor = this.messages.firstElementChild;
     let previous = null;
-    for (const message of place.messages) {
+    let isBehindLocal = false;
+    for (const message of inOrder(place)) {
       stale.delete(message.id);
       let view = this.views.get(message.id);
       if (!view) {
-        view = new MessageView(message);
+        view = message.kind ? new LocalView(message, this.channel) : new MessageView(message);
         this.views.set(message.id, view);
       } else if (view.message !== message) view.update(message);
-      view.place(fit(message, previous));
+      if (!message.kind) view.place(fit(message, previous, isBehindLocal));
       if (view.element === cursor) cursor = cursor.nextElementSibling;
       else this.messages.insertBefore(view.element, cursor);
-      previous = message;
+      isBehindLocal = Boolean(message.kind);
+      if (!isBehindLocal) previous = message;
     }
     for (const id of stale) {
       this.views.get(id).element.remove();
       this.views.delete(id);
-    }
-    if (this.shownLocals !== place.locals) {
-      this.shownLocals = place.locals;
-      this.locals.replaceChildren(...place.locals.map((line) => renderLocal(line, this.channel)));
     }
     const isEmpty = place.isLoaded && place.isComplete && !place.messages.length && !place.locals.length;
     this.welcome.replaceChildren(...(isEmpty ? [this.emptyState()] : []));
@@ -116,11 +114,18 @@ export class MessageList {
   }
 }
 
-function fit(message, previous) {
+/** The messages, with each local line behind the message that was the last one when it was made. */
+function inOrder(place) {
+  if (!place.locals.length) return place.messages;
+  const key = (one) => (one.kind ? one.after : one.id);
+  return [...place.messages, ...place.locals].sort((one, other) => compareIds(key(one), key(other)));
+}
+
+function fit(message, previous, isBehindLocal) {
   const date = new Date(message.timestamp);
   const before = previous && new Date(previous.timestamp);
   const newDay = !before || !sameDay(date, before);
-  const isGrouped = !newDay && previous.author.id === message.author.id && date - before < GROUP_MS
+  const isGrouped = !newDay && !isBehindLocal && previous.author.id === message.author.id && date - before < GROUP_MS
     && !message.interaction_metadata && !message.referenced_message && isEphemeral(message) === isEphemeral(previous);
   return { isGrouped, newDay };
 }

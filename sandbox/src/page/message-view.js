@@ -1,11 +1,11 @@
-import { NO_RESPONSE, renderComponents } from "./components.js";
+import { renderComponents } from "./components.js";
 import { avatar, h, icon, nameOf } from "./dom.js";
 import { looseAttachments, renderEmbeds } from "./embeds.js";
 import { openLightbox } from "./lightbox.js";
 import { markup } from "./markup.js";
 import { plainText } from "./markdown.js";
 import { Attachments } from "./picture.js";
-import { dismiss, dropLocal, state } from "./state.js";
+import { dismiss, state } from "./state.js";
 import { clock, dayName, fullDate } from "./time.js";
 
 const EPHEMERAL = 64;
@@ -55,7 +55,7 @@ export class MessageView {
     this.attachments.update(loose, plainText(message.content ?? "").slice(0, 120) || `picture by ${nameOf(message.author)}`);
     this.#part("embeds", message.embeds ?? [], () => renderEmbeds(message.embeds ?? [], message.attachments ?? [], openLightbox));
     this.#part("components", message.components ?? [], () => (message.components?.length ? renderComponents(message) : []));
-    this.#part("footer", isEphemeral(message), () => (isEphemeral(message) ? ephemeralFooter(message) : []));
+    this.#part("footer", isEphemeral(message), () => (isEphemeral(message) ? onlyYou(() => dismiss(message)) : []));
   }
 
   /** Fits the message to its neighbours: a repeated author is not drawn again, a new day gets a divider. */
@@ -89,7 +89,8 @@ function content(message) {
   if (isLoading(message)) return thinking(`${nameOf(message.author)} is thinking`);
   if (!message.content) return [];
   const text = h("div", null, markup(message.content));
-  if (message.edited_timestamp) {
+  // Answers to a command are edited while a picture forms: a mark on each would say nothing.
+  if (message.edited_timestamp && !message.interaction_metadata) {
     const mark = h("span", { class: "edited", title: fullDate(new Date(message.edited_timestamp)) }, "(edited)");
     const last = text.lastElementChild;
     (last?.tagName === "P" ? last : text).append(" ", mark);
@@ -97,16 +98,15 @@ function content(message) {
   return text;
 }
 
-function thinking(words) {
+/** Animated dots with words. */
+export function thinking(words) {
   return h("div", { class: "thinking" }, h("span", { class: "dots", "aria-hidden": "true" }, h("i"), h("i"), h("i")), `${words}…`);
 }
 
 /** The line above a message: who used what, or what it replies to. */
 function origin(message) {
   const used = message.interaction_metadata;
-  if (used?.user && (used.type ?? COMMAND) === COMMAND) {
-    return h("div", { class: "origin" }, icon("reply"), miniAvatar(used.user), h("span", null, h("b", null, nameOf(used.user)), " used ", h("span", { class: "command-name" }, `/${used.name ?? "command"}`)));
-  }
+  if (used?.user && (used.type ?? COMMAND) === COMMAND) return usedCommand(used.user, used.name ?? "command");
   const reply = message.referenced_message;
   if (reply) {
     const jump = () => document.querySelector(`[data-message-id="${CSS.escape(reply.id)}"]`)?.scrollIntoView({ block: "center", behavior: "smooth" });
@@ -116,29 +116,19 @@ function origin(message) {
   return null;
 }
 
+/** "ada used /imagine". */
+export function usedCommand(user, name) {
+  return h("div", { class: "origin" }, icon("reply"), miniAvatar(user), h("span", null, h("b", null, nameOf(user)), " used ", h("span", { class: "command-name" }, `/${name}`)));
+}
+
 function miniAvatar(user) {
   const drawn = avatar(user);
   drawn.classList.add("mini");
   return drawn;
 }
 
-function ephemeralFooter(message) {
+/** The line below what only one person sees. */
+export function onlyYou(onDismiss) {
   return h("div", { class: "only-you" }, icon("eye"), "Only you can see this · ",
-    h("button", { type: "button", class: "link", testid: "dismiss", onclick: () => dismiss(message) }, "Dismiss"));
-}
-
-/** A line that only this page knows: a command on its way, or one that got no answer. */
-export function renderLocal(line, channel) {
-  const isFailed = line.kind === "failed";
-  const body = isFailed
-    ? h("div", { class: "failed", role: "alert", title: line.reason }, icon("warning"), line.text ?? NO_RESPONSE)
-    : thinking(`Sending to ${nameOf(state.bot)}`);
-  return h("article", { class: "message local", testid: isFailed ? "failed-interaction" : "pending-interaction" },
-    h("div", { class: "origin" }, icon("reply"), miniAvatar(line.user), h("span", null, h("b", null, nameOf(line.user)), " used ", h("span", { class: "command-name" }, `/${line.name}`))),
-    h("div", { class: "side" }, avatar({ bot: true, ...state.bot })),
-    h("div", { class: "body" },
-      h("div", { class: "part-header" }, h("strong", { class: "author" }, nameOf(state.bot)), h("span", { class: "tag" }, "BOT")),
-      body,
-      isFailed && h("div", { class: "only-you" }, icon("eye"), "Only you can see this · ",
-        h("button", { type: "button", class: "link", testid: "dismiss", onclick: () => dropLocal(channel, line.id) }, "Dismiss"))));
+    h("button", { type: "button", class: "link", testid: "dismiss", onclick: onDismiss }, "Dismiss"));
 }

@@ -1,4 +1,4 @@
-import { avatar, h, icon, nameOf } from "./dom.js";
+import { avatar, channelName, h, icon, nameOf } from "./dom.js";
 import { state } from "./state.js";
 
 const THEMES = ["dark", "light"];
@@ -24,7 +24,7 @@ function channelItem(channel) {
   const unread = state.unread.get(channel.id) ?? 0;
   const isCurrent = channel.id === state.channel;
   const isDirect = channel.type === 1;
-  const name = channel.name ?? nameOf(state.bot);
+  const name = channelName(channel, state.bot);
   return h("li", null, h("a", {
     href: `#${channel.id}`, class: unread ? "channel unread" : "channel", testid: `channel-${name}`, "aria-current": isCurrent && "page",
   }, h("span", { class: "hash", "aria-hidden": "true" }, isDirect ? "@" : "#"), h("span", { class: "channel-name" }, name),
@@ -43,7 +43,7 @@ export function renderTopbar(element, { onMenu }) {
   const hidden = [...state.unread.keys()].some((id) => id !== state.channel);
   element.replaceChildren(
     h("button", { type: "button", class: hidden ? "tool menu unread" : "tool menu", "aria-label": "Channels", testid: "menu", onclick: onMenu }, icon("menu")),
-    h("h2", null, h("span", { class: "hash", "aria-hidden": "true" }, channel?.type === 1 ? "@" : "#"), channel?.name ?? ""),
+    h("h2", null, h("span", { class: "hash", "aria-hidden": "true" }, channel?.type === 1 ? "@" : "#"), channel && channelName(channel, state.bot)),
     h("div", { class: "topbar-bot" }, h("span", null, nameOf(state.bot)), botStatus()),
     themeButton());
 }
