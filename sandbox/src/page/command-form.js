@@ -53,7 +53,7 @@ export class CommandForm {
     const field = this.fields.find((one) => one.raw === "") ?? this.fields[0];
     if (!field) return this.element.querySelector("button").focus();
     field.input.focus();
-    field.input.setSelectionRange(field.input.value.length, field.input.value.length);
+    if (field.input.type !== "file") field.input.setSelectionRange(field.input.value.length, field.input.value.length);
     this.#grow();
   }
 

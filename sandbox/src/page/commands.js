@@ -2,6 +2,18 @@
 export const OPTION = { SUBCOMMAND: 1, GROUP: 2, STRING: 3, INTEGER: 4, BOOLEAN: 5, USER: 6, CHANNEL: 7, ROLE: 8, MENTIONABLE: 9, NUMBER: 10, ATTACHMENT: 11 };
 
 const CHAT_INPUT = 1;
+const DM_CONTEXT = 1;
+const MAX_FILE_BYTES = 10 * 1024 * 1024;
+
+/** The commands that can be used in `channel`: another guild's are left out, and in direct messages those that are not for them. */
+export function usableIn(commands, channel) {
+  const guild = channel?.guild?.id;
+  return commands.filter((command) => {
+    if (command.guild_id) return command.guild_id === guild;
+    if (guild || !channel) return true;
+    return command.dm_permission !== false && (!command.contexts?.length || command.contexts.includes(DM_CONTEXT));
+  });
+}
 
 /** Every slash command a person can type, subcommands unfolded, as the bot ordered them: `{ path, description, options, command, parents }`. */
 export function unfold(commands) {
@@ -79,6 +91,7 @@ export function checkValue(option, raw, lookup = {}) {
     case OPTION.CHANNEL:
     case OPTION.MENTIONABLE: return checkReference(option, text, lookup);
     case OPTION.STRING: return checkLength(option, text);
+    case OPTION.ATTACHMENT: return text.size > MAX_FILE_BYTES ? { error: `${option.name}: at most 10 MiB` } : { value: text };
     default: return { value: text };
   }
 }

@@ -1,9 +1,10 @@
-import { postCommand, postMessage } from "./api.js";
+import { postMessage } from "./api.js";
 import { CommandForm } from "./command-form.js";
-import { checkValue, parseLine, search, toOptions, unfold } from "./commands.js";
+import { checkValue, parseLine, search, toOptions, unfold, usableIn } from "./commands.js";
 import { channelName, h, icon, nameOf } from "./dom.js";
+import { useCommand } from "./interactions.js";
 import { Listbox } from "./listbox.js";
-import { dropLocal, outcomeOf, putLocal, room, state } from "./state.js";
+import { state } from "./state.js";
 
 const MAX_LENGTH = 2000;
 
@@ -16,7 +17,7 @@ export class Composer {
     this.recalled = -1;
     this.text = h("textarea", {
       testid: "composer", rows: 1, "aria-label": "Message", autocomplete: "off", enterkeyhint: "send",
-      role: "combobox", "aria-autocomplete": "list", "aria-expanded": "false", "aria-haspopup": "listbox",
+      "aria-autocomplete": "list", "aria-haspopup": "listbox",
     });
     this.popup = new Listbox({ owner: this.text, onPick: () => {} });
     this.text.setAttribute("aria-controls", this.popup.id);
@@ -40,8 +41,8 @@ export class Composer {
 
   /** Takes over new commands, another channel or another person. */
   refresh() {
-    this.entries = unfold(state.commands);
     const channel = state.channels.get(state.channel);
+    this.entries = unfold(usableIn(state.commands, channel));
     const draw = this.entries.some((entry) => entry.path === "imagine") ? ", or / for commands" : "";
     this.text.placeholder = channel ? `Message ${channel.type === 1 ? "@" : "#"}${channelName(channel, state.bot)}${draw}` : "Message";
     if (this.form && !this.entries.some((entry) => entry.path === this.form.entry.path)) this.leave();
@@ -137,21 +138,9 @@ export class Composer {
   }
 
   async #sendCommand(entry, options) {
-    const { me, channel } = state;
     this.#complain(null);
-    const { interaction } = await postCommand({ user: me, channel, command: entry.command.id, options });
+    await useCommand({ command: entry.command, name: entry.path, options });
     this.onSent();
-    this.#follow(interaction, channel, { user: state.users.get(me), name: entry.path });
-  }
-
-  /** Shows the command as a line of its own until the bot answered, and says so if it did not. */
-  async #follow(interaction, channel, { user, name }) {
-    const isAnswered = () => room(channel).messages.some((message) => message.interaction_metadata?.id === interaction);
-    const line = { id: interaction, after: room(channel).messages.at(-1)?.id ?? "", user, name, kind: "pending" };
-    if (!isAnswered()) putLocal(channel, line);
-    const outcome = await outcomeOf(interaction);
-    if (outcome.isOk) dropLocal(channel, interaction);
-    else putLocal(channel, { ...line, kind: "failed", reason: outcome.reason });
   }
 
   #typed(event) {

@@ -38,6 +38,7 @@ const ICONS = {
   reply: "M5 20v-5a5 5 0 0 1 5-5h9M15 5l5 5-5 5",
   check: "M5 12.5l4.5 4.5L19 7.5",
   warning: "M12 4 2.8 20h18.4L12 4Zm0 6v4.5M12 17.2v.1",
+  more: "M5.5 12h.01M12 12h.01M18.5 12h.01",
   plus: "M12 6v12M6 12h12",
 };
 

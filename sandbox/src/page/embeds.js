@@ -36,10 +36,11 @@ function renderEmbed(embed, attachments, onOpen) {
       embed.author?.name && h("div", { class: "embed-author" }, embed.author.name),
       title && h("div", { class: "embed-title" }, title),
       embed.description && h("div", { class: "embed-description markup" }, markup(embed.description)),
-      embed.fields?.length && h("dl", { class: "embed-fields" }, embed.fields.map(renderField))),
+      embed.fields?.length && h("dl", { class: "embed-fields" }, embed.fields.map(renderField)),
+      images.length === 0 && footer(embed)),
     embed.thumbnail?.url && h("div", { class: "embed-thumbnail" }, picture(embed.thumbnail, alt)),
     images.length && h("div", { class: "mosaic embed-image", "data-count": Math.min(images.length, 5) }, images.map((image) => picture(image, alt))),
-    footer(embed));
+    images.length > 0 && footer(embed));
 }
 
 function renderField(field) {

@@ -31,14 +31,14 @@ export class Listbox {
     this.rows.setAttribute("aria-label", heading || "Choices");
     this.rows.replaceChildren(...items.map((item, index) => this.#row(item, index)));
     this.element.hidden = items.length === 0 && !heading;
-    this.#owner().setAttribute("aria-expanded", String(this.isOpen));
+    this.#sayExpanded();
     this.#activate(Math.min(active, items.length - 1));
   }
 
   close() {
     this.element.hidden = true;
     this.active = -1;
-    this.#owner().setAttribute("aria-expanded", "false");
+    this.#sayExpanded();
     this.#owner().removeAttribute("aria-activedescendant");
   }
 
@@ -61,6 +61,11 @@ export class Listbox {
 
   #owner() {
     return typeof this.owner === "function" ? this.owner() : this.owner;
+  }
+
+  /** A plain text box may not say that it is expanded; comboboxes and buttons do. */
+  #sayExpanded() {
+    if (this.#owner().hasAttribute("aria-expanded")) this.#owner().setAttribute("aria-expanded", String(this.isOpen));
   }
 
   #activate(index) {

@@ -31,8 +31,7 @@ async function join(user, mine) {
   if (mine !== generation) return;
   const known = answer.users.filter((one) => !one.bot);
   const me = known.find((one) => one.id === user)?.id ?? known[0]?.id ?? answer.users[0].id;
-  const channels = new Set(answer.guilds.flatMap((guild) => guild.channels.map((channel) => channel.id)));
-  const open = state.me === me ? [...state.rooms.values()].filter((place) => place.isLoaded && channels.has(place.channel)) : [];
+  const loaded = state.me === me ? [...state.rooms.values()].filter((place) => place.isLoaded) : [];
   adoptState(answer, me);
   close = listen(me, answer.seq, {
     onOpen: () => mine === generation && emit("connection", { isLost: false }),
@@ -43,5 +42,5 @@ async function join(user, mine) {
       setTimeout(() => mine === generation && connect(me), RETRY_MS[0]);
     },
   });
-  await Promise.all(open.map((place) => loadLatest(place.channel)));
+  await Promise.all(loaded.filter((place) => state.channels.has(place.channel)).map((place) => loadLatest(place.channel)));
 }

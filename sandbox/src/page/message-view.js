@@ -3,9 +3,10 @@ import { avatar, h, icon, nameOf } from "./dom.js";
 import { looseAttachments, renderEmbeds } from "./embeds.js";
 import { openLightbox } from "./lightbox.js";
 import { markup } from "./markup.js";
+import { messageMenu } from "./message-menu.js";
 import { plainText } from "./markdown.js";
 import { Attachments } from "./picture.js";
-import { dismiss, state } from "./state.js";
+import { dismiss, room, state } from "./state.js";
 import { clock, dayName, fullDate } from "./time.js";
 
 const EPHEMERAL = 64;
@@ -39,7 +40,7 @@ export class MessageView {
     const { header, content, embeds, components, footer } = this.parts;
     this.body = h("div", { class: "body" }, header, content, this.attachments.element, embeds, components, footer);
     this.day = h("div", { class: "day", role: "separator", hidden: true });
-    this.article = h("article", { class: "message", testid: "message", "data-message-id": message.id, tabindex: "-1" }, this.origin, this.side, this.body);
+    this.article = h("article", { class: "message", testid: "message", "data-message-id": message.id, tabindex: "-1" }, this.origin, this.side, this.body, messageMenu(() => this.message));
     this.element = h("div", { class: "message-slot" }, this.day, this.article);
     this.update(message);
   }
@@ -107,13 +108,20 @@ export function thinking(words) {
 function origin(message) {
   const used = message.interaction_metadata;
   if (used?.user && (used.type ?? COMMAND) === COMMAND) return usedCommand(used.user, used.name ?? "command");
-  const reply = message.referenced_message;
-  if (reply) {
-    const jump = () => document.querySelector(`[data-message-id="${CSS.escape(reply.id)}"]`)?.scrollIntoView({ block: "center", behavior: "smooth" });
-    return h("button", { class: "origin", type: "button", onclick: jump }, icon("reply"), miniAvatar(reply.author), h("b", null, nameOf(reply.author)), h("span", { class: "excerpt" }, plainText(reply.content ?? "").slice(0, 120) || "a message"));
-  }
-  if (used?.user) return h("div", { class: "origin" }, icon("reply"), miniAvatar(used.user), h("span", null, h("b", null, nameOf(used.user)), " pressed a button"));
-  return null;
+  const reply = repliedTo(message);
+  if (!used?.user && !reply) return null;
+  const words = used?.user ? [h("b", null, nameOf(used.user)), h("span", null, reply ? "pressed a button on" : "pressed a button")] : [h("b", null, nameOf(reply.author))];
+  const jump = () => document.querySelector(`[data-message-id="${CSS.escape(reply.id)}"]`)?.scrollIntoView({ block: "center", behavior: "smooth" });
+  return h("button", { class: "origin", type: "button", disabled: !reply, onclick: jump }, icon("reply"), miniAvatar(used?.user ?? reply.author), words,
+    reply && h("span", { class: "excerpt" }, excerpt(reply)));
+}
+
+/** The first words of a message, with the names of those it mentions. */
+const excerpt = (message) => markup(message.content ?? "").textContent.slice(0, 120) || "a message";
+
+function repliedTo(message) {
+  const id = message.message_reference?.message_id;
+  return message.referenced_message ?? (id && room(message.channel_id).messages.find((other) => other.id === id));
 }
 
 /** "ada used /imagine". */

@@ -32,10 +32,11 @@ export class OptionField {
     this.isMain = isMain;
     this.picked = null;
     const shared = { id: `option-${option.name}`, testid: `command-option-${option.name}`, autocomplete: "off", spellcheck: isMain ? "true" : "false" };
-    if (isMain) this.input = h("textarea", { ...shared, rows: 1, placeholder: option.description, maxlength: option.max_length });
+    if (option.type === OPTION.ATTACHMENT) this.input = h("input", { ...shared, type: "file", accept: "image/*" });
+    else if (isMain) this.input = h("textarea", { ...shared, rows: 1, placeholder: option.description, maxlength: option.max_length });
     else this.input = h("input", { ...shared, type: "text", size: 12, placeholder: placeholder(option), inputmode: inputMode(option) });
     this.list = fixedChoices(option) || option.autocomplete;
-    if (this.list) {
+    if (this.list && !isMain) {
       for (const [name, value] of [["role", "combobox"], ["aria-autocomplete", "list"], ["aria-expanded", "false"], ["aria-controls", host.popup.id]]) this.input.setAttribute(name, value);
     }
     this.input.setAttribute("aria-describedby", "command-hint");
@@ -49,11 +50,18 @@ export class OptionField {
   }
 
   get raw() {
+    if (this.input.type === "file") return this.file ?? "";
     return this.picked ? this.picked.value : this.input.value;
   }
 
   /** Fills in a raw value, shown by its choice's name where there is one. */
   setRaw(raw) {
+    if (this.input.type === "file") {
+      // A page may not put a file into a file field, but it may name the one that it kept.
+      this.file = raw || undefined;
+      this.element.querySelector("label").textContent = this.file ? `${this.option.name}: ${this.file.name}` : this.option.name;
+      return;
+    }
     const choice = fixedChoices(this.option)?.find((one) => one.value === raw || String(one.value) === String(raw));
     this.picked = choice ?? null;
     this.input.value = choice ? choice.name : String(raw);
@@ -78,6 +86,7 @@ export class OptionField {
 
   #typed() {
     this.picked = null;
+    if (this.input.type === "file") this.setRaw(this.input.files[0] ?? "");
     this.element.classList.remove("invalid");
     this.host.changed();
     if (this.list) this.offer();
@@ -86,7 +95,7 @@ export class OptionField {
   #focused() {
     this.host.focused(this);
     if (this.list && !this.isMain) this.offer();
-    if (!this.isMain) this.input.select();
+    if (!this.isMain && this.input.type === "text") this.input.select();
   }
 
   #blurred() {

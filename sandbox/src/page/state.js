@@ -29,8 +29,8 @@ export const compareIds = (one, other) => one.length - other.length || (one < ot
 /** Takes over an answer of `/state`. */
 export function adoptState(answer, me) {
   state.users = new Map(answer.users.map((user) => [user.id, user]));
-  state.guilds = answer.guilds;
-  state.channels = new Map(answer.guilds.flatMap((guild) => guild.channels.map((channel) => [channel.id, { ...channel, guild }])));
+  state.guilds = answer.dm ? [...answer.guilds, { id: null, name: "Direct messages", channels: [answer.dm] }] : answer.guilds;
+  state.channels = new Map(state.guilds.flatMap((guild) => guild.channels.map((channel) => [channel.id, { ...channel, guild }])));
   state.bot = answer.bot ?? state.bot;
   state.commands = answer.commands ?? [];
   if (state.me !== me) {
