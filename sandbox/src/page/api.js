@@ -40,7 +40,10 @@ export const getMessages = (channel, user, before, limit = 50) =>
 /** Sends a plain message. */
 export const postMessage = (body) => call("POST", "/messages", { body });
 
-/** Uses a slash command; the answer names the interaction. */
+/** Deletes a message, or dismisses an ephemeral one. */
+export const deleteMessage = (message, user) => call("DELETE", `/messages/${message}`, { query: { user } });
+
+/** Uses a command; the answer names the interaction. */
 export const postCommand = (body) => call("POST", "/commands", { body });
 
 /** Asks the bot for choices for the focused option. */

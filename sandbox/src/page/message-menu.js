@@ -1,3 +1,4 @@
+import { deleteMessage } from "./api.js";
 import { usableIn } from "./commands.js";
 import { h, icon, toast } from "./dom.js";
 import { useCommand } from "./interactions.js";
@@ -38,5 +39,12 @@ function actions(message) {
     ...commands.map((command) => ({ label: command.name, testid: `message-command-${command.name}`, value: () => useCommand({ command, name: command.name, target: message.id }) })),
     message.content && { label: "Copy text", value: copy(message.content, "Text copied") },
     { label: "Copy message id", value: copy(message.id, "Id copied") },
+    mayDelete(message) && { label: "Delete message", testid: "message-delete", value: () => deleteMessage(message.id, state.me) },
   ].filter(Boolean);
+}
+
+function mayDelete(message) {
+  const role = state.users.get(state.me)?.role;
+  const isModerator = (role === "owner" || role === "moderator") && state.channels.get(message.channel_id)?.guild.id;
+  return message.author.id === state.me || isModerator;
 }

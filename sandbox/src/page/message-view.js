@@ -1,12 +1,13 @@
+import { deleteMessage } from "./api.js";
 import { renderComponents } from "./components.js";
-import { avatar, h, icon, nameOf } from "./dom.js";
+import { avatar, h, icon, nameOf, toast } from "./dom.js";
 import { looseAttachments, renderEmbeds } from "./embeds.js";
 import { openLightbox } from "./lightbox.js";
 import { markup } from "./markup.js";
 import { messageMenu } from "./message-menu.js";
 import { plainText } from "./markdown.js";
 import { Attachments } from "./picture.js";
-import { dismiss, room, state } from "./state.js";
+import { room, state } from "./state.js";
 import { clock, dayName, fullDate } from "./time.js";
 
 const EPHEMERAL = 64;
@@ -134,6 +135,8 @@ function miniAvatar(user) {
   drawn.classList.add("mini");
   return drawn;
 }
+
+const dismiss = (message) => deleteMessage(message.id, state.me).catch((error) => toast(error.message, "error"));
 
 /** The line below what only one person sees. */
 export function onlyYou(onDismiss) {

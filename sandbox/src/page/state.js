@@ -15,7 +15,6 @@ export const state = {
 };
 
 const bus = new EventTarget();
-const dismissed = new Set(JSON.parse(localStorage.getItem("atelier.dismissed") ?? "[]"));
 
 /** Calls `handler(detail)` whenever `topic` changes: "state", "room", "unread", "typing", "bot", "commands", "modal", "channel". */
 export const on = (topic, handler) => bus.addEventListener(topic, (event) => handler(event.detail));
@@ -65,8 +64,7 @@ async function load(place, before) {
   try {
     const page = await getMessages(place.channel, state.me, before);
     if (state.rooms.get(place.channel) !== place) return;
-    const kept = page.filter((message) => !dismissed.has(message.id));
-    place.messages = before ? [...kept, ...place.messages] : kept;
+    place.messages = before ? [...page, ...place.messages] : page;
     place.isComplete = page.length < 50;
     place.isLoaded = true;
   } finally {
@@ -82,7 +80,7 @@ function change(place, type, data) {
     if (at >= 0) place.messages.splice(at, 1);
   } else if (at >= 0) {
     place.messages[at] = data;
-  } else if (!dismissed.has(data.id) && type === "message_create") {
+  } else if (type === "message_create") {
     place.messages.push(data);
     place.messages.sort((one, other) => compareIds(one.id, other.id));
   }
@@ -156,15 +154,6 @@ export function dropLocal(channel, id) {
   const place = room(channel);
   place.locals = place.locals.filter((line) => line.id !== id);
   emit("room", channel);
-}
-
-/** Hides an ephemeral message on this page for good. */
-export function dismiss(message) {
-  dismissed.add(message.id);
-  localStorage.setItem("atelier.dismissed", JSON.stringify([...dismissed].slice(-200)));
-  const place = room(message.channel_id);
-  place.messages = place.messages.filter((other) => other.id !== message.id);
-  emit("room", message.channel_id);
 }
 
 /** Forgets the unread count of the channel in view. */
