@@ -89,6 +89,8 @@ export class Attachments {
     } else {
       this.pictures = sources.map((source, index) => new Picture(source, { alt: altOf(source, index), onOpen: this.onOpen }));
       this.mosaic.dataset.count = Math.min(sources.length, 5);
+      // The pictures of one job share their shape; others are cut to the first one's, so that the rows are even.
+      this.mosaic.style.setProperty("--cell", Math.min(1.6, Math.max(0.6, this.pictures[0]?.shape ?? 1)).toFixed(4));
       this.mosaic.replaceChildren(...this.pictures.map((picture) => picture.element));
     }
     this.files.replaceChildren(...attachments.filter((one) => !isPicture(one)).map(fileCard));
