@@ -1,1 +1,23 @@
-//! placeholder
+//! A stand-in for Discord on this machine: the REST API, the gateway and the file server that a bot talks to, and a page
+//! with an API of its own (`PAGE_API.md`) for the people who talk to the bot. It imports nothing of Atelier's other parts.
+
+mod cdn;
+mod clock;
+mod error;
+mod events;
+mod files;
+mod gateway;
+mod interact;
+mod message;
+mod page_api;
+mod rest;
+mod server;
+mod state;
+mod store;
+mod validate;
+mod visitor;
+mod world;
+
+pub use clock::{Clock, ManualClock};
+pub use server::{Sandbox, SandboxConfig, SandboxError};
+pub use visitor::{InteractionId, Visitor, VisitorError};

@@ -1,0 +1,131 @@
+use axum::{
+    Json,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use serde_json::{Map, Value, json};
+
+/// An answer that refuses a bot's request, in Discord's words and numbers.
+/// Source: discord-api-docs, topics/opcodes-and-status-codes, "JSON error codes".
+#[derive(Debug)]
+pub(crate) struct ApiError {
+    pub(crate) status: StatusCode,
+    code: u32,
+    message: String,
+    errors: Option<Value>,
+}
+
+impl ApiError {
+    pub(crate) fn new(status: StatusCode, code: u32, message: impl Into<String>) -> Self {
+        Self { status, code, message: message.into(), errors: None }
+    }
+
+    pub(crate) fn not_found() -> Self {
+        Self::new(StatusCode::NOT_FOUND, 0, "404: Not Found")
+    }
+
+    pub(crate) fn unauthorized() -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, 0, "401: Unauthorized")
+    }
+
+    pub(crate) fn unknown_channel() -> Self {
+        Self::new(StatusCode::NOT_FOUND, 10003, "Unknown Channel")
+    }
+
+    pub(crate) fn unknown_message() -> Self {
+        Self::new(StatusCode::NOT_FOUND, 10008, "Unknown Message")
+    }
+
+    pub(crate) fn unknown_webhook() -> Self {
+        Self::new(StatusCode::NOT_FOUND, 10015, "Unknown Webhook")
+    }
+
+    pub(crate) fn unknown_interaction() -> Self {
+        Self::new(StatusCode::NOT_FOUND, 10062, "Unknown interaction")
+    }
+
+    pub(crate) fn unknown_command() -> Self {
+        Self::new(StatusCode::NOT_FOUND, 10063, "Unknown application command")
+    }
+
+    pub(crate) fn too_large() -> Self {
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, 40005, "Request entity too large")
+    }
+
+    pub(crate) fn not_json() -> Self {
+        Self::new(StatusCode::BAD_REQUEST, 50109, "The request body contains invalid JSON.")
+    }
+
+    /// The body with a further field beside `message` and `code`.
+    pub(crate) fn body(&self) -> Value {
+        let mut body = json!({ "message": self.message, "code": self.code });
+        if let Some(errors) = &self.errors {
+            body["errors"] = errors.clone();
+        }
+        body
+    }
+}
+
+impl From<sqlx::Error> for ApiError {
+    fn from(error: sqlx::Error) -> Self {
+        tracing::error!(%error, "the sandbox's database failed");
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, 0, "500: Internal Server Error")
+    }
+}
+
+impl From<std::io::Error> for ApiError {
+    fn from(error: std::io::Error) -> Self {
+        tracing::error!(%error, "the sandbox's file store failed");
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, 0, "500: Internal Server Error")
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        (self.status, Json(self.body())).into_response()
+    }
+}
+
+/// Collects everything that is wrong with a form, so that the answer names all of it.
+#[derive(Debug, Default)]
+pub(crate) struct FormErrors {
+    tree: Map<String, Value>,
+}
+
+impl FormErrors {
+    /// Notes one fault at a path such as `data.embeds.0.title`.
+    pub(crate) fn add(&mut self, path: &str, code: &str, message: impl Into<String>) {
+        let mut node = &mut self.tree;
+        for part in path.split('.').filter(|part| !part.is_empty()) {
+            let child = node.entry(part).or_insert_with(|| json!({}));
+            let Value::Object(child) = child else { return };
+            node = child;
+        }
+        let faults = node.entry("_errors").or_insert_with(|| json!([]));
+        if let Value::Array(faults) = faults {
+            faults.push(json!({ "code": code, "message": message.into() }));
+        }
+    }
+
+    pub(crate) fn too_long(&mut self, path: &str, limit: usize) {
+        self.add(path, "BASE_TYPE_MAX_LENGTH", format!("Must be {limit} or fewer in length."));
+    }
+
+    pub(crate) fn required(&mut self, path: &str) {
+        self.add(path, "BASE_TYPE_REQUIRED", "This field is required");
+    }
+
+    pub(crate) fn choice(&mut self, path: &str, allowed: &str) {
+        self.add(path, "BASE_TYPE_CHOICES", format!("Value must be one of {{{allowed}}}."));
+    }
+
+    /// `Ok` when nothing was wrong.
+    pub(crate) fn finish(self) -> Result<(), ApiError> {
+        if self.tree.is_empty() {
+            return Ok(());
+        }
+        let mut error = ApiError::new(StatusCode::BAD_REQUEST, 50035, "Invalid Form Body");
+        error.errors = Some(Value::Object(self.tree));
+        Err(error)
+    }
+}

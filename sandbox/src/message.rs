@@ -1,0 +1,350 @@
+//! Messages: how a bot's body becomes a stored message, how it is shown, and who hears of it.
+
+use crate::{
+    clock::timestamp,
+    error::{ApiError, FormErrors},
+    files::{self, describe, safe_filename},
+    gateway::{Dispatch, INTENT_DIRECT_MESSAGES, INTENT_GUILD_MESSAGES},
+    state::State,
+    store::{self, files::StoredFile, interactions::StoredInteraction, messages::StoredMessage},
+    validate::items,
+    world::{self, APPLICATION, Channel, Id},
+};
+use axum::http::StatusCode;
+use bytes::Bytes;
+use serde_json::{Value, json};
+use sqlx::SqliteConnection;
+
+pub(crate) const EPHEMERAL: u64 = 1 << 6;
+pub(crate) const LOADING: u64 = 1 << 7;
+/// Flags that a bot may set itself: no embeds, ephemeral, silent, components only.
+const SETTABLE: u64 = 1 << 2 | EPHEMERAL | 1 << 12 | crate::validate::IS_COMPONENTS_V2;
+/// What Discord allows a bot without any boosts, per file.
+pub(crate) const ATTACHMENT_SIZE_LIMIT: usize = 10 << 20;
+const N_ATTACHMENTS: usize = 10;
+/// Without a directory, a channel remembers this many messages.
+const N_IN_MEMORY: i64 = 500;
+
+/// A file of a request.
+pub(crate) struct Upload {
+    /// The n of `files[n]`.
+    pub(crate) placeholder: String,
+    pub(crate) filename: String,
+    pub(crate) content_type: Option<String>,
+    pub(crate) bytes: Bytes,
+}
+
+/// What a bot sent: the JSON and the files beside it.
+#[derive(Default)]
+pub(crate) struct Draft {
+    pub(crate) body: Value,
+    pub(crate) uploads: Vec<Upload>,
+}
+
+/// An empty message of this author.
+pub(crate) async fn begin(db: &mut SqliteConnection, state: &State, channel_id: Id, author_id: Id) -> Result<StoredMessage, ApiError> {
+    let now_ms = state.clock.now_ms();
+    let id = store::next_id(db, now_ms).await?;
+    let body = json!({
+        "id": id.to_string(), "type": 0, "channel_id": channel_id.to_string(), "author": world::user(author_id), "content": "",
+        "timestamp": timestamp(now_ms), "edited_timestamp": null, "tts": false, "mention_everyone": false, "mentions": [],
+        "mention_roles": [], "attachments": [], "embeds": [], "components": [], "pinned": false, "flags": 0,
+    });
+    Ok(StoredMessage { id, channel_id, author_id, audience: None, interaction_id: None, nonce: None, created_ms: now_ms, body })
+}
+
+/// An empty answer of the bot to an interaction.
+pub(crate) async fn begin_answer(
+    db: &mut SqliteConnection,
+    state: &State,
+    interaction: &StoredInteraction,
+    flags: u64,
+) -> Result<StoredMessage, ApiError> {
+    let mut message = begin(db, state, interaction.channel_id, APPLICATION).await?;
+    let source = match interaction.source_id {
+        Some(id) => store::messages::get(db, id).await?,
+        None => None,
+    };
+    let refers_to = interaction.original_id.filter(|original| Some(*original) != interaction.source_id);
+    message.body["interaction_metadata"] = metadata(interaction, source.as_ref(), refers_to);
+    message.body["application_id"] = json!(APPLICATION.to_string());
+    message.body["webhook_id"] = json!(APPLICATION.to_string());
+    message.body["flags"] = json!(flags);
+    let replied_to = refers_to.or(interaction.source_id);
+    message.body["type"] = json!(if replied_to.is_some() { 19 } else { 20 });
+    if let Some(replied_to) = replied_to {
+        message.body["message_reference"] = reference(interaction.channel_id, replied_to);
+    }
+    message.interaction_id = Some(interaction.id);
+    message.audience = (flags & EPHEMERAL != 0).then_some(interaction.user_id);
+    Ok(message)
+}
+
+pub(crate) fn reference(channel_id: Id, message_id: Id) -> Value {
+    let guild_id = world::channel(channel_id).and_then(|channel| channel.guild()).map(|guild| guild.id.to_string());
+    let mut reference = json!({ "type": 0, "channel_id": channel_id.to_string(), "message_id": message_id.to_string() });
+    if let Some(guild_id) = guild_id {
+        reference["guild_id"] = json!(guild_id);
+    }
+    reference
+}
+
+fn metadata(interaction: &StoredInteraction, source: Option<&StoredMessage>, original: Option<Id>) -> Value {
+    let source_metadata = source.map(|source| source.body["interaction_metadata"].clone()).filter(|metadata| metadata.is_object());
+    // A person reads "ada used /imagine" over the answer to a button too.
+    let name = interaction.name.as_deref().or_else(|| source_metadata.as_ref().and_then(|metadata| metadata["name"].as_str()));
+    let owners = match world::channel(interaction.channel_id).and_then(|channel| channel.guild()) {
+        Some(guild) => json!({ "0": guild.id.to_string() }),
+        None => json!({ "0": "0" }),
+    };
+    let mut metadata = json!({
+        "id": interaction.id.to_string(), "type": interaction.kind, "user": world::user(interaction.user_id), "name": name,
+        "authorizing_integration_owners": owners,
+    });
+    if let Some(original) = original {
+        metadata["original_response_message_id"] = json!(original.to_string());
+    }
+    match interaction.kind {
+        3 => metadata["interacted_message_id"] = json!(interaction.source_id.map(|id| id.to_string())),
+        5 => {
+            metadata["triggering_interaction_metadata"] = source_metadata.unwrap_or_else(|| {
+                let mut command = metadata.clone();
+                command["type"] = json!(2);
+                command
+            });
+        }
+        _ => {}
+    }
+    metadata
+}
+
+/// Applies a body and its files to a message and saves it. Returns files that it no longer names.
+///
+/// `is_edit`: absent fields keep their value, and `attachments` lists what stays.
+pub(crate) async fn apply(
+    db: &mut SqliteConnection,
+    state: &State,
+    message: &mut StoredMessage,
+    draft: Draft,
+    is_edit: bool,
+) -> Result<Vec<Id>, ApiError> {
+    let Draft { body: draft, uploads } = draft;
+    if uploads.iter().any(|upload| upload.bytes.len() > ATTACHMENT_SIZE_LIMIT) {
+        return Err(ApiError::too_large());
+    }
+    let body = &mut message.body;
+    if let Some(content) = draft.get("content") {
+        body["content"] = json!(content.as_str().unwrap_or_default());
+    }
+    for field in ["embeds", "components"] {
+        if let Some(list) = draft.get(field) {
+            body[field] = json!(items(list));
+        }
+    }
+    let flags = body["flags"].as_u64().unwrap_or(0);
+    let wanted = draft["flags"].as_u64().unwrap_or(0) & SETTABLE;
+    // Whether a message is ephemeral never changes after it began.
+    let flags = if is_edit { flags | wanted & !EPHEMERAL } else { flags | wanted & (SETTABLE & !EPHEMERAL) };
+    body["flags"] = json!(flags & !LOADING);
+    mention(body, &draft["allowed_mentions"]);
+
+    let kept = kept_attachments(&body["attachments"], &draft, &uploads, is_edit)?;
+    let mut attachments = kept;
+    if attachments.len() + uploads.len() > N_ATTACHMENTS {
+        let message = format!("Maximum number of attachments in a message reached ({N_ATTACHMENTS})");
+        return Err(ApiError::new(StatusCode::BAD_REQUEST, 30015, message));
+    }
+    let is_empty = |field: &str| items(&body[field]).is_empty();
+    if body["content"] == "" && is_empty("embeds") && is_empty("components") && attachments.is_empty() && uploads.is_empty() {
+        return Err(ApiError::new(StatusCode::BAD_REQUEST, 50006, "Cannot send an empty message"));
+    }
+    let kept_ids: Vec<Id> = attachments.iter().filter_map(|attachment| id_of(&attachment["id"])).collect();
+    let removed = store::files::retain(db, message.id, &kept_ids).await?;
+    for upload in uploads {
+        let told = items(&draft["attachments"]).iter().find(|told| id_text(&told["id"]) == upload.placeholder);
+        let mut attachment = save_upload(db, state, message.channel_id, Some(message.id), upload).await?;
+        if let Some(description) = told.and_then(|told| told["description"].as_str()) {
+            attachment["description"] = json!(description);
+        }
+        attachments.push(attachment);
+    }
+    message.body["attachments"] = json!(attachments);
+    store::messages::save(db, message).await?;
+    Ok(removed)
+}
+
+/// Stores the bytes of an upload and returns its attachment object without addresses.
+pub(crate) async fn save_upload(
+    db: &mut SqliteConnection,
+    state: &State,
+    channel_id: Id,
+    message_id: Option<Id>,
+    upload: Upload,
+) -> Result<Value, ApiError> {
+    let id = store::next_id(db, state.clock.now_ms()).await?;
+    let filename = safe_filename(&upload.filename);
+    let content_type = match upload.content_type {
+        Some(given) if given != "application/octet-stream" => given,
+        _ => files::content_type(&filename).to_owned(),
+    };
+    let attachment = describe(id, &filename, &content_type, &upload.bytes);
+    // Bytes before the row: a row never names a file that is not there.
+    state.files.write(id, upload.bytes).await?;
+    store::files::insert(db, &StoredFile { id, channel_id, message_id, filename, content_type }).await?;
+    Ok(attachment)
+}
+
+fn kept_attachments(current: &Value, draft: &Value, uploads: &[Upload], is_edit: bool) -> Result<Vec<Value>, ApiError> {
+    let Some(listed) = draft.get("attachments").filter(|listed| !listed.is_null()) else { return Ok(items(current).to_vec()) };
+    let mut errors = FormErrors::default();
+    let mut kept = Vec::new();
+    for (n, told) in items(listed).iter().enumerate() {
+        let id = id_text(&told["id"]);
+        let known = items(current).iter().find(|attachment| is_edit && attachment["id"] == id.as_str());
+        match known {
+            Some(attachment) => {
+                let mut attachment = attachment.clone();
+                if let Some(description) = told.get("description") {
+                    attachment["description"] = description.clone();
+                }
+                kept.push(attachment);
+            }
+            None if uploads.iter().any(|upload| upload.placeholder == id) => {}
+            None => errors.add(&format!("attachments.{n}"), "ATTACHMENT_NOT_FOUND", "Attachment data not found"),
+        }
+    }
+    errors.finish()?;
+    Ok(kept)
+}
+
+/// Discord takes ids of attachments as numbers and as strings.
+fn id_text(id: &Value) -> String {
+    id.as_str().map_or_else(|| id.to_string(), str::to_owned)
+}
+
+/// Reads an id from JSON.
+pub(crate) fn id_of(value: &Value) -> Option<Id> {
+    value.as_str()?.parse().ok()
+}
+
+/// Fills in whom the content mentions, as far as `allowed_mentions` lets it.
+fn mention(body: &mut Value, allowed: &Value) {
+    let content = body["content"].as_str().unwrap_or_default().to_owned();
+    let parses = |kind: &str| allowed.is_null() || items(&allowed["parse"]).iter().any(|parsed| parsed == kind);
+    let names = |id: &str| parses("users") || items(&allowed["users"]).iter().any(|user| user == id);
+    let mentioned: Vec<Value> = world::PEOPLE
+        .iter()
+        .filter(|person| {
+            let id = person.id.to_string();
+            (content.contains(&format!("<@{id}>")) || content.contains(&format!("<@!{id}>"))) && names(&id)
+        })
+        .map(|person| person.user())
+        .collect();
+    body["mentions"] = json!(mentioned);
+    body["mention_everyone"] = json!((content.contains("@everyone") || content.contains("@here")) && parses("everyone"));
+}
+
+/// The message as Discord shows it: files with signed addresses, `attachment://` resolved.
+pub(crate) fn show(state: &State, message: &StoredMessage) -> Value {
+    let signer = state.signer();
+    let mut shown = message.body.clone();
+    let attachments: Vec<Value> =
+        items(&shown["attachments"]).iter().map(|attachment| signer.attachment(message.channel_id, attachment)).collect();
+    for field in ["embeds", "components"] {
+        resolve(&mut shown[field], &attachments);
+    }
+    shown["attachments"] = json!(attachments);
+    shown
+}
+
+fn resolve(value: &mut Value, attachments: &[Value]) {
+    match value {
+        Value::Array(list) => list.iter_mut().for_each(|item| resolve(item, attachments)),
+        Value::Object(object) => {
+            let name = object.get("url").and_then(Value::as_str).and_then(|url| url.strip_prefix("attachment://"));
+            let attachment = name.and_then(|name| attachments.iter().find(|attachment| attachment["filename"] == safe_filename(name)));
+            if let Some(attachment) = attachment {
+                for field in ["url", "proxy_url", "width", "height", "content_type"] {
+                    object.insert(field.to_owned(), attachment[field].clone());
+                }
+            }
+            object.values_mut().for_each(|inner| resolve(inner, attachments));
+        }
+        _ => {}
+    }
+}
+
+/// Tells people and bots of a new message.
+pub(crate) fn announce_created(state: &State, message: &StoredMessage) {
+    let shown = show(state, message);
+    state.events.push("message_create", listener(message), shown.clone());
+    dispatch(state, "MESSAGE_CREATE", message, shown);
+}
+
+/// Tells people and bots of a changed message.
+pub(crate) fn announce_updated(state: &State, message: &StoredMessage) {
+    let shown = show(state, message);
+    state.events.push("message_update", listener(message), shown.clone());
+    dispatch(state, "MESSAGE_UPDATE", message, shown);
+}
+
+/// Tells people and bots of a deleted message.
+pub(crate) fn announce_deleted(state: &State, message: &StoredMessage) {
+    let gone = json!({ "id": message.id.to_string(), "channel_id": message.channel_id.to_string() });
+    state.events.push("message_delete", listener(message), gone.clone());
+    dispatch(state, "MESSAGE_DELETE", message, gone);
+}
+
+/// The only person who may hear of it: of an ephemeral message, or of one in direct messages.
+fn listener(message: &StoredMessage) -> Option<Id> {
+    message.audience.or(match world::channel(message.channel_id) {
+        Some(Channel::Dm(person)) => Some(person.id),
+        _ => None,
+    })
+}
+
+fn dispatch(state: &State, kind: &'static str, message: &StoredMessage, mut data: Value) {
+    if message.audience.is_some() {
+        return;
+    }
+    let guild = world::channel(message.channel_id).and_then(|channel| channel.guild());
+    if let Some(guild) = guild {
+        data["guild_id"] = json!(guild.id.to_string());
+        if kind != "MESSAGE_DELETE"
+            && let Some(mut member) = guild.member(message.author_id)
+        {
+            // The author is beside it.
+            member.as_object_mut().map(|member| member.remove("user"));
+            data["member"] = member;
+        }
+    }
+    if let Some(nonce) = message.nonce.as_ref().filter(|_| kind == "MESSAGE_CREATE") {
+        data["nonce"] = json!(nonce);
+    }
+    let mentions_bot = message.body["content"].as_str().is_some_and(|content| content.contains(&format!("<@{APPLICATION}>")));
+    state.hub.dispatch(&Dispatch {
+        kind,
+        data,
+        intent: if guild.is_some() { INTENT_GUILD_MESSAGES } else { INTENT_DIRECT_MESSAGES },
+        guild: guild.map(|guild| guild.id),
+        is_private: kind != "MESSAGE_DELETE" && guild.is_some() && message.author_id != APPLICATION && !mentions_bot,
+    });
+}
+
+/// Deletes a message; returns its files.
+pub(crate) async fn delete(db: &mut SqliteConnection, message: &StoredMessage) -> Result<Vec<Id>, ApiError> {
+    store::messages::delete(db, message.id).await?;
+    Ok(store::files::retain(db, message.id, &[]).await?)
+}
+
+/// Without a directory, forgets the oldest messages of a channel; returns their files.
+pub(crate) async fn forget_oldest(db: &mut SqliteConnection, state: &State, channel_id: Id) -> Result<Vec<Id>, ApiError> {
+    let mut removed = Vec::new();
+    if state.is_in_memory {
+        for id in store::messages::beyond(db, channel_id, N_IN_MEMORY).await? {
+            store::messages::delete(db, id).await?;
+            removed.extend(store::files::retain(db, id, &[]).await?);
+        }
+    }
+    Ok(removed)
+}

@@ -1,0 +1,79 @@
+const BASE = "/sandbox/api";
+const EVENT_TYPES = ["message_create", "message_update", "message_delete", "typing", "interaction_acknowledged",
+  "interaction_failed", "modal", "commands", "bot"];
+
+/** An answer that is not a success; `status` is 0 when there was no answer at all. */
+export class ApiError extends Error {
+  constructor(status, message) {
+    super(message);
+    this.status = status;
+  }
+}
+
+async function call(method, path, { query, body, signal } = {}) {
+  const given = Object.entries(query ?? {}).filter(([, value]) => value !== undefined && value !== null);
+  const search = given.length ? `?${new URLSearchParams(given)}` : "";
+  let response;
+  try {
+    response = await fetch(BASE + path + search, {
+      method,
+      signal,
+      headers: body ? { "content-type": "application/json" } : {},
+      body: body && JSON.stringify(body),
+    });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new ApiError(0, "The sandbox does not answer. Is it still running?");
+  }
+  const answer = await response.json().catch(() => null);
+  if (response.ok) return answer;
+  throw new ApiError(response.status, answer?.error ?? `The sandbox answered ${response.status}.`);
+}
+
+/** Users, guilds, commands and where to start listening; without a user, the sandbox picks one. */
+export const getState = (user) => call("GET", "/state", { query: { user } });
+
+/** One page of a channel's messages, oldest first. */
+export const getMessages = (channel, user, before, limit = 50) =>
+  call("GET", `/channels/${channel}/messages`, { query: { user, before, limit } });
+
+/** Sends a plain message. */
+export const postMessage = (body) => call("POST", "/messages", { body });
+
+/** Deletes a message, or dismisses an ephemeral one. */
+export const deleteMessage = (message, user) => call("DELETE", `/messages/${message}`, { query: { user } });
+
+/** Uses a command; the answer names the interaction. */
+export const postCommand = (body) => call("POST", "/commands", { body });
+
+/** Asks the bot for choices for the focused option. */
+export const postAutocomplete = (body, signal) => call("POST", "/autocomplete", { body, signal });
+
+/** Presses a button or sends a selection. */
+export const postComponent = (body) => call("POST", "/components", { body });
+
+/** Submits a modal. */
+export const postModal = (body) => call("POST", "/modals", { body });
+
+/**
+ * Listens for events after `after`. `onLost` is called once, when the stream ends for any reason (410 included:
+ * an EventSource cannot see a status); the caller then reloads the state and listens again.
+ */
+export function listen(user, after, { onOpen, onEvent, onLost }) {
+  const source = new EventSource(`${BASE}/events?${new URLSearchParams({ user, after })}`);
+  const close = () => source.close();
+  const receive = (type, event) => {
+    const body = JSON.parse(event.data);
+    const wrapped = typeof body.type === "string" && EVENT_TYPES.includes(body.type) && "data" in body;
+    if (wrapped) onEvent(body.type, body.data);
+    else if (type) onEvent(type, body);
+  };
+  source.onopen = onOpen;
+  source.onmessage = (event) => receive(null, event);
+  for (const type of EVENT_TYPES) source.addEventListener(type, (event) => receive(type, event));
+  source.onerror = () => {
+    close();
+    onLost();
+  };
+  return close;
+}

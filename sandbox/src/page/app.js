@@ -1,0 +1,122 @@
+import { Composer } from "./composer.js";
+import { announce, nameOf, toast } from "./dom.js";
+import { connect } from "./live.js";
+import { emptyState, MessageList } from "./message-list.js";
+import { isLoading, summary } from "./message-view.js";
+import { openModal } from "./modal.js";
+import { renderSidebar, renderTopbar } from "./sidebar.js";
+import { loadLatest, markRead, on, room, state } from "./state.js";
+import { keepRelativeTimesFresh } from "./time.js";
+
+const BANNER_DELAY_MS = 700;
+const part = (id) => document.getElementById(id);
+const phone = matchMedia("(max-width: 760px)");
+
+const list = new MessageList(part("list"), { emptyState: () => emptyState((idea) => composer.runLine(`/imagine ${idea}`)) });
+const composer = new Composer(part("composer"), { onSent: () => list.toBottom() });
+
+function openSidebar(isOpen) {
+  document.body.classList.toggle("sidebar-open", isOpen);
+  part("backdrop").hidden = !isOpen;
+  part("sidebar").inert = phone.matches && !isOpen;
+  if (isOpen) part("sidebar").querySelector("a, select")?.focus();
+}
+
+function drawFrame() {
+  renderSidebar(part("sidebar"), { onUser: changeUser });
+  renderTopbar(part("topbar"), { onMenu: () => openSidebar(true) });
+  const others = [...state.unread.values()].reduce((sum, n) => sum + n, 0);
+  document.title = others ? `(${others}) Atelier sandbox` : "Atelier sandbox";
+}
+
+function changeUser(user) {
+  localStorage.setItem("atelier.user", user);
+  connect(user).then(() => toast(`You are ${nameOf(state.users.get(state.me))} now`));
+}
+
+/** Shows the channel that the address names, or the first one. */
+function followAddress() {
+  const wanted = decodeURIComponent(location.hash.slice(1));
+  const channel = state.channels.has(wanted) ? wanted : state.channels.keys().next().value;
+  if (!channel) return;
+  if (channel !== wanted) history.replaceState(null, "", `#${channel}`);
+  const isOther = channel !== state.channel || list.channel !== channel;
+  state.channel = channel;
+  if (!room(channel).isLoaded && !room(channel).waiting) loadLatest(channel).catch((error) => toast(error.message, "error"));
+  if (isOther) {
+    list.show(channel);
+    composer.leave();
+    openSidebar(false);
+    if (!phone.matches) composer.focus();
+  }
+  composer.refresh();
+  markRead();
+  drawFrame();
+}
+
+let lastUser = null;
+on("state", () => {
+  if (lastUser !== state.me) list.channel = null;
+  lastUser = state.me;
+  localStorage.setItem("atelier.user", state.me);
+  followAddress();
+});
+
+let isQueued = false;
+on("room", (channel) => {
+  if (channel !== state.channel || isQueued) return;
+  isQueued = true;
+  // Several events often come together: draw once for all.
+  queueMicrotask(() => {
+    isQueued = false;
+    list.sync();
+  });
+});
+
+on("message", ({ type, message }) => {
+  if (message.channel_id !== state.channel || message.author.id === state.me) return;
+  if (type === "message_create") list.noteArrival();
+  if (type === "message_create" || !(isLoading(message) || /\d\s*%/.test(message.content))) announce(summary(message));
+});
+
+on("commands", () => {
+  composer.refresh();
+  list.sync();
+});
+on("bot", () => {
+  drawFrame();
+  list.sync();
+});
+on("unread", drawFrame);
+on("modal", openModal);
+
+on("typing", () => {
+  const names = [...state.typing.values()].filter((one) => one.channel === state.channel)
+    .map((one) => nameOf(state.users.get(one.user) ?? (one.user === state.bot.id ? state.bot : null)));
+  composer.typing.textContent = names.length ? `${names.join(" and ")} ${names.length > 1 ? "are" : "is"} typing…` : "";
+});
+
+let bannerTimer = null;
+on("connection", ({ isLost }) => {
+  const banner = part("banner");
+  clearTimeout(bannerTimer);
+  if (isLost) bannerTimer = setTimeout(() => (banner.hidden = false), banner.hidden ? BANNER_DELAY_MS : 0);
+  else banner.hidden = true;
+});
+part("banner").textContent = "Connection lost, retrying…";
+
+addEventListener("hashchange", followAddress);
+addEventListener("visibilitychange", () => !document.hidden && markRead());
+part("backdrop").addEventListener("click", () => openSidebar(false));
+phone.addEventListener("change", () => openSidebar(false));
+addEventListener("keydown", (event) => {
+  if (event.key === "Escape" && document.body.classList.contains("sidebar-open")) openSidebar(false);
+  // Typing anywhere goes to the composer, as in every chat.
+  const isText = event.key.length === 1 && !event.ctrlKey && !event.metaKey && !event.altKey && event.key !== " ";
+  const isFree = !event.target.closest("input, textarea, select, dialog, [role=combobox]");
+  if (isText && isFree && !document.querySelector("dialog[open]")) composer.focus();
+});
+
+openSidebar(false);
+keepRelativeTimesFresh();
+connect(localStorage.getItem("atelier.user") ?? undefined);

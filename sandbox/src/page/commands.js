@@ -1,0 +1,139 @@
+/** Discord's numbers for option types. */
+export const OPTION = { SUBCOMMAND: 1, GROUP: 2, STRING: 3, INTEGER: 4, BOOLEAN: 5, USER: 6, CHANNEL: 7, ROLE: 8, MENTIONABLE: 9, NUMBER: 10, ATTACHMENT: 11 };
+
+const CHAT_INPUT = 1;
+const DM_CONTEXT = 1;
+const MAX_FILE_BYTES = 10 * 1024 * 1024;
+
+/** The commands that can be used in `channel`: another guild's are left out, and in direct messages those that are not for them. */
+export function usableIn(commands, channel) {
+  const guild = channel?.guild?.id;
+  return commands.filter((command) => {
+    if (command.guild_id) return command.guild_id === guild;
+    if (guild || !channel) return true;
+    return command.dm_permission !== false && (!command.contexts?.length || command.contexts.includes(DM_CONTEXT));
+  });
+}
+
+/** Every slash command a person can type, subcommands unfolded, as the bot ordered them: `{ path, description, options, command, parents }`. */
+export function unfold(commands) {
+  const entries = [];
+  const walk = (command, node, parents) => {
+    const children = (node.options ?? []).filter((option) => option.type <= OPTION.GROUP);
+    if (!children.length) {
+      entries.push({ path: [command, ...parents].map((one) => one.name).join(" "), description: node.description ?? "", options: ordered(node.options ?? []), command, parents });
+    }
+    for (const child of children) walk(command, child, [...parents, child]);
+  };
+  for (const command of commands) if ((command.type ?? CHAT_INPUT) === CHAT_INPUT) walk(command, command, []);
+  return entries;
+}
+
+const ordered = (options) => [...options].sort((one, other) => Number(other.required ?? false) - Number(one.required ?? false));
+
+/** The entries that fit what was typed after the slash, best first. */
+export function search(entries, typed) {
+  const wanted = typed.toLowerCase().trim();
+  const rank = (entry) => {
+    if (entry.path.startsWith(wanted)) return 0;
+    if (entry.path.includes(wanted)) return 1;
+    return wanted.length > 2 && entry.description.toLowerCase().includes(wanted) ? 2 : 3;
+  };
+  return entries.map((entry) => [rank(entry), entry]).filter(([score]) => score < 3)
+    .sort((one, other) => one[0] - other[0]).map(([, entry]) => entry);
+}
+
+/**
+ * Reads `/imagine a frog` or `/imagine prompt:a frog seed:4`: the entry and its raw values by option name. Loose text
+ * goes to the first required string option. Null if no command has that name.
+ */
+export function parseLine(entries, line) {
+  const text = line.slice(1);
+  const fits = entries.filter((entry) => text === entry.path || text.startsWith(`${entry.path} `) || text.startsWith(`${entry.path}\n`));
+  if (!line.startsWith("/") || !fits.length) return null;
+  const entry = fits.reduce((best, one) => (one.path.length > best.path.length ? one : best));
+  const rest = text.slice(entry.path.length).trim();
+  if (!rest) return { entry, values: {} };
+  const names = entry.options.map((option) => option.name);
+  if (names.some((name) => rest.startsWith(`${name}:`))) return { entry, values: namedValues(rest, names) };
+  const target = mainOption(entry) ?? entry.options[0];
+  return { entry, values: target ? { [target.name]: rest } : {} };
+}
+
+function namedValues(rest, names) {
+  const values = {};
+  const starts = [...rest.matchAll(/(?:^|\s)([\w-]+):/g)].filter((found) => names.includes(found[1]));
+  starts.forEach((found, index) => {
+    values[found[1]] = rest.slice(found.index + found[0].length, starts[index + 1]?.index).trim();
+  });
+  return values;
+}
+
+/** The option that loose text is for. */
+export function mainOption(entry) {
+  const strings = entry.options.filter((option) => option.type === OPTION.STRING && !option.choices?.length);
+  return strings.find((option) => option.required) ?? strings[0];
+}
+
+/** Checks one raw value: `{ value }` ready to send, or `{ error }` in one sentence. Empty and optional is `{}`. */
+export function checkValue(option, raw, lookup = {}) {
+  const text = typeof raw === "string" ? raw.trim() : raw;
+  if (text === "" || text === undefined || text === null) return option.required ? { error: `${option.name} is needed` } : {};
+  if (option.choices?.length) {
+    const choice = option.choices.find((one) => one.value === text) ?? option.choices.find((one) => one.name.toLowerCase() === String(text).toLowerCase() || String(one.value) === String(text));
+    return choice ? { value: choice.value } : { error: `${option.name}: choose one of ${option.choices.map((one) => one.name).join(", ")}` };
+  }
+  switch (option.type) {
+    case OPTION.INTEGER:
+    case OPTION.NUMBER: return checkNumber(option, text);
+    case OPTION.BOOLEAN: return checkBoolean(option, text);
+    case OPTION.USER:
+    case OPTION.CHANNEL:
+    case OPTION.MENTIONABLE: return checkReference(option, text, lookup);
+    case OPTION.STRING: return checkLength(option, text);
+    case OPTION.ATTACHMENT: return text.size > MAX_FILE_BYTES ? { error: `${option.name}: at most 10 MiB` } : { value: text };
+    default: return { value: text };
+  }
+}
+
+function checkNumber(option, text) {
+  const value = Number(text);
+  const isWhole = option.type === OPTION.INTEGER;
+  if (!Number.isFinite(value) || (isWhole && !Number.isSafeInteger(value))) return { error: `${option.name}: ${isWhole ? "a whole number" : "a number"}, please; "${text}" is not one` };
+  const { min_value: min, max_value: max } = option;
+  if ((min !== undefined && value < min) || (max !== undefined && value > max)) return { error: `${option.name}: ${range(min, max)}; ${text} is outside` };
+  return { value };
+}
+
+function range(min, max) {
+  if (min === undefined) return `at most ${max}`;
+  return max === undefined ? `at least ${min}` : `${min} to ${max}`;
+}
+
+function checkBoolean(option, text) {
+  if (text === true || /^(true|yes|on)$/i.test(text)) return { value: true };
+  if (text === false || /^(false|no|off)$/i.test(text)) return { value: false };
+  return { error: `${option.name}: true or false` };
+}
+
+function checkReference(option, text, lookup) {
+  const known = option.type === OPTION.CHANNEL ? lookup.channels : lookup.users;
+  const wanted = String(text).replace(/^<?[@#]!?/, "").replace(/>$/, "").toLowerCase();
+  const hit = (known ?? []).find((one) => one.value === wanted || one.name.replace(/^[@#]/, "").toLowerCase() === wanted);
+  return hit ? { value: hit.value } : { error: `${option.name}: "${text}" is not known here` };
+}
+
+function checkLength(option, text) {
+  const length = [...text].length;
+  const max = option.max_length ?? 6000;
+  if (length > max) return { error: `${option.name}: at most ${max} characters; this has ${length}` };
+  if (option.min_length && length < option.min_length) return { error: `${option.name}: at least ${option.min_length} characters` };
+  return { value: text };
+}
+
+/** The `options` of a command call; a subcommand wraps them, as in Discord. */
+export function toOptions(entry, values) {
+  const given = entry.options.filter((option) => values[option.name] !== undefined)
+    .map((option) => ({ name: option.name, type: option.type, value: values[option.name] }));
+  return entry.parents.reduceRight((inner, parent) => [{ name: parent.name, type: parent.type, options: inner }], given);
+}

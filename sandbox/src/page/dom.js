@@ -1,0 +1,89 @@
+const SVG = "http://www.w3.org/2000/svg";
+
+/** Makes an element: `h("button", { class: "send", onclick }, "Send")`. Empty properties and children are left out. */
+export function h(tag, properties, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(properties ?? {})) {
+    if (value === null || value === undefined || value === false) continue;
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (name === "testid") element.dataset.testid = value;
+    else element.setAttribute(name, value === true ? "" : value);
+  }
+  element.append(...children.flat(Infinity).filter(Boolean));
+  return element;
+}
+
+/** An SVG element with attributes. */
+function svg(tag, attributes, ...children) {
+  const element = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  element.append(...children);
+  return element;
+}
+
+const ICONS = {
+  menu: "M4 7h16M4 12h16M4 17h16",
+  send: "M4 12 20 4l-5 16-3.5-6.5L4 12Zm7.5 1.5L20 4",
+  close: "M6 6l12 12M18 6 6 18",
+  sun: "M12 8a4 4 0 1 0 0 8 4 4 0 0 0 0-8ZM12 2v2.5M12 19.5V22M2 12h2.5M19.5 12H22M5 5l1.7 1.7M17.3 17.3 19 19M19 5l-1.7 1.7M6.7 17.3 5 19",
+  moon: "M20 14.5A8.2 8.2 0 0 1 9.5 4 8.2 8.2 0 1 0 20 14.5Z",
+  left: "M15 5l-7 7 7 7",
+  right: "M9 5l7 7-7 7",
+  down: "M12 5v14M5 12l7 7 7-7",
+  chevron: "M7 10l5 5 5-5",
+  open: "M14 4h6v6M20 4l-9 9M10 5H6a2 2 0 0 0-2 2v11a2 2 0 0 0 2 2h11a2 2 0 0 0 2-2v-4",
+  actual: "M4 9V4h5M20 9V4h-5M4 15v5h5M20 15v5h-5",
+  eye: "M2.5 12S6 5.5 12 5.5 21.5 12 21.5 12 18 18.5 12 18.5 2.5 12 2.5 12ZM12 9.3a2.7 2.7 0 1 0 0 5.4 2.7 2.7 0 0 0 0-5.4Z",
+  file: "M13 3H7a2 2 0 0 0-2 2v14a2 2 0 0 0 2 2h10a2 2 0 0 0 2-2V9l-6-6Zm0 0v6h6",
+  reply: "M5 20v-5a5 5 0 0 1 5-5h9M15 5l5 5-5 5",
+  check: "M5 12.5l4.5 4.5L19 7.5",
+  warning: "M12 4 2.8 20h18.4L12 4Zm0 6v4.5M12 17.2v.1",
+  more: "M5.5 12h.01M12 12h.01M18.5 12h.01",
+  plus: "M12 6v12M6 12h12",
+};
+
+/** A line icon, hidden from screen readers. */
+export function icon(name) {
+  return svg("svg", { class: "icon", viewBox: "0 0 24 24", "aria-hidden": "true" }, svg("path", { d: ICONS[name] }));
+}
+
+let gradients = 0;
+
+/** A drawn avatar: the initial on two hues taken from the id. */
+export function avatar(user) {
+  let hash = 7;
+  for (const letter of `${user.id}${user.username}`) hash = (hash * 31 + letter.charCodeAt(0)) >>> 0;
+  const hue = user.bot ? 178 : (hash * 47) % 360;
+  const id = `avatar-${gradients++}`;
+  const gradient = svg("linearGradient", { id, x1: 0, y1: 0, x2: 1, y2: 1 },
+    svg("stop", { offset: 0, "stop-color": `hsl(${hue} 58% 46%)` }),
+    svg("stop", { offset: 1, "stop-color": `hsl(${(hue + 48) % 360} 62% 34%)` }));
+  const text = svg("text", { x: 20, y: 26.2, "text-anchor": "middle" }, initial(user));
+  const shape = svg("rect", { width: 40, height: 40, rx: user.bot ? 12 : 20, fill: `url(#${id})` });
+  return svg("svg", { class: "avatar", viewBox: "0 0 40 40", "aria-hidden": "true" }, gradient, shape, text);
+}
+
+function initial(user) {
+  return [...nameOf(user)][0]?.toUpperCase() ?? "?";
+}
+
+/** The name that people see for a user object. */
+export function nameOf(user) {
+  return user?.global_name || user?.username || "someone";
+}
+
+/** The name of a channel; a direct one is named after the bot. */
+export const channelName = (channel, bot) => channel?.name || channel?.recipients?.map(nameOf).join(", ") || nameOf(bot);
+
+/** Shows a short notice in the corner for a few seconds. */
+export function toast(text, kind = "info") {
+  const element = h("div", { class: `toast ${kind}`, testid: "toast" }, text);
+  document.getElementById("toasts").append(element);
+  setTimeout(() => element.classList.add("leaving"), 4600);
+  setTimeout(() => element.remove(), 5000);
+}
+
+/** Tells screen readers, and nobody else. */
+export function announce(text) {
+  document.getElementById("announcer").textContent = text;
+}

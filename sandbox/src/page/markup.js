@@ -1,0 +1,69 @@
+import { h, nameOf } from "./dom.js";
+import { parse } from "./markdown.js";
+import { state } from "./state.js";
+import { fullDate, stamp } from "./time.js";
+
+const TAGS = { bold: "strong", italic: "em", underline: "u", strike: "s" };
+
+/** A text in Discord's markdown, as elements. Nothing in it is taken for HTML. */
+export function markup(text) {
+  const fragment = document.createDocumentFragment();
+  fragment.append(...parse(text ?? "").map(element));
+  return fragment;
+}
+
+const elements = (nodes) => nodes.map(element);
+
+function element(node) {
+  if (typeof node === "string") return node;
+  if (TAGS[node.type]) return h(TAGS[node.type], null, elements(node.children));
+  switch (node.type) {
+    case "paragraph": return h("p", null, elements(node.children));
+    case "heading": return h(`h${node.level + 2}`, { class: `heading-${node.level}` }, elements(node.children));
+    case "subtext": return h("p", { class: "subtext" }, elements(node.children));
+    case "quote": return h("blockquote", null, elements(node.children));
+    case "codeblock": return h("pre", null, h("code", null, node.text));
+    case "code": return h("code", null, node.text);
+    case "list": return listElement(node);
+    case "link": return h("a", { href: node.url, target: "_blank", rel: "noopener noreferrer" }, elements(node.children));
+    case "spoiler": return spoiler(node);
+    case "time": return timeElement(node);
+    case "user": return mention(`@${nameOf(state.users.get(node.id) ?? (node.id === state.bot.id ? state.bot : null))}`, node.id === state.me);
+    case "role": return mention("@role");
+    case "channel": return channelLink(node.id);
+    case "command": return mention(`/${node.name}`);
+    default: return "";
+  }
+}
+
+function listElement(node) {
+  const items = node.items.map((item) => h("li", null, elements(item.children), item.nested && listElement(item.nested)));
+  return h(node.ordered ? "ol" : "ul", { start: node.ordered && node.start !== 1 && node.start }, items);
+}
+
+function mention(text, isMe) {
+  return h("span", { class: isMe ? "mention me" : "mention" }, text);
+}
+
+function channelLink(id) {
+  return h("a", { class: "mention", href: `#${id}` }, `#${state.channels.get(id)?.name ?? "unknown"}`);
+}
+
+function timeElement({ unix, style }) {
+  const date = new Date(unix * 1000);
+  if (Number.isNaN(date.getTime())) return "";
+  return h("time", { datetime: date.toISOString(), title: fullDate(date), "data-relative": style === "R" && unix }, stamp(unix, style));
+}
+
+function spoiler(node) {
+  const reveal = () => {
+    span.classList.add("shown");
+    span.removeAttribute("role");
+    span.removeAttribute("aria-label");
+  };
+  const span = h("span", {
+    class: "spoiler", role: "button", tabindex: "0", "aria-label": "Spoiler, press to show",
+    onclick: reveal, onkeydown: (event) => (event.key === "Enter" || event.key === " ") && reveal(),
+  }, h("span", null, elements(node.children)));
+  return span;
+}

@@ -1,0 +1,147 @@
+import { h, icon } from "./dom.js";
+import { LocalView } from "./local-view.js";
+import { isEphemeral, MessageView } from "./message-view.js";
+import { compareIds, loadOlder, room, state } from "./state.js";
+import { sameDay } from "./time.js";
+
+const GROUP_MS = 7 * 60_000;
+const NEAR_BOTTOM_PX = 60;
+const NEAR_TOP_PX = 600;
+
+/** The scrolling list of the channel in view. Stays at the newest message unless the person scrolled up. */
+export class MessageList {
+  constructor(container, { emptyState }) {
+    this.emptyState = emptyState;
+    this.views = new Map();
+    this.isPinned = true;
+    this.missed = 0;
+    this.older = h("div", { class: "older" });
+    this.messages = h("div", { class: "messages" });
+    this.welcome = h("div", { class: "welcome-slot" });
+    this.inner = h("div", { class: "inner" }, this.older, this.welcome, this.messages);
+    this.scroller = h("div", { class: "scroller", role: "log", "aria-label": "Messages", "aria-live": "off", tabindex: "0", testid: "message-list" }, this.inner);
+    this.jumpText = h("span");
+    this.jump = h("button", { class: "jump", type: "button", hidden: true, testid: "jump-to-present", onclick: () => this.toBottom() }, this.jumpText, icon("down"));
+    container.append(this.scroller, this.jump);
+    this.scroller.addEventListener("scroll", () => this.#scrolled(), { passive: true });
+    const keepPinned = new ResizeObserver(() => this.isPinned && this.toBottom());
+    keepPinned.observe(this.inner);
+    keepPinned.observe(this.scroller);
+  }
+
+  /** Shows another channel, at its newest message. */
+  show(channel) {
+    this.channel = channel;
+    this.views.clear();
+    this.messages.replaceChildren();
+    this.isPinned = true;
+    this.missed = 0;
+    this.sync();
+    this.toBottom();
+  }
+
+  /** Counts a message that came while the person reads further up. */
+  noteArrival() {
+    if (this.isPinned) return;
+    this.missed += 1;
+    this.#showJump();
+  }
+
+  /** Goes to the newest message. */
+  toBottom() {
+    this.isPinned = true;
+    this.missed = 0;
+    this.scroller.scrollTop = this.scroller.scrollHeight;
+    this.#showJump();
+  }
+
+  /** Makes the list show what the room holds now, touching only what changed; what the person reads stays in place. */
+  sync() {
+    if (!this.channel) return;
+    const place = room(this.channel);
+    const anchor = this.isPinned ? null : this.#anchor();
+    const stale = new Set(this.views.keys());
+    let cursor = this.messages.firstElementChild;
+    let previous = null;
+    let isBehindLocal = false;
+    for (const message of inOrder(place)) {
+      stale.delete(message.id);
+      let view = this.views.get(message.id);
+      if (!view) {
+        view = message.kind ? new LocalView(message, this.channel) : new MessageView(message);
+        this.views.set(message.id, view);
+      } else if (view.message !== message) view.update(message);
+      if (!message.kind) view.place(fit(message, previous, isBehindLocal));
+      if (view.element === cursor) cursor = cursor.nextElementSibling;
+      else this.messages.insertBefore(view.element, cursor);
+      isBehindLocal = Boolean(message.kind);
+      if (!isBehindLocal) previous = message;
+    }
+    for (const id of stale) {
+      this.views.get(id).element.remove();
+      this.views.delete(id);
+    }
+    const isEmpty = place.isLoaded && place.isComplete && !place.messages.length && !place.locals.length;
+    this.welcome.replaceChildren(...(isEmpty ? [this.emptyState()] : []));
+    this.older.hidden = place.isComplete || !place.messages.length;
+    this.older.textContent = "Loading older messages…";
+    if (this.isPinned) this.toBottom();
+    else if (anchor) this.scroller.scrollTop += anchor.element.offsetTop - anchor.top;
+  }
+
+  #anchor() {
+    const top = this.scroller.scrollTop;
+    for (const element of this.messages.children) {
+      if (element.offsetTop + element.offsetHeight > top) return { element, top: element.offsetTop };
+    }
+    return null;
+  }
+
+  #scrolled() {
+    const { scrollTop, scrollHeight, clientHeight } = this.scroller;
+    const isAtBottom = scrollHeight - scrollTop - clientHeight < NEAR_BOTTOM_PX;
+    if (isAtBottom !== this.isPinned) {
+      this.isPinned = isAtBottom;
+      if (isAtBottom) this.missed = 0;
+      this.#showJump();
+    }
+    if (scrollTop < NEAR_TOP_PX && !isAtBottom) loadOlder(this.channel).catch(() => {});
+  }
+
+  #showJump() {
+    this.jump.hidden = this.isPinned;
+    this.jumpText.textContent = this.missed ? `${this.missed} new ${this.missed === 1 ? "message" : "messages"}` : "Jump to present";
+  }
+}
+
+/** The messages, with each local line behind the message that was the last one when it was made. */
+function inOrder(place) {
+  if (!place.locals.length) return place.messages;
+  const key = (one) => (one.kind ? one.after : one.id);
+  return [...place.messages, ...place.locals].sort((one, other) => compareIds(key(one), key(other)));
+}
+
+function fit(message, previous, isBehindLocal) {
+  const date = new Date(message.timestamp);
+  const before = previous && new Date(previous.timestamp);
+  const newDay = !before || !sameDay(date, before);
+  const isGrouped = !newDay && !isBehindLocal && previous.author.id === message.author.id && date - before < GROUP_MS
+    && !message.interaction_metadata && !message.referenced_message && isEphemeral(message) === isEphemeral(previous);
+  return { isGrouped, newDay };
+}
+
+/** The teaching text of an empty channel; a pressed idea is passed to `onIdea`. */
+export function emptyState(onIdea) {
+  const ideas = ["a frog", "a strawberry", "a pumpkin at night", "a robot in space"];
+  const canDraw = state.commands.some((command) => command.name === "imagine");
+  const name = state.channels.get(state.channel)?.name ?? "";
+  const line = state.bot.online && canDraw
+    ? h("p", null, "Type ", h("kbd", null, "/imagine"), " and a few words, and watch the pictures form.")
+    : h("p", null, "The bot is not here yet. As soon as it is online, ", h("kbd", null, "/imagine"), " draws pictures from your words.");
+  return h("section", { class: "welcome", testid: "welcome" },
+    h("div", { class: "welcome-mark", "aria-hidden": "true" }, h("i"), h("i"), h("i"), h("i")),
+    h("h2", null, `Welcome to #${name}`),
+    line,
+    canDraw && h("div", { class: "ideas" }, h("span", null, "Try:"),
+      ideas.map((idea) => h("button", { type: "button", class: "idea", testid: `idea-${idea}`, onclick: () => onIdea(idea) }, idea))));
+}

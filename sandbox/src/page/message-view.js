@@ -1,0 +1,145 @@
+import { deleteMessage } from "./api.js";
+import { renderComponents } from "./components.js";
+import { avatar, h, icon, nameOf, toast } from "./dom.js";
+import { looseAttachments, renderEmbeds } from "./embeds.js";
+import { openLightbox } from "./lightbox.js";
+import { markup } from "./markup.js";
+import { messageMenu } from "./message-menu.js";
+import { plainText } from "./markdown.js";
+import { Attachments } from "./picture.js";
+import { room, state } from "./state.js";
+import { clock, dayName, fullDate } from "./time.js";
+
+const EPHEMERAL = 64;
+const LOADING = 128;
+const COMMAND = 2;
+
+/** True for a message that only one person sees. */
+export const isEphemeral = (message) => Boolean(message.flags & EPHEMERAL);
+
+/** True while the bot has only said that it will answer. */
+export const isLoading = (message) => Boolean(message.flags & LOADING);
+
+/** One short sentence about a message, for screen readers. */
+export function summary(message) {
+  const n = message.attachments?.length ?? 0;
+  const pictures = n ? `, ${n} ${n === 1 ? "file" : "files"}` : "";
+  const words = isLoading(message) ? "is thinking" : plainText(message.content || message.embeds?.[0]?.title || "").slice(0, 160);
+  return `${nameOf(message.author)}: ${words}${pictures}`;
+}
+
+/** Draws one message and keeps its parts alive across updates: only what changed is built again. */
+export class MessageView {
+  constructor(message) {
+    this.keys = {};
+    this.parts = {};
+    for (const name of ["header", "content", "embeds", "components", "footer"]) this.parts[name] = h("div", { class: `part-${name}` });
+    this.parts.content.classList.add("markup");
+    this.attachments = new Attachments(openLightbox);
+    this.origin = h("div", { class: "origin-slot" });
+    this.side = h("div", { class: "side" });
+    const { header, content, embeds, components, footer } = this.parts;
+    this.body = h("div", { class: "body" }, header, content, this.attachments.element, embeds, components, footer);
+    this.day = h("div", { class: "day", role: "separator", hidden: true });
+    this.article = h("article", { class: "message", testid: "message", "data-message-id": message.id, tabindex: "-1" }, this.origin, this.side, this.body, messageMenu(() => this.message));
+    this.element = h("div", { class: "message-slot" }, this.day, this.article);
+    this.update(message);
+  }
+
+  /** Draws a new version of the message. */
+  update(message) {
+    this.message = message;
+    this.article.classList.toggle("ephemeral", isEphemeral(message));
+    this.article.classList.toggle("loading", isLoading(message));
+    this.article.classList.toggle("to-me", !message.interaction_metadata && (message.mentions ?? []).some((user) => user.id === state.me));
+    this.#part("content", [message.content, isLoading(message), message.edited_timestamp], () => content(message));
+    const loose = looseAttachments(message);
+    this.attachments.update(loose, plainText(message.content ?? "").slice(0, 120) || `picture by ${nameOf(message.author)}`);
+    this.#part("embeds", message.embeds ?? [], () => renderEmbeds(message.embeds ?? [], message.attachments ?? [], openLightbox));
+    this.#part("components", message.components ?? [], () => (message.components?.length ? renderComponents(message) : []));
+    this.#part("footer", isEphemeral(message), () => (isEphemeral(message) ? onlyYou(() => dismiss(message)) : []));
+  }
+
+  /** Fits the message to its neighbours: a repeated author is not drawn again, a new day gets a divider. */
+  place({ isGrouped, newDay }) {
+    const key = `${isGrouped}/${newDay}`;
+    if (this.placed === key) return;
+    this.placed = key;
+    const { message } = this;
+    const date = new Date(message.timestamp);
+    this.article.classList.toggle("grouped", isGrouped);
+    this.day.hidden = !newDay;
+    if (newDay) this.day.replaceChildren(h("span", null, dayName(date)));
+    const time = h("time", { datetime: message.timestamp, title: fullDate(date) }, clock(date));
+    this.origin.replaceChildren(...(isGrouped ? [] : [origin(message)].filter(Boolean)));
+    this.side.replaceChildren(isGrouped ? time : avatar(message.author));
+    this.parts.header.replaceChildren(...(isGrouped ? [] : [
+      h("strong", { class: "author" }, nameOf(message.author)),
+      message.author.bot && h("span", { class: "tag" }, "BOT"),
+      time].filter(Boolean)));
+  }
+
+  #part(name, value, build) {
+    const key = JSON.stringify(value);
+    if (this.keys[name] === key) return;
+    this.keys[name] = key;
+    this.parts[name].replaceChildren(...[build()].flat());
+  }
+}
+
+function content(message) {
+  if (isLoading(message)) return thinking(`${nameOf(message.author)} is thinking`);
+  if (!message.content) return [];
+  const text = h("div", null, markup(message.content));
+  // Answers to a command are edited while a picture forms: a mark on each would say nothing.
+  if (message.edited_timestamp && !message.interaction_metadata) {
+    const mark = h("span", { class: "edited", title: fullDate(new Date(message.edited_timestamp)) }, "(edited)");
+    const last = text.lastElementChild;
+    (last?.tagName === "P" ? last : text).append(" ", mark);
+  }
+  return text;
+}
+
+/** Animated dots with words. */
+export function thinking(words) {
+  return h("div", { class: "thinking" }, h("span", { class: "dots", "aria-hidden": "true" }, h("i"), h("i"), h("i")), `${words}…`);
+}
+
+/** The line above a message: who used what, or what it replies to. */
+function origin(message) {
+  const used = message.interaction_metadata;
+  if (used?.user && (used.type ?? COMMAND) === COMMAND) return usedCommand(used.user, used.name ?? "command");
+  const reply = repliedTo(message);
+  if (!used?.user && !reply) return null;
+  const words = used?.user ? [h("b", null, nameOf(used.user)), h("span", null, reply ? "pressed a button on" : "pressed a button")] : [h("b", null, nameOf(reply.author))];
+  const jump = () => document.querySelector(`[data-message-id="${CSS.escape(reply.id)}"]`)?.scrollIntoView({ block: "center", behavior: "smooth" });
+  return h("button", { class: "origin", type: "button", disabled: !reply, onclick: jump }, icon("reply"), miniAvatar(used?.user ?? reply.author), words,
+    reply && h("span", { class: "excerpt" }, excerpt(reply)));
+}
+
+/** The first words of a message, with the names of those it mentions. */
+const excerpt = (message) => markup(message.content ?? "").textContent.slice(0, 120) || "a message";
+
+function repliedTo(message) {
+  const id = message.message_reference?.message_id;
+  return message.referenced_message ?? (id && room(message.channel_id).messages.find((other) => other.id === id));
+}
+
+/** "ada used /imagine". */
+export function usedCommand(user, name) {
+  return h("div", { class: "origin" }, icon("reply"), miniAvatar(user), h("span", null, h("b", null, nameOf(user)), " used ", h("span", { class: "command-name" }, `/${name}`)));
+}
+
+function miniAvatar(user) {
+  const drawn = avatar(user);
+  drawn.classList.add("mini");
+  return drawn;
+}
+
+const dismiss = (message) => deleteMessage(message.id, state.me).catch((error) => toast(error.message, "error"));
+
+/** The line below what only one person sees. */
+export function onlyYou(onDismiss) {
+  return h("div", { class: "only-you" }, icon("eye"), "Only you can see this · ",
+    h("button", { type: "button", class: "link", testid: "dismiss", onclick: onDismiss }, "Dismiss"));
+}

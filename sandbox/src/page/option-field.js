@@ -1,0 +1,150 @@
+import { checkValue, OPTION } from "./commands.js";
+import { h, icon, nameOf } from "./dom.js";
+import { state } from "./state.js";
+
+const AUTOCOMPLETE_DELAY_MS = 160;
+
+/** The fixed things that an option can be chosen from, or null where anything may be typed. */
+function fixedChoices(option) {
+  if (option.choices?.length) return option.choices;
+  if (option.type === OPTION.BOOLEAN) return [{ name: "true", value: true }, { name: "false", value: false }];
+  const lookup = references();
+  if (option.type === OPTION.USER || option.type === OPTION.MENTIONABLE) return lookup.users;
+  if (option.type === OPTION.CHANNEL) return lookup.channels;
+  return null;
+}
+
+function references() {
+  return {
+    users: [...state.users.values()].map((user) => ({ name: `@${nameOf(user)}`, value: user.id })),
+    channels: [...state.channels.values()].map((channel) => ({ name: `#${channel.name}`, value: channel.id })),
+  };
+}
+
+/**
+ * One option of a command as a labelled field. `host` is the form: `popup` (a Listbox), `complete(name)` for
+ * autocompletion, `focused(field)`, `remove(field)`, `next(field)`.
+ */
+export class OptionField {
+  constructor(option, { host, isMain, raw }) {
+    this.option = option;
+    this.host = host;
+    this.isMain = isMain;
+    this.picked = null;
+    const shared = { id: `option-${option.name}`, testid: `command-option-${option.name}`, autocomplete: "off", spellcheck: isMain ? "true" : "false" };
+    if (option.type === OPTION.ATTACHMENT) this.input = h("input", { ...shared, type: "file", accept: "image/*" });
+    else if (isMain) this.input = h("textarea", { ...shared, rows: 1, placeholder: option.description, maxlength: option.max_length });
+    else this.input = h("input", { ...shared, type: "text", size: 12, placeholder: placeholder(option), inputmode: inputMode(option) });
+    this.list = fixedChoices(option) || option.autocomplete;
+    if (this.list && !isMain) {
+      for (const [name, value] of [["role", "combobox"], ["aria-autocomplete", "list"], ["aria-expanded", "false"], ["aria-controls", host.popup.id]]) this.input.setAttribute(name, value);
+    }
+    this.input.setAttribute("aria-describedby", "command-hint");
+    this.element = h("div", { class: isMain ? "field main" : "field" },
+      h("label", { for: shared.id }, option.name), this.input,
+      !option.required && h("button", { type: "button", class: "field-remove", tabindex: "-1", "aria-label": `Remove ${option.name}`, onclick: () => host.remove(this) }, icon("close")));
+    this.setRaw(raw ?? "");
+    this.input.addEventListener("input", () => this.#typed());
+    this.input.addEventListener("focus", () => this.#focused());
+    this.input.addEventListener("blur", () => this.#blurred());
+  }
+
+  get raw() {
+    if (this.input.type === "file") return this.file ?? "";
+    return this.picked ? this.picked.value : this.input.value;
+  }
+
+  /** Fills in a raw value, shown by its choice's name where there is one. */
+  setRaw(raw) {
+    if (this.input.type === "file") {
+      // A page may not put a file into a file field, but it may name the one that it kept.
+      this.file = raw || undefined;
+      this.element.querySelector("label").textContent = this.file ? `${this.option.name}: ${this.file.name}` : this.option.name;
+      return;
+    }
+    const choice = fixedChoices(this.option)?.find((one) => one.value === raw || String(one.value) === String(raw));
+    this.picked = choice ?? null;
+    this.input.value = choice ? choice.name : String(raw);
+  }
+
+  /** `{ value }`, `{ error }` or `{}`; marks the field. */
+  check() {
+    const outcome = checkValue(this.option, this.raw, references());
+    this.element.classList.toggle("invalid", Boolean(outcome.error));
+    this.input.setAttribute("aria-invalid", String(Boolean(outcome.error)));
+    return outcome;
+  }
+
+  /** Takes over the item of the popup that was chosen for this field. */
+  pick(item) {
+    this.picked = { name: item.label, value: item.value };
+    this.input.value = item.label;
+    this.host.popup.close();
+    this.element.classList.remove("invalid");
+    this.host.changed();
+  }
+
+  #typed() {
+    this.picked = null;
+    if (this.input.type === "file") this.setRaw(this.input.files[0] ?? "");
+    this.element.classList.remove("invalid");
+    this.host.changed();
+    if (this.list) this.offer();
+  }
+
+  #focused() {
+    this.host.focused(this);
+    if (this.list && !this.isMain) this.offer();
+    if (!this.isMain && this.input.type === "text") this.input.select();
+  }
+
+  #blurred() {
+    this.host.popup.close();
+    this.request?.abort();
+    clearTimeout(this.timer);
+    if (this.raw !== "") {
+      const { error } = this.check();
+      if (error) this.host.explain(error, true);
+    }
+  }
+
+  /** Opens the choices that fit what is typed. */
+  offer() {
+    const fixed = fixedChoices(this.option);
+    if (!fixed) return this.#offerFromBot();
+    const typed = this.picked ? "" : this.input.value.trim().toLowerCase();
+    const fits = fixed.filter((choice) => choice.name.toLowerCase().includes(typed));
+    const at = this.picked ? fits.findIndex((choice) => choice.value === this.picked.value) : 0;
+    this.#open(fits, at);
+  }
+
+  #offerFromBot() {
+    clearTimeout(this.timer);
+    this.request?.abort();
+    this.timer = setTimeout(async () => {
+      const request = (this.request = new AbortController());
+      try {
+        const choices = await this.host.complete(this.option.name, request.signal);
+        // Free text stays allowed, so nothing is chosen until the arrows are used.
+        if (document.activeElement === this.input && !request.signal.aborted) this.#open(choices, -1);
+      } catch (error) {
+        if (error.name !== "AbortError") this.host.explain(`${this.option.name}: no suggestions (${error.message})`, true);
+      }
+    }, AUTOCOMPLETE_DELAY_MS);
+  }
+
+  #open(choices, active) {
+    const items = choices.slice(0, 25).map((choice) => ({ label: choice.name, value: choice.value, testid: `choice-${choice.name}` }));
+    this.host.offer(this, items, { active, heading: `${this.option.name} · ${this.option.description}` });
+  }
+}
+
+function placeholder(option) {
+  const { min_value: min, max_value: max } = option;
+  if (min !== undefined && max !== undefined) return `${min} to ${max}`;
+  return { [OPTION.INTEGER]: "whole number", [OPTION.NUMBER]: "number", [OPTION.BOOLEAN]: "true or false" }[option.type] ?? "";
+}
+
+function inputMode(option) {
+  return { [OPTION.INTEGER]: "numeric", [OPTION.NUMBER]: "decimal" }[option.type];
+}

@@ -1,0 +1,61 @@
+import { avatar, channelName, h, icon, nameOf } from "./dom.js";
+import { state } from "./state.js";
+
+const THEMES = ["dark", "light"];
+
+/** The left column: guilds with their channels, and who you are. */
+export function renderSidebar(element, { onUser }) {
+  const people = [...state.users.values()].filter((user) => !user.bot);
+  const me = state.users.get(state.me);
+  const label = (user) => `${nameOf(user)}${user.role ? ` (${user.role})` : ""}`;
+  const switcher = h("select", { testid: "user-switch", "aria-label": "You are", onchange: (event) => onUser(event.target.value) },
+    people.map((user) => h("option", { value: user.id, selected: user.id === state.me }, label(user))));
+  element.replaceChildren(
+    h("div", { class: "brand" }, h("span", { class: "brand-mark", "aria-hidden": "true" }), h("h1", null, "Atelier sandbox")),
+    h("div", { class: "guilds" }, state.guilds.map(guild)),
+    h("label", { class: "you" }, me && avatar(me), h("span", null, h("small", null, "You are"), switcher), icon("chevron")));
+}
+
+function guild(one) {
+  return h("section", { class: "guild" }, h("h2", null, one.name), h("ul", null, one.channels.map(channelItem)));
+}
+
+function channelItem(channel) {
+  const unread = state.unread.get(channel.id) ?? 0;
+  const isCurrent = channel.id === state.channel;
+  const isDirect = channel.type === 1;
+  const name = channelName(channel, state.bot);
+  return h("li", null, h("a", {
+    href: `#${channel.id}`, class: unread ? "channel unread" : "channel", testid: `channel-${name}`, "aria-current": isCurrent && "page",
+  }, h("span", { class: "hash", "aria-hidden": "true" }, isDirect ? "@" : "#"), h("span", { class: "channel-name" }, name),
+  unread > 0 && h("span", { class: "dot", "aria-label": `${unread} unread` })));
+}
+
+/** "online" or "offline" with its dot. */
+export function botStatus() {
+  const word = state.bot.online ? "online" : "offline";
+  return h("span", { class: `status ${word}`, testid: "bot-status" }, h("i", { "aria-hidden": "true" }), word);
+}
+
+/** The line above the messages. */
+export function renderTopbar(element, { onMenu }) {
+  const channel = state.channels.get(state.channel);
+  const hidden = [...state.unread.keys()].some((id) => id !== state.channel);
+  element.replaceChildren(
+    h("button", { type: "button", class: hidden ? "tool menu unread" : "tool menu", "aria-label": "Channels", testid: "menu", onclick: onMenu }, icon("menu")),
+    h("h2", null, h("span", { class: "hash", "aria-hidden": "true" }, channel?.type === 1 ? "@" : "#"), channel && channelName(channel, state.bot)),
+    h("div", { class: "topbar-bot" }, h("span", null, nameOf(state.bot)), botStatus()),
+    themeButton());
+}
+
+function themeButton() {
+  const shown = document.documentElement.dataset.theme ?? (matchMedia("(prefers-color-scheme: light)").matches ? "light" : "dark");
+  const other = THEMES.find((theme) => theme !== shown);
+  const button = h("button", { type: "button", class: "tool", "aria-label": `Use the ${other} theme`, title: `Use the ${other} theme`, testid: "theme",
+    onclick: () => {
+      document.documentElement.dataset.theme = other;
+      localStorage.setItem("atelier.theme", other);
+      button.replaceWith(themeButton());
+    } }, icon(shown === "dark" ? "sun" : "moon"));
+  return button;
+}

@@ -1,0 +1,53 @@
+use super::PageError;
+use axum::{
+    extract::Request,
+    http::{HeaderMap, StatusCode, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use std::net::IpAddr;
+
+/// Lets only this machine's own pages in: a page of another site can resolve its name to 127.0.0.1, but cannot fake these headers.
+pub(crate) async fn require_loopback(request: Request, next: Next) -> Response {
+    match check(request.headers()) {
+        Ok(()) => next.run(request).await,
+        Err(refused) => refused.into_response(),
+    }
+}
+
+/// Whether the host is this machine, and the origin, where there is one, the same page.
+pub(crate) fn check(headers: &HeaderMap) -> Result<(), PageError> {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    let host = text(header::HOST).unwrap_or_default();
+    let is_same_page = text(header::ORIGIN).is_none_or(|origin| origin.strip_prefix("http://") == Some(host));
+    if is_loopback(host) && is_same_page {
+        Ok(())
+    } else {
+        Err(PageError::new(StatusCode::FORBIDDEN, "the sandbox answers only its own page on this machine"))
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    };
+    let name = name.trim_start_matches('[').trim_end_matches(']');
+    name == "localhost" || name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_this_machine_is_loopback() {
+        let check = |host, expected| assert_eq!(is_loopback(host), expected, "{host}");
+        check("127.0.0.1:4000", true);
+        check("localhost", true);
+        check("[::1]:80", true);
+        check("localhost.example.org:4000", false);
+        check("10.0.0.1:4000", false);
+        check("", false);
+    }
+}

@@ -1,0 +1,104 @@
+//! The API of the page, described in `PAGE_API.md`.
+
+pub(crate) mod assets;
+mod components;
+mod guard;
+mod listen;
+mod modals;
+mod options;
+mod read;
+mod run;
+mod speak;
+
+use crate::{
+    error::ApiError,
+    state::State,
+    world::{self, Channel, Id, Person},
+};
+use axum::{
+    Json, Router,
+    http::StatusCode,
+    middleware,
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use serde::Deserialize;
+use serde_json::json;
+use std::sync::Arc;
+
+/// The routes below `/sandbox/api`.
+pub(crate) fn router(state: Arc<State>) -> Router<Arc<State>> {
+    Router::new()
+        .route("/state", get(read::state))
+        .route("/channels/{channel}/messages", get(read::messages))
+        .route("/commands", post(run::command))
+        .route("/autocomplete", post(run::autocomplete))
+        .route("/components", post(components::press))
+        .route("/modals", post(modals::submit))
+        .route("/messages", post(speak::say))
+        .route("/messages/{message}", get(read::message).delete(speak::delete))
+        .route("/events", get(listen::stream))
+        .route("/events/poll", get(listen::poll))
+        .fallback(|| async { PageError::new(StatusCode::NOT_FOUND, "there is no such call") })
+        .layer(middleware::from_fn(guard::require_loopback))
+        .with_state(state)
+}
+
+/// Why a person's request is refused: `{"error": "one sentence"}`.
+#[derive(Debug)]
+pub(crate) struct PageError {
+    status: StatusCode,
+    sentence: String,
+}
+
+/// What a call answers.
+type PageResult = Result<Json<serde_json::Value>, PageError>;
+
+impl PageError {
+    pub(crate) fn new(status: StatusCode, sentence: impl Into<String>) -> Self {
+        Self { status, sentence: sentence.into() }
+    }
+
+    fn bad(sentence: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, sentence)
+    }
+}
+
+impl IntoResponse for PageError {
+    fn into_response(self) -> Response {
+        (self.status, Json(json!({ "error": self.sentence }))).into_response()
+    }
+}
+
+impl From<ApiError> for PageError {
+    fn from(error: ApiError) -> Self {
+        Self::new(error.status, error.body()["message"].as_str().unwrap_or_default())
+    }
+}
+
+impl From<sqlx::Error> for PageError {
+    fn from(error: sqlx::Error) -> Self {
+        ApiError::from(error).into()
+    }
+}
+
+/// An id in a body: Discord writes them as strings.
+#[derive(Clone, Copy, Debug)]
+struct IdText(Id);
+
+impl<'de> Deserialize<'de> for IdText {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map(Self).map_err(|_| serde::de::Error::custom(format!("{text:?} is not an id")))
+    }
+}
+
+fn person(id: IdText) -> Result<&'static Person, PageError> {
+    world::person(id.0).ok_or_else(|| PageError::new(StatusCode::NOT_FOUND, format!("there is no person {}", id.0)))
+}
+
+/// A channel that this person sees.
+fn channel(id: IdText, person: &Person) -> Result<Channel, PageError> {
+    let visible = world::channel(id.0).filter(|channel| channel.is_open_to(person.id));
+    visible.ok_or_else(|| PageError::new(StatusCode::NOT_FOUND, format!("there is no channel {}", id.0)))
+}

@@ -1,0 +1,180 @@
+//! What a person typed, checked against the command's options and put into the shape that a bot receives.
+
+use super::PageError;
+use crate::{
+    message::{ATTACHMENT_SIZE_LIMIT, Upload},
+    validate::items,
+    world::{self, Guild, Id, Person},
+};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+const SUB_COMMAND: u64 = 1;
+const SUB_COMMAND_GROUP: u64 = 2;
+const STRING: u64 = 3;
+const INTEGER: u64 = 4;
+const BOOLEAN: u64 = 5;
+const USER: u64 = 6;
+const CHANNEL: u64 = 7;
+const NUMBER: u64 = 10;
+const ATTACHMENT: u64 = 11;
+
+/// One option as the page sends it: a value, or the options of a sub-command.
+#[derive(Debug, Deserialize)]
+pub(super) struct Given {
+    name: String,
+    #[serde(default)]
+    value: Value,
+    #[serde(default)]
+    options: Vec<Given>,
+}
+
+/// Objects behind the ids in options, and files still to be stored.
+#[derive(Default)]
+pub(super) struct Resolved {
+    objects: Map<String, Value>,
+    uploads: Vec<(String, Upload)>,
+}
+
+impl Resolved {
+    /// The objects, and the uploads by the placeholder that stands in their option.
+    pub(super) fn into_parts(self) -> (Value, Vec<(String, Upload)>) {
+        (Value::Object(self.objects), self.uploads)
+    }
+
+    fn add(&mut self, kind: &str, id: &str, object: Value) {
+        let objects = self.objects.entry(kind).or_insert_with(|| json!({}));
+        objects[id] = object;
+    }
+}
+
+/// Checks options against their definitions. With `focused` the person is still typing: nothing has to be complete.
+pub(super) fn fill(defined: &[Value], given: Vec<Given>, focused: Option<&str>, resolved: &mut Resolved) -> Result<Vec<Value>, PageError> {
+    let mut filled: Vec<Value> = Vec::new();
+    for given in given {
+        let name = given.name.clone();
+        let Some(definition) = defined.iter().find(|definition| definition["name"] == name.as_str()) else {
+            return Err(PageError::bad(format!("there is no option `{name}`")));
+        };
+        if filled.iter().any(|option| option["name"] == name.as_str()) {
+            return Err(PageError::bad(format!("option `{name}` is given twice")));
+        }
+        let kind = definition["type"].as_u64().unwrap_or(STRING);
+        let mut option = json!({ "name": name, "type": kind });
+        if matches!(kind, SUB_COMMAND | SUB_COMMAND_GROUP) {
+            option["options"] = json!(fill(items(&definition["options"]), given.options, focused, resolved)?);
+        } else if focused == Some(name.as_str()) {
+            // What is being typed is sent as it stands, always as text.
+            option["value"] = json!(given.value.as_str().map_or_else(|| given.value.to_string(), str::to_owned));
+            option["focused"] = json!(true);
+        } else {
+            match check(definition, kind, given.value, resolved) {
+                Ok(value) => option["value"] = value,
+                Err(_) if focused.is_some() => continue,
+                Err(error) => return Err(error),
+            }
+        }
+        filled.push(option);
+    }
+    let missing = defined
+        .iter()
+        .find(|definition| definition["required"] == true && !filled.iter().any(|option| option["name"] == definition["name"]));
+    let needs_sub_command = defined.iter().any(|definition| matches!(definition["type"].as_u64(), Some(SUB_COMMAND | SUB_COMMAND_GROUP)));
+    match missing {
+        _ if focused.is_some() => Ok(filled),
+        Some(missing) => Err(PageError::bad(format!("option `{}` is required", missing["name"].as_str().unwrap_or_default()))),
+        None if needs_sub_command && filled.len() != 1 => Err(PageError::bad("choose one of the command's sub-commands")),
+        None => Ok(filled),
+    }
+}
+
+fn check(definition: &Value, kind: u64, value: Value, resolved: &mut Resolved) -> Result<Value, PageError> {
+    let name = definition["name"].as_str().unwrap_or_default();
+    let wrong = |what: &str| PageError::bad(format!("option `{name}` must be {what}"));
+    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let value = match kind {
+        STRING => json!(text),
+        INTEGER => json!(text.parse::<i64>().map_err(|_| wrong("a whole number"))?),
+        NUMBER => json!(text.parse::<f64>().ok().filter(|number| number.is_finite()).ok_or_else(|| wrong("a number"))?),
+        BOOLEAN => json!(text.parse::<bool>().map_err(|_| wrong("true or false"))?),
+        USER => {
+            let user = text.parse::<Id>().ok().and_then(world::user).ok_or_else(|| wrong("somebody who is here"))?;
+            resolved.add("users", &text, user);
+            json!(text)
+        }
+        CHANNEL => {
+            let channel = text.parse::<Id>().ok().and_then(world::channel).ok_or_else(|| wrong("a channel"))?;
+            let mut object = channel.object(None);
+            object["permissions"] = json!(channel.app_permissions().to_string());
+            resolved.add("channels", &text, object);
+            json!(text)
+        }
+        ATTACHMENT => json!(upload(&value, resolved).ok_or_else(|| wrong("a file of at most 10 MiB"))?),
+        _ => return Err(PageError::bad(format!("option `{name}` has a kind that the sandbox does not have"))),
+    };
+    check_limits(definition, kind, &value).map_err(|what| wrong(&what))?;
+    Ok(value)
+}
+
+fn check_limits(definition: &Value, kind: u64, value: &Value) -> Result<(), String> {
+    let choices = items(&definition["choices"]);
+    if !choices.is_empty() && !choices.iter().any(|choice| same(&choice["value"], value)) {
+        return Err("one of its choices".to_owned());
+    }
+    let size = match kind {
+        STRING => value.as_str().map(|text| text.chars().count() as f64),
+        _ => value.as_f64(),
+    };
+    let (least, most, unit) = match kind {
+        STRING => ("min_length", "max_length", " characters long"),
+        _ => ("min_value", "max_value", ""),
+    };
+    let Some(size) = size else { return Ok(()) };
+    if let Some(least) = definition[least].as_f64().filter(|least| size < *least) {
+        return Err(format!("at least {least}{unit}"));
+    }
+    let most = definition[most].as_f64().or((kind == STRING).then_some(6000.0));
+    most.filter(|most| size > *most).map_or(Ok(()), |most| Err(format!("at most {most}{unit}")))
+}
+
+fn same(choice: &Value, value: &Value) -> bool {
+    choice == value || choice.as_f64().is_some_and(|number| value.as_f64() == Some(number))
+}
+
+/// Takes `{"filename", "content_type", "data": BASE64}` and returns a placeholder for the id it will have.
+fn upload(value: &Value, resolved: &mut Resolved) -> Option<String> {
+    let bytes = STANDARD.decode(value["data"].as_str()?).ok()?;
+    if bytes.len() > ATTACHMENT_SIZE_LIMIT {
+        return None;
+    }
+    let placeholder = format!("upload {}", resolved.uploads.len());
+    let content_type = value["content_type"].as_str().map(str::to_owned);
+    let filename = value["filename"].as_str()?.to_owned();
+    resolved.uploads.push((placeholder.clone(), Upload { placeholder: placeholder.clone(), filename, content_type, bytes: bytes.into() }));
+    resolved.objects.entry("attachments").or_insert_with(|| json!({}));
+    Some(placeholder)
+}
+
+/// Puts an id where its placeholder stood.
+pub(super) fn replace_value(options: &mut [Value], placeholder: &str, id: &str) {
+    for option in options {
+        if option["value"] == placeholder && option["type"] == ATTACHMENT {
+            option["value"] = json!(id);
+        }
+        if let Some(inner) = option.get_mut("options").and_then(Value::as_array_mut) {
+            replace_value(inner, placeholder, id);
+        }
+    }
+}
+
+/// A member as Discord resolves it: without the user beside it.
+pub(super) fn partial_member(person: &Person, guild: &Guild) -> Value {
+    let mut member = person.member(guild);
+    if let Some(member) = member.as_object_mut() {
+        for field in ["user", "deaf", "mute"] {
+            member.remove(field);
+        }
+    }
+    member
+}

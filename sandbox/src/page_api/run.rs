@@ -1,0 +1,165 @@
+use super::{
+    IdText, PageError, PageResult, channel,
+    options::{self, Given, Resolved},
+    person,
+};
+use crate::{
+    interact::{self, ANSWER_WITHIN_MS, AUTOCOMPLETE, COMMAND, NewInteraction},
+    message::{save_upload, show},
+    state::State,
+    store,
+    validate::items,
+    world::{Channel, Id, Person},
+};
+use axum::{Json, extract::State as Shared, http::StatusCode};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use sqlx::Connection;
+use std::sync::Arc;
+
+#[derive(Deserialize)]
+pub(super) struct Use {
+    user: IdText,
+    channel: IdText,
+    command: IdText,
+    #[serde(default)]
+    options: Vec<Given>,
+    /// The message or person that a context menu was opened on.
+    target: Option<IdText>,
+    /// The option that is being typed, for autocomplete.
+    focused: Option<String>,
+}
+
+/// A use whose command, person and place are known to fit together.
+struct Checked {
+    person: &'static Person,
+    channel: Channel,
+    command: Value,
+}
+
+/// `POST /commands`.
+pub(super) async fn command(Shared(state): Shared<Arc<State>>, Json(used): Json<Use>) -> PageResult {
+    let checked = check(&state, &used).await?;
+    let mut resolved = Resolved::default();
+    let options = options::fill(items(&checked.command["options"]), used.options, None, &mut resolved)?;
+    let resolved = store_uploads(&state, checked.channel, resolved).await?;
+    let mut data = data(&checked.command, options, resolved);
+    if let Some(target) = used.target {
+        aim(&state, &checked, target.0, &mut data).await?;
+    }
+    let started = interact::start(&state, new(&checked, COMMAND, data)).await?;
+    Ok(Json(json!({ "interaction": started.id.to_string() })))
+}
+
+/// `POST /autocomplete`.
+pub(super) async fn autocomplete(Shared(state): Shared<Arc<State>>, Json(used): Json<Use>) -> PageResult {
+    let checked = check(&state, &used).await?;
+    let focused = used.focused.as_deref().ok_or_else(|| PageError::bad("`focused` names no option"))?;
+    let mut resolved = Resolved::default();
+    let options = options::fill(items(&checked.command["options"]), used.options, Some(focused), &mut resolved)?;
+    let question = new(&checked, AUTOCOMPLETE, data(&checked.command, options, json!({})));
+    let silent = || PageError::new(StatusCode::REQUEST_TIMEOUT, "the application did not respond");
+    let suggestions = interact::start(&state, question).await?.suggestions.ok_or_else(silent)?;
+    let deadline_ms = state.clock.now_ms() + ANSWER_WITHIN_MS;
+    tokio::select! {
+        choices = suggestions => Ok(Json(json!({ "choices": choices.map_err(|_| silent())? }))),
+        () = state.clock.sleep_until(deadline_ms) => Err(silent()),
+        () = state.shutdown.cancelled() => Err(silent()),
+    }
+}
+
+fn new(checked: &Checked, kind: i64, data: Value) -> NewInteraction {
+    let name = checked.command["name"].as_str().map(str::to_owned);
+    NewInteraction { kind, name, user: checked.person, channel: checked.channel, data, source: None }
+}
+
+async fn check(state: &State, used: &Use) -> Result<Checked, PageError> {
+    let person = person(used.user)?;
+    let channel = channel(used.channel, person)?;
+    let command = store::commands::get(&mut *state.store.connect().await?, used.command.0).await?;
+    let command = command.ok_or_else(|| PageError::new(StatusCode::NOT_FOUND, "there is no such command"))?;
+    let required: u64 = command["default_member_permissions"].as_str().and_then(|bits| bits.parse().ok()).unwrap_or(0);
+    match channel.guild() {
+        Some(guild) => {
+            if command["guild_id"].as_str().is_some_and(|id| id != guild.id.to_string()) {
+                return Err(PageError::bad("this command belongs to another guild"));
+            }
+            if !person.may(required) {
+                return Err(PageError::new(StatusCode::FORBIDDEN, "you are not allowed to use this command"));
+            }
+        }
+        None => {
+            let contexts = items(&command["contexts"]);
+            let is_for_dm = command["guild_id"].is_null() && command["dm_permission"] != false;
+            if !is_for_dm || !(contexts.is_empty() || contexts.iter().any(|context| *context == 1)) {
+                return Err(PageError::bad("this command cannot be used in direct messages"));
+            }
+        }
+    }
+    Ok(Checked { person, channel, command })
+}
+
+/// Uploads become attachments that the bot can fetch.
+async fn store_uploads(state: &State, channel: Channel, resolved: Resolved) -> Result<Value, PageError> {
+    let (mut objects, uploads) = resolved.into_parts();
+    if uploads.is_empty() {
+        return Ok(objects);
+    }
+    let mut db = state.store.connect().await?;
+    let mut tx = db.begin().await?;
+    for (value, upload) in uploads {
+        let attachment = save_upload(&mut tx, state, channel.id(), None, upload).await?;
+        let mut shown = state.signer().attachment(channel.id(), &attachment);
+        shown["ephemeral"] = json!(true);
+        // The option was given a placeholder before the file had an id.
+        objects["attachments"][value] = shown;
+    }
+    tx.commit().await?;
+    Ok(objects)
+}
+
+fn data(command: &Value, mut options: Vec<Value>, mut resolved: Value) -> Value {
+    if let Some(attachments) = resolved.get_mut("attachments").and_then(Value::as_object_mut) {
+        let named: Vec<(String, Value)> = std::mem::take(attachments).into_iter().collect();
+        for (placeholder, attachment) in named {
+            let id = attachment["id"].as_str().unwrap_or_default().to_owned();
+            options::replace_value(&mut options, &placeholder, &id);
+            attachments.insert(id, attachment);
+        }
+    }
+    let mut data = json!({ "id": command["id"], "name": command["name"], "type": command["type"] });
+    if !options.is_empty() {
+        data["options"] = json!(options);
+    }
+    if resolved.as_object().is_some_and(|resolved| !resolved.is_empty()) {
+        data["resolved"] = resolved;
+    }
+    if let Some(guild_id) = command.get("guild_id") {
+        data["guild_id"] = guild_id.clone();
+    }
+    data
+}
+
+/// Adds the target of a context menu.
+async fn aim(state: &State, checked: &Checked, target: Id, data: &mut Value) -> Result<(), PageError> {
+    let key = target.to_string();
+    let missing = || PageError::new(StatusCode::NOT_FOUND, "the target is gone");
+    data["target_id"] = json!(key);
+    match checked.command["type"].as_i64() {
+        Some(2) => {
+            let person = crate::world::person(target).ok_or_else(missing)?;
+            data["resolved"]["users"][&key] = person.user();
+            if let Some(guild) = checked.channel.guild() {
+                data["resolved"]["members"][&key] = options::partial_member(person, guild);
+            }
+        }
+        Some(3) => {
+            let found = store::messages::get(&mut *state.store.connect().await?, target).await?;
+            let is_visible = |audience: Option<Id>| audience.is_none_or(|audience| audience == checked.person.id);
+            let found = found.filter(|found| found.channel_id == checked.channel.id() && is_visible(found.audience));
+            data["resolved"]["messages"][&key] = show(state, &found.ok_or_else(missing)?);
+        }
+        _ => return Err(PageError::bad("this command takes no target")),
+    }
+    Ok(())
+}

@@ -1,0 +1,155 @@
+use super::{Answer, incoming::Incoming, nothing, ok, parse};
+use crate::{
+    error::{ApiError, FormErrors},
+    state::State,
+    store::{self, commands::StoredCommand},
+    validate,
+    world::{APPLICATION, Id},
+};
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+use sqlx::{Connection, SqliteConnection};
+use std::collections::HashSet;
+
+/// Discord's limit on commands of each kind: slash, user, message.
+const N_COMMANDS: [(i64, usize); 3] = [(1, 100), (2, 15), (3, 15)];
+
+/// `/applications/{id}/commands…` and `/applications/{id}/guilds/{id}/commands…`; guild 0 is global.
+pub(super) async fn commands(state: &State, method: &str, guild_id: Id, rest: &[&str], incoming: Incoming) -> Answer {
+    let mut db = state.store.connect().await?;
+    let mut tx = db.begin().await?;
+    let answer = match (method, rest) {
+        ("GET", []) => ok(json!(store::commands::of_guild(&mut tx, guild_id).await?)),
+        ("GET", [id]) => ok(existing(&mut tx, guild_id, parse(id)?).await?),
+        ("PUT", []) => replace_all(&mut tx, state, guild_id, &incoming.body).await,
+        ("POST", []) => {
+            check(&[("", &incoming.body)])?;
+            let is_new = id_of_named(&mut tx, guild_id, &incoming.body).await?.is_none();
+            let saved = save(&mut tx, state, guild_id, &incoming.body).await?;
+            check_count(&mut tx, guild_id).await?;
+            Ok((if is_new { StatusCode::CREATED } else { StatusCode::OK }, saved))
+        }
+        ("PATCH", [id]) => edit(&mut tx, state, guild_id, parse(id)?, &incoming.body).await,
+        ("DELETE", [id]) => match store::commands::delete(&mut tx, guild_id, parse(id)?).await? {
+            true => nothing(),
+            false => Err(ApiError::unknown_command()),
+        },
+        _ => Err(ApiError::not_found()),
+    }?;
+    let all = if method == "GET" { None } else { Some(store::commands::all(&mut tx).await?) };
+    tx.commit().await?;
+    if let Some(all) = all {
+        state.events.push("commands", None, json!(all));
+    }
+    Ok(answer)
+}
+
+async fn existing(db: &mut SqliteConnection, guild_id: Id, id: Id) -> Result<Value, ApiError> {
+    let command = store::commands::get(db, id).await?.ok_or_else(ApiError::unknown_command)?;
+    let is_here = command["guild_id"].as_str().and_then(|id| id.parse().ok()).unwrap_or(0) == guild_id;
+    if is_here { Ok(command) } else { Err(ApiError::unknown_command()) }
+}
+
+async fn replace_all(db: &mut SqliteConnection, state: &State, guild_id: Id, body: &Value) -> Answer {
+    let Some(wanted) = body.as_array() else {
+        let mut errors = FormErrors::default();
+        errors.add("", "LIST_TYPE_CONVERT", "Only iterables may be used in a ListType");
+        errors.finish()?;
+        return Err(ApiError::not_json());
+    };
+    let paths: Vec<String> = (0..wanted.len()).map(|n| n.to_string()).collect();
+    check(&paths.iter().map(String::as_str).zip(wanted).collect::<Vec<_>>())?;
+    let mut names = HashSet::new();
+    for (path, command) in paths.iter().zip(wanted) {
+        if !names.insert((kind(command), command["name"].as_str())) {
+            let mut errors = FormErrors::default();
+            errors.add(&format!("{path}.name"), "APPLICATION_COMMANDS_DUPLICATE_NAME", "Command names must be unique");
+            errors.finish()?;
+        }
+    }
+    // Commands that keep their name keep their id, as on Discord.
+    let mut kept = Vec::new();
+    for command in wanted {
+        kept.extend(id_of_named(db, guild_id, command).await?);
+    }
+    store::commands::retain(db, guild_id, &kept).await?;
+    let mut saved = Vec::new();
+    for command in wanted {
+        saved.push(save(db, state, guild_id, command).await?);
+    }
+    check_count(db, guild_id).await?;
+    ok(json!(saved))
+}
+
+async fn edit(db: &mut SqliteConnection, state: &State, guild_id: Id, id: Id, changes: &Value) -> Answer {
+    let mut command = existing(db, guild_id, id).await?;
+    if let (Some(command), Some(changes)) = (command.as_object_mut(), changes.as_object()) {
+        command.extend(changes.clone());
+    }
+    check(&[("", &command)])?;
+    if id_of_named(db, guild_id, &command).await?.is_some_and(|other| other != id) {
+        let mut errors = FormErrors::default();
+        errors.add("name", "APPLICATION_COMMANDS_DUPLICATE_NAME", "Command names must be unique");
+        errors.finish()?;
+    }
+    command["version"] = json!(store::next_id(db, state.clock.now_ms()).await?.to_string());
+    store_body(db, guild_id, id, command).await.and_then(ok)
+}
+
+fn check(commands: &[(&str, &Value)]) -> Result<(), ApiError> {
+    let mut errors = FormErrors::default();
+    for (path, command) in commands {
+        validate::command(&mut errors, path, command);
+    }
+    errors.finish()
+}
+
+async fn check_count(db: &mut SqliteConnection, guild_id: Id) -> Result<(), ApiError> {
+    let all = store::commands::of_guild(db, guild_id).await?;
+    for (counted, limit) in N_COMMANDS {
+        if all.iter().filter(|command| kind(command) == counted).count() > limit {
+            let message = format!("Maximum number of application commands reached ({limit}).");
+            return Err(ApiError::new(StatusCode::BAD_REQUEST, 30032, message));
+        }
+    }
+    Ok(())
+}
+
+fn kind(command: &Value) -> i64 {
+    command["type"].as_i64().unwrap_or(1)
+}
+
+async fn id_of_named(db: &mut SqliteConnection, guild_id: Id, command: &Value) -> Result<Option<Id>, ApiError> {
+    Ok(store::commands::named(db, guild_id, kind(command), command["name"].as_str().unwrap_or_default()).await?)
+}
+
+/// Creates a command, or overwrites the one of the same name and kind.
+async fn save(db: &mut SqliteConnection, state: &State, guild_id: Id, command: &Value) -> Result<Value, ApiError> {
+    let known = id_of_named(db, guild_id, command).await?;
+    let id = match known {
+        Some(id) => id,
+        None => store::next_id(db, state.clock.now_ms()).await?,
+    };
+    let mut body = json!({
+        "id": id.to_string(), "application_id": APPLICATION.to_string(),
+        "version": store::next_id(db, state.clock.now_ms()).await?.to_string(), "type": 1, "description": "",
+        "default_member_permissions": null, "dm_permission": true, "nsfw": false, "contexts": null, "integration_types": [0],
+        "name_localizations": null, "description_localizations": null, "options": [],
+    });
+    if guild_id != 0 {
+        body["guild_id"] = json!(guild_id.to_string());
+    }
+    if let (Some(body), Some(command)) = (body.as_object_mut(), command.as_object()) {
+        for (field, value) in command.iter().filter(|(field, value)| !value.is_null() && *field != "id") {
+            body.insert(field.clone(), value.clone());
+        }
+    }
+    store_body(db, guild_id, id, body).await
+}
+
+async fn store_body(db: &mut SqliteConnection, guild_id: Id, id: Id, body: Value) -> Result<Value, ApiError> {
+    let name = body["name"].as_str().unwrap_or_default().to_owned();
+    let stored = StoredCommand { id, guild_id, kind: kind(&body), name, body };
+    store::commands::save(db, &stored).await?;
+    Ok(stored.body)
+}

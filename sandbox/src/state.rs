@@ -1,0 +1,77 @@
+use crate::{
+    clock::Clock,
+    events::EventLog,
+    files::{FileStore, Signer},
+    gateway::Hub,
+    rest::rate_limit::RateLimits,
+    store::Store,
+    world::Id,
+};
+use serde_json::{Value, json};
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+};
+use tokio::sync::oneshot;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// Everything that the parts of a running stand-in share.
+pub(crate) struct State {
+    /// `http://127.0.0.1:PORT`.
+    pub(crate) url: String,
+    pub(crate) token: String,
+    pub(crate) clock: Clock,
+    pub(crate) store: Store,
+    pub(crate) files: FileStore,
+    pub(crate) hub: Hub,
+    pub(crate) events: EventLog,
+    pub(crate) rate_limits: RateLimits,
+    /// People whose autocomplete waits for the bot, by interaction.
+    pub(crate) suggestions: Suggestions,
+    /// Without a directory, old messages are forgotten.
+    pub(crate) is_in_memory: bool,
+    pub(crate) shutdown: CancellationToken,
+    pub(crate) tasks: TaskTracker,
+}
+
+impl State {
+    pub(crate) fn signer(&self) -> Signer<'_> {
+        Signer::new(&self.url, &self.store, &self.clock)
+    }
+
+    /// The address of the gateway.
+    pub(crate) fn gateway_url(&self) -> String {
+        self.url.replacen("http", "ws", 1)
+    }
+
+    /// Tells people whether a bot is there, after a connection came or went.
+    pub(crate) fn announce_bot(&self) {
+        self.events.push("bot", None, json!({ "online": self.hub.is_online() }));
+    }
+}
+
+/// Where the answers to autocomplete questions go.
+#[derive(Default)]
+pub(crate) struct Suggestions {
+    waiting: Mutex<HashMap<Id, oneshot::Sender<Value>>>,
+}
+
+impl Suggestions {
+    /// Starts to wait for the answer to an interaction.
+    pub(crate) fn expect(&self, interaction: Id) -> oneshot::Receiver<Value> {
+        let (sender, receiver) = oneshot::channel();
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        // A person who went away no longer waits.
+        waiting.retain(|_, sender| !sender.is_closed());
+        waiting.insert(interaction, sender);
+        receiver
+    }
+
+    pub(crate) fn answer(&self, interaction: Id, choices: Value) {
+        let sender = self.waiting.lock().unwrap_or_else(PoisonError::into_inner).remove(&interaction);
+        if let Some(sender) = sender {
+            // Nobody listens when the person stopped waiting.
+            let _ = sender.send(choices);
+        }
+    }
+}

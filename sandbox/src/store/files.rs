@@ -1,0 +1,43 @@
+use crate::world::Id;
+use sqlx::{Row, SqliteConnection};
+
+/// What is known of an uploaded file; its bytes are in the file store under the same id.
+pub(crate) struct StoredFile {
+    pub(crate) id: Id,
+    pub(crate) channel_id: Id,
+    pub(crate) message_id: Option<Id>,
+    pub(crate) filename: String,
+    pub(crate) content_type: String,
+}
+
+pub(crate) async fn insert(db: &mut SqliteConnection, file: &StoredFile) -> Result<(), sqlx::Error> {
+    sqlx::query("INSERT INTO files (id, channel_id, message_id, filename, content_type) VALUES (?, ?, ?, ?, ?)")
+        .bind(file.id)
+        .bind(file.channel_id)
+        .bind(file.message_id)
+        .bind(&file.filename)
+        .bind(&file.content_type)
+        .execute(db)
+        .await
+        .map(drop)
+}
+
+/// The content type of a file with exactly this address.
+pub(crate) async fn content_type(db: &mut SqliteConnection, channel_id: Id, id: Id, filename: &str) -> Result<Option<String>, sqlx::Error> {
+    sqlx::query_scalar("SELECT content_type FROM files WHERE id = ? AND channel_id = ? AND filename = ?")
+        .bind(id)
+        .bind(channel_id)
+        .bind(filename)
+        .fetch_optional(db)
+        .await
+}
+
+/// Forgets the message's files that are not in `kept` and returns their ids, so that their bytes can go too.
+pub(crate) async fn retain(db: &mut SqliteConnection, message_id: Id, kept: &[Id]) -> Result<Vec<Id>, sqlx::Error> {
+    let rows = sqlx::query("DELETE FROM files WHERE message_id = ? AND id NOT IN (SELECT value FROM json_each(?)) RETURNING id")
+        .bind(message_id)
+        .bind(serde_json::json!(kept).to_string())
+        .fetch_all(db)
+        .await?;
+    rows.iter().map(|row| row.try_get(0)).collect()
+}

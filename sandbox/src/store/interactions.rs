@@ -1,0 +1,90 @@
+use super::json_column;
+use crate::world::Id;
+use serde_json::Value;
+use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
+
+/// One use of a command, a component or a form.
+#[derive(Clone, Debug)]
+pub(crate) struct StoredInteraction {
+    pub(crate) id: Id,
+    pub(crate) token: String,
+    /// Discord's interaction type: 2 command, 3 component, 4 autocomplete, 5 form.
+    pub(crate) kind: i64,
+    /// The command's name.
+    pub(crate) name: Option<String>,
+    pub(crate) user_id: Id,
+    pub(crate) channel_id: Id,
+    pub(crate) created_ms: i64,
+    /// The callback type of the first answer.
+    pub(crate) answer: Option<i64>,
+    pub(crate) original_id: Option<Id>,
+    pub(crate) source_id: Option<Id>,
+    pub(crate) modal: Option<Value>,
+}
+
+fn read(row: &SqliteRow) -> Result<StoredInteraction, sqlx::Error> {
+    Ok(StoredInteraction {
+        id: row.try_get("id")?,
+        token: row.try_get("token")?,
+        kind: row.try_get("kind")?,
+        name: row.try_get("name")?,
+        user_id: row.try_get("user_id")?,
+        channel_id: row.try_get("channel_id")?,
+        created_ms: row.try_get("created_ms")?,
+        answer: row.try_get("answer")?,
+        original_id: row.try_get("original_id")?,
+        source_id: row.try_get("source_id")?,
+        modal: if row.try_get::<Option<String>, _>("modal")?.is_some() { Some(json_column(row, "modal")?) } else { None },
+    })
+}
+
+pub(crate) async fn insert(db: &mut SqliteConnection, interaction: &StoredInteraction) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO interactions (id, token, kind, name, user_id, channel_id, created_ms, source_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+    )
+    .bind(interaction.id)
+    .bind(&interaction.token)
+    .bind(interaction.kind)
+    .bind(&interaction.name)
+    .bind(interaction.user_id)
+    .bind(interaction.channel_id)
+    .bind(interaction.created_ms)
+    .bind(interaction.source_id)
+    .execute(db)
+    .await
+    .map(drop)
+}
+
+pub(crate) async fn by_token(db: &mut SqliteConnection, token: &str) -> Result<Option<StoredInteraction>, sqlx::Error> {
+    let row = sqlx::query("SELECT * FROM interactions WHERE token = ?").bind(token).fetch_optional(db).await?;
+    row.as_ref().map(read).transpose()
+}
+
+pub(crate) async fn get(db: &mut SqliteConnection, id: Id) -> Result<Option<StoredInteraction>, sqlx::Error> {
+    let row = sqlx::query("SELECT * FROM interactions WHERE id = ?").bind(id).fetch_optional(db).await?;
+    row.as_ref().map(read).transpose()
+}
+
+/// Records the first answer.
+pub(crate) async fn answer(db: &mut SqliteConnection, interaction: &StoredInteraction) -> Result<(), sqlx::Error> {
+    sqlx::query("UPDATE interactions SET answer = ?, original_id = ?, modal = ? WHERE id = ?")
+        .bind(interaction.answer)
+        .bind(interaction.original_id)
+        .bind(interaction.modal.as_ref().map(Value::to_string))
+        .bind(interaction.id)
+        .execute(db)
+        .await
+        .map(drop)
+}
+
+/// Whether the interaction still waits for its first answer.
+pub(crate) async fn is_unanswered(db: &mut SqliteConnection, id: Id) -> Result<bool, sqlx::Error> {
+    let found: Option<i64> =
+        sqlx::query_scalar("SELECT 1 FROM interactions WHERE id = ? AND answer IS NULL").bind(id).fetch_optional(db).await?;
+    Ok(found.is_some())
+}
+
+/// Forgets interactions that began before `before_ms`: their tokens have long been dead.
+pub(crate) async fn forget(db: &mut SqliteConnection, before_ms: i64) -> Result<(), sqlx::Error> {
+    sqlx::query("DELETE FROM interactions WHERE created_ms < ?").bind(before_ms).execute(db).await.map(drop)
+}

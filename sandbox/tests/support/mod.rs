@@ -1,0 +1,215 @@
+//! A bot made of nothing but HTTP and a WebSocket, so that the tests see every byte that a library would.
+#![allow(dead_code, reason = "each test file uses its own part")]
+
+use futures::{SinkExt, StreamExt};
+use reqwest::{
+    Client, Method, Response,
+    multipart::{Form, Part},
+};
+use sandbox::{Clock, ManualClock, Sandbox, SandboxConfig};
+use serde_json::{Value, json};
+use std::{path::Path, time::Duration};
+use tokio::net::TcpStream;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async, tungstenite::Message};
+
+pub const TOKEN: &str = "sandbox.token";
+pub const APP: &str = "1000000000000000001";
+pub const GENERAL: &str = "1000000000000000110";
+pub const SOON: Duration = Duration::from_secs(20);
+
+pub fn config(data_dir: Option<&Path>) -> SandboxConfig {
+    SandboxConfig { listen: ([127, 0, 0, 1], 0).into(), data_dir: data_dir.map(Path::to_owned), token: TOKEN.to_owned() }
+}
+
+pub async fn start() -> Sandbox {
+    Sandbox::start(config(None)).await.expect("a sandbox in memory starts")
+}
+
+pub async fn start_with(clock: &ManualClock) -> Sandbox {
+    Sandbox::start_with_clock(config(None), Clock::Manual(clock.clone())).await.expect("a sandbox in memory starts")
+}
+
+/// A picture of 3 by 2 pixels.
+pub fn png() -> Vec<u8> {
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    image::DynamicImage::new_rgb8(3, 2).write_to(&mut bytes, image::ImageFormat::Png).expect("a small picture encodes");
+    bytes.into_inner()
+}
+
+/// The REST side of the bot.
+#[derive(Clone)]
+pub struct Rest {
+    pub client: Client,
+    pub base: String,
+    pub token: String,
+}
+
+pub struct Reply {
+    pub status: u16,
+    pub body: Value,
+    pub headers: reqwest::header::HeaderMap,
+}
+
+impl Rest {
+    pub fn new(sandbox: &Sandbox) -> Self {
+        let client = Client::builder().no_proxy().build().expect("a plain client builds");
+        Self { client, base: format!("{}/api/v10", sandbox.url()), token: format!("Bot {TOKEN}") }
+    }
+
+    pub async fn call(&self, method: Method, path: &str, body: Value) -> Reply {
+        let mut request = self.client.request(method, format!("{}{path}", self.base)).header("authorization", &self.token);
+        if !body.is_null() {
+            request = request.json(&body);
+        }
+        reply(request.send().await.expect("the sandbox answers")).await
+    }
+
+    pub async fn get(&self, path: &str) -> Reply {
+        self.call(Method::GET, path, Value::Null).await
+    }
+
+    pub async fn post(&self, path: &str, body: Value) -> Reply {
+        self.call(Method::POST, path, body).await
+    }
+
+    pub async fn patch(&self, path: &str, body: Value) -> Reply {
+        self.call(Method::PATCH, path, body).await
+    }
+
+    pub async fn delete(&self, path: &str) -> Reply {
+        self.call(Method::DELETE, path, Value::Null).await
+    }
+
+    /// Sends files first and the JSON last, as serenity does.
+    pub async fn upload(&self, method: Method, path: &str, body: Value, files: &[(&str, Vec<u8>)]) -> Reply {
+        let mut form = Form::new();
+        for (n, (name, bytes)) in files.iter().enumerate() {
+            form = form.part(format!("files[{n}]"), Part::bytes(bytes.clone()).file_name((*name).to_owned()));
+        }
+        form = form.text("payload_json", body.to_string());
+        let request = self.client.request(method, format!("{}{path}", self.base)).header("authorization", &self.token);
+        reply(request.multipart(form).send().await.expect("the sandbox answers")).await
+    }
+
+    /// Registers commands and expects them to be accepted.
+    pub async fn register(&self, commands: Value) -> Value {
+        let reply = self.call(Method::PUT, &format!("/applications/{APP}/commands"), commands).await;
+        assert_eq!(reply.status, 200, "{}", reply.body);
+        reply.body
+    }
+
+    /// Answers an interaction.
+    pub async fn answer(&self, interaction: &Value, body: Value) -> Reply {
+        self.post(&callback(interaction), body).await
+    }
+
+    /// Defers an interaction and expects that to work.
+    pub async fn defer(&self, interaction: &Value) {
+        assert_eq!(self.answer(interaction, json!({ "type": 5 })).await.status, 204);
+    }
+}
+
+pub fn callback(interaction: &Value) -> String {
+    format!("/interactions/{}/{}/callback", text(interaction, "id"), text(interaction, "token"))
+}
+
+pub fn original(interaction: &Value) -> String {
+    format!("/webhooks/{APP}/{}/messages/@original", text(interaction, "token"))
+}
+
+pub fn webhook(interaction: &Value) -> String {
+    format!("/webhooks/{APP}/{}", text(interaction, "token"))
+}
+
+pub fn text<'a>(object: &'a Value, field: &str) -> &'a str {
+    object[field].as_str().unwrap_or_else(|| panic!("{field} is a text in {object}"))
+}
+
+async fn reply(response: Response) -> Reply {
+    let (status, headers) = (response.status().as_u16(), response.headers().clone());
+    let bytes = response.bytes().await.expect("the answer is whole");
+    Reply { status, headers, body: serde_json::from_slice(&bytes).unwrap_or(Value::Null) }
+}
+
+/// The gateway side of the bot.
+pub struct Gateway {
+    pub socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    pub seq: u64,
+    pub session: String,
+}
+
+impl Gateway {
+    /// Connects and reads HELLO.
+    pub async fn open(sandbox: &Sandbox) -> Self {
+        let url = format!("{}/?v=10", sandbox.url().replacen("http", "ws", 1));
+        let (socket, _) = connect_async(url).await.expect("the gateway accepts");
+        let mut gateway = Self { socket, seq: 0, session: String::new() };
+        let hello = gateway.next().await;
+        assert_eq!(hello["op"], 10);
+        assert!(hello["d"]["heartbeat_interval"].as_u64().is_some_and(|interval_ms| interval_ms > 1000));
+        gateway
+    }
+
+    /// Connects, identifies and reads READY and the guilds.
+    pub async fn ready(sandbox: &Sandbox) -> Self {
+        let mut gateway = Self::open(sandbox).await;
+        gateway.identify(1 | 1 << 9 | 1 << 12).await;
+        gateway.event("GUILD_CREATE").await;
+        gateway.event("GUILD_CREATE").await;
+        gateway
+    }
+
+    pub async fn identify(&mut self, intents: u64) -> Value {
+        self.send(json!({ "op": 2, "d": { "token": TOKEN, "intents": intents, "properties": {}, "compress": true } })).await;
+        let ready = self.event("READY").await;
+        self.session = text(&ready, "session_id").to_owned();
+        ready
+    }
+
+    pub async fn send(&mut self, payload: Value) {
+        self.socket.send(Message::text(payload.to_string())).await.expect("the gateway listens");
+    }
+
+    /// The next payload.
+    pub async fn next(&mut self) -> Value {
+        match self.read().await {
+            Message::Text(text) => {
+                let payload: Value = serde_json::from_str(&text).expect("the gateway sends JSON");
+                self.seq = payload["s"].as_u64().unwrap_or(self.seq);
+                payload
+            }
+            other => panic!("a payload was expected, not {other:?}"),
+        }
+    }
+
+    async fn read(&mut self) -> Message {
+        let next = tokio::time::timeout(SOON, self.socket.next()).await.expect("the gateway sends something");
+        next.expect("the gateway is open").expect("the gateway speaks WebSocket")
+    }
+
+    /// The code with which the gateway closes.
+    pub async fn close_code(&mut self) -> u16 {
+        loop {
+            if let Message::Close(frame) = self.read().await {
+                return frame.expect("the gateway gives a code").code.into();
+            }
+        }
+    }
+
+    /// The next event, which must be of this kind.
+    pub async fn event(&mut self, kind: &str) -> Value {
+        let mut payload = self.next().await;
+        assert_eq!(payload["t"], kind, "{payload}");
+        payload["d"].take()
+    }
+
+    /// The next interaction, with other events passed over.
+    pub async fn interaction(&mut self) -> Value {
+        loop {
+            let mut payload = self.next().await;
+            if payload["t"] == "INTERACTION_CREATE" {
+                return payload["d"].take();
+            }
+        }
+    }
+}
