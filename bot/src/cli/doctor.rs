@@ -1,11 +1,6 @@
 //! `atelier doctor`: is everything there that a bot needs? One line a part, each saying what to do.
 
-use std::{
-    io::Write,
-    path::Path,
-    process::ExitCode,
-    time::Duration,
-};
+use std::{io::Write, path::Path, process::ExitCode, time::Duration};
 
 use anyhow::{Context, bail};
 use inference::engine::{Engine, EngineConfig, ModelInfo};
@@ -141,7 +136,9 @@ async fn database(path: &Path) -> Check {
 fn disk(config: &Config) -> Check {
     let (folder, floor) = (config.data.dir.display(), config.data.min_free_mib);
     match disk::free_mib(&config.data.dir) {
-        Ok(free) if free < floor => bad("disk", format!("{free} MiB free, under `data.min_free_mib` = {floor}: new jobs are refused; make room")),
+        Ok(free) if free < floor => {
+            bad("disk", format!("{free} MiB free, under `data.min_free_mib` = {floor}: new jobs are refused; make room"))
+        }
         Ok(free) => good("disk", format!("{free} MiB free for {folder}")),
         Err(error) => bad("disk", sentence(&error)),
     }
