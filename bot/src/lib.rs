@@ -20,3 +20,4 @@ mod progress;
 pub mod prompt;
 mod random;
 mod render;
+pub mod start;

@@ -80,6 +80,11 @@ pub fn is_starter(model_dir: &Path) -> bool {
     real(model_dir).is_some_and(|model_dir| starter().is_ok_and(|starter| real(&starter.model) == Some(model_dir)))
 }
 
+/// Whether the configuration leaves the model to us.
+pub fn is_configured_starter(config: &Config) -> bool {
+    config.model.path.as_os_str().is_empty() || is_starter(&config.model.path)
+}
+
 /// Guidance scale when nobody says otherwise: the configuration's, or what suits the model.
 pub fn default_guidance_scale(config: &Config) -> f64 {
     let path = &config.model.path;

@@ -77,7 +77,7 @@ fn parameter_name(word: &str) -> Option<&str> {
     name.starts_with(is_start).then_some(name)
 }
 
-fn parameter(word: &str, mut values: Vec<&str>) -> Result<Given, PromptError> {
+fn parameter<'a>(word: &'a str, mut values: Vec<&'a str>) -> Result<Given, PromptError> {
     let name = parameter_name(word).unwrap_or(word);
     // `--seed=7` is `--seed 7`.
     let name = match name.split_once('=') {
