@@ -7,7 +7,7 @@ use crate::{
     page_api,
     rest::{self, rate_limit::RateLimits},
     state::{State, Suggestions},
-    store::Store,
+    store::{self, Store},
 };
 use axum::{
     Router,
@@ -121,10 +121,14 @@ impl Sandbox {
             }
             None => FileStore::in_memory(),
         };
+        let store = Store::open(data_dir).await?;
+        let yesterday = store::first_id_at(clock.now_ms() - 24 * 3600 * 1000);
+        let stale = store::files::forget_uploads(&mut *store.connect().await?, yesterday).await?;
+        files.remove(&stale).await;
         let state = Arc::new(State {
             url: format!("http://{bound}"),
             token,
-            store: Store::open(data_dir).await?,
+            store,
             files,
             hub: Hub::default(),
             events: EventLog::new(clock.now_ms()),

@@ -153,8 +153,7 @@ fn component<'a>(errors: &mut FormErrors, path: &str, value: &'a Value, seen: &m
             if inner.is_empty() || inner.len() > 5 {
                 errors.add(&format!("{path}.components"), "BASE_TYPE_BAD_LENGTH", "Must be between 1 and 5 in length.");
             }
-            for (n, child) in inner.iter().enumerate().filter(|(_, child)| child["type"] == ACTION_ROW) {
-                let _ = child;
+            for (n, _) in inner.iter().enumerate().filter(|(_, child)| child["type"] == ACTION_ROW) {
                 errors.choice(&format!("{path}.components.{n}.type"), "2, 3, 5, 6, 7, 8");
             }
         }

@@ -44,6 +44,29 @@ async fn only_this_machines_own_page_is_let_in() {
 }
 
 #[tokio::test]
+async fn malformed_calls_are_refused_with_a_sentence() {
+    let sandbox = start().await;
+    let rest = Rest::new(&sandbox);
+    let api = format!("{}/sandbox/api", sandbox.url());
+    let calls = [
+        rest.client.get(format!("{api}/state?user=nobody")),
+        rest.client.get(format!("{api}/state?user=5")),
+        rest.client.get(format!("{api}/channels/x/messages?user=1000000000000000011")),
+        rest.client.get(format!("{api}/nothing")),
+        rest.client.post(format!("{api}/commands")).json(&json!({ "user": "1000000000000000011" })),
+        rest.client.post(format!("{api}/messages")).body("{}"),
+    ];
+    for call in calls {
+        let answer = call.send().await.expect("it answers");
+        assert!(answer.status().is_client_error());
+        let body: serde_json::Value = answer.json().await.expect("the refusal is JSON");
+        assert!(!text(&body, "error").is_empty());
+    }
+    let first = rest.client.get(format!("{api}/state")).send().await.expect("it answers").json::<serde_json::Value>().await;
+    assert_eq!(first.expect("the state is JSON")["dm"]["recipients"][0]["username"], "ada");
+}
+
+#[tokio::test]
 async fn options_are_checked_before_the_bot_sees_them() {
     let sandbox = start().await;
     let rest = Rest::new(&sandbox);
@@ -71,7 +94,7 @@ async fn options_are_checked_before_the_bot_sees_them() {
     assert_eq!(refused("general", "draw", &[prompt.clone(), ("count", json!("x"))]).await, "option `count` must be a whole number");
     assert_eq!(refused("general", "draw", &[prompt.clone(), ("style", json!("x"))]).await, "option `style` must be one of its choices");
     assert_eq!(refused("general", "draw", &[prompt.clone(), ("size", json!(1))]).await, "there is no option `size`");
-    assert_eq!(refused("dm", "draw", &[prompt.clone()]).await, "this command cannot be used in direct messages");
+    assert_eq!(refused("dm", "draw", std::slice::from_ref(&prompt)).await, "this command cannot be used in direct messages");
     assert_eq!(refused("general", "purge", &[]).await, "you are not allowed to use this command");
     let options = [prompt, ("count", json!("3")), ("style", json!("raw")), ("who", json!(linus.user_id()))];
     linus.slash("Second studio/general", "draw", &options).await.expect("everything fits");

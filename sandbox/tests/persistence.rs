@@ -5,8 +5,15 @@ mod support;
 use reqwest::Method;
 use sandbox::{Clock, ManualClock, Sandbox, Visitor};
 use serde_json::{Value, json};
-use std::time::Duration;
+use std::{
+    io::{BufRead, BufReader, Write},
+    path::Path,
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
 use support::*;
+
+const CHILD_DIR: &str = "SANDBOX_TEST_CHILD_DIR";
 
 fn ping() -> Value {
     json!([{ "name": "ping", "description": "Answers" }])
@@ -72,5 +79,52 @@ async fn ids_never_repeat_when_the_clock_stands_still_or_runs_back() {
             newest = id;
         }
         drop(sandbox);
+    }
+}
+
+/// Not a test of its own: with the variable set, this process is the sandbox that another test kills.
+#[tokio::test]
+async fn run_as_the_killed_process() {
+    let Some(dir) = std::env::var_os(CHILD_DIR) else { return };
+    let sandbox = Sandbox::start(config(Some(Path::new(&dir)))).await.expect("it starts");
+    writeln!(std::io::stdout(), "\nlistening {}", sandbox.url()).expect("the parent reads");
+    std::future::pending::<()>().await;
+}
+
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        // The test may have killed it already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[tokio::test]
+async fn a_killed_process_loses_nothing_that_it_confirmed() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut command = Command::new(std::env::current_exe().expect("this test"));
+    let child = command.args(["--exact", "run_as_the_killed_process", "--nocapture"]).env(CHILD_DIR, dir.path()).stdout(Stdio::piped());
+    let mut child = Killed(child.spawn().expect("the test starts itself"));
+    let lines = BufReader::new(child.0.stdout.take().expect("its output")).lines();
+    let url = lines.map_while(Result::ok).find_map(|line| line.strip_prefix("listening ").map(str::to_owned)).expect("it listens");
+    let rest = Rest::at(&url);
+    let mut ids = Vec::new();
+    for n in 0..20 {
+        let path = format!("/channels/{GENERAL}/messages");
+        let sent = rest.upload(Method::POST, &path, json!({ "content": n.to_string() }), &[("a.png", png())]).await;
+        assert_eq!(sent.status, 200);
+        ids.push(text(&sent.body, "id").to_owned());
+    }
+    child.0.kill().expect("it is killed");
+    child.0.wait().expect("it ends");
+
+    let sandbox = Sandbox::start(config(Some(dir.path()))).await.expect("it starts");
+    let ada = Visitor::connect(sandbox.url(), "ada").await.expect("ada is here");
+    let messages = ada.messages("general").await.expect("ada reads");
+    assert_eq!(messages.iter().map(|message| text(message, "id").to_owned()).collect::<Vec<_>>(), ids);
+    for message in &messages {
+        assert_eq!(ada.attachment_bytes(message, 0).await.expect("the picture is served"), png());
     }
 }

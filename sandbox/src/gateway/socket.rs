@@ -18,7 +18,7 @@ const IDENTIFY_WITHIN: Duration = Duration::from_secs(30);
 const MAX_PAYLOAD_BYTES: usize = 4096;
 const OUTGOING_QUEUE: usize = 2048;
 /// Every intent that Discord defines.
-const KNOWN_INTENTS: u64 = (1 << 17) - 1 | 1 << 20 | 1 << 21 | 1 << 24 | 1 << 25;
+const KNOWN_INTENTS: u64 = ((1 << 17) - 1) | 1 << 20 | 1 << 21 | 1 << 24 | 1 << 25;
 
 /// How a connection comes to its end.
 enum End {

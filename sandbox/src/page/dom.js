@@ -53,7 +53,8 @@ let gradients = 0;
 export function avatar(user) {
   let hash = 7;
   for (const letter of `${user.id}${user.username}`) hash = (hash * 31 + letter.charCodeAt(0)) >>> 0;
-  const hue = user.bot ? 178 : (hash * 47) % 360;
+  // Teal is the bot's.
+  const hue = user.bot ? 178 : (215 + (hash * 47) % 280) % 360;
   const id = `avatar-${gradients++}`;
   const gradient = svg("linearGradient", { id, x1: 0, y1: 0, x2: 1, y2: 1 },
     svg("stop", { offset: 0, "stop-color": `hsl(${hue} 58% 46%)` }),
@@ -73,7 +74,7 @@ export function nameOf(user) {
 }
 
 /** The name of a channel; a direct one is named after the bot. */
-export const channelName = (channel, bot) => channel?.name || channel?.recipients?.map(nameOf).join(", ") || nameOf(bot);
+export const channelName = (channel, bot) => channel?.name || nameOf(bot);
 
 /** Shows a short notice in the corner for a few seconds. */
 export function toast(text, kind = "info") {

@@ -1,4 +1,4 @@
-use super::{IdText, PageError, PageResult, person};
+use super::{Body, IdText, PageError, PageResult, person};
 use crate::{
     interact::{self, COMPONENT, NewInteraction},
     state::State,
@@ -26,7 +26,7 @@ pub(super) struct Press {
 }
 
 /// `POST /components`.
-pub(super) async fn press(Shared(state): Shared<Arc<State>>, Json(press): Json<Press>) -> PageResult {
+pub(super) async fn press(Shared(state): Shared<Arc<State>>, Body(press): Body<Press>) -> PageResult {
     let person = person(press.user)?;
     let gone = || PageError::new(StatusCode::NOT_FOUND, "the message is gone");
     let message = store::messages::get(&mut *state.store.connect().await?, press.message.0).await?.ok_or_else(gone)?;

@@ -1,8 +1,8 @@
-use super::{IdText, PageError, PageResult, person};
+use super::{Asked, IdText, PageError, PageResult, person};
 use crate::{events::Forgotten, state::State, world::Id};
 use axum::{
     Json,
-    extract::{Query, State as Shared},
+    extract::State as Shared,
     http::{HeaderMap, StatusCode},
     response::{
         IntoResponse, Response, Sse,
@@ -29,7 +29,7 @@ fn forgotten() -> PageError {
 }
 
 /// `GET /events/poll`.
-pub(super) async fn poll(Shared(state): Shared<Arc<State>>, Query(listen): Query<Listen>) -> PageResult {
+pub(super) async fn poll(Shared(state): Shared<Arc<State>>, Asked(listen): Asked<Listen>) -> PageResult {
     let user = person(listen.user)?.id;
     let wait = async {
         let mut after = listen.after.unwrap_or_else(|| state.events.seq());
@@ -63,7 +63,7 @@ struct Place {
 }
 
 /// `GET /events`. The stream ends when its next event is forgotten; the client reconnects and gets `410`.
-pub(super) async fn stream(Shared(state): Shared<Arc<State>>, headers: HeaderMap, Query(listen): Query<Listen>) -> Response {
+pub(super) async fn stream(Shared(state): Shared<Arc<State>>, headers: HeaderMap, Asked(listen): Asked<Listen>) -> Response {
     let user = match person(listen.user) {
         Ok(person) => person.id,
         Err(error) => return error.into_response(),

@@ -17,6 +17,10 @@ use crate::{
 };
 use axum::{
     Json, Router,
+    extract::{
+        FromRequest, FromRequestParts, Path, Query,
+        rejection::{JsonRejection, PathRejection, QueryRejection},
+    },
     http::StatusCode,
     middleware,
     response::{IntoResponse, Response},
@@ -51,6 +55,21 @@ pub(crate) struct PageError {
     sentence: String,
 }
 
+/// A JSON body; a malformed one is refused in the API's own form.
+#[derive(FromRequest)]
+#[from_request(via(Json), rejection(PageError))]
+struct Body<T>(T);
+
+/// A query; a malformed one is refused in the API's own form.
+#[derive(FromRequestParts)]
+#[from_request(via(Query), rejection(PageError))]
+struct Asked<T>(T);
+
+/// A part of the path; a malformed one is refused in the API's own form.
+#[derive(FromRequestParts)]
+#[from_request(via(Path), rejection(PageError))]
+struct Named<T>(T);
+
 /// What a call answers.
 type PageResult = Result<Json<serde_json::Value>, PageError>;
 
@@ -67,6 +86,24 @@ impl PageError {
 impl IntoResponse for PageError {
     fn into_response(self) -> Response {
         (self.status, Json(json!({ "error": self.sentence }))).into_response()
+    }
+}
+
+impl From<JsonRejection> for PageError {
+    fn from(rejection: JsonRejection) -> Self {
+        Self::new(rejection.status(), rejection.body_text())
+    }
+}
+
+impl From<QueryRejection> for PageError {
+    fn from(rejection: QueryRejection) -> Self {
+        Self::new(rejection.status(), rejection.body_text())
+    }
+}
+
+impl From<PathRejection> for PageError {
+    fn from(rejection: PathRejection) -> Self {
+        Self::new(rejection.status(), rejection.body_text())
     }
 }
 

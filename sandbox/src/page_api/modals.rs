@@ -1,4 +1,4 @@
-use super::{IdText, PageError, PageResult, person};
+use super::{Body, IdText, PageError, PageResult, person};
 use crate::{
     interact::{self, MODAL_SUBMIT, NewInteraction},
     state::State,
@@ -21,7 +21,7 @@ pub(super) struct Submit {
 }
 
 /// `POST /modals`.
-pub(super) async fn submit(Shared(state): Shared<Arc<State>>, Json(submit): Json<Submit>) -> PageResult {
+pub(super) async fn submit(Shared(state): Shared<Arc<State>>, Body(submit): Body<Submit>) -> PageResult {
     let person = person(submit.user)?;
     let mut db = state.store.connect().await?;
     let opened = store::interactions::get(&mut db, submit.interaction.0).await?.filter(|opened| opened.user_id == person.id);

@@ -1,4 +1,4 @@
-use super::{IdText, PageError, PageResult, channel, person};
+use super::{Asked, IdText, Named, PageError, PageResult, channel, person};
 use crate::{
     message::show,
     state::State,
@@ -8,11 +8,7 @@ use crate::{
     },
     world::{self, Channel, GUILDS, PEOPLE},
 };
-use axum::{
-    Json,
-    extract::{Path, Query, State as Shared},
-    http::StatusCode,
-};
+use axum::{Json, extract::State as Shared, http::StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -28,8 +24,8 @@ pub(super) struct Visit {
     user: Option<IdText>,
 }
 
-/// `GET /state`.
-pub(super) async fn state(Shared(state): Shared<Arc<State>>, Query(visit): Query<Visit>) -> PageResult {
+/// `GET /state`; without a person, as the first one sees it.
+pub(super) async fn state(Shared(state): Shared<Arc<State>>, Asked(visit): Asked<Visit>) -> PageResult {
     let viewer = visit.user.map_or(Ok(&PEOPLE[0]), person)?;
     // Before anything is read: what changes meanwhile is heard again, never missed.
     let seq = state.events.seq();
@@ -63,7 +59,7 @@ pub(super) struct Page {
 }
 
 /// `GET /channels/C/messages`.
-pub(super) async fn messages(Shared(state): Shared<Arc<State>>, Path(id): Path<IdText>, Query(page): Query<Page>) -> PageResult {
+pub(super) async fn messages(Shared(state): Shared<Arc<State>>, Named(id): Named<IdText>, Asked(page): Asked<Page>) -> PageResult {
     let viewer = person(page.user)?;
     let window = Window {
         channel_id: channel(id, viewer)?.id(),
@@ -77,7 +73,7 @@ pub(super) async fn messages(Shared(state): Shared<Arc<State>>, Path(id): Path<I
 }
 
 /// `GET /messages/M`.
-pub(super) async fn message(Shared(state): Shared<Arc<State>>, Path(id): Path<IdText>, Query(Who { user }): Query<Who>) -> PageResult {
+pub(super) async fn message(Shared(state): Shared<Arc<State>>, Named(id): Named<IdText>, Asked(Who { user }): Asked<Who>) -> PageResult {
     let viewer = person(user)?;
     let found = store::messages::get(&mut *state.store.connect().await?, id.0).await?;
     let is_visible = |message: &StoredMessage| {

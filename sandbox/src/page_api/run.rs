@@ -1,5 +1,5 @@
 use super::{
-    IdText, PageError, PageResult, channel,
+    Body, IdText, PageError, PageResult, channel,
     options::{self, Given, Resolved},
     person,
 };
@@ -38,7 +38,7 @@ struct Checked {
 }
 
 /// `POST /commands`.
-pub(super) async fn command(Shared(state): Shared<Arc<State>>, Json(used): Json<Use>) -> PageResult {
+pub(super) async fn command(Shared(state): Shared<Arc<State>>, Body(used): Body<Use>) -> PageResult {
     let checked = check(&state, &used).await?;
     let mut resolved = Resolved::default();
     let options = options::fill(items(&checked.command["options"]), used.options, None, &mut resolved)?;
@@ -52,7 +52,7 @@ pub(super) async fn command(Shared(state): Shared<Arc<State>>, Json(used): Json<
 }
 
 /// `POST /autocomplete`.
-pub(super) async fn autocomplete(Shared(state): Shared<Arc<State>>, Json(used): Json<Use>) -> PageResult {
+pub(super) async fn autocomplete(Shared(state): Shared<Arc<State>>, Body(used): Body<Use>) -> PageResult {
     let checked = check(&state, &used).await?;
     let focused = used.focused.as_deref().ok_or_else(|| PageError::bad("`focused` names no option"))?;
     let mut resolved = Resolved::default();

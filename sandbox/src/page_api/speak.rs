@@ -1,15 +1,11 @@
-use super::{IdText, PageError, PageResult, channel, person};
+use super::{Asked, Body, IdText, Named, PageError, PageResult, channel, person};
 use crate::{
     message::{self, Draft},
     state::State,
     store,
     world::{self, permission},
 };
-use axum::{
-    Json,
-    extract::{Path, Query, State as Shared},
-    http::StatusCode,
-};
+use axum::{Json, extract::State as Shared, http::StatusCode};
 use serde::Deserialize;
 use serde_json::json;
 use sqlx::Connection;
@@ -25,7 +21,7 @@ pub(super) struct Say {
 }
 
 /// `POST /messages`.
-pub(super) async fn say(Shared(state): Shared<Arc<State>>, Json(say): Json<Say>) -> PageResult {
+pub(super) async fn say(Shared(state): Shared<Arc<State>>, Body(say): Body<Say>) -> PageResult {
     let person = person(say.user)?;
     let channel = channel(say.channel, person)?;
     if say.content.chars().count() > MAX_CHARACTERS {
@@ -50,7 +46,7 @@ pub(super) struct Who {
 }
 
 /// `DELETE /messages/M`: one's own or dismissing an ephemeral one; a moderator's of others too.
-pub(super) async fn delete(Shared(state): Shared<Arc<State>>, Path(id): Path<IdText>, Query(who): Query<Who>) -> PageResult {
+pub(super) async fn delete(Shared(state): Shared<Arc<State>>, Named(id): Named<IdText>, Asked(who): Asked<Who>) -> PageResult {
     let person = person(who.user)?;
     let gone = || PageError::new(StatusCode::NOT_FOUND, "the message is gone");
     let mut db = state.store.connect().await?;

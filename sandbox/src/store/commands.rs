@@ -50,9 +50,9 @@ pub(crate) async fn of_guild(db: &mut SqliteConnection, guild_id: Id) -> Result<
     rows.iter().map(|row| json_column(row, "body")).collect()
 }
 
-/// Global and guild commands together, by name.
+/// Global and guild commands together, in the order of their creation.
 pub(crate) async fn all(db: &mut SqliteConnection) -> Result<Vec<Value>, sqlx::Error> {
-    let rows = sqlx::query("SELECT body FROM commands ORDER BY name, id").fetch_all(db).await?;
+    let rows = sqlx::query("SELECT body FROM commands ORDER BY id").fetch_all(db).await?;
     rows.iter().map(|row| json_column(row, "body")).collect()
 }
 

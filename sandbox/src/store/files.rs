@@ -41,3 +41,8 @@ pub(crate) async fn retain(db: &mut SqliteConnection, message_id: Id, kept: &[Id
         .await?;
     rows.iter().map(|row| row.try_get(0)).collect()
 }
+
+/// Forgets uploads of people that no message names and whose ids are below `before`; returns their ids.
+pub(crate) async fn forget_uploads(db: &mut SqliteConnection, before: Id) -> Result<Vec<Id>, sqlx::Error> {
+    sqlx::query_scalar("DELETE FROM files WHERE message_id IS NULL AND id < ? RETURNING id").bind(before).fetch_all(db).await
+}

@@ -63,10 +63,18 @@ impl Store {
     }
 }
 
+/// The lowest id of a moment.
+pub(crate) fn first_id_at(ms: i64) -> Id {
+    (ms - EPOCH_MS).max(0) << 22
+}
+
 /// A new id: the time in its upper bits, as Discord's, and above every id ever given out.
 pub(crate) async fn next_id(db: &mut SqliteConnection, now_ms: i64) -> Result<Id, sqlx::Error> {
-    let of_now = (now_ms - EPOCH_MS).max(0) << 22;
-    sqlx::query("UPDATE identity SET last_id = MAX(last_id + 1, ?) RETURNING last_id").bind(of_now).fetch_one(db).await?.try_get(0)
+    sqlx::query("UPDATE identity SET last_id = MAX(last_id + 1, ?) RETURNING last_id")
+        .bind(first_id_at(now_ms))
+        .fetch_one(db)
+        .await?
+        .try_get(0)
 }
 
 /// Random hexadecimal digits, for tokens and session ids.

@@ -52,8 +52,12 @@ pub struct Reply {
 
 impl Rest {
     pub fn new(sandbox: &Sandbox) -> Self {
+        Self::at(sandbox.url())
+    }
+
+    pub fn at(url: &str) -> Self {
         let client = Client::builder().no_proxy().build().expect("a plain client builds");
-        Self { client, base: format!("{}/api/v10", sandbox.url()), token: format!("Bot {TOKEN}") }
+        Self { client, base: format!("{url}/api/v10"), token: format!("Bot {TOKEN}") }
     }
 
     pub async fn call(&self, method: Method, path: &str, body: Value) -> Reply {
