@@ -4,10 +4,7 @@ use std::path::PathBuf;
 
 use image::RgbImage;
 
-use crate::{
-    error::InferenceError,
-    task::{ImageSize, Seed, Task},
-};
+use crate::{error::InferenceError, task::{ImageSize, Seed, Task}};
 
 /// Where to compute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
