@@ -63,7 +63,8 @@ pub fn engine_config(config: &Config) -> anyhow::Result<EngineConfig> {
     let is_named = |path: &Path| !path.as_os_str().is_empty();
     let model_dir = if is_named(&config.model.path) { config.model.path.clone() } else { starter()?.model };
     // Another model draws without the built-in network too, so its absence is no error then.
-    let upscaler = if is_named(&config.model.upscaler) { Some(config.model.upscaler.clone()) } else { starter().ok().map(|it| it.upscaler) };
+    let upscaler =
+        if is_named(&config.model.upscaler) { Some(config.model.upscaler.clone()) } else { starter().ok().map(|it| it.upscaler) };
     Ok(EngineConfig {
         model_dir,
         upscaler,
@@ -80,20 +81,17 @@ pub fn is_starter(model_dir: &Path) -> bool {
     real(model_dir).is_some_and(|model_dir| starter().is_ok_and(|starter| real(&starter.model) == Some(model_dir)))
 }
 
-/// Whether the configuration leaves the model to us.
+/// Whether the configuration draws with the built-in model, by silence or by name.
 pub fn is_configured_starter(config: &Config) -> bool {
     config.model.path.as_os_str().is_empty() || is_starter(&config.model.path)
 }
 
 /// Guidance scale when nobody says otherwise: the configuration's, or what suits the model.
 pub fn default_guidance_scale(config: &Config) -> f64 {
-    let path = &config.model.path;
-    if config.defaults.guidance_scale != 0.0 {
-        config.defaults.guidance_scale
-    } else if path.as_os_str().is_empty() || is_starter(path) {
-        STARTER_GUIDANCE_SCALE
-    } else {
-        GUIDANCE_SCALE
+    match config.defaults.guidance_scale {
+        0.0 if is_configured_starter(config) => STARTER_GUIDANCE_SCALE,
+        0.0 => GUIDANCE_SCALE,
+        configured => configured,
     }
 }
 

@@ -1,6 +1,6 @@
 //! What is wrong with a prompt, in one sentence that its writer can act on.
 
-use super::{MAX_CHARACTERS, MAX_IMAGES, SAMPLERS, SCHEDULES, names::list, size::MAX_ASPECT, split::EXAMPLES};
+use super::{MAX_CHARACTERS, MAX_IMAGES, SAMPLERS, SCHEDULES, names::name_list, size::MAX_ASPECT, split::EXAMPLES};
 
 /// What is wrong with a prompt. `shown` is what was written, such as `--ar 0:2` or `aspect: 0:2`.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -100,13 +100,13 @@ pub enum PromptError {
         shown: String,
     },
     /// Not a sampler.
-    #[error("`{shown}`: the sampler must be {}", list(&SAMPLERS.map(super::sampler_name)))]
+    #[error("`{shown}`: the sampler must be {}", name_list(&SAMPLERS.map(super::sampler_name)))]
     Sampler {
         /// What was written.
         shown: String,
     },
     /// Not a schedule.
-    #[error("`{shown}`: the schedule must be {}", list(&SCHEDULES.map(super::schedule_name)))]
+    #[error("`{shown}`: the schedule must be {}", name_list(&SCHEDULES.map(super::schedule_name)))]
     Schedule {
         /// What was written.
         shown: String,

@@ -7,6 +7,7 @@ mod size;
 mod split;
 
 use inference::{
+    engine::ModelInfo,
     sampler::Sampler,
     schedule::ScheduleKind,
     task::{ImageSize, Seed, TextToImage},
@@ -14,8 +15,10 @@ use inference::{
 
 pub use describe::describe;
 pub use error::PromptError;
-pub use names::{SAMPLERS, SCHEDULES, parse_sampler, parse_schedule, sampler_name, schedule_name};
+pub use names::{SAMPLERS, SCHEDULES, name_list, parse_sampler, parse_schedule, sampler_name, schedule_name};
 pub use size::{Aspect, size_of_aspect};
+
+use crate::{config::Config, models};
 use split::{Given, Key, clean, first_parameter, split};
 
 /// Most characters of a prompt and of a negative prompt; Discord's own limit of an option.
@@ -50,6 +53,26 @@ pub struct ParseContext {
     pub random_seed: Seed,
     /// Largest seed: what a Discord option carries without loss, or `u64::MAX`.
     pub max_seed: u64,
+}
+
+impl ParseContext {
+    /// What the configuration and the loaded model say.
+    pub fn new(config: &Config, model: &ModelInfo, random_seed: Seed, max_seed: u64) -> Self {
+        let ModelInfo { native_size, size_multiple, max_side, .. } = *model;
+        Self {
+            native_size,
+            size_multiple,
+            max_side,
+            steps: config.defaults.steps,
+            max_steps: config.limits.max_steps,
+            guidance_scale: models::default_guidance_scale(config),
+            sampler: config.defaults.sampler,
+            schedule: config.defaults.schedule,
+            n_images: config.defaults.n_images,
+            random_seed,
+            max_seed,
+        }
+    }
 }
 
 /// Options that came beside the prompt, unchecked.

@@ -35,8 +35,8 @@ pub fn parse_schedule(name: &str) -> Option<ScheduleKind> {
     SCHEDULES.into_iter().find(|schedule| schedule_name(*schedule) == plain(name))
 }
 
-/// `a, b or c`
-pub(super) fn list(names: &[&str]) -> String {
+/// Names as `a, b or c`.
+pub fn name_list(names: &[&str]) -> String {
     match names {
         [] => String::new(),
         [only] => (*only).to_owned(),

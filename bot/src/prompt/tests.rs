@@ -125,7 +125,8 @@ fn typed_options_set_the_same() {
 
 #[test]
 fn dashes_inside_the_text_are_text() {
-    for text in ["a well--known fox", "a fox -- red", "a fox — red", "a fox—red", "a fox --", "a -1 fox", "a fox --- red", "–ar", "🦊 --🦊"] {
+    for text in ["a well--known fox", "a fox -- red", "a fox — red", "a fox—red", "a fox --", "a -1 fox", "a fox --- red", "–ar", "🦊 --🦊"]
+    {
         check(text, prompt(text));
     }
     check("a fox --no well--known, -- red — green", TextToImage { negative_prompt: Some("well--known, -- red — green".into()), ..base() });
@@ -177,8 +178,14 @@ fn typed_values_out_of_range_are_named() {
     let typed = TypedOptions::default;
     for (typed, expected) in [
         (TypedOptions { seed: Some(-1), ..typed() }, "`seed: -1`: the seed must be a whole number from 0 to 4294967295"),
-        (TypedOptions { seed: Some(i64::MAX), ..typed() }, "`seed: 9223372036854775807`: the seed must be a whole number from 0 to 4294967295"),
-        (TypedOptions { steps: Some(i64::MIN), ..typed() }, "`steps: -9223372036854775808`: the steps must be a whole number from 1 to 100"),
+        (
+            TypedOptions { seed: Some(i64::MAX), ..typed() },
+            "`seed: 9223372036854775807`: the seed must be a whole number from 0 to 4294967295",
+        ),
+        (
+            TypedOptions { steps: Some(i64::MIN), ..typed() },
+            "`steps: -9223372036854775808`: the steps must be a whole number from 1 to 100",
+        ),
         (TypedOptions { guidance: Some(f64::NAN), ..typed() }, "`guidance: NaN`: the guidance must be a number from 1 to 30"),
         (TypedOptions { guidance: Some(f64::INFINITY), ..typed() }, "`guidance: inf`: the guidance must be a number from 1 to 30"),
         (TypedOptions { aspect: Some("0:2".into()), ..typed() }, "`aspect: 0:2`: both sides must be at least 1"),

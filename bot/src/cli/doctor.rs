@@ -1,0 +1,219 @@
+//! `atelier doctor`: is everything there that a bot needs? One line a part, each saying what to do.
+
+use std::{io::Write, path::Path, process::ExitCode, time::Duration};
+
+use anyhow::{Context, bail};
+use inference::engine::{Engine, EngineConfig, ModelInfo};
+use serde::Deserialize;
+use storage::{SqliteStore, StorageError};
+
+use super::sentence;
+use crate::{config::Config, disk, models};
+
+/// Discord's own API.
+const DISCORD_URL: &str = "https://discord.com";
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Options of `atelier doctor`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct DoctorArgs {
+    /// Ask Discord whether it knows the token
+    #[arg(long)]
+    pub online: bool,
+}
+
+/// How one part is.
+#[derive(Clone, Debug, PartialEq)]
+struct Check {
+    verdict: Verdict,
+    part: &'static str,
+    text: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    Good,
+    /// Works, but not all of it, or not now.
+    Doubtful,
+    Bad,
+}
+
+/// Prints one line a part; the exit code is 1 if any is bad.
+///
+/// # Errors
+/// The lines cannot be printed.
+pub async fn run(config: Option<&Path>, args: DoctorArgs) -> anyhow::Result<ExitCode> {
+    let mut is_bad = false;
+    let mut tell = |check: Check| {
+        is_bad |= check.verdict == Verdict::Bad;
+        writeln!(std::io::stdout(), "{check}")
+    };
+    let (check, config) = configuration(config);
+    tell(check)?;
+    let engine = models::engine_config(&config);
+    for check in tokio::task::spawn_blocking(move || engine_parts(engine)).await? {
+        tell(check)?;
+    }
+    tell(database(&config.data.dir.join("atelier.sqlite")).await)?;
+    tell(disk(&config))?;
+    let token = std::env::var("DISCORD_TOKEN").ok();
+    tell(token_check(token.as_deref().map(str::trim).unwrap_or_default(), &config.discord.api_url, args.online).await)?;
+    Ok(if is_bad { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+impl std::fmt::Display for Check {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let sign = match self.verdict {
+            Verdict::Good => '✓',
+            Verdict::Doubtful => '!',
+            Verdict::Bad => '✗',
+        };
+        write!(f, "{sign} {:<13} {}", self.part, self.text)
+    }
+}
+
+fn good(part: &'static str, text: impl Into<String>) -> Check {
+    Check { verdict: Verdict::Good, part, text: text.into() }
+}
+
+fn doubtful(part: &'static str, text: impl Into<String>) -> Check {
+    Check { verdict: Verdict::Doubtful, part, text: text.into() }
+}
+
+fn bad(part: &'static str, text: impl Into<String>) -> Check {
+    Check { verdict: Verdict::Bad, part, text: text.into() }
+}
+
+fn configuration(path: Option<&Path>) -> (Check, Config) {
+    match (Config::load(path), path) {
+        (Ok(config), Some(path)) => (good("configuration", path.display().to_string()), config),
+        (Ok(config), None) => (good("configuration", "the defaults; `--config FILE` names a file"), config),
+        (Err(error), _) => (bad("configuration", format!("{}; the defaults are checked below", sentence(&error))), Config::default()),
+    }
+}
+
+/// Model, upscaler and device. What fails without the super-resolution network is not its fault.
+fn engine_parts(config: anyhow::Result<EngineConfig>) -> Vec<Check> {
+    let config = match config {
+        Ok(config) => config,
+        Err(error) => return vec![bad("model", sentence(&error))],
+    };
+    let start = |config: &EngineConfig| Engine::start(config.clone()).map(|engine| engine.info().clone()).map_err(anyhow::Error::from);
+    match start(&config) {
+        Ok(info) => {
+            let upscaler = match info.upscale_factor {
+                Some(factor) => good("upscaler", format!("enlarges {factor} times")),
+                None => doubtful("upscaler", "none, so the U buttons do not enlarge; set `model.upscaler`"),
+            };
+            vec![model(&info, &config), upscaler, good("device", info.device)]
+        }
+        Err(error) => match start(&EngineConfig { upscaler: None, ..config.clone() }) {
+            Ok(info) => vec![model(&info, &config), bad("upscaler", sentence(&error)), good("device", info.device)],
+            Err(error) if error.downcast_ref().is_some_and(is_of_device) => vec![bad("device", sentence(&error))],
+            Err(error) => vec![bad("model", sentence(&error))],
+        },
+    }
+}
+
+fn is_of_device(error: &inference::error::InferenceError) -> bool {
+    matches!(error, inference::error::InferenceError::Device { .. })
+}
+
+fn model(info: &ModelInfo, config: &EngineConfig) -> Check {
+    let millions = info.n_parameters as f64 / 1e6;
+    let folder = config.model_dir.display();
+    good("model", format!("{}, {millions:.1} million parameters, pictures of {} pixels, from {folder}", info.name, info.native_size))
+}
+
+async fn database(path: &Path) -> Check {
+    match SqliteStore::open(path).await {
+        Ok(_) => good("database", path.display().to_string()),
+        Err(error @ StorageError::InUse { .. }) => doubtful("database", format!("{error}: a bot is running")),
+        Err(error) => bad("database", sentence(&error.into())),
+    }
+}
+
+fn disk(config: &Config) -> Check {
+    let (folder, floor) = (config.data.dir.display(), config.data.min_free_mib);
+    match disk::free_mib(&config.data.dir) {
+        Ok(free) if free < floor => {
+            bad("disk", format!("{free} MiB free, under `data.min_free_mib` = {floor}: new jobs are refused; make room"))
+        }
+        Ok(free) => good("disk", format!("{free} MiB free for {folder}")),
+        Err(error) => bad("disk", sentence(&error)),
+    }
+}
+
+async fn token_check(token: &str, api_url: &str, is_online: bool) -> Check {
+    if token.is_empty() {
+        return doubtful("token", "DISCORD_TOKEN is not set; `atelier run` needs it, `atelier sandbox` does not");
+    }
+    let is_stand_in = !api_url.is_empty();
+    if !is_stand_in && !is_plausible(token) {
+        return bad("token", "DISCORD_TOKEN does not look like a bot's token; copy it from the Bot page of the developer portal");
+    }
+    if !is_stand_in && !is_online {
+        return good("token", "DISCORD_TOKEN is set; `--online` asks Discord whether it is right");
+    }
+    match who_am_i(token, if is_stand_in { api_url } else { DISCORD_URL }).await {
+        Ok(name) => good("token", format!("belongs to {name}")),
+        Err(error) => bad("token", sentence(&error)),
+    }
+}
+
+/// Three parts with dots between them; the first is the bot's id in base64.
+fn is_plausible(token: &str) -> bool {
+    let parts: Vec<_> = token.split('.').collect();
+    let is_base64 = |part: &&str| part.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_' || c == '=');
+    matches!(parts[..], [id, time, hash] if id.len() >= 18 && time.len() >= 5 && hash.len() >= 20) && parts.iter().all(is_base64)
+}
+
+/// The name that Discord, or its stand-in, knows the token's bot by.
+async fn who_am_i(token: &str, base: &str) -> anyhow::Result<String> {
+    #[derive(Deserialize)]
+    struct User {
+        username: String,
+    }
+    let base = reqwest::Url::parse(base).with_context(|| format!("`discord.api_url` is \"{base}\""))?;
+    // A token goes to Discord or to this machine, wherever a configuration points.
+    let host = base.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    let is_loopback = host == "localhost" || host.parse().is_ok_and(|address: std::net::IpAddr| address.is_loopback());
+    if !is_loopback && base.as_str().trim_end_matches('/') != DISCORD_URL {
+        bail!("`discord.api_url` is {base}; a stand-in must be on loopback, such as http://127.0.0.1:8420");
+    }
+    let client = reqwest::Client::builder().timeout(TIMEOUT).redirect(reqwest::redirect::Policy::none()).build()?;
+    let request = client.get(base.join("/api/v10/users/@me")?).header("authorization", format!("Bot {token}"));
+    let response = request.send().await.map_err(|error| error.without_url()).with_context(|| format!("cannot reach {base}"))?;
+    match response.status().as_u16() {
+        200 => Ok(response.json::<User>().await?.username),
+        401 => bail!("{base} refuses DISCORD_TOKEN; copy it again from the Bot page of the developer portal"),
+        status => bail!("{base} answered with status {status}; try again later"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_of_another_shape_are_not_plausible() {
+        let id = "MTIzNDU2Nzg5MDEyMzQ1Njc4";
+        for (token, expected) in [
+            (format!("{id}.GaBcDe.{}", "x".repeat(38)), true),
+            (format!("{id}.GaBcDe"), false),
+            (format!("Bot {id}.GaBcDe.{}", "x".repeat(38)), false),
+            (format!("{id}.GaBcDe.{}", "x".repeat(5)), false),
+            ("changeme".into(), false),
+        ] {
+            assert_eq!(is_plausible(&token), expected, "{token}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_token_never_leaves_for_another_host() {
+        let error = who_am_i("secret", "http://203.0.113.1/").await.expect_err("not loopback").to_string();
+        assert!(error.contains("must be on loopback") && !error.contains("secret"), "{error}");
+        assert!(who_am_i("secret", "https://discord.com.example/").await.is_err());
+        assert!(who_am_i("secret", "https://discord.com:444/").await.is_err());
+    }
+}

@@ -1,0 +1,128 @@
+//! The command line: one file a subcommand.
+
+pub mod bench;
+pub mod doctor;
+pub mod imagine;
+pub mod run;
+pub mod sandbox;
+
+use std::{path::PathBuf, process::ExitCode, time::Duration};
+
+use clap::{CommandFactory, Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+use crate::config::Config;
+
+/// Blocking work that is under way at the end gets this long.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// The whole command line.
+#[derive(Debug, Parser)]
+#[command(name = "atelier", version, about = "A self-hosted Midjourney: a Discord bot with its own diffusion engine")]
+pub struct Cli {
+    /// The configuration; config.example.toml shows every key with its default
+    #[arg(long, global = true, env = "ATELIER_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Try everything on this machine: the bot with a Discord stand-in and its page, no token, no network
+    Sandbox(sandbox::SandboxArgs),
+    /// Run the bot against Discord, with the token in DISCORD_TOKEN
+    Run(run::RunArgs),
+    /// Draw pictures here and now, without Discord
+    Imagine(Box<imagine::ImagineArgs>),
+    /// Check configuration, model, database, disk, device and token
+    Doctor(doctor::DoctorArgs),
+    /// Measure drawing times, answering times and memory
+    Bench(bench::BenchArgs),
+}
+
+/// The command line as clap knows it, for tests and documentation.
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
+/// The program: reads the arguments, does the work, says in one sentence what went wrong.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    start_log();
+    let finished = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(anyhow::Error::from).and_then(|runtime| {
+        let finished = runtime.block_on(execute(cli));
+        // Ctrl-C while a model loads does not wait for all of it; a file on its way is written.
+        runtime.shutdown_timeout(GRACE);
+        finished
+    });
+    finished.unwrap_or_else(|error| {
+        eprintln!("atelier: {}", sentence(&error));
+        ExitCode::FAILURE
+    })
+}
+
+async fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
+    let path = cli.config.as_deref();
+    match cli.command {
+        Command::Imagine(args) => imagine::run(Config::load(path)?, *args).await,
+        Command::Doctor(args) => doctor::run(path, args).await,
+        Command::Sandbox(args) => sandbox::run(Config::load(path)?, args).await.map(|()| ExitCode::SUCCESS),
+        Command::Run(args) => run::run(Config::load(path)?, args).await.map(|()| ExitCode::SUCCESS),
+        Command::Bench(args) => bench::run(Config::load(path)?, args).await.map(|()| ExitCode::SUCCESS),
+    }
+}
+
+/// Resolves at the first Ctrl-C or SIGTERM.
+pub async fn interrupted() {
+    let terminated = async {
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut signal) => {
+                signal.recv().await;
+            }
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        // Without a handler Ctrl-C ends the process by itself, so nobody waits for ever.
+        Ok(()) = tokio::signal::ctrl_c() => {}
+        () = terminated => {}
+    }
+}
+
+/// An error and its causes in one line; a cause that the line already ends with is not said again.
+pub fn sentence(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |said, cause| match said.as_str() {
+        "" => cause,
+        earlier if earlier.ends_with(&cause) => said,
+        _ => format!("{said}: {cause}"),
+    })
+}
+
+fn start_log() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,atelier=info,inference=info,storage=info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Context;
+    use inference::error::{InferenceError, InvalidTask};
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn a_sentence_says_each_cause_once() {
+        let error = anyhow::Error::from(InferenceError::from(InvalidTask::Strength(2.0))).context("cannot draw");
+        assert_eq!(sentence(&error), "cannot draw: strength must be above 0 and at most 1, not 2");
+        let error = std::fs::read("/nowhere").context("cannot read the picture").expect_err("no such file");
+        assert_eq!(sentence(&error), "cannot read the picture: No such file or directory (os error 2)");
+    }
+}

@@ -1,0 +1,179 @@
+//! `atelier imagine`, run as a person runs it, with the built-in model.
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+
+/// Runs in an empty folder, so that nothing is found by the working directory.
+fn atelier(folder: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_atelier"));
+    command.current_dir(folder).args(args).env_remove("ATELIER_CONFIG").env_remove("RUST_LOG");
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+fn run(folder: &Path, args: &[&str]) -> Output {
+    atelier(folder, args).output().expect("the program starts")
+}
+
+/// The last line of `--json`.
+fn draw(folder: &Path, args: &[&str]) -> Value {
+    let output = run(folder, &[&["imagine", "--json", "--steps", "2"], args].concat());
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("UTF-8");
+    assert!(output.status.success(), "{args:?}: {}", text(&output.stderr));
+    serde_json::from_str(text(&output.stdout).lines().last().expect("a line")).expect("the last line is JSON")
+}
+
+fn picture(folder: &Path, path: &str) -> image::RgbImage {
+    image::open(folder.join(path)).expect("a picture").into_rgb8()
+}
+
+fn folder() -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().to_owned();
+    (folder, path)
+}
+
+#[test]
+fn pictures_are_written_by_seed_and_reported_as_json() {
+    let (_keep, folder) = folder();
+    let report = draw(&folder, &["a frog", "--seed", "7", "--count", "2", "--out", "a/b"]);
+    assert_eq!(report["seed"], 7);
+    assert!(report["seconds"].as_f64().is_some_and(|seconds| seconds > 0.0), "{report}");
+    let images = report["images"].as_array().expect("a list");
+    for (image, seed) in images.iter().zip([7, 8]) {
+        assert_eq!(image["path"], format!("a/b/{seed}.png"));
+        assert_eq!((&image["seed"], &image["width"], &image["height"]), (&seed.into(), &64.into(), &64.into()));
+        assert_eq!(picture(&folder, &format!("a/b/{seed}.png")).dimensions(), (64, 64));
+    }
+    assert_eq!(images.len(), 2);
+    assert!(picture(&folder, "a/b/7.png") != picture(&folder, "a/b/8.png"));
+
+    draw(&folder, &["a frog", "--seed", "8", "--count", "1", "--out", "alone"]);
+    assert!(picture(&folder, "alone/8.png") == picture(&folder, "a/b/8.png"), "a picture can be made again alone");
+}
+
+#[test]
+fn without_json_the_paths_and_the_seed_are_shown() {
+    let (_keep, folder) = folder();
+    let output = run(&folder, &["imagine", "a frog", "--steps", "1", "--count", "1"]);
+    let shown = String::from_utf8(output.stdout).expect("UTF-8");
+    let file = std::fs::read_dir(folder.join("out")).expect("the default folder").next().expect("a file").expect("a file").file_name();
+    let seed = file.to_str().and_then(|name| name.strip_suffix(".png")).expect("a seed");
+    assert!(seed.parse::<u64>().is_ok());
+    assert!(shown.contains(&format!("out/{seed}.png  64×64  seed {seed}\n")) && shown.contains(&format!("`--seed {seed}`")), "{shown}");
+    assert_eq!(String::from_utf8(output.stderr).expect("UTF-8"), "", "no progress bar outside a terminal");
+}
+
+#[test]
+fn the_largest_seed_is_followed_by_zero() {
+    let (_keep, folder) = folder();
+    let report = draw(&folder, &["a frog", "--seed", "18446744073709551615", "--count", "2"]);
+    assert_eq!(report["images"][0]["seed"], u64::MAX);
+    assert_eq!(report["images"][1]["path"], "out/0.png");
+}
+
+#[test]
+fn parameters_in_the_prompt_are_read_only_if_asked() {
+    let (_keep, folder) = folder();
+    let prompt = "a frog --ar 3:2 --seed 9 --images 1";
+    let report = draw(&folder, &[prompt, "--parse"]);
+    assert_eq!((&report["seed"], report["images"].as_array().map(Vec::len)), (&9.into(), Some(1)));
+    assert_eq!((&report["images"][0]["width"], &report["images"][0]["height"]), (&80.into(), &48.into()));
+    let report = draw(&folder, &[prompt, "--seed", "5", "--count", "1"]);
+    assert_eq!((&report["seed"], &report["images"][0]["width"]), (&5.into(), &64.into()));
+}
+
+#[test]
+fn a_start_picture_is_changed_and_kept_in_shape() {
+    let (_keep, folder) = folder();
+    image::RgbImage::from_pixel(200, 100, image::Rgb([250, 40, 40])).save(folder.join("red.png")).expect("a picture");
+    let red = draw(&folder, &["a frog", "--seed", "3", "--count", "1", "--init", "red.png", "--strength", "0.5", "--out", "red"]);
+    assert_eq!((&red["images"][0]["width"], &red["images"][0]["height"]), (&96.into(), &48.into()));
+    draw(&folder, &["a frog", "--seed", "3", "--count", "1", "--width", "96", "--height", "48", "--out", "none"]);
+    assert!(picture(&folder, "red/3.png") != picture(&folder, "none/3.png"));
+}
+
+#[test]
+fn upscaled_pictures_are_four_times_as_large() {
+    let (_keep, folder) = folder();
+    let report = draw(&folder, &["a frog", "--seed", "3", "--count", "2", "--upscale"]);
+    for (index, seed) in [3, 4].into_iter().enumerate() {
+        assert_eq!((&report["images"][index]["seed"], &report["images"][index]["width"]), (&seed.into(), &256.into()));
+        assert_eq!(picture(&folder, &format!("out/{seed}.png")).dimensions(), (256, 256));
+    }
+}
+
+#[test]
+fn wrong_usage_is_exit_code_2() {
+    let (_keep, folder) = folder();
+    for (args, expected) in [
+        (&["--count", "17"][..], "17 is not in 1..=16"),
+        (&["--steps", "0"], "0 is not in 1..=150"),
+        (&["--guidance", "NaN"], "the guidance must be a number from 1 to 30"),
+        (&["--seed", "-1"], "-1"),
+        (&["--seed", "18446744073709551616"], "too large"),
+        (&["--sampler", "eular"], "the sampler must be ddim, euler, euler_a or dpmpp_2m"),
+        (&["--schedule", "x"], "the schedule must be normal or karras"),
+        (&["--strength", "0.5"], "--init"),
+        (&["--init", "a.png", "--strength", "1.1"], "the strength must be a number above 0 and at most 1"),
+        (&["--device", "gpu"], "the device must be cpu or cuda:N"),
+        (&["--dtype", "f16"], "the precision must be f32 or bf16"),
+    ] {
+        let output = run(&folder, &[&["imagine", "a frog"], args].concat());
+        let said = String::from_utf8(output.stderr).expect("UTF-8");
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {said}");
+        assert!(said.contains(expected) && output.stdout.is_empty(), "{args:?}: {said}");
+    }
+}
+
+#[test]
+fn what_cannot_be_drawn_is_one_sentence_and_exit_code_1() {
+    let (_keep, folder) = folder();
+    std::fs::write(folder.join("notes.png"), "not a picture").expect("a file");
+    std::fs::write(folder.join("file"), "").expect("a file");
+    for (args, expected) in [
+        (&["--model", "/nowhere"][..], "/nowhere"),
+        (&["--config", "/nowhere.toml"], "cannot read the configuration /nowhere.toml: No such file"),
+        (&["--width", "65"], "65×64"),
+        (&["--init", "missing.png"], "cannot read the picture missing.png: No such file"),
+        (&["--init", "notes.png"], "cannot read the picture notes.png: "),
+        (&["--out", "file/x"], "cannot make the folder file/x: Not a directory"),
+    ] {
+        let output = run(&folder, &[&["imagine", "a frog", "--steps", "1"], args].concat());
+        let said = String::from_utf8(output.stderr).expect("UTF-8");
+        assert_eq!(output.status.code(), Some(1), "{args:?}: {said}");
+        assert!(said.starts_with("atelier: ") && said.lines().count() == 1 && said.contains(expected), "{args:?}: {said}");
+        assert!(output.stdout.is_empty());
+    }
+    let output = run(&folder, &["imagine", "a frog --ar 0:2", "--parse"]);
+    let said = String::from_utf8(output.stderr).expect("UTF-8");
+    assert_eq!((output.status.code(), said.as_str()), (Some(1), "atelier: `--ar 0:2`: both sides must be at least 1\n"));
+    let output = run(&folder, &["imagine", "a frog --seed 5", "--parse", "--seed", "6"]);
+    let said = String::from_utf8(output.stderr).expect("UTF-8");
+    assert!(said.contains("`--seed 5` and `--seed 6` contradict each other"), "{said}");
+}
+
+#[test]
+fn ctrl_c_stops_and_says_what_is_finished() {
+    let (_keep, folder) = folder();
+    let child = atelier(&folder, &["imagine", "a frog", "--steps", "150", "--count", "16"]).spawn().expect("the program starts");
+    // The folder is made just before the first step, when the signal is long listened for.
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !folder.join("out").exists() {
+        assert!(Instant::now() < deadline, "it never came to draw");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let interrupted = Instant::now();
+    let is_sent = Command::new("kill").args(["-INT", &child.id().to_string()]).status().expect("kill is there").success();
+    assert!(is_sent);
+    let output = child.wait_with_output().expect("it ends");
+    let said = String::from_utf8(output.stderr).expect("UTF-8");
+    assert_eq!(output.status.code(), Some(130), "{said}");
+    assert!(said.contains("stopped; ") && said.contains(" of 16 pictures were finished"), "{said}");
+    assert!(interrupted.elapsed() < Duration::from_secs(20));
+}

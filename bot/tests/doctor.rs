@@ -1,0 +1,152 @@
+//! `atelier doctor`, run as a person runs it.
+
+use std::{
+    io::{BufRead, BufReader, Write},
+    net::TcpListener,
+    path::Path,
+    process::Command,
+    thread::JoinHandle,
+};
+
+/// Three parts, the first an id in base64; nobody's.
+const TOKEN: &str = "MTIzNDU2Nzg5MDEyMzQ1Njc4.GaBcDe.xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx";
+
+struct Report {
+    code: Option<i32>,
+    said: String,
+}
+
+/// Runs with a configuration, `data.dir` being the folder, and a token.
+fn doctor(folder: &Path, config: &str, token: Option<&str>) -> Report {
+    let file = folder.join("config.toml");
+    std::fs::write(&file, format!("{config}\n[data]\ndir = {:?}\n", folder.join("data"))).expect("a file");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_atelier"));
+    command.arg("doctor").arg("--config").arg(&file).current_dir(folder).env_remove("RUST_LOG").env_remove("DISCORD_TOKEN");
+    for proxy in ["http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"] {
+        command.env_remove(proxy);
+    }
+    if let Some(token) = token {
+        command.env("DISCORD_TOKEN", token);
+    }
+    let output = command.output().expect("the program starts");
+    let said = String::from_utf8(output.stdout).expect("UTF-8") + &String::from_utf8(output.stderr).expect("UTF-8");
+    Report { code: output.status.code(), said }
+}
+
+impl Report {
+    #[track_caller]
+    fn check(&self, part: &str, sign: char, expected: &str) {
+        let line = self.said.lines().find(|line| line.split_whitespace().nth(1) == Some(part));
+        assert!(line.is_some_and(|line| line.starts_with(sign) && line.contains(expected)), "{part}: {}", self.said);
+    }
+}
+
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir().expect("a temporary folder")
+}
+
+#[test]
+fn a_fresh_clone_is_well_but_for_the_token() {
+    let folder = folder();
+    let report = doctor(folder.path(), "", None);
+    assert_eq!(report.code, Some(0), "{}", report.said);
+    report.check("configuration", '✓', "config.toml");
+    report.check("model", '✓', "21.0 million parameters, pictures of 64×64 pixels");
+    report.check("upscaler", '✓', "enlarges 4 times");
+    report.check("device", '✓', "cpu");
+    report.check("database", '✓', "atelier.sqlite");
+    report.check("disk", '✓', "MiB free");
+    report.check("token", '!', "DISCORD_TOKEN is not set");
+    assert_eq!(report.said.lines().count(), 7, "{}", report.said);
+}
+
+#[tokio::test]
+async fn a_database_in_use_is_no_failure() {
+    let folder = folder();
+    let _bot = storage::SqliteStore::open(&folder.path().join("data/atelier.sqlite")).await.expect("a new database");
+    let path = folder.path().to_owned();
+    let report = tokio::task::spawn_blocking(move || doctor(&path, "", None)).await.expect("no panic");
+    assert_eq!(report.code, Some(0), "{}", report.said);
+    report.check("database", '!', "is in use");
+}
+
+#[test]
+fn what_is_wrong_is_named_and_fails() {
+    for (config, part, expected) in [
+        ("[model]\npath = \"/nowhere\"", "model", "/nowhere"),
+        ("[model]\nupscaler = \"/nowhere.safetensors\"", "upscaler", "/nowhere.safetensors"),
+        ("[model]\npaht = \"x\"", "configuration", "unknown field `paht`"),
+        ("[discord]\napi_url = \"http://203.0.113.1\"", "token", "a stand-in must be on loopback"),
+        ("[discord]\napi_url = \"http://127.0.0.1:1\"", "token", "cannot reach http://127.0.0.1:1/"),
+    ] {
+        let folder = folder();
+        let report = doctor(folder.path(), config, Some(TOKEN));
+        assert_eq!(report.code, Some(1), "{config}: {}", report.said);
+        report.check(part, '✗', expected);
+        let n_bad = report.said.lines().filter(|line| line.starts_with('✗')).count();
+        assert_eq!(n_bad, 1, "{config}: {}", report.said);
+    }
+}
+
+#[test]
+#[cfg(not(feature = "cuda"))]
+fn a_device_that_this_build_lacks_is_named() {
+    let folder = folder();
+    let report = doctor(folder.path(), "[model]\ndevice = \"cuda:0\"", None);
+    assert_eq!(report.code, Some(1), "{}", report.said);
+    report.check("device", '✗', "cuda");
+}
+
+#[test]
+fn a_full_disk_fails() {
+    let folder = folder();
+    let file = folder.path().join("floor.toml");
+    std::fs::write(&file, format!("[data]\ndir = {:?}\nmin_free_mib = 99999999999", folder.path().join("data"))).expect("a file");
+    let output = Command::new(env!("CARGO_BIN_EXE_atelier")).arg("doctor").arg("--config").arg(&file).output().expect("it starts");
+    let said = String::from_utf8(output.stdout).expect("UTF-8");
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("✗ disk") && said.contains("`data.min_free_mib` = 99999999999"), "{said}");
+}
+
+#[test]
+fn the_token_is_looked_at_and_never_shown() {
+    let folder = folder();
+    let report = doctor(folder.path(), "", Some(TOKEN));
+    report.check("token", '✓', "`--online`");
+    assert!(report.code == Some(0) && !report.said.contains(TOKEN), "{}", report.said);
+    let report = doctor(folder.path(), "", Some("hunter2"));
+    report.check("token", '✗', "does not look like a bot's token");
+    assert!(report.code == Some(1) && !report.said.contains("hunter2"), "{}", report.said);
+}
+
+/// A Discord that answers one call; gives the lines of the call.
+fn one_answer(status: &'static str, body: &'static str) -> (String, JoinHandle<Vec<String>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let answered = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("a call");
+        let lines = BufReader::new(&stream).lines().map_while(Result::ok).take_while(|line| !line.is_empty()).collect();
+        write!(stream, "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}", body.len())
+            .expect("the caller waits");
+        lines
+    });
+    (url, answered)
+}
+
+#[test]
+fn a_stand_in_is_asked_who_the_token_belongs_to() {
+    for (status, body, sign, expected) in [
+        ("200 OK", "{\"id\":\"1\",\"username\":\"Atelier\"}", '✓', "belongs to Atelier"),
+        ("401 Unauthorized", "{\"message\":\"401: Unauthorized\",\"code\":0}", '✗', "refuses DISCORD_TOKEN"),
+        ("500 Internal Server Error", "", '✗', "status 500"),
+    ] {
+        let folder = folder();
+        let (url, answered) = one_answer(status, body);
+        let report = doctor(folder.path(), &format!("[discord]\napi_url = \"{url}\""), Some("any.token"));
+        report.check("token", sign, expected);
+        assert_eq!(report.code, Some(i32::from(sign == '✗')), "{}", report.said);
+        let call = answered.join().expect("it was called");
+        assert_eq!(call[0], "GET /api/v10/users/@me HTTP/1.1");
+        assert!(call.iter().any(|line| line == "authorization: Bot any.token"), "{call:?}");
+    }
+}
