@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use inference::{sampler::Sampler, task::Task};
+use inference::task::Task;
 use poise::serenity_prelude as serenity;
 
 use super::Context;
@@ -59,8 +59,7 @@ async fn aspects(_ctx: poise::ApplicationContext<'_, Arc<App>, BotError>, typed:
 }
 
 async fn samplers(_ctx: poise::ApplicationContext<'_, Arc<App>, BotError>, typed: &str) -> serenity::CreateAutocompleteResponse {
-    let names: Vec<String> = prompt::SAMPLERS.iter().map(ToString::to_string).collect();
-    choices(names.iter().map(String::as_str), typed)
+    choices(prompt::SAMPLERS.into_iter().map(prompt::sampler_name), typed)
 }
 
 fn choices<'a>(all: impl Iterator<Item = &'a str>, typed: &str) -> serenity::CreateAutocompleteResponse {

@@ -1,6 +1,6 @@
 //! Slash commands, one file each, and the framework that runs them.
 
-pub mod history;
+pub(crate) mod history;
 mod imagine;
 mod info;
 mod quota;
