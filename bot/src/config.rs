@@ -13,6 +13,9 @@ use inference::{
 };
 use serde::Deserialize;
 
+/// Read from the working directory when no other file is named.
+const USUAL_FILE: &str = "atelier.toml";
+
 /// All of the configuration.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -173,12 +176,13 @@ impl Default for SandboxSection {
 }
 
 impl Config {
-    /// Reads and checks a file; without one, the defaults.
+    /// Reads and checks a file; without one, `atelier.toml` of the working directory if it is there, else the defaults.
     ///
     /// # Errors
     /// The file cannot be read, has an unknown key or a value out of range; the message names the file and the key.
     pub fn load(path: Option<&Path>) -> anyhow::Result<Self> {
-        let Some(path) = path else { return Ok(Self::default()) };
+        let usual = Path::new(USUAL_FILE);
+        let Some(path) = path.or_else(|| usual.is_file().then_some(usual)) else { return Ok(Self::default()) };
         let text = std::fs::read_to_string(path).with_context(|| format!("cannot read the configuration {}", path.display()))?;
         Self::parse(&text).with_context(|| format!("the configuration {}", path.display()))
     }

@@ -15,6 +15,9 @@ use sandbox::Visitor;
 use super::sandbox::start_sandbox;
 use crate::{config::Config, models};
 
+/// Where `/info` is asked.
+const CHANNEL: &str = "general";
+
 /// Options of `atelier bench`.
 #[derive(Debug, clap::Args)]
 pub struct BenchArgs {
@@ -57,13 +60,12 @@ pub async fn run(mut config: Config, args: BenchArgs) -> anyhow::Result<()> {
     println!("two such jobs at once / in turn     {:>8.2} of the time, {} / {} network calls", median(&mut pairs), calls.1, calls.0);
 
     let visitor = Visitor::connect(started.stand_in.url(), "ada").await?;
-    let channel = visitor.channels().first().cloned().context("the stand-in has no channel")?;
-    let mut idle = info_times(&visitor, &channel, rounds * 4).await?;
+    let mut idle = info_times(&visitor, rounds * 4).await?;
     let busy = tokio::spawn({
         let (engine, tasks) = (engine.clone(), (0..rounds as u64 + 2).map(|round| task(round * 3)).collect::<anyhow::Result<Vec<_>>>()?);
         async move { time(&engine, &tasks).await }
     });
-    let mut loaded = info_times(&visitor, &channel, rounds * 4).await?;
+    let mut loaded = info_times(&visitor, rounds * 4).await?;
     anyhow::ensure!(!busy.is_finished(), "the engine was idle before the last /info: use fewer rounds");
     busy.abort();
     println!("/info while idle                    {:>8.0} ms, at most {:.0}", median(&mut idle) * 1e3, max(&idle) * 1e3);
@@ -109,14 +111,14 @@ async fn time(engine: &Engine, tasks: &[Task]) -> anyhow::Result<f64> {
 }
 
 /// Seconds from a typed `/info` to its answer, several times.
-async fn info_times(visitor: &Visitor, channel: &str, rounds: usize) -> anyhow::Result<Vec<f64>> {
+async fn info_times(visitor: &Visitor, rounds: usize) -> anyhow::Result<Vec<f64>> {
     let mut times = Vec::with_capacity(rounds);
     for _ in 0..rounds {
-        let n_before = visitor.messages(channel).await?.len();
+        let n_before = visitor.messages(CHANNEL).await?.len();
         let start = Instant::now();
-        visitor.slash(channel, "info", &[]).await?;
+        visitor.slash(CHANNEL, "info", &[]).await?;
         visitor
-            .wait_for(channel, Duration::from_secs(30), |messages| (messages.len() > n_before).then_some(()))
+            .wait_for(CHANNEL, Duration::from_secs(30), |messages| (messages.len() > n_before).then_some(()))
             .await
             .context("/info was not answered")?;
         times.push(start.elapsed().as_secs_f64());

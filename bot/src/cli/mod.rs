@@ -20,7 +20,7 @@ const GRACE: Duration = Duration::from_secs(2);
 #[derive(Debug, Parser)]
 #[command(name = "atelier", version, about = "A self-hosted Midjourney: a Discord bot with its own diffusion engine")]
 pub struct Cli {
-    /// The configuration; config.example.toml shows every key with its default
+    /// The configuration (else atelier.toml here); config.example.toml shows every key with its default
     #[arg(long, global = true, env = "ATELIER_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// What to do.

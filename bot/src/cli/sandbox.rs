@@ -98,5 +98,5 @@ pub async fn run(mut config: Config, args: SandboxArgs) -> anyhow::Result<()> {
 }
 
 fn is_busy(error: &anyhow::Error) -> bool {
-    matches!(error.downcast_ref(), Some(SandboxError::PortBusy { .. }))
+    matches!(error.downcast_ref(), Some(SandboxError::AddressInUse(_)))
 }

@@ -13,6 +13,7 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 use std::path::Path;
+use tempfile::TempDir;
 
 /// Discord counts its ids from 2015.
 const EPOCH_MS: i64 = 1_420_070_400_000;
@@ -20,32 +21,27 @@ const EPOCH_MS: i64 = 1_420_070_400_000;
 pub(crate) struct Store {
     pool: SqlitePool,
     secret: Vec<u8>,
+    /// Removed with the store.
+    _scratch: Option<TempDir>,
 }
 
 impl Store {
-    /// Opens `sandbox.sqlite` in `data_dir`, or a database in memory.
+    /// Opens `sandbox.sqlite` in `data_dir`, or in a temporary folder.
     pub(crate) async fn open(data_dir: Option<&Path>) -> Result<Self, sqlx::Error> {
-        let options = match data_dir {
-            Some(dir) => SqliteConnectOptions::new()
-                .filename(dir.join("sandbox.sqlite"))
-                .create_if_missing(true)
-                .journal_mode(SqliteJournalMode::Wal)
-                // Enough against a killed process; only a power cut can lose the last writes.
-                .synchronous(SqliteSynchronous::Normal),
-            None => SqliteConnectOptions::new().in_memory(true),
-        };
-        // A database in memory lives as long as its connection, so that connection is never retired.
-        let pool = SqlitePoolOptions::new()
-            .min_connections(1)
-            .max_connections(1)
-            .idle_timeout(None)
-            .max_lifetime(None)
-            .connect_with(options)
-            .await?;
+        // Not a database in memory: that one dies with its connection, and a request that is given up closes its connection.
+        let scratch = if data_dir.is_none() { Some(tempfile::tempdir().map_err(sqlx::Error::Io)?) } else { None };
+        let dir = data_dir.or(scratch.as_ref().map(TempDir::path)).unwrap_or(Path::new("."));
+        let options = SqliteConnectOptions::new()
+            .filename(dir.join("sandbox.sqlite"))
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            // Enough against a killed process; only a power cut can lose the last writes.
+            .synchronous(SqliteSynchronous::Normal);
+        let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await?;
         sqlx::migrate!().run(&pool).await?;
         sqlx::query("INSERT OR IGNORE INTO identity (one, last_id, secret) VALUES (1, 0, randomblob(32))").execute(&pool).await?;
         let secret = sqlx::query("SELECT secret FROM identity").fetch_one(&pool).await?.try_get(0)?;
-        Ok(Self { pool, secret })
+        Ok(Self { pool, secret, _scratch: scratch })
     }
 
     /// The connection. While it is held, nothing else happens.
