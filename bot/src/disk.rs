@@ -12,7 +12,7 @@ pub fn free_mib(path: &Path) -> anyhow::Result<u64> {
     let path = std::path::absolute(path)?;
     let folder = path.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("/"));
     let disk = rustix::fs::statvfs(folder).with_context(|| format!("cannot ask for the free space of {}", folder.display()))?;
-    Ok((u128::from(disk.f_bavail) * u128::from(disk.f_frsize) >> 20).try_into().unwrap_or(u64::MAX))
+    Ok(((u128::from(disk.f_bavail) * u128::from(disk.f_frsize)) >> 20).try_into().unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]

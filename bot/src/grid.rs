@@ -182,8 +182,8 @@ mod tests {
             let mut webp = Vec::new();
             picture.write_with_encoder(WebPEncoder::new_lossless(&mut webp)).expect("a WebP file");
             let (jpeg, png) = (preview_bytes(&picture), png(&picture));
-            println!("{:?}: JPEG {}, lossless WebP {}, PNG {} bytes", picture.dimensions(), jpeg.len(), webp.len(), png.len());
-            assert!(jpeg.len() * 3 < webp.len().min(png.len()));
+            let (n_jpeg, n_other) = (jpeg.len(), webp.len().min(png.len()));
+            assert!(n_jpeg * 3 < n_other, "{:?}: {n_jpeg} bytes as JPEG, {n_other} without loss", picture.dimensions());
             let read = image::load_from_memory_with_format(&jpeg, image::ImageFormat::Jpeg).expect("a JPEG file").into_rgb8();
             let off = |(a, b): (&u8, &u8)| f64::from(a.abs_diff(*b));
             let mean = read.iter().zip(picture.iter()).map(off).sum::<f64>() / read.len() as f64;

@@ -51,7 +51,7 @@ fn a_fresh_clone_is_well_but_for_the_token() {
     let report = doctor(folder.path(), "", None);
     assert_eq!(report.code, Some(0), "{}", report.said);
     report.check("configuration", '✓', "config.toml");
-    report.check("model", '✓', "21.0 million parameters, pictures of 64×64 pixels");
+    report.check("model", '✓', "the built-in starter model, 21.1 million parameters, pictures of 64×64 pixels");
     report.check("upscaler", '✓', "enlarges 4 times");
     report.check("device", '✓', "cpu");
     report.check("database", '✓', "atelier.sqlite");

@@ -127,7 +127,8 @@ fn is_of_device(error: &inference::error::InferenceError) -> bool {
 fn model(info: &ModelInfo, config: &EngineConfig) -> Check {
     let millions = info.n_parameters as f64 / 1e6;
     let folder = config.model_dir.display();
-    good("model", format!("{}, {millions:.1} million parameters, pictures of {} pixels, from {folder}", info.name, info.native_size))
+    let name = if models::is_starter(&config.model_dir) { "the built-in starter model" } else { &info.name };
+    good("model", format!("{name}, {millions:.1} million parameters, pictures of {} pixels, from {folder}", info.native_size))
 }
 
 async fn database(path: &Path) -> Check {
