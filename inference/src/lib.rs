@@ -3,6 +3,7 @@
 pub mod engine;
 pub mod error;
 pub mod model;
+pub mod noise;
 pub mod sampler;
 pub mod schedule;
 pub mod task;
