@@ -1,0 +1,115 @@
+//! A model in the folder layout of diffusers: `model_index.json` and one folder for each part.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use candle_core::{DType, Device};
+use serde_json::Value;
+
+use super::Weights;
+use crate::error::InferenceError;
+
+const PIPELINES: [&str; 3] = ["StableDiffusionPipeline", "StableDiffusionImg2ImgPipeline", "StableDiffusionInpaintPipeline"];
+
+/// A model's folder whose `model_index.json` names a pipeline that the engine knows.
+#[derive(Clone, Debug)]
+pub struct HfFolder {
+    path: PathBuf,
+}
+
+impl HfFolder {
+    /// Opens a folder.
+    ///
+    /// # Errors
+    /// `Missing` without a `model_index.json`, `Unsupported` for other pipelines.
+    pub fn open(path: &Path) -> Result<Self, InferenceError> {
+        if !path.is_dir() {
+            return Err(InferenceError::Missing { path: path.to_owned() });
+        }
+        let folder = Self { path: path.to_owned() };
+        let index = folder.json("model_index.json")?;
+        let class = index.get("_class_name").and_then(Value::as_str).unwrap_or("a pipeline without `_class_name`");
+        if !PIPELINES.contains(&class) {
+            return Err(InferenceError::Unsupported { path: path.join("model_index.json"), what: class.to_owned() });
+        }
+        Ok(folder)
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Reads a JSON file, such as `unet/config.json`.
+    ///
+    /// # Errors
+    /// `Missing` or `Unreadable`.
+    pub fn json(&self, name: &str) -> Result<Value, InferenceError> {
+        read_json(&self.path.join(name))
+    }
+
+    /// Opens the weights of a part, such as `unet`: one file or several with an index.
+    ///
+    /// # Errors
+    /// `Missing` or `Unreadable`; pickle files are refused.
+    pub fn weights(&self, part: &str, device: &Device, dtype: DType) -> Result<Weights, InferenceError> {
+        let folder = self.path.join(part);
+        if !folder.is_dir() {
+            return Err(InferenceError::Missing { path: folder });
+        }
+        let stem = if part == "text_encoder" { "model" } else { "diffusion_pytorch_model" };
+        let full = (format!("{stem}.safetensors"), format!("{stem}.safetensors.index.json"));
+        let half = (format!("{stem}.fp16.safetensors"), format!("{stem}.safetensors.index.fp16.json"));
+        let variants = if dtype == DType::F32 { [&full, &half] } else { [&half, &full] };
+        for (single, index) in variants {
+            let (single, index) = (folder.join(single), folder.join(index));
+            if single.is_file() {
+                return Weights::open(&[single], device, dtype);
+            }
+            if index.is_file() {
+                return Weights::open(&shards(&index, &folder)?, device, dtype);
+            }
+        }
+        if let Some(pickle) = pickle(&folder) {
+            let reason = "pickle files are refused because they can run code; convert it to safetensors, for example with \
+                          `save_pretrained(folder, safe_serialization=True)` of diffusers or transformers";
+            return Err(InferenceError::Unreadable { path: pickle, reason: reason.to_owned() });
+        }
+        Err(InferenceError::Missing { path: folder.join(full.0) })
+    }
+}
+
+/// Reads a JSON file.
+pub fn read_json(path: &Path) -> Result<Value, InferenceError> {
+    let text = fs::read_to_string(path).map_err(|source| match source.kind() {
+        std::io::ErrorKind::NotFound => InferenceError::Missing { path: path.to_owned() },
+        _ => InferenceError::Unreadable { path: path.to_owned(), reason: source.to_string() },
+    })?;
+    serde_json::from_str(&text).map_err(|source| InferenceError::Unreadable { path: path.to_owned(), reason: source.to_string() })
+}
+
+/// The files that an index names, each once.
+fn shards(index: &Path, folder: &Path) -> Result<Vec<PathBuf>, InferenceError> {
+    let unreadable = |reason: &str| InferenceError::Unreadable { path: index.to_owned(), reason: reason.to_owned() };
+    let json = read_json(index)?;
+    let names = json.get("weight_map").and_then(Value::as_object).ok_or_else(|| unreadable("it has no `weight_map`"))?;
+    let mut files = Vec::new();
+    for name in names.values() {
+        // A name with a folder in it could point anywhere.
+        let name = name.as_str().filter(|name| Path::new(name).file_name().is_some_and(|file| file == *name));
+        files.push(folder.join(name.ok_or_else(|| unreadable("`weight_map` holds something other than file names"))?));
+    }
+    files.sort();
+    files.dedup();
+    Ok(files)
+}
+
+fn pickle(folder: &Path) -> Option<PathBuf> {
+    let mut files: Vec<_> = fs::read_dir(folder).ok()?.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    files.sort();
+    files
+        .into_iter()
+        .find(|path| path.extension().is_some_and(|extension| ["bin", "ckpt", "pt", "pth"].iter().any(|pickle| extension == *pickle)))
+}

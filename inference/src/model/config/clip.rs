@@ -1,0 +1,94 @@
+use std::path::Path;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{allow_only, check_divides, check_sizes, parse, unsupported};
+use crate::{error::InferenceError, ops::Activation};
+
+/// The text encoder's shape (transformers' `CLIPTextConfig`).
+#[derive(Clone, Debug)]
+pub struct ClipConfig {
+    /// Tokens known.
+    pub vocab_size: usize,
+    /// Numbers per token.
+    pub width: usize,
+    /// Numbers per token inside a layer's feed-forward part.
+    pub inner_width: usize,
+    /// Layers.
+    pub n_layers: usize,
+    /// Attention heads.
+    pub n_heads: usize,
+    /// Tokens in a prompt, with its start and end.
+    pub n_positions: usize,
+    /// The feed-forward part's activation.
+    pub activation: Activation,
+    /// Added to variances.
+    pub eps: f64,
+}
+
+#[derive(Deserialize)]
+#[serde(default)]
+struct Raw {
+    vocab_size: usize,
+    hidden_size: usize,
+    intermediate_size: usize,
+    num_hidden_layers: usize,
+    num_attention_heads: usize,
+    max_position_embeddings: usize,
+    hidden_act: String,
+    layer_norm_eps: f64,
+}
+
+impl Default for Raw {
+    fn default() -> Self {
+        Self {
+            vocab_size: 49408,
+            hidden_size: 512,
+            intermediate_size: 2048,
+            num_hidden_layers: 12,
+            num_attention_heads: 8,
+            max_position_embeddings: 77,
+            hidden_act: "quick_gelu".to_owned(),
+            layer_norm_eps: 1e-5,
+        }
+    }
+}
+
+impl ClipConfig {
+    /// Reads `text_encoder/config.json`.
+    ///
+    /// # Errors
+    /// `Unsupported` or `Unreadable`, naming `path` and the key.
+    pub fn read(json: &Value, path: &Path) -> Result<Self, InferenceError> {
+        allow_only(json, path, &[("architectures", &["[\"CLIPTextModel\"]", "[\"CLIPTextModelWithProjection\"]", "null"])])?;
+        let raw: Raw = parse(json, path)?;
+        check_sizes(
+            path,
+            &[
+                ("vocab_size", raw.vocab_size),
+                ("hidden_size", raw.hidden_size),
+                ("intermediate_size", raw.intermediate_size),
+                ("num_hidden_layers", raw.num_hidden_layers),
+                ("num_attention_heads", raw.num_attention_heads),
+                ("max_position_embeddings", raw.max_position_embeddings),
+            ],
+        )?;
+        check_divides(path, &[raw.hidden_size], "num_attention_heads", raw.num_attention_heads)?;
+        let activation = match raw.hidden_act.as_str() {
+            "quick_gelu" => Activation::QuickGelu,
+            "gelu" => Activation::Gelu,
+            other => return Err(unsupported(path, format!("`hidden_act` {other:?}"))),
+        };
+        Ok(Self {
+            vocab_size: raw.vocab_size,
+            width: raw.hidden_size,
+            inner_width: raw.intermediate_size,
+            n_layers: raw.num_hidden_layers,
+            n_heads: raw.num_attention_heads,
+            n_positions: raw.max_position_embeddings,
+            activation,
+            eps: raw.layer_norm_eps,
+        })
+    }
+}

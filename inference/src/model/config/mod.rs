@@ -1,0 +1,74 @@
+//! What the `config.json` files of a model say, with the defaults of diffusers and transformers.
+
+mod clip;
+mod unet;
+mod vae;
+
+use std::path::Path;
+
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::Value;
+
+pub use clip::ClipConfig;
+pub use unet::{AttentionConfig, BlockConfig, UnetConfig};
+pub use vae::VaeConfig;
+
+use crate::error::InferenceError;
+
+/// One value for all blocks or one for each.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+enum PerBlock<T> {
+    One(T),
+    Each(Vec<T>),
+}
+
+impl<T: Clone> PerBlock<T> {
+    /// The values of `n` blocks.
+    fn for_blocks(&self, n: usize, path: &Path, key: &str) -> Result<Vec<T>, InferenceError> {
+        match self {
+            PerBlock::One(value) => Ok(vec![value.clone(); n]),
+            PerBlock::Each(values) if values.len() == n => Ok(values.clone()),
+            PerBlock::Each(values) => Err(unreadable(path, format!("`{key}` has {} values for {n} blocks", values.len()))),
+        }
+    }
+}
+
+fn parse<T: DeserializeOwned>(json: &Value, path: &Path) -> Result<T, InferenceError> {
+    T::deserialize(json).map_err(|source| unreadable(path, source.to_string()))
+}
+
+fn unreadable(path: &Path, reason: String) -> InferenceError {
+    InferenceError::Unreadable { path: path.to_owned(), reason }
+}
+
+fn unsupported(path: &Path, what: String) -> InferenceError {
+    InferenceError::Unsupported { path: path.to_owned(), what }
+}
+
+/// Refuses keys that are there with another value than the ones that the engine can do.
+fn allow_only(json: &Value, path: &Path, allowed: &[(&str, &[&str])]) -> Result<(), InferenceError> {
+    for (key, values) in allowed {
+        let Some(found) = json.get(key).map(Value::to_string) else { continue };
+        if !values.contains(&found.as_str()) {
+            return Err(unsupported(path, format!("`{key}` {found}")));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses numbers that would divide by zero or need more memory than any real model.
+fn check_sizes(path: &Path, sizes: &[(&str, usize)]) -> Result<(), InferenceError> {
+    match sizes.iter().find(|(_, size)| !(1..=1 << 20).contains(size)) {
+        Some((key, size)) => Err(unreadable(path, format!("`{key}` is {size}"))),
+        None => Ok(()),
+    }
+}
+
+/// Refuses channels that cannot be shared out evenly.
+fn check_divides(path: &Path, channels: &[usize], key: &str, parts: usize) -> Result<(), InferenceError> {
+    match channels.iter().find(|channels| !channels.is_multiple_of(parts)) {
+        Some(channels) => Err(unreadable(path, format!("{channels} channels cannot be divided by `{key}` {parts}"))),
+        None => Ok(()),
+    }
+}

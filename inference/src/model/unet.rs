@@ -1,0 +1,175 @@
+//! The U-Net (diffusers' `UNet2DConditionModel`), with a timestep for each row.
+
+use candle_core::{DType, Device, Tensor};
+
+use super::{
+    attention::{Transformer, TransformerShape},
+    config::{AttentionConfig, UnetConfig},
+    embeddings::TimeEmbedding,
+    layers::{conv, group_norm, halving_conv},
+    resnet::{Resnet, ResnetShape},
+};
+use crate::{
+    checkpoint::Weights,
+    error::InferenceError,
+    ops::{Conv2d, GroupNorm, upsample_nearest},
+};
+
+/// The network that tells noise from picture.
+pub struct Unet {
+    time: TimeEmbedding,
+    conv_in: Conv2d,
+    down: Vec<DownBlock>,
+    mid: (Resnet, Transformer, Resnet),
+    up: Vec<UpBlock>,
+    norm_out: GroupNorm,
+    conv_out: Conv2d,
+}
+
+struct DownBlock {
+    layers: Vec<(Resnet, Option<Transformer>)>,
+    halve: Option<Conv2d>,
+}
+
+struct UpBlock {
+    layers: Vec<(Resnet, Option<Transformer>)>,
+    double: Option<Conv2d>,
+}
+
+impl Unet {
+    /// Reads the network.
+    ///
+    /// # Errors
+    /// Whatever is wrong with the weights, naming file and tensor.
+    pub fn load(weights: &Weights, config: &UnetConfig, device: &Device, dtype: DType) -> Result<Self, InferenceError> {
+        let first = config.down[0].channels;
+        let last = config.up[0].channels;
+        let parts = Parts { config };
+        let mid = weights.at("mid_block");
+        Ok(Self {
+            time: TimeEmbedding::load(&weights.at("time_embedding"), config, device, dtype)?,
+            conv_in: conv(&weights.at("conv_in"), config.in_channels, first, config.end_kernels.0)?,
+            down: parts.down(weights)?,
+            mid: (
+                parts.resnet(&mid.at("resnets.0"), last, last)?,
+                parts.transformer(&mid.at("attentions.0"), last, &config.mid)?,
+                parts.resnet(&mid.at("resnets.1"), last, last)?,
+            ),
+            up: parts.up(weights)?,
+            norm_out: group_norm(&weights.at("conv_norm_out"), first, config.n_groups, config.eps)?,
+            conv_out: conv(&weights.at("conv_out"), first, config.out_channels, config.end_kernels.1)?,
+        })
+    }
+
+    /// `[n, out_channels, h, w]` of latents `[n, in_channels, h, w]`, one timestep a row, context `[n, tokens, context_width]`.
+    pub fn forward(&self, latents: &Tensor, timesteps: &[f64], context: &Tensor) -> candle_core::Result<Tensor> {
+        let time = self.time.forward(timesteps)?;
+        let mut hidden = self.conv_in.forward(latents)?;
+        let mut skips = vec![hidden.clone()];
+        for block in &self.down {
+            for layer in &block.layers {
+                hidden = run(layer, &hidden, &time, context)?;
+                skips.push(hidden.clone());
+            }
+            if let Some(halve) = &block.halve {
+                hidden = halve.forward(&hidden)?;
+                skips.push(hidden.clone());
+            }
+        }
+        hidden = self.mid.0.forward(&hidden, Some(&time))?;
+        hidden = self.mid.1.forward(&hidden, context)?;
+        hidden = self.mid.2.forward(&hidden, Some(&time))?;
+        for block in &self.up {
+            for layer in &block.layers {
+                let Some(skip) = skips.pop() else { candle_core::bail!("the way up has more layers than the way down") };
+                hidden = run(layer, &Tensor::cat(&[&hidden, &skip], 1)?, &time, context)?;
+            }
+            if let (Some(double), Some(skip)) = (&block.double, skips.last()) {
+                // The skip's size and not twice this one's: a side may be odd.
+                let (_, _, height, width) = skip.dims4()?;
+                hidden = double.forward(&upsample_nearest(&hidden, (height, width))?)?;
+            }
+        }
+        self.conv_out.forward(&self.norm_out.forward_silu(&hidden)?)
+    }
+}
+
+fn run(
+    (resnet, transformer): &(Resnet, Option<Transformer>),
+    input: &Tensor,
+    time: &Tensor,
+    context: &Tensor,
+) -> candle_core::Result<Tensor> {
+    let hidden = resnet.forward(input, Some(time))?;
+    transformer.as_ref().map_or(Ok(hidden.clone()), |transformer| transformer.forward(&hidden, context))
+}
+
+struct Parts<'a> {
+    config: &'a UnetConfig,
+}
+
+impl Parts<'_> {
+    fn down(&self, weights: &Weights) -> Result<Vec<DownBlock>, InferenceError> {
+        let mut channels = self.config.down[0].channels;
+        let mut blocks = Vec::new();
+        for (level, block) in self.config.down.iter().enumerate() {
+            let weights = weights.at(format!("down_blocks.{level}"));
+            let mut layers = Vec::new();
+            for i in 0..block.n_layers {
+                layers.push(self.layer(&weights, i, (channels, block.channels), block.attention.as_ref())?);
+                channels = block.channels;
+            }
+            let is_last = level + 1 == self.config.down.len();
+            let padding = self.config.downsample_padding;
+            let halve = if is_last { None } else { Some(halving_conv(&weights.at("downsamplers.0.conv"), channels, padding)?) };
+            blocks.push(DownBlock { layers, halve });
+        }
+        Ok(blocks)
+    }
+
+    fn up(&self, weights: &Weights) -> Result<Vec<UpBlock>, InferenceError> {
+        let config = self.config;
+        let mut channels = config.up[0].channels;
+        let mut blocks = Vec::new();
+        for (i, block) in config.up.iter().enumerate() {
+            let weights = weights.at(format!("up_blocks.{i}"));
+            // The last layer's skip comes from the level above's end on the way down.
+            let above = config.up.get(i + 1).map_or(config.down[0].channels, |above| above.channels);
+            let mut layers = Vec::new();
+            for j in 0..=block.n_layers {
+                let skip = if j == block.n_layers { above } else { block.channels };
+                layers.push(self.layer(&weights, j, (channels + skip, block.channels), block.attention.as_ref())?);
+                channels = block.channels;
+            }
+            let is_last = i + 1 == config.up.len();
+            let double = if is_last { None } else { Some(conv(&weights.at("upsamplers.0.conv"), channels, channels, 3)?) };
+            blocks.push(UpBlock { layers, double });
+        }
+        Ok(blocks)
+    }
+
+    fn layer(
+        &self,
+        weights: &Weights,
+        i: usize,
+        (channels, out): (usize, usize),
+        attention: Option<&AttentionConfig>,
+    ) -> Result<(Resnet, Option<Transformer>), InferenceError> {
+        let resnet = self.resnet(&weights.at(format!("resnets.{i}")), channels, out)?;
+        let transformer = attention.map(|attention| self.transformer(&weights.at(format!("attentions.{i}")), out, attention));
+        Ok((resnet, transformer.transpose()?))
+    }
+
+    fn resnet(&self, weights: &Weights, channels: usize, out: usize) -> Result<Resnet, InferenceError> {
+        let UnetConfig { time_width, n_groups, eps, .. } = *self.config;
+        Resnet::load(weights, ResnetShape { channels, out, time_width: Some(time_width), n_groups, eps })
+    }
+
+    fn transformer(&self, weights: &Weights, channels: usize, attention: &AttentionConfig) -> Result<Transformer, InferenceError> {
+        let UnetConfig { context_width, n_groups, use_linear_projection, upcast_attention, .. } = *self.config;
+        Transformer::load(
+            weights,
+            TransformerShape { channels, attention, context_width, n_groups, use_linear_projection, upcast: upcast_attention },
+        )
+    }
+}

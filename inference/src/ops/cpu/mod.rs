@@ -1,0 +1,45 @@
+//! Fast versions for float32 on the processor, made so that no result depends on what else is computed beside it.
+//!
+//! Every product is a chain of fused multiply-adds over `k` in order, cut every [`gemm::DEPTH`] terms, whatever the number of rows, threads or
+//! vector lanes. So a row's result is the same, bit for bit, alone and in a batch.
+
+pub mod attention;
+pub mod conv;
+pub mod gemm;
+pub mod layout;
+pub mod linear;
+pub mod math;
+pub mod norm;
+
+use candle_core::{CpuStorage, DType, Layout, Result, Storage, Tensor};
+
+/// Whether the fast versions take this tensor.
+pub fn takes(tensor: &Tensor) -> bool {
+    tensor.device().is_cpu() && tensor.dtype() == DType::F32
+}
+
+/// The numbers of a contiguous float32 tensor in main memory.
+pub fn floats<'a>(storage: &'a Storage, layout: &Layout) -> Result<&'a [f32]> {
+    let (Storage::Cpu(storage), Some((start, end))) = (storage, layout.contiguous_offsets()) else {
+        candle_core::bail!("expected a contiguous tensor in main memory")
+    };
+    let CpuStorage::F32(values) = storage else { candle_core::bail!("expected float32") };
+    Ok(&values[start..end])
+}
+
+/// Binds `$name` to the numbers of `$tensor`, made contiguous first.
+macro_rules! let_floats {
+    ($name:ident = $tensor:expr) => {
+        let tensor = $tensor.contiguous()?;
+        let (storage, layout) = tensor.storage_and_layout();
+        let $name: &[f32] = crate::ops::cpu::floats(&storage, layout)?;
+    };
+}
+pub(crate) use let_floats;
+
+/// The numbers of an optional tensor.
+pub fn optional_floats(tensor: Option<&Tensor>) -> Result<Option<Vec<f32>>> {
+    let Some(tensor) = tensor else { return Ok(None) };
+    let_floats!(values = tensor);
+    Ok(Some(values.to_vec()))
+}

@@ -1,0 +1,5 @@
+//! Prompts as token ids.
+
+pub mod tokenize;
+
+pub use tokenize::Tokenizer;

@@ -1,0 +1,5 @@
+//! Enlarging finished pictures.
+
+pub mod srvgg;
+
+pub use srvgg::Upscaler;
