@@ -1,10 +1,21 @@
 //! The engine's handle: a channel to the device thread, which owns the weights and drives every picture.
 
+mod counters;
+mod device;
+mod handle;
+
 use std::path::PathBuf;
 
 use image::RgbImage;
 
-use crate::{error::InferenceError, task::{ImageSize, Seed, Task}};
+pub(crate) use self::counters::{Counters, Meter};
+#[cfg(test)]
+pub(crate) use self::device::load;
+pub use self::handle::{Engine, TaskHandle};
+use crate::{
+    error::InferenceError,
+    task::{ImageSize, Seed, Task},
+};
 
 /// Where to compute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
