@@ -48,8 +48,21 @@ pub async fn run(config: Option<&Path>, args: DoctorArgs) -> anyhow::Result<Exit
         is_bad |= check.verdict == Verdict::Bad;
         writeln!(std::io::stdout(), "{check}")
     };
-    let (check, config) = configuration(config);
-    tell(check)?;
+    let config = match Config::load(config) {
+        Ok(loaded) => {
+            let named = config.map_or_else(
+                || "no file is named: atelier.toml if it is here, else the defaults".into(),
+                |path| path.display().to_string(),
+            );
+            tell(good("configuration", named))?;
+            loaded
+        }
+        // The other parts are not where the defaults would look for them.
+        Err(error) => {
+            tell(bad("configuration", format!("{}; nothing else was checked", sentence(&error))))?;
+            return Ok(ExitCode::FAILURE);
+        }
+    };
     let engine = models::engine_config(&config);
     for check in tokio::task::spawn_blocking(move || engine_parts(engine)).await? {
         tell(check)?;
@@ -82,14 +95,6 @@ fn doubtful(part: &'static str, text: impl Into<String>) -> Check {
 
 fn bad(part: &'static str, text: impl Into<String>) -> Check {
     Check { verdict: Verdict::Bad, part, text: text.into() }
-}
-
-fn configuration(path: Option<&Path>) -> (Check, Config) {
-    match (Config::load(path), path) {
-        (Ok(config), Some(path)) => (good("configuration", path.display().to_string()), config),
-        (Ok(config), None) => (good("configuration", "the defaults; `--config FILE` names a file"), config),
-        (Err(error), _) => (bad("configuration", format!("{}; the defaults are checked below", sentence(&error))), Config::default()),
-    }
 }
 
 /// Model, upscaler and device. What fails without the super-resolution network is not its fault.

@@ -94,11 +94,17 @@ pub async fn interrupted() {
 
 /// An error and its causes in one line; a cause that the line already ends with is not said again.
 pub fn sentence(error: &anyhow::Error) -> String {
-    error.chain().map(ToString::to_string).fold(String::new(), |said, cause| match said.as_str() {
+    error.chain().map(|cause| one_line(&cause.to_string())).fold(String::new(), |said, cause| match said.as_str() {
         "" => cause,
         earlier if earlier.ends_with(&cause) => said,
         _ => format!("{said}: {cause}"),
     })
+}
+
+/// Without the picture of the place that a TOML error holds: lines that begin with a bar or a number and a bar.
+fn one_line(text: &str) -> String {
+    let is_picture = |line: &str| line.trim_start_matches(|c: char| c.is_ascii_digit() || c == ' ').starts_with('|');
+    text.lines().map(str::trim).filter(|line| !line.is_empty() && !is_picture(line)).collect::<Vec<_>>().join(": ")
 }
 
 fn start_log() {
@@ -122,6 +128,9 @@ mod tests {
     fn a_sentence_says_each_cause_once() {
         let error = anyhow::Error::from(InferenceError::from(InvalidTask::Strength(2.0))).context("cannot draw");
         assert_eq!(sentence(&error), "cannot draw: strength must be above 0 and at most 1, not 2");
+        let error = Config::parse("[model]\npaht = 1").context("the configuration").expect_err("no such key");
+        let expected = "the configuration: TOML parse error at line 2, column 1: unknown field `paht`, expected one of `path`, ";
+        assert!(sentence(&error).starts_with(expected), "{}", sentence(&error));
         let error = std::fs::read("/nowhere").context("cannot read the picture").expect_err("no such file");
         assert_eq!(sentence(&error), "cannot read the picture: No such file or directory (os error 2)");
     }
