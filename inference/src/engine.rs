@@ -63,6 +63,8 @@ pub struct ModelInfo {
     pub size_multiple: u32,
     /// Longest side in pixels.
     pub max_side: u32,
+    /// Longest side in pixels.
+    pub max_side: u32,
     /// Enlargement of the super-resolution network, if one is loaded.
     pub upscale_factor: Option<u32>,
     /// Network parameters, all parts together.

@@ -94,10 +94,12 @@ pub(crate) fn load(config: &EngineConfig) -> Result<(Loaded, Facts, ModelInfo), 
     let native_size = ImageSize::new(model.native_size() as u32, model.native_size() as u32);
     // Every level of the U-Net but the last halves the latents, and doubling them again must give the same size.
     let size_multiple = (model.vae_factor() << (model.config().unet.down.len() - 1)) as u32;
+    let limits = Limits::new(native_size, size_multiple, upscaler.is_some(), schedule);
     let info = ModelInfo {
         name: config.model_dir.file_name().map_or_else(|| "model".into(), |name| name.to_string_lossy().into_owned()),
         native_size,
         size_multiple,
+        max_side: limits.max_side,
         upscale_factor: upscaler.as_ref().map(Upscaler::factor),
         n_parameters: model.n_parameters(),
         device: match config.device {
@@ -106,7 +108,6 @@ pub(crate) fn load(config: &EngineConfig) -> Result<(Loaded, Facts, ModelInfo), 
         },
     };
     let (latent_channels, vae_factor, scaling_factor) = (model.latent_channels(), model.vae_factor(), model.scaling_factor());
-    let limits = Limits::new(native_size, size_multiple, upscaler.is_some(), schedule);
     let networks = Loaded { model, upscaler, device: device.clone() };
     let preview = PreviewMap::of_model(&networks, vae_factor, scaling_factor, latent_channels)?;
     let preview_every = config.preview_every;
