@@ -11,7 +11,6 @@ use crate::{
     config::Config,
     discord::Messenger,
     live::LiveJobs,
-    models,
     prompt::{self, ParseContext},
     random,
 };
@@ -49,20 +48,7 @@ pub struct App {
 impl App {
     /// What the parser needs to know about model and configuration.
     pub fn parse_context(&self) -> ParseContext {
-        let (info, defaults) = (self.engine.info(), &self.config.defaults);
-        ParseContext {
-            native_size: info.native_size,
-            size_multiple: info.size_multiple,
-            max_side: info.max_side,
-            steps: defaults.steps,
-            max_steps: self.config.limits.max_steps,
-            guidance_scale: models::default_guidance_scale(&self.config),
-            sampler: defaults.sampler,
-            schedule: defaults.schedule,
-            n_images: defaults.n_images,
-            random_seed: random::random_seed(),
-            max_seed: u64::from(u32::MAX),
-        }
+        ParseContext::new(&self.config, self.engine.info(), random::random_seed(), u64::from(u32::MAX))
     }
 
     /// Estimated row-megapixels of an `/imagine` with the usual settings.

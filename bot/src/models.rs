@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
-use inference::engine::EngineConfig;
+use inference::engine::{EngineConfig, ModelInfo};
 
 use crate::config::Config;
 
@@ -84,6 +84,11 @@ pub fn is_starter(model_dir: &Path) -> bool {
 /// Whether the configuration draws with the built-in model, by silence or by name.
 pub fn is_configured_starter(config: &Config) -> bool {
     config.model.path.as_os_str().is_empty() || is_starter(&config.model.path)
+}
+
+/// The model's name for people.
+pub fn display_name(config: &Config, info: &ModelInfo) -> String {
+    if is_configured_starter(config) { "starter model".to_owned() } else { info.name.clone() }
 }
 
 /// Guidance scale when nobody says otherwise: the configuration's, or what suits the model.

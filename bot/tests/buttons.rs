@@ -73,14 +73,13 @@ async fn cancel_is_for_owner_and_moderators_and_refunds_what_was_not_computed() 
     let (ada, grace, linus) = (&studio.ada, studio.visitor("grace").await, studio.visitor("linus").await);
     linus.slash(CHANNEL, "imagine", &prompt("a frog --steps 150")).await.expect("sent");
     let drawing = message_with(&linus, "Drawing").await;
-    studio.visitor("ada").await;
     let engine = &studio.running.bot.app.engine;
     // Another member may not; the stand-in's ada is the guild's owner, grace a moderator.
     grace.press(id(&drawing), "❌").await.expect("sent");
     message_with(&linus, "Cancelled").await;
     linus.slash(CHANNEL, "quota", &[]).await.expect("sent");
     told(&linus, "row-megapixels are left").await;
-    let full = engine.cost(&studio.running.bot.app_task(150));
+    let full = engine.cost(&slow_task());
     let state = ada.state().await.expect("readable");
     let guild = storage::GuildId(state["guilds"][0]["id"].as_str().and_then(|id| id.parse().ok()).expect("a guild"));
     let quota = studio.running.bot.app.jobs.quota(guild, 20_000.0, storage::Timestamp::now()).await.expect("readable");
@@ -146,4 +145,13 @@ async fn history_info_and_settings_answer() {
     ada.slash(CHANNEL, "imagine", &prompt("a frog --steps 100")).await.expect("sent");
     told(ada, "row-megapixels for today").await;
     studio.close().await;
+}
+
+/// What `/imagine a frog --steps 150` asks for.
+fn slow_task() -> inference::task::Task {
+    let stored = json!({
+        "kind": "text_to_image", "prompt": "a frog", "size": {"width": 64, "height": 64}, "steps": 150, "guidance_scale": 4.0,
+        "sampler": "dpmpp_2m", "seed": 7, "n_images": 4
+    });
+    serde_json::from_value(stored).expect("a task")
 }

@@ -18,7 +18,7 @@ async fn imagine_shows_progress_and_ends_in_a_grid_with_ten_buttons() {
     assert!(content(&grid).starts_with("**a frog** `--seed 7"), "{}", content(&grid));
     assert!(grid["attachments"][0]["width"].as_u64() >= Some(512), "{}", grid["attachments"]);
 
-    let updates = ada.events_since(before).await.expect("the events are kept");
+    let (_, updates) = ada.events(before, std::time::Duration::ZERO).await.expect("the events are kept");
     let shown: Vec<&str> = updates.iter().filter(|event| event["type"] == "message_update").map(|event| content(&event["data"])).collect();
     let n_drawing = shown.iter().filter(|text| text.contains("Drawing") && text.contains("of 100 steps")).count();
     assert!(n_drawing >= 3, "{shown:#?}");

@@ -1,10 +1,21 @@
 //! The engine's handle: a channel to the device thread, which owns the weights and drives every picture.
 
+mod counters;
+mod device;
+mod handle;
+
 use std::path::PathBuf;
 
 use image::RgbImage;
 
-use crate::{error::InferenceError, task::{ImageSize, Seed, Task}};
+pub(crate) use self::counters::{Counters, Meter};
+#[cfg(test)]
+pub(crate) use self::device::load;
+pub use self::handle::{Engine, TaskHandle};
+use crate::{
+    error::InferenceError,
+    task::{ImageSize, Seed, Task},
+};
 
 /// Where to compute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +61,8 @@ pub struct ModelInfo {
     pub native_size: ImageSize,
     /// Widths and heights must be a multiple of this.
     pub size_multiple: u32,
+    /// Longest side in pixels.
+    pub max_side: u32,
     /// Longest side in pixels.
     pub max_side: u32,
     /// Enlargement of the super-resolution network, if one is loaded.

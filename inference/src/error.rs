@@ -70,6 +70,21 @@ pub enum InferenceError {
     /// The tensor library failed.
     #[error("computing failed")]
     Compute(#[from] candle_core::Error),
+    /// The network's code panicked.
+    #[error("the network panicked: {reason}")]
+    Panicked {
+        /// What it said.
+        reason: String,
+    },
+    /// The task was cancelled by its handle.
+    #[error("the task was cancelled")]
+    Cancelled,
+    /// Too many tasks wait to be taken in.
+    #[error("the engine's queue is full; try again in a moment")]
+    Busy,
+    /// A batch failed; everyone with a row in it gets the same error.
+    #[error(transparent)]
+    Shared(std::sync::Arc<InferenceError>),
     /// The device thread has ended.
     #[error("the engine has stopped")]
     Stopped,

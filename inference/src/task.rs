@@ -106,6 +106,13 @@ impl Task {
     }
 }
 
+impl TextToImage {
+    /// Whether classifier-free guidance is on, which takes two network rows a step.
+    pub fn is_guided(&self) -> bool {
+        self.guidance_scale != 1.0
+    }
+}
+
 /// A picture's size in pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ImageSize {

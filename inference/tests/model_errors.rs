@@ -1,5 +1,7 @@
 //! What is said about model folders that cannot be loaded: the exact sentences.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod common;
 
 use std::{fs, path::Path};
@@ -8,7 +10,7 @@ use candle_core::{DType, Device};
 use common::starter;
 use inference::{model::Model, upscale::Upscaler};
 
-/// A copy of the starter model; the big files are links.
+/// A copy of the starter model, to be spoilt.
 fn starter_copy() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let source = starter().join("model");

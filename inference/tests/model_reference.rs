@@ -1,5 +1,7 @@
 //! The networks against diffusers and transformers in float32 (models/starter/reference and tests/data/tiny; their READMEs and scripts say how they were made).
 
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test fails by panicking and tells what it measured")]
+
 mod common;
 
 use std::{collections::HashMap, fs, path::Path};
@@ -21,7 +23,7 @@ fn reference(name: &Path) -> Tensors {
 /// Prompt and tensors of the four pictures.
 fn cases() -> Vec<(String, Tensors)> {
     let folder = starter().join("reference");
-    let json: serde_json::Value = serde_json::from_str(&fs::read_to_string(folder.join("reference.json")).unwrap()).unwrap();
+    let json = inference::checkpoint::hf_folder::read_json(&folder.join("reference.json")).unwrap();
     let cases = json["cases"].as_array().unwrap();
     assert_eq!(cases.len(), 4);
     cases
@@ -92,6 +94,22 @@ fn picture_survives_encoder_and_decoder() {
         println!("picture {n}: {psnr:.1} dB");
         assert!(psnr >= 20.0, "picture {n}: {psnr} dB");
     }
+}
+
+/// Types other than float32 take the operations that also run on other devices.
+#[test]
+fn plain_operations_answer_as_in_diffusers() {
+    let model = Model::load(&starter().join("model"), &Device::Cpu, DType::F64).unwrap();
+    let (prompt, tensors) = cases().swap_remove(1);
+    let single = |tensor: Tensor| tensor.to_dtype(DType::F32).unwrap();
+    let text = max_difference(&single(model.encode_text(&[&prompt]).unwrap()), &tensors["text_embeddings"]);
+    assert!(text <= 2e-5, "{text}");
+    let timestep = f64::from(floats(&tensors["timesteps"])[0]);
+    let found = model.predict(&tensors["unet_input_step0"], &[timestep], &tensors["text_embeddings"]).unwrap();
+    let unet = relative(&single(found), &tensors["unet_output_step0"]);
+    assert!(unet <= 1e-4, "{unet}");
+    let psnr = psnr(&model.decode(&tensors["final_latents"]).unwrap(), &tensors["decoded"], 2.0);
+    assert!(psnr >= 90.0, "{psnr} dB");
 }
 
 #[test]

@@ -15,7 +15,7 @@ pub async fn info(ctx: Context<'_>) -> Result<(), BotError> {
     let (model, stats) = (app.engine.info(), app.engine.stats());
     let queue = app.jobs.queue_status().await?;
     let answer = messages::info(&Info {
-        model: model.name.clone(),
+        model: models::display_name(&app.config, model),
         is_starter: models::is_configured_starter(&app.config),
         native_size: model.native_size.to_string(),
         n_parameters: model.n_parameters,

@@ -81,13 +81,17 @@ impl HfFolder {
     }
 }
 
-/// Reads a JSON file.
+/// Reads a JSON file; numbers that only Python writes (`-Infinity`, `NaN`), as in many `scheduler_config.json`, become null.
 pub fn read_json(path: &Path) -> Result<Value, InferenceError> {
     let text = fs::read_to_string(path).map_err(|source| match source.kind() {
         std::io::ErrorKind::NotFound => InferenceError::Missing { path: path.to_owned() },
         _ => InferenceError::Unreadable { path: path.to_owned(), reason: source.to_string() },
     })?;
-    serde_json::from_str(&text).map_err(|source| InferenceError::Unreadable { path: path.to_owned(), reason: source.to_string() })
+    let parsed = serde_json::from_str(&text).or_else(|source| {
+        let text = [": -Infinity", ": Infinity", ": NaN"].iter().fold(text, |text, number| text.replace(number, ": null"));
+        serde_json::from_str(&text).map_err(|_| source)
+    });
+    parsed.map_err(|source| InferenceError::Unreadable { path: path.to_owned(), reason: source.to_string() })
 }
 
 /// The files that an index names, each once.

@@ -19,9 +19,9 @@ pub struct ConvOptions {
 }
 
 impl ConvOptions {
-    /// Stride 1 and as many zeros as keep the size, for an odd `kernel`.
+    /// Stride 1 and as many zeros as keep the size for an odd `kernel`; an even one takes a pixel away, as in diffusers.
     pub fn same(kernel: usize) -> Self {
-        Self { stride: 1, padding: (kernel / 2, kernel / 2) }
+        Self { stride: 1, padding: ((kernel - 1) / 2, (kernel - 1) / 2) }
     }
 }
 

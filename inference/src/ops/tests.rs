@@ -1,5 +1,7 @@
 //! Every fast version against its plain candle version.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use candle_core::{Device, Tensor};
 
 use super::*;
@@ -7,13 +9,13 @@ use super::*;
 fn random(shape: &[usize], seed: u64) -> Tensor {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let n = shape.iter().product();
-    let values: Vec<f32> = std::iter::repeat_with(|| {
+    let values = std::iter::repeat_with(|| {
         state ^= state << 13;
         state ^= state >> 7;
         state ^= state << 17;
         (state >> 40) as f32 / (1 << 23) as f32 - 1.0
     });
-    Tensor::from_vec(values.take(n).collect::<Vec<_>>(), shape, &Device::Cpu).unwrap()
+    Tensor::from_vec(values.take(n).collect::<Vec<f32>>(), shape, &Device::Cpu).unwrap()
 }
 
 fn assert_close(name: &str, found: &Tensor, expected: &Tensor, tolerance: f32) {
@@ -93,7 +95,7 @@ fn attention_equals_the_plain_one() {
 fn normalisation_equals_the_plain_one() {
     for (n, channels, n_groups, (height, width)) in [(1, 4, 2, (1, 1)), (2, 32, 8, (5, 7)), (3, 12, 12, (16, 16)), (1, 8, 1, (60, 61))] {
         let (input, weight, bias) = (random(&[n, channels, height, width], 1), random(&[channels], 2), random(&[channels], 3));
-        let input = (input * 4.0 + 20.0).unwrap();
+        let input = input.affine(4.0, 20.0).unwrap();
         let plain = norm::plain_group_norm(&input, &weight, &bias, n_groups, 1e-5).unwrap();
         let fast = GroupNorm::new(weight.clone(), bias.clone(), n_groups, 1e-5).unwrap();
         assert_close("group norm", &fast.forward(&input).unwrap(), &plain, 1e-4);

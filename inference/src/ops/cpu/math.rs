@@ -38,7 +38,7 @@ pub fn erf(value: f32) -> f32 {
     let s = value * value;
     let near = {
         let mut r = -5.967_617e-4_f32;
-        for term in [4.991_194_2e-3, -2.676_813_5e-2, 1.128_199_25e-1, -3.761_253_4e-1, 1.283_791_66e-1] {
+        for term in [4.991_194_2e-3, -2.676_813_5e-2, 1.128_199_25e-1, -3.761_253_4e-1, 1.283_791_7e-1] {
             r = r * s + term;
         }
         r * value + value

@@ -1,0 +1,304 @@
+//! The batcher with networks of a few lines, whose answers are known.
+
+use std::{cell::RefCell, path::Path, rc::Rc, sync::Arc};
+
+use candle_core::{Device, Tensor};
+use tokio::sync::mpsc;
+
+use super::Batcher;
+use crate::{
+    engine::{Counters, Event, Meter},
+    error::{InferenceError, InvalidTask},
+    limits::Limits,
+    networks::Networks,
+    preview::PreviewMap,
+    sampler::Sampler,
+    schedule::{ScheduleConfig, ScheduleKind},
+    task::{ImageSize, Seed, Task, TextToImage},
+    trajectory::{Events, Facts, Job},
+};
+
+const FACTOR: usize = 2;
+
+/// Every call: its kind and its rows' width.
+type Log = Rc<RefCell<Vec<(&'static str, Vec<usize>)>>>;
+
+/// Networks that answer each row from that row alone. A prompt's first letter is its embedding; `!` breaks, `?` gives not-a-number, `#` panics.
+struct Toy {
+    log: Log,
+}
+
+impl Networks for Toy {
+    fn device(&self) -> &Device {
+        &Device::Cpu
+    }
+
+    fn encode_text(&self, prompts: &[&str]) -> Result<Tensor, InferenceError> {
+        self.log.borrow_mut().push(("text", vec![prompts.len()]));
+        let letters: Vec<f32> = prompts.iter().map(|prompt| prompt.bytes().next().map_or(0.0, f32::from)).collect();
+        Ok(Tensor::from_vec(letters, (prompts.len(), 1, 1), &Device::Cpu)?)
+    }
+
+    fn predict(&self, latents: &Tensor, timesteps: &[f64], context: &Tensor) -> Result<Tensor, InferenceError> {
+        self.log.borrow_mut().push(("predict", latents.dims().to_vec()));
+        let letters = context.flatten_all()?.to_vec1::<f32>()?;
+        assert!(!letters.contains(&f32::from(b'#')), "a letter that no network can bear");
+        if letters.contains(&f32::from(b'!')) {
+            return Err(InvalidTask::NoUpscaler.into());
+        }
+        let rows = letters.iter().zip(timesteps).enumerate().map(|(i, (&letter, &timestep))| {
+            let shift = if letter == f32::from(b'?') { f64::NAN } else { f64::from(letter) / 1000.0 + timestep / 1e4 };
+            Ok(latents.narrow(0, i, 1)?.affine(0.1, shift)?)
+        });
+        Ok(Tensor::cat(&rows.collect::<Result<Vec<_>, InferenceError>>()?, 0)?)
+    }
+
+    fn encode_image(&self, pixels: &Tensor) -> Result<(Tensor, Tensor), InferenceError> {
+        let mean = pixels.avg_pool2d(FACTOR)?;
+        Ok((mean.clone(), mean.zeros_like()?))
+    }
+
+    fn decode(&self, latents: &Tensor) -> Result<Tensor, InferenceError> {
+        self.log.borrow_mut().push(("decode", latents.dims().to_vec()));
+        let (_, _, height, width) = latents.dims4()?;
+        Ok(latents.upsample_nearest2d(height * FACTOR, width * FACTOR)?)
+    }
+
+    fn upscale(&self, pixels: &Tensor) -> Result<Tensor, InferenceError> {
+        let (_, _, height, width) = pixels.dims4()?;
+        Ok(pixels.upsample_nearest2d(height * 4, width * 4)?)
+    }
+}
+
+struct Bench {
+    batcher: Batcher<Toy>,
+    facts: Rc<Facts>,
+    log: Log,
+    counters: Arc<Counters>,
+}
+
+struct Submitted {
+    events: mpsc::Receiver<Event>,
+    meter: Arc<Meter>,
+}
+
+impl Bench {
+    fn new(max_rows: usize) -> Self {
+        let schedule = ScheduleConfig::parse("{}", Path::new("scheduler_config.json")).expect("defaults");
+        let limits = Limits::new(ImageSize::new(256, 256), 2, true, schedule);
+        let (log, counters) = (Log::default(), Arc::new(Counters::default()));
+        let networks = Toy { log: log.clone() };
+        let preview = PreviewMap::of_model(&networks, FACTOR, 1.0, 3).expect("a map");
+        let facts =
+            Facts { limits, latent_channels: 3, vae_factor: FACTOR, scaling_factor: 1.0, preview, preview_every: 1, device: Device::Cpu };
+        Self { batcher: Batcher::new(networks, counters.clone(), max_rows), facts: Rc::new(facts), log, counters }
+    }
+
+    fn submit(&mut self, task: Task) -> Submitted {
+        let (sender, events) = mpsc::channel(task.n_images() as usize + 1 + 8);
+        let meter = Arc::new(Meter::default());
+        let events_to = Events::new(sender, task.n_images());
+        self.batcher.start(Job { task, source: None, facts: self.facts.clone(), events: events_to, meter: meter.clone() });
+        Submitted { events, meter }
+    }
+
+    /// Runs all tasks to their end; the number of batches.
+    fn finish(&mut self) -> usize {
+        (0..).take_while(|_| self.batcher.turn()).count()
+    }
+}
+
+impl Submitted {
+    /// The pictures' bytes and how the task ended.
+    fn end(&mut self) -> (Vec<Vec<u8>>, Option<Result<(), String>>) {
+        let (mut pictures, mut end) = (Vec::new(), None);
+        while let Ok(event) = self.events.try_recv() {
+            assert!(end.is_none(), "an event after the end: {event:?}");
+            match event {
+                Event::Image(finished) => pictures.push(finished.image.into_raw()),
+                Event::Done(usage) => {
+                    assert_eq!(usage, self.meter.usage());
+                    end = Some(Ok(()));
+                }
+                Event::Failed(error) => end = Some(Err(error.to_string())),
+                Event::Progress(_) | Event::Preview { .. } => {}
+            }
+        }
+        (pictures, end)
+    }
+}
+
+fn draw(prompt: &str, side: u32, steps: u32, n_images: u32) -> TextToImage {
+    TextToImage {
+        prompt: prompt.into(),
+        negative_prompt: None,
+        size: ImageSize::new(side, side),
+        steps,
+        guidance_scale: 1.0,
+        sampler: Sampler::Euler,
+        schedule: ScheduleKind::Normal,
+        seed: Seed(5),
+        n_images,
+    }
+}
+
+fn task(prompt: &str, side: u32, steps: u32, n_images: u32) -> Task {
+    Task::TextToImage(draw(prompt, side, steps, n_images))
+}
+
+#[test]
+fn a_batch_has_at_most_so_many_rows_and_pictures_do_not_depend_on_it() {
+    let pictures: Vec<_> = [1, 3, 64]
+        .into_iter()
+        .map(|max_rows| {
+            let mut bench = Bench::new(max_rows);
+            let mut submitted = bench.submit(Task::TextToImage(TextToImage { guidance_scale: 4.0, ..draw("a", 8, 4, 4) }));
+            bench.finish();
+            assert!(bench.log.borrow().iter().all(|(_, shape)| shape[0] <= max_rows));
+            assert_eq!(bench.counters.stats().n_network_rows, 4 * 4 * 2);
+            submitted.end()
+        })
+        .collect();
+    assert_eq!(pictures[0].0.len(), 4);
+    assert_eq!(pictures[0].1, Some(Ok(())));
+    assert!(pictures.iter().all(|other| *other == pictures[0]));
+}
+
+#[test]
+fn a_finished_task_used_what_it_was_said_to_cost() {
+    let mut bench = Bench::new(8);
+    for base in [draw("a", 8, 4, 3), TextToImage { guidance_scale: 3.0, ..draw("a", 16, 7, 2) }] {
+        let task = Task::TextToImage(base);
+        let mut submitted = bench.submit(task.clone());
+        bench.finish();
+        assert_eq!(submitted.end().1, Some(Ok(())));
+        let (used, cost) = (submitted.meter.usage().row_megapixels, bench.facts.limits.cost(&task));
+        assert!((used - cost).abs() < 1e-9, "{used} is not {cost}");
+    }
+}
+
+#[test]
+fn equal_prompts_are_encoded_once() {
+    let rows = |base: TextToImage| {
+        let mut bench = Bench::new(8);
+        bench.submit(Task::TextToImage(base));
+        bench.finish();
+        let log = bench.log.borrow();
+        log.iter().filter(|(kind, _)| *kind == "text").map(|(_, shape)| shape[0]).sum::<usize>()
+    };
+    let guided = TextToImage { guidance_scale: 2.0, ..draw("a", 8, 2, 4) };
+    assert_eq!(rows(draw("a", 8, 2, 4)), 1);
+    assert_eq!(rows(guided.clone()), 2);
+    assert_eq!(rows(TextToImage { negative_prompt: Some("a".into()), ..guided }), 1);
+}
+
+#[test]
+fn a_short_task_is_not_blocked_by_a_long_one_of_another_size() {
+    let mut bench = Bench::new(4);
+    let mut long = bench.submit(task("a", 256, 50, 16));
+    for _ in 0..5 {
+        bench.batcher.turn();
+    }
+    let mut short = bench.submit(task("b", 32, 10, 1));
+    bench.log.borrow_mut().clear();
+    let mut n_turns = 0;
+    while short.end().1.is_none() {
+        bench.batcher.turn();
+        n_turns += 1;
+    }
+    let n_large = bench.log.borrow().iter().filter(|(_, shape)| shape.get(3) == Some(&128)).count();
+    assert!(n_turns <= 16 && n_large <= 3, "{n_turns} batches, {n_large} of the long task");
+    bench.finish();
+    assert_eq!(long.end().1, Some(Ok(())), "the long one ends too");
+}
+
+#[test]
+fn a_large_group_is_not_starved_by_small_ones() {
+    let mut bench = Bench::new(4);
+    bench.submit(task("a", 32, 150, 16));
+    let mut large = bench.submit(task("b", 64, 3, 1));
+    let mut n_turns = 0;
+    while large.end().1.is_none() {
+        assert!(bench.batcher.turn(), "the large one ended");
+        n_turns += 1;
+    }
+    assert!(n_turns < 30, "{n_turns} batches");
+}
+
+#[test]
+fn a_short_task_is_not_blocked_by_many_pictures_of_its_size() {
+    let mut bench = Bench::new(2);
+    bench.submit(task("a", 16, 50, 16));
+    bench.batcher.turn();
+    let mut short = bench.submit(task("b", 16, 4, 1));
+    let mut n_turns = 0;
+    while short.end().1.is_none() {
+        bench.batcher.turn();
+        n_turns += 1;
+    }
+    assert!(n_turns < 12, "{n_turns} batches for four steps");
+}
+
+#[test]
+fn a_failing_batch_fails_its_rows_and_nothing_else() {
+    let mut bench = Bench::new(8);
+    for (prompt, sentence) in [
+        ("!", "no super-resolution network is loaded"),
+        ("#", "the network panicked: a letter that no network can bear"),
+        ("?", "picture 0 became not-a-number at step 1; try another seed or lower guidance"),
+    ] {
+        let mut bad = bench.submit(task(prompt, 8, 5, 1));
+        let mut elsewhere = bench.submit(task("a", 16, 5, 1));
+        bench.finish();
+        assert_eq!(bad.end(), (vec![], Some(Err(sentence.into()))));
+        assert_eq!(elsewhere.end().1, Some(Ok(())), "a task of another size, beside {prompt}");
+        let mut after = bench.submit(task("a", 8, 5, 1));
+        bench.finish();
+        assert_eq!(after.end().1, Some(Ok(())), "the engine goes on after {prompt}");
+    }
+    assert_eq!(bench.counters.stats().n_active, 0);
+}
+
+#[test]
+fn not_a_number_fails_one_task_of_a_shared_batch() {
+    let mut bench = Bench::new(8);
+    let (mut bad, mut good) = (bench.submit(task("?", 8, 5, 2)), bench.submit(task("a", 8, 5, 2)));
+    bench.finish();
+    assert!(matches!(bad.end().1, Some(Err(_))));
+    assert_eq!(good.end().1, Some(Ok(())));
+    assert!(bench.log.borrow().iter().any(|(kind, shape)| *kind == "predict" && shape[0] == 4), "they shared a batch");
+}
+
+#[test]
+fn a_cancelled_task_gets_no_further_row() {
+    let mut bench = Bench::new(8);
+    let mut submitted = bench.submit(task("a", 8, 50, 4));
+    for _ in 0..6 {
+        bench.batcher.turn();
+    }
+    let used = submitted.meter.usage();
+    assert!(used.row_megapixels > 0.0);
+    submitted.meter.cancel();
+    assert!(!bench.batcher.turn(), "nothing is left to run");
+    assert_eq!((submitted.meter.usage(), bench.counters.stats().n_active), (used, 0));
+    assert_eq!(submitted.end(), (vec![], Some(Err("the task was cancelled".into()))));
+    assert!(!bench.batcher.is_busy());
+}
+
+#[test]
+fn a_slow_reader_loses_progress_but_no_picture_and_no_end() {
+    let mut bench = Bench::new(8);
+    let mut submitted = bench.submit(task("a", 8, 100, 16));
+    bench.finish();
+    let (pictures, end) = submitted.end();
+    assert_eq!((pictures.len(), end), (16, Some(Ok(()))));
+}
+
+#[test]
+fn a_stopped_engine_says_so() {
+    let mut bench = Bench::new(8);
+    let mut submitted = bench.submit(task("a", 8, 100, 1));
+    bench.batcher.turn();
+    bench.batcher.stop();
+    assert_eq!(submitted.end(), (vec![], Some(Err("the engine has stopped".into()))));
+}

@@ -1,0 +1,93 @@
+//! What the device thread counts and everyone may read.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use super::{EngineStats, Usage};
+
+/// What the device thread has done since it started.
+#[derive(Default)]
+pub(crate) struct Counters {
+    n_network_calls: AtomicU64,
+    n_network_rows: AtomicU64,
+    n_active: AtomicU64,
+    /// Bits of an `f64`; 0 before the first batch.
+    seconds_per_row_megapixel: AtomicU64,
+}
+
+/// Weight of the newest batch in the running average: about the last twenty count.
+const NEWEST: f64 = 0.05;
+
+impl Counters {
+    /// Counts one U-Net batch.
+    pub(crate) fn network_call(&self, n_rows: usize, took: Duration, row_megapixels: f64) {
+        self.n_network_calls.fetch_add(1, Relaxed);
+        self.n_network_rows.fetch_add(n_rows as u64, Relaxed);
+        let newest = took.as_secs_f64() / row_megapixels;
+        let average = self.seconds_per_row_megapixel().map_or(newest, |average| average + NEWEST * (newest - average));
+        self.seconds_per_row_megapixel.store(average.to_bits(), Relaxed);
+    }
+
+    pub(crate) fn seconds_per_row_megapixel(&self) -> Option<f64> {
+        Some(f64::from_bits(self.seconds_per_row_megapixel.load(Relaxed))).filter(|&seconds| seconds > 0.0)
+    }
+
+    pub(crate) fn stats(&self) -> EngineStats {
+        EngineStats {
+            n_network_calls: self.n_network_calls.load(Relaxed),
+            n_network_rows: self.n_network_rows.load(Relaxed),
+            n_active: self.n_active.load(Relaxed),
+        }
+    }
+
+    /// Counts pictures as on their way until the answer is dropped.
+    pub(crate) fn activate(self: &Arc<Self>, n_images: u32) -> Active {
+        self.n_active.fetch_add(n_images.into(), Relaxed);
+        Active { counters: self.clone(), n_images: n_images.into() }
+    }
+}
+
+/// Pictures on their way.
+pub(crate) struct Active {
+    counters: Arc<Counters>,
+    n_images: u64,
+}
+
+impl Drop for Active {
+    fn drop(&mut self) {
+        self.counters.n_active.fetch_sub(self.n_images, Relaxed);
+    }
+}
+
+/// One task between its handle and the device thread: what was computed for it, and whether it is still wanted.
+#[derive(Default)]
+pub(crate) struct Meter {
+    /// Bits of an `f64`.
+    row_megapixels: AtomicU64,
+    is_cancelled: AtomicBool,
+}
+
+impl Meter {
+    /// Counts one row; called by the device thread alone.
+    pub(crate) fn add(&self, row_megapixels: f64) {
+        let sum = f64::from_bits(self.row_megapixels.load(Relaxed)) + row_megapixels;
+        self.row_megapixels.store(sum.to_bits(), Relaxed);
+    }
+
+    pub(crate) fn usage(&self) -> Usage {
+        Usage { row_megapixels: f64::from_bits(self.row_megapixels.load(Relaxed)) }
+    }
+
+    pub(crate) fn cancel(&self) {
+        self.is_cancelled.store(true, Relaxed);
+    }
+
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.is_cancelled.load(Relaxed)
+    }
+}

@@ -1,0 +1,168 @@
+//! The engine's handle and a task's handle.
+
+use std::{
+    sync::{
+        Arc,
+        mpsc::{SyncSender, TrySendError, sync_channel},
+    },
+    thread::JoinHandle,
+};
+
+use tokio::sync::mpsc;
+
+use super::{
+    Counters, DeviceChoice, EngineConfig, EngineStats, Event, Meter, ModelInfo, Submission, Usage,
+    device::{self, Command, Ready},
+};
+use crate::{
+    error::{InferenceError, InvalidTask},
+    limits::Limits,
+    task::{ImageSize, Task},
+};
+
+/// Most tasks that wait for the device thread to look at its channel; it does so before every batch.
+const MAX_WAITING: usize = 256;
+/// Events kept for a slow reader, besides those that must arrive.
+const MAX_OPTIONAL_EVENTS: usize = 64;
+
+/// The handle of a device thread; clones share it. Dropping the last one ends the thread after the batch it is in, and waits for that.
+#[derive(Clone)]
+pub struct Engine {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    /// `None` only while dropping.
+    commands: Option<SyncSender<Command>>,
+    thread: Option<JoinHandle<()>>,
+    info: ModelInfo,
+    limits: Limits,
+    counters: Arc<Counters>,
+}
+
+impl Engine {
+    /// Loads the model on a device thread of its own; returns when it is ready.
+    ///
+    /// # Errors
+    /// The device cannot be used, or a file is missing or does not fit.
+    pub fn start(config: EngineConfig) -> Result<Self, InferenceError> {
+        let (commands, received) = sync_channel(MAX_WAITING);
+        let (ready, answer) = sync_channel(1);
+        let counters = Arc::new(Counters::default());
+        let name = match config.device {
+            DeviceChoice::Cpu => "inference-cpu".to_owned(),
+            DeviceChoice::Cuda(n) => format!("inference-cuda{n}"),
+        };
+        let counted = counters.clone();
+        let spawned = std::thread::Builder::new().name(name.clone()).spawn(move || device::run(&config, &received, &ready, counted));
+        let thread = spawned.map_err(|error| InferenceError::Device { device: name, reason: error.to_string() })?;
+        let Ready { info, limits } = answer.recv().map_err(|_| InferenceError::Stopped)??;
+        Ok(Self { inner: Arc::new(Inner { commands: Some(commands), thread: Some(thread), info, limits, counters }) })
+    }
+
+    /// Hands a task in; it starts at the next batch.
+    ///
+    /// # Errors
+    /// The task is invalid, too many wait, or the engine has stopped.
+    pub fn submit(&self, submission: Submission) -> Result<TaskHandle, InferenceError> {
+        let Submission { task, source } = submission;
+        self.check(&task)?;
+        if let Some(ImageSize { width, height }) = size_of_source(&task)
+            && source.as_ref().map(|image| image.dimensions()) != Some((width, height))
+        {
+            return Err(InvalidTask::Source { width, height }.into());
+        }
+        let n_images = task.n_images();
+        let (events, receiver) = mpsc::channel(MAX_OPTIONAL_EVENTS + n_images as usize + 1);
+        let meter = Arc::new(Meter::default());
+        let command = Command { task, source, events, meter: meter.clone() };
+        match self.inner.commands.as_ref().map(|commands| commands.try_send(command)) {
+            Some(Ok(())) => Ok(TaskHandle { events: receiver, meter, has_ended: false }),
+            Some(Err(TrySendError::Full(_))) => Err(InferenceError::Busy),
+            Some(Err(TrySendError::Disconnected(_))) | None => Err(InferenceError::Stopped),
+        }
+    }
+
+    /// Whether the model can do this task.
+    ///
+    /// # Errors
+    /// Which value is out of range, and what it may be.
+    pub fn check(&self, task: &Task) -> Result<(), InvalidTask> {
+        self.inner.limits.check(task)
+    }
+
+    /// What a task will cost in row-megapixels: U-Net rows × megapixels, and what encoding, decoding and enlarging cost in the same unit.
+    /// The usage of the finished task is the same.
+    pub fn cost(&self, task: &Task) -> f64 {
+        self.inner.limits.cost(task)
+    }
+
+    /// What the loaded model is.
+    pub fn info(&self) -> &ModelInfo {
+        &self.inner.info
+    }
+
+    /// What the device thread has done.
+    pub fn stats(&self) -> EngineStats {
+        self.inner.counters.stats()
+    }
+
+    /// How fast the engine is, as a running average; `None` before the first batch. Times a cost, it estimates the time left.
+    pub fn seconds_per_row_megapixel(&self) -> Option<f64> {
+        self.inner.counters.seconds_per_row_megapixel()
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.commands.take();
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the device thread panicked");
+        }
+    }
+}
+
+fn size_of_source(task: &Task) -> Option<ImageSize> {
+    match task {
+        Task::TextToImage(_) => None,
+        Task::ImageToImage(task) => Some(task.base.size),
+        Task::Upscale(task) => Some(task.size),
+    }
+}
+
+/// A task on its way. Dropping it cancels the task.
+pub struct TaskHandle {
+    events: mpsc::Receiver<Event>,
+    meter: Arc<Meter>,
+    has_ended: bool,
+}
+
+impl TaskHandle {
+    /// The next event; `None` after the last. Progress and previews may be missing when the reader is slow; pictures and the end never are.
+    pub async fn next(&mut self) -> Option<Event> {
+        if self.has_ended {
+            return None;
+        }
+        let event = self.events.recv().await.unwrap_or_else(|| Event::Failed(Arc::new(InferenceError::Stopped)));
+        self.has_ended = matches!(event, Event::Done(_) | Event::Failed(_));
+        Some(event)
+    }
+
+    /// Stops the task at its next step; it ends with [`InferenceError::Cancelled`].
+    pub fn cancel(&self) {
+        self.meter.cancel();
+    }
+
+    /// What was computed for the task so far.
+    pub fn usage(&self) -> Usage {
+        self.meter.usage()
+    }
+}
+
+impl Drop for TaskHandle {
+    fn drop(&mut self) {
+        self.cancel();
+    }
+}

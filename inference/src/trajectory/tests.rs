@@ -1,0 +1,65 @@
+//! The last latents with the starter model, against diffusers.
+
+use std::{path::Path, rc::Rc, sync::Arc};
+
+use candle_core::{Device, Tensor};
+
+use super::{Events, Job};
+use crate::{
+    batcher::Batcher,
+    engine::{Counters, DeviceChoice, EngineConfig, Meter, Precision, load},
+    error::InferenceError,
+    schedule::ScheduleKind,
+    task::{ImageSize, Seed, Task, TextToImage},
+};
+
+/// |found − wanted| over |wanted|, both as lengths of vectors.
+fn relative_distance(found: &Tensor, wanted: &Tensor) -> Result<f64, InferenceError> {
+    let length = |tensor: &Tensor| tensor.sqr()?.sum_all()?.to_scalar::<f32>();
+    Ok(f64::from(length(&(found - wanted)?)? / length(wanted)?).sqrt())
+}
+
+#[test]
+fn the_last_latents_equal_those_of_diffusers() {
+    let starter = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/starter");
+    let config = EngineConfig {
+        model_dir: starter.join("model"),
+        upscaler: None,
+        device: DeviceChoice::Cpu,
+        precision: Precision::F32,
+        max_batch_rows: 2,
+        preview_every: 0,
+    };
+    let (networks, facts, _) = load(&config).expect("the starter model");
+    let facts = Rc::new(facts);
+    let mut batcher = Batcher::new(networks, Arc::new(Counters::default()), 2);
+    let text = std::fs::read_to_string(starter.join("reference/reference.json")).expect("reference.json").replace("-Infinity", "null");
+    let file: serde_json::Value = serde_json::from_str(&text).expect("valid JSON");
+    let cases = file["cases"].as_array().expect("cases");
+    assert_eq!(cases.len(), 4);
+    for case in cases {
+        let word = |key: &str| case[key].as_str().expect("text");
+        let task = Task::TextToImage(TextToImage {
+            prompt: word("prompt").into(),
+            negative_prompt: Some(word("negative_prompt").into()),
+            size: ImageSize::new(64, 64),
+            steps: case["steps"].as_u64().expect("steps") as u32,
+            guidance_scale: case["guidance_scale"].as_f64().expect("a number"),
+            sampler: word("scheduler").parse().expect("a sampler"),
+            schedule: ScheduleKind::Normal,
+            seed: Seed(case["seed"].as_u64().expect("a seed")),
+            n_images: 1,
+        });
+        let (sender, _receiver) = tokio::sync::mpsc::channel(8);
+        let job = Job { task, source: None, facts: facts.clone(), events: Events::new(sender, 1), meter: Arc::new(Meter::default()) };
+        let latents = batcher.drive(job, async |job, caller| {
+            let base = job.task.base().expect("a drawing task");
+            let drawing = job.prepare(caller, base, None).await?;
+            job.latents(caller, &drawing, 0).await
+        });
+        let latents = latents.expect("latents");
+        let tensors = candle_core::safetensors::load(starter.join("reference").join(word("file")), &Device::Cpu).expect("tensors");
+        let distance = relative_distance(&latents, &tensors["final_latents"]).expect("a distance");
+        assert!(distance < 1e-3, "{} ({}): {distance:.2e}", word("prompt"), word("scheduler"));
+    }
+}

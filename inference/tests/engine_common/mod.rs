@@ -1,0 +1,111 @@
+//! What the engine's tests share: the starter model, tasks, and a reader of events.
+#![allow(dead_code, reason = "each test uses a part")]
+
+use std::path::{Path, PathBuf};
+
+use futures::executor::block_on;
+use image::RgbImage;
+use inference::{
+    engine::{DeviceChoice, Engine, EngineConfig, Event, Precision, TaskHandle, Usage},
+    sampler::Sampler,
+    schedule::ScheduleKind,
+    task::{ImageSize, Seed, TextToImage},
+};
+
+pub fn starter_folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/starter")
+}
+
+pub fn config(max_batch_rows: usize, preview_every: u32) -> EngineConfig {
+    EngineConfig {
+        model_dir: starter_folder().join("model"),
+        upscaler: Some(starter_folder().join("upscaler/realesr-animevideov3-x4.safetensors")),
+        device: DeviceChoice::Cpu,
+        precision: Precision::F32,
+        max_batch_rows,
+        preview_every,
+    }
+}
+
+pub fn engine(max_batch_rows: usize, preview_every: u32) -> Engine {
+    Engine::start(config(max_batch_rows, preview_every)).expect("the starter model loads")
+}
+
+pub fn text_to_image(prompt: &str, seed: u64, steps: u32, n_images: u32) -> TextToImage {
+    TextToImage {
+        prompt: prompt.into(),
+        negative_prompt: None,
+        size: ImageSize::new(64, 64),
+        steps,
+        guidance_scale: 5.0,
+        sampler: Sampler::Ddim,
+        schedule: ScheduleKind::Normal,
+        seed: Seed(seed),
+        n_images,
+    }
+}
+
+/// Everything that a finished task told, pictures by index.
+#[derive(Default)]
+pub struct Outcome {
+    pub images: Vec<RgbImage>,
+    pub seeds: Vec<Seed>,
+    pub previews: Vec<RgbImage>,
+    pub usage: Usage,
+}
+
+/// Reads a task to its end, which must be `Done`.
+pub fn finish(mut handle: TaskHandle) -> Outcome {
+    let (mut outcome, mut finished) = (Outcome::default(), Vec::new());
+    loop {
+        match block_on(handle.next()).expect("an end") {
+            Event::Progress(progress) => assert!(progress.done <= progress.total),
+            Event::Preview { image, .. } => outcome.previews.push(image),
+            Event::Image(image) => finished.push(image),
+            Event::Done(usage) => {
+                outcome.usage = usage;
+                break;
+            }
+            Event::Failed(error) => panic!("the task failed: {error}"),
+        }
+    }
+    finished.sort_by_key(|image| image.index);
+    outcome.seeds = finished.iter().map(|image| image.seed).collect();
+    outcome.images = finished.into_iter().map(|image| image.image).collect();
+    outcome
+}
+
+pub fn picture(path: &Path) -> RgbImage {
+    image::open(path).expect("a picture").into_rgb8()
+}
+
+/// Peak signal-to-noise ratio in decibels.
+pub fn psnr(a: &RgbImage, b: &RgbImage) -> f64 {
+    assert_eq!(a.dimensions(), b.dimensions());
+    let squares: f64 = a.as_raw().iter().zip(b.as_raw()).map(|(a, b)| f64::from(a.abs_diff(*b)).powi(2)).sum();
+    10.0 * (255.0f64.powi(2) / (squares / a.as_raw().len() as f64)).log10()
+}
+
+pub struct Reference {
+    pub task: TextToImage,
+    pub image: RgbImage,
+}
+
+/// The pictures that diffusers drew with the starter model.
+pub fn reference() -> Vec<Reference> {
+    let folder = starter_folder().join("reference");
+    let text = std::fs::read_to_string(folder.join("reference.json")).expect("reference.json").replace("-Infinity", "null");
+    let file: serde_json::Value = serde_json::from_str(&text).expect("valid JSON");
+    let case = |case: &serde_json::Value| {
+        let word = |key: &str| case[key].as_str().expect("text");
+        let (seed, steps) = (case["seed"].as_u64().expect("a seed"), case["steps"].as_u64().expect("steps") as u32);
+        let task = TextToImage {
+            negative_prompt: Some(word("negative_prompt").into()),
+            guidance_scale: case["guidance_scale"].as_f64().expect("a number"),
+            sampler: word("scheduler").parse().expect("a sampler"),
+            ..text_to_image(word("prompt"), seed, steps, 1)
+        };
+        Reference { task, image: picture(&folder.join(word("image"))) }
+    };
+    file["cases"].as_array().expect("cases").iter().map(case).collect()
+}
