@@ -15,9 +15,9 @@ use tracing::Instrument;
 
 use crate::{
     app::App,
-    grid, messages,
+    grid,
     live::{Live, Phase},
-    render,
+    messages, render,
 };
 
 /// A lease lives this long without a renewal.

@@ -96,7 +96,9 @@ fn refusal(refusal: &Refusal) -> String {
             relative(quota.resets)
         ),
         Refusal::UserBusy { active, limit } => {
-            format!("You have {active} jobs waiting or running, and {limit} is the most at once. Wait for one to finish, or press ❌ on one.")
+            format!(
+                "You have {active} jobs waiting or running, and {limit} is the most at once. Wait for one to finish, or press ❌ on one."
+            )
         }
         Refusal::GuildFull { limit } => format!("This server already has {limit} jobs waiting. Please try again in a while."),
         Refusal::QueueFull { limit } => format!("My queue is full ({limit} jobs). Please try again in a while."),
@@ -146,7 +148,11 @@ pub fn drawing(heading: &Heading, job: JobId, done: u32, total: u32, left: Optio
     let left = left.map(|left| format!(" · {} left", duration(left))).unwrap_or_default();
     let content = format!("{}\n-# Drawing {} {percent} % · {done} of {total} steps{left}", heading.line(), bar(done, total));
     let files = preview
-        .map(|bytes| File { name: crate::grid::PREVIEW_FILE_NAME.into(), bytes, description: format!("Preview after {done} of {total} steps") })
+        .map(|bytes| File {
+            name: crate::grid::PREVIEW_FILE_NAME.into(),
+            bytes,
+            description: format!("Preview after {done} of {total} steps"),
+        })
         .into_iter()
         .collect();
     Answer { content, files, buttons: vec![vec![cancel_button(job)]], ..Answer::default() }

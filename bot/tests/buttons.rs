@@ -44,8 +44,11 @@ async fn variations_keep_prompt_and_change_seed_and_resemble_their_picture() {
     assert!(content(&variation).contains("--no leaves"), "{}", content(&variation));
     nth_grid(ada, 3).await;
     let messages = ada.messages(CHANNEL).await.expect("readable");
-    let seeds: std::collections::HashSet<_> =
-        messages.iter().filter(|message| is_grid(message)).filter_map(|message| content(message).split("--seed ").nth(1)?.split([' ', '`']).next()).collect();
+    let seeds: std::collections::HashSet<_> = messages
+        .iter()
+        .filter(|message| is_grid(message))
+        .filter_map(|message| content(message).split("--seed ").nth(1)?.split([' ', '`']).next())
+        .collect();
     assert_eq!(seeds.len(), 3, "three seeds: {seeds:?}");
     assert!(seeds.contains("7"));
     studio.close().await;
@@ -60,7 +63,9 @@ async fn a_second_press_while_the_first_is_drawn_is_refused() {
     ada.slash(CHANNEL, "imagine", &prompt("a frog --steps 60")).await.expect("sent");
     let slow = nth_grid(ada, 2).await;
     ada.press(id(&slow), "🔄").await.expect("sent");
-    ada.wait_for(CHANNEL, PATIENCE, |messages| messages.iter().any(|message| content(message).contains("Drawing")).then_some(())).await.expect("drawing");
+    ada.wait_for(CHANNEL, PATIENCE, |messages| messages.iter().any(|message| content(message).contains("Drawing")).then_some(()))
+        .await
+        .expect("drawing");
     linus.press(id(&slow), "🔄").await.expect("sent");
     told(&linus, "already being drawn").await;
     assert!(is_grid(&grid));
@@ -137,7 +142,9 @@ async fn history_info_and_settings_answer() {
     ada.press(id(&page), "Older ▶").await.expect("sent");
     told(ada, "Jobs 6 to 6").await;
     ada.slash(CHANNEL, "info", &[]).await.expect("sent");
-    ada.wait_for(CHANNEL, PATIENCE, |messages| messages.iter().any(|message| message["embeds"][0]["title"] == "Atelier").then_some(())).await.expect("info");
+    ada.wait_for(CHANNEL, PATIENCE, |messages| messages.iter().any(|message| message["embeds"][0]["title"] == "Atelier").then_some(()))
+        .await
+        .expect("info");
     ada.slash(CHANNEL, "settings", &[("daily_quota", json!(1.0)), ("jobs_at_once", json!(2))]).await.expect("sent");
     told(ada, "Saved: `daily_quota` 1 ").await;
     ada.slash(CHANNEL, "settings", &[("jobs_at_once", json!(1000))]).await.expect("sent");

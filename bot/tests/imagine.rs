@@ -40,7 +40,9 @@ async fn the_same_seed_draws_the_same_pictures_and_each_can_be_made_alone() {
     ada.slash(CHANNEL, "imagine", &[("prompt", json!("a strawberry")), ("seed", json!(40))]).await.expect("sent");
     nth_grid(ada, 2).await;
     ada.slash(CHANNEL, "imagine", &prompt("a strawberry --seed 42 --images 1")).await.expect("sent");
-    ada.wait_for(CHANNEL, PATIENCE, |messages| (messages.iter().filter(|message| is_grid(message)).count() == 3).then_some(())).await.expect("drawn");
+    ada.wait_for(CHANNEL, PATIENCE, |messages| (messages.iter().filter(|message| is_grid(message)).count() == 3).then_some(()))
+        .await
+        .expect("drawn");
     let jobs = &studio.running.bot.app.jobs;
     let guild = GuildId(guild_of(&studio).await);
     let (history, _) = jobs.history(HistoryFilter { guild, user: None }, 0, 10).await.expect("the history is read");

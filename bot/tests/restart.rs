@@ -58,8 +58,14 @@ async fn a_killed_program_goes_on_where_it_was_and_its_old_buttons_work() {
     let kept = ada.messages(CHANNEL).await.expect("readable").into_iter().find(|message| id(message) == id(&grid));
     assert_eq!(kept.as_ref().map(buttons), Some(buttons(&grid)), "the old grid is still there");
     nth_grid(&ada, 3).await;
-    let grids: Vec<String> =
-        ada.messages(CHANNEL).await.expect("readable").iter().filter(|message| is_grid(message)).map(|message| content(message).to_owned()).collect();
+    let grids: Vec<String> = ada
+        .messages(CHANNEL)
+        .await
+        .expect("readable")
+        .iter()
+        .filter(|message| is_grid(message))
+        .map(|message| content(message).to_owned())
+        .collect();
     for word in ["a frog", "a strawberry", "a robot"] {
         assert_eq!(grids.iter().filter(|text| text.contains(word)).count(), 1, "exactly one answer for {word}: {grids:?}");
     }
@@ -111,7 +117,8 @@ fn what_stands_in_the_way_of_a_start_is_one_sentence() {
 async fn a_refused_token_ends_the_program_with_a_sentence() {
     let studio = Studio::open(|_| {}).await;
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let config = format!("[discord]\napi_url = \"{}\"\n[data]\ndir = \"{}\"", studio.running.stand_in.url(), folder.path().join("data").display());
+    let config =
+        format!("[discord]\napi_url = \"{}\"\n[data]\ndir = \"{}\"", studio.running.stand_in.url(), folder.path().join("data").display());
     std::fs::write(folder.path().join("config.toml"), config).expect("writable");
     let output = tokio::process::Command::new(env!("CARGO_BIN_EXE_atelier"))
         .args(["--config", "config.toml", "run"])

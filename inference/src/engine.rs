@@ -63,8 +63,6 @@ pub struct ModelInfo {
     pub size_multiple: u32,
     /// Longest side in pixels.
     pub max_side: u32,
-    /// Longest side in pixels.
-    pub max_side: u32,
     /// Enlargement of the super-resolution network, if one is loaded.
     pub upscale_factor: Option<u32>,
     /// Network parameters, all parts together.
@@ -140,24 +138,4 @@ pub struct EngineStats {
     pub n_network_rows: u64,
     /// Pictures on their way now.
     pub n_active: u64,
-}
-/// stub
-#[derive(Clone)]
-pub struct Engine;
-/// stub
-pub struct TaskHandle;
-#[allow(missing_docs, clippy::todo)]
-impl Engine {
-    pub fn start(_c: EngineConfig) -> Result<Engine, InferenceError> { todo!() }
-    pub fn submit(&self, _s: Submission) -> Result<TaskHandle, InferenceError> { todo!() }
-    pub fn check(&self, _t: &Task) -> Result<(), crate::error::InvalidTask> { todo!() }
-    pub fn cost(&self, _t: &Task) -> f64 { todo!() }
-    pub fn info(&self) -> &ModelInfo { todo!() }
-    pub fn stats(&self) -> EngineStats { todo!() }
-}
-#[allow(missing_docs, clippy::todo)]
-impl TaskHandle {
-    pub async fn next(&mut self) -> Option<Event> { todo!() }
-    pub fn cancel(&self) { todo!() }
-    pub fn usage(&self) -> Usage { todo!() }
 }

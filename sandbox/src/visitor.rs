@@ -123,7 +123,7 @@ impl Visitor {
         Ok(answer["choices"].as_array().cloned().unwrap_or_default())
     }
 
-    /// Presses the button with this label or custom id under the message with this id.
+    /// Presses the button with this label, emoji or custom id under the message with this id.
     ///
     /// # Errors
     /// When the message or the button is not there.
@@ -356,7 +356,7 @@ fn channel_in(state: &Value, wanted: &str) -> Result<String, VisitorError> {
 /// The custom id of the component with this label or custom id.
 fn custom_id(components: &Value, wanted: &str) -> Option<String> {
     components.as_array()?.iter().find_map(|component| {
-        let is_wanted = component["label"] == wanted || component["custom_id"] == wanted;
+        let is_wanted = [&component["label"], &component["custom_id"], &component["emoji"]["name"]].into_iter().any(|name| name == wanted);
         let own = component["custom_id"].as_str().filter(|_| is_wanted).map(str::to_owned);
         let accessory = component.get("accessory").and_then(|accessory| custom_id(&json!([accessory]), wanted));
         own.or(accessory).or_else(|| custom_id(&component["components"], wanted))

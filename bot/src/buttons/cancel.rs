@@ -40,7 +40,8 @@ pub async fn cancel_or_delete(
 
 fn may(press: &serenity::ComponentInteraction, job: &Job) -> bool {
     let permissions = press.member.as_ref().and_then(|member| member.permissions).unwrap_or_default();
-    press.user.id.get() == job.user.0 || permissions.intersects(serenity::Permissions::MANAGE_MESSAGES | serenity::Permissions::ADMINISTRATOR)
+    press.user.id.get() == job.user.0
+        || permissions.intersects(serenity::Permissions::MANAGE_MESSAGES | serenity::Permissions::ADMINISTRATOR)
 }
 
 async fn delete(ctx: &serenity::Context, press: &serenity::ComponentInteraction, app: &App, id: JobId) -> Result<(), BotError> {

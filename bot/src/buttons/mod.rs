@@ -55,10 +55,7 @@ pub async fn press(ctx: &serenity::Context, press: &serenity::ComponentInteracti
 
 /// Whether a press is first answered by a public message that waits.
 fn is_promise(custom_id: &str) -> bool {
-    matches!(
-        custom_id.parse(),
-        Ok(ButtonAction::Upscale { .. } | ButtonAction::Variation { .. } | ButtonAction::Reroll { .. })
-    )
+    matches!(custom_id.parse(), Ok(ButtonAction::Upscale { .. } | ButtonAction::Variation { .. } | ButtonAction::Reroll { .. }))
 }
 
 async fn act(ctx: &serenity::Context, press: &serenity::ComponentInteraction, app: &Arc<App>) -> Result<(), BotError> {

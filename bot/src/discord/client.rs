@@ -22,7 +22,9 @@ pub enum BuildError {
     #[error("`discord.api_url` is {0}; a stand-in must be on loopback, such as http://127.0.0.1:8420")]
     NotLoopback(String),
     /// The library fell back to the real gateway.
-    #[error("the stand-in at {api_url} does not answer, and the library would have gone to {gateway} with the token; is the stand-in running?")]
+    #[error(
+        "the stand-in at {api_url} does not answer, and the library would have gone to {gateway} with the token; is the stand-in running?"
+    )]
     WrongGateway {
         /// The address asked for.
         api_url: String,
@@ -69,7 +71,8 @@ fn http(access: &Access) -> Result<serenity::Http, BuildError> {
     let Some(api_url) = &access.api_url else {
         return Ok(serenity::HttpBuilder::new(&access.token).client(client.build()?).build());
     };
-    let host = api_url.strip_prefix("http://").map(|rest| rest.trim_end_matches('/')).and_then(|host| host.parse::<std::net::SocketAddr>().ok());
+    let host =
+        api_url.strip_prefix("http://").map(|rest| rest.trim_end_matches('/')).and_then(|host| host.parse::<std::net::SocketAddr>().ok());
     if !host.is_some_and(|host| host.ip().is_loopback()) {
         return Err(BuildError::NotLoopback(api_url.clone()));
     }

@@ -6,5 +6,5 @@ mod messenger;
 
 pub use client::{Access, BuildError, build, on_event};
 pub use convert::reply;
-pub use poise::serenity_prelude::Error as SerenityError;
 pub use messenger::{Messenger, SendError};
+pub use poise::serenity_prelude::Error as SerenityError;
