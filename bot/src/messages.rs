@@ -128,8 +128,12 @@ pub struct Heading {
 
 impl Heading {
     fn line(&self) -> String {
-        let parameters = if self.parameters.is_empty() { String::new() } else { format!(" `{}`", self.parameters) };
-        format!("**{}**{parameters} · <@{}>", shorten(&escape(&self.title), 1200), self.user)
+        format!("**{}**{} · <@{}>", shorten(&escape(&self.title), 1000), self.code(500), self.user)
+    }
+
+    /// The parameters as code, at most so long; a negative prompt can be as long as a prompt.
+    fn code(&self, max_chars: usize) -> String {
+        if self.parameters.is_empty() { String::new() } else { format!(" `{}`", shorten(&self.parameters.replace('`', "'"), max_chars)) }
     }
 }
 
@@ -144,7 +148,7 @@ pub fn queued(heading: &Heading, job: JobId, place: u32) -> Answer {
 
 /// A job that is being drawn; `preview` shows what is there.
 pub fn drawing(heading: &Heading, job: JobId, done: u32, total: u32, left: Option<Duration>, preview: Option<Vec<u8>>) -> Answer {
-    let percent = if total == 0 { 0 } else { done * 100 / total };
+    let percent = (done * 100).checked_div(total).unwrap_or(0);
     let left = left.map(|left| format!(" · {} left", duration(left))).unwrap_or_default();
     let content = format!("{}\n-# Drawing {} {percent} % · {done} of {total} steps{left}", heading.line(), bar(done, total));
     let files = preview
@@ -170,7 +174,7 @@ pub fn cancelled(heading: &Heading) -> Answer {
 
 /// A job that ended without a picture.
 pub fn failed(heading: &Heading, error: &str) -> Answer {
-    Answer::text(format!("{}\n-# No picture this time; it costs nothing.\n{error}", heading.line()))
+    Answer::text(format!("{}\n-# No picture this time; it costs nothing.\n{}", heading.line(), shorten(error, 300)))
 }
 
 /// A finished grid with its buttons.
@@ -223,9 +227,9 @@ pub fn history(entries: Vec<HistoryEntry>, offset: u32, previous: Option<ButtonA
         });
         let link = entry.link.map(|link| format!(" · [open]({link})")).unwrap_or_default();
         let description = format!(
-            "**{}**\n`{}`\n<@{}> · {}{link}",
+            "**{}**\n{}\n<@{}> · {}{link}",
             shorten(&escape(&entry.heading.title), 300),
-            entry.heading.parameters,
+            entry.heading.code(300),
             entry.heading.user,
             relative(entry.finished)
         );
@@ -371,4 +375,51 @@ fn shorten(text: &str, max_chars: usize) -> String {
     }
     let cut: String = text.chars().take(max_chars - 2).collect();
     format!("{} …", cut.trim_end_matches('\\'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_message_of_the_longest_prompt_fits_discord() {
+        let heading = Heading { title: "*_".repeat(3000), parameters: format!("--no {} --seed 7", "`x".repeat(3000)), user: u64::MAX };
+        let job = JobId::new();
+        let file = || File { name: "grid.png".into(), bytes: Vec::new(), description: String::new() };
+        let answers = [
+            queued(&heading, job, 400),
+            drawing(&heading, job, 399, 400, Some(Duration::from_secs(500)), None),
+            failed(&heading, &"e".repeat(4000)),
+            cancelled(&heading),
+            grid(&heading, job, 4, Some(1e6), file()),
+            picture(&heading, job, (256, 256), file()),
+        ];
+        for mut answer in answers {
+            sent_here_instead(&mut answer);
+            assert!(answer.content.chars().count() <= 2000, "{}", answer.content.chars().count());
+        }
+        let entry = |_| HistoryEntry {
+            heading: heading.clone(),
+            finished: Timestamp(0),
+            link: Some("https://discord.com/".repeat(4)),
+            thumbnail: None,
+        };
+        let page = history((0..5).map(entry).collect(), 5, None, None);
+        let total: usize = page.embeds.iter().map(|embed| embed.description.chars().count()).sum();
+        assert!(total <= 6000, "{total}");
+    }
+
+    #[test]
+    fn words_of_a_person_do_not_act_as_markdown() {
+        let heading = Heading { title: "**bold** <@1> [link](http://x)".into(), parameters: String::new(), user: 7 };
+        assert_eq!(cancelled(&heading).content.lines().next(), Some(r"**\*\*bold\*\* \<@1\> \[link\](http://x)** · <@7>"));
+    }
+
+    #[test]
+    fn a_grid_of_one_picture_has_one_of_each_button() {
+        let heading = Heading { title: "a frog".into(), parameters: "--seed 7".into(), user: 1 };
+        let file = File { name: "grid.png".into(), bytes: Vec::new(), description: String::new() };
+        let answer = grid(&heading, JobId::new(), 1, None, file);
+        assert_eq!(answer.buttons.iter().map(Vec::len).collect::<Vec<_>>(), [2, 2]);
+    }
 }

@@ -1,5 +1,7 @@
 //! Atelier's diffusion engine: what to make, and the device thread that makes it. Knows no Discord, no SQL, no user and no guild.
 
+#![warn(missing_docs)]
+
 mod batcher;
 pub mod checkpoint;
 pub mod engine;

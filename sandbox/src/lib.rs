@@ -1,6 +1,8 @@
 //! A stand-in for Discord on this machine: the REST API, the gateway and the file server that a bot talks to, and a page
 //! with an API of its own (`PAGE_API.md`) for the people who talk to the bot. It imports nothing of Atelier's other parts.
 
+#![warn(missing_docs)]
+
 mod cdn;
 mod clock;
 mod error;

@@ -3,6 +3,8 @@
 //! [`JobStore`] and [`BlobStore`] are the borders; [`SqliteStore`] and [`LocalBlobs`] are what stands behind them in a single process.
 //! `tests/contract` is the meaning of both, run against every implementation.
 
+#![warn(missing_docs)]
+
 mod blobs;
 mod cost;
 mod enqueue;
