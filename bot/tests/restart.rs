@@ -78,6 +78,29 @@ async fn a_killed_program_goes_on_where_it_was_and_its_old_buttons_work() {
     program.kill();
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn quota_and_history_are_the_same_after_a_kill() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let ask = async |ada: &Visitor| {
+        ada.slash(CHANNEL, "quota", &[]).await.expect("sent");
+        let quota = content(&told(ada, "row-megapixels are left").await).to_owned();
+        ada.slash(CHANNEL, "history", &[]).await.expect("sent");
+        let history = told(ada, "newest first").await["embeds"][0]["description"].clone();
+        (quota, history)
+    };
+    let program = Program::start(folder.path());
+    let ada = Visitor::connect(&program.url, "ada").await.expect("ada enters");
+    ada.slash(CHANNEL, "imagine", &prompt("a frog --seed 7 --steps 10")).await.expect("sent");
+    nth_grid(&ada, 1).await;
+    let before = ask(&ada).await;
+    assert!(!before.0.contains("20000 of 20000"), "something was spent: {}", before.0);
+    program.kill();
+    let program = Program::start(folder.path());
+    let ada = Visitor::connect(&program.url, "ada").await.expect("ada enters again");
+    assert_eq!(ask(&ada).await, before);
+    program.kill();
+}
+
 #[test]
 fn a_second_program_on_the_same_data_is_refused_with_a_sentence() {
     let folder = tempfile::tempdir().expect("a temporary folder");

@@ -1,9 +1,12 @@
 //! Every sentence that a user reads.
 
+mod user_error;
+
 use std::time::Duration;
 
-use inference::error::InvalidTask;
-use storage::{JobId, JobStatus, QuotaStatus, Refusal, Timestamp};
+use storage::{JobId, QuotaStatus, Timestamp};
+
+pub use user_error::UserError;
 
 use crate::{
     answer::{Answer, Button, Embed, File, Label, Style},
@@ -16,103 +19,6 @@ pub const INTERNAL_ERROR: &str = "Something went wrong on my side. It was writte
 /// Shown for our own faults while a job was drawn.
 pub fn internal_error(job: JobId) -> String {
     format!("Something went wrong on my side while drawing (job `{job}`). It was written to my log and costs nothing; please try again.")
-}
-
-/// Why a person's wish is not granted: shown as written, to that person alone.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-pub enum UserError {
-    /// A parameter of the prompt.
-    #[error("{0}")]
-    Prompt(#[from] crate::prompt::PromptError),
-    /// A value that the engine refuses.
-    #[error("That cannot be drawn: {0}.")]
-    Task(#[from] InvalidTask),
-    /// A limit.
-    #[error("{}", refusal(.0))]
-    Refused(Refusal),
-    /// The disk is nearly full.
-    #[error("My disk is nearly full, so I take no new jobs now. Please tell the person who runs me.")]
-    DiskFull,
-    /// A permission is missing where the command was used.
-    #[error("I cannot answer here: I need the permission {0} in this channel. A moderator can give it to me.")]
-    MissingPermission(String),
-    /// A `custom_id` that is not ours or of an older version.
-    #[error("I do not know this button. It may come from an older version of me; please use /imagine again.")]
-    UnknownButton,
-    /// A button of a job that we have no record of.
-    #[error("I have no record of that job, so this button does nothing.")]
-    UnknownJob,
-    /// A button of a job whose pictures were deleted.
-    #[error("Those pictures were deleted.")]
-    Deleted,
-    /// A button of a job without such a picture.
-    #[error("That job has no picture {0}.")]
-    NoSuchPicture(u32),
-    /// A button that makes no sense yet.
-    #[error("That job is not finished yet.")]
-    NotFinished,
-    /// Only the owner or a moderator may do this.
-    #[error("Only <@{owner}> or a moderator can do that.")]
-    NotYours {
-        /// Who may.
-        owner: u64,
-    },
-    /// The same press is being worked on.
-    #[error("That is already being drawn.")]
-    AlreadyDrawing,
-    /// The same press was answered before.
-    #[error("That was made before: {0}")]
-    AlreadyMade(String),
-    /// The job has ended.
-    #[error("That job was already {}.", status_word(*.0))]
-    AlreadyEnded(JobStatus),
-    /// Only a guild has this.
-    #[error("This works in a server only.")]
-    GuildOnly,
-    /// A setting above what the host allows.
-    #[error("The person who runs me allows at most {max} for `{name}`.")]
-    SettingTooHigh {
-        /// Which setting.
-        name: &'static str,
-        /// The most.
-        max: String,
-    },
-    /// A setting that is no sensible number.
-    #[error("`{name}` must be a number from {min}.")]
-    SettingOutOfRange {
-        /// Which setting.
-        name: &'static str,
-        /// The least.
-        min: u32,
-    },
-}
-
-fn refusal(refusal: &Refusal) -> String {
-    match refusal {
-        Refusal::Quota(quota) => format!(
-            "This server has used {} of its {} row-megapixels for today; the rest is not enough for this. New ones come {}.",
-            number(quota.used),
-            number(quota.limit),
-            relative(quota.resets)
-        ),
-        Refusal::UserBusy { active, limit } => {
-            format!(
-                "You have {active} jobs waiting or running, and {limit} is the most at once. Wait for one to finish, or press ❌ on one."
-            )
-        }
-        Refusal::GuildFull { limit } => format!("This server already has {limit} jobs waiting. Please try again in a while."),
-        Refusal::QueueFull { limit } => format!("My queue is full ({limit} jobs). Please try again in a while."),
-    }
-}
-
-fn status_word(status: JobStatus) -> &'static str {
-    match status {
-        JobStatus::Queued => "queued",
-        JobStatus::Leased => "being drawn",
-        JobStatus::Done => "finished",
-        JobStatus::Failed => "ended without a picture",
-        JobStatus::Cancelled => "cancelled",
-    }
 }
 
 /// What a job's messages begin with.
