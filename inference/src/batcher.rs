@@ -152,10 +152,9 @@ impl<N: Networks> Batcher<N> {
 
     /// Drops cancelled tasks, lets every trajectory run to its next row, and runs one batch. False when nothing waits.
     pub(crate) fn turn(&mut self) -> bool {
-        for task in self.running.iter().filter(|task| task.meter.is_cancelled()) {
-            task.abort.abort();
-            task.events.failed(InferenceError::Cancelled);
-        }
+        let (cancelled, running) = self.running.drain(..).partition(|task| task.meter.is_cancelled());
+        self.running = running;
+        self.end(cancelled, || InferenceError::Cancelled);
         self.pool.run_until_stalled();
         self.running.retain(|task| task.alive.strong_count() > 0);
         let batch = self.queue.borrow_mut().next_batch(self.max_rows);
@@ -166,11 +165,17 @@ impl<N: Networks> Batcher<N> {
 
     /// Fails every task: the engine ends.
     pub(crate) fn stop(&mut self) {
-        for task in self.running.drain(..) {
-            task.abort.abort();
-            task.events.failed(InferenceError::Stopped);
+        let all = std::mem::take(&mut self.running);
+        self.end(all, || InferenceError::Stopped);
+    }
+
+    /// Drops tasks, and only then tells their handles, so that whoever is told finds the engine free.
+    fn end(&mut self, tasks: Vec<Running>, error: fn() -> InferenceError) {
+        tasks.iter().for_each(|task| task.abort.abort());
+        if !tasks.is_empty() {
+            self.pool.run_until_stalled();
         }
-        self.pool.run_until_stalled();
+        tasks.iter().for_each(|task| task.events.failed(error()));
     }
 
     /// Runs a part of a trajectory to its end.

@@ -139,11 +139,15 @@ fn karras(config: &ScheduleConfig, table: &[f32], sampler: Sampler, steps: usize
     }
     let log_sigmas: Vec<f64> = table.iter().map(|sigma| f64::from(sigma.ln())).collect();
     let (from, to) = (largest.powf(1.0 / 7.0), smallest.powf(1.0 / 7.0));
-    let rounds = sampler == Sampler::DpmPp2M && !config.is_cosine;
+    let whole = match sampler {
+        // diffusers rounds here, but for the cosine schedule only cuts off.
+        Sampler::DpmPp2M if config.is_cosine => f64::trunc,
+        Sampler::DpmPp2M => f64::round_ties_even,
+        Sampler::Ddim | Sampler::Euler | Sampler::EulerA => |timestep| timestep,
+    };
     let level = |ramp: f64| {
         let sigma = (from + ramp * (to - from)).powi(7);
-        let timestep = timestep_of(&log_sigmas, sigma);
-        NoiseLevel { sigma: f64::from(sigma as f32), timestep: if rounds { timestep.round_ties_even() } else { timestep } }
+        NoiseLevel { sigma: f64::from(sigma as f32), timestep: whole(timestep_of(&log_sigmas, sigma)) }
     };
     linspace(0.0, 1.0, steps).into_iter().map(level).collect()
 }

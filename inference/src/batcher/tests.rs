@@ -195,7 +195,7 @@ fn equal_prompts_are_encoded_once() {
 #[test]
 fn a_short_task_is_not_blocked_by_a_long_one_of_another_size() {
     let mut bench = Bench::new(4);
-    let mut long = bench.submit(task("a", 256, 50, 16));
+    let mut long = bench.submit(task("a", 256, 12, 16));
     for _ in 0..5 {
         bench.batcher.turn();
     }

@@ -76,10 +76,11 @@ impl Engine {
         let (events, receiver) = mpsc::channel(MAX_OPTIONAL_EVENTS + n_images as usize + 1);
         let meter = Arc::new(Meter::default());
         let command = Command { task, source, events, meter: meter.clone() };
-        match self.inner.commands.as_ref().map(|commands| commands.try_send(command)) {
-            Some(Ok(())) => Ok(TaskHandle { events: receiver, meter, has_ended: false }),
-            Some(Err(TrySendError::Full(_))) => Err(InferenceError::Busy),
-            Some(Err(TrySendError::Disconnected(_))) | None => Err(InferenceError::Stopped),
+        let commands = self.inner.commands.as_ref().ok_or(InferenceError::Stopped)?;
+        match commands.try_send(command) {
+            Ok(()) => Ok(TaskHandle { events: receiver, meter, has_ended: false }),
+            Err(TrySendError::Full(_)) => Err(InferenceError::Busy),
+            Err(TrySendError::Disconnected(_)) => Err(InferenceError::Stopped),
         }
     }
 
