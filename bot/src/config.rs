@@ -206,6 +206,8 @@ impl Config {
         range("engine.max_running_jobs", engine.max_running_jobs, 1, 256)?;
         range("limits.max_active_per_user", limits.max_active_per_user, 1, 1000)?;
         range("limits.max_queued_per_guild", limits.max_queued_per_guild, 1, 100_000)?;
+        range("discord.progress_interval_ms", self.discord.progress_interval_ms, 100, 60_000)?;
+        range("sandbox.progress_interval_ms", self.sandbox.progress_interval_ms, 10, 60_000)?;
         range("limits.max_queued", limits.max_queued, 1, 1_000_000)?;
         if defaults.guidance_scale != 0.0 && !(1.0..=30.0).contains(&defaults.guidance_scale) {
             bail!("`defaults.guidance_scale` is {}; it must be 0 (the model's own) or 1 to 30", defaults.guidance_scale);

@@ -19,7 +19,10 @@ const POLL: Duration = Duration::from_secs(15);
 
 /// Runs until shutdown.
 pub async fn run(app: Arc<App>) {
-    app.messenger.ready().await;
+    tokio::select! {
+        () = app.messenger.ready() => {}
+        () = app.shutdown.cancelled() => return,
+    }
     while !app.shutdown.is_cancelled() {
         let due = match app.jobs.outbox(Timestamp::now(), MAX_DELIVERIES as u32).await {
             Ok(due) => due,
@@ -29,7 +32,15 @@ pub async fn run(app: Arc<App>) {
             }
         };
         if !due.is_empty() {
-            stream::iter(due).for_each_concurrent(MAX_DELIVERIES, |item| deliver(&app, item)).await;
+            let recorded: Vec<bool> = stream::iter(due).map(|item| deliver(&app, item)).buffer_unordered(MAX_DELIVERIES).collect().await;
+            if recorded.into_iter().all(|is_recorded| is_recorded) {
+                continue;
+            }
+            // What could not be recorded is still due: sending it again at once would post it again and again.
+            tokio::select! {
+                () = tokio::time::sleep(POLL) => {}
+                () = app.shutdown.cancelled() => {}
+            }
             continue;
         }
         let wait = match app.jobs.outbox_due().await {
@@ -44,7 +55,8 @@ pub async fn run(app: Arc<App>) {
     }
 }
 
-async fn deliver(app: &App, item: OutboxItem) {
+/// Whether the outcome was recorded.
+async fn deliver(app: &App, item: OutboxItem) -> bool {
     let id = item.job;
     // Waits for an edit of this job's progress that is still on its way, and keeps later ones from starting.
     let gate = app.live.get(&id).map(|live| live.gate.clone());
@@ -52,21 +64,20 @@ async fn deliver(app: &App, item: OutboxItem) {
         Some(gate) => gate.acquire().await.ok(),
         None => None,
     };
-    let recorded = match send(app, id).await {
-        Ok(Some(message)) => app.jobs.delivered(id, Some(message)).await,
-        Ok(None) => app.jobs.delivered(id, None).await,
+    let (recorded, is_over) = match send(app, id).await {
+        Ok(message) => (app.jobs.delivered(id, message).await, true),
         Err(reason) => {
             let next = (item.attempts < MAX_ATTEMPTS).then(|| Timestamp::now().after(backoff(item.attempts)));
             tracing::warn!(job.id = %id, reason, attempts = item.attempts + 1, is_given_up = next.is_none(), "an answer could not be delivered");
-            app.jobs.delivery_failed(id, &reason, next).await
+            (app.jobs.delivery_failed(id, &reason, next).await, next.is_none())
         }
     };
-    match recorded {
-        Ok(()) => {
-            app.live.remove(&id);
-        }
-        Err(error) => tracing::error!(job.id = %id, error = %chain(&error), "a delivery could not be recorded"),
+    if let Err(error) = &recorded {
+        tracing::error!(job.id = %id, error = %chain(error), "a delivery could not be recorded");
+    } else if is_over {
+        app.live.remove(&id);
     }
+    recorded.is_ok()
 }
 
 fn backoff(attempts: u32) -> Duration {
@@ -90,17 +101,30 @@ async fn send(app: &App, id: JobId) -> Result<Option<u64>, String> {
         }
     };
     let mut reasons = Vec::new();
+    let mut answer = answer;
     match app.messenger.edit(&job.delivery, &answer).await {
         Ok(message) => return Ok(Some(message)),
         Err(SendError::Transient(reason)) => return Err(reason),
+        Err(error @ SendError::Refused(_)) => {
+            // The same message would be refused everywhere: say at least that the job has ended.
+            tracing::error!(job.id = %id, %error, "Discord does not take an answer as it is");
+            answer = messages::not_taken(&render_heading(app, &job));
+            if let Ok(message) = app.messenger.edit(&job.delivery, &answer).await {
+                return Ok(Some(message));
+            }
+            reasons.push(error.to_string());
+        }
         Err(error) => reasons.push(error.to_string()),
     }
-    match app.messenger.post(job.delivery.channel, job.user.0, id, &answer).await {
+    // Its owner may have deleted it meanwhile: then its message is gone on purpose.
+    if app.jobs.job(id).await.map_err(|error| chain(&error))?.is_none_or(|job| job.is_deleted) {
+        return Ok(None);
+    }
+    match app.messenger.post(job.delivery.channel, id, &answer).await {
         Ok(message) => return Ok(Some(message)),
         Err(SendError::Transient(reason)) => return Err(reason),
         Err(error) => reasons.push(error.to_string()),
     }
-    let mut answer = answer;
     messages::sent_here_instead(&mut answer);
     match app.messenger.post_direct(job.user.0, id, &answer).await {
         Ok(_) => Ok(None),

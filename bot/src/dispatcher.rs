@@ -7,6 +7,7 @@ use bytes::Bytes;
 use image::RgbImage;
 use inference::{
     engine::{Event, FinishedImage, Submission, TaskHandle},
+    error::InferenceError,
     task::Task,
 };
 use storage::{BlobKey, Job, Lease, NewImage, StorageError, Timestamp, Written};
@@ -66,7 +67,7 @@ pub async fn run(app: Arc<App>) {
 
 /// How a job's drawing ended.
 enum Outcome {
-    Finished { images: Vec<NewImage>, row_megapixels: f64 },
+    Finished { images: Vec<NewImage>, row_megapixels: f64, pngs: Vec<Bytes> },
     Failed(String),
     Cancelled { row_megapixels: f64 },
     ShutDown,
@@ -89,7 +90,7 @@ async fn work(app: Arc<App>, lease: Lease) {
     };
     let now = Timestamp::now();
     let (word, written) = match &outcome {
-        Outcome::Finished { images, row_megapixels } => ("done", app.jobs.complete(&lease, images, *row_megapixels, now).await),
+        Outcome::Finished { images, row_megapixels, .. } => ("done", app.jobs.complete(&lease, images, *row_megapixels, now).await),
         Outcome::Failed(error) => ("failed", app.jobs.fail(&lease, error, now).await),
         Outcome::Cancelled { row_megapixels } => ("cancelled", app.jobs.finish_cancel(&lease, *row_megapixels, now).await),
         Outcome::ShutDown => ("handed back", app.jobs.release(&lease, now).await),
@@ -100,6 +101,15 @@ async fn work(app: Arc<App>, lease: Lease) {
             if let Err(error) = app.jobs.finish_cancel(&lease, *row_megapixels, now).await {
                 tracing::error!(error = %chain(&error), "a cancel could not be recorded; the lease will expire");
             }
+        }
+        (Ok(Written::Done), Outcome::Finished { pngs, .. }) => {
+            // The same picture of a job that was deleted meanwhile has the same bytes and key: from here on our row keeps it.
+            for png in pngs {
+                if let Err(error) = app.blobs.put(png.clone()).await {
+                    tracing::error!(error = %chain(&error), "a picture could not be kept");
+                }
+            }
+            tracing::info!("{word}");
         }
         (Ok(written), _) => tracing::info!(?written, "{word}"),
         (Err(error), _) => tracing::error!(error = %chain(&error), "the end of a job could not be recorded; the lease will expire"),
@@ -128,18 +138,24 @@ async fn draw(app: &Arc<App>, lease: &Lease) -> anyhow::Result<Outcome> {
     app.progress_bell.notify_one();
     let mut handle = match app.engine.submit(Submission { task, source }) {
         Ok(handle) => handle,
+        Err(InferenceError::Stopped) => return Ok(engine_stopped(app)),
         Err(error) => return Ok(Outcome::Failed(format!("That cannot be drawn: {error}."))),
     };
-    let mut images = Vec::new();
+    let (mut images, mut pngs) = (Vec::new(), Vec::new());
     let mut renewing = tokio::time::interval(RENEW_EVERY);
     loop {
         tokio::select! {
             event = handle.next() => match event {
-                Some(Event::Image(finished)) => images.push(save(app, finished).await?),
+                Some(Event::Image(finished)) => {
+                    let (image, png) = save(app, finished).await?;
+                    images.push(image);
+                    pngs.push(png);
+                }
                 Some(Event::Done(usage)) => {
                     images.sort_by_key(|image| image.index);
-                    return Ok(Outcome::Finished { images, row_megapixels: usage.row_megapixels });
+                    return Ok(Outcome::Finished { images, row_megapixels: usage.row_megapixels, pngs });
                 }
+                Some(Event::Failed(error)) if matches!(*error, InferenceError::Stopped) => return Ok(engine_stopped(app)),
                 Some(Event::Failed(error)) => {
                     tracing::error!(error = %chain(error.as_ref()), "the engine failed a task");
                     return Ok(Outcome::Failed(format!("Drawing failed: {error}.")));
@@ -157,6 +173,13 @@ async fn draw(app: &Arc<App>, lease: &Lease) -> anyhow::Result<Outcome> {
             () = app.shutdown.cancelled() => return Ok(Outcome::ShutDown),
         }
     }
+}
+
+/// A bot without an engine must not go on taking jobs; they are drawn at the next start.
+fn engine_stopped(app: &App) -> Outcome {
+    tracing::error!("the engine has stopped; the program ends");
+    app.shutdown.cancel();
+    Outcome::ShutDown
 }
 
 fn stop(handle: &TaskHandle) -> Outcome {
@@ -179,11 +202,11 @@ fn note_progress(app: &App, job: &Job, event: Event) {
 }
 
 /// Stores a finished picture before its job is recorded as done: a row never names a blob that is not there.
-async fn save(app: &App, finished: FinishedImage) -> anyhow::Result<NewImage> {
+async fn save(app: &App, finished: FinishedImage) -> anyhow::Result<(NewImage, Bytes)> {
     let (width, height) = finished.image.dimensions();
-    let png = tokio::task::spawn_blocking(move || grid::png(&finished.image)).await?;
-    let blob = app.blobs.put(Bytes::from(png)).await?;
-    Ok(NewImage { index: finished.index, seed: finished.seed.0, width, height, blob })
+    let png = Bytes::from(tokio::task::spawn_blocking(move || grid::png(&finished.image)).await?);
+    let blob = app.blobs.put(png.clone()).await?;
+    Ok((NewImage { index: finished.index, seed: finished.seed.0, width, height, blob }, png))
 }
 
 /// Reads a stored picture.

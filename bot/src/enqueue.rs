@@ -56,7 +56,11 @@ pub async fn enqueue(app: &Arc<App>, request: Request) -> Result<JobId, BotError
     };
     match app.jobs.enqueue(job, &limits, Timestamp::now()).await? {
         Enqueued::Created(id) => {
-            app.live.insert(id, live);
+            // The dispatcher may have been quicker: its entry is the newer one.
+            app.live.entry(id).or_insert(live);
+            if app.jobs.job(id).await?.is_none_or(|job| job.status.is_final()) {
+                app.live.remove(&id);
+            }
             // Rung after the row is committed: dispatcher and progress read the database.
             app.queue_bell.notify_one();
             app.progress_bell.notify_one();
@@ -65,9 +69,8 @@ pub async fn enqueue(app: &Arc<App>, request: Request) -> Result<JobId, BotError
         }
         Enqueued::SameKey(id) => Ok(id),
         Enqueued::Pressed(id, JobStatus::Done) => {
-            let made = app.jobs.job(id).await?;
-            let link = made.and_then(|job| render::link(&job)).unwrap_or_else(|| "look further down".to_owned());
-            Err(UserError::AlreadyMade(link).into())
+            let link = app.jobs.job(id).await?.and_then(|job| render::link(&job));
+            Err(UserError::AlreadyMade { job: id, link }.into())
         }
         Enqueued::Pressed(_, _) => Err(UserError::AlreadyDrawing.into()),
         Enqueued::Refused(refusal) => Err(UserError::Refused(refusal).into()),

@@ -25,7 +25,10 @@ pub async fn run(app: Arc<App>) {
     let mut edits = JoinSet::new();
     let mut ticks = tokio::time::interval(app.progress_interval);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    app.messenger.ready().await;
+    tokio::select! {
+        () = app.messenger.ready() => {}
+        () = app.shutdown.cancelled() => return,
+    }
     loop {
         tokio::select! {
             _ = ticks.tick() => {}

@@ -17,7 +17,7 @@ use crate::{
 /// A grid is shown at least this wide, so that small models' pictures can be seen.
 const MIN_GRID_WIDTH: u32 = 512;
 /// Above this a picture is sent as JPEG: Discord takes files up to 10 MiB.
-const MAX_PNG_BYTES: usize = 8 << 20;
+const MAX_FILE_BYTES: usize = 9 << 20;
 /// Side of a history thumbnail in pixels.
 const THUMBNAIL: u32 = 160;
 
@@ -91,17 +91,23 @@ async fn load_pictures(app: &App, images: &[NewImage]) -> anyhow::Result<Vec<Rgb
 fn encode(picture: &RgbImage, name: &str, description: String) -> anyhow::Result<File> {
     let description: String = description.chars().take(1000).collect();
     let png = grid::png(picture);
-    if png.len() <= MAX_PNG_BYTES {
+    if png.len() <= MAX_FILE_BYTES {
         return Ok(File { name: format!("{name}.png"), bytes: png, description });
     }
-    let mut jpeg = Vec::new();
-    image::codecs::jpeg::JpegEncoder::new_with_quality(&mut jpeg, 90).encode_image(picture)?;
-    Ok(File { name: format!("{name}.jpg"), bytes: jpeg, description })
+    let mut smaller = picture.clone();
+    loop {
+        let mut jpeg = Vec::new();
+        image::codecs::jpeg::JpegEncoder::new_with_quality(&mut jpeg, 90).encode_image(&smaller)?;
+        if jpeg.len() <= MAX_FILE_BYTES {
+            return Ok(File { name: format!("{name}.jpg"), bytes: jpeg, description });
+        }
+        smaller = grid::thumbnail(&smaller, smaller.width().max(smaller.height()) / 2);
+    }
 }
 
 /// A small picture of a finished job, as JPEG; `None` if its pictures are gone.
 pub async fn thumbnail(app: &App, job: &Job) -> Option<Vec<u8>> {
-    let images = app.jobs.images(job.id).await.ok()?;
+    let images = app.jobs.images(job.id).await.ok().filter(|images| !images.is_empty())?;
     let pictures = load_pictures(app, &images).await.ok()?;
     tokio::task::spawn_blocking(move || grid::preview_bytes(&grid::thumbnail(&grid::grid(&pictures, 1), THUMBNAIL))).await.ok()
 }

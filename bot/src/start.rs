@@ -60,7 +60,12 @@ pub async fn start(config: Config, access: Access, progress_interval: Duration) 
     dispatcher::restore(&app).await?;
     let mut client = discord::build(&access, app.clone()).await?;
     let shards = client.shard_manager.clone();
-    let loops = tokio::spawn(app::run_loops(app.clone()));
+    // Dropped at the end of the loops, also when one of them panics: a bot that takes jobs and draws none must not live on.
+    let (own, ends_all) = (app.clone(), app.shutdown.clone().drop_guard());
+    let loops = tokio::spawn(async move {
+        app::run_loops(own).await;
+        drop(ends_all);
+    });
     let ended = app.shutdown.clone();
     let client = tokio::spawn(async move {
         let result = client.start().await;
@@ -87,14 +92,18 @@ impl Running {
     /// Why the gateway had ended by itself, if it had.
     pub async fn stop(self) -> anyhow::Result<()> {
         self.app.shutdown.cancel();
-        if tokio::time::timeout(GRACE, self.loops).await.is_err() {
+        let loops = tokio::time::timeout(GRACE, self.loops).await;
+        if loops.is_err() {
             tracing::warn!("some work did not end in time; it goes on at the next start");
         }
         self.shards.shutdown_all().await;
-        match tokio::time::timeout(GRACE, self.client).await {
-            Ok(ended) => ended?.map_err(gateway_error),
-            Err(_) => Ok(()),
+        if let Ok(ended) = tokio::time::timeout(GRACE, self.client).await {
+            ended?.map_err(gateway_error)?;
         }
+        if let Ok(ended) = loops {
+            ended.context("a part of the bot has failed")?;
+        }
+        Ok(())
     }
 }
 

@@ -103,7 +103,7 @@ async fn quota_refuses_with_a_sentence_and_charges_nothing() {
     let studio = Studio::open(|config| config.limits.daily_row_megapixels = 0.5).await;
     let ada = &studio.ada;
     ada.slash(CHANNEL, "imagine", &prompt("a frog --steps 100")).await.expect("sent");
-    told(ada, "row-megapixels for today").await;
+    told(ada, "row-megapixels are used up here").await;
     ada.slash(CHANNEL, "imagine", &prompt("a frog --steps 4")).await.expect("sent");
     nth_grid(ada, 1).await;
     studio.close().await;
@@ -150,7 +150,7 @@ async fn history_info_and_settings_answer() {
     ada.slash(CHANNEL, "settings", &[("jobs_at_once", json!(1000))]).await.expect("sent");
     told(ada, "allows at most 20").await;
     ada.slash(CHANNEL, "imagine", &prompt("a frog --steps 100")).await.expect("sent");
-    told(ada, "row-megapixels for today").await;
+    told(ada, "row-megapixels are used up here").await;
     studio.close().await;
 }
 

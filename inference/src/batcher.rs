@@ -208,6 +208,8 @@ impl<N: Networks> Batcher<N> {
                     let _ = call.reply.send(answer); // A cancelled trajectory has dropped its receiver.
                 }
             }
+            // One row's fault must not fail the others: each goes again alone.
+            Err(_) if batch.len() > 1 => batch.into_iter().for_each(|call| self.run(vec![call])),
             Err(error) => {
                 let error = Arc::new(error);
                 for call in batch {

@@ -48,8 +48,7 @@ const nGrids = () => messages().filter({ has: page.getByTestId("button-U1") }).c
 /** Types a whole line into the composer, as somebody who knows the command does. */
 async function typeLine(line) {
   await page.getByTestId("composer").fill(line);
-  await page.keyboard.press("Escape");
-  await page.getByTestId("composer").press("Enter");
+  await page.getByTestId("send").click();
 }
 
 async function waitForGrids(n) {
@@ -145,7 +144,7 @@ test("the history and the quota are still known", async () => {
   await page.getByText("Older ▶").click();
   await page.getByText("Jobs 6 to").waitFor({ timeout: minute });
   await typeLine("/quota");
-  await page.getByText("row-megapixels are left for today").waitFor({ timeout: minute });
+  await page.getByText("row-megapixels are left here").waitFor({ timeout: minute });
   await typeLine("/info");
   await page.getByText("million parameters").waitFor({ timeout: minute });
   await shot("11-quota-and-info");
@@ -158,11 +157,11 @@ test("❌ cancels a running job and deletes a finished one, for its owner only",
   await running.first().waitFor({ timeout: minute });
   await running.first().getByTestId("button-❌").click();
   await messages().filter({ hasText: "Cancelled" }).first().waitFor({ timeout: minute });
-  await page.getByTestId("user-switch").selectOption({ label: await optionOf("linus") });
+  await page.getByTestId("user-switch").selectOption({ label: await optionOf("Linus") });
   await lastGrid().getByTestId("button-❌").click();
   await page.getByText("or a moderator can do that").waitFor({ timeout: minute });
   assert.equal(await nGrids(), before);
-  await page.getByTestId("user-switch").selectOption({ label: await optionOf("ada") });
+  await page.getByTestId("user-switch").selectOption({ label: await optionOf("Ada") });
   const id = await lastGrid().getAttribute("data-message-id");
   await lastGrid().getByTestId("button-❌").click();
   await page.locator(`[data-message-id="${id}"]`).waitFor({ state: "detached", timeout: minute });

@@ -5,22 +5,13 @@ use std::sync::Arc;
 use poise::serenity_prelude as serenity;
 use storage::{Cancelled, Job, JobId, Timestamp};
 
-use crate::{app::App, error::BotError, live::Phase, messages::UserError};
+use crate::{app::App, dispatcher::chain, error::BotError, live::Phase, messages::UserError};
 
-/// Cancels or deletes, whichever the job's state asks for.
-pub async fn cancel_or_delete(
-    ctx: &serenity::Context,
-    press: &serenity::ComponentInteraction,
-    app: &Arc<App>,
-    id: JobId,
-) -> Result<(), BotError> {
-    press.create_response(ctx, serenity::CreateInteractionResponse::Acknowledge).await?;
+/// Stops a job that is not finished.
+pub async fn cancel(press: &serenity::ComponentInteraction, app: &Arc<App>, id: JobId) -> Result<(), BotError> {
     let job = super::job_of(press, app, id).await?;
     if !may(press, &job) {
         return Err(UserError::NotYours { owner: job.user.0 }.into());
-    }
-    if job.status.is_final() {
-        return delete(ctx, press, app, id).await;
     }
     match app.jobs.request_cancel(id, Timestamp::now()).await? {
         Cancelled::Now => app.outbox_bell.notify_one(),
@@ -31,7 +22,7 @@ pub async fn cancel_or_delete(
             }
             app.progress_bell.notify_one();
         }
-        // It ended between the look and the request: one press does one thing.
+        // A press on a job's progress never deletes its pictures.
         Cancelled::Already(status) => return Err(UserError::AlreadyEnded(status).into()),
     }
     app.queue_bell.notify_one();
@@ -44,11 +35,26 @@ fn may(press: &serenity::ComponentInteraction, job: &Job) -> bool {
         || permissions.intersects(serenity::Permissions::MANAGE_MESSAGES | serenity::Permissions::ADMINISTRATOR)
 }
 
-async fn delete(ctx: &serenity::Context, press: &serenity::ComponentInteraction, app: &App, id: JobId) -> Result<(), BotError> {
-    let orphans = app.jobs.delete(id, Timestamp::now()).await?;
-    press.delete_response(ctx).await?;
-    for blob in orphans {
+/// Deletes a finished job: its message and its pictures.
+pub async fn delete(ctx: &serenity::Context, press: &serenity::ComponentInteraction, app: &App, id: JobId) -> Result<(), BotError> {
+    let job = super::job_of(press, app, id).await?;
+    if !may(press, &job) {
+        return Err(UserError::NotYours { owner: job.user.0 }.into());
+    }
+    if !job.status.is_final() {
+        return Err(UserError::NotFinished.into());
+    }
+    // Not while its last message is on its way.
+    let gate = app.live.get(&id).map(|live| live.gate.clone());
+    let _permit = match &gate {
+        Some(gate) => gate.acquire().await.ok(),
+        None => None,
+    };
+    for blob in app.jobs.delete(id, Timestamp::now()).await? {
         app.blobs.delete(&blob).await?;
+    }
+    if let Err(error) = press.delete_response(ctx).await {
+        tracing::warn!(job.id = %id, error = %chain(&error), "the message of a deleted job could not be removed");
     }
     tracing::info!(job.id = %id, user.id = press.user.id.get(), "deleted");
     Ok(())

@@ -29,8 +29,13 @@ pub enum ButtonAction {
         /// The job to draw again.
         job: JobId,
     },
-    /// Cancel a running job, delete a finished one.
+    /// Stop a job that is not finished (❌ on its progress).
     Cancel {
+        /// The job.
+        job: JobId,
+    },
+    /// Delete a finished job's message and pictures (❌ on its result).
+    Delete {
         /// The job.
         job: JobId,
     },
@@ -63,6 +68,7 @@ impl fmt::Display for ButtonAction {
             Self::Variation { job, index } => write!(f, "{VERSION}:variation:{job}:{index}"),
             Self::Reroll { job } => write!(f, "{VERSION}:reroll:{job}:0"),
             Self::Cancel { job } => write!(f, "{VERSION}:cancel:{job}:0"),
+            Self::Delete { job } => write!(f, "{VERSION}:delete:{job}:0"),
             Self::History { offset, scope: HistoryScope::Mine } => write!(f, "{VERSION}:history:mine:{offset}"),
             Self::History { offset, scope: HistoryScope::Everyone } => write!(f, "{VERSION}:history:everyone:{offset}"),
         }
@@ -82,6 +88,7 @@ impl FromStr for ButtonAction {
             ("variation", _, index) => Ok(Self::Variation { job: job()?, index }),
             ("reroll", _, 0) => Ok(Self::Reroll { job: job()? }),
             ("cancel", _, 0) => Ok(Self::Cancel { job: job()? }),
+            ("delete", _, 0) => Ok(Self::Delete { job: job()? }),
             ("history", "mine", offset) => Ok(Self::History { offset, scope: HistoryScope::Mine }),
             ("history", "everyone", offset) => Ok(Self::History { offset, scope: HistoryScope::Everyone }),
             _ => Err(UnknownButton),
@@ -101,6 +108,7 @@ mod tests {
             ButtonAction::Variation { job, index: 0 },
             ButtonAction::Reroll { job },
             ButtonAction::Cancel { job },
+            ButtonAction::Delete { job },
             ButtonAction::History { offset: u32::MAX, scope: HistoryScope::Everyone },
             ButtonAction::History { offset: 5, scope: HistoryScope::Mine },
         ] {

@@ -13,43 +13,67 @@ use poise::serenity_prelude as serenity;
 use storage::{Job, JobId, JobStatus, NewImage};
 
 use crate::{
+    answer::Answer,
     app::App,
-    commands::{self, refuse_deferred},
+    commands::{self, refuse_deferred, tell_alone},
+    discord,
     dispatcher::chain,
     enqueue::Request,
     error::BotError,
     messages::{self, UserError},
+    render,
 };
 use custom_id::ButtonAction;
 
 /// Answers a press.
 pub async fn press(ctx: &serenity::Context, press: &serenity::ComponentInteraction, app: &Arc<App>) {
-    let Err(error) = act(ctx, press, app).await else { return };
+    let mut promised = Promised::Nothing;
+    let Err(error) = act(ctx, press, app, &mut promised).await else { return };
+    let mut files = Vec::new();
     let text = match error {
-        BotError::User(error) => error.to_string(),
+        BotError::User(error) => {
+            if let UserError::AlreadyMade { job, .. } = error {
+                files = pictures_again(app, job).await;
+            }
+            error.to_string()
+        }
         BotError::Internal(error) => {
             tracing::error!(error = format!("{error:#}"), button = press.data.custom_id, "a button failed");
             messages::INTERNAL_ERROR.to_owned()
         }
     };
-    let at_once = serenity::CreateInteractionResponseMessage::new()
-        .content(&text)
-        .ephemeral(true)
-        .allowed_mentions(serenity::CreateAllowedMentions::new());
-    let answered = press.create_response(ctx, serenity::CreateInteractionResponse::Message(at_once)).await;
-    // Already deferred: a public promise is taken back, a silent one stays.
-    if answered.is_err() {
-        if is_promise(&press.data.custom_id) {
-            refuse_deferred(&ctx.http, &press.token, &text).await;
-        } else {
-            let told = serenity::CreateInteractionResponseFollowup::new()
-                .content(&text)
-                .ephemeral(true)
-                .allowed_mentions(serenity::CreateAllowedMentions::new());
-            if let Err(error) = press.create_followup(ctx, told).await {
+    let answer = Answer { content: messages::shorten(&text, commands::MAX_TEXT), files, ..Answer::default() };
+    match promised {
+        Promised::Message => refuse_deferred(&ctx.http, &press.token, &answer).await,
+        Promised::Nothing => {
+            let at_once = discord::reply(&answer, true).to_slash_initial_response(Default::default());
+            if let Err(error) = press.create_response(ctx, serenity::CreateInteractionResponse::Message(at_once)).await {
                 tracing::warn!(error = %chain(&error), "a refusal could not be sent");
             }
         }
+        Promised::Silence => tell_alone(&ctx.http, &press.token, &answer).await,
+        Promised::NotOurs => {}
+    }
+}
+
+/// How a press was acknowledged before its work began.
+#[derive(Clone, Copy)]
+enum Promised {
+    /// Not yet.
+    Nothing,
+    /// By a public message that waits.
+    Message,
+    /// Without a new message.
+    Silence,
+    /// By another handling of the same press: it is not ours to answer.
+    NotOurs,
+}
+
+/// The pictures of a job that answered the same press before, for the presser alone.
+async fn pictures_again(app: &App, job: JobId) -> Vec<crate::answer::File> {
+    match app.jobs.job(job).await {
+        Ok(Some(job)) => render::last_answer(app, &job).await.map(|answer| answer.files).unwrap_or_default(),
+        _ => Vec::new(),
     }
 }
 
@@ -58,27 +82,39 @@ fn is_promise(custom_id: &str) -> bool {
     matches!(custom_id.parse(), Ok(ButtonAction::Upscale { .. } | ButtonAction::Variation { .. } | ButtonAction::Reroll { .. }))
 }
 
-async fn act(ctx: &serenity::Context, press: &serenity::ComponentInteraction, app: &Arc<App>) -> Result<(), BotError> {
+async fn act(
+    ctx: &serenity::Context,
+    press: &serenity::ComponentInteraction,
+    app: &Arc<App>,
+    promised: &mut Promised,
+) -> Result<(), BotError> {
     let action: ButtonAction = press.data.custom_id.parse().map_err(|custom_id::UnknownButton| UserError::UnknownButton)?;
     if is_promise(&press.data.custom_id) {
         commands::check_permissions(press.app_permissions.filter(|_| press.guild_id.is_some()))?;
-        let defer = serenity::CreateInteractionResponse::Defer(serenity::CreateInteractionResponseMessage::new());
-        press.create_response(ctx, defer).await?;
+        *promised = Promised::NotOurs;
+        press.create_response(ctx, serenity::CreateInteractionResponse::Defer(Default::default())).await?;
+        *promised = Promised::Message;
+    } else {
+        *promised = Promised::NotOurs;
+        press.create_response(ctx, serenity::CreateInteractionResponse::Acknowledge).await?;
+        *promised = Promised::Silence;
     }
     match action {
         ButtonAction::Upscale { job, index } => upscale::enqueue(press, app, job, index).await,
         ButtonAction::Variation { job, index } => variation::enqueue(press, app, job, index).await,
         ButtonAction::Reroll { job } => reroll::enqueue(press, app, job).await,
-        ButtonAction::Cancel { job } => cancel::cancel_or_delete(ctx, press, app, job).await,
-        ButtonAction::History { offset, scope } => commands::history::turn(ctx, press, app, offset, scope).await,
+        ButtonAction::Cancel { job } => cancel::cancel(press, app, job).await,
+        ButtonAction::Delete { job } => cancel::delete(ctx, press, app, job).await,
+        ButtonAction::History { offset, scope } => commands::history::turn(press, app, offset, scope).await,
     }
 }
 
 /// The job that a button names, if the presser's guild is its guild.
 async fn job_of(press: &serenity::ComponentInteraction, app: &App, id: JobId) -> Result<Job, BotError> {
-    let guild = commands::paying_guild(press.guild_id, press.user.id);
+    let guild = commands::paying_guild(press.guild_id, &press.authorizing_integration_owners, press.user.id);
     match app.jobs.job(id).await? {
-        Some(job) if job.guild == guild => Ok(job),
+        // In direct messages its owner may press what was delivered there from a guild.
+        Some(job) if job.guild == guild || (press.guild_id.is_none() && job.user == commands::user_id(press.user.id)) => Ok(job),
         _ => Err(UserError::UnknownJob.into()),
     }
 }
@@ -97,15 +133,16 @@ async fn picture_of(app: &App, job: &Job, index: u32) -> Result<(Task, NewImage)
 }
 
 /// A request that a press makes of a task.
-fn request(press: &serenity::ComponentInteraction, action: &'static str, task: Task, parent: (JobId, u32), keep: bool) -> Request {
+fn request(press: &serenity::ComponentInteraction, action: &'static str, task: Task, parent: (&Job, u32), keep: bool) -> Request {
+    let (job, index) = parent;
     Request {
         key: press.id.to_string(),
-        press: Some(storage::PressKey { key: format!("{action}:{}:{}", parent.0, parent.1), keep }),
-        guild: commands::paying_guild(press.guild_id, press.user.id),
+        press: Some(storage::PressKey { key: format!("{action}:{}:{index}", job.id), keep }),
+        guild: job.guild,
         user: commands::user_id(press.user.id),
         action,
         task,
-        parent: Some(parent),
+        parent: Some((job.id, index)),
         delivery: commands::delivery(press.channel_id, &press.token),
     }
 }

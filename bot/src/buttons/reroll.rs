@@ -19,6 +19,6 @@ pub async fn enqueue(press: &serenity::ComponentInteraction, app: &Arc<App>, job
     }
     let mut task: Task = serde_json::from_value(parent.task.clone())?;
     task.base_mut().ok_or(UserError::UnknownButton)?.seed = random::random_seed();
-    enqueue::enqueue(app, super::request(press, "reroll", task, (job, 0), false)).await?;
+    enqueue::enqueue(app, super::request(press, "reroll", task, (&parent, 0), false)).await?;
     Ok(())
 }

@@ -13,6 +13,6 @@ pub async fn enqueue(press: &serenity::ComponentInteraction, app: &Arc<App>, job
     let parent = super::job_of(press, app, job).await?;
     let (_, image) = super::picture_of(app, &parent, index).await?;
     let task = Task::Upscale(Upscale { source: image.blob.to_string(), size: ImageSize::new(image.width, image.height) });
-    enqueue::enqueue(app, super::request(press, "upscale", task, (job, index), true)).await?;
+    enqueue::enqueue(app, super::request(press, "upscale", task, (&parent, index), true)).await?;
     Ok(())
 }

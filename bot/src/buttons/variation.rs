@@ -17,6 +17,6 @@ pub async fn enqueue(press: &serenity::ComponentInteraction, app: &Arc<App>, job
     base.n_images = app.config.defaults.n_images;
     let strength = app.config.defaults.variation_strength;
     let task = Task::ImageToImage(ImageToImage { base, source: image.blob.to_string(), strength });
-    enqueue::enqueue(app, super::request(press, "variation", task, (job, index), false)).await?;
+    enqueue::enqueue(app, super::request(press, "variation", task, (&parent, index), false)).await?;
     Ok(())
 }

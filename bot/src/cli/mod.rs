@@ -51,7 +51,7 @@ pub fn command() -> clap::Command {
 /// The program: reads the arguments, does the work, says in one sentence what went wrong.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    start_log();
+    start_log(&cli.command);
     let finished = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(anyhow::Error::from).and_then(|runtime| {
         let finished = runtime.block_on(execute(cli));
         // Ctrl-C while a model loads does not wait for all of it; a file on its way is written.
@@ -107,8 +107,10 @@ fn one_line(text: &str) -> String {
     text.lines().map(str::trim).filter(|line| !line.is_empty() && !is_picture(line)).collect::<Vec<_>>().join(": ")
 }
 
-fn start_log() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn,atelier=info,inference=info,storage=info"));
+/// `RUST_LOG`, else every job's states on a server and only what is wrong in front of a person.
+fn start_log(command: &Command) {
+    let usual = if matches!(command, Command::Run(_)) { "warn,atelier=info,inference=info,storage=info" } else { "warn" };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(usual));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
 }
 

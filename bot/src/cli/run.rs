@@ -23,7 +23,10 @@ pub async fn run(config: Config, _args: RunArgs) -> anyhow::Result<()> {
     let interval = Duration::from_millis(config.discord.progress_interval_ms);
     let access = Access { token: token.trim().to_owned(), api_url };
     let running = start::start(config, access, interval).await?;
-    running.ready().await;
+    tokio::select! {
+        () = running.ready() => {}
+        () = super::interrupted() => return running.stop().await,
+    }
     tracing::info!(model = running.app.engine.info().name, device = running.app.engine.info().device, "ready");
     tokio::select! {
         () = super::interrupted() => tracing::info!("ending; running jobs go on at the next start"),

@@ -46,7 +46,7 @@ impl RunningSandbox {
 /// # Errors
 /// One sentence for the person who started it.
 pub async fn start_sandbox(config: Config, listen: SocketAddr) -> anyhow::Result<RunningSandbox> {
-    let data_dir = Some(config.data.dir.join("sandbox"));
+    let data_dir = Some(config.data.dir.join("stand-in"));
     let stand_in = Sandbox::start(SandboxConfig { listen, data_dir, token: TOKEN.to_owned() }).await?;
     let interval = Duration::from_millis(config.sandbox.progress_interval_ms);
     let access = Access { token: stand_in.token().to_owned(), api_url: Some(stand_in.url().to_owned()) };
@@ -65,6 +65,8 @@ pub async fn run(mut config: Config, args: SandboxArgs) -> anyhow::Result<()> {
         config.data.dir = data;
     }
     let dir = config.data.dir.clone();
+    // Apart from what `atelier run` keeps: jobs of the stand-in must never be answered on Discord.
+    config.data.dir = dir.join("sandbox");
     std::fs::create_dir_all(&dir).with_context(|| format!("cannot make the data folder {}", dir.display()))?;
     let is_starter = models::is_configured_starter(&config);
     let mut listen = config.sandbox.listen;

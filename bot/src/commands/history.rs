@@ -25,7 +25,7 @@ pub async fn history(
     #[description = "Everybody's pictures instead of yours"] everyone: Option<bool>,
 ) -> Result<(), BotError> {
     ctx.defer_response(true).await?;
-    let guild = super::paying_guild(ctx.interaction.guild_id, ctx.interaction.user.id);
+    let guild = super::paying_guild(ctx.interaction.guild_id, &ctx.interaction.authorizing_integration_owners, ctx.interaction.user.id);
     let scope = if everyone == Some(true) { HistoryScope::Everyone } else { HistoryScope::Mine };
     let answer = page(ctx.data(), guild, super::user_id(ctx.interaction.user.id), scope, 0).await?;
     poise::send_application_reply(ctx, discord::reply(&answer, true)).await?;
@@ -46,6 +46,7 @@ pub async fn page(app: &App, guild: GuildId, user: UserId, scope: HistoryScope, 
             heading: render::heading(app, job.user.0, &task),
             finished: job.finished.unwrap_or(job.created),
             link: render::link(&job),
+            without_pictures: messages::without_pictures(job.status),
             thumbnail: render::thumbnail(app, &job).await,
         });
     }
@@ -58,15 +59,8 @@ pub async fn page(app: &App, guild: GuildId, user: UserId, scope: HistoryScope, 
 ///
 /// # Errors
 /// The store cannot be read or the message not edited.
-pub async fn turn(
-    ctx: &serenity::Context,
-    press: &serenity::ComponentInteraction,
-    app: &App,
-    offset: u32,
-    scope: HistoryScope,
-) -> Result<(), BotError> {
-    press.create_response(ctx, serenity::CreateInteractionResponse::Acknowledge).await?;
-    let guild = super::paying_guild(press.guild_id, press.user.id);
+pub async fn turn(press: &serenity::ComponentInteraction, app: &App, offset: u32, scope: HistoryScope) -> Result<(), BotError> {
+    let guild = super::paying_guild(press.guild_id, &press.authorizing_integration_owners, press.user.id);
     let answer = page(app, guild, super::user_id(press.user.id), scope, offset).await?;
     let delivery = super::delivery(press.channel_id, &press.token);
     app.messenger.edit(&delivery, &answer).await.map_err(|error| BotError::Internal(error.into()))?;

@@ -43,7 +43,7 @@ pub async fn imagine(
     let request = Request {
         key: interaction.id.to_string(),
         press: None,
-        guild: super::paying_guild(interaction.guild_id, interaction.user.id),
+        guild: super::paying_guild(interaction.guild_id, &interaction.authorizing_integration_owners, interaction.user.id),
         user: super::user_id(interaction.user.id),
         action: "imagine",
         task: Task::TextToImage(parsed.task),

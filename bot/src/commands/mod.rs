@@ -29,6 +29,9 @@ pub type Context<'a> = poise::ApplicationContext<'a, Arc<App>, BotError>;
 /// Interaction tokens live this long.
 const TOKEN_LIFE: std::time::Duration = std::time::Duration::from_secs(15 * 60);
 
+/// Refusals may quote what was typed; Discord takes 2,000 characters.
+pub const MAX_TEXT: usize = 1900;
+
 fn all() -> Vec<poise::Command<Arc<App>, BotError>> {
     vec![imagine::imagine(), history::history(), info::info(), quota::quota(), settings::settings()]
 }
@@ -58,8 +61,13 @@ pub fn framework(app: Arc<App>) -> poise::Framework<Arc<App>, BotError> {
                 app.messenger.connect(http.clone());
                 // Not awaited: every event waits until the setup has returned, and a failed setup leaves a silent bot.
                 registrar.clone().tasks.spawn(async move {
-                    if let Err(error) = register(&registrar, &http, bot, commands).await {
-                        tracing::error!(error = format!("{error:#}"), "the commands could not be registered");
+                    let mut pause = std::time::Duration::from_secs(2);
+                    while let Err(error) = register(&registrar, &http, bot, commands.clone()).await {
+                        tracing::error!(error = format!("{error:#}"), "the commands could not be registered; trying again");
+                        tokio::select! {
+                            () = tokio::time::sleep(pause) => pause = (pause * 2).min(std::time::Duration::from_secs(300)),
+                            () = registrar.shutdown.cancelled() => break,
+                        }
                     }
                 });
                 Ok(app)
@@ -109,35 +117,38 @@ async fn fail(ctx: Context<'_>, error: BotError) {
             messages::INTERNAL_ERROR.to_owned()
         }
     };
-    tell(ctx, &Answer::text(text)).await;
+    tell(ctx, &Answer::text(messages::shorten(&text, MAX_TEXT))).await;
 }
 
 /// Says something to the caller alone; a public answer that was promised is taken back first.
 async fn tell(ctx: Context<'_>, answer: &Answer) {
     if ctx.has_sent_initial_response.load(std::sync::atomic::Ordering::SeqCst) {
-        refuse_deferred(&ctx.serenity_context().http, &ctx.interaction.token, &answer.content).await;
+        refuse_deferred(&ctx.serenity_context().http, &ctx.interaction.token, answer).await;
     } else if let Err(error) = poise::send_application_reply(ctx, discord::reply(answer, true)).await {
         tracing::warn!(error = %chain(&error), "a refusal could not be sent");
     }
 }
 
 /// Takes a deferred public answer back and tells the caller alone why.
-pub async fn refuse_deferred(http: &serenity::Http, token: &str, text: &str) {
+pub async fn refuse_deferred(http: &serenity::Http, token: &str, answer: &Answer) {
     if let Err(error) = http.delete_original_interaction_response(token).await {
         tracing::debug!(error = %chain(&error), "a deferred answer could not be deleted");
     }
-    let told = serenity::CreateInteractionResponseFollowup::new()
-        .content(text)
-        .ephemeral(true)
-        .allowed_mentions(serenity::CreateAllowedMentions::new());
+    tell_alone(http, token, answer).await;
+}
+
+/// Says something to the caller alone after an answer was promised or given.
+pub async fn tell_alone(http: &serenity::Http, token: &str, answer: &Answer) {
+    let told = discord::reply(answer, true).to_slash_followup_response(Default::default());
     if let Err(error) = serenity::Builder::execute(told, http, (None, token)).await {
         tracing::warn!(error = %chain(&error), "a refusal could not be sent");
     }
 }
 
-/// Who pays: the guild, or in direct messages the user.
-pub fn paying_guild(guild: Option<serenity::GuildId>, user: serenity::UserId) -> GuildId {
-    GuildId(guild.map_or(user.get(), serenity::GuildId::get))
+/// Who pays: the guild that installed the bot, or the user in direct messages and where only the user did.
+pub fn paying_guild(guild: Option<serenity::GuildId>, owners: &serenity::AuthorizingIntegrationOwners, user: serenity::UserId) -> GuildId {
+    let is_installed = owners.0.iter().any(|owner| matches!(owner, serenity::AuthorizingIntegrationOwner::GuildInstall(_)));
+    GuildId(guild.filter(|_| is_installed || owners.0.is_empty()).map_or(user.get(), serenity::GuildId::get))
 }
 
 /// The user as storage knows them.
@@ -150,18 +161,13 @@ pub fn delivery(channel: serenity::ChannelId, token: &str) -> Delivery {
     Delivery { channel: channel.get(), token: token.to_owned(), token_expires: Timestamp::now().after(TOKEN_LIFE), message: None }
 }
 
-/// Checks, before any work, that pictures can be posted where the interaction comes from.
+/// Checks, before any work, that pictures can be posted where the interaction comes from. An answer needs no permission to send.
 ///
 /// # Errors
 /// Names the first missing permission.
 pub fn check_permissions(permissions: Option<serenity::Permissions>) -> Result<(), UserError> {
     let Some(permissions) = permissions else { return Ok(()) };
-    let needed = [
-        (serenity::Permissions::VIEW_CHANNEL, "View Channel"),
-        (serenity::Permissions::SEND_MESSAGES, "Send Messages"),
-        (serenity::Permissions::ATTACH_FILES, "Attach Files"),
-        (serenity::Permissions::EMBED_LINKS, "Embed Links"),
-    ];
+    let needed = [(serenity::Permissions::ATTACH_FILES, "Attach Files"), (serenity::Permissions::EMBED_LINKS, "Embed Links")];
     match needed.iter().find(|(permission, _)| !permissions.contains(*permission)) {
         Some((_, name)) => Err(UserError::MissingPermission((*name).to_owned())),
         None => Ok(()),

@@ -9,7 +9,7 @@ use crate::{discord, error::BotError, limits, messages};
 #[poise::command(slash_command, install_context = "Guild|User", interaction_context = "Guild|BotDm|PrivateChannel")]
 pub async fn quota(ctx: Context<'_>) -> Result<(), BotError> {
     let app = ctx.data();
-    let guild = super::paying_guild(ctx.interaction.guild_id, ctx.interaction.user.id);
+    let guild = super::paying_guild(ctx.interaction.guild_id, &ctx.interaction.authorizing_integration_owners, ctx.interaction.user.id);
     let daily = limits::of_guild(app, guild).await?.daily_row_megapixels;
     let quota = app.jobs.quota(guild, daily, Timestamp::now()).await?;
     let answer = messages::quota(&quota, app.cost_of_default());

@@ -1,12 +1,19 @@
 //! `/settings`: a guild's managers lower its limits.
 
+use poise::serenity_prelude as serenity;
 use storage::GuildSettings;
 
 use super::Context;
 use crate::{discord, error::BotError, limits, messages, messages::UserError};
 
 /// See or lower this server's limits
-#[poise::command(slash_command, guild_only, default_member_permissions = "MANAGE_GUILD")]
+#[poise::command(
+    slash_command,
+    guild_only,
+    install_context = "Guild",
+    interaction_context = "Guild",
+    default_member_permissions = "MANAGE_GUILD"
+)]
 pub async fn settings(
     ctx: Context<'_>,
     #[description = "Row-megapixels a day for this server; 0 forbids drawing"] daily_quota: Option<f64>,
@@ -14,6 +21,11 @@ pub async fn settings(
 ) -> Result<(), BotError> {
     let app = ctx.data();
     let guild_id = ctx.interaction.guild_id.ok_or(UserError::GuildOnly)?;
+    // The permission above is a default that others can change.
+    let permissions = ctx.interaction.member.as_ref().and_then(|member| member.permissions).unwrap_or_default();
+    if !permissions.intersects(serenity::Permissions::MANAGE_GUILD | serenity::Permissions::ADMINISTRATOR) {
+        return Err(UserError::ManagersOnly.into());
+    }
     let guild = storage::GuildId(guild_id.get());
     let host = &app.config.limits;
     if let Some(daily) = daily_quota {

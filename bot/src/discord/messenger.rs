@@ -105,8 +105,7 @@ impl Messenger {
     ///
     /// # Errors
     /// See [`SendError`].
-    pub async fn post(&self, channel: u64, user: u64, job: JobId, answer: &Answer) -> Result<u64, SendError> {
-        let _ = user;
+    pub async fn post(&self, channel: u64, job: JobId, answer: &Answer) -> Result<u64, SendError> {
         let http = self.http()?;
         let nonce = job.to_string()[7..].to_owned();
         let message = serenity::CreateMessage::new()
@@ -128,7 +127,7 @@ impl Messenger {
     pub async fn post_direct(&self, user: u64, job: JobId, answer: &Answer) -> Result<u64, SendError> {
         let http = self.http()?;
         let channel = repeat(|| serenity::UserId::new(user).create_dm_channel(http)).await?;
-        self.post(channel.id.get(), user, job, answer).await
+        self.post(channel.id.get(), job, answer).await
     }
 }
 

@@ -4,7 +4,7 @@ mod user_error;
 
 use std::time::Duration;
 
-use storage::{JobId, QuotaStatus, Timestamp};
+use storage::{JobId, JobStatus, QuotaStatus, Timestamp};
 
 pub use user_error::UserError;
 
@@ -85,21 +85,27 @@ pub fn failed(heading: &Heading, error: &str) -> Answer {
 
 /// A finished grid with its buttons.
 pub fn grid(heading: &Heading, job: JobId, n_images: u32, seconds: Option<f64>, file: File) -> Answer {
-    let took = seconds.map(|seconds| format!("-# Drawn in {}", duration(Duration::from_secs_f64(seconds.max(0.0))))).unwrap_or_default();
+    let took =
+        seconds.map(|seconds| format!("-# Finished after {}", duration(Duration::from_secs_f64(seconds.max(0.0))))).unwrap_or_default();
     let row = |letter: char, action: fn(JobId, u32) -> ButtonAction| {
         (0..n_images).map(|index| text_button(&format!("{letter}{}", index + 1), action(job, index))).collect::<Vec<_>>()
     };
     let mut upscales = row('U', |job, index| ButtonAction::Upscale { job, index });
     upscales.push(emoji_button("🔄", ButtonAction::Reroll { job }));
     let mut variations = row('V', |job, index| ButtonAction::Variation { job, index });
-    variations.push(cancel_button(job));
+    variations.push(emoji_button("❌", ButtonAction::Delete { job }));
     Answer { content: format!("{}\n{took}", heading.line()), files: vec![file], buttons: vec![upscales, variations], ..Answer::default() }
 }
 
 /// One picture at its full size.
 pub fn picture(heading: &Heading, job: JobId, size: (u32, u32), file: File) -> Answer {
     let content = format!("{}\n-# {} × {} pixels", heading.line(), size.0, size.1);
-    Answer { content, files: vec![file], buttons: vec![vec![cancel_button(job)]], ..Answer::default() }
+    Answer { content, files: vec![file], buttons: vec![vec![emoji_button("❌", ButtonAction::Delete { job })]], ..Answer::default() }
+}
+
+/// A finished job whose pictures Discord does not take.
+pub fn not_taken(heading: &Heading) -> Answer {
+    Answer::text(format!("{}\n-# Finished, but Discord did not take the pictures. They are in /history.", heading.line()))
 }
 
 /// Added to a message that could not be put where its job was asked for.
@@ -115,8 +121,15 @@ pub struct HistoryEntry {
     pub finished: Timestamp,
     /// Where its message is.
     pub link: Option<String>,
+    /// Why there are no pictures, if there are none.
+    pub without_pictures: Option<&'static str>,
     /// A small picture (JPEG).
     pub thumbnail: Option<Vec<u8>>,
+}
+
+/// How a job ended that has no pictures.
+pub fn without_pictures(status: JobStatus) -> Option<&'static str> {
+    (status != JobStatus::Done).then(|| user_error::status_word(status))
 }
 
 /// One page of past jobs.
@@ -132,8 +145,9 @@ pub fn history(entries: Vec<HistoryEntry>, offset: u32, previous: Option<ButtonA
             name
         });
         let link = entry.link.map(|link| format!(" · [open]({link})")).unwrap_or_default();
+        let ended = entry.without_pictures.map(|why| format!(" · {why}")).unwrap_or_default();
         let description = format!(
-            "**{}**\n{}\n<@{}> · {}{link}",
+            "**{}**\n{}\n<@{}> · {}{ended}{link}",
             shorten(&escape(&entry.heading.title), 300),
             entry.heading.code(300),
             entry.heading.user,
@@ -209,7 +223,7 @@ pub fn quota(quota: &QuotaStatus, cost_of_default: f64) -> Answer {
     let left = (quota.limit - quota.used).max(0.0);
     let jobs = if cost_of_default > 0.0 { (left / cost_of_default).floor() } else { 0.0 };
     Answer::text(format!(
-        "{} {} of {} row-megapixels are left for today: about {} more /imagine with the usual settings.\n-# New ones come {}. \
+        "{} {} of {} row-megapixels are left here for today: about {} more /imagine with the usual settings.\n-# New ones come {}. \
          A row-megapixel is one pass of the network over a million pixels.",
         bar((left * 1000.0) as u32, (quota.limit * 1000.0) as u32),
         number(left),
@@ -275,7 +289,8 @@ fn escape(text: &str) -> String {
     escaped
 }
 
-fn shorten(text: &str, max_chars: usize) -> String {
+/// At most so many characters of a text.
+pub fn shorten(text: &str, max_chars: usize) -> String {
     if text.chars().count() <= max_chars {
         return text.to_owned();
     }
@@ -308,6 +323,7 @@ mod tests {
             heading: heading.clone(),
             finished: Timestamp(0),
             link: Some("https://discord.com/".repeat(4)),
+            without_pictures: Some("cancelled"),
             thumbnail: None,
         };
         let page = history((0..5).map(entry).collect(), 5, None, None);

@@ -1,7 +1,7 @@
 //! Why a person's wish is not granted.
 
 use inference::error::InvalidTask;
-use storage::{JobStatus, Refusal};
+use storage::{JobId, JobStatus, Refusal};
 
 use super::{number, relative};
 
@@ -48,11 +48,19 @@ pub enum UserError {
     #[error("That is already being drawn.")]
     AlreadyDrawing,
     /// The same press was answered before.
-    #[error("That was made before: {0}")]
-    AlreadyMade(String),
+    #[error("That was made before{}", .link.as_ref().map(|link| format!(": {link}")).unwrap_or_default())]
+    AlreadyMade {
+        /// The job that made it; its picture is shown again.
+        job: JobId,
+        /// Where it was posted.
+        link: Option<String>,
+    },
     /// The job has ended.
     #[error("That job was already {}.", status_word(*.0))]
     AlreadyEnded(JobStatus),
+    /// Only managers of a guild may do this.
+    #[error("Only people who may manage this server can do that.")]
+    ManagersOnly,
     /// Only a guild has this.
     #[error("This works in a server only.")]
     GuildOnly,
@@ -77,7 +85,7 @@ pub enum UserError {
 fn refusal(refusal: &Refusal) -> String {
     match refusal {
         Refusal::Quota(quota) => format!(
-            "This server has used {} of its {} row-megapixels for today; the rest is not enough for this. New ones come {}.",
+            "{} of today's {} row-megapixels are used up here; the rest is not enough for this. New ones come {}.",
             number(quota.used),
             number(quota.limit),
             relative(quota.resets)
@@ -87,12 +95,12 @@ fn refusal(refusal: &Refusal) -> String {
                 "You have {active} jobs waiting or running, and {limit} is the most at once. Wait for one to finish, or press ❌ on one."
             )
         }
-        Refusal::GuildFull { limit } => format!("This server already has {limit} jobs waiting. Please try again in a while."),
+        Refusal::GuildFull { limit } => format!("{limit} jobs already wait here. Please try again in a while."),
         Refusal::QueueFull { limit } => format!("My queue is full ({limit} jobs). Please try again in a while."),
     }
 }
 
-fn status_word(status: JobStatus) -> &'static str {
+pub(super) fn status_word(status: JobStatus) -> &'static str {
     match status {
         JobStatus::Queued => "queued",
         JobStatus::Leased => "being drawn",

@@ -248,9 +248,11 @@ fn a_failing_batch_fails_its_rows_and_nothing_else() {
         ("?", "picture 0 became not-a-number at step 1; try another seed or lower guidance"),
     ] {
         let mut bad = bench.submit(task(prompt, 8, 5, 1));
+        let mut beside = bench.submit(task("a", 8, 5, 1));
         let mut elsewhere = bench.submit(task("a", 16, 5, 1));
         bench.finish();
         assert_eq!(bad.end(), (vec![], Some(Err(sentence.into()))));
+        assert_eq!(beside.end().1, Some(Ok(())), "a task in the same batch, beside {prompt}");
         assert_eq!(elsewhere.end().1, Some(Ok(())), "a task of another size, beside {prompt}");
         let mut after = bench.submit(task("a", 8, 5, 1));
         bench.finish();

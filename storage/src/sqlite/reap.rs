@@ -21,7 +21,7 @@ pub(super) async fn reap(store: &SqliteStore, all: bool, now: Timestamp) -> Resu
         if job.is_cancel_requested {
             end(&mut tx, job, Ending { status: JobStatus::Cancelled, charge: Charge::Refund, error: None }, now).await?;
         } else if job.attempts >= MAX_ATTEMPTS {
-            let error = format!("was interrupted {MAX_ATTEMPTS} times");
+            let error = format!("The drawing was interrupted {MAX_ATTEMPTS} times.");
             end(&mut tx, job, Ending { status: JobStatus::Failed, charge: Charge::Refund, error: Some(&error) }, now).await?;
         } else {
             requeue(&mut tx, job).await?;
