@@ -162,7 +162,7 @@ impl Model {
                 job if job.is_cancel_requested => self.end(i, JobStatus::Cancelled, None, now),
                 job if job.attempts >= 3 => {
                     self.end(i, JobStatus::Failed, None, now);
-                    self.jobs[i].error = Some("was interrupted 3 times".into());
+                    self.jobs[i].error = Some("The drawing was interrupted 3 times.".into());
                 }
                 _ => self.requeue(i),
             }

@@ -110,7 +110,7 @@ pub async fn three_interruptions_fail_the_job_and_refund_it(backend: &impl Backe
         assert_eq!(store.reap(true, NOON).await.unwrap(), 1);
     }
     let job = store.job(id).await.unwrap().unwrap();
-    assert_eq!((job.status, job.error.as_deref()), (JobStatus::Failed, Some("was interrupted 3 times")));
+    assert_eq!((job.status, job.error.as_deref()), (JobStatus::Failed, Some("The drawing was interrupted 3 times.")));
     assert_eq!((used(&*store, 1, NOON).await, n_pending(&*store).await), (0.0, 1));
     assert_eq!(store.reap(true, NOON).await.unwrap(), 0);
 }
