@@ -41,6 +41,7 @@ async function open() {
 }
 
 const shot = (name) => page.screenshot({ path: join(shots, `${name}.png`) });
+const inList = (words) => page.getByTestId("message-list").getByText(words);
 const messages = () => page.getByTestId("message");
 const lastGrid = () => messages().filter({ has: page.getByTestId("button-U1") }).last();
 const nGrids = () => messages().filter({ has: page.getByTestId("button-U1") }).count();
@@ -91,12 +92,12 @@ test("the message shows steps and previews, then a grid with ten buttons", async
 
 test("a wrong parameter is answered to the caller alone", async () => {
   await typeLine("/imagine a frog --ar 0:2");
-  await page.getByText("both sides must be at least 1").waitFor({ timeout: minute });
-  await page.getByText("Only you can see this").first().waitFor();
+  await inList("both sides must be at least 1").waitFor({ timeout: minute });
+  await inList("Only you can see this").first().waitFor();
   await shot("6-refused");
   await page.getByTestId("user-switch").selectOption({ index: 1 });
   await lastGrid().waitFor();
-  assert.equal(await page.getByText("both sides must be at least 1").count(), 0);
+  assert.equal(await inList("both sides must be at least 1").count(), 0);
   await page.getByTestId("user-switch").selectOption({ index: 0 });
   await lastGrid().waitFor();
 });
@@ -139,14 +140,14 @@ test("a kill in mid-job loses nothing, and the buttons still work", async () => 
 
 test("the history and the quota are still known", async () => {
   await typeLine("/history");
-  await page.getByText("newest first").waitFor({ timeout: minute });
+  await inList("newest first").waitFor({ timeout: minute });
   await shot("10-history");
-  await page.getByText("Older ▶").click();
-  await page.getByText("Jobs 6 to").waitFor({ timeout: minute });
+  await page.getByTestId("button-Older ▶").last().click();
+  await inList("Jobs 6 to").waitFor({ timeout: minute });
   await typeLine("/quota");
-  await page.getByText("row-megapixels are left here").waitFor({ timeout: minute });
+  await inList("row-megapixels are left here").waitFor({ timeout: minute });
   await typeLine("/info");
-  await page.getByText("million parameters").waitFor({ timeout: minute });
+  await inList("million parameters").waitFor({ timeout: minute });
   await shot("11-quota-and-info");
 });
 
@@ -159,7 +160,7 @@ test("❌ cancels a running job and deletes a finished one, for its owner only",
   await messages().filter({ hasText: "Cancelled" }).first().waitFor({ timeout: minute });
   await page.getByTestId("user-switch").selectOption({ label: await optionOf("Linus") });
   await lastGrid().getByTestId("button-❌").click();
-  await page.getByText("or a moderator can do that").waitFor({ timeout: minute });
+  await inList("or a moderator can do that").waitFor({ timeout: minute });
   assert.equal(await nGrids(), before);
   await page.getByTestId("user-switch").selectOption({ label: await optionOf("Ada") });
   const id = await lastGrid().getAttribute("data-message-id");
