@@ -27,6 +27,8 @@ pub struct App {
     pub blobs: Arc<dyn BlobStore>,
     /// Sends.
     pub messenger: Messenger,
+    /// Where a stand-in's page is; `None` on Discord itself.
+    pub page_url: Option<String>,
     /// Progress of unfinished jobs.
     pub live: LiveJobs,
     /// Rung after a job was enqueued or released.

@@ -69,7 +69,7 @@ pub async fn enqueue(app: &Arc<App>, request: Request) -> Result<JobId, BotError
         }
         Enqueued::SameKey(id) => Ok(id),
         Enqueued::Pressed(id, JobStatus::Done) => {
-            let link = app.jobs.job(id).await?.and_then(|job| render::link(&job));
+            let link = app.jobs.job(id).await?.and_then(|job| render::link(app, &job));
             Err(UserError::AlreadyMade { job: id, link }.into())
         }
         Enqueued::Pressed(_, _) => Err(UserError::AlreadyDrawing.into()),

@@ -46,8 +46,11 @@ pub fn live(app: &App, job: &Job, task: &Task) -> Live {
 }
 
 /// Where a job's message is, for people.
-pub fn link(job: &Job) -> Option<String> {
+pub fn link(app: &App, job: &Job) -> Option<String> {
     let message = job.delivery.message?;
+    if let Some(page) = &app.page_url {
+        return Some(format!("{page}/#{}", job.delivery.channel));
+    }
     let guild = if job.guild.0 == job.user.0 { "@me".to_owned() } else { job.guild.0.to_string() };
     Some(format!("https://discord.com/channels/{guild}/{}/{message}", job.delivery.channel))
 }

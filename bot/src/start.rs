@@ -48,6 +48,7 @@ pub async fn start(config: Config, access: Access, progress_interval: Duration) 
         jobs: Arc::new(jobs),
         blobs: Arc::new(blobs),
         messenger: Messenger::default(),
+        page_url: access.api_url.clone(),
         live: Default::default(),
         queue_bell: Notify::new(),
         outbox_bell: Notify::new(),

@@ -45,7 +45,7 @@ pub async fn page(app: &App, guild: GuildId, user: UserId, scope: HistoryScope, 
         entries.push(HistoryEntry {
             heading: render::heading(app, job.user.0, &task),
             finished: job.finished.unwrap_or(job.created),
-            link: render::link(&job),
+            link: render::link(app, &job),
             without_pictures: messages::without_pictures(job.status),
             thumbnail: render::thumbnail(app, &job).await,
         });
