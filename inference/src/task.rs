@@ -116,6 +116,14 @@ pub struct Hires {
     pub enlarger: Enlarger,
 }
 
+impl Hires {
+    /// Size of the second pass over a picture of size `first`, to the nearest `multiple`.
+    pub fn size(&self, first: ImageSize, multiple: u32) -> ImageSize {
+        let side = |side: u32| ((f64::from(side) * self.scale / f64::from(multiple)).round() as u32).max(1) * multiple;
+        ImageSize::new(side(first.width), side(first.height))
+    }
+}
+
 /// What enlarges a picture between two passes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -229,6 +237,13 @@ impl TextToImage {
     /// Whether classifier-free guidance is on, which takes two network rows a step.
     pub fn is_guided(&self) -> bool {
         self.guidance_scale > 1.0
+    }
+
+    /// Whether guidance, if there is any, is on in a step of a run.
+    pub fn guides_at(&self, step: usize, n_steps: usize) -> bool {
+        let (from, to) = self.guidance_interval;
+        let share = step as f64 / n_steps as f64;
+        from <= share && share < to
     }
 }
 
