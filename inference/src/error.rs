@@ -62,6 +62,9 @@ pub enum InferenceError {
     /// A task's value is out of range.
     #[error("{0}")]
     InvalidTask(#[from] InvalidTask),
+    /// A prompt asks for something out of range.
+    #[error(transparent)]
+    InvalidPrompt(#[from] crate::text::PromptError),
     /// A picture turned into something that is not a number.
     #[error("picture {index} became not-a-number at step {step}; try another seed or lower guidance")]
     NotANumber {

@@ -1,7 +1,7 @@
 //! The networks of a latent diffusion model: text encoder, U-Net, autoencoder.
 
 mod attention;
-mod clip;
+pub(crate) mod clip;
 pub mod config;
 mod embeddings;
 mod layers;

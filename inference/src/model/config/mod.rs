@@ -9,7 +9,7 @@ use std::path::Path;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 
-pub use clip::ClipConfig;
+pub use clip::{ClipConfig, PooledToken};
 pub use unet::{AttentionConfig, BlockConfig, UnetConfig};
 pub use vae::VaeConfig;
 
