@@ -137,7 +137,8 @@ impl Job {
         };
         let request = |text: Option<&str>, is_negative: bool| PromptRequest {
             text: text.map(str::to_owned),
-            clip_skip: base.clip_skip,
+            // As in diffusers' pipelines, which skip layers for the prompt alone.
+            clip_skip: if is_negative { 0 } else { base.clip_skip },
             n_chunks,
             size_ids: limits.conditioning.size_ids(size, is_negative),
             guidance: takes_guidance.then_some(base.guidance_scale - 1.0),
