@@ -4,7 +4,7 @@ use candle_core::{DType, Device, Tensor};
 
 use crate::{
     error::{InferenceError, InvalidTask},
-    model::Model,
+    model::{Conditioning, Model},
     upscale::srvgg::Upscaler,
 };
 
@@ -41,7 +41,12 @@ impl Networks for Loaded {
     }
 
     fn predict(&self, latents: &Tensor, timesteps: &[f64], context: &Tensor) -> Result<Tensor, InferenceError> {
-        Ok(self.model.predict(latents, timesteps, context)?.to_dtype(DType::F32)?)
+        let prompt = |row: usize| -> Result<_, InferenceError> {
+            let context = context.narrow(0, row, 1)?.contiguous()?;
+            self.model.prepare(&Conditioning { context, pooled: None }, &[])
+        };
+        let prompts = (0..context.dim(0)?).map(prompt).collect::<Result<Vec<_>, _>>()?;
+        Ok(self.model.predict(latents, timesteps, &prompts.iter().collect::<Vec<_>>())?.to_dtype(DType::F32)?)
     }
 
     fn encode_image(&self, pixels: &Tensor) -> Result<(Tensor, Tensor), InferenceError> {

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 use tokenizers::{
     AddedToken, NormalizerWrapper, PreTokenizerWrapper, SplitDelimiterBehavior,
-    models::bpe::BPE,
+    models::bpe::{BPE, BpeBuilder, Vocab},
     normalizers::{Lowercase, NFC, Replace, Sequence, replace::ReplacePattern},
     pre_tokenizers::{
         byte_level::ByteLevel,
@@ -14,7 +14,10 @@ use tokenizers::{
     },
 };
 
-use crate::{checkpoint::hf_folder::read_json, error::InferenceError};
+use crate::{
+    checkpoint::{TokenizerSource, hf_folder::read_json, vocabulary},
+    error::InferenceError,
+};
 
 const WORDS: &str = r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+";
 
@@ -28,6 +31,23 @@ pub struct Tokenizer {
 }
 
 impl Tokenizer {
+    /// The tokenizer of a model; prompts fill `n_positions` tokens.
+    ///
+    /// # Errors
+    /// `Missing` or `Unreadable`, naming the file.
+    pub fn of(source: &TokenizerSource, n_positions: usize) -> Result<Self, InferenceError> {
+        match source {
+            TokenizerSource::Folder(folder) => Self::load(folder, n_positions),
+            TokenizerSource::Clip { pad } => {
+                let path = Path::new("the built-in vocabulary");
+                let (tokens, merges) = vocabulary::clip().map_err(|source| unreadable(path, source.into()))?;
+                let names = SpecialTokens { start: "<|startoftext|>".into(), end: "<|endoftext|>".into(), pad: (*pad).into() };
+                let model = BPE::builder().vocab_and_merges(tokens.into_iter().collect::<Vocab>(), merges);
+                Self::new(from_model(model, path, &names)?, path, n_positions, &names)
+            }
+        }
+    }
+
     /// Reads `tokenizer.json`, or `vocab.json` and `merges.txt` where there is none, from a folder; prompts fill `n_positions` tokens.
     ///
     /// # Errors
@@ -38,7 +58,7 @@ impl Tokenizer {
         }
         let names = SpecialTokens::read(folder)?;
         let json = folder.join("tokenizer.json");
-        let (path, mut tokenizer) = if json.is_file() {
+        let (path, tokenizer) = if json.is_file() {
             let tokenizer = tokenizers::Tokenizer::from_file(&json).map_err(|source| unreadable(&json, source))?;
             (json, tokenizer)
         } else {
@@ -46,10 +66,14 @@ impl Tokenizer {
             let tokenizer = from_vocabulary(&path, &folder.join("merges.txt"), &names)?;
             (path, tokenizer)
         };
+        Self::new(tokenizer, &path, n_positions, &names)
+    }
+
+    fn new(mut tokenizer: tokenizers::Tokenizer, path: &Path, n_positions: usize, names: &SpecialTokens) -> Result<Self, InferenceError> {
         // Cutting and filling up are done here, so that the end stays and no file's settings matter.
         tokenizer.with_padding(None);
-        tokenizer.with_truncation(None).map_err(|source| unreadable(&path, source))?;
-        let id = |name: &str| tokenizer.token_to_id(name).ok_or_else(|| unreadable(&path, format!("it has no token {name:?}").into()));
+        tokenizer.with_truncation(None).map_err(|source| unreadable(path, source))?;
+        let id = |name: &str| tokenizer.token_to_id(name).ok_or_else(|| unreadable(path, format!("it has no token {name:?}").into()));
         let (start, end, pad) = (id(&names.start)?, id(&names.end)?, id(&names.pad)?);
         Ok(Self { tokenizer, n_positions, start, end, pad })
     }
@@ -124,12 +148,12 @@ fn from_vocabulary(vocabulary: &Path, merges: &Path, names: &SpecialTokens) -> R
             return Err(InferenceError::Missing { path: path.to_owned() });
         }
     }
-    let failed = |source| unreadable(vocabulary, source);
-    let model = BPE::from_file(&vocabulary.to_string_lossy(), &merges.to_string_lossy())
-        .unk_token(names.end.clone())
-        .end_of_word_suffix("</w>".to_owned())
-        .build()
-        .map_err(failed)?;
+    from_model(BPE::from_file(&vocabulary.to_string_lossy(), &merges.to_string_lossy()), vocabulary, names)
+}
+
+fn from_model(model: BpeBuilder, path: &Path, names: &SpecialTokens) -> Result<tokenizers::Tokenizer, InferenceError> {
+    let failed = |source| unreadable(path, source);
+    let model = model.unk_token(names.end.clone()).end_of_word_suffix("</w>".to_owned()).build().map_err(failed)?;
     let mut tokenizer = tokenizers::Tokenizer::new(model);
     let spaces = Replace::new(ReplacePattern::Regex(r"\s+".to_owned()), " ").map_err(failed)?;
     let normalizers: Vec<NormalizerWrapper> = vec![NFC.into(), spaces.into(), Lowercase.into()];
