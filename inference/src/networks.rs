@@ -2,9 +2,14 @@
 
 use std::{any::Any, rc::Rc};
 
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
 
-use crate::error::InferenceError;
+use crate::{
+    error::{InferenceError, InvalidTask},
+    model::{Model, PromptState},
+    text,
+    upscale::srvgg::Upscaler,
+};
 
 /// A prompt to encode, once for all steps of a pass.
 #[derive(Clone, Debug, PartialEq)]
@@ -54,4 +59,53 @@ pub(crate) struct Rows {
     pub(crate) tensor: Tensor,
     /// Whether edges continue on the opposite side.
     pub(crate) is_seamless: bool,
+}
+
+/// The networks of a loaded model.
+pub(crate) struct Loaded {
+    pub(crate) model: Model,
+    pub(crate) upscaler: Option<Rc<Upscaler>>,
+}
+
+impl Networks for Loaded {
+    fn device(&self) -> &Device {
+        self.model.device()
+    }
+
+    fn n_chunks(&self, prompt: &str) -> Result<usize, InferenceError> {
+        self.model.text().n_chunks(&text::Prompt::parse(prompt))
+    }
+
+    fn prompt(&self, request: &PromptRequest) -> Result<Prompt, InferenceError> {
+        let encoders = self.model.text();
+        let conditioning = match &request.text {
+            Some(text) => encoders.encode(&text::Prompt::parse(text), request.clip_skip, request.n_chunks)?,
+            None => encoders.zeroed(request.n_chunks)?,
+        };
+        let mut state = self.model.prepare(&conditioning, &request.size_ids)?;
+        if let Some(guidance_scale) = request.guidance {
+            state = self.model.with_guidance(state, guidance_scale)?;
+        }
+        Ok(Prompt { n_tokens: state.n_tokens(), state: Box::new(state) })
+    }
+
+    fn predict(&self, rows: &Rows, timesteps: &[f64], prompts: &[Rc<Prompt>]) -> Result<Tensor, InferenceError> {
+        let states: Vec<&PromptState> = prompts.iter().filter_map(|prompt| prompt.state.downcast_ref()).collect();
+        Ok(self.model.predict(&rows.tensor, timesteps, &states)?.to_dtype(DType::F32)?)
+    }
+
+    fn encode_image(&self, pixels: &Rows) -> Result<(Tensor, Tensor), InferenceError> {
+        let (mean, deviation) = self.model.encode_image(&pixels.tensor)?;
+        let factor = self.model.scaling_factor();
+        Ok(((mean * factor)?, (deviation * factor)?))
+    }
+
+    fn decode(&self, latents: &Rows) -> Result<Tensor, InferenceError> {
+        self.model.decode(&latents.tensor)
+    }
+
+    fn upscale(&self, pixels: &Tensor) -> Result<Tensor, InferenceError> {
+        let upscaler = self.upscaler.as_ref().ok_or(InvalidTask::NoUpscaler)?;
+        Ok(upscaler.upscale(pixels)?.to_dtype(DType::F32)?)
+    }
 }

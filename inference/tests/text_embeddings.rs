@@ -9,7 +9,7 @@ use std::{collections::HashMap, fs, path::Path};
 use candle_core::{DType, Device, Tensor};
 use common::data;
 use inference::{
-    checkpoint::{Weights, hf_folder::read_json},
+    checkpoint::{TokenizerSource, Weights, hf_folder::read_json},
     model::config::ClipConfig,
     text::{Embedding, EncoderFiles, TextEncoders, TextOptions},
 };
@@ -32,7 +32,7 @@ fn encoders(which: &[&str]) -> TextEncoders {
         (weights, ClipConfig::read(&read_json(&path).unwrap(), &path).unwrap())
     };
     let (first, second) = (read("text_encoder"), read("text_encoder_2"));
-    let folders = [folder.join("tokenizer"), folder.join("tokenizer_2")];
+    let folders = ["tokenizer", "tokenizer_2"].map(|name| TokenizerSource::Folder(folder.join(name)));
     let first = EncoderFiles { weights: &first.0, config: &first.1, tokenizer: &folders[0] };
     let second = EncoderFiles { weights: &second.0, config: &second.1, tokenizer: &folders[1] };
     let chosen = |name: &str| which.contains(&name);

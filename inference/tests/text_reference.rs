@@ -11,7 +11,7 @@ use common::{data, floats, max_difference, starter};
 use inference::{
     checkpoint::{Weights, hf_folder::read_json},
     model::config::ClipConfig,
-    text::{Conditioning, Embedding, EncoderFiles, Prompt, TextEncoders, TextOptions, Tokenizer},
+    text::{Embedding, EncoderFiles, Prompt, TextEncoders, TextOptions, Tokenizer},
 };
 use serde_json::Value;
 
@@ -41,7 +41,7 @@ fn encoder(name: &str, eos: Option<u64>) -> (Weights, ClipConfig) {
 /// The encoders of one kind of model: `sd`, `xl` or `refiner`.
 fn encoders(model: &str, eos: Option<u64>, options: TextOptions) -> TextEncoders {
     let (first, second) = (encoder("text_encoder", None), encoder("text_encoder_2", eos));
-    let (tokenizer1, tokenizer2) = (folder().join("tokenizer"), folder().join("tokenizer_2"));
+    let [tokenizer1, tokenizer2] = ["tokenizer", "tokenizer_2"].map(|name| TokenizerSource::Folder(folder().join(name)));
     let files1 = EncoderFiles { weights: &first.0, config: &first.1, tokenizer: &tokenizer1 };
     let files2 = EncoderFiles { weights: &second.0, config: &second.1, tokenizer: &tokenizer2 };
     let (first, second) = (Some(files1).filter(|_| model != "refiner"), Some(files2).filter(|_| model != "sd"));

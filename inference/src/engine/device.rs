@@ -15,9 +15,10 @@ use tokio::sync::mpsc;
 use super::{Counters, DeviceChoice, EngineConfig, Event, Meter, ModelInfo, Precision};
 use crate::{
     batcher::Batcher,
+    checkpoint::Checkpoint,
     error::InferenceError,
     limits::Limits,
-    model::Model,
+    model::{Model, ModelSource},
     networks::Loaded,
     preview::PreviewMap,
     sampler::Sampler,
@@ -90,8 +91,10 @@ pub(crate) fn load(config: &EngineConfig) -> Result<(Loaded, Facts, ModelInfo), 
         (Precision::Bf16 | Precision::F16, DeviceChoice::Cpu) => (DType::F32, "f32"),
     };
     let entry = config.models.first().ok_or(InferenceError::NoModels)?;
-    let schedule = ScheduleConfig::load(&entry.path.join("scheduler").join("scheduler_config.json"))?;
-    let model = Model::load(&entry.path, &device, dtype)?;
+    let source = ModelSource { path: entry.path.clone(), vae: entry.vae.clone(), patch: None };
+    let (checkpoint, file) = (Checkpoint::open(&source.path)?, "scheduler/scheduler_config.json");
+    let schedule = ScheduleConfig::parse(&checkpoint.json(file)?.to_string(), &checkpoint.json_path(file))?;
+    let model = Model::load(source, &device, dtype)?;
     let upscaler = config.upscaler.as_deref().map(|file| Upscaler::load(file, &device)).transpose()?;
     let native_size = ImageSize::new(model.native_size() as u32, model.native_size() as u32);
     // Every level of the U-Net but the last halves the latents, and doubling them again must give the same size.

@@ -4,7 +4,7 @@ use candle_core::Tensor;
 
 use super::{
     config::VaeConfig,
-    layers::{conv, group_norm, halving_conv, linear_or_conv},
+    layers::{conv, group_norm, halving_conv, linear},
     resnet::{Resnet, ResnetShape},
 };
 use crate::{
@@ -199,7 +199,7 @@ impl PixelAttention {
         // Files from before diffusers 0.14 have the second names.
         let read = |name: &str, old_name: &str| {
             let old = weights.at(old_name);
-            linear_or_conv(&if old.has("weight") { old } else { weights.at(name) }, channels, channels)
+            linear(&if old.has("weight") { old } else { weights.at(name) }, channels, channels)
         };
         Ok(Self {
             norm: group_norm(&weights.at("group_norm"), channels, n_groups, EPS)?,

@@ -1,7 +1,5 @@
 //! The text encoders of a model, one or two, and what they make of prompts.
 
-use std::path::Path;
-
 use candle_core::{D, Device, Tensor};
 
 use super::{
@@ -13,9 +11,10 @@ use super::{
     tokenize::Tokenizer,
 };
 use crate::{
-    checkpoint::Weights,
+    checkpoint::{TokenizerSource, Weights},
     error::InferenceError,
     model::{
+        Conditioning,
         clip::{Clip, HiddenState, Tokens},
         config::ClipConfig,
     },
@@ -23,15 +22,6 @@ use crate::{
 
 /// The most chunks that a prompt may need; 40 are 3,000 tokens.
 const MAX_CHUNKS: usize = 40;
-
-/// What the U-Net is told about a prompt, in the weights' dtype.
-#[derive(Clone, Debug)]
-pub struct Conditioning {
-    /// `[1, n, width]`; n is 77 for each chunk, the width that of all encoders together.
-    pub context: Tensor,
-    /// `[1, width]` of the second encoder's projection; only Stable Diffusion XL has it.
-    pub pooled: Option<Tensor>,
-}
 
 /// A model's text encoders: the first alone (Stable Diffusion 1 and 2), both (XL) or the second alone (XL's refiner).
 pub struct TextEncoders {
@@ -47,8 +37,8 @@ pub struct EncoderFiles<'a> {
     pub weights: &'a Weights,
     /// The network's shape.
     pub config: &'a ClipConfig,
-    /// The tokenizer's folder.
-    pub tokenizer: &'a Path,
+    /// The tokenizer.
+    pub tokenizer: &'a TokenizerSource,
 }
 
 /// How the files are to be read.
@@ -192,11 +182,11 @@ impl TextEncoders {
 
 impl Encoder {
     fn load(files: EncoderFiles<'_>, has_projection: bool, device: &Device) -> Result<Self, InferenceError> {
-        let EncoderFiles { weights, config, tokenizer: folder } = files;
-        let tokenizer = Tokenizer::load(folder, config.n_positions)?;
+        let EncoderFiles { weights, config, tokenizer: source } = files;
+        let tokenizer = Tokenizer::of(source, config.n_positions)?;
         if tokenizer.largest_id() as usize >= config.vocab_size {
             let what = format!("a tokenizer with id {} for {} embeddings", tokenizer.largest_id(), config.vocab_size);
-            return Err(InferenceError::Unsupported { path: folder.to_owned(), what });
+            return Err(InferenceError::Unsupported { path: weights.path().to_owned(), what });
         }
         let clip = if has_projection { Clip::load_with_projection } else { Clip::load }(weights, config, device)?;
         Ok(Self { clip, tokenizer, words: LearnedWords::default() })

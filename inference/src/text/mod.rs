@@ -10,7 +10,7 @@ pub mod tags;
 pub mod textual_inversion;
 pub mod tokenize;
 
-pub use encode::{Conditioning, EncoderFiles, TextEncoders, TextOptions};
+pub use encode::{EncoderFiles, TextEncoders, TextOptions};
 pub use prompt::{MAX_WEIGHT, Piece, Prompt, PromptError};
 pub use tags::AdapterTag;
 pub use textual_inversion::Embedding;

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 use tokenizers::{
     AddedToken, NormalizerWrapper, PreTokenizerWrapper, SplitDelimiterBehavior,
-    models::bpe::BPE,
+    models::bpe::{BPE, BpeBuilder, Vocab},
     normalizers::{Lowercase, NFC, Replace, Sequence, replace::ReplacePattern},
     pre_tokenizers::{
         byte_level::ByteLevel,
@@ -14,7 +14,10 @@ use tokenizers::{
     },
 };
 
-use crate::{checkpoint::hf_folder::read_json, error::InferenceError};
+use crate::{
+    checkpoint::{TokenizerSource, hf_folder::read_json, vocabulary},
+    error::InferenceError,
+};
 
 const WORDS: &str = r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+";
 
@@ -28,6 +31,23 @@ pub struct Tokenizer {
 }
 
 impl Tokenizer {
+    /// The tokenizer of a model; prompts fill `n_positions` tokens.
+    ///
+    /// # Errors
+    /// `Missing` or `Unreadable`, naming the file.
+    pub fn of(source: &TokenizerSource, n_positions: usize) -> Result<Self, InferenceError> {
+        match source {
+            TokenizerSource::Folder(folder) => Self::load(folder, n_positions),
+            TokenizerSource::Clip { pad } => {
+                let path = Path::new("the built-in vocabulary");
+                let (tokens, merges) = vocabulary::clip().map_err(|source| unreadable(path, source.into()))?;
+                let names = SpecialTokens::of_clip(pad);
+                let model = BPE::builder().vocab_and_merges(tokens.into_iter().collect::<Vocab>(), merges);
+                Self::new(from_model(model, path, &names)?, path, n_positions, &names)
+            }
+        }
+    }
+
     /// Reads `tokenizer.json`, or `vocab.json` and `merges.txt` where there is none, from a folder; prompts fill `n_positions` tokens,
     /// or the folder's `model_max_length` where that is less.
     ///
@@ -39,7 +59,7 @@ impl Tokenizer {
         }
         let names = SpecialTokens::read(folder)?;
         let json = folder.join("tokenizer.json");
-        let (path, mut tokenizer) = if json.is_file() {
+        let (path, tokenizer) = if json.is_file() {
             let tokenizer = tokenizers::Tokenizer::from_file(&json).map_err(|source| unreadable(&json, source))?;
             (json, tokenizer)
         } else {
@@ -47,6 +67,10 @@ impl Tokenizer {
             let tokenizer = from_vocabulary(&path, &folder.join("merges.txt"), &names)?;
             (path, tokenizer)
         };
+        Self::new(tokenizer, &path, n_positions, &names)
+    }
+
+    fn new(mut tokenizer: tokenizers::Tokenizer, path: &Path, n_positions: usize, names: &SpecialTokens) -> Result<Self, InferenceError> {
         // transformers takes all of them out of the text, also the padding: "!" in the second tokenizer of Stable Diffusion XL.
         let added = tokenizer.get_added_vocabulary().get_vocab();
         let is_missing = |token: &&&AddedToken| !added.contains_key(&token.content) && tokenizer.token_to_id(&token.content).is_some();
@@ -54,12 +78,12 @@ impl Tokenizer {
         tokenizer.add_special_tokens(&missing);
         // Cutting and filling up are done here, so that the end stays and no file's settings matter.
         tokenizer.with_padding(None);
-        tokenizer.with_truncation(None).map_err(|source| unreadable(&path, source))?;
-        let id = |name: &str| tokenizer.token_to_id(name).ok_or_else(|| unreadable(&path, format!("it has no token {name:?}").into()));
+        tokenizer.with_truncation(None).map_err(|source| unreadable(path, source))?;
+        let id = |name: &str| tokenizer.token_to_id(name).ok_or_else(|| unreadable(path, format!("it has no token {name:?}").into()));
         let (start, end, pad) = (id(&names.start.content)?, id(&names.end.content)?, id(&names.pad.content)?);
         let n_positions = names.max_length.map_or(n_positions, |max| n_positions.min(max));
         if n_positions < 3 {
-            return Err(unreadable(&path, format!("prompts of {n_positions} tokens have no room for a word").into()));
+            return Err(unreadable(path, format!("prompts of {n_positions} tokens have no room for a word").into()));
         }
         Ok(Self { tokenizer, n_positions, start, end, pad })
     }
@@ -121,6 +145,12 @@ struct SpecialTokens {
 }
 
 impl SpecialTokens {
+    fn of_clip(pad: &str) -> Self {
+        let end = plain_special_token("<|endoftext|>");
+        let start = plain_special_token("<|startoftext|>");
+        Self { start, unknown: end.clone(), pad: plain_special_token(pad), max_length: None, end }
+    }
+
     fn read(folder: &Path) -> Result<Self, InferenceError> {
         let mut files = Vec::new();
         for name in ["special_tokens_map.json", "tokenizer_config.json"] {
@@ -160,12 +190,12 @@ fn from_vocabulary(vocabulary: &Path, merges: &Path, names: &SpecialTokens) -> R
             return Err(InferenceError::Missing { path: path.to_owned() });
         }
     }
-    let failed = |source| unreadable(vocabulary, source);
-    let model = BPE::from_file(&vocabulary.to_string_lossy(), &merges.to_string_lossy())
-        .unk_token(names.unknown.content.clone())
-        .end_of_word_suffix("</w>".to_owned())
-        .build()
-        .map_err(failed)?;
+    from_model(BPE::from_file(&vocabulary.to_string_lossy(), &merges.to_string_lossy()), vocabulary, names)
+}
+
+fn from_model(model: BpeBuilder, path: &Path, names: &SpecialTokens) -> Result<tokenizers::Tokenizer, InferenceError> {
+    let failed = |source| unreadable(path, source);
+    let model = model.unk_token(names.unknown.content.clone()).end_of_word_suffix("</w>".to_owned()).build().map_err(failed)?;
     let mut tokenizer = tokenizers::Tokenizer::new(model);
     let spaces = Replace::new(ReplacePattern::Regex(r"\s+".to_owned()), " ").map_err(failed)?;
     let normalizers: Vec<NormalizerWrapper> = vec![NFC.into(), spaces.into(), Lowercase.into()];

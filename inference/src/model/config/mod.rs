@@ -1,6 +1,7 @@
 //! What the `config.json` files of a model say, with the defaults of diffusers and transformers.
 
 mod clip;
+mod model;
 mod unet;
 mod vae;
 
@@ -10,7 +11,8 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 
 pub use clip::{ClipConfig, PooledToken};
-pub use unet::{AttentionConfig, BlockConfig, UnetConfig};
+pub use model::ModelConfig;
+pub use unet::{AddedConfig, AttentionConfig, BlockConfig, UnetConfig};
 pub use vae::VaeConfig;
 
 use crate::error::InferenceError;
