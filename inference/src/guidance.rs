@@ -1,4 +1,4 @@
-//! Classifier-free guidance and the prediction type: from the network's raw output to the clean latents.
+//! Classifier-free guidance: from the network's raw outputs to the clean latents.
 
 use candle_core::Tensor;
 
@@ -8,22 +8,6 @@ use crate::{
     sampler::{Denoiser, NoiseLevel},
     schedule::Prediction,
 };
-
-impl Prediction {
-    /// The clean latents, from noisy `latents` and the network's `output` at `sigma`, all `[n, c, h, w]`.
-    ///
-    /// # Errors
-    /// Those of tensor arithmetic.
-    pub fn denoised(self, latents: &Tensor, output: &Tensor, sigma: f64) -> Result<Tensor, InferenceError> {
-        Ok(match self {
-            Self::Epsilon => (latents - (output * sigma)?)?,
-            Self::Velocity => {
-                let variance = sigma * sigma + 1.0;
-                ((output * (-sigma / variance.sqrt()))? + (latents / variance)?)?
-            }
-        })
-    }
-}
 
 /// The denoiser of one picture: its rows go to the network with those of other pictures.
 pub(crate) struct Guided<'a> {
@@ -39,7 +23,7 @@ pub(crate) struct Guided<'a> {
 impl Denoiser for Guided<'_> {
     /// Ho and Salimans 2022, in the form of Imagen: negative + scale × (positive − negative), as two independent rows.
     async fn denoise(&self, latents: &Tensor, at: NoiseLevel) -> Result<Tensor, InferenceError> {
-        let scaled = (latents / at.sigma.hypot(1.0))?;
+        let scaled = (latents * self.prediction.input_scale(at))?;
         let output = match self.negative {
             Some(negative) => {
                 let (negative, positive) = futures::try_join!(
@@ -50,6 +34,6 @@ impl Denoiser for Guided<'_> {
             }
             None => self.caller.predict(&scaled, at.timestep, self.positive).await?,
         };
-        self.prediction.denoised(latents, &output, at.sigma)
+        self.prediction.denoised(latents, &output, at)
     }
 }

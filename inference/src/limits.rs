@@ -2,7 +2,8 @@
 
 use crate::{
     error::InvalidTask,
-    schedule::{Schedule, ScheduleConfig},
+    sampler::Plan,
+    schedule::ScheduleConfig,
     task::{ImageSize, Task, TextToImage},
 };
 
@@ -74,21 +75,18 @@ impl Limits {
 
     /// What a task costs in row-megapixels; a finished task's usage is the same.
     pub(crate) fn cost(&self, task: &Task) -> f64 {
-        let (base, n_encodings, n_steps) = match task {
+        let (base, n_encodings, n_calls) = match task {
             Task::Upscale(task) => return task.size.megapixels() * UPSCALE_ROWS,
-            Task::TextToImage(base) => (base, 0.0, self.schedule(base).levels.len()),
-            Task::ImageToImage(task) => {
-                let schedule = self.schedule(&task.base);
-                (&task.base, 1.0, schedule.levels.len() - schedule.start(task.strength))
-            }
+            Task::TextToImage(base) => (base, 0.0, self.plan(base, None).n_calls()),
+            Task::ImageToImage(task) => (&task.base, 1.0, self.plan(&task.base, Some(task.strength)).n_calls()),
         };
         let rows = if base.is_guided() { 2.0 } else { 1.0 };
-        let each = n_steps as f64 * rows + DECODE_ROWS;
+        let each = n_calls as f64 * rows + DECODE_ROWS;
         base.size.megapixels() * (f64::from(base.n_images) * each + n_encodings * ENCODE_ROWS)
     }
 
-    /// The schedule of a task; a step count out of range counts as the nearest in range.
-    pub(crate) fn schedule(&self, base: &TextToImage) -> Schedule {
-        Schedule::new(&self.schedule, base.sampler, base.schedule, base.steps.clamp(1, MAX_STEPS) as usize)
+    /// The plan of a task; a step count out of range counts as the nearest in range.
+    pub(crate) fn plan(&self, base: &TextToImage, strength: Option<f64>) -> Plan {
+        base.sampler.plan(&self.schedule, base.schedule, base.steps.clamp(1, MAX_STEPS) as usize, strength)
     }
 }

@@ -25,7 +25,6 @@ use crate::{
     pixels,
     preview::PreviewMap,
     sampler::{Plan, SamplerState},
-    schedule::Schedule,
     task::{Task, TextToImage},
 };
 
@@ -95,7 +94,6 @@ pub(crate) struct Job {
 struct Drawing<'a> {
     base: &'a TextToImage,
     plan: Plan,
-    schedule: Schedule,
     /// Mean and standard deviation of the source's latents, before scaling.
     source: Option<(Tensor, Tensor)>,
     negative: Option<Tensor>,
@@ -152,23 +150,22 @@ impl Job {
 
     /// The plan, the embeddings and the source's latents.
     async fn prepare<'a>(&self, caller: &Caller, base: &'a TextToImage, strength: Option<f64>) -> Result<Drawing<'a>, InferenceError> {
-        let schedule = self.facts.limits.schedule(base);
-        let plan = base.sampler.plan(&schedule, strength.map_or(0, |strength| schedule.start(strength)));
-        let total = (plan.steps.len() - plan.start) as u32 * base.n_images;
+        let plan = self.facts.limits.plan(base, strength);
+        let total = (plan.n_steps() - plan.start) as u32 * base.n_images;
         self.events.may_send(Event::Progress(Progress { done: 0, total }));
         let (negative, positive) = embed(caller, base).await?;
         let source = match strength {
             Some(_) => Some(caller.encode_image(&pixels::from_unit(&self.source()?)?).await?),
             None => None,
         };
-        Ok(Drawing { base, plan, schedule, source, negative, positive, n_done: Cell::new(0) })
+        Ok(Drawing { base, plan, source, negative, positive, n_done: Cell::new(0) })
     }
 
     async fn picture(&self, caller: Caller, drawing: &Drawing<'_>, index: u32) -> Result<(), InferenceError> {
         let latents = self.latents(&caller, drawing, index).await?;
         let pixels = caller.decode(&latents).await?;
         if !pixels::is_finite(&pixels)? {
-            return Err(InferenceError::NotANumber { index, step: drawing.plan.steps.len() as u32 });
+            return Err(InferenceError::NotANumber { index, step: drawing.plan.n_steps() as u32 });
         }
         let image = pixels::to_image(&pixels::to_unit(&pixels)?)?;
         self.events.must_send(Event::Image(FinishedImage { index, seed: drawing.base.seed.of_image(index), image }));
@@ -180,23 +177,23 @@ impl Job {
         let Drawing { base, plan, .. } = drawing;
         let denoiser = Guided {
             caller,
-            prediction: self.facts.limits.schedule.prediction,
+            prediction: plan.prediction(),
             guidance_scale: base.guidance_scale,
             negative: drawing.negative.as_ref(),
             positive: &drawing.positive,
         };
         let mut state = self.first_state(drawing, index)?;
-        while state.step < plan.steps.len() {
+        while state.step < plan.n_steps() {
             let step = base.sampler.step(plan, &denoiser, state).await?;
             state = step.state;
             self.at_border(drawing, index, &state, &step.denoised)?;
         }
-        Ok((state.latents * plan.final_scale)?)
+        plan.finish(&state.latents)
     }
 
     /// What happens between steps: the check for not-a-number, progress, previews.
     fn at_border(&self, drawing: &Drawing<'_>, index: u32, state: &SamplerState, denoised: &Tensor) -> Result<(), InferenceError> {
-        let n_steps = drawing.plan.steps.len();
+        let n_steps = drawing.plan.n_steps();
         let step = (state.step - drawing.plan.start) as u32;
         if !pixels::is_finite(&state.latents)? {
             return Err(InferenceError::NotANumber { index, step });
@@ -218,10 +215,10 @@ impl Job {
         let mut noise = TorchGenerator::new(drawing.base.seed.of_image(index).0);
         let mut draw = || Tensor::from_vec(noise.randn(shape.iter().product()), &shape, &facts.device);
         let latents = match &drawing.source {
-            None => (draw()? * drawing.schedule.init_noise_sigma)?,
+            None => drawing.plan.first_latents(&draw()?)?,
             Some((mean, deviation)) => {
                 let clean = ((mean + (deviation * draw()?)?)? * facts.scaling_factor)?;
-                (clean + (draw()? * drawing.plan.steps[drawing.plan.start].at.sigma)?)?
+                drawing.plan.noised(&clean, &draw()?)?
             }
         };
         Ok(SamplerState { step: drawing.plan.start, latents, history: Vec::new(), noise })
