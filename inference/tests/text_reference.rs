@@ -9,8 +9,9 @@ use std::{collections::HashMap, fs, path::Path};
 use candle_core::{DType, Device, Tensor};
 use common::{data, floats, max_difference, starter};
 use inference::{
-    checkpoint::{Weights, hf_folder::read_json},
+    checkpoint::{TokenizerSource, Weights, hf_folder::read_json},
     model::config::ClipConfig,
+    model::Conditioning,
     text::{Embedding, EncoderFiles, Prompt, TextEncoders, TextOptions, Tokenizer},
 };
 use serde_json::Value;
