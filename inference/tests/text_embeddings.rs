@@ -2,12 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod common;
-
 use std::{collections::HashMap, fs, path::Path};
 
 use candle_core::{DType, Device, Tensor};
-use common::data;
 use inference::{
     checkpoint::{TokenizerSource, Weights, hf_folder::read_json},
     model::config::ClipConfig,
@@ -25,7 +22,7 @@ fn vectors(shape: &[usize]) -> Tensor {
 
 /// The encoders of tests/data/text: 16 numbers wide, 20 numbers wide, or both.
 fn encoders(which: &[&str]) -> TextEncoders {
-    let folder = data().join("text");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/text");
     let read = |name: &str| {
         let path = folder.join(name).join("config.json");
         let weights = Weights::open(&[folder.join(name).join("model.safetensors")], &Device::Cpu, DType::F32).unwrap();
