@@ -5,7 +5,7 @@ use candle_core::{DType, Device, Tensor};
 use crate::{
     error::{InferenceError, InvalidTask},
     model::Model,
-    upscale::srvgg::Upscaler,
+    upscale::Upscaler,
 };
 
 /// What can go through a network as one batch. A row's answer must not depend on the other rows.

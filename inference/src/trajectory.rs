@@ -23,7 +23,7 @@ use crate::{
     limits::Limits,
     noise::TorchGenerator,
     pixels,
-    preview::PreviewMap,
+    preview::Preview,
     sampler::{Plan, SamplerState},
     schedule::Schedule,
     task::{Task, TextToImage},
@@ -35,7 +35,7 @@ pub(crate) struct Facts {
     pub(crate) latent_channels: usize,
     pub(crate) vae_factor: usize,
     pub(crate) scaling_factor: f64,
-    pub(crate) preview: PreviewMap,
+    pub(crate) preview: Preview,
     pub(crate) preview_every: u32,
     pub(crate) device: Device,
 }

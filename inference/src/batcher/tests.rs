@@ -11,7 +11,7 @@ use crate::{
     error::{InferenceError, InvalidTask},
     limits::Limits,
     networks::Networks,
-    preview::PreviewMap,
+    preview::{Preview, PreviewMap},
     sampler::Sampler,
     schedule::{ScheduleConfig, ScheduleKind},
     task::{ImageSize, Seed, Task, TextToImage},
@@ -88,7 +88,7 @@ impl Bench {
         let limits = Limits::new(ImageSize::new(256, 256), 2, true, schedule);
         let (log, counters) = (Log::default(), Arc::new(Counters::default()));
         let networks = Toy { log: log.clone() };
-        let preview = PreviewMap::of_model(&networks, FACTOR, 1.0, 3).expect("a map");
+        let preview = Preview::Linear(PreviewMap::of_model(&networks, FACTOR, 1.0, 3).expect("a map"));
         let facts =
             Facts { limits, latent_channels: 3, vae_factor: FACTOR, scaling_factor: 1.0, preview, preview_every: 1, device: Device::Cpu };
         Self { batcher: Batcher::new(networks, counters.clone(), max_rows), facts: Rc::new(facts), log, counters }
