@@ -1,4 +1,4 @@
-//! Where the two namings of ESRGAN's files keep each convolution.
+//! Where the three namings of ESRGAN's files keep each convolution.
 
 use crate::{checkpoint::Weights, error::InferenceError};
 
@@ -14,11 +14,27 @@ pub(super) struct Layout {
     pub(super) last: Weights,
 }
 
+#[derive(Clone, Copy)]
+struct Names {
+    blocks: &'static str,
+    dense: &'static str,
+    body: &'static str,
+    doubling: &'static str,
+    hr: &'static str,
+}
+
+/// BasicSR's and Real-ESRGAN's.
+const NEW: Names = Names { blocks: "body", dense: "rdb", body: "conv_body", doubling: "conv_up", hr: "conv_hr" };
+/// The official ESRGAN's second, also BSRGAN's.
+const TRUNK: Names = Names { blocks: "RRDB_trunk", dense: "RDB", body: "trunk_conv", doubling: "upconv", hr: "HRconv" };
+
 impl Layout {
     /// `None` where the file holds another network.
     pub(super) fn of(weights: &Weights) -> Result<Option<Self>, InferenceError> {
         if weights.has("body.0.rdb1.conv1.weight") {
-            Ok(Some(Self::new(weights)))
+            Ok(Some(Self::new(weights, NEW)))
+        } else if weights.has("RRDB_trunk.0.RDB1.conv1.weight") {
+            Ok(Some(Self::new(weights, TRUNK)))
         } else if weights.has("model.1.sub.0.RDB1.conv1.0.weight") {
             Self::old(&weights.at("model")).map(Some)
         } else {
@@ -26,16 +42,16 @@ impl Layout {
         }
     }
 
-    /// BasicSR's names.
-    fn new(weights: &Weights) -> Self {
-        let conv = |block: usize, dense: usize, conv: usize| weights.at(format!("body.{block}.rdb{dense}.conv{conv}"));
-        let doubling = |i: usize| weights.at(format!("conv_up{i}"));
+    fn new(weights: &Weights, names: Names) -> Self {
+        let conv =
+            |block: usize, dense: usize, conv: usize| weights.at(format!("{}.{block}.{}{dense}.conv{conv}", names.blocks, names.dense));
+        let doubling = |i: usize| weights.at(format!("{}{i}", names.doubling));
         Self {
             first: weights.at("conv_first"),
             blocks: blocks(conv),
-            body: weights.at("conv_body"),
+            body: weights.at(names.body),
             doublings: (1..).map(doubling).take_while(is_there).collect(),
-            hr: weights.at("conv_hr"),
+            hr: weights.at(names.hr),
             last: weights.at("conv_last"),
         }
     }

@@ -23,7 +23,7 @@ enum Network {
 }
 
 impl Upscaler {
-    /// Loads a safetensors file: Real-ESRGAN's compact network or ESRGAN's own (RRDBNet, both namings), with or without `params_ema.` or
+    /// Loads a safetensors file: Real-ESRGAN's compact network or ESRGAN's own (RRDBNet, in any of its namings), with or without `params_ema.` or
     /// `params.` before the names. Float32 on the processor, float16 elsewhere.
     ///
     /// # Errors
