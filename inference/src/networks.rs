@@ -6,9 +6,9 @@ use candle_core::{DType, Device, Tensor};
 
 use crate::{
     error::{InferenceError, InvalidTask},
-    model::{Model, PromptState},
+    model::{Model, Padding, PromptState},
     text,
-    upscale::srvgg::Upscaler,
+    upscale::Upscaler,
 };
 
 /// A prompt to encode, once for all steps of a pass.
@@ -67,6 +67,12 @@ pub(crate) struct Loaded {
     pub(crate) upscaler: Option<Rc<Upscaler>>,
 }
 
+impl Rows {
+    fn padding(&self) -> Padding {
+        if self.is_seamless { Padding::Circular } else { Padding::Zeros }
+    }
+}
+
 impl Networks for Loaded {
     fn device(&self) -> &Device {
         self.model.device()
@@ -91,7 +97,7 @@ impl Networks for Loaded {
 
     fn predict(&self, rows: &Rows, timesteps: &[f64], prompts: &[Rc<Prompt>]) -> Result<Tensor, InferenceError> {
         let states: Vec<&PromptState> = prompts.iter().filter_map(|prompt| prompt.state.downcast_ref()).collect();
-        Ok(self.model.predict(&rows.tensor, timesteps, &states)?.to_dtype(DType::F32)?)
+        Ok(self.model.predict_padded(&rows.tensor, timesteps, &states, rows.padding())?.to_dtype(DType::F32)?)
     }
 
     fn encode_image(&self, pixels: &Rows) -> Result<(Tensor, Tensor), InferenceError> {
@@ -101,7 +107,7 @@ impl Networks for Loaded {
     }
 
     fn decode(&self, latents: &Rows) -> Result<Tensor, InferenceError> {
-        self.model.decode(&latents.tensor)
+        self.model.decode_padded(&latents.tensor, latents.padding())
     }
 
     fn upscale(&self, pixels: &Tensor) -> Result<Tensor, InferenceError> {

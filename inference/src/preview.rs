@@ -1,13 +1,33 @@
-//! Previews: latents to colours by one linear map, one pixel a latent.
+//! Previews: latents to colours by the tiny decoder, or by one linear map, one pixel a latent.
 
 use candle_core::{Device, Tensor};
 use image::RgbImage;
 
 use crate::{
     error::InferenceError,
+    model::taesd::Taesd,
     networks::{Networks, Rows},
     noise::TorchGenerator,
+    pixels,
 };
+
+/// What unfinished latents are shown with.
+pub(crate) enum Preview {
+    /// One pixel a latent.
+    Linear(PreviewMap),
+    /// As large as the picture will be.
+    Taesd(Taesd),
+}
+
+impl Preview {
+    /// What scaled latents `[1, c, h, w]` look like.
+    pub(crate) fn image(&self, latents: &Tensor) -> Result<RgbImage, InferenceError> {
+        match self {
+            Self::Linear(map) => map.image(latents),
+            Self::Taesd(decoder) => pixels::to_image(&pixels::to_unit(&decoder.decode(latents)?)?),
+        }
+    }
+}
 
 /// For each latent channel its red, green and blue; then the colour of zero.
 #[derive(Clone, Debug, PartialEq)]
@@ -129,7 +149,6 @@ fn patches(side: usize, patch: usize, device: &Device) -> Result<Tensor, Inferen
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pixels;
 
     #[test]
     fn a_linear_encoder_is_inverted_exactly() {

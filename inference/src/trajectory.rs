@@ -24,7 +24,7 @@ use crate::{
     networks::{Networks, Prompt, PromptRequest},
     noise::TorchGenerator,
     pixels,
-    preview::PreviewMap,
+    preview::Preview,
     sampler::{Plan, SamplerState},
     task::{ImageSize, Task, TextToImage},
 };
@@ -34,7 +34,7 @@ pub(crate) struct Facts {
     pub(crate) limits: Limits,
     pub(crate) latent_channels: usize,
     pub(crate) vae_factor: usize,
-    pub(crate) preview: PreviewMap,
+    pub(crate) preview: Preview,
     pub(crate) preview_every: u32,
     pub(crate) device: Device,
 }

@@ -11,7 +11,7 @@ use crate::{
     error::{InferenceError, InvalidTask},
     limits::{Conditioning, Limits},
     networks::{Networks, Prompt, PromptRequest, Rows},
-    preview::PreviewMap,
+    preview::{Preview, PreviewMap},
     sampler::Sampler,
     schedule::{ScheduleConfig, ScheduleKind},
     task::{ImageSize, Seed, Task, TextToImage},
@@ -94,7 +94,7 @@ impl Bench {
         let limits = Limits { size_multiple: 2, max_side: 1024, upscale_factor: Some(4), schedule, conditioning, sees_mask };
         let (log, counters) = (Log::default(), Arc::new(Counters::default()));
         let networks = Rc::new(Toy { log: log.clone() });
-        let preview = PreviewMap::of_model(networks.as_ref(), FACTOR, 1.0, 3).expect("a map");
+        let preview = Preview::Linear(PreviewMap::of_model(networks.as_ref(), FACTOR, 1.0, 3).expect("a map"));
         let facts = Facts { limits, latent_channels: 3, vae_factor: FACTOR, preview, preview_every: 1, device: Device::Cpu };
         Self { batcher: Batcher::new(counters.clone(), max_rows), networks, facts: Rc::new(facts), log, counters }
     }

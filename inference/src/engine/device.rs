@@ -25,7 +25,7 @@ use crate::{
     schedule::{ScheduleConfig, ScheduleKind},
     task::{ImageSize, Task},
     trajectory::{Events, Facts, Job},
-    upscale::srvgg::Upscaler,
+    upscale::Upscaler,
 };
 
 /// A task for the device thread.
@@ -118,7 +118,10 @@ pub(crate) fn load(config: &EngineConfig) -> Result<(Loaded, Facts, ModelInfo), 
     };
     let (latent_channels, vae_factor, scaling_factor) = (model.latent_channels(), model.vae_factor(), model.scaling_factor());
     let networks = Loaded { model, upscaler, device: device.clone() };
-    let preview = PreviewMap::of_model(&networks, vae_factor, scaling_factor, latent_channels)?;
+    let preview = match Taesd::find(&config.model_dir, TaesdKind::of_scaling_factor(scaling_factor)) {
+        Some(path) => Preview::Taesd(Taesd::load_for(&path, &device, latent_channels, vae_factor)?),
+        None => Preview::Linear(PreviewMap::of_model(&networks, vae_factor, scaling_factor, latent_channels)?),
+    };
     let preview_every = config.preview_every;
     let facts = Facts { limits, latent_channels, vae_factor, scaling_factor, preview, preview_every, device };
     Ok((networks, facts, info))

@@ -4,9 +4,11 @@ mod attention;
 pub(crate) mod clip;
 pub mod config;
 mod embeddings;
-mod layers;
+pub(crate) mod layers;
 mod prompt;
 mod resnet;
+pub mod taesd;
+pub(crate) mod tiling;
 mod unet;
 mod vae;
 
@@ -22,6 +24,7 @@ pub use self::{
     config::{ClipConfig, ModelConfig},
     prompt::{Conditioning, PromptState},
 };
+pub use crate::ops::Padding;
 use crate::{
     checkpoint::{Checkpoint, Part, Patch, TokenizerSource, Weights, vae_weights},
     error::InferenceError,
@@ -155,6 +158,17 @@ impl Model {
     ///
     /// On the processor in float32 a row's result is the same, bit for bit, whatever the other rows are.
     pub fn predict(&self, latents: &Tensor, timesteps: &[f64], prompts: &[&PromptState]) -> Result<Tensor, InferenceError> {
+        self.predict_padded(latents, timesteps, prompts, Padding::Zeros)
+    }
+
+    /// The same with these pixels beyond the edges of every 3×3 convolution: circular ones make a picture that can be laid side by side with itself.
+    pub fn predict_padded(
+        &self,
+        latents: &Tensor,
+        timesteps: &[f64],
+        prompts: &[&PromptState],
+        padding: Padding,
+    ) -> Result<Tensor, InferenceError> {
         let n = latents.dim(0)?;
         let n_tokens = prompts.first().map(|prompt| prompt.n_tokens());
         if timesteps.len() != n || prompts.len() != n || prompts.iter().any(|prompt| Some(prompt.n_tokens()) != n_tokens) {
@@ -162,19 +176,43 @@ impl Model {
             let message = format!("{n} latents, {} timesteps and prompts of {lengths:?} tokens", timesteps.len());
             return Err(candle_core::Error::Msg(message).into());
         }
-        Ok(self.unet.forward(&latents.to_dtype(self.dtype)?, timesteps, prompts)?)
+        Ok(self.unet.forward(&latents.to_dtype(self.dtype)?, timesteps, prompts, padding)?)
     }
 
     /// Mean and standard deviation `[n, 4, h, w]` of the latents of pictures `[n, 3, H, W]` in -1..1, before scaling. Float32.
     pub fn encode_image(&self, pixels: &Tensor) -> Result<(Tensor, Tensor), InferenceError> {
-        let (mean, deviation) = self.vae.encode(&pixels.to_dtype(self.vae_dtype)?)?;
+        self.encode_image_padded(pixels, Padding::Zeros)
+    }
+
+    /// The same with these pixels beyond the edges.
+    pub fn encode_image_padded(&self, pixels: &Tensor, padding: Padding) -> Result<(Tensor, Tensor), InferenceError> {
+        let (mean, deviation) = self.vae.encode(&pixels.to_dtype(self.vae_dtype)?, padding)?;
+        Ok((mean.to_dtype(DType::F32)?, deviation.to_dtype(DType::F32)?))
+    }
+
+    /// The same in tiles of at most `side` latents, a multiple of 4, as a picture that is too large for the memory is encoded.
+    pub fn encode_in_tiles(&self, pixels: &Tensor, side: usize, padding: Padding) -> Result<(Tensor, Tensor), InferenceError> {
+        let (mean, deviation) = self.vae.encode_in_tiles(&pixels.to_dtype(self.vae_dtype)?, side, padding)?;
         Ok((mean.to_dtype(DType::F32)?, deviation.to_dtype(DType::F32)?))
     }
 
     /// Pictures `[n, 3, H, W]` in -1..1 (not clamped) of scaled latents `[n, 4, h, w]` (divides by the scaling factor). Float32.
     pub fn decode(&self, latents: &Tensor) -> Result<Tensor, InferenceError> {
-        let latents = (latents.to_dtype(self.vae_dtype)? / self.config.vae.scaling_factor)?;
-        Ok(self.vae.decode(&latents)?.to_dtype(DType::F32)?)
+        self.decode_padded(latents, Padding::Zeros)
+    }
+
+    /// The same with these pixels beyond the edges.
+    pub fn decode_padded(&self, latents: &Tensor, padding: Padding) -> Result<Tensor, InferenceError> {
+        Ok(self.vae.decode(&self.unscaled(latents)?, padding)?.to_dtype(DType::F32)?)
+    }
+
+    /// The same in tiles of at most `side` latents, a multiple of 4, as a picture that is too large for the memory is decoded.
+    pub fn decode_in_tiles(&self, latents: &Tensor, side: usize, padding: Padding) -> Result<Tensor, InferenceError> {
+        Ok(self.vae.decode_in_tiles(&self.unscaled(latents)?, side, padding)?.to_dtype(DType::F32)?)
+    }
+
+    fn unscaled(&self, latents: &Tensor) -> candle_core::Result<Tensor> {
+        latents.to_dtype(self.vae_dtype)? / self.config.vae.scaling_factor
     }
 
     /// The folder or file that it was loaded from.
