@@ -15,6 +15,8 @@ pub const MAX_GUIDANCE: f64 = 30.0;
 pub const MAX_IMAGES: u32 = 16;
 /// Most layers of the text encoder that may be left out.
 pub const MAX_CLIP_SKIP: u32 = 12;
+/// Strongest weight of an adapter.
+pub const MAX_ADAPTER_WEIGHT: f64 = 10.0;
 /// Most enlargement of a second pass.
 pub const MAX_HIRES: f64 = 4.0;
 /// Longest side that any model is asked for.
@@ -183,7 +185,7 @@ impl Limits {
     /// Network rows of one picture's pass.
     fn rows(&self, base: &TextToImage, plan: &Plan) -> f64 {
         let is_guided = self.is_guided(base);
-        let rows = |step: usize| plan.calls(step) * if is_guided && base.guides_at(step, plan.n_steps()) { 2 } else { 1 };
+        let rows = |step: usize| plan.calls_of(step) * if is_guided && base.guides_at(step, plan.n_steps()) { 2 } else { 1 };
         (plan.start..plan.n_steps()).map(rows).sum::<usize>() as f64
     }
 

@@ -101,7 +101,7 @@ impl Networks for Loaded {
     }
 
     fn encode_image(&self, pixels: &Rows) -> Result<(Tensor, Tensor), InferenceError> {
-        let (mean, deviation) = self.model.encode_image(&pixels.tensor)?;
+        let (mean, deviation) = self.model.encode_image_padded(&pixels.tensor, pixels.padding())?;
         let factor = self.model.scaling_factor();
         Ok(((mean * factor)?, (deviation * factor)?))
     }

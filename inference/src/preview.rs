@@ -50,8 +50,7 @@ impl PreviewMap {
 
     /// Stable Diffusion XL's (the same file, SDXL).
     fn stable_diffusion_xl() -> Self {
-        let weights =
-            [[0.3651, 0.4232, 0.4341], [-0.2533, -0.0042, 0.1068], [0.1076, 0.1111, -0.0362], [-0.3165, -0.2492, -0.2188]];
+        let weights = [[0.3651, 0.4232, 0.4341], [-0.2533, -0.0042, 0.1068], [0.1076, 0.1111, -0.0362], [-0.3165, -0.2492, -0.2188]];
         Self { weights: weights.to_vec(), bias: [0.1084, -0.0175, -0.0011] }
     }
 

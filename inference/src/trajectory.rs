@@ -66,6 +66,12 @@ struct Steps {
     total: u32,
 }
 
+impl Steps {
+    fn new(total: u32) -> Self {
+        Self { done: Cell::new(0), total }
+    }
+}
+
 impl Job {
     /// Makes all pictures.
     pub(crate) async fn run(&self, caller: &Caller) -> Result<(), InferenceError> {
@@ -98,8 +104,8 @@ impl Job {
         let facts = &self.facts;
         let plan = facts.limits.plan(base, self.task.strength());
         let hires = base.hires.map(|hires| (hires, facts.limits.hires_plan(base, hires)));
-        let each = plan.n_steps_run() + hires.as_ref().map_or(0, |(_, plan)| plan.n_steps_run());
-        let steps = Steps { done: Cell::new(0), total: each as u32 * base.n_images };
+        let each = to_do(&plan) + hires.as_ref().map_or(0, |(_, plan)| to_do(plan));
+        let steps = Steps::new(each as u32 * base.n_images);
         self.events.may_send(Event::Progress(Progress { done: 0, total: steps.total }));
         let pass = self.pass(caller, base, base.size, plan).await?;
         let second = match hires {
@@ -190,7 +196,7 @@ impl Job {
         let n_steps = plan.n_steps();
         let denoiser = Guided {
             caller,
-            prediction: self.facts.limits.schedule.prediction,
+            prediction: plan.prediction(),
             guidance_scale: base.guidance_scale,
             guidance_rescale: base.guidance_rescale,
             negative: pass.negative.as_ref(),
@@ -211,14 +217,7 @@ impl Job {
     }
 
     /// What happens between steps: the check for not-a-number, progress, previews.
-    fn at_border(
-        &self,
-        pass: &Pass<'_>,
-        steps: &Steps,
-        index: u32,
-        state: &SamplerState,
-        denoised: &Tensor,
-    ) -> Result<(), InferenceError> {
+    fn at_border(&self, pass: &Pass<'_>, steps: &Steps, index: u32, state: &SamplerState, denoised: &Tensor) -> Result<(), InferenceError> {
         let step = (state.step - pass.plan.start) as u32;
         if !pixels::is_finite(&state.latents)? {
             return Err(InferenceError::NotANumber { index, step });
@@ -231,4 +230,9 @@ impl Job {
         }
         Ok(())
     }
+}
+
+/// Steps from a plan's start to its end.
+fn to_do(plan: &Plan) -> usize {
+    plan.n_steps() - plan.start
 }

@@ -11,7 +11,7 @@ use candle_core::{Device, Tensor};
 use common::{data, max_difference, starter};
 use engine_common::{config, finish, text_to_image};
 use inference::{
-    engine::{Engine, EngineConfig, Submission},
+    engine::{Engine, EngineConfig, ModelEntry, Submission},
     model::taesd::{Taesd, TaesdKind},
     task::Task,
 };
@@ -119,8 +119,13 @@ fn previews_are_as_large_as_the_picture() {
     fs::create_dir(folder.path().join("vae_approx")).unwrap();
     fs::copy(data().join("tiles/taesd_decoder.safetensors"), folder.path().join("vae_approx/taesd_decoder.safetensors")).unwrap();
     let run = |model_dir: &Path| {
-        let engine = Engine::start(EngineConfig { model_dir: model_dir.to_owned(), upscaler: None, ..config(1, 1) }).unwrap();
-        finish(engine.submit(Submission { task: Task::TextToImage(text_to_image("a cat", 3, 4, 1)), source: None }).unwrap())
+        let engine = Engine::start(EngineConfig {
+            models: vec![ModelEntry { name: "model".into(), path: model_dir.to_owned(), vae: None }],
+            upscaler: None,
+            ..config(1, 1)
+        })
+        .unwrap();
+        finish(engine.submit(Submission { task: Task::TextToImage(text_to_image("a cat", 3, 4, 1)), source: None, mask: None }).unwrap())
     };
     let (plain, tiny) = (run(&starter().join("model")), run(folder.path()));
     assert_eq!((plain.previews[0].dimensions(), tiny.previews[0].dimensions()), ((16, 16), (64, 64)));

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use candle_core::{DType, Device, Tensor};
 use common::{data, floats, max_difference, picture, psnr, starter};
 use image::imageops::{FilterType, resize};
-use inference::model::{Model, Padding};
+use inference::model::{Conditioning, Model, Padding, PromptState};
 
 fn tiny() -> Model {
     Model::load(&data().join("tiny"), &Device::Cpu, DType::F32).unwrap()
@@ -76,18 +76,23 @@ fn tiles_look_like_the_whole_picture() {
     }
 }
 
+fn prepared(model: &Model, context: &Tensor) -> PromptState {
+    model.prepare(&Conditioning { context: context.clone(), pooled: None }, &[]).unwrap()
+}
+
 #[test]
 fn networks_wrap_round_as_torch_with_circular_padding() {
     let (model, tensors) = (tiny(), reference());
     let (latents, context) = (&tensors["wrap.latents"], &tensors["wrap.context"]);
     let timestep = f64::from(floats(&tensors["wrap.timesteps"])[0]);
-    let found = model.predict_padded(latents, &[timestep], context, Padding::Circular).unwrap();
+    let prompt = prepared(&model, context);
+    let found = model.predict_padded(latents, &[timestep], &[&prompt], Padding::Circular).unwrap();
     check("U-Net", &found, &tensors["wrap.output"]);
     check("decoded", &model.decode_padded(latents, Padding::Circular).unwrap(), &tensors["wrap.decoded"]);
     let (mean, deviation) = model.encode_image_padded(&tensors["wrap.pixels"], Padding::Circular).unwrap();
     check("mean", &mean, &tensors["wrap.mean"]);
     check("deviation", &deviation, &tensors["wrap.deviation"]);
-    let zeros = model.predict(latents, &[timestep], context).unwrap();
+    let zeros = model.predict(latents, &[timestep], &[&prompt]).unwrap();
     assert!(relative(&zeros, &tensors["wrap.output"]) > 1e-2, "with zeros the answer is another");
 }
 
@@ -95,8 +100,8 @@ fn networks_wrap_round_as_torch_with_circular_padding() {
 fn a_network_that_wraps_round_has_no_edges() {
     let model = starter_model();
     let latents = large_latents(&model).narrow(2, 0, 16).unwrap().narrow(3, 8, 24).unwrap().contiguous().unwrap();
-    let context = model.encode_text(&["a cat"]).unwrap();
-    let predict = |latents: &Tensor| model.predict_padded(latents, &[500.0], &context, Padding::Circular).unwrap();
+    let prompt = prepared(&model, &model.encode_text(&["a cat"]).unwrap());
+    let predict = |latents: &Tensor| model.predict_padded(latents, &[500.0], &[&prompt], Padding::Circular).unwrap();
     let decode = |latents: &Tensor| model.decode_padded(latents, Padding::Circular).unwrap();
     let (answer, pixels) = (predict(&latents), decode(&latents));
     let encode = |pixels: &Tensor| model.encode_image_padded(pixels, Padding::Circular).unwrap().0;
@@ -120,14 +125,14 @@ fn rows_that_wrap_round_do_not_depend_on_each_other() {
     let latents = large_latents(&model);
     let row = |i: usize| latents.narrow(2, 5 * i, 8).unwrap().narrow(3, 7 * i, 12).unwrap().contiguous().unwrap();
     let rows: Vec<Tensor> = (0..5).map(row).collect();
-    let contexts: Vec<Tensor> =
-        ["a cat", "", "a dog", "snow", "an owl"].iter().map(|prompt| model.encode_text(&[prompt]).unwrap()).collect();
+    let prompts = ["a cat", "", "a dog", "snow", "an owl"].map(|prompt| prepared(&model, &model.encode_text(&[prompt]).unwrap()));
+    let prompts: Vec<&PromptState> = prompts.iter().collect();
     let timesteps = [1.0, 250.0, 500.0, 750.0, 999.0];
     let stack = |rows: &[Tensor]| Tensor::cat(rows, 0).unwrap();
-    let together = model.predict_padded(&stack(&rows), &timesteps, &stack(&contexts), Padding::Circular).unwrap();
+    let together = model.predict_padded(&stack(&rows), &timesteps, &prompts, Padding::Circular).unwrap();
     let decoded = model.decode_padded(&stack(&rows), Padding::Circular).unwrap();
     for (i, row) in rows.iter().enumerate() {
-        let alone = model.predict_padded(row, &timesteps[i..=i], &contexts[i], Padding::Circular).unwrap();
+        let alone = model.predict_padded(row, &timesteps[i..=i], &prompts[i..=i], Padding::Circular).unwrap();
         assert_eq!(max_difference(&together.get(i).unwrap().unsqueeze(0).unwrap(), &alone), 0.0, "row {i}");
         let alone = model.decode_padded(row, Padding::Circular).unwrap();
         assert_eq!(max_difference(&decoded.get(i).unwrap().unsqueeze(0).unwrap(), &alone), 0.0, "picture {i}");

@@ -10,8 +10,8 @@ use candle_core::{DType, Device, Tensor};
 use common::{data, floats, max_difference, starter};
 use inference::{
     checkpoint::{TokenizerSource, Weights, hf_folder::read_json},
-    model::config::ClipConfig,
     model::Conditioning,
+    model::config::ClipConfig,
     text::{Embedding, EncoderFiles, Prompt, TextEncoders, TextOptions, Tokenizer},
 };
 use serde_json::Value;

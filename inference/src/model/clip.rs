@@ -50,11 +50,6 @@ pub struct HiddenState {
     pub is_normed: bool,
 }
 
-impl HiddenState {
-    /// The last layer's, normalised.
-    pub const LAST: Self = Self { n_skipped: 0, is_normed: true };
-}
-
 /// What a text encoder makes of one prompt.
 #[derive(Clone, Debug)]
 pub struct Encoded {
@@ -91,11 +86,6 @@ impl Clip {
     pub fn load_with_projection(weights: &Weights, config: &ClipConfig, device: &Device) -> Result<Self, InferenceError> {
         let projection = linear_without_bias(&weights.at("text_projection"), config.width, config.projection_width)?;
         Ok(Self { projection: Some(projection), ..Self::load(weights, config, device)? })
-    }
-
-    /// The last hidden state after the final normalisation, `[1, n, width]`, of one prompt's token ids.
-    pub fn forward(&self, ids: &[u32]) -> candle_core::Result<Tensor> {
-        Ok(self.encode(Tokens { ids, injected: &[] }, HiddenState::LAST)?.hidden)
     }
 
     /// The hidden state `state` of one prompt, and its pooled embedding where the encoder has a projection.

@@ -19,16 +19,16 @@ use std::{
 
 use candle_core::{DType, Device, Tensor};
 
-use self::{unet::Unet, vae::Vae};
 pub use self::{
     config::{ClipConfig, ModelConfig},
     prompt::{Conditioning, PromptState},
 };
+use self::{unet::Unet, vae::Vae};
 pub use crate::ops::Padding;
 use crate::{
     checkpoint::{Checkpoint, Part, Patch, TokenizerSource, Weights, vae_weights},
     error::InferenceError,
-    text::{EncoderFiles, TextEncoders, TextOptions},
+    text::{EncoderFiles, Prompt, TextEncoders, TextOptions},
 };
 
 /// What a model is loaded from.
@@ -118,17 +118,21 @@ impl Model {
         };
         let first = encoder("text_encoder", "tokenizer", Part::TextEncoder, &config.text_encoder)?;
         let second = encoder("text_encoder_2", "tokenizer_2", Part::TextEncoder2, &config.text_encoder_2)?;
-        let text = {
-            let files = |encoder: &'_ Option<(Weights, TokenizerSource, ClipConfig)>| {
-                encoder.as_ref().map(|(weights, tokenizer, config)| EncoderFiles { weights, config, tokenizer })
-            };
-            TextEncoders::load(files(&first), files(&second), TextOptions::default(), device)?
-        };
+        let text = TextEncoders::load(files(&first), files(&second), TextOptions::default(), device)?;
         let unet_weights = weights("unet", Part::Unet)?;
         let unet = Unet::load(&unet_weights, &config.unet, device, dtype)?;
         let n_text = [first, second].into_iter().flatten().map(|(weights, ..)| weights.n_parameters()).sum::<u64>();
         let n_parameters = n_text + unet_weights.n_parameters() + n_vae_parameters;
         Ok(Self { text, unet, vae, n_parameters, n_vae_parameters, vae_dtype, checkpoint, config, device: device.clone(), dtype })
+    }
+
+    /// Contexts `[n, 77, d]` of prompts of one chunk whose words all count alike. Each row is computed alone.
+    ///
+    /// # Errors
+    /// `InvalidPrompt` if one is too long.
+    pub fn encode_text(&self, prompts: &[&str]) -> Result<Tensor, InferenceError> {
+        let rows = prompts.iter().map(|prompt| Ok(self.text.encode(&Prompt::plain(prompt), 0, 1)?.context));
+        Ok(Tensor::cat(&rows.collect::<Result<Vec<_>, InferenceError>>()?, 0)?)
     }
 
     /// Its text encoders.
@@ -274,4 +278,8 @@ impl Model {
     pub fn dtype(&self) -> DType {
         self.dtype
     }
+}
+
+fn files(encoder: &Option<(Weights, TokenizerSource, ClipConfig)>) -> Option<EncoderFiles<'_>> {
+    encoder.as_ref().map(|(weights, tokenizer, config)| EncoderFiles { weights, config, tokenizer })
 }

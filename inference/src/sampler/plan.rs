@@ -131,8 +131,15 @@ impl Plan {
 
     /// Network calls from start to end, each of one or (with guidance) two rows.
     pub fn n_calls(&self) -> usize {
-        let n = self.steps.len() - self.start;
-        if self.calls_twice { self.steps[self.start..].iter().map(|step| 1 + usize::from(step.via.is_some())).sum() } else { n }
+        (self.start..self.n_steps()).map(|step| self.calls_of(step)).sum()
+    }
+
+    /// Network calls of a step.
+    ///
+    /// # Panics
+    /// If the plan has no such step.
+    pub fn calls_of(&self, step: usize) -> usize {
+        1 + usize::from(self.calls_twice && self.steps[step].via.is_some())
     }
 
     /// What the denoiser is to take the network's output for.

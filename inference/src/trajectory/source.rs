@@ -118,8 +118,7 @@ impl Job {
         noise: &mut TorchGenerator,
     ) -> Result<(Tensor, Kept), InferenceError> {
         let facts = &self.facts;
-        let shape =
-            [1, facts.latent_channels, pass.size.height as usize / facts.vae_factor, pass.size.width as usize / facts.vae_factor];
+        let shape = [1, facts.latent_channels, pass.size.height as usize / facts.vae_factor, pass.size.width as usize / facts.vae_factor];
         let Some(Source { latents, mask }) = source else {
             return Ok((pass.plan.first_latents(&unit_noise(&shape, noise, &facts.device)?)?, Kept::Nothing));
         };
