@@ -1,9 +1,11 @@
 //! Model files: where they are and what they hold.
 
 pub mod hf_folder;
+pub mod names;
 pub mod patch;
 pub mod weights;
 
 pub use hf_folder::HfFolder;
+pub use names::{UnetLayout, ldm_unet_name, ldm_vae_name, open_clip_name};
 pub use patch::{Part, Patch};
 pub use weights::Weights;
