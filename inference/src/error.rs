@@ -51,6 +51,9 @@ pub enum InferenceError {
     /// The engine was given no model.
     #[error("no model is configured")]
     NoModels,
+    /// An adapter does not fit.
+    #[error(transparent)]
+    Adapter(#[from] crate::checkpoint::adapter::AdapterError),
     /// The device cannot be used.
     #[error("device {device}: {reason}")]
     Device {
