@@ -112,14 +112,17 @@ impl Client {
         if token.secret.as_ref().is_some_and(|secret| !secret.bytes().all(|byte| byte.is_ascii_graphic())) {
             bail!("{} holds characters that no token has; copy it again from {}", token.variable, token_page(&endpoint));
         }
-        let http = reqwest::Client::builder()
+        let mut http = reqwest::Client::builder()
             .user_agent(concat!("atelier/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT_TIMEOUT)
             .read_timeout(READ_TIMEOUT)
             // Followed here, so that the hub's own headers are seen and the token stays with the hub.
-            .redirect(Policy::none())
-            .build()?;
-        Ok(Self { http, endpoint, token, retries })
+            .redirect(Policy::none());
+        if endpoint.scheme() == "http" && is_private(&endpoint) {
+            // A hub on this machine is not behind a proxy.
+            http = http.no_proxy();
+        }
+        Ok(Self { http: http.build()?, endpoint, token, retries })
     }
 
     /// Where the hub is.

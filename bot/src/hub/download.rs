@@ -54,7 +54,12 @@ impl Client {
         let part = Part::open(&wanted.target)?;
         let (mut attempts, mut promised) = (self.attempts(), wanted.sha256.clone());
         while let Err(failure) = self.attempt(wanted, &part, &mut promised, bar, before).await {
-            attempts.after(failure, part.len(), bar).await?;
+            if let Err(error) = attempts.after(failure, part.len(), bar).await {
+                if part.len() == 0 {
+                    part.discard();
+                }
+                return Err(error);
+            }
         }
         let sha256 = verify(wanted, part, promised.as_ref()).await?;
         Ok(Received { size_bytes: std::fs::metadata(&wanted.target)?.len(), sha256, is_compared: promised.is_some() })
