@@ -20,8 +20,8 @@ use super::{
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 /// A server that says nothing for so long is taken for lost.
 const READ_TIMEOUT: Duration = Duration::from_secs(60);
-/// The longest wait that a server may ask for.
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// A server may ask for so many times our own longest wait.
+const LONGEST_ASKED: u32 = 4;
 const MAX_REDIRECTS: usize = 10;
 /// So many new bytes are worth as many new attempts as at the start.
 const PROGRESS_BYTES: u64 = 1 << 20;
@@ -211,8 +211,8 @@ impl Client {
         let status = response.status();
         if status.is_server_error() || matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT) {
             let seconds = response.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
-            let wait = seconds.map(|seconds| Duration::from_secs(seconds).min(LONGEST_WAIT));
-            return Failure::Passing(anyhow!("{} answered with status {status}; try again later", host(url)), wait);
+            let error = anyhow!("{} answered with status {status}; try again later", host(url));
+            return Failure::Passing(error, seconds.map(Duration::from_secs));
         }
         Failure::Final(refusal(self, response, url, subject))
     }
@@ -256,7 +256,8 @@ impl Attempts<'_> {
             return Err(error.context(format!("given up after {} attempts", self.n_failed + 1)));
         };
         self.n_failed += 1;
-        let wait = wait.max(asked.filter(|_| !wait.is_zero()).unwrap_or_default());
+        let longest = self.waits.iter().max().copied().unwrap_or_default() * LONGEST_ASKED;
+        let wait = wait.max(asked.unwrap_or_default().min(longest));
         tracing::debug!(error = %format!("{error:#}"), wait_s = wait.as_secs(), "trying again");
         let message = bar.message();
         bar.set_message(format!("{error}; trying again in {} s ({} of {})", wait.as_secs(), self.n_failed, self.waits.len()));

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::Context;
+use serde::Serialize;
 use serde_json::Value;
 
 use super::{header::Header, refuse};
@@ -16,7 +17,7 @@ pub struct Inspection {
     pub family: Option<Family>,
     /// Numbers in all its tensors.
     pub n_parameters: u64,
-    /// Names of types, and how many tensors are of each.
+    /// Names of types with the numbers stored in each, the most frequent first.
     pub dtypes: Vec<(String, u64)>,
     /// Label and value, for people.
     pub details: Vec<(String, String)>,
@@ -25,7 +26,8 @@ pub struct Inspection {
 }
 
 /// What a file is for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum FileKind {
     Model,
@@ -43,7 +45,8 @@ pub enum FileKind {
 }
 
 /// The kinds of Stable Diffusion.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum Family {
     StableDiffusion1,
@@ -55,17 +58,17 @@ pub enum Family {
 impl std::fmt::Display for FileKind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.pad(match self {
-            Self::Model => "model folder",
-            Self::SingleFile => "single-file model",
-            Self::Unet => "U-Net",
-            Self::Vae => "VAE",
-            Self::TextEncoder => "text encoder",
-            Self::Lora => "LoRA",
-            Self::TextualInversion => "textual inversion",
-            Self::Upscaler => "upscaler",
-            Self::Taesd => "TAESD",
-            Self::ControlNet => "ControlNet",
-            Self::Unknown => "unknown",
+            Self::Model => "a model folder",
+            Self::SingleFile => "a whole model in one file",
+            Self::Unet => "a U-Net alone",
+            Self::Vae => "a VAE alone",
+            Self::TextEncoder => "a text encoder alone",
+            Self::Lora => "a LoRA",
+            Self::TextualInversion => "a textual inversion",
+            Self::Upscaler => "an upscaler",
+            Self::Taesd => "a tiny VAE",
+            Self::ControlNet => "a ControlNet",
+            Self::Unknown => "an unknown file",
         })
     }
 }
@@ -73,8 +76,8 @@ impl std::fmt::Display for FileKind {
 impl std::fmt::Display for Family {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.pad(match self {
-            Self::StableDiffusion1 => "Stable Diffusion 1.x",
-            Self::StableDiffusion2 => "Stable Diffusion 2.x",
+            Self::StableDiffusion1 => "Stable Diffusion 1",
+            Self::StableDiffusion2 => "Stable Diffusion 2",
             Self::StableDiffusionXl => "Stable Diffusion XL",
             Self::StableDiffusionXlRefiner => "Stable Diffusion XL refiner",
         })
@@ -102,13 +105,15 @@ pub fn describe(path: &Path) -> anyhow::Result<Inspection> {
 impl Inspection {
     fn add(&mut self, header: &Header) {
         for tensor in header.tensors.values() {
-            self.n_parameters =
-                self.n_parameters.saturating_add(tensor.shape.iter().fold(1, |product, side| product.saturating_mul(*side)));
-            match self.dtypes.iter_mut().find(|(dtype, _)| *dtype == tensor.dtype) {
-                Some((_, n_tensors)) => *n_tensors += 1,
-                None => self.dtypes.push((tensor.dtype.clone(), 1)),
+            let n_values = tensor.shape.iter().fold(1u64, |product, side| product.saturating_mul(*side));
+            let dtype = tensor.dtype.to_lowercase();
+            self.n_parameters = self.n_parameters.saturating_add(n_values);
+            match self.dtypes.iter_mut().find(|(known, _)| *known == dtype) {
+                Some((_, n)) => *n = n.saturating_add(n_values),
+                None => self.dtypes.push((dtype, n_values)),
             }
         }
+        self.dtypes.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
     }
 }
 

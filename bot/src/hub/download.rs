@@ -61,7 +61,7 @@ impl Client {
                 return Err(error);
             }
         }
-        let sha256 = verify(wanted, part, promised.as_ref()).await?;
+        let sha256 = verify(wanted, part, promised.as_ref(), bar).await?;
         Ok(Received { size_bytes: std::fs::metadata(&wanted.target)?.len(), sha256, is_compared: promised.is_some() })
     }
 
@@ -103,6 +103,7 @@ impl Client {
             bar.set_length((before + total).max(bar.length().unwrap_or_default()));
         }
         bar.set_position(before + body.start);
+        bar.reset_eta();
         receive(wanted, part, response, &body, bar).await
     }
 }
@@ -196,9 +197,10 @@ async fn receive(wanted: &Wanted, part: &Part, mut response: Response, body: &Bo
 }
 
 /// Puts the file in its place if its bytes are right, and deletes them otherwise.
-async fn verify(wanted: &Wanted, part: Part, promised: Option<&Sha256Hex>) -> anyhow::Result<Sha256Hex> {
+async fn verify(wanted: &Wanted, part: Part, promised: Option<&Sha256Hex>, bar: &ProgressBar) -> anyhow::Result<Sha256Hex> {
     let (path, name) = (part.path().to_owned(), wanted.name());
     let is_weights = refuse::is_safetensors(&name);
+    bar.set_message(format!("checking {name}"));
     let (sha256, looked) = tokio::task::spawn_blocking(move || {
         let sha256 = sha256::of_file(&path, &ProgressBar::hidden())?;
         Ok::<_, anyhow::Error>((sha256, if is_weights { header::check(&path) } else { Ok(()) }))

@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Context, bail};
-use indicatif::ProgressBar;
+use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{
     Client, ModelsFolder,
@@ -60,7 +60,9 @@ impl Pull {
     pub async fn run(&self, client: &Client, models: &ModelsFolder, bar: &ProgressBar) -> anyhow::Result<Pulled> {
         let name = self.name.clone().or_else(|| self.source.usual_name());
         let name = name.context("the address does not say what the file is called; give it a name with `--as`")?;
-        let name = name.strip_suffix(SAFETENSORS).unwrap_or(&name);
+        // Names are said in lines of words.
+        let name = name.strip_suffix(SAFETENSORS).unwrap_or(&name).replace(char::is_whitespace, "_");
+        let name = name.as_str();
         let file = models.place(name)?.with_file_name(format!("{name}{SAFETENSORS}"));
         if self.variant.is_some() && !matches!(self.source, Source::Repo(_)) {
             bail!("`--variant` goes with a whole folder; name the file of that precision");
@@ -92,6 +94,7 @@ impl Pull {
         if folder.is_dir() {
             bail!("a folder {} is there already; choose another name with `--as`", folder.display());
         }
+        show_bytes(bar);
         bar.set_message(name.to_owned());
         let pulled = |size_bytes, unchecked_sha256, was_there| {
             Ok(Pulled { name: name.to_owned(), path: path.clone(), n_files: 1, size_bytes, unchecked_sha256, was_there })
@@ -137,6 +140,7 @@ impl Pull {
         let n_bytes = |files: &[&RepoFile]| files.iter().filter_map(|file| file.size_bytes).sum::<u64>();
         let held: u64 = missing.iter().map(|file| part_bytes(&staging.join(&file.path))).sum();
         check_disk(&staging, n_bytes(&missing).saturating_sub(held))?;
+        show_bytes(bar);
         bar.set_length(n_bytes(&files));
         let mut before = n_bytes(&files) - n_bytes(&missing);
         for (index, file) in missing.iter().enumerate() {
@@ -154,6 +158,11 @@ impl Pull {
         fs::rename(&staging, &target).with_context(|| format!("cannot write {}", target.display()))?;
         pulled(false)
     }
+}
+
+fn show_bytes(bar: &ProgressBar) {
+    let style = ProgressStyle::with_template("{bar:32} {bytes}/{total_bytes}, {binary_bytes_per_sec}, {eta} left: {msg}");
+    bar.set_style(style.expect("the template is right"));
 }
 
 fn another_name(name: &str) -> String {

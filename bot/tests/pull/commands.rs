@@ -63,7 +63,7 @@ async fn pull_list_inspect_and_remove_go_together() {
     let listed = list(root).await;
     let mine = listed.iter().find(|row| row["name"] == "mine").expect("it is listed");
     let files: usize = fs::read_dir(root.join("models/mine")).expect("a folder").count();
-    assert_eq!((&mine["place"], &mine["kind"], files), (&json!("models_folder"), &json!("model folder"), 6));
+    assert_eq!((&mine["place"], &mine["kind"], files), (&json!("models_folder"), &json!("model"), 6));
     let ran = run(root, &["inspect", "mine", "--hash", "--json"]).await;
     let report: Value = serde_json::from_str(&ran.out).expect("one JSON object");
     let unet = "unet/diffusion_pytorch_model.safetensors";
@@ -178,7 +178,7 @@ async fn inspect_says_what_a_file_is() {
     assert_eq!(ran.code, Some(0), "{}", ran.err);
     let lines: Vec<Vec<_>> = ran.out.lines().map(|line| line.split_whitespace().collect()).collect();
     let row = |label: &str| lines.iter().find(|words| words.first() == Some(&label)).map(|words| words[1..].join(" ")).unwrap_or_default();
-    assert_eq!((row("kind"), row("parameters"), row("tensors")), ("LoRA".into(), "4352".into(), "2 F16".into()), "{}", ran.out);
+    assert_eq!((row("kind"), row("parameters"), row("types")), ("a LoRA".into(), "4352".into(), "f16".into()), "{}", ran.out);
     assert!(row("family").contains('1'), "{}", ran.out);
     assert_eq!(row("sha256"), hex(&fs::read(root.path().join("style.safetensors")).expect("the file")));
     assert_eq!((row("ss_network_dim"), row("title")), ("4".into(), "evil [2J title".into()));

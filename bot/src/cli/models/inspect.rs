@@ -13,7 +13,7 @@ use super::table;
 use crate::{
     config::Config,
     hub::{
-        describe::{FileKind, Inspection, describe},
+        describe::{Family, FileKind, Inspection, describe},
         folder::size_bytes,
         refuse,
         sha256::{self, Sha256Hex},
@@ -43,8 +43,8 @@ pub struct InspectArgs {
 #[derive(Debug, Serialize)]
 struct Report {
     path: String,
-    kind: String,
-    family: Option<String>,
+    kind: FileKind,
+    family: Option<Family>,
     size_bytes: u64,
     n_parameters: u64,
     dtypes: Vec<Count>,
@@ -57,7 +57,7 @@ struct Report {
 #[derive(Debug, Serialize)]
 struct Count {
     dtype: String,
-    n_tensors: u64,
+    n_values: u64,
 }
 
 #[derive(Debug, Serialize)]
@@ -82,11 +82,11 @@ pub fn run(config: &Config, args: &InspectArgs) -> anyhow::Result<()> {
     let labelled = |pairs: Vec<(String, String)>| pairs.into_iter().map(|(label, value)| Labelled { label, value }).collect();
     let report = Report {
         path: path.to_string_lossy().into_owned(),
-        kind: kind.to_string(),
-        family: family.map(|family| family.to_string()),
+        kind,
+        family,
         size_bytes: size_bytes(&path),
         n_parameters,
-        dtypes: dtypes.into_iter().map(|(dtype, n_tensors)| Count { dtype, n_tensors }).collect(),
+        dtypes: dtypes.into_iter().map(|(dtype, n_values)| Count { dtype, n_values }).collect(),
         details: labelled(details),
         metadata: labelled(metadata),
         sha256: args.hash.then(|| hashes(&path)).transpose()?,
@@ -120,12 +120,11 @@ fn place(config: &Config, typed: &Path) -> anyhow::Result<PathBuf> {
 
 fn rows(report: &Report) -> Vec<Vec<String>> {
     let row = |label: &str, value: String| vec![label.to_owned(), value];
-    let mut rows = vec![row("file", report.path.clone()), row("kind", report.kind.clone())];
-    rows.extend(report.family.iter().map(|family| row("family", family.clone())));
+    let mut rows = vec![row("file", report.path.clone()), row("kind", report.kind.to_string())];
+    rows.extend(report.family.iter().map(|family| row("family", family.to_string())));
     rows.push(row("size", HumanBytes(report.size_bytes).to_string()));
     rows.push(row("parameters", millions(report.n_parameters)));
-    let counts: Vec<_> = report.dtypes.iter().map(|count| format!("{} {}", count.n_tensors, count.dtype)).collect();
-    rows.push(row("tensors", counts.join(", ")));
+    rows.push(row("types", types(&report.dtypes)));
     rows.extend(report.details.iter().map(|detail| row(&detail.label, shown(&detail.value))));
     for hashed in report.sha256.iter().flatten() {
         let is_only = report.path.ends_with(&hashed.file);
@@ -136,6 +135,16 @@ fn rows(report: &Report) -> Vec<Vec<String>> {
         rows.push(row("…", format!("{} more notes of its maker; `--json` shows all", report.metadata.len() - MAX_NOTES)));
     }
     rows
+}
+
+/// `f16`, or the share of each type where there are several.
+fn types(counts: &[Count]) -> String {
+    let total: f64 = counts.iter().map(|count| count.n_values as f64).sum();
+    let share = |count: &Count| format!("{} {:.1} %", count.dtype, 100.0 * count.n_values as f64 / total.max(1.0));
+    match counts {
+        [only] => only.dtype.clone(),
+        _ => counts.iter().map(share).collect::<Vec<_>>().join(", "),
+    }
 }
 
 fn millions(n_parameters: u64) -> String {

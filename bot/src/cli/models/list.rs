@@ -12,7 +12,7 @@ use super::table;
 use crate::{
     config::Config,
     hub::{
-        describe::{Inspection, describe},
+        describe::{Family, FileKind, Inspection, describe},
         folder::{Entry, size_bytes},
     },
     models,
@@ -37,8 +37,8 @@ struct Report {
 struct Row {
     name: String,
     /// Absent for what is unfinished or cannot be read.
-    kind: Option<String>,
-    family: Option<String>,
+    kind: Option<FileKind>,
+    family: Option<Family>,
     size_bytes: u64,
     place: Place,
     /// The keys of the configuration that name it.
@@ -122,9 +122,7 @@ fn empty(name: String, path: PathBuf, place: Place) -> Row {
 fn row(name: String, path: PathBuf, place: Place) -> Row {
     let size_bytes = size_bytes(&path);
     let row = match describe(&path) {
-        Ok(Inspection { kind, family, .. }) => {
-            Row { kind: Some(kind.to_string()), family: family.map(|it| it.to_string()), ..empty(name, path, place) }
-        }
+        Ok(Inspection { kind, family, .. }) => Row { kind: Some(kind), family, ..empty(name, path, place) },
         Err(error) => Row { fault: Some(crate::cli::sentence(&error)), ..empty(name, path, place) },
     };
     Row { size_bytes, ..row }
@@ -138,7 +136,10 @@ fn cells(row: &Row) -> Vec<String> {
     };
     let named = if row.named_by.is_empty() { String::new() } else { format!(" ({})", row.named_by.join(", ")) };
     let fault = row.fault.as_ref().map(|fault| format!(": {fault}")).unwrap_or_default();
-    let or_dash = |cell: &Option<String>| cell.clone().unwrap_or_else(|| "–".to_owned());
+    let or_dash = |cell: Option<String>| cell.unwrap_or_else(|| "–".to_owned());
+    let kind = or_dash(row.kind.map(|kind| kind.to_string()));
+    let kind = kind.split_once(' ').filter(|(article, _)| matches!(*article, "a" | "an")).map_or(kind.as_str(), |(_, kind)| kind);
     let size = HumanBytes(row.size_bytes).to_string();
-    vec![row.name.clone(), or_dash(&row.kind), or_dash(&row.family), size, format!("{place}{named}{fault}")]
+    let family = or_dash(row.family.map(|family| family.to_string()));
+    vec![row.name.clone(), kind.to_owned(), family, size, format!("{place}{named}{fault}")]
 }

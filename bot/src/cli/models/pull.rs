@@ -2,7 +2,7 @@
 
 use std::{io::Write, process::ExitCode, time::Duration};
 
-use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
+use indicatif::{HumanBytes, ProgressBar};
 
 use crate::{
     cli::{imagine::INTERRUPTED, interrupted},
@@ -54,8 +54,8 @@ pub async fn run(config: Config, args: PullArgs) -> anyhow::Result<ExitCode> {
     let client = Client::new(endpoint, Token::from_env(&args.token_env), Retries::default())?;
     let source = Source::parse(&args.source, args.file.as_deref(), client.endpoint())?;
     let pull = Pull { source, name: args.name, sha256: args.sha256, variant: args.variant };
-    let (models, bar) = (config.models_folder(), ProgressBar::no_length());
-    bar.set_style(ProgressStyle::with_template("{bar:32} {bytes}/{total_bytes}, {binary_bytes_per_sec}, {eta} left: {msg}")?);
+    let (models, bar) = (config.models_folder(), ProgressBar::new_spinner());
+    bar.set_message(format!("asking {}", client.endpoint()));
     bar.enable_steady_tick(Duration::from_millis(200));
     let ended = tokio::select! {
         pulled = pull.run(&client, &models, &bar) => pulled.map(Some),
@@ -84,7 +84,7 @@ fn report(pulled: &Pulled) -> anyhow::Result<()> {
             writeln!(out, "draw with it: atelier imagine \"a fox\" --model \"{}\"", path.display())?
         }
         Ok(FileKind::Lora) => writeln!(out, "draw with it: atelier imagine \"a fox\" --lora \"{}:1\"", path.display())?,
-        Ok(kind) => writeln!(out, "it is: {kind}; `atelier models inspect {name}` says more")?,
+        Ok(kind) => writeln!(out, "it is {kind}; `atelier models inspect {name}` says more")?,
         Err(error) => eprintln!("atelier: it came as it is there, but the engine cannot use it: {}", crate::cli::sentence(&error)),
     }
     Ok(())
