@@ -158,7 +158,7 @@ impl Client {
     }
 
     /// An answer of the hub in JSON, with further attempts.
-    pub(super) async fn json<T: DeserializeOwned>(&self, url: &Url, subject: &Subject) -> anyhow::Result<T> {
+    pub(super) async fn json<T: DeserializeOwned>(&self, url: &Url, subject: &Subject, bar: &ProgressBar) -> anyhow::Result<T> {
         let attempt = async || {
             let Answer { response, .. } = self.get(url, HeaderMap::new(), subject).await?;
             let text = response.bytes().await.map_err(|error| lost(error, url))?;
@@ -169,7 +169,7 @@ impl Client {
         loop {
             match attempt().await {
                 Ok(answer) => return Ok(answer),
-                Err(failure) => attempts.after(failure, 0, &ProgressBar::hidden()).await?,
+                Err(failure) => attempts.after(failure, 0, bar).await?,
             }
         }
     }
@@ -258,8 +258,10 @@ impl Attempts<'_> {
         self.n_failed += 1;
         let longest = self.waits.iter().max().copied().unwrap_or_default() * LONGEST_ASKED;
         let wait = wait.max(asked.unwrap_or_default().min(longest));
-        tracing::debug!(error = %format!("{error:#}"), wait_s = wait.as_secs(), "trying again");
         let message = bar.message();
+        if bar.is_hidden() {
+            tracing::warn!(error = %format!("{error:#}"), wait_s = wait.as_secs(), "trying again");
+        }
         bar.set_message(format!("{error}; trying again in {} s ({} of {})", wait.as_secs(), self.n_failed, self.waits.len()));
         tokio::time::sleep(wait).await;
         bar.set_message(message);

@@ -1,6 +1,7 @@
 //! The hub's list of a repository's files.
 
 use anyhow::bail;
+use indicatif::ProgressBar;
 use reqwest::Url;
 use serde::Deserialize;
 
@@ -46,10 +47,10 @@ struct Lfs {
 
 impl Listing {
     /// Asks the hub (`/api/models/OWNER/NAME/revision/REVISION?blobs=true`).
-    pub async fn fetch(client: &Client, repo: &Repo) -> anyhow::Result<Self> {
+    pub async fn fetch(client: &Client, repo: &Repo, bar: &ProgressBar) -> anyhow::Result<Self> {
         let mut url = client.url(["api", "models", &repo.owner, &repo.name, "revision", &repo.revision]);
         url.set_query(Some("blobs=true"));
-        let answer: ModelAnswer = client.json(&url, &Subject::repo(client, repo)).await?;
+        let answer: ModelAnswer = client.json(&url, &Subject::repo(client, repo), bar).await?;
         let files = answer.siblings.into_iter().map(|file| {
             let (lfs_size, sha256) = file.lfs.map_or((None, None), |lfs| (lfs.size, lfs.sha256));
             let sha256 = sha256.and_then(|text| text.parse().ok());

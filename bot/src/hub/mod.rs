@@ -7,6 +7,7 @@ mod choose;
 mod client;
 pub mod describe;
 mod download;
+mod fill;
 pub mod folder;
 pub mod header;
 mod listing;

@@ -1,22 +1,19 @@
 //! A whole pull: which files, where to, and what is there already.
 
-use std::{
-    collections::HashSet,
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{fs, path::PathBuf};
 
 use anyhow::{Context, bail};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 
 use super::{
     Client, ModelsFolder,
     choose::choose,
     download::{Received, Wanted, check_disk},
+    fill::{Filling, has_size, hash, part_bytes, show_bytes},
     folder::PART,
     listing::{Listing, RepoFile},
     refusal::Subject,
-    sha256::{self, Sha256Hex},
+    sha256::Sha256Hex,
     source::{Repo, Source},
 };
 
@@ -70,7 +67,7 @@ impl Pull {
         match &self.source {
             Source::Repo(repo) => self.folder(client, repo, models, name, bar).await,
             Source::RepoFile(repo, path) => {
-                let listing = Listing::fetch(client, repo).await?;
+                let listing = Listing::fetch(client, repo, bar).await?;
                 let RepoFile { size_bytes, sha256, .. } = listing.file(repo, path)?.clone();
                 if let (Some(asked), Some(found)) = (&self.sha256, &sha256)
                     && asked != found
@@ -116,7 +113,7 @@ impl Pull {
         if self.sha256.is_some() {
             bail!("`--sha256` goes with one file; the hub's own are compared for a folder");
         }
-        let listing = Listing::fetch(client, repo).await?;
+        let listing = Listing::fetch(client, repo, bar).await?;
         let files = choose(&listing, repo, self.variant.as_deref())?;
         let target = models.place(name)?;
         let pulled = |was_there| {
@@ -136,88 +133,12 @@ impl Pull {
             bail!("a file {} is there already; choose another name with `--as`", file.display());
         }
         let staging = target.with_file_name(format!("{name}{PART}"));
-        let missing = missing(&staging, &files, bar).await?;
-        let n_bytes = |files: &[&RepoFile]| files.iter().filter_map(|file| file.size_bytes).sum::<u64>();
-        let held: u64 = missing.iter().map(|file| part_bytes(&staging.join(&file.path))).sum();
-        check_disk(&staging, n_bytes(&missing).saturating_sub(held))?;
-        show_bytes(bar);
-        bar.set_length(n_bytes(&files));
-        let mut before = n_bytes(&files) - n_bytes(&missing);
-        for (index, file) in missing.iter().enumerate() {
-            bar.set_message(format!("{} ({} of {})", file.path, files.len() - missing.len() + index + 1, files.len()));
-            let wanted = Wanted {
-                url: listing.url(client, repo, &file.path),
-                target: staging.join(&file.path),
-                size_bytes: file.size_bytes,
-                sha256: file.sha256.clone(),
-                subject: Subject::file(client, repo, &file.path),
-            };
-            before += client.download(&wanted, bar, before).await?.size_bytes;
-        }
-        sweep(&staging, &files.iter().map(|file| staging.join(&file.path)).collect())?;
+        Filling { client, repo, listing: &listing, files: &files, staging: &staging }.run(bar).await?;
         fs::rename(&staging, &target).with_context(|| format!("cannot write {}", target.display()))?;
         pulled(false)
     }
 }
 
-fn show_bytes(bar: &ProgressBar) {
-    let style = ProgressStyle::with_template("{bar:32} {bytes}/{total_bytes}, {binary_bytes_per_sec}, {eta} left: {msg}");
-    bar.set_style(style.expect("the template is right"));
-}
-
 fn another_name(name: &str) -> String {
     format!("choose another name with `--as`, or remove it with `atelier models remove {name}`")
-}
-
-fn has_size(path: &Path, size_bytes: Option<u64>) -> bool {
-    fs::metadata(path).is_ok_and(|data| data.is_file() && size_bytes.is_none_or(|size| size == data.len()))
-}
-
-/// Bytes of an interrupted download of a file.
-fn part_bytes(target: &Path) -> u64 {
-    let mut part = target.as_os_str().to_owned();
-    part.push(PART);
-    fs::metadata(part).map_or(0, |data| data.len())
-}
-
-async fn hash(path: &Path) -> anyhow::Result<Sha256Hex> {
-    let path = path.to_owned();
-    tokio::task::spawn_blocking(move || sha256::of_file(&path, &ProgressBar::hidden())).await?
-}
-
-/// The files that an earlier, interrupted pull did not bring. The others are compared again, for the repository may have changed since;
-/// small ones without a hash are simply asked for again.
-async fn missing<'a>(staging: &Path, files: &[&'a RepoFile], bar: &ProgressBar) -> anyhow::Result<Vec<&'a RepoFile>> {
-    let mut missing = Vec::new();
-    for file in files {
-        let path = staging.join(&file.path);
-        let is_there = match &file.sha256 {
-            Some(expected) if has_size(&path, file.size_bytes) => {
-                bar.set_message(format!("checking {}", file.path));
-                hash(&path).await? == *expected
-            }
-            _ => false,
-        };
-        if !is_there {
-            missing.push(*file);
-        }
-    }
-    Ok(missing)
-}
-
-/// Deletes what an earlier pull of something else left behind.
-fn sweep(folder: &Path, wanted: &HashSet<PathBuf>) -> anyhow::Result<()> {
-    for found in fs::read_dir(folder)? {
-        let found = found?;
-        match found.file_type()?.is_dir() {
-            true => {
-                sweep(&found.path(), wanted)?;
-                // Only an empty one goes.
-                let _ = fs::remove_dir(found.path());
-            }
-            false if !wanted.contains(&found.path()) => fs::remove_file(found.path())?,
-            false => {}
-        }
-    }
-    Ok(())
 }

@@ -93,7 +93,7 @@ async fn the_token_and_the_endpoint_come_from_the_environment() {
     hub.next_answer(401, &[]);
     let output = pull("tiny.safetensors").output().await.expect("the program starts");
     let err = String::from_utf8(output.stderr).expect("UTF-8");
-    assert!(err.contains("does not know the token in MY_TOKEN") && !err.contains("hf_secret"), "{err}");
+    assert!(err.contains("the token in MY_TOKEN may not see it") && !err.contains("hf_secret"), "{err}");
     assert_eq!(err.lines().count(), 1, "{err}");
 }
 

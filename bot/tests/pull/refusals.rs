@@ -91,11 +91,13 @@ async fn every_refusal_says_what_to_do() {
     let hub = Hub::open().await;
     let gated = [("x-error-code", "GatedRepo")];
     let page = format!("{}/ada/tiny", hub.url);
-    let cases: [Case; 9] = [
+    let bad = [("x-error-message", "Invalid credentials in Authorization header")];
+    let cases: [Case; 10] = [
         (401, &gated, "", &["ada/tiny is gated: accept its licence at ", &page, "/settings/tokens and set HF_TOKEN to it"]),
         (403, &gated, "hf_x", &["the account of HF_TOKEN has no access: accept its licence at ", &page]),
         (401, &[], "", &["has no ada/tiny, or it is private: check the name at ", &page, "set HF_TOKEN to it"]),
-        (401, &[], "hf_x", &["does not know the token in HF_TOKEN"]),
+        (401, &[], "hf_x", &["has no ada/tiny, or the token in HF_TOKEN may not see it"]),
+        (401, &bad, "hf_x", &["does not know the token in HF_TOKEN; make a new one at "]),
         (403, &[], "", &["refuses ada/tiny without a token"]),
         (403, &[], "hf_x", &["refuses ada/tiny to the token in HF_TOKEN"]),
         (404, &[], "", &["has no ada/tiny; check the name at ", &page]),
@@ -107,7 +109,12 @@ async fn every_refusal_says_what_to_do() {
         let error = refused(&hub, "ada/tiny", None, token).await;
         assert!(expected.iter().all(|part| error.contains(part)) && !error.contains("hf_x"), "{status}: {error}");
     }
-    assert_eq!(hub.calls().len(), 9, "a refusal is not asked for again");
+    assert_eq!(hub.calls().len(), 10, "a refusal is not asked for again");
+    // The list of a gated model is open, its files are not.
+    let locked = Fault::Status(401, vec![("x-error-code", "GatedRepo".into())]);
+    hub.change("model_index.json", |file| *file = file.clone().with([locked]));
+    let error = refused(&hub, "ada/tiny", None, "").await;
+    assert!(error.starts_with("ada/tiny is gated: accept its licence at "), "{error}");
     let error = refused(&hub, "ada/tiny@nope", None, "").await;
     assert!(error.contains("ada/tiny has no revision `nope`"), "{error}");
     let error = refused(&hub, "ada/nothing", None, "").await;
