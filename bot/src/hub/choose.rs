@@ -21,7 +21,7 @@ const TEXT_FOLDERS: [&str; 3] = ["scheduler", "tokenizer", "tokenizer_2"];
 pub(super) fn choose<'a>(listing: &'a Listing, repo: &Repo, variant: Option<&str>) -> anyhow::Result<Vec<&'a RepoFile>> {
     let find = |path: &str| listing.files.iter().find(|file| file.path == path);
     let Some(index) = find(INDEX) else {
-        bail!("{repo} is no diffusers folder (it has no {INDEX}); name one of its files with `--file`: {}", listing.weights());
+        bail!("{repo} is no diffusers folder (it has no {INDEX}); name one of its files with `--file`; {}", listing.weights());
     };
     if inside(listing, "unet").next().is_none() {
         bail!("{repo} has no unet/, so it is no Stable Diffusion 1.x, 2.x or XL, and the engine draws with no other");
@@ -168,7 +168,7 @@ mod tests {
     #[test]
     fn what_cannot_be_drawn_with_is_explained() {
         for (paths, expected) in [
-            (&["a.safetensors", "b.ckpt"][..], "name one of its files with `--file`: its .safetensors files: a.safetensors"),
+            (&["a.safetensors", "b.ckpt"][..], "name one of its files with `--file`; its .safetensors files: a.safetensors"),
             (&["model_index.json", "transformer/model.safetensors"], "has no unet/"),
             (&["model_index.json", "unet/config.json", "unet/diffusion_pytorch_model.bin"], "safe_serialization=True"),
             (&["model_index.json", "unet/config.json"], "no weights in unet/"),

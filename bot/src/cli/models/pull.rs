@@ -74,7 +74,7 @@ fn report(pulled: &Pulled) -> anyhow::Result<()> {
     let Pulled { name, path, n_files, size_bytes, unchecked_sha256, was_there } = pulled;
     let mut out = std::io::stdout().lock();
     let files = if *n_files == 1 { "1 file".to_owned() } else { format!("{n_files} files") };
-    let there = if *was_there { "is there already" } else { "is in" };
+    let there = if *was_there { "is there already, in" } else { "is in" };
     writeln!(out, "{name}: {files}, {}, {there} {}", HumanBytes(*size_bytes), path.display())?;
     if let Some(sha256) = unchecked_sha256 {
         writeln!(out, "sha256 {sha256}; nobody vouches for it, so compare it with what the model's page says")?;
