@@ -13,6 +13,7 @@ pub mod dispatcher;
 pub mod enqueue;
 pub mod error;
 pub mod grid;
+pub mod hub;
 mod limits;
 pub mod live;
 pub mod messages;

@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// What a shell reports of a program that Ctrl-C ended.
-const INTERRUPTED: u8 = 130;
+pub(super) const INTERRUPTED: u8 = 130;
 /// Strength of a change when nobody says otherwise.
 const STRENGTH: f64 = 0.6;
 

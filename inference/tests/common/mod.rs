@@ -1,5 +1,8 @@
 //! What the tests of the networks share.
 
+#[allow(dead_code, reason = "each test file is its own crate and uses a part of this")]
+pub mod families;
+
 use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor};
