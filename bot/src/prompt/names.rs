@@ -9,20 +9,12 @@ pub const SCHEDULES: [ScheduleKind; 2] = [ScheduleKind::Normal, ScheduleKind::Ka
 
 /// A sampler's name, as in the configuration.
 pub fn sampler_name(sampler: Sampler) -> &'static str {
-    match sampler {
-        Sampler::Ddim => "ddim",
-        Sampler::Euler => "euler",
-        Sampler::EulerA => "euler_a",
-        Sampler::DpmPp2M => "dpmpp_2m",
-    }
+    sampler.name()
 }
 
 /// A schedule's name, as in the configuration.
 pub fn schedule_name(schedule: ScheduleKind) -> &'static str {
-    match schedule {
-        ScheduleKind::Normal => "normal",
-        ScheduleKind::Karras => "karras",
-    }
+    schedule.name()
 }
 
 /// The sampler of a name; case, `-`, `_` and `++` for `pp` do not matter.
