@@ -1,46 +1,58 @@
-"""Writes timesteps and sigmas of diffusers' schedules to inference/tests/data/schedules.json. Needs torch and diffusers."""
+"""Writes timesteps and sigmas of diffusers' schedules to inference/tests/data/schedules.json. Needs torch, diffusers and scipy."""
 import itertools
 import json
 import sys
 from pathlib import Path
 
 import diffusers
+import samplers
 import torch
 
-CLASSES = {
-    "ddim": diffusers.DDIMScheduler,
-    "euler": diffusers.EulerDiscreteScheduler,
-    "euler_a": diffusers.EulerAncestralDiscreteScheduler,
-    "dpmpp_2m": diffusers.DPMSolverMultistepScheduler,
-}
-SD = {"num_train_timesteps": 1000, "beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
+SD = samplers.SD
 CONFIGS = [
-    SD | {"timestep_spacing": "leading", "steps_offset": 1, "set_alpha_to_one": False, "clip_sample": False},
-    SD | {"timestep_spacing": "trailing", "clip_sample": False},
+    samplers.XL,
     SD | {"timestep_spacing": "linspace", "clip_sample": False, "final_sigmas_type": "sigma_min"},
     {"beta_schedule": "squaredcos_cap_v2", "timestep_spacing": "leading", "lambda_min_clipped": -5.1},
-    SD | {"timestep_spacing": "trailing", "rescale_betas_zero_snr": True, "prediction_type": "v_prediction", "clip_sample": False},
+    samplers.ZERO,
     {},
 ]
 
 
+def rounded(values):
+    return [float(f"{float(value):.7g}") for value in values]
+
+
 def cases():
-    for config, name, steps, karras in itertools.product(CONFIGS, CLASSES, (1, 2, 7, 25, 30, 150), (False, True)):
-        if karras and (name not in ("euler", "dpmpp_2m") or steps == 1):
+    for config, sampler, kind in itertools.product(CONFIGS, samplers.CLASSES, samplers.KINDS):
+        if samplers.lacks(sampler, kind) and not (sampler == "flow_euler" and kind == "normal"):
             continue
-        if config.get("rescale_betas_zero_snr") and name == "ddim":
-            continue  # diffusers' DDIM has an infinite sigma there
-        schedule = CLASSES[name].from_config(config | {"use_karras_sigmas": karras})
-        schedule.set_timesteps(steps)
-        case = {"sampler": name, "schedule": "karras" if karras else "normal", "steps": steps, "config": config}
-        case["timesteps"] = [float(t) for t in schedule.timesteps]
-        case["init_noise_sigma"] = float(schedule.init_noise_sigma)
-        if hasattr(schedule, "sigmas"):
-            case["sigmas"] = [float(s) for s in schedule.sigmas]
-        yield case
+        if kind == "sgm_uniform" and config.get("timestep_spacing") == "trailing":
+            continue
+        if sampler in ("dpmpp_2m_sde", "dpmpp_3m") or (sampler == "flow_euler" and config):
+            continue
+        for steps in (1, 7, 30) if kind == "normal" or config is CONFIGS[0] else (9,):
+            if steps == 1 and kind not in ("normal", "sgm_uniform"):
+                continue
+            try:
+                scheme = samplers.built(sampler, kind, config)
+                scheme.set_timesteps(steps)
+            except ValueError:
+                continue
+            case = {"sampler": sampler, "schedule": kind, "steps": steps, "config": CONFIGS.index(config)}
+            case["timesteps"] = rounded(scheme.timesteps)
+            case["init_noise_sigma"] = rounded([getattr(scheme, "init_noise_sigma", 1.0)])[0]
+            if hasattr(scheme, "sigmas"):
+                case["sigmas"] = rounded(scheme.sigmas)
+            yield case
 
 
-out = Path(sys.argv[1] if len(sys.argv) > 1 else "inference/tests/data/schedules.json")
-about = f"timesteps and sigmas of diffusers {diffusers.__version__} on torch {torch.__version__}, made by tools/reference/schedules.py"
-out.write_text(json.dumps({"about": about, "cases": list(cases())}) + "\n")
-print(out, out.stat().st_size)
+def main():
+    out = Path(sys.argv[1] if len(sys.argv) > 1 else "inference/tests/data/schedules.json")
+    about = f"timesteps and sigmas of diffusers {diffusers.__version__} on torch {torch.__version__}, made by tools/reference/schedules.py"
+    lines = ",\n".join(json.dumps(case, separators=(",", ":")) for case in cases())
+    out.write_text(f'{{"about":{json.dumps(about)},"configs":{json.dumps(CONFIGS)},"cases":[\n{lines}\n]}}\n')
+    print(out, out.stat().st_size)
+
+
+if __name__ == "__main__":
+    main()
