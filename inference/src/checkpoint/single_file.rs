@@ -42,7 +42,9 @@ struct Layout {
 impl SingleFile {
     /// Opens a file and reads its header.
     ///
-    /// A JSON file of the same name beside it, or a folder with diffusers' `config.json` files, may say what the tensors do not: see the documentation of models.
+    /// What the tensors do not tell may be said beside `NAME.safetensors`. `NAME.json` may hold `prediction_type` and, by part, values that replace those of
+    /// `unet`, `vae`, `text_encoder`, `text_encoder_2`, `scheduler` and `model_index`. In a folder `NAME`, or in the file's own, `unet/config.json`,
+    /// `scheduler/scheduler_config.json`, `tokenizer/` and so on have the meaning of diffusers' folders.
     ///
     /// # Errors
     /// `Missing` or `Unreadable`; `Unsupported` for files that hold something else than a whole model.
@@ -142,9 +144,6 @@ fn folders_beside(path: &Path) -> [PathBuf; 2] {
 }
 
 /// The configurations, changed by what lies beside the file.
-///
-/// `NAME.json` beside `NAME.safetensors` may hold `prediction_type` and, by part, values that replace those of `unet`, `vae`, `text_encoder`,
-/// `text_encoder_2`, `scheduler` and `model_index`. In a folder NAME, or in the file's own, `unet/config.json` and so on have the meaning of diffusers' folders.
 fn with_files_beside(mut configs: BTreeMap<&'static str, Value>, path: &Path) -> Result<BTreeMap<&'static str, Value>, InferenceError> {
     for (part, config) in &mut configs {
         let name = match *part {
