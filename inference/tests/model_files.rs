@@ -73,7 +73,7 @@ fn broken_headers_are_explained() {
         (
             r#"{"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}}"#,
             4,
-            "its header is broken: invalid value: integer `-1`, expected u64 at line 1 column 32",
+            "its header is broken: invalid value: integer `-1`, expected u64 at line 1 column 31",
         ),
         (r#"{"a":{"#, 0, "its header is broken: EOF while parsing an object at line 1 column 6"),
     ] {
