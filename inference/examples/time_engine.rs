@@ -13,7 +13,7 @@ use inference::{
     sampler::Sampler,
     schedule::ScheduleKind,
     task::{Seed, Task, TextToImage},
-    upscale::srvgg::Upscaler,
+    upscale::Upscaler,
 };
 
 /// Seconds of the fastest of three runs.

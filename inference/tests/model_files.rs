@@ -128,7 +128,7 @@ fn numbers_of_eight_bits_are_read() {
     // E4M3: sign, four bits of exponent with bias 7, three of fraction.
     bytes[n - 4..].copy_from_slice(&[0x38, 0xc4, 0x01, 0x7e]);
     fs::write(&path, &bytes).unwrap();
-    let read = || Weights::open(&[path.clone()], &Device::Cpu, DType::F32).unwrap().tensor("a", &[4]);
+    let read = || Weights::open(std::slice::from_ref(&path), &Device::Cpu, DType::F32).unwrap().tensor("a", &[4]);
     assert_eq!(floats(&read().unwrap()), [1.0, -3.0, 0.001_953_125, 448.0]);
     bytes[n - 1] = 0x7f;
     fs::write(&path, &bytes).unwrap();

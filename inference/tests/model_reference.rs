@@ -45,8 +45,8 @@ fn text_is_encoded_as_by_transformers() {
     let model = load(&starter().join("model"));
     let mut worst = 0.0_f32;
     for (prompt, tensors) in cases() {
-        assert_eq!(model.tokenizer().unwrap().ids(&prompt).unwrap(), ids(&tensors["input_ids"]), "{prompt}");
-        assert_eq!(model.tokenizer().unwrap().ids("").unwrap(), ids(&tensors["uncond_input_ids"]));
+        assert_eq!(model.text().tokenizer().unwrap().ids(&prompt).unwrap(), ids(&tensors["input_ids"]), "{prompt}");
+        assert_eq!(model.text().tokenizer().unwrap().ids("").unwrap(), ids(&tensors["uncond_input_ids"]));
         let found = model.encode_text(&[&prompt, ""]).unwrap();
         let expected = Tensor::cat(&[&tensors["text_embeddings"], &tensors["uncond_text_embeddings"]], 0).unwrap();
         worst = worst.max(max_difference(&found, &expected));
@@ -149,7 +149,7 @@ fn other_shapes_and_old_names_answer_as_in_diffusers() {
     let model = load(folder.path());
     let tensors = reference(&data().join("tiny/reference.safetensors"));
     let prompt = "two  Cats' and 3 dogs, café!";
-    assert_eq!(model.tokenizer().unwrap().ids(prompt).unwrap(), ids(&tensors["input_ids"]));
+    assert_eq!(model.text().tokenizer().unwrap().ids(prompt).unwrap(), ids(&tensors["input_ids"]));
     let text = max_difference(&model.encode_text(&[prompt]).unwrap(), &tensors["text_embeddings"]);
     assert!(text <= 1e-5, "text: {text}");
     for size in ["even", "odd"] {
@@ -182,7 +182,7 @@ fn vocabulary_and_merges_give_the_same_ids_as_tokenizer_json() {
 #[test]
 fn long_prompts_are_cut_and_keep_their_end() {
     let model = load(&starter().join("model"));
-    let (tokenizer, prompt) = (model.tokenizer().unwrap(), "cat ".repeat(100));
+    let (tokenizer, prompt) = (model.text().tokenizer().unwrap(), "cat ".repeat(100));
     let ids = tokenizer.ids(&prompt).unwrap();
     assert_eq!((ids.len(), ids[0], ids[76]), (77, 4094, 4095));
     assert_eq!(ids[75], ids[1]);

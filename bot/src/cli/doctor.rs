@@ -63,8 +63,8 @@ pub async fn run(config: Option<&Path>, args: DoctorArgs) -> anyhow::Result<Exit
             return Ok(ExitCode::FAILURE);
         }
     };
-    let engine = models::engine_config(&config);
-    for check in tokio::task::spawn_blocking(move || engine_parts(engine)).await? {
+    let drawn_with = config.clone();
+    for check in tokio::task::spawn_blocking(move || drawing_parts(&drawn_with)).await? {
         tell(check)?;
     }
     tell(database(&config.data.dir.join("atelier.sqlite")).await)?;
@@ -95,6 +95,40 @@ fn doubtful(part: &'static str, text: impl Into<String>) -> Check {
 
 fn bad(part: &'static str, text: impl Into<String>) -> Check {
     Check { verdict: Verdict::Bad, part, text: text.into() }
+}
+
+/// The usual model with upscaler and device, then each other model, adapter and embedding that is configured.
+fn drawing_parts(config: &Config) -> Vec<Check> {
+    let known = match models::known(config) {
+        Ok(known) => known,
+        Err(error) => return vec![bad("model", sentence(&error))],
+    };
+    let of = |known: &models::Known| {
+        let mut engine = models::engine_config_of(config, std::slice::from_ref(known))?;
+        engine.adapters.clear();
+        engine.embeddings.clear();
+        anyhow::Ok(engine)
+    };
+    let mut checks = engine_parts(of(&known[0]));
+    for other in &known[1..] {
+        let started = of(other).and_then(|engine| Ok(Engine::start(EngineConfig { upscaler: None, ..engine })?.info().clone()));
+        checks.push(match started {
+            Ok(info) => model(&info),
+            Err(error) => bad("model", format!("{}: {}", other.entry.name, sentence(&error))),
+        });
+    }
+    for (part, table) in [("LoRA", &config.loras), ("embedding", &config.embeddings)] {
+        for (name, path) in table {
+            let shown = path.display();
+            let is_there = path.exists();
+            checks.push(if is_there {
+                good(part, format!("{name}, from {shown}"))
+            } else {
+                bad(part, format!("{name}: nothing is at {shown}"))
+            });
+        }
+    }
+    checks
 }
 
 /// Model, upscaler and device. What fails without the super-resolution network is not its fault.

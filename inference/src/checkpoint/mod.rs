@@ -1,5 +1,6 @@
 //! Model files: where they are and what they hold.
 
+pub mod adapter;
 mod defaults;
 mod header;
 pub mod hf_folder;
@@ -15,6 +16,7 @@ use std::path::{Path, PathBuf};
 use candle_core::{DType, Device};
 use serde_json::{Value, json};
 
+pub use adapter::Adapters;
 pub use header::{Header, TensorInfo};
 pub use hf_folder::HfFolder;
 pub use inspect::{Family, FileKind, Inspection, inspect};

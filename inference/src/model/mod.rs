@@ -1,12 +1,14 @@
 //! The networks of a latent diffusion model: text encoder, U-Net, autoencoder.
 
 mod attention;
-mod clip;
+pub(crate) mod clip;
 pub mod config;
 mod embeddings;
-mod layers;
+pub(crate) mod layers;
 mod prompt;
 mod resnet;
+pub mod taesd;
+pub(crate) mod tiling;
 mod unet;
 mod vae;
 
@@ -17,15 +19,16 @@ use std::{
 
 use candle_core::{DType, Device, Tensor};
 
-use self::{clip::Clip, unet::Unet, vae::Vae};
 pub use self::{
-    config::ModelConfig,
+    config::{ClipConfig, ModelConfig},
     prompt::{Conditioning, PromptState},
 };
+use self::{unet::Unet, vae::Vae};
+pub use crate::ops::Padding;
 use crate::{
-    checkpoint::{Checkpoint, Part, Patch, vae_weights},
+    checkpoint::{Checkpoint, Part, Patch, TokenizerSource, Weights, vae_weights},
     error::InferenceError,
-    text::Tokenizer,
+    text::{EncoderFiles, Prompt, TextEncoders, TextOptions},
 };
 
 /// What a model is loaded from.
@@ -55,10 +58,11 @@ impl From<&ModelSource> for ModelSource {
 pub struct Model {
     checkpoint: Checkpoint,
     config: ModelConfig,
-    text: Option<(Tokenizer, Clip)>,
+    text: TextEncoders,
     unet: Unet,
-    vae: Vae,
+    vae: Arc<Vae>,
     n_parameters: u64,
+    n_vae_parameters: u64,
     device: Device,
     dtype: DType,
     vae_dtype: DType,
@@ -83,45 +87,66 @@ impl Model {
         };
         let is_too_narrow = dtype == DType::F16 && config.vae.force_upcast;
         let vae_weights = vae_weights.of_type(if is_too_narrow { DType::F32 } else { dtype });
-        let weights = |part: &str, patched: Part| -> Result<_, InferenceError> {
-            let weights = checkpoint.weights(part, device, dtype)?;
-            Ok(match &source.patch {
-                Some(patch) => weights.patched(patched, patch.clone()),
+        let vae = Arc::new(Vae::load(&vae_weights, &config.vae)?);
+        let n_parameters = vae_weights.n_parameters();
+        let vae = (vae, vae_weights.dtype(), n_parameters);
+        Self::with_vae(checkpoint, config, vae, source.patch.as_ref(), (device, dtype))
+    }
+
+    /// The same model with other changes to its weights; the autoencoder is shared.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load), and those of the patch.
+    pub fn patched(&self, patch: Option<&Arc<dyn Patch>>) -> Result<Self, InferenceError> {
+        let vae = (self.vae.clone(), self.vae_dtype, self.n_vae_parameters);
+        Self::with_vae(self.checkpoint.clone(), self.config.clone(), vae, patch, (&self.device, self.dtype))
+    }
+
+    fn with_vae(
+        checkpoint: Checkpoint,
+        config: ModelConfig,
+        (vae, vae_dtype, n_vae_parameters): (Arc<Vae>, DType, u64),
+        patch: Option<&Arc<dyn Patch>>,
+        (device, dtype): (&Device, DType),
+    ) -> Result<Self, InferenceError> {
+        let weights = |name: &str, part: Part| -> Result<_, InferenceError> {
+            let weights = checkpoint.weights(name, device, dtype)?;
+            Ok(match patch {
+                Some(patch) => weights.patched(part, patch.clone()),
                 None => weights,
             })
         };
-        let mut n_parameters = 0;
-        let mut text = None;
-        if let (Some(encoder), None) = (&config.text_encoder, &config.text_encoder_2) {
-            let tokenizer = Tokenizer::of(&checkpoint.tokenizer("tokenizer"), encoder.n_positions)?;
-            if tokenizer.largest_id() as usize >= encoder.vocab_size {
-                let what = format!("a tokenizer with id {} for {} embeddings", tokenizer.largest_id(), encoder.vocab_size);
-                return Err(InferenceError::Unsupported { path: checkpoint.path().join("tokenizer"), what });
-            }
-            let weights = weights("text_encoder", Part::TextEncoder)?;
-            text = Some((tokenizer, Clip::load(&weights, encoder, device)?));
-            n_parameters += weights.n_parameters();
-        }
+        let encoder = |name: &str, tokenizer: &str, part: Part, config: &Option<ClipConfig>| -> Result<_, InferenceError> {
+            let Some(config) = config.clone() else { return Ok(None) };
+            Ok(Some((weights(name, part)?, checkpoint.tokenizer(tokenizer), config)))
+        };
+        let first = encoder("text_encoder", "tokenizer", Part::TextEncoder, &config.text_encoder)?;
+        let second = encoder("text_encoder_2", "tokenizer_2", Part::TextEncoder2, &config.text_encoder_2)?;
+        let text = TextEncoders::load(files(&first), files(&second), TextOptions::default(), device)?;
         let unet_weights = weights("unet", Part::Unet)?;
         let unet = Unet::load(&unet_weights, &config.unet, device, dtype)?;
-        let vae = Vae::load(&vae_weights, &config.vae)?;
-        n_parameters += unet_weights.n_parameters() + vae_weights.n_parameters();
-        Ok(Self { text, unet, vae, n_parameters, vae_dtype: vae_weights.dtype(), checkpoint, config, device: device.clone(), dtype })
+        let n_text = [first, second].into_iter().flatten().map(|(weights, ..)| weights.n_parameters()).sum::<u64>();
+        let n_parameters = n_text + unet_weights.n_parameters() + n_vae_parameters;
+        Ok(Self { text, unet, vae, n_parameters, n_vae_parameters, vae_dtype, checkpoint, config, device: device.clone(), dtype })
     }
 
-    /// Embeds prompts; `[n, 77, d]` in the model's dtype. Each row is computed alone.
+    /// Contexts `[n, 77, d]` of prompts of one chunk whose words all count alike. Each row is computed alone.
     ///
     /// # Errors
-    /// `Unsupported` for models with two text encoders.
+    /// `InvalidPrompt` if one is too long.
     pub fn encode_text(&self, prompts: &[&str]) -> Result<Tensor, InferenceError> {
-        let (tokenizer, clip) = self.one_encoder()?;
-        let row = |prompt: &&str| -> Result<Tensor, InferenceError> { Ok(clip.forward(&tokenizer.ids(prompt)?)?) };
-        Ok(Tensor::cat(&prompts.iter().map(row).collect::<Result<Vec<_>, _>>()?, 0)?)
+        let rows = prompts.iter().map(|prompt| Ok(self.text.encode(&Prompt::plain(prompt), 0, 1)?.context));
+        Ok(Tensor::cat(&rows.collect::<Result<Vec<_>, InferenceError>>()?, 0)?)
     }
 
-    fn one_encoder(&self) -> Result<&(Tokenizer, Clip), InferenceError> {
-        let what = "a model with two text encoders".to_owned();
-        self.text.as_ref().ok_or_else(|| InferenceError::Unsupported { path: self.checkpoint.path().to_owned(), what })
+    /// Its text encoders.
+    pub fn text(&self) -> &TextEncoders {
+        &self.text
+    }
+
+    /// Its text encoders, to teach them words.
+    pub fn text_mut(&mut self) -> &mut TextEncoders {
+        &mut self.text
     }
 
     /// Makes a prompt ready for [`predict`](Self::predict): what every step needs of it is computed once.
@@ -141,6 +166,17 @@ impl Model {
     ///
     /// On the processor in float32 a row's result is the same, bit for bit, whatever the other rows are.
     pub fn predict(&self, latents: &Tensor, timesteps: &[f64], prompts: &[&PromptState]) -> Result<Tensor, InferenceError> {
+        self.predict_padded(latents, timesteps, prompts, Padding::Zeros)
+    }
+
+    /// The same with these pixels beyond the edges of every 3×3 convolution: circular ones make a picture that can be laid side by side with itself.
+    pub fn predict_padded(
+        &self,
+        latents: &Tensor,
+        timesteps: &[f64],
+        prompts: &[&PromptState],
+        padding: Padding,
+    ) -> Result<Tensor, InferenceError> {
         let n = latents.dim(0)?;
         let n_tokens = prompts.first().map(|prompt| prompt.n_tokens());
         if timesteps.len() != n || prompts.len() != n || prompts.iter().any(|prompt| Some(prompt.n_tokens()) != n_tokens) {
@@ -148,19 +184,43 @@ impl Model {
             let message = format!("{n} latents, {} timesteps and prompts of {lengths:?} tokens", timesteps.len());
             return Err(candle_core::Error::Msg(message).into());
         }
-        Ok(self.unet.forward(&latents.to_dtype(self.dtype)?, timesteps, prompts)?)
+        Ok(self.unet.forward(&latents.to_dtype(self.dtype)?, timesteps, prompts, padding)?)
     }
 
     /// Mean and standard deviation `[n, 4, h, w]` of the latents of pictures `[n, 3, H, W]` in -1..1, before scaling. Float32.
     pub fn encode_image(&self, pixels: &Tensor) -> Result<(Tensor, Tensor), InferenceError> {
-        let (mean, deviation) = self.vae.encode(&pixels.to_dtype(self.vae_dtype)?)?;
+        self.encode_image_padded(pixels, Padding::Zeros)
+    }
+
+    /// The same with these pixels beyond the edges.
+    pub fn encode_image_padded(&self, pixels: &Tensor, padding: Padding) -> Result<(Tensor, Tensor), InferenceError> {
+        let (mean, deviation) = self.vae.encode(&pixels.to_dtype(self.vae_dtype)?, padding)?;
+        Ok((mean.to_dtype(DType::F32)?, deviation.to_dtype(DType::F32)?))
+    }
+
+    /// The same in tiles of at most `side` latents, a multiple of 4, as a picture that is too large for the memory is encoded.
+    pub fn encode_in_tiles(&self, pixels: &Tensor, side: usize, padding: Padding) -> Result<(Tensor, Tensor), InferenceError> {
+        let (mean, deviation) = self.vae.encode_in_tiles(&pixels.to_dtype(self.vae_dtype)?, side, padding)?;
         Ok((mean.to_dtype(DType::F32)?, deviation.to_dtype(DType::F32)?))
     }
 
     /// Pictures `[n, 3, H, W]` in -1..1 (not clamped) of scaled latents `[n, 4, h, w]` (divides by the scaling factor). Float32.
     pub fn decode(&self, latents: &Tensor) -> Result<Tensor, InferenceError> {
-        let latents = (latents.to_dtype(self.vae_dtype)? / self.config.vae.scaling_factor)?;
-        Ok(self.vae.decode(&latents)?.to_dtype(DType::F32)?)
+        self.decode_padded(latents, Padding::Zeros)
+    }
+
+    /// The same with these pixels beyond the edges.
+    pub fn decode_padded(&self, latents: &Tensor, padding: Padding) -> Result<Tensor, InferenceError> {
+        Ok(self.vae.decode(&self.unscaled(latents)?, padding)?.to_dtype(DType::F32)?)
+    }
+
+    /// The same in tiles of at most `side` latents, a multiple of 4, as a picture that is too large for the memory is decoded.
+    pub fn decode_in_tiles(&self, latents: &Tensor, side: usize, padding: Padding) -> Result<Tensor, InferenceError> {
+        Ok(self.vae.decode_in_tiles(&self.unscaled(latents)?, side, padding)?.to_dtype(DType::F32)?)
+    }
+
+    fn unscaled(&self, latents: &Tensor) -> candle_core::Result<Tensor> {
+        latents.to_dtype(self.vae_dtype)? / self.config.vae.scaling_factor
     }
 
     /// The folder or file that it was loaded from.
@@ -222,12 +282,8 @@ impl Model {
     pub fn dtype(&self) -> DType {
         self.dtype
     }
+}
 
-    /// Its tokenizer, if it has only one.
-    ///
-    /// # Errors
-    /// `Unsupported` for models with two text encoders.
-    pub fn tokenizer(&self) -> Result<&Tokenizer, InferenceError> {
-        Ok(&self.one_encoder()?.0)
-    }
+fn files(encoder: &Option<(Weights, TokenizerSource, ClipConfig)>) -> Option<EncoderFiles<'_>> {
+    encoder.as_ref().map(|(weights, tokenizer, config)| EncoderFiles { weights, config, tokenizer })
 }

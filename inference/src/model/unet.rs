@@ -13,7 +13,7 @@ use super::{
 use crate::{
     checkpoint::Weights,
     error::InferenceError,
-    ops::{Conv2d, GroupNorm, upsample_nearest},
+    ops::{Conv2d, GroupNorm, Padding, upsample_nearest},
 };
 
 /// The network that tells noise from picture.
@@ -96,47 +96,47 @@ impl Unet {
     }
 
     /// `[n, out_channels, h, w]` of latents `[n, in_channels, h, w]`, one timestep and one prompt a row.
-    pub fn forward(&self, latents: &Tensor, timesteps: &[f64], prompts: &[&PromptState]) -> candle_core::Result<Tensor> {
+    pub fn forward(&self, latents: &Tensor, timesteps: &[f64], prompts: &[&PromptState], padding: Padding) -> candle_core::Result<Tensor> {
         let prompts = &mut Prompts::new(prompts);
         let (guidance, added) = (prompts.rows(|prompt| prompt.guidance.as_ref())?, prompts.rows(|prompt| prompt.added.as_ref())?);
         let time = self.time.forward(timesteps, guidance.as_ref(), added.as_ref())?;
-        let mut hidden = self.conv_in.forward(latents)?;
+        let mut hidden = self.conv_in.padded(padding).forward(latents)?;
         let mut skips = vec![hidden.clone()];
         for block in &self.down {
             for layer in &block.layers {
-                hidden = run(layer, &hidden, &time, prompts)?;
+                hidden = run(layer, &hidden, (&time, prompts), padding)?;
                 skips.push(hidden.clone());
             }
             if let Some(halve) = &block.halve {
-                hidden = halve.forward(&hidden)?;
+                hidden = halve.padded(padding).forward(&hidden)?;
                 skips.push(hidden.clone());
             }
         }
-        hidden = self.mid.0.forward(&hidden, Some(&time))?;
+        hidden = self.mid.0.forward(&hidden, Some(&time), padding)?;
         hidden = self.mid.1.forward(&hidden, prompts)?;
-        hidden = self.mid.2.forward(&hidden, Some(&time))?;
+        hidden = self.mid.2.forward(&hidden, Some(&time), padding)?;
         for block in &self.up {
             for layer in &block.layers {
                 let Some(skip) = skips.pop() else { candle_core::bail!("the way up has more layers than the way down") };
-                hidden = run(layer, &Tensor::cat(&[&hidden, &skip], 1)?, &time, prompts)?;
+                hidden = run(layer, &Tensor::cat(&[&hidden, &skip], 1)?, (&time, prompts), padding)?;
             }
             if let (Some(double), Some(skip)) = (&block.double, skips.last()) {
                 // The skip's size and not twice this one's: a side may be odd.
                 let (_, _, height, width) = skip.dims4()?;
-                hidden = double.forward(&upsample_nearest(&hidden, (height, width))?)?;
+                hidden = double.padded(padding).forward(&upsample_nearest(&hidden, (height, width))?)?;
             }
         }
-        self.conv_out.forward(&self.norm_out.forward_silu(&hidden)?)
+        self.conv_out.padded(padding).forward(&self.norm_out.forward_silu(&hidden)?)
     }
 }
 
 fn run(
     (resnet, transformer): &(Resnet, Option<Transformer>),
     input: &Tensor,
-    time: &Tensor,
-    prompts: &mut Prompts<'_>,
+    (time, prompts): (&Tensor, &mut Prompts<'_>),
+    padding: Padding,
 ) -> candle_core::Result<Tensor> {
-    let hidden = resnet.forward(input, Some(time))?;
+    let hidden = resnet.forward(input, Some(time), padding)?;
     transformer.as_ref().map_or(Ok(hidden.clone()), |transformer| transformer.forward(&hidden, prompts))
 }
 

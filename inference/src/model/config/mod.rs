@@ -10,7 +10,7 @@ use std::path::Path;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 
-pub use clip::ClipConfig;
+pub use clip::{ClipConfig, PooledToken};
 pub use model::ModelConfig;
 pub use unet::{AddedConfig, AttentionConfig, BlockConfig, UnetConfig};
 pub use vae::VaeConfig;
