@@ -118,9 +118,14 @@ pub(super) fn with_either_text_name(weights: &Weights, prefix: &str, target: (&D
     let prefix = prefix.to_owned();
     let has_outer = weights.has(&format!("{prefix}text_model.embeddings.token_embedding.weight"));
     weights.renamed(target, move |name| {
-        let inner = name.strip_prefix("text_model.").or_else(|| name.starts_with("text_projection").then_some(name))?;
+        let inner = is_whole_text_name(name).then(|| name.strip_prefix("text_model.").unwrap_or(name))?;
         Some((format!("{prefix}{}", if has_outer { name } else { inner }), Change::Same))
     })
+}
+
+/// Whether a text encoder's tensor is asked for by the name that it has in most files.
+pub(super) fn is_whole_text_name(name: &str) -> bool {
+    name.starts_with("text_model.") || name.starts_with("text_projection.")
 }
 
 /// Reads a JSON file; numbers that only Python writes (`-Infinity`, `NaN`), as in many `scheduler_config.json`, become null.

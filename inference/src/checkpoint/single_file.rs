@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::{
     TokenizerSource, UnetLayout, Weights,
     defaults::{self, TextLayout},
-    hf_folder::{read_json, with_either_text_name},
+    hf_folder::{is_whole_text_name, read_json, with_either_text_name},
     ldm_unet_name, ldm_vae_name,
     names::Change,
     open_clip_name,
@@ -106,9 +106,11 @@ impl SingleFile {
                 Some(TextLayout::Transformers { prefix }) => Ok(with_either_text_name(&self.weights, prefix, target)),
                 Some(TextLayout::OpenClip { prefix }) => {
                     let prefix = *prefix;
-                    Ok(self
-                        .weights
-                        .renamed(target, move |name| open_clip_name(name).map(|(name, change)| (format!("{prefix}{name}"), change))))
+                    Ok(self.weights.renamed(target, move |name| {
+                        // One name for each tensor, so that patches see the same ones for every layout.
+                        let (name, change) = is_whole_text_name(name).then(|| open_clip_name(name))??;
+                        Some((format!("{prefix}{name}"), change))
+                    }))
                 }
                 None => Err(InferenceError::Missing { path: self.path.join(part) }),
             },
