@@ -76,8 +76,6 @@ fn broken_files_are_named() {
         fs::write(folder.join(UNET), &bytes[..bytes.len() - 1000]).unwrap();
     };
     check(cut, &format!("FOLDER/{UNET} cannot be read: its length is not what its header says; it is cut off, download it again"));
-    let text = |folder: &Path| fs::write(folder.join(UNET), "version https://git-lfs.github.com/spec/v1\n").unwrap();
-    check(text, &format!("FOLDER/{UNET} cannot be read: it is not a safetensors file"));
     check(|folder| fs::write(folder.join(VAE), "").unwrap(), &format!("FOLDER/{VAE} cannot be read: the file is empty"));
     let pickle = |folder: &Path| fs::rename(folder.join(UNET), folder.join("unet/diffusion_pytorch_model.bin")).unwrap();
     check(
@@ -101,6 +99,14 @@ fn wrong_weights_are_named() {
         |folder| replace(&folder.join("text_encoder/config.json"), "\"intermediate_size\": 768", "\"intermediate_size\": 769"),
         "FOLDER/text_encoder/model.safetensors: `text_model.encoder.layers.0.mlp.fc1.weight` has shape [768, 192], the model needs [769, 192]",
     );
+    check(
+        |folder| replace(&folder.join("unet/config.json"), "\"time_cond_proj_dim\": null", "\"time_cond_proj_dim\": 256"),
+        &format!("FOLDER/{UNET} has no `time_embedding.cond_proj.weight`"),
+    );
+    check(
+        |folder| replace(&folder.join("unet/config.json"), "\"in_channels\": 4", "\"in_channels\": 9"),
+        &format!("FOLDER/{UNET}: `conv_in.weight` has shape [128, 4, 3, 3], the model needs [128, 9, 3, 3]"),
+    );
     let nan = |folder: &Path| {
         let path = folder.join(VAE);
         let bytes = fs::read(&path).unwrap();
@@ -113,24 +119,24 @@ fn wrong_weights_are_named() {
     check(nan, &format!("FOLDER/{VAE} cannot be read: `decoder.conv_in.bias` holds a value that is not a finite number"));
     check(
         |folder| replace_in_header(&folder.join(VAE), "\"dtype\":\"F16\"", "\"dtype\":\"I16\""),
-        &format!("FOLDER/{VAE} cannot be read: `decoder.conv_in.bias` has type I16; only f16, bf16, f32 and f64 are read"),
+        &format!("FOLDER/{VAE} cannot be read: `decoder.conv_in.bias` has type I16; only f8_e4m3, f16, bf16, f32 and f64 are read"),
     );
 }
 
 #[test]
 fn what_the_engine_cannot_do_is_named() {
     for (file, from, to, what) in [
-        ("model_index.json", "\"StableDiffusionPipeline\"", "\"StableDiffusionXLPipeline\"", "StableDiffusionXLPipeline"),
+        ("model_index.json", "\"StableDiffusionPipeline\"", "\"StableDiffusion3Pipeline\"", "StableDiffusion3Pipeline"),
+        ("unet/config.json", "\"addition_embed_type\": null", "\"addition_embed_type\": \"image\"", "`addition_embed_type` \"image\""),
+        ("unet/config.json", "\"class_embed_type\": null", "\"class_embed_type\": \"timestep\"", "`class_embed_type` \"timestep\""),
+        ("unet/config.json", "\"UpBlock2D\"", "\"AttnUpBlock2D\"", "`up_block_types` \"AttnUpBlock2D\""),
+        ("unet/config.json", "\"in_channels\": 4", "\"in_channels\": 5", "`in_channels` 5 where the other parts have 4"),
         (
             "unet/config.json",
-            "\"addition_embed_type\": null",
-            "\"addition_embed_type\": \"text_time\"",
-            "`addition_embed_type` \"text_time\"",
+            "\"in_channels\": 4",
+            "\"in_channels\": 8",
+            "`in_channels` 8, a model that is told what to change in a picture (InstructPix2Pix),",
         ),
-        ("unet/config.json", "\"class_embed_type\": null", "\"class_embed_type\": \"timestep\"", "`class_embed_type` \"timestep\""),
-        ("unet/config.json", "\"time_cond_proj_dim\": null", "\"time_cond_proj_dim\": 256", "`time_cond_proj_dim` 256"),
-        ("unet/config.json", "\"UpBlock2D\"", "\"AttnUpBlock2D\"", "`up_block_types` \"AttnUpBlock2D\""),
-        ("unet/config.json", "\"in_channels\": 4", "\"in_channels\": 9", "`in_channels` 9 where the other parts have 4"),
         (
             "unet/config.json",
             "\"cross_attention_dim\": 192",
@@ -154,6 +160,12 @@ fn senseless_configurations_are_refused() {
         ("unet/config.json", "\"attention_head_dim\": 4", "\"attention_head_dim\": 0", "`attention_head_dim` is 0"),
         ("unet/config.json", "\"layers_per_block\": 1", "\"layers_per_block\": [1, 1]", "`layers_per_block` has 2 values for 3 blocks"),
         ("vae/config.json", "\"scaling_factor\": 0.18215", "\"scaling_factor\": 0.0", "`scaling_factor` is 0"),
+        (
+            "unet/config.json",
+            "\"addition_embed_type\": null",
+            "\"addition_embed_type\": \"text_time\"",
+            "`addition_time_embed_dim` is missing, which `addition_embed_type` needs",
+        ),
     ] {
         check(|folder| replace(&folder.join(file), from, to), &format!("FOLDER/{file} cannot be read: {reason}"));
     }

@@ -60,7 +60,8 @@ pub(super) fn read(weights: &Weights, path: &Path) -> Result<Facts, InferenceErr
         unet.config["projection_class_embeddings_input_dim"] = json!(added);
     }
     let vae_weights = vae(weights, (vae_prefix, n_vae_levels), (&Device::Cpu, DType::F32));
-    configs.insert("vae", vae_config(&vae_weights, scaling_factor(family))?);
+    let vae = if n_vae_levels > 0 { vae_config(&vae_weights, scaling_factor(family))? } else { published_vae(scaling_factor(family)) };
+    configs.insert("vae", vae);
     configs.insert("scheduler", schedule(weights, family, unet.in_channels));
     configs.insert("model_index.json", model_index(family, unet.in_channels));
     configs.insert("unet", unet.config);
@@ -230,6 +231,18 @@ pub(super) fn vae_config(weights: &Weights, scaling_factor: f64) -> Result<Value
         "use_quant_conv": weights.has("quant_conv.weight"),
         "use_post_quant_conv": weights.has("post_quant_conv.weight"),
     }))
+}
+
+/// The configuration that every published family shares, for files without an autoencoder: another one has to be given for them.
+fn published_vae(scaling_factor: f64) -> Value {
+    json!({
+        "_class_name": "AutoencoderKL",
+        "down_block_types": vec!["DownEncoderBlock2D"; 4],
+        "up_block_types": vec!["UpDecoderBlock2D"; 4],
+        "block_out_channels": [128, 256, 512, 512],
+        "layers_per_block": 2,
+        "scaling_factor": scaling_factor,
+    })
 }
 
 fn text_config(file: &Weights, layout: TextLayout) -> Result<Value, InferenceError> {

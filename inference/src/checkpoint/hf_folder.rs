@@ -90,7 +90,8 @@ pub(super) fn files(folder: &Path, stem: &str, dtype: DType) -> Result<Vec<PathB
     }
     let full = (format!("{stem}.safetensors"), format!("{stem}.safetensors.index.json"));
     let half = (format!("{stem}.fp16.safetensors"), format!("{stem}.safetensors.index.fp16.json"));
-    let variants = if dtype == DType::F32 { [&full, &half] } else { [&half, &full] };
+    let old_half = (half.0.clone(), format!("{stem}.fp16.safetensors.index.json"));
+    let variants = if dtype == DType::F32 { [&full, &half, &old_half] } else { [&half, &old_half, &full] };
     for (single, index) in variants {
         let (single, index) = (folder.join(single), folder.join(index));
         if single.is_file() {
@@ -112,15 +113,19 @@ pub(super) fn files(folder: &Path, stem: &str, dtype: DType) -> Result<Vec<PathB
     Err(InferenceError::Missing { path: folder.join(full.0) })
 }
 
-/// A text encoder's weights below `prefix`, whether its names begin with `text_model.` (before transformers 5.6) or not.
+/// A text encoder's weights below `prefix`, whether its names there begin with `text_model.` (before transformers 5.6) or not; they are asked for with it.
 pub(super) fn with_either_text_name(weights: &Weights, prefix: &str, target: (&Device, DType)) -> Weights {
     let prefix = prefix.to_owned();
     let has_outer = weights.has(&format!("{prefix}text_model.embeddings.token_embedding.weight"));
     weights.renamed(target, move |name| {
-        let inner = name.strip_prefix("text_model.").unwrap_or(name);
-        let outer = if has_outer && !inner.starts_with("text_projection") { "text_model." } else { "" };
-        Some((format!("{prefix}{outer}{inner}"), Change::Same))
+        let inner = is_whole_text_name(name).then(|| name.strip_prefix("text_model.").unwrap_or(name))?;
+        Some((format!("{prefix}{}", if has_outer { name } else { inner }), Change::Same))
     })
+}
+
+/// Whether a text encoder's tensor is asked for by the name that it has in most files.
+pub(super) fn is_whole_text_name(name: &str) -> bool {
+    name.starts_with("text_model.") || name.starts_with("text_projection.")
 }
 
 /// Reads a JSON file; numbers that only Python writes (`-Infinity`, `NaN`), as in many `scheduler_config.json`, become null.

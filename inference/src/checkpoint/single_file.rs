@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::{
     TokenizerSource, UnetLayout, Weights,
     defaults::{self, TextLayout},
-    hf_folder::{read_json, with_either_text_name},
+    hf_folder::{is_whole_text_name, read_json, with_either_text_name},
     ldm_unet_name, ldm_vae_name,
     names::Change,
     open_clip_name,
@@ -42,7 +42,9 @@ struct Layout {
 impl SingleFile {
     /// Opens a file and reads its header.
     ///
-    /// A JSON file of the same name beside it, or a folder with diffusers' `config.json` files, may say what the tensors do not: see the documentation of models.
+    /// What the tensors do not tell may be said beside `NAME.safetensors`. `NAME.json` may hold `prediction_type` and, by part, values that replace those of
+    /// `unet`, `vae`, `text_encoder`, `text_encoder_2`, `scheduler` and `model_index`. In a folder `NAME`, or in the file's own, `unet/config.json`,
+    /// `scheduler/scheduler_config.json`, `tokenizer/` and so on have the meaning of diffusers' folders.
     ///
     /// # Errors
     /// `Missing` or `Unreadable`; `Unsupported` for files that hold something else than a whole model.
@@ -104,9 +106,11 @@ impl SingleFile {
                 Some(TextLayout::Transformers { prefix }) => Ok(with_either_text_name(&self.weights, prefix, target)),
                 Some(TextLayout::OpenClip { prefix }) => {
                     let prefix = *prefix;
-                    Ok(self
-                        .weights
-                        .renamed(target, move |name| open_clip_name(name).map(|(name, change)| (format!("{prefix}{name}"), change))))
+                    Ok(self.weights.renamed(target, move |name| {
+                        // One name for each tensor, so that patches see the same ones for every layout.
+                        let (name, change) = is_whole_text_name(name).then(|| open_clip_name(name))??;
+                        Some((format!("{prefix}{name}"), change))
+                    }))
                 }
                 None => Err(InferenceError::Missing { path: self.path.join(part) }),
             },
@@ -142,9 +146,6 @@ fn folders_beside(path: &Path) -> [PathBuf; 2] {
 }
 
 /// The configurations, changed by what lies beside the file.
-///
-/// `NAME.json` beside `NAME.safetensors` may hold `prediction_type` and, by part, values that replace those of `unet`, `vae`, `text_encoder`,
-/// `text_encoder_2`, `scheduler` and `model_index`. In a folder NAME, or in the file's own, `unet/config.json` and so on have the meaning of diffusers' folders.
 fn with_files_beside(mut configs: BTreeMap<&'static str, Value>, path: &Path) -> Result<BTreeMap<&'static str, Value>, InferenceError> {
     for (part, config) in &mut configs {
         let name = match *part {

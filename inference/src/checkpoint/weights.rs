@@ -55,7 +55,10 @@ struct Entry {
 
 impl Entry {
     fn new(file: usize, TensorInfo { dtype, shape, range, .. }: TensorInfo) -> Self {
-        let third = shape.iter().enumerate().map(|(axis, size)| if axis == 0 { size / 3 } else { *size }).collect();
+        let mut third = shape.clone();
+        if let Some(rows) = third.first_mut().filter(|rows| rows.is_multiple_of(3)) {
+            *rows /= 3;
+        }
         let transposed = shape.iter().rev().copied().collect();
         Self { file, dtype, shape, third, transposed, range }
     }
@@ -158,7 +161,7 @@ impl Weights {
     pub fn tensor(&self, name: &str, shape: &[usize]) -> Result<Tensor, InferenceError> {
         let (entry, change) = self.entry(name)?;
         let (path, map) = &self.files.maps[entry.file];
-        let (tensor, found) = (self.full_name(name), entry.shape(change));
+        let (tensor, found) = (self.name_in_file(name), entry.shape(change));
         if without_ones(found) != without_ones(shape) {
             return Err(InferenceError::WrongShape { path: path.clone(), tensor, found: found.to_vec(), expected: shape.to_vec() });
         }
@@ -176,7 +179,7 @@ impl Weights {
         }
         self.n_parameters.fetch_add(values.elem_count() as u64, Ordering::Relaxed);
         let values = match &self.patch {
-            Some((part, patch)) => patch.apply(*part, &tensor, values)?,
+            Some((part, patch)) => patch.apply(*part, &self.full_name(name), values)?,
             None => values,
         };
         Ok(values.to_dtype(self.dtype)?.to_device(&self.device)?)
@@ -200,12 +203,14 @@ impl Weights {
     }
 
     fn entry(&self, name: &str) -> Result<(&Entry, Change), InferenceError> {
+        let missing = || InferenceError::MissingTensor { path: self.path().to_owned(), tensor: self.name_in_file(name) };
+        self.find(&self.full_name(name)).ok_or_else(missing)
+    }
+
+    /// The name that messages use, because it can be looked up in the file.
+    fn name_in_file(&self, name: &str) -> String {
         let full = self.full_name(name);
-        self.find(&full).ok_or_else(|| {
-            // Whoever looks into the file finds the file's name there.
-            let tensor = self.names.as_ref().and_then(|names| names(&full)).map_or(full, |(name, _)| name);
-            InferenceError::MissingTensor { path: self.path().to_owned(), tensor }
-        })
+        self.names.as_ref().and_then(|names| names(&full)).map_or(full, |(name, _)| name)
     }
 
     fn full_name(&self, name: &str) -> String {

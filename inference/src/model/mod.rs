@@ -48,6 +48,12 @@ impl<P: AsRef<Path> + ?Sized> From<&P> for ModelSource {
     }
 }
 
+impl From<&ModelSource> for ModelSource {
+    fn from(source: &ModelSource) -> Self {
+        source.clone()
+    }
+}
+
 /// A loaded model. Lives on the device thread.
 pub struct Model {
     checkpoint: Checkpoint,
@@ -70,19 +76,17 @@ impl Model {
     pub fn load(source: impl Into<ModelSource>, device: &Device, dtype: DType) -> Result<Self, InferenceError> {
         let source = source.into();
         let checkpoint = Checkpoint::open(&source.path)?;
-        let (config, vae_weights) = {
-            let mut config = ModelConfig::read(&checkpoint)?;
-            let vae_dtype = |config: &ModelConfig| if dtype == DType::F16 && config.vae.force_upcast { DType::F32 } else { dtype };
-            let weights = match &source.vae {
-                Some(path) => {
-                    let (json, weights) = vae_weights(path, &checkpoint, (device, dtype))?;
-                    config = config.with_vae(&json, path)?;
-                    weights.of_type(vae_dtype(&config))
-                }
-                None => checkpoint.weights("vae", device, vae_dtype(&config))?,
-            };
-            (config, weights)
+        let mut config = ModelConfig::read(&checkpoint)?;
+        let vae_weights = match &source.vae {
+            Some(path) => {
+                let (json, weights) = vae_weights(path, &checkpoint, (device, dtype))?;
+                config = config.with_vae(&json, path)?;
+                weights
+            }
+            None => checkpoint.weights("vae", device, dtype)?,
         };
+        let is_too_narrow = dtype == DType::F16 && config.vae.force_upcast;
+        let vae_weights = vae_weights.of_type(if is_too_narrow { DType::F32 } else { dtype });
         let vae = Arc::new(Vae::load(&vae_weights, &config.vae)?);
         let n_parameters = vae_weights.n_parameters();
         let vae = (vae, vae_weights.dtype(), n_parameters);

@@ -175,6 +175,10 @@ impl UnetConfig {
     /// `Unsupported` or `Unreadable`, naming `path` and the key.
     pub fn read(json: &Value, path: &Path) -> Result<Self, InferenceError> {
         allow_only(json, path, ALLOWED)?;
+        let depths = json.get("transformer_layers_per_block");
+        if let Some(depths) = depths.filter(|depths| depths.as_array().is_some_and(|depths| depths.iter().any(Value::is_array))) {
+            return Err(unsupported(path, format!("`transformer_layers_per_block` {depths} (levels of uneven depth)")));
+        }
         let raw: Raw = parse(json, path)?;
         let n = raw.block_out_channels.len();
         let n_layers = raw.layers_per_block.for_blocks(n, path, "layers_per_block")?;

@@ -1,0 +1,235 @@
+//! Safetensors files that are broken, and what whole ones say about themselves.
+
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test fails by panicking and tells what it measured")]
+
+mod common;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use candle_core::{DType, Device};
+use common::{
+    data,
+    families::{self, folder, single_file},
+    floats, starter,
+};
+use inference::checkpoint::{Family, FileKind, Weights, inspect};
+
+/// A file with this header and so many zeros after it.
+fn file(folder: &Path, header: &str, n_bytes: usize) -> PathBuf {
+    let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+    bytes.extend(header.as_bytes());
+    bytes.extend(vec![0; n_bytes]);
+    raw(folder, &bytes)
+}
+
+fn raw(folder: &Path, bytes: &[u8]) -> PathBuf {
+    let path = folder.join("file.safetensors");
+    fs::write(&path, bytes).unwrap();
+    path
+}
+
+fn open(path: &Path) -> String {
+    let error = Weights::open(&[path.to_owned()], &Device::Cpu, DType::F32).err().expect("a broken file must not open").to_string();
+    error.replace(&format!("{} cannot be read: ", path.display()), "")
+}
+
+#[test]
+fn broken_headers_are_explained() {
+    let folder = tempfile::tempdir().unwrap();
+    let cut = "its length is not what its header says; it is cut off, download it again";
+    for (header, n_bytes, reason) in [
+        (r#"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}"#, 4, cut),
+        (r#"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}"#, 9, "1 bytes after its last tensor belong to none"),
+        (r#"{"a":{"dtype":"F32","shape":[3],"data_offsets":[0,8]}}"#, 8, "`a` has 8 bytes where its shape needs 12"),
+        (r#"{"a":{"dtype":"F32","shape":[2],"data_offsets":[8,0]}}"#, 8, "`a` has a senseless shape or place"),
+        (
+            r#"{"a":{"dtype":"F32","shape":[4611686018427387904,4611686018427387904],"data_offsets":[0,8]}}"#,
+            8,
+            "`a` has a senseless shape or place",
+        ),
+        (
+            r#"{"a":{"dtype":"F32","shape":[2],"data_offsets":[18446744073709551608,18446744073709551615]}}"#,
+            8,
+            "`a` has a senseless shape or place",
+        ),
+        (
+            r#"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[2],"data_offsets":[4,12]}}"#,
+            12,
+            "`a` and `b` overlap",
+        ),
+        (
+            r#"{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]},"b":{"dtype":"F32","shape":[1],"data_offsets":[12,16]}}"#,
+            16,
+            "4 bytes before `b` belong to no tensor",
+        ),
+        (
+            r#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}"#,
+            8,
+            "it has two tensors `a`",
+        ),
+        (
+            r#"{"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}}"#,
+            4,
+            "its header is broken: invalid value: integer `-1`, expected u64 at line 1 column 31",
+        ),
+        (r#"{"a":{"#, 0, "its header is broken: EOF while parsing an object at line 1 column 6"),
+    ] {
+        assert_eq!(open(&file(folder.path(), header, n_bytes)), reason, "{header}");
+    }
+}
+
+#[test]
+fn other_files_are_recognised() {
+    let folder = tempfile::tempdir().unwrap();
+    let pickle = "it is a PyTorch file, which is refused because it can run code; convert it to safetensors, for example with \
+                  `safetensors.torch.save_file` or `save_pretrained(folder, safe_serialization=True)` of diffusers";
+    let huge = [&200_000_000_u64.to_le_bytes()[..], b"{"].concat();
+    let cut = [&20_u64.to_le_bytes()[..], b"{\"a\""].concat();
+    for (bytes, reason) in [
+        (&b""[..], "the file is empty"),
+        (b"GGUF\x03\0\0\0\0\0", "it is a GGUF file, which is not read; take the model's safetensors version"),
+        (b"PK\x03\x04archive/data.pkl", pickle),
+        (b"\x80\x02}q\0(X\0\0\0\0", pickle),
+        (b"version https://git-lfs.github.com/spec/v1\n", "it is a Git LFS pointer and not the file itself; fetch it with `git lfs pull`"),
+        (b"<!doctype html><html>", "it is a web page and not the file itself; download it again"),
+        (b"hello world, this is text", "it is not a safetensors file"),
+        (&huge, "its header has 200000000 bytes; more than 100 MB is refused"),
+        (&cut, "it is cut off in its header, download it again"),
+    ] {
+        assert_eq!(open(&raw(folder.path(), bytes)), reason, "{bytes:?}");
+    }
+    let missing = folder.path().join("none.safetensors");
+    assert!(open(&missing).starts_with(&format!("{} is missing", missing.display())));
+}
+
+#[test]
+fn a_missing_shard_and_a_doubled_tensor_are_named() {
+    let folder = folder("sd1");
+    let unet = folder.path().join("unet");
+    let load = || inference::model::Model::load(folder.path(), &Device::Cpu, DType::F32).err().unwrap().to_string();
+    fs::rename(unet.join("diffusion_pytorch_model.safetensors"), unet.join("diffusion_pytorch_model-00001-of-00002.safetensors")).unwrap();
+    let index = r#"{"weight_map":{"conv_in.weight":"diffusion_pytorch_model-00001-of-00002.safetensors","conv_out.bias":"diffusion_pytorch_model-00002-of-00002.safetensors"}}"#;
+    fs::write(unet.join("diffusion_pytorch_model.safetensors.index.json"), index).unwrap();
+    let second = unet.join("diffusion_pytorch_model-00002-of-00002.safetensors");
+    assert!(load().starts_with(&format!("{} is missing", second.display())), "{}", load());
+    families::write(&second, &[("conv_out.bias".to_owned(), vec![1], vec![0.0])]);
+    assert_eq!(load(), format!("{} cannot be read: `conv_out.bias` is in another file of the model too", second.display()));
+}
+
+#[test]
+fn numbers_of_eight_bits_are_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = file(folder.path(), r#"{"a":{"dtype":"F8_E4M3","shape":[4],"data_offsets":[0,4]}}"#, 4);
+    let mut bytes = fs::read(&path).unwrap();
+    let n = bytes.len();
+    // E4M3: sign, four bits of exponent with bias 7, three of fraction.
+    bytes[n - 4..].copy_from_slice(&[0x38, 0xc4, 0x01, 0x7e]);
+    fs::write(&path, &bytes).unwrap();
+    let read = || Weights::open(std::slice::from_ref(&path), &Device::Cpu, DType::F32).unwrap().tensor("a", &[4]);
+    assert_eq!(floats(&read().unwrap()), [1.0, -3.0, 0.001_953_125, 448.0]);
+    bytes[n - 1] = 0x7f;
+    fs::write(&path, &bytes).unwrap();
+    assert!(read().err().unwrap().to_string().ends_with("`a` holds a value that is not a finite number"));
+}
+
+#[test]
+fn parts_alone_are_not_taken_for_models() {
+    let folder = folder("xl");
+    for (file, what) in [
+        ("unet/diffusion_pytorch_model.safetensors", "a U-Net alone"),
+        ("vae/diffusion_pytorch_model.safetensors", "a VAE alone"),
+        ("text_encoder/model.safetensors", "a text encoder alone"),
+    ] {
+        let path = folder.path().join(file);
+        let error = inference::model::Model::load(&path, &Device::Cpu, DType::F32).err().unwrap().to_string();
+        assert_eq!(error, format!("{}: {what} where a whole model is needed is not supported", path.display()));
+    }
+}
+
+fn details(pairs: &[(String, String)]) -> Vec<(&str, &str)> {
+    pairs.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect()
+}
+
+#[test]
+fn models_say_what_they_are() {
+    for (model, family) in [
+        ("sd1", Family::StableDiffusion1),
+        ("sd1_inpaint", Family::StableDiffusion1),
+        ("sd2", Family::StableDiffusion2),
+        ("xl", Family::StableDiffusionXl),
+        ("refiner", Family::StableDiffusionXlRefiner),
+    ] {
+        let file = single_file(model);
+        let found = inspect(&file.path().join("model.safetensors")).unwrap();
+        assert_eq!((found.kind, found.family), (FileKind::SingleFile, Some(family)), "{model}");
+        let made_for = details(&found.details).into_iter().find(|(key, _)| *key == "made for");
+        assert_eq!(made_for, (model == "sd1_inpaint").then_some(("made for", "inpainting")), "{model}");
+        let found = inspect(folder(model).path()).unwrap();
+        assert_eq!(found.kind, FileKind::Model);
+        assert_eq!(found.dtypes.len(), 1);
+    }
+    let found = inspect(&starter().join("model")).unwrap();
+    assert_eq!((found.kind, found.dtypes[0].0.as_str()), (FileKind::Model, "f16"));
+    assert!((20_900_000..21_200_000).contains(&found.n_parameters), "{}", found.n_parameters);
+    let sharded = inspect(&data().join("tiny")).unwrap();
+    assert!(details(&sharded.details).iter().any(|(key, value)| *key == "unet" && value.ends_with("in 2 files")), "{sharded:?}");
+}
+
+#[test]
+fn small_files_say_what_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("file.safetensors");
+    let check = |names: &[(&str, &[usize])], kind: FileKind, family: Option<Family>, expected: &[(&str, &str)]| {
+        let tensors: Vec<_> =
+            names.iter().map(|(name, shape)| ((*name).to_owned(), shape.to_vec(), vec![0.0; shape.iter().product()])).collect();
+        families::write(&path, &tensors);
+        let found = inspect(&path).unwrap();
+        assert_eq!((found.kind, found.family, details(&found.details)), (kind, family, expected.to_vec()), "{names:?}");
+    };
+    let kohya: &[(&str, &[usize])] = &[
+        ("lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn2_to_k.lora_down.weight", &[4, 768]),
+        ("lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn2_to_k.lora_up.weight", &[320, 4]),
+        ("lora_te_text_model_encoder_layers_0_mlp_fc1.lora_down.weight", &[8, 768]),
+    ];
+    check(kohya, FileKind::Lora, Some(Family::StableDiffusion1), &[("rank", "4, 8"), ("changes", "U-Net, text encoder")]);
+    check(
+        &[("unet.mid_block.attentions.0.transformer_blocks.0.attn2.to_k.lora_A.weight", &[2, 2048])],
+        FileKind::Lora,
+        Some(Family::StableDiffusionXl),
+        &[("rank", "2"), ("changes", "U-Net")],
+    );
+    check(&[("lora_unet_mid_block_resnets_0_conv1.hada_w1_a", &[4, 4])], FileKind::Lora, None, &[("method", "LoHa"), ("changes", "U-Net")]);
+    check(&[("emb_params", &[3, 768])], FileKind::TextualInversion, Some(Family::StableDiffusion1), &[("tokens", "3")]);
+    check(
+        &[("clip_l", &[2, 768]), ("clip_g", &[2, 1280])],
+        FileKind::TextualInversion,
+        Some(Family::StableDiffusionXl),
+        &[("tokens", "2")],
+    );
+    check(&[("<fox>", &[1024])], FileKind::TextualInversion, Some(Family::StableDiffusion2), &[("tokens", "1")]);
+    check(&[("conv_first.weight", &[64, 3, 3, 3])], FileKind::Upscaler, None, &[]);
+    check(&[("1.weight", &[64, 4, 3, 3]), ("3.conv.0.weight", &[64, 64, 3, 3])], FileKind::Taesd, None, &[]);
+    check(
+        &[("control_model.input_blocks.0.0.weight", &[8, 4, 3, 3]), ("control_model.x.attn2.to_k.weight", &[8, 1024])],
+        FileKind::ControlNet,
+        Some(Family::StableDiffusion2),
+        &[],
+    );
+    check(&[("what", &[2, 3, 4])], FileKind::Unknown, None, &[]);
+    assert_eq!(inspect(&starter().join("upscaler/realesr-animevideov3-x4.safetensors")).unwrap().kind, FileKind::Upscaler);
+}
+
+/// Two gigabytes of zeros that take no room on the disk: telling what they are must not read them.
+#[test]
+fn inspecting_does_not_read_the_numbers() {
+    let folder = tempfile::tempdir().unwrap();
+    let n_bytes = 1_u64 << 31;
+    let header = format!(r#"{{"conv_in.weight":{{"dtype":"U8","shape":[{n_bytes}],"data_offsets":[0,{n_bytes}]}}}}"#);
+    let path = file(folder.path(), &header, 0);
+    fs::File::options().write(true).open(&path).unwrap().set_len(8 + header.len() as u64 + n_bytes).unwrap();
+    let found = inspect(&path).unwrap();
+    assert_eq!((found.n_parameters, found.dtypes), (n_bytes, vec![("u8".to_owned(), n_bytes)]));
+}
