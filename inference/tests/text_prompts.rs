@@ -73,7 +73,7 @@ fn weights_are_read_as_in_the_web_ui() {
     check("[a:1.5]", &[words("a:1.5", 1.0 / 1.1)]);
     check("[a:1.5)", &[words("a:1.5)", 1.0 / 1.1)]);
     check("(a [b) c]", &[words("a ", 1.1), words("b", 1.0), words(" c", 1.0 / 1.1)]);
-    check("[(b]) c", &[words("b", 1.0), words(" c", 1.0)]);
+    check("[(b]) c", &[words("b c", 1.0)]);
     check("a\\\\b \\c \\", &[words("a\\b c ", 1.0)]);
     check("16:9 :) (:", &[words("16:9 :) ", 1.0), words(":", 1.1)]);
 }

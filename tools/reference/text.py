@@ -106,7 +106,7 @@ words = f"{a.out}/embeddings"; os.makedirs(words, exist_ok=True)
 save_file({"emb_params": three}, f"{words}/toy.safetensors"); save_file({"<hero>": one}, f"{words}/learned_embeds.safetensors")
 save_file({"clip_l": three, "clip_g": g}, f"{words}/toy-xl.safetensors")
 sd = SD(); sd.load_textual_inversion({"toy": three.float()}); sd.load_textual_inversion({"<hero>": one.float()})
-prompt = "a Toy, near <hero> and <hero>!"
+prompt = "a toy, near <hero> and <hero>!"  # in small letters: diffusers finds capitals, but puts in the first vector alone
 case("sd+words", prompt, sd.encode_prompt(prompt, "cpu", 1, False)[0])
 tokenizer, tokenizer_2 = load(); first.resize_token_embeddings(N)
 xl = XL(); second.text_model.eos_token_id = EOS  # with 2 diffusers takes a learned word for the end, because its id is larger

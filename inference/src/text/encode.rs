@@ -3,25 +3,25 @@
 use candle_core::{D, Device, Tensor};
 
 use super::{
-    chunks::{Chunk, chunks},
-    emphasis::emphasise,
-    learned_words::LearnedWords,
+    encoder::{Encoder, EncoderFiles},
     prompt::{Prompt, PromptError},
     textual_inversion::{Embedding, Vectors},
     tokenize::Tokenizer,
 };
 use crate::{
-    checkpoint::{TokenizerSource, Weights},
     error::InferenceError,
     model::{
         Conditioning,
-        clip::{Clip, HiddenState, Tokens},
-        config::ClipConfig,
+        clip::{Clip, HiddenState},
     },
 };
 
-/// The most chunks that a prompt may need; 40 are 3,000 tokens.
-const MAX_CHUNKS: usize = 40;
+impl Conditioning {
+    fn zeroed(&self) -> candle_core::Result<Self> {
+        let pooled = self.pooled.as_ref().map(Tensor::zeros_like).transpose()?;
+        Ok(Self { context: self.context.zeros_like()?, pooled })
+    }
+}
 
 /// A model's text encoders: the first alone (Stable Diffusion 1 and 2), both (XL) or the second alone (XL's refiner).
 pub struct TextEncoders {
@@ -30,15 +30,13 @@ pub struct TextEncoders {
     rule: Rule,
 }
 
-/// Where one encoder's parts are.
-#[derive(Clone, Copy)]
-pub struct EncoderFiles<'a> {
-    /// The network's weights.
-    pub weights: &'a Weights,
-    /// The network's shape.
-    pub config: &'a ClipConfig,
-    /// The tokenizer.
-    pub tokenizer: &'a TokenizerSource,
+/// What stands against the prompt under classifier-free guidance.
+#[derive(Clone, Copy, Debug)]
+pub enum Negative<'a> {
+    /// A negative prompt; without one and without zeros, the empty prompt.
+    Prompt(&'a Prompt),
+    /// All zero: no negative prompt and a model with `force_zeros_for_empty_prompt`.
+    Zero,
 }
 
 /// How the files are to be read.
@@ -54,12 +52,6 @@ pub struct TextOptions {
 struct Rule {
     n_skipped: usize,
     is_normed: bool,
-}
-
-struct Encoder {
-    clip: Clip,
-    tokenizer: Tokenizer,
-    words: LearnedWords,
 }
 
 impl TextEncoders {
@@ -83,8 +75,8 @@ impl TextEncoders {
             let what = format!("{} positions where the first encoder has {}", second.config.n_positions, first.config.n_positions);
             return Err(InferenceError::Unsupported { path: second.weights.path().to_owned(), what });
         }
-        let first = first.map(|files| Encoder::load(files, false, device)).transpose()?;
-        let second = second.map(|files| Encoder::load(files, true, device)).transpose()?;
+        let first = first.map(|files| Encoder::load(files, Clip::load, device)).transpose()?;
+        let second = second.map(|files| Encoder::load(files, Clip::load_with_projection, device)).transpose()?;
         Ok(Self { first, second, rule })
     }
 
@@ -126,8 +118,6 @@ impl TextEncoders {
 
     /// What a prompt means to the U-Net. Empty chunks fill it up to `n_chunks`; `clip_skip` layers more than the model's default are left out.
     ///
-    /// diffusers' pipelines skip layers for the prompt alone and give 0 for the negative prompt.
-    ///
     /// # Errors
     /// `InvalidPrompt` if it is too long or so many layers cannot be left out.
     pub fn encode(&self, prompt: &Prompt, clip_skip: u32, n_chunks: usize) -> Result<Conditioning, InferenceError> {
@@ -142,13 +132,34 @@ impl TextEncoders {
         Ok(Conditioning { context: Tensor::cat(&contexts, D::Minus1)?, pooled })
     }
 
-    /// All zero: an absent negative prompt of models with `force_zeros_for_empty_prompt`.
+    /// Prompt and negative prompt as diffusers' pipelines encode them, both of the same length: layers are skipped for the prompt alone.
+    ///
+    /// # Errors
+    /// As of `encode`.
+    pub fn encode_pair(
+        &self,
+        prompt: &Prompt,
+        negative: Negative<'_>,
+        clip_skip: u32,
+    ) -> Result<(Conditioning, Conditioning), InferenceError> {
+        let n_chunks = match negative {
+            Negative::Prompt(negative) => self.n_chunks(prompt)?.max(self.n_chunks(negative)?),
+            Negative::Zero => self.n_chunks(prompt)?,
+        };
+        let prompt = self.encode(prompt, clip_skip, n_chunks)?;
+        let negative = match negative {
+            Negative::Prompt(negative) => self.encode(negative, 0, n_chunks)?,
+            Negative::Zero => prompt.zeroed()?,
+        };
+        Ok((prompt, negative))
+    }
+
+    /// All zero, of `n_chunks` chunks.
     ///
     /// # Errors
     /// `Compute` if there is no memory for it.
     pub fn zeroed(&self, n_chunks: usize) -> Result<Conditioning, InferenceError> {
-        let empty = self.encode(&Prompt::plain(""), 0, n_chunks)?;
-        Ok(Conditioning { context: empty.context.zeros_like()?, pooled: empty.pooled.map(|pooled| pooled.zeros_like()).transpose()? })
+        Ok(self.encode(&Prompt::plain(""), 0, n_chunks)?.zeroed()?)
     }
 
     /// Width of the context.
@@ -177,61 +188,5 @@ impl TextEncoders {
             Ok(skip) if skip <= max => Ok(HiddenState { n_skipped: self.rule.n_skipped + skip, is_normed: self.rule.is_normed }),
             _ => Err(PromptError::ClipSkip { found: clip_skip, max }),
         }
-    }
-}
-
-impl Encoder {
-    fn load(files: EncoderFiles<'_>, has_projection: bool, device: &Device) -> Result<Self, InferenceError> {
-        let EncoderFiles { weights, config, tokenizer: source } = files;
-        let tokenizer = Tokenizer::of(source, config.n_positions)?;
-        if tokenizer.largest_id() as usize >= config.vocab_size {
-            let what = format!("a tokenizer with id {} for {} embeddings", tokenizer.largest_id(), config.vocab_size);
-            return Err(InferenceError::Unsupported { path: weights.path().to_owned(), what });
-        }
-        let clip = if has_projection { Clip::load_with_projection } else { Clip::load }(weights, config, device)?;
-        Ok(Self { clip, tokenizer, words: LearnedWords::default() })
-    }
-
-    /// An embedding's vectors as the network's own.
-    fn adopt(&self, embedding: &Embedding, tensor: &str, vectors: &Tensor) -> Result<Tensor, InferenceError> {
-        let path = || embedding.path().to_owned();
-        let (n, width) = vectors.dims2()?;
-        if width != self.clip.width() {
-            let expected = vec![n, self.clip.width()];
-            return Err(InferenceError::WrongShape { path: path(), tensor: tensor.to_owned(), found: vec![n, width], expected });
-        }
-        if n > self.tokenizer.n_kept() {
-            let reason = format!("it has {n} vectors, at most {} fit into a prompt", self.tokenizer.n_kept());
-            return Err(InferenceError::Unreadable { path: path(), reason });
-        }
-        Ok(self.clip.adopt(vectors)?)
-    }
-
-    fn chunks(&self, prompt: &Prompt) -> Result<Vec<Chunk>, InferenceError> {
-        let chunks = chunks(&self.tokenizer, &self.words, prompt)?;
-        if chunks.len() > MAX_CHUNKS {
-            return Err(PromptError::TooLong { found: chunks.len(), chunk: self.tokenizer.n_kept(), max: MAX_CHUNKS }.into());
-        }
-        Ok(chunks)
-    }
-
-    /// Each chunk is encoded alone; the pooled embedding is the first one's and knows no weights.
-    fn encode(&self, prompt: &Prompt, state: HiddenState, n_chunks: usize) -> Result<(Tensor, Option<Tensor>), InferenceError> {
-        let mut filled = self.chunks(prompt)?;
-        if filled.len() < n_chunks {
-            filled.extend(chunks(&self.tokenizer, &self.words, &Prompt::plain(""))?);
-        }
-        let mut encoded = Vec::new();
-        for Chunk { ids, weights, injected } in &filled {
-            let chunk = self.clip.encode(Tokens { ids, injected }, state)?;
-            encoded.push((emphasise(&chunk.hidden, weights)?, chunk.pooled));
-        }
-        let pooled = encoded.first().and_then(|(_, pooled)| pooled.clone());
-        // All further chunks are the same empty one.
-        let mut hidden: Vec<Tensor> = encoded.into_iter().map(|(hidden, _)| hidden).collect();
-        if let Some(last) = hidden.last().cloned() {
-            hidden.resize(n_chunks.max(hidden.len()), last);
-        }
-        Ok((Tensor::cat(&hidden, 1)?, pooled))
     }
 }

@@ -4,13 +4,15 @@ mod brackets;
 mod chunks;
 mod emphasis;
 pub mod encode;
+mod encoder;
 mod learned_words;
 pub mod prompt;
 pub mod tags;
 pub mod textual_inversion;
 pub mod tokenize;
 
-pub use encode::{EncoderFiles, TextEncoders, TextOptions};
+pub use encode::{Negative, TextEncoders, TextOptions};
+pub use encoder::EncoderFiles;
 pub use prompt::{MAX_WEIGHT, Piece, Prompt, PromptError};
 pub use tags::AdapterTag;
 pub use textual_inversion::Embedding;

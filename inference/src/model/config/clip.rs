@@ -51,8 +51,8 @@ struct Raw {
     max_position_embeddings: usize,
     hidden_act: String,
     layer_norm_eps: f64,
-    projection_dim: usize,
-    eos_token_id: u32,
+    projection_dim: Option<usize>,
+    eos_token_id: Option<u32>,
 }
 
 impl Default for Raw {
@@ -66,8 +66,8 @@ impl Default for Raw {
             max_position_embeddings: 77,
             hidden_act: "quick_gelu".to_owned(),
             layer_norm_eps: 1e-5,
-            projection_dim: 512,
-            eos_token_id: 49407,
+            projection_dim: None,
+            eos_token_id: Some(49407),
         }
     }
 }
@@ -81,6 +81,7 @@ impl ClipConfig {
         let architectures = ["[\"CLIPTextModel\"]", "[\"CLIPTextModelWithProjection\"]", "null"];
         allow_only(json, path, &[("architectures", &architectures), ("use_attention_mask", &["false", "null"])])?;
         let raw: Raw = parse(json, path)?;
+        let projection_width = raw.projection_dim.unwrap_or(512);
         check_sizes(
             path,
             &[
@@ -90,7 +91,7 @@ impl ClipConfig {
                 ("num_hidden_layers", raw.num_hidden_layers),
                 ("num_attention_heads", raw.num_attention_heads),
                 ("max_position_embeddings", raw.max_position_embeddings),
-                ("projection_dim", raw.projection_dim),
+                ("projection_dim", projection_width),
             ],
         )?;
         check_divides(path, &[raw.hidden_size], "num_attention_heads", raw.num_attention_heads)?;
@@ -108,8 +109,8 @@ impl ClipConfig {
             n_positions: raw.max_position_embeddings,
             activation,
             eps: raw.layer_norm_eps,
-            projection_width: raw.projection_dim,
-            pooled_token: if raw.eos_token_id == 2 { PooledToken::LargestId } else { PooledToken::First(raw.eos_token_id) },
+            projection_width,
+            pooled_token: raw.eos_token_id.filter(|id| *id != 2).map_or(PooledToken::LargestId, PooledToken::First),
         })
     }
 }
