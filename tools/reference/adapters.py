@@ -193,6 +193,8 @@ def sd1_cases():
         layers["unet"] = {key: layers["unet"][key] for key in keep}
         layers["text_encoder"] = {"text_model." + key: value for key, value in layers["text_encoder"].items()}
         metadata = {part: getattr(pipe, part).peft_config["default"].to_dict() for part in layers}
+        for config in metadata.values():
+            config["target_modules"] = sorted(config["target_modules"])
         StableDiffusionPipeline.save_lora_weights(
             OUT, layers["unet"], layers["text_encoder"], weight_name=f"{name}.safetensors",
             unet_lora_adapter_metadata=metadata["unet"], text_encoder_lora_adapter_metadata=metadata["text_encoder"],
