@@ -135,7 +135,7 @@ fn every_module_of_the_published_models_has_its_kohya_key_and_no_two_share_one()
         *n.entry(group).or_default() += 1;
     }
     let n: Vec<_> = n.iter().map(|(group, n)| (group.as_str(), *n)).collect();
-    assert_eq!(n, [("sd15 te", 72), ("sd15 unet", 278), ("xl te1", 72), ("xl te2", 192), ("xl unet", 788)]);
+    assert_eq!(n, [("sd15 te", 72), ("sd15 unet", 282), ("xl te1", 72), ("xl te2", 192), ("xl unet", 794)]);
 }
 
 /// Writes tensors of ones.
@@ -264,6 +264,19 @@ fn alpha_may_be_a_whole_number_and_weights_scale() {
     let found = adapters.apply(Part::Unet, name, Tensor::zeros((8, 6), DType::F32, &Device::Cpu).unwrap()).unwrap();
     // Two ranks of ones, alpha / rank = 1.5, weights 0.5 - 2.
     assert_eq!(floats(&found), vec![-4.5; 48]);
+}
+
+#[test]
+fn a_configuration_beside_the_file_gives_alpha_as_peft_saves_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let module = "mid_block.attentions.0.transformer_blocks.0.attn2.to_k";
+    let names = ["lora_A", "lora_B"].map(|end| format!("base_model.model.{module}.{end}.weight"));
+    let path = write(folder.path(), &[(&names[0], &[2, 6]), (&names[1], &[8, 2])]);
+    fs::write(folder.path().join("adapter_config.json"), r#"{"peft_type": "LORA", "r": 2, "lora_alpha": 8, "alpha_pattern": {}}"#).unwrap();
+    let adapters = Adapters::open(&[(path, 0.5)], &tiny("sd1")).unwrap();
+    let zeros = Tensor::zeros((8, 6), DType::F32, &Device::Cpu).unwrap();
+    let found = adapters.apply(Part::Unet, &format!("{module}.weight"), zeros).unwrap();
+    assert_eq!(floats(&found), vec![4.0; 48]);
 }
 
 #[test]

@@ -34,7 +34,8 @@ use crate::error::InferenceError;
 
 /// Adapters that change the weights of a model, in the order in which they are applied.
 ///
-/// The weight of each scales its change: 1.0 is the change as it was trained. Several add up. For DoRA see [`Change`].
+/// The weight of each scales its change: 1.0 is the change as it was trained. Several add up. DoRA alone is different:
+/// files with PEFT's `lora_magnitude_vector` follow PEFT's rule, those with LyCORIS' `dora_scale` ComfyUI's (`magnitude.rs`).
 pub struct Adapters {
     files: Vec<AdapterFile>,
     layout: UnetLayout,
