@@ -12,7 +12,7 @@ use tokio::io::AsyncWriteExt;
 
 use super::{
     client::{Answer, Client, Failure, host, lost},
-    header,
+    describe,
     part::{Origin, Part},
     refusal::Subject,
     refuse,
@@ -213,7 +213,7 @@ async fn verify(wanted: &Wanted, part: Part, promised: Option<&Sha256Hex>, bar: 
     bar.set_message(format!("checking {name}"));
     let (sha256, looked) = tokio::task::spawn_blocking(move || {
         let sha256 = sha256::of_file(&path, &ProgressBar::hidden())?;
-        Ok::<_, anyhow::Error>((sha256, if is_weights { header::check(&path) } else { Ok(()) }))
+        Ok::<_, anyhow::Error>((sha256, if is_weights { describe::check(&path) } else { Ok(()) }))
     })
     .await??;
     let wrong = match promised {
