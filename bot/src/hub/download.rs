@@ -12,7 +12,7 @@ use tokio::io::AsyncWriteExt;
 
 use super::{
     client::{Answer, Client, Failure, host, lost},
-    header,
+    describe,
     part::{Origin, Part},
     refusal::Subject,
     refuse,
@@ -85,7 +85,7 @@ impl Client {
             return Err(anyhow!("{}: the hub has the sha256 {found}, not {asked}", wanted.name()).into());
         }
         *promised = promised.take().or(sha256);
-        let Some(body) = body(&response, held)? else { return begin_again(part, held, &response) };
+        let Some(body) = body(&response, held, part)? else { return begin_again(part, held, &response) };
         if let (Some(expected), Some(total)) = (wanted.size_bytes, body.total)
             && expected != total
         {
@@ -96,9 +96,7 @@ impl Client {
             part.clear()?;
         }
         check_disk(&wanted.target, body.total.unwrap_or_default().saturating_sub(body.start))?;
-        let is_strong = |etag: &&str| etag.starts_with('"');
-        let etag = response.headers().get(ETAG).and_then(|etag| etag.to_str().ok()).filter(is_strong).map(str::to_owned);
-        part.set_origin(&Origin { url: wanted.url.to_string(), etag })?;
+        part.set_origin(&Origin { url: wanted.url.to_string(), etag: strong_etag(&response) })?;
         if let Some(total) = body.total {
             bar.set_length((before + total).max(bar.length().unwrap_or_default()));
         }
@@ -138,9 +136,11 @@ fn range_headers(held: u64, part: &Part) -> anyhow::Result<HeaderMap> {
 }
 
 /// What the answer's bytes are; `None` if they are not those that continue the part.
-fn body(response: &Response, held: u64) -> anyhow::Result<Option<Body>> {
+fn body(response: &Response, held: u64, part: &Part) -> anyhow::Result<Option<Body>> {
     match response.status() {
         StatusCode::OK => Ok(Some(Body { start: 0, total: response.content_length() })),
+        // Some servers send a range of another content in spite of `If-Range`.
+        StatusCode::PARTIAL_CONTENT if is_other(part.origin().and_then(|origin| origin.etag), strong_etag(response)) => Ok(None),
         StatusCode::PARTIAL_CONTENT => {
             let range = content_range(response).filter(|(start, _)| *start == Some(held));
             Ok(range.map(|(_, total)| Body { start: held, total: total.or(response.content_length().map(|rest| held + rest)) }))
@@ -148,6 +148,16 @@ fn body(response: &Response, held: u64) -> anyhow::Result<Option<Body>> {
         StatusCode::RANGE_NOT_SATISFIABLE => Ok(None),
         status => Err(anyhow!("{} answered with status {status} instead of a file", host(response.url()))),
     }
+}
+
+fn is_other(ours: Option<String>, theirs: Option<String>) -> bool {
+    ours.zip(theirs).is_some_and(|(ours, theirs)| ours != theirs)
+}
+
+/// The mark of a content that is equal byte by byte; a weak one is none.
+fn strong_etag(response: &Response) -> Option<String> {
+    let etag = response.headers().get(ETAG)?.to_str().ok()?;
+    etag.starts_with('"').then(|| etag.to_owned())
 }
 
 /// After an answer that does not continue the part: it is whole already, or begins again.
@@ -203,7 +213,7 @@ async fn verify(wanted: &Wanted, part: Part, promised: Option<&Sha256Hex>, bar: 
     bar.set_message(format!("checking {name}"));
     let (sha256, looked) = tokio::task::spawn_blocking(move || {
         let sha256 = sha256::of_file(&path, &ProgressBar::hidden())?;
-        Ok::<_, anyhow::Error>((sha256, if is_weights { header::check(&path) } else { Ok(()) }))
+        Ok::<_, anyhow::Error>((sha256, if is_weights { describe::check(&path) } else { Ok(()) }))
     })
     .await??;
     let wrong = match promised {

@@ -9,7 +9,6 @@ pub mod describe;
 mod download;
 mod fill;
 pub mod folder;
-pub mod header;
 mod listing;
 mod part;
 mod pull;

@@ -135,21 +135,27 @@ async fn what_the_configuration_names_is_listed_and_stays() {
     fs::create_dir_all(models.join("used/unet")).expect("a folder");
     fs::create_dir_all(models.join("free")).expect("a folder");
     fs::write(models.join("up.safetensors"), safetensors(&[("conv_first.weight", &[1, 3, 3, 3])], json!({}))).expect("a file");
+    fs::write(models.join("kept.safetensors"), "x").expect("a file");
     fs::write(models.join("half.safetensors.part"), "x").expect("a file");
     fs::write(models.join("half.safetensors.part.json"), "{}").expect("a file");
     fs::write(root.path().join("outside.safetensors"), "x").expect("a file");
     std::os::unix::fs::symlink(root.path().join("outside.safetensors"), models.join("link.safetensors")).expect("a link");
-    let config = "[model]\npath = \"models/used\"\nupscaler = \"models/../models/up.safetensors\"\n[models]\ndir = \"models\"\n";
+    let config = "[model]\npath = \"models/used\"\nupscaler = \"models/../models/up.safetensors\"\n[models]\ndir = \"models\"\n\
+                  [aliases.big]\npath = \"elsewhere\"\n[loras]\nink = \"models/kept.safetensors\"\n";
     fs::write(root.path().join("atelier.toml"), config).expect("a file");
     let listed = list(root.path()).await;
     let of = |name: &str| listed.iter().find(|row| row["name"] == name).unwrap_or_else(|| panic!("{name} is listed: {listed:?}"));
     assert_eq!((&of("used")["named_by"], &of("up")["named_by"]), (&json!(["model.path"]), &json!(["model.upscaler"])));
     assert_eq!((&of("up")["kind"], &of("free")["named_by"]), (&json!("upscaler"), &json!([])));
+    let big = of("big");
+    assert_eq!((&big["place"], &big["path"], &big["named_by"]), (&json!("configuration"), &json!("elsewhere"), &json!(["aliases.big"])));
+    assert!(big["fault"].is_string(), "nothing is there: {big}");
     for (name, expected) in [
         ("used", "`model.path` of the configuration names it"),
         ("up", "`model.upscaler` of the configuration names it"),
+        ("kept", "`loras.ink` of the configuration names it"),
         ("starter", "starter is built in and stays"),
-        ("none", "there is no model `none` in models; there are free, half, link, up, used"),
+        ("none", "there is no model `none` in models; there are free, half, kept, link, up, used"),
         ("../outside", "cannot be a model's name"),
         ("..", "cannot be a model's name"),
     ] {
@@ -161,8 +167,9 @@ async fn what_the_configuration_names_is_listed_and_stays() {
         assert_eq!(ran.code, Some(0), "{}", ran.err);
     }
     assert_eq!(run(root.path(), &["remove", "--yes", "--force", "used"]).await.code, Some(0));
-    let left: Vec<_> = fs::read_dir(&models).expect("a folder").flatten().map(|entry| entry.file_name()).collect();
-    assert_eq!(left, ["up.safetensors"]);
+    let mut left: Vec<_> = fs::read_dir(&models).expect("a folder").flatten().map(|entry| entry.file_name()).collect();
+    left.sort();
+    assert_eq!(left, ["kept.safetensors", "up.safetensors"]);
     assert!(root.path().join("outside.safetensors").is_file(), "a link is removed, not what it leads to");
 }
 

@@ -35,6 +35,7 @@ pub struct File {
     /// What the list says, if it is not the truth.
     pub listed_bytes: Option<u64>,
     pub honours_range: bool,
+    pub honours_if_range: bool,
     pub etag: Option<String>,
     /// What happens to the next answers, first to last.
     pub faults: VecDeque<Fault>,
@@ -85,7 +86,7 @@ pub struct Hub {
 impl File {
     pub fn large(bytes: Vec<u8>) -> Self {
         let etag = Some(format!("\"{}\"", &hex(&bytes)[..12]));
-        Self { bytes, is_large: true, listed_bytes: None, honours_range: true, etag, faults: VecDeque::new() }
+        Self { bytes, is_large: true, listed_bytes: None, honours_range: true, honours_if_range: true, etag, faults: VecDeque::new() }
     }
 
     pub fn small(text: &str) -> Self {
@@ -287,7 +288,7 @@ fn bytes(world: &Arc<World>, path: &str, headers: &HeaderMap) -> Response {
         return refused(*status, headers);
     }
     let text = |name: header::HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
-    let is_same = text(header::IF_RANGE).is_none_or(|asked| Some(asked) == file.etag.as_deref());
+    let is_same = !file.honours_if_range || text(header::IF_RANGE).is_none_or(|asked| Some(asked) == file.etag.as_deref());
     let asked = text(header::RANGE).and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse::<usize>().ok());
     let start = asked.filter(|_| file.honours_range && is_same);
     let (total, mut content) = (file.bytes.len(), file.bytes.clone());

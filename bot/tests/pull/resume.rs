@@ -94,6 +94,13 @@ async fn a_file_that_changed_meanwhile_is_not_mixed() {
     hub.pull(&pull).await.expect("all is well now");
     assert_eq!(tiny(&hub), weights(2, 4000));
     assert_eq!(hub.ranges(TINY), [None, from(1000)]);
+    // Another server does not look at the mark that the request has.
+    let hub = hub_with([Fault::Cut(1000)]).await;
+    let pull = hub.asked(&hub.cdn(TINY), None);
+    hub.pull_as(&pull, "", 0).await.expect_err("it breaks");
+    hub.put(TINY, File { honours_if_range: false, ..File::large(weights(2, 4000)) });
+    hub.pull(&pull).await.expect("all is well in the end");
+    assert_eq!((tiny(&hub), hub.ranges(TINY)), (weights(2, 4000), vec![None, from(1000), None]));
 }
 
 #[tokio::test]

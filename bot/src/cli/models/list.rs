@@ -74,7 +74,7 @@ pub fn run(config: &Config, args: &ListArgs) -> anyhow::Result<()> {
         if let Some(row) = rows.iter_mut().find(is_same) {
             row.named_by.push(key);
         } else {
-            let name = path.file_name().map_or_else(|| path.to_string_lossy(), |name| name.to_string_lossy()).into_owned();
+            let name = name_of(&key, &path);
             rows.push(Row { named_by: vec![key], ..row(name, path, Place::Configuration) });
         }
     }
@@ -105,8 +105,28 @@ pub(super) fn named(config: &Config) -> Vec<(String, PathBuf)> {
         true => built_in().get(index).map(|(_, path)| path.clone()),
         false => Some(path.to_owned()),
     };
-    let keys = [("model.path", or_built_in(&config.model.path, 0)), ("model.upscaler", or_built_in(&config.model.upscaler, 1))];
-    keys.into_iter().filter_map(|(key, path)| Some((key.to_owned(), path?))).collect()
+    // An alias may be the default model.
+    let alias = config.model.path.to_str().filter(|name| !Path::new(name).exists()).and_then(|name| config.aliases.get(name));
+    let model = alias.map_or_else(|| or_built_in(&config.model.path, 0), |alias| Some(alias.path.clone()));
+    let mut named = Vec::new();
+    let mut add =
+        |key: String, path: Option<PathBuf>| named.extend(path.filter(|path| !path.as_os_str().is_empty()).map(|path| (key, path)));
+    add("model.path".into(), model);
+    add("model.upscaler".into(), or_built_in(&config.model.upscaler, 1));
+    for (name, alias) in &config.aliases {
+        add(format!("aliases.{name}"), Some(alias.path.clone()));
+        add(format!("aliases.{name}.vae"), Some(alias.vae.clone()));
+    }
+    for (table, files) in [("loras", &config.loras), ("embeddings", &config.embeddings)] {
+        files.iter().for_each(|(name, path)| add(format!("{table}.{name}"), Some(path.clone())));
+    }
+    named
+}
+
+/// What a path that only the configuration knows is called: by its name there, else as the file.
+fn name_of(key: &str, path: &Path) -> String {
+    let name = ["aliases.", "loras.", "embeddings."].into_iter().find_map(|table| key.strip_prefix(table));
+    name.map_or_else(|| models::name_of(path), str::to_owned)
 }
 
 /// Whether two paths lead to the same file or folder.
