@@ -30,7 +30,7 @@ use crate::{
 };
 
 /// What a shell reports of a program that Ctrl-C ended.
-const INTERRUPTED: u8 = 130;
+pub(super) const INTERRUPTED: u8 = 130;
 
 /// What `--json` prints.
 #[derive(Debug, Serialize)]

@@ -148,10 +148,10 @@ fn skipping_rescaling_tiling_and_a_second_pass_are_parameters() {
     let second = Hires { scale: 1.5, strength: HIRES_STRENGTH, steps: None, enlarger: Enlarger::Latent };
     check("a fox --hires 1.5", TextToImage { hires: Some(second), ..base() });
     check_error("a fox --tile yes", "`yes` stands after `--tile`: write the prompt first and the parameters last");
-    for value in ["12", "-1", "x", "1.5"] {
+    for value in ["13", "-1", "x", "1.5"] {
         check_error(
             &format!("a fox --clip-skip {value}"),
-            &format!("`--clip-skip {value}`: the layers to skip must be a whole number from 0 to 11"),
+            &format!("`--clip-skip {value}`: the layers to skip must be a whole number from 0 to 12"),
         );
     }
     for value in ["-0.1", "1.1", "NaN"] {
