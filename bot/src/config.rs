@@ -16,6 +16,7 @@ use inference::{
 };
 use serde::Deserialize;
 
+use crate::hub::{self, ModelsFolder};
 pub use tables::AliasConfig;
 pub(crate) use tables::is_model_name;
 
@@ -30,6 +31,8 @@ pub struct Config {
     pub discord: DiscordConfig,
     /// What to draw with.
     pub model: ModelConfig,
+    /// Where pulled models are and where they come from.
+    pub models: ModelsSection,
     /// What a picture is like when nobody says otherwise.
     pub defaults: DefaultsConfig,
     /// Who may have how much.
@@ -70,6 +73,16 @@ pub struct ModelConfig {
     pub device: String,
     /// `f32`, `bf16` or `f16`.
     pub precision: String,
+}
+
+/// `[models]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ModelsSection {
+    /// Folder of pulled models; empty for `models` in the data folder.
+    pub dir: PathBuf,
+    /// The Hugging Face Hub, or a mirror of it.
+    pub endpoint: String,
 }
 
 /// `[defaults]`
@@ -154,6 +167,12 @@ impl Default for ModelConfig {
     }
 }
 
+impl Default for ModelsSection {
+    fn default() -> Self {
+        Self { dir: PathBuf::new(), endpoint: "https://huggingface.co".into() }
+    }
+}
+
 impl Default for DefaultsConfig {
     fn default() -> Self {
         Self { steps: 25, guidance_scale: 0.0, sampler: None, schedule: None, n_images: 4, variation_strength: 0.6 }
@@ -233,7 +252,14 @@ impl Config {
         }
         self.device()?;
         self.precision()?;
+        hub::parse_endpoint(&self.models.endpoint).context("`models.endpoint`")?;
         self.check_tables()
+    }
+
+    /// The folder of pulled models.
+    pub fn models_folder(&self) -> ModelsFolder {
+        let is_named = !self.models.dir.as_os_str().is_empty();
+        ModelsFolder::new(if is_named { self.models.dir.clone() } else { self.data.dir.join("models") })
     }
 
     /// The device to compute on.
@@ -317,6 +343,14 @@ mod tests {
         }
     }
 
+    #[test]
+    fn models_are_kept_with_the_data_unless_a_folder_is_named() {
+        let folder = |text: &str| Config::parse(text).expect("the text is right").models_folder();
+        assert_eq!(folder("").path(), Path::new("./atelier-data/models"));
+        assert_eq!(folder("[data]\ndir = \"/data\"").path(), Path::new("/data/models"));
+        assert_eq!(folder("[data]\ndir = \"/data\"\n[models]\ndir = \"/models\"").path(), Path::new("/models"));
+    }
+
     fn check_error(text: &str, expected: &str) {
         let error = format!("{:#}", Config::parse(text).expect_err("the text is wrong"));
         assert!(error.contains(expected), "{error}");
@@ -330,6 +364,7 @@ mod tests {
         check_error("[defaults]\nguidance_scale = 0.5", "`defaults.guidance_scale` is 0.5");
         check_error("[defaults]\nsampler = \"eular\"", "there is no sampler `eular`; there are ");
         check_error("[model]\ndevice = \"gpu\"", "`model.device` is \"gpu\": the device must be cpu or cuda:N");
+        check_error("[models]\nendpoint = \"huggingface.co\"", "`models.endpoint`: the hub's address must be like https://huggingface.co");
         check_error("[sandbox]\nlisten = \"0.0.0.0:8420\"", "loopback only");
     }
 }

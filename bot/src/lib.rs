@@ -14,6 +14,7 @@ pub mod enqueue;
 pub mod error;
 pub mod grid;
 pub mod hashes;
+pub mod hub;
 mod limits;
 pub mod live;
 pub mod messages;

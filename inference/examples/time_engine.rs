@@ -9,11 +9,11 @@ use futures::executor::block_on;
 use inference::{
     engine::{DeviceChoice, Engine, EngineConfig, Event, ModelEntry, Precision, Submission},
     error::InferenceError,
-    model::Model,
+    model::{Conditioning, Model},
     sampler::Sampler,
     schedule::ScheduleKind,
     task::{Seed, Task, TextToImage},
-    upscale::srvgg::Upscaler,
+    upscale::Upscaler,
 };
 
 /// Seconds of the fastest of three runs.
@@ -32,8 +32,8 @@ fn factors(folder: &std::path::Path, upscaler: Option<&PathBuf>, rows: usize) ->
     let (side, latent_side) = (model.native_size(), model.native_size() / model.vae_factor());
     let latents = Tensor::zeros((rows, model.latent_channels(), latent_side, latent_side), DType::F32, &Device::Cpu)?;
     let pixels = Tensor::zeros((1, 3, side, side), DType::F32, &Device::Cpu)?;
-    let context = model.encode_text(&vec![""; rows])?;
-    let row = fastest(|| model.predict(&latents, &vec![500.0; rows], &context))? / rows as f64;
+    let prompt = model.prepare(&Conditioning { context: model.encode_text(&[""])?, pooled: None }, &[])?;
+    let row = fastest(|| model.predict(&latents, &vec![500.0; rows], &vec![&prompt; rows]))? / rows as f64;
     println!("U-Net row {:.1} ms (of {rows})", row * 1e3);
     println!("encode {:.2} rows", fastest(|| model.encode_image(&pixels))? / row);
     println!("decode {:.2} rows", fastest(|| model.decode(&latents))? / rows as f64 / row);

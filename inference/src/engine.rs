@@ -3,15 +3,18 @@
 mod counters;
 mod device;
 mod handle;
+mod known;
+mod store;
 
 use std::path::PathBuf;
 
 use image::{GrayImage, RgbImage};
 
 pub(crate) use self::counters::{Counters, Meter};
-#[cfg(test)]
-pub(crate) use self::device::load;
 pub use self::handle::{Engine, TaskHandle};
+use self::known::Known;
+#[cfg(test)]
+pub(crate) use self::store::{Ready, Store};
 use crate::{
     error::InferenceError,
     sampler::Sampler,

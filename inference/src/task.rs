@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{sampler::Sampler, schedule::ScheduleKind};
+use crate::{sampler::Sampler, schedule::ScheduleKind, text};
 
 /// One job's work: everything needed to make its pictures again.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -114,6 +114,14 @@ pub struct Hires {
     /// What enlarges it.
     #[serde(default)]
     pub enlarger: Enlarger,
+}
+
+impl Hires {
+    /// Size of the second pass over a picture of size `first`, to the nearest `multiple`.
+    pub fn size(&self, first: ImageSize, multiple: u32) -> ImageSize {
+        let side = |side: u32| ((f64::from(side) * self.scale / f64::from(multiple)).round() as u32).max(1) * multiple;
+        ImageSize::new(side(first.width), side(first.height))
+    }
 }
 
 /// What enlarges a picture between two passes.
@@ -229,6 +237,20 @@ impl TextToImage {
     /// Whether classifier-free guidance is on, which takes two network rows a step.
     pub fn is_guided(&self) -> bool {
         self.guidance_scale > 1.0
+    }
+
+    /// The adapters that the task names and those that its prompt names, in this order; what has no weight is left out.
+    pub fn all_adapters(&self) -> Vec<AdapterUse> {
+        let prompt = text::Prompt::parse(&self.prompt);
+        let tagged = prompt.adapters().iter().map(|tag| AdapterUse { name: tag.name.clone(), weight: tag.unet_weight });
+        self.adapters.iter().cloned().chain(tagged).filter(|adapter| adapter.weight != 0.0).collect()
+    }
+
+    /// Whether guidance, if there is any, is on in a step of a run.
+    pub fn guides_at(&self, step: usize, n_steps: usize) -> bool {
+        let (from, to) = self.guidance_interval;
+        let share = step as f64 / n_steps as f64;
+        from <= share && share < to
     }
 }
 
