@@ -61,6 +61,33 @@ async fn an_alias_draws_with_what_suits_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn two_models_are_drawn_with_side_by_side() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let link = folder.path().join("link");
+    std::os::unix::fs::symlink(atelier::models::starter().expect("the starter").model, &link).expect("a link");
+    let text = format!("[aliases.dreamy]\npath = {link:?}\nsteps = 3\nwidth = 96\nheight = 64");
+    let aliases = atelier::config::Config::parse(&text).expect("a configuration").aliases;
+    let studio = Studio::open(|config| config.aliases = aliases).await;
+    let ada = &studio.ada;
+    let typed = [("prompt", json!("a frog")), ("model", json!("dre"))];
+    let suggested = ada.autocomplete(CHANNEL, "imagine", &typed, "model").await.expect("suggestions come");
+    let names: Vec<_> = suggested.iter().map(|choice| choice["value"].as_str().unwrap_or_default()).collect();
+    assert_eq!(names, ["dreamy", "starter"]);
+    ada.slash(CHANNEL, "imagine", &[("prompt", json!("a frog --seed 7 --images 1")), ("model", json!("dreamy"))]).await.expect("sent");
+    ada.slash(CHANNEL, "imagine", &prompt("a robot --seed 7 --images 1")).await.expect("sent");
+    let dreamy = message_with(ada, "**a frog** `--model dreamy --images 1 --seed 7`").await;
+    nth_grid(ada, 2).await;
+    let grid =
+        ada.wait_for(CHANNEL, PATIENCE, |messages| messages.iter().find(|message| id(message) == id(&dreamy) && is_grid(message)).cloned());
+    let grid = picture(ada, &grid.await.expect("drawn")).await;
+    assert_eq!(f64::from(grid.width()) / f64::from(grid.height()), 1.5, "its own size");
+    ada.slash(CHANNEL, "info", &[]).await.expect("sent");
+    let is_info = |message: &&serde_json::Value| message["embeds"][0]["fields"].to_string().contains("starter (64×64), dreamy (96×64)");
+    ada.wait_for(CHANNEL, PATIENCE, |messages| messages.iter().find(is_info).cloned()).await.expect("both are listed");
+    studio.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_button_of_a_model_that_is_gone_says_so() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let earlier = folder.path().join("earlier");

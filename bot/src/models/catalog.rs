@@ -88,7 +88,7 @@ pub fn choose(config: &Config, wanted: &str) -> anyhow::Result<Known> {
 
 /// Where pulled models are.
 pub fn folder(config: &Config) -> PathBuf {
-    config.data.dir.join("models")
+    config.models_folder().path().to_owned()
 }
 
 /// The models in a folder, by name: folders in the diffusers layout and `.safetensors` files.

@@ -17,7 +17,7 @@ use inference::{
 pub use context::{ModelDefaults, ParseContext};
 pub use describe::describe;
 pub use error::PromptError;
-pub use lora::{check_loras, known_loras, lora_tags};
+pub use lora::{check_loras, known_loras};
 pub use ranking::{name_list, ranked};
 pub use size::{Aspect, size_of_aspect};
 
