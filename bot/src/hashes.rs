@@ -130,7 +130,7 @@ impl Hashes {
         if let Some(file) = &self.file
             && let Err(error) = store(file, &known)
         {
-            tracing::warn!(%error, path = %file.display(), "hashes of weights cannot be kept; they are computed again next time");
+            tracing::debug!(%error, path = %file.display(), "hashes of weights cannot be kept; they are computed again next time");
         }
     }
 }

@@ -33,6 +33,61 @@ async fn a_model_is_suggested_and_drawn_with_and_kept_by_buttons() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_alias_draws_with_what_suits_it() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let link = folder.path().join("link");
+    std::os::unix::fs::symlink(atelier::models::starter().expect("the starter").model, &link).expect("a link");
+    let text = format!(
+        "[model]\npath = \"dreamy\"\n[aliases.dreamy]\npath = {link:?}\nsteps = 3\nguidance_scale = 2.5\nsampler = \"euler\"\n\
+         schedule = \"karras\"\nwidth = 96\nheight = 64\nnegative_prompt = \"leaves\""
+    );
+    let aliased = atelier::config::Config::parse(&text).expect("a configuration");
+    let studio = Studio::open(|config| (config.model, config.aliases) = (aliased.model, aliased.aliases)).await;
+    let ada = &studio.ada;
+    ada.slash(CHANNEL, "imagine", &prompt("a frog --seed 7 --images 1")).await.expect("sent");
+    let grid = nth_grid(ada, 1).await;
+    assert!(content(&grid).starts_with("**a frog** `--images 1 --seed 7`"), "{}", content(&grid));
+    ada.slash(CHANNEL, "imagine", &prompt("a frog --seed 7 --images 1 --model dreamy --steps 2 --ar 1:1 --no text")).await.expect("sent");
+    let grid = nth_grid(ada, 2).await;
+    assert!(content(&grid).starts_with("**a frog** `--ar 1:1 --steps 2 --images 1 --seed 7 --no text`"), "{}", content(&grid));
+    let guild = GuildId(guild_of(&studio).await);
+    let (history, _) = studio.running.bot.app.jobs.history(HistoryFilter { guild, user: None }, 1, 1).await.expect("readable");
+    let task: Task = serde_json::from_value(history[0].task.clone()).expect("a task");
+    let base = task.base().expect("it draws");
+    assert_eq!((base.model.as_deref(), base.steps, base.guidance_scale), (Some("dreamy"), 3, 2.5));
+    assert_eq!((base.sampler.name(), base.schedule.name()), ("euler", "karras"));
+    assert_eq!((base.size.width, base.size.height, base.negative_prompt.as_deref()), (96, 64, Some("leaves")));
+    studio.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_models_are_drawn_with_side_by_side() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let link = folder.path().join("link");
+    std::os::unix::fs::symlink(atelier::models::starter().expect("the starter").model, &link).expect("a link");
+    let text = format!("[aliases.dreamy]\npath = {link:?}\nsteps = 3\nwidth = 96\nheight = 64");
+    let aliases = atelier::config::Config::parse(&text).expect("a configuration").aliases;
+    let studio = Studio::open(|config| config.aliases = aliases).await;
+    let ada = &studio.ada;
+    let typed = [("prompt", json!("a frog")), ("model", json!("dre"))];
+    let suggested = ada.autocomplete(CHANNEL, "imagine", &typed, "model").await.expect("suggestions come");
+    let names: Vec<_> = suggested.iter().map(|choice| choice["value"].as_str().unwrap_or_default()).collect();
+    assert_eq!(names, ["dreamy", "starter"]);
+    ada.slash(CHANNEL, "imagine", &[("prompt", json!("a frog --seed 7 --images 1")), ("model", json!("dreamy"))]).await.expect("sent");
+    ada.slash(CHANNEL, "imagine", &prompt("a robot --seed 7 --images 1")).await.expect("sent");
+    let dreamy = message_with(ada, "**a frog** `--model dreamy --images 1 --seed 7`").await;
+    nth_grid(ada, 2).await;
+    let grid =
+        ada.wait_for(CHANNEL, PATIENCE, |messages| messages.iter().find(|message| id(message) == id(&dreamy) && is_grid(message)).cloned());
+    let grid = picture(ada, &grid.await.expect("drawn")).await;
+    assert_eq!(f64::from(grid.width()) / f64::from(grid.height()), 1.5, "its own size");
+    ada.slash(CHANNEL, "info", &[]).await.expect("sent");
+    let is_info = |message: &&serde_json::Value| message["embeds"][0]["fields"].to_string().contains("starter (64×64), dreamy (96×64)");
+    ada.wait_for(CHANNEL, PATIENCE, |messages| messages.iter().find(is_info).cloned()).await.expect("both are listed");
+    studio.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_button_of_a_model_that_is_gone_says_so() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let earlier = folder.path().join("earlier");

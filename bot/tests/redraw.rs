@@ -83,6 +83,19 @@ fn the_third_picture_of_a_job_is_drawn_again_alone_to_the_bit() {
 }
 
 #[test]
+fn the_models_own_sampler_draws_unless_somebody_chose_another() {
+    let desk = Desk::new();
+    let drawn = |args: &[&str]| {
+        desk.draw(&[&["a frog", "--seed", "7", "--count", "1", "--steps", "1"], args].concat());
+        desk.record("out/7.png").task.base().map(|base| (base.sampler.name(), base.schedule.name()))
+    };
+    assert_eq!(drawn(&[]), Some(("ddim", "normal")), "as scheduler_config.json of the starter model says");
+    std::fs::write(desk.folder.join("atelier.toml"), "[defaults]\nsampler = \"euler\"\nschedule = \"karras\"").expect("a file");
+    assert_eq!(drawn(&[]), Some(("euler", "karras")));
+    assert_eq!(drawn(&["--sampler", "euler_a", "--schedule", "normal"]), Some(("euler_a", "normal")));
+}
+
+#[test]
 fn a_model_is_found_again_by_its_weights() {
     let desk = Desk::new();
     std::os::unix::fs::symlink(atelier::models::starter().expect("the starter").model, desk.folder.join("mine")).expect("a link");
@@ -105,6 +118,45 @@ fn a_model_is_found_again_by_its_weights() {
     let (_, said) = desk.draw(&[&from[..], &["--model", "mine"]].concat());
     assert_eq!(said, "");
     assert!(desk.picture("again/7.png") == desk.picture("out/7.png"));
+}
+
+/// A LoRA of rank 1 for one layer of the starter model.
+fn write_lora(path: &Path, value: f32) {
+    const LAYER: &str = "mid_block.attentions.0.transformer_blocks.0.attn1.to_q";
+    let weights = atelier::models::starter().expect("the starter").model.join("unet/diffusion_pytorch_model.safetensors");
+    let bytes = std::fs::read(weights).expect("the starter's weights");
+    let length = u64::from_le_bytes(bytes[..8].try_into().expect("eight bytes")) as usize;
+    let header: Value = serde_json::from_slice(&bytes[8..8 + length]).expect("a header");
+    let shape = &header[format!("{LAYER}.weight")]["shape"];
+    let (n_out, n_in) = (shape[0].as_u64().expect("a size"), shape[1].as_u64().expect("a size"));
+    let name = format!("lora_unet_{}", LAYER.replace('.', "_"));
+    let header = serde_json::json!({
+        format!("{name}.lora_down.weight"): {"dtype": "F32", "shape": [1, n_in], "data_offsets": [0, 4 * n_in]},
+        format!("{name}.lora_up.weight"): {"dtype": "F32", "shape": [n_out, 1], "data_offsets": [4 * n_in, 4 * (n_in + n_out)]},
+        format!("{name}.alpha"): {"dtype": "F32", "shape": [], "data_offsets": [4 * (n_in + n_out), 4 * (n_in + n_out) + 4]},
+    })
+    .to_string();
+    let numbers = std::iter::repeat_n(value, (n_in + n_out) as usize).chain([1.0]).flat_map(f32::to_le_bytes);
+    let file: Vec<u8> = (header.len() as u64).to_le_bytes().into_iter().chain(header.bytes()).chain(numbers).collect();
+    std::fs::write(path, file).expect("a file");
+}
+
+#[test]
+fn a_picture_with_a_lora_is_drawn_again_while_the_file_is_there() {
+    let desk = Desk::new();
+    write_lora(&desk.folder.join("ink.safetensors"), 0.3);
+    let frog = ["--seed", "7", "--count", "1", "--steps", "2"];
+    desk.draw(&[&["a frog", "--out", "plain"], &frog[..]].concat());
+    desk.draw(&[&["a frog", "--lora", "ink.safetensors:0.8"], &frog[..]].concat());
+    assert!(desk.picture("out/7.png") != desk.picture("plain/7.png"), "it changes the picture");
+    desk.draw(&[&["a frog<lora:ink:0.8>", "--lora", "ink.safetensors:0", "--out", "tag"], &frog[..]].concat());
+    assert!(desk.picture("tag/7.png") == desk.picture("out/7.png"), "a tag in the prompt is the same");
+    desk.draw(&["--from", "out/7.png", "--out", "again"]);
+    assert!(desk.picture("again/7.png") == desk.picture("out/7.png"));
+    desk.draw(&["--from", "tag/7.png", "--out", "tag-again"]);
+    assert!(desk.picture("tag-again/7.png") == desk.picture("out/7.png"));
+    std::fs::remove_file(desk.folder.join("ink.safetensors")).expect("it is there");
+    desk.refused(&["--from", "out/7.png"], "was drawn with the LoRA `ink`, which is not known here: name its file with --lora");
 }
 
 #[test]

@@ -345,6 +345,37 @@ mod tests {
     }
 
     #[test]
+    fn info_lists_models_and_adapters_and_fits_discord() {
+        let mut about = Info {
+            model: "starter model".into(),
+            is_starter: true,
+            native_size: "64×64".into(),
+            models: vec!["starter (64×64)".into()],
+            loras: Vec::new(),
+            n_parameters: 21_000_000,
+            device: "cpu (f32)".into(),
+            queued: 0,
+            running: 0,
+            drawing: 0,
+            rows_per_call: None,
+            version: "0.1.0",
+        };
+        let fields = |about: &Info| info(about).embeds[0].fields.clone();
+        assert!(fields(&about).iter().all(|(name, _)| !name.contains("--model") && !name.contains("lora")), "one model is no choice");
+        about.models.push("dreamy (512×512)".into());
+        about.loras = vec!["ink_wash".into()];
+        let shown = fields(&about);
+        assert!(shown.contains(&("Models (`--model NAME`)".into(), "starter (64×64), dreamy (512×512)".into())), "{shown:?}");
+        assert!(shown.contains(&("LoRAs (`<lora:NAME:0.8>` in the prompt)".into(), r"ink\_wash".into())), "{shown:?}");
+        about.models = (0..200).map(|n| format!("model-{n} (512×512)")).collect();
+        about.loras = (0..200).map(|n| format!("adapter_{n}")).collect();
+        let answer = info(&about);
+        let lengths = answer.embeds[0].fields.iter().map(|(name, value)| (name.chars().count(), value.chars().count()));
+        assert!(lengths.clone().all(|(name, value)| name <= 256 && value <= 1024));
+        assert!(lengths.map(|(name, value)| name + value).sum::<usize>() + answer.embeds[0].description.chars().count() < 6000);
+    }
+
+    #[test]
     fn words_of_a_person_do_not_act_as_markdown() {
         let heading = Heading { title: "**bold** <@1> [link](http://x)".into(), parameters: String::new(), user: 7 };
         assert_eq!(cancelled(&heading).content.lines().next(), Some(r"**\*\*bold\*\* \<@1\> \[link\](http://x)** · <@7>"));

@@ -4,15 +4,12 @@ use std::{collections::BTreeMap, io, path::Path};
 
 use inference::{
     engine::{EngineConfig, ModelInfo, NamedFile},
-    task::{Task, TextToImage},
+    task::Task,
 };
 use serde::{Deserialize, Serialize};
 use storage::Provenance;
 
-use crate::{
-    hashes::{Hashes, Part},
-    prompt,
-};
+use crate::hashes::{Hashes, Part};
 
 /// What a picture was made with. Hashes are SHA-256 in hex; those that could not be computed are missing.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -51,8 +48,8 @@ impl Origin {
         // A folder's weights are found as a model's are.
         origin.vae_hash = vae.and_then(|vae| told(vae, hashes.of_model(vae)));
         let hash = |file: &NamedFile, part| Some((file.name.clone(), told(&file.path, hashes.of_file(&file.path, part))?));
-        let names = adapters_of(base);
-        let used = loaded.adapters.iter().filter(|file| names.contains(&file.name.as_str()));
+        let names = base.all_adapters();
+        let used = loaded.adapters.iter().filter(|file| names.iter().any(|used| used.name == file.name));
         origin.adapter_hashes = used.filter_map(|file| hash(file, Part::Tensors)).collect();
         let holds = |file: &&NamedFile| {
             [Some(&base.prompt), base.negative_prompt.as_ref()].into_iter().flatten().any(|text| text.contains(&file.name))
@@ -73,13 +70,6 @@ impl From<Provenance> for Origin {
         let Provenance { model_hash, engine, device, dtype } = kept;
         Self { model_hash, engine, device, dtype, ..Self::default() }
     }
-}
-
-/// The names of the adapters that a task or its prompts name.
-pub fn adapters_of(base: &TextToImage) -> Vec<&str> {
-    let texts = [Some(base.prompt.as_str()), base.negative_prompt.as_deref()];
-    let tags = texts.into_iter().flatten().flat_map(prompt::lora_tags).map(|tag| tag.name);
-    base.adapters.iter().map(|used| used.name.as_str()).chain(tags).collect()
 }
 
 fn told(path: &Path, hash: io::Result<String>) -> Option<String> {

@@ -6,47 +6,50 @@ use super::{PromptError, ranked};
 pub const MAX_WEIGHT: f64 = 5.0;
 /// Most names that an error lists.
 const MAX_LISTED: usize = 10;
-/// What a tag begins with, in small letters.
+/// What a tag begins with.
 const STARTS: [&str; 2] = ["<lora:", "<lyco:"];
 
-/// An adapter that a prompt names.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct LoraTag<'a> {
-    /// All of it, such as `<lora:ink:0.8>`.
-    pub shown: &'a str,
-    /// Its name.
-    pub name: &'a str,
-    /// What stands for its weight, if anything does.
-    pub weight: Option<&'a str>,
+/// A tag as it stands in a prompt. The engine reads the same ones (`inference::text::tags`); here they can be shown as they were typed.
+#[derive(Clone, Debug, PartialEq)]
+struct Tag<'a> {
+    shown: &'a str,
+    name: &'a str,
+    /// Weights as typed: `0.8`, `te=0.8`.
+    weights: Vec<&'a str>,
 }
 
 /// The adapters that a prompt names, in their order.
-pub fn lora_tags(prompt: &str) -> Vec<LoraTag<'_>> {
+fn tags(prompt: &str) -> Vec<Tag<'_>> {
     let mut tags = Vec::new();
     let mut rest = prompt;
     while let Some(start) = rest.find('<') {
         rest = &rest[start..];
-        let is_tag = STARTS.iter().any(|begin| rest.get(..begin.len()).is_some_and(|found| found.eq_ignore_ascii_case(begin)));
-        let Some(end) = rest.find('>').filter(|_| is_tag) else {
+        let is_tag = STARTS.iter().any(|begin| rest.starts_with(begin));
+        let end = if is_tag { rest.find('>') } else { None };
+        let mut parts = end.map(|end| rest[STARTS[0].len()..end].split(':')).into_iter().flatten();
+        let name = parts.next().map(str::trim).filter(|name| !name.is_empty());
+        if let (Some(name), Some(end)) = (name, end) {
+            tags.push(Tag { shown: &rest[..=end], name, weights: parts.collect() });
+            rest = &rest[end + 1..];
+        } else {
             rest = &rest[1..];
-            continue;
-        };
-        let mut parts = rest[STARTS[0].len()..end].split(':');
-        let name = parts.next().unwrap_or_default().trim();
-        tags.push(LoraTag { shown: &rest[..=end], name, weight: parts.next() });
-        rest = &rest[end + 1..];
+        }
     }
     tags
 }
 
-/// Whether every adapter that a prompt names is known and its weight in range. A name is only ever looked up, so it cannot be a path.
+/// Whether every adapter that a prompt names is known and its weights in range. A name is only ever looked up, so it cannot be a path.
 ///
 /// # Errors
 /// Names the tag, and the adapters that there are, the nearest first.
 pub fn check_loras(prompt: &str, known: &[String]) -> Result<(), PromptError> {
-    for LoraTag { shown, name, weight } in lora_tags(prompt) {
-        let weight = weight.map_or(Ok(1.0), |weight| weight.trim().parse::<f64>());
-        if !weight.is_ok_and(|weight| weight.abs() <= MAX_WEIGHT) {
+    for Tag { shown, name, weights } in tags(prompt) {
+        let is_weight = |text: &str| text.trim().parse::<f64>().is_ok_and(|weight| weight.abs() <= MAX_WEIGHT);
+        let is_right = |part: &&str| match part.split_once('=') {
+            None => is_weight(part),
+            Some((key, value)) => !matches!(key.trim(), "te" | "unet") || is_weight(value),
+        };
+        if !weights.iter().all(is_right) {
             return Err(PromptError::LoraWeight { shown: shown.to_owned() });
         }
         if !known.iter().any(|known| known == name) {
@@ -71,33 +74,34 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tags_are_found_wherever_they_stand() {
-        let tag = |shown, name, weight| LoraTag { shown, name, weight };
+    fn tags_are_those_that_the_engine_reads() {
         for (prompt, expected) in [
             ("a fox", vec![]),
-            ("<lora:ink> a fox", vec![tag("<lora:ink>", "ink", None)]),
-            (
-                "a <lora:ink:0.8>fox<LYCO:b c:-1:2>",
-                vec![tag("<lora:ink:0.8>", "ink", Some("0.8")), tag("<LYCO:b c:-1:2>", "b c", Some("-1"))],
-            ),
+            ("<lora:ink> a fox", vec![("<lora:ink>", "ink")]),
+            ("a <lora:ink:0.8>fox<lyco:b c:-1:2>", vec![("<lora:ink:0.8>", "ink"), ("<lyco:b c:-1:2>", "b c")]),
             ("a < b <lora:x", vec![]),
-            ("<lor<lora:x:1>", vec![tag("<lora:x:1>", "x", Some("1"))]),
-            ("<🦊🦊🦊🦊><lora:🦊>", vec![tag("<lora:🦊>", "🦊", None)]),
+            ("<lor<lora:x:1>", vec![("<lora:x:1>", "x")]),
+            ("<🦊🦊🦊🦊><lora:🦊>", vec![("<lora:🦊>", "🦊")]),
+            ("<lora:><lora: :1><LORA:x>", vec![]),
         ] {
-            assert_eq!(lora_tags(prompt), expected, "{prompt}");
+            let found: Vec<_> = tags(prompt).iter().map(|tag| (tag.shown, tag.name)).collect();
+            assert_eq!(found, expected, "{prompt}");
+            let read = inference::text::Prompt::parse(prompt);
+            let read: Vec<_> = read.adapters().iter().map(|tag| tag.name.as_str()).collect();
+            assert_eq!(read, expected.iter().map(|(_, name)| *name).collect::<Vec<_>>(), "{prompt}");
         }
     }
 
     #[test]
     fn unknown_names_and_weights_out_of_range_are_refused() {
         let known = ["watercolour", "ink", "inkwash"].map(str::to_owned);
-        for prompt in ["a fox", "<lora:ink>", "<lora:ink:-5><lora:inkwash:5.0:0.5>"] {
+        for prompt in ["a fox", "<lora:ink>", "<lora:ink:-5><lora:inkwash:5.0:0.5>", "<lora:ink:te=0.5:unet=1:x=9>"] {
             assert_eq!(check_loras(prompt, &known), Ok(()), "{prompt}");
         }
         for (prompt, expected) in [
             ("<lora:inc:1>", "`<lora:inc:1>`: there is no such LoRA; there are ink, inkwash, watercolour"),
             ("<lora:../ink:1>", "`<lora:../ink:1>`: there is no such LoRA; there are ink, inkwash, watercolour"),
-            ("<lora:>", "`<lora:>`: there is no such LoRA; there are watercolour, ink, inkwash"),
+            ("<lora:ink:1:unet=6>", "`<lora:ink:1:unet=6>`: the weight must be a number from -5 to 5"),
             ("<lora:ink:5.1>", "`<lora:ink:5.1>`: the weight must be a number from -5 to 5"),
             ("<lora:ink:NaN>", "`<lora:ink:NaN>`: the weight must be a number from -5 to 5"),
             ("<lora:ink:>", "`<lora:ink:>`: the weight must be a number from -5 to 5"),

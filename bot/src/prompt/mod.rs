@@ -17,7 +17,7 @@ use inference::{
 pub use context::{ModelDefaults, ParseContext};
 pub use describe::describe;
 pub use error::PromptError;
-pub use lora::{check_loras, known_loras, lora_tags};
+pub use lora::{check_loras, known_loras};
 pub use ranking::{name_list, ranked};
 pub use size::{Aspect, size_of_aspect};
 
@@ -30,7 +30,7 @@ pub const MAX_IMAGES: u32 = 4;
 /// Range of the guidance scale.
 pub const GUIDANCE: std::ops::RangeInclusive<f64> = 1.0..=30.0;
 /// Most layers of a text encoder that can be left out.
-pub const MAX_CLIP_SKIP: u32 = 11;
+pub const MAX_CLIP_SKIP: u32 = 12;
 /// Largest enlargement between two passes.
 pub const MAX_HIRES: f64 = 4.0;
 /// How much of the enlarged picture a second pass replaces when nobody says otherwise.

@@ -37,7 +37,7 @@ mod tests {
     fn prefixes_come_before_parts_and_parts_before_likenesses() {
         let names = ["inkwash", "dreamy", "pink", "ibk"];
         assert_eq!(ranked(names, "ink"), ["inkwash", "pink", "ibk", "dreamy"]);
-        assert_eq!(ranked(names, " DREAM"), ["dreamy", "pink", "inkwash", "ibk"]);
+        assert_eq!(ranked(names, " DREAM"), ["dreamy", "pink", "ibk", "inkwash"]);
         assert_eq!(ranked(names, ""), names);
     }
 }

@@ -3,6 +3,8 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod models;
+
 pub(super) fn model(name: &str) -> ModelDefaults {
     ModelDefaults {
         name: name.into(),
@@ -110,66 +112,6 @@ fn parameters_are_read_from_the_end_of_the_prompt() {
             ..base()
         },
     );
-}
-
-#[test]
-fn a_model_brings_its_own_defaults() {
-    let expected = TextToImage {
-        model: Some("dreamy".into()),
-        negative_prompt: Some("noise".into()),
-        size: ImageSize::new(96, 64),
-        steps: 8,
-        guidance_scale: 3.0,
-        sampler: Sampler::EulerA,
-        schedule: ScheduleKind::Karras,
-        clip_skip: 1,
-        ..base()
-    };
-    check("a fox --model dreamy", expected.clone());
-    check("a fox --model usual", base());
-    let typed = TypedOptions { model: Some("dreamy".into()), ..TypedOptions::default() };
-    check_typed("a fox", typed.clone(), expected.clone());
-    let changed = TextToImage { size: ImageSize::new(80, 80), steps: 9, clip_skip: 0, negative_prompt: Some("text".into()), ..expected };
-    check_typed("a fox --ar 1:1 --steps 9 --clip-skip 0 --no text", typed.clone(), changed);
-    check_typed_error("a fox --model usual", typed, "`--model usual` and `model: dreamy` contradict each other: keep one");
-    check_error("a fox --model dreemy", "`--model dreemy`: there is no such model; there are dreamy, usual");
-    for path in ["/models/sd15", "../usual", "usual/", "C:\\usual"] {
-        let error = parse(&format!("a fox --model {path}"), &TypedOptions::default(), &context()).expect_err("a path is no name");
-        assert!(matches!(error, PromptError::UnknownModel { .. }), "{error}");
-    }
-}
-
-#[test]
-fn skipping_rescaling_tiling_and_a_second_pass_are_parameters() {
-    check("a fox --clip-skip 2", TextToImage { clip_skip: 2, ..base() });
-    check("a fox --rescale 0.7", TextToImage { guidance_rescale: 0.7, ..base() });
-    check("a fox --tile --seed 4242", TextToImage { seamless: true, ..base() });
-    check("a fox --seamless", TextToImage { seamless: true, ..base() });
-    let second = Hires { scale: 1.5, strength: HIRES_STRENGTH, steps: None, enlarger: Enlarger::Latent };
-    check("a fox --hires 1.5", TextToImage { hires: Some(second), ..base() });
-    check_error("a fox --tile yes", "`yes` stands after `--tile`: write the prompt first and the parameters last");
-    for value in ["12", "-1", "x", "1.5"] {
-        check_error(
-            &format!("a fox --clip-skip {value}"),
-            &format!("`--clip-skip {value}`: the layers to skip must be a whole number from 0 to 11"),
-        );
-    }
-    for value in ["-0.1", "1.1", "NaN"] {
-        check_error(&format!("a fox --rescale {value}"), &format!("`--rescale {value}`: the rescaling must be a number from 0 to 1"));
-    }
-    for value in ["1", "4.1", "NaN", "2x"] {
-        check_error(
-            &format!("a fox --hires {value}"),
-            &format!("`--hires {value}`: the enlargement must be a number above 1 and at most 4"),
-        );
-    }
-}
-
-#[test]
-fn adapters_in_the_prompt_are_known_or_refused() {
-    check("a fox <lora:ink:0.8> --seed 4242", prompt("a fox <lora:ink:0.8>"));
-    check_error("a fox <lora:imk:0.8>", "`<lora:imk:0.8>`: there is no such LoRA; there are ink, wash");
-    check_error("a fox <lora:ink:9>", "`<lora:ink:9>`: the weight must be a number from -5 to 5");
 }
 
 #[test]

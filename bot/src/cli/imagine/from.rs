@@ -7,13 +7,13 @@ use inference::{
     engine::{EngineConfig, NamedFile},
     sampler::Sampler,
     schedule::ScheduleKind,
-    task::{ImageToImage, Task},
+    task::{AdapterUse, ImageToImage, Task},
 };
 
 use crate::{
     config::Config,
     hashes::{Hashes, Part},
-    metadata::{self, Found, Origin, origin::adapters_of, parameters},
+    metadata::{self, Found, Origin, parameters},
     models::{self, Known},
 };
 
@@ -109,12 +109,11 @@ impl Recalled {
     /// A LoRA is not known here; the sentence says how to name it.
     pub fn find_files(&mut self, engine: &mut EngineConfig, hashes: &Hashes, are_loras_given: bool) -> anyhow::Result<()> {
         let Some(base) = self.task.base() else { return Ok(()) };
-        let by_tags = adapters_of(&inference::task::TextToImage { adapters: Vec::new(), ..base.clone() })
-            .into_iter()
-            .map(str::to_owned)
-            .collect::<Vec<_>>();
-        let names = if are_loras_given { by_tags } else { adapters_of(base).into_iter().map(str::to_owned).collect() };
-        for name in names {
+        let mut used = base.clone();
+        if are_loras_given {
+            used.adapters.clear();
+        }
+        for AdapterUse { name, .. } in used.all_adapters() {
             let hash = self.origin.adapter_hashes.get(&name);
             let same = hash.and_then(|hash| hashes.find(hash, Part::Tensors));
             let registered = engine.adapters.iter().position(|file| file.name == name);

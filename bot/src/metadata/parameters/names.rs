@@ -38,10 +38,10 @@ pub(super) fn of_schedule(schedule: ScheduleKind) -> String {
     schedule.name().split('_').map(word).collect::<Vec<_>>().join(" ")
 }
 
-/// The sampler of a shown name.
+/// The sampler that is shown by just this name.
 pub(super) fn sampler(shown: &str) -> Option<Sampler> {
     let name = SAMPLERS.iter().find(|(_, known)| known.eq_ignore_ascii_case(shown)).map_or(shown, |(name, _)| name);
-    Sampler::ALL.into_iter().find(|sampler| sampler.name() == name).or_else(|| shown.parse().ok())
+    Sampler::ALL.into_iter().find(|sampler| sampler.name() == name)
 }
 
 /// The schedule of a shown name; other programs call the usual one by several.

@@ -121,15 +121,18 @@ impl Read {
 
     /// Older programs write the schedule behind the sampler: `DPM++ 2M Karras`.
     fn take_sampler(&mut self, value: &str) -> bool {
-        let whole = names::sampler(value);
         let parted = || {
             let (sampler, schedule) = value.rsplit_once(' ')?;
-            Some((names::sampler(sampler)?, names::schedule(schedule)?))
+            Some((names::sampler(sampler).or_else(|| sampler.parse().ok())?, names::schedule(schedule)?))
         };
-        match (whole, parted()) {
-            (Some(sampler), _) => self.how.0 = Some(sampler),
-            (None, Some((sampler, schedule))) => self.how = (Some(sampler), self.how.1.or(Some(schedule))),
-            (None, None) => return false,
+        if let Some(sampler) = names::sampler(value) {
+            self.how.0 = Some(sampler);
+        } else if let Some((sampler, schedule)) = parted() {
+            self.how = (Some(sampler), self.how.1.or(Some(schedule)));
+        } else if let Ok(sampler) = value.parse() {
+            self.how.0 = Some(sampler);
+        } else {
+            return false;
         }
         true
     }
