@@ -2,7 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use inference::engine::Engine;
+use inference::{
+    engine::{Engine, EngineConfig},
+    error::InvalidTask,
+    task::Task,
+};
 use storage::{BlobStore, JobStore};
 use tokio::sync::{Notify, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -10,8 +14,11 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     config::Config,
     discord::Messenger,
+    hashes::Hashes,
     live::LiveJobs,
-    prompt::{self, ParseContext},
+    messages::UserError,
+    metadata::Origin,
+    prompt::{self, ModelDefaults, ParseContext},
     random,
 };
 
@@ -21,6 +28,12 @@ pub struct App {
     pub config: Config,
     /// Draws.
     pub engine: Engine,
+    /// What the engine was given: the files behind the names of models, adapters and embeddings.
+    pub loaded: Arc<EngineConfig>,
+    /// The models that may be named and what suits them; the first is the usual one.
+    pub models: Vec<ModelDefaults>,
+    /// Hashes of weights.
+    pub hashes: Arc<Hashes>,
     /// Remembers.
     pub jobs: Arc<dyn JobStore>,
     /// Keeps pictures.
@@ -50,7 +63,51 @@ pub struct App {
 impl App {
     /// What the parser needs to know about model and configuration.
     pub fn parse_context(&self) -> ParseContext {
-        ParseContext::new(&self.config, self.engine.info(), random::random_seed(), u64::from(u32::MAX))
+        ParseContext {
+            models: self.models.clone(),
+            loras: self.loras(),
+            max_steps: self.config.limits.max_steps,
+            n_images: self.config.defaults.n_images,
+            random_seed: random::random_seed(),
+            max_seed: u64::from(u32::MAX),
+        }
+    }
+
+    /// The adapters that may be named.
+    pub fn loras(&self) -> Vec<String> {
+        self.loaded.adapters.iter().map(|file| file.name.clone()).collect()
+    }
+
+    /// Whether a task can be drawn as the configuration is now: stored tasks may name what is no longer in it.
+    ///
+    /// # Errors
+    /// What cannot be drawn, and what could be instead.
+    pub fn check(&self, task: &Task) -> Result<(), UserError> {
+        if let Some(base) = task.base() {
+            if let Some(found) = base.model.as_ref().filter(|name| self.engine.model(Some(name)).is_none()) {
+                let known: Vec<_> = self.models.iter().map(|model| model.name.as_str()).collect();
+                return Err(InvalidTask::UnknownModel { found: found.clone(), known: known.join(", ") }.into());
+            }
+            let loras = self.loras();
+            if let Some(used) = base.adapters.iter().find(|used| !loras.contains(&used.name)) {
+                let known = prompt::known_loras(&loras, &used.name);
+                return Err(InvalidTask::UnknownAdapter { found: used.name.clone(), known }.into());
+            }
+            prompt::check_loras(&base.prompt, &loras)?;
+        }
+        Ok(self.engine.check(task)?)
+    }
+
+    /// What a task's pictures are made with. Weights that were not read before are read now, on a thread of their own.
+    pub async fn origin(&self, task: &Task) -> Origin {
+        let name = task.base().and_then(|base| base.model.as_deref());
+        let info = self.engine.model(name).unwrap_or_else(|| self.engine.info()).clone();
+        let (task, loaded, hashes) = (task.clone(), self.loaded.clone(), self.hashes.clone());
+        let read = tokio::task::spawn_blocking(move || Origin::of(&task, &loaded, &info, &hashes));
+        read.await.unwrap_or_else(|error| {
+            tracing::error!(%error, "weights could not be hashed");
+            Origin::default()
+        })
     }
 
     /// Estimated row-megapixels of an `/imagine` with the usual settings.

@@ -1,6 +1,9 @@
 //! The configuration file: every key, its default and its range. `config.example.toml` shows all of it and a test compares the two.
 
+mod tables;
+
 use std::{
+    collections::BTreeMap,
     net::SocketAddr,
     path::{Path, PathBuf},
 };
@@ -13,6 +16,10 @@ use inference::{
 };
 use serde::Deserialize;
 
+use crate::hub::{self, ModelsFolder};
+pub use tables::AliasConfig;
+pub(crate) use tables::is_model_name;
+
 /// Read from the working directory when no other file is named.
 const USUAL_FILE: &str = "atelier.toml";
 
@@ -24,6 +31,8 @@ pub struct Config {
     pub discord: DiscordConfig,
     /// What to draw with.
     pub model: ModelConfig,
+    /// Where pulled models are and where they come from.
+    pub models: ModelsSection,
     /// What a picture is like when nobody says otherwise.
     pub defaults: DefaultsConfig,
     /// Who may have how much.
@@ -34,6 +43,12 @@ pub struct Config {
     pub data: DataConfig,
     /// The stand-in.
     pub sandbox: SandboxSection,
+    /// Other models by name.
+    pub aliases: BTreeMap<String, AliasConfig>,
+    /// Adapters (LoRA and its kin) by name.
+    pub loras: BTreeMap<String, PathBuf>,
+    /// Textual inversions by the word that stands for them.
+    pub embeddings: BTreeMap<String, PathBuf>,
 }
 
 /// `[discord]`
@@ -50,14 +65,24 @@ pub struct DiscordConfig {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ModelConfig {
-    /// A diffusers folder; empty for the starter model.
+    /// A diffusers folder, a `.safetensors` file or an alias; empty for the starter model.
     pub path: PathBuf,
     /// A super-resolution network; empty for the built-in one.
     pub upscaler: PathBuf,
     /// `cpu` or `cuda:N`.
     pub device: String,
-    /// `f32` or `bf16`.
+    /// `f32`, `bf16` or `f16`.
     pub precision: String,
+}
+
+/// `[models]`
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ModelsSection {
+    /// Folder of pulled models; empty for `models` in the data folder.
+    pub dir: PathBuf,
+    /// The Hugging Face Hub, or a mirror of it.
+    pub endpoint: String,
 }
 
 /// `[defaults]`
@@ -68,10 +93,12 @@ pub struct DefaultsConfig {
     pub steps: u32,
     /// Guidance scale; 0 for the model's own.
     pub guidance_scale: f64,
-    /// Sampler.
-    pub sampler: Sampler,
-    /// Schedule.
-    pub schedule: ScheduleKind,
+    /// Sampler; `None` for the model's own.
+    #[serde(deserialize_with = "tables::name")]
+    pub sampler: Option<Sampler>,
+    /// Schedule; `None` for the model's own.
+    #[serde(deserialize_with = "tables::name")]
+    pub schedule: Option<ScheduleKind>,
     /// Pictures of one `/imagine`.
     pub n_images: u32,
     /// Strength of V1 to V4.
@@ -100,6 +127,8 @@ pub struct LimitsConfig {
 pub struct EngineSection {
     /// Most rows in a batch.
     pub max_batch_rows: usize,
+    /// Models in memory at once.
+    pub max_loaded_models: usize,
     /// Jobs drawn at the same time.
     pub max_running_jobs: usize,
     /// A preview every so many steps.
@@ -138,16 +167,15 @@ impl Default for ModelConfig {
     }
 }
 
+impl Default for ModelsSection {
+    fn default() -> Self {
+        Self { dir: PathBuf::new(), endpoint: "https://huggingface.co".into() }
+    }
+}
+
 impl Default for DefaultsConfig {
     fn default() -> Self {
-        Self {
-            steps: 25,
-            guidance_scale: 0.0,
-            sampler: Sampler::DpmPp2M,
-            schedule: ScheduleKind::Normal,
-            n_images: 4,
-            variation_strength: 0.6,
-        }
+        Self { steps: 25, guidance_scale: 0.0, sampler: None, schedule: None, n_images: 4, variation_strength: 0.6 }
     }
 }
 
@@ -159,7 +187,7 @@ impl Default for LimitsConfig {
 
 impl Default for EngineSection {
     fn default() -> Self {
-        Self { max_batch_rows: 16, max_running_jobs: 4, preview_every: 3 }
+        Self { max_batch_rows: 16, max_loaded_models: 2, max_running_jobs: 4, preview_every: 3 }
     }
 }
 
@@ -203,6 +231,7 @@ impl Config {
         range("limits.max_steps", limits.max_steps, 1, 150)?;
         range("defaults.n_images", defaults.n_images, 1, 4)?;
         range("engine.max_batch_rows", engine.max_batch_rows, 2, 1024)?;
+        range("engine.max_loaded_models", engine.max_loaded_models, 1, 64)?;
         range("engine.max_running_jobs", engine.max_running_jobs, 1, 256)?;
         range("limits.max_active_per_user", limits.max_active_per_user, 1, 1000)?;
         range("limits.max_queued_per_guild", limits.max_queued_per_guild, 1, 100_000)?;
@@ -223,7 +252,14 @@ impl Config {
         }
         self.device()?;
         self.precision()?;
-        Ok(())
+        hub::parse_endpoint(&self.models.endpoint).context("`models.endpoint`")?;
+        self.check_tables()
+    }
+
+    /// The folder of pulled models.
+    pub fn models_folder(&self) -> ModelsFolder {
+        let is_named = !self.models.dir.as_os_str().is_empty();
+        ModelsFolder::new(if is_named { self.models.dir.clone() } else { self.data.dir.join("models") })
     }
 
     /// The device to compute on.
@@ -237,7 +273,7 @@ impl Config {
     /// The type of weights and activations.
     ///
     /// # Errors
-    /// Not `f32` or `bf16`.
+    /// Not `f32`, `bf16` or `f16`.
     pub fn precision(&self) -> anyhow::Result<Precision> {
         parse_precision(&self.model.precision).with_context(|| format!("`model.precision` is \"{}\"", self.model.precision))
     }
@@ -256,7 +292,7 @@ pub fn parse_device(text: &str) -> anyhow::Result<DeviceChoice> {
     }
 }
 
-/// Reads `f32` or `bf16`.
+/// Reads `f32`, `bf16` or `f16`.
 ///
 /// # Errors
 /// Anything else.
@@ -264,7 +300,8 @@ pub fn parse_precision(text: &str) -> anyhow::Result<Precision> {
     match text {
         "f32" => Ok(Precision::F32),
         "bf16" => Ok(Precision::Bf16),
-        _ => bail!("the precision must be f32 or bf16"),
+        "f16" => Ok(Precision::F16),
+        _ => bail!("the precision must be f32, bf16 or f16"),
     }
 }
 
@@ -279,7 +316,7 @@ fn range<T: PartialOrd + std::fmt::Display>(key: &str, value: T, min: T, max: T)
 mod tests {
     use super::*;
 
-    const EXAMPLE: &str = include_str!("../../config.example.toml");
+    pub(super) const EXAMPLE: &str = include_str!("../../config.example.toml");
 
     #[test]
     fn the_example_shows_every_key_with_its_default() {
@@ -299,9 +336,19 @@ mod tests {
         let source = include_str!("config.rs");
         let fields = source.lines().take_while(|line| !line.starts_with("impl Default"));
         for field in fields.filter_map(|line| line.strip_prefix("    pub ")?.split_once(':')).map(|(name, _)| name) {
-            let is_there = EXAMPLE.lines().any(|line| line.starts_with(&format!("{field} =")) || line == format!("[{field}]"));
+            // What is keyed by names has only an example, behind comment signs.
+            let begins = [format!("{field} ="), format!("[{field}]"), format!("#[{field}]"), format!("#[{field}.")];
+            let is_there = EXAMPLE.lines().any(|line| begins.iter().any(|begin| line.starts_with(begin)));
             assert!(is_there, "config.example.toml lacks `{field}`");
         }
+    }
+
+    #[test]
+    fn models_are_kept_with_the_data_unless_a_folder_is_named() {
+        let folder = |text: &str| Config::parse(text).expect("the text is right").models_folder();
+        assert_eq!(folder("").path(), Path::new("./atelier-data/models"));
+        assert_eq!(folder("[data]\ndir = \"/data\"").path(), Path::new("/data/models"));
+        assert_eq!(folder("[data]\ndir = \"/data\"\n[models]\ndir = \"/models\"").path(), Path::new("/models"));
     }
 
     fn check_error(text: &str, expected: &str) {
@@ -315,8 +362,9 @@ mod tests {
         check_error("[modle]\npath = \"x\"", "unknown field `modle`");
         check_error("[defaults]\nsteps = 0", "`defaults.steps` is 0; it must be 1 to 100");
         check_error("[defaults]\nguidance_scale = 0.5", "`defaults.guidance_scale` is 0.5");
-        check_error("[defaults]\nsampler = \"eular\"", "unknown variant `eular`");
+        check_error("[defaults]\nsampler = \"eular\"", "there is no sampler `eular`; there are ");
         check_error("[model]\ndevice = \"gpu\"", "`model.device` is \"gpu\": the device must be cpu or cuda:N");
+        check_error("[models]\nendpoint = \"huggingface.co\"", "`models.endpoint`: the hub's address must be like https://huggingface.co");
         check_error("[sandbox]\nlisten = \"0.0.0.0:8420\"", "loopback only");
     }
 }

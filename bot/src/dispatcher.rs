@@ -4,21 +4,22 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
 use bytes::Bytes;
-use image::RgbImage;
+use image::{RgbImage, imageops::FilterType};
 use inference::{
     engine::{Event, FinishedImage, Submission, TaskHandle},
     error::InferenceError,
-    task::Task,
+    task::{ImageSize, Task},
 };
 use storage::{BlobKey, Job, Lease, NewImage, StorageError, Timestamp, Written};
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 use tracing::Instrument;
 
 use crate::{
     app::App,
-    grid,
     live::{Live, Phase},
-    messages, render,
+    messages,
+    metadata::{self, Origin, Record},
+    pictures, render,
 };
 
 /// A lease lives this long without a renewal.
@@ -74,6 +75,24 @@ enum Outcome {
     Fenced,
 }
 
+/// What a job's pictures are made with, once it is known.
+enum OriginState {
+    Hashing(JoinHandle<Origin>),
+    Known(Origin),
+}
+
+impl OriginState {
+    async fn get(&mut self) -> anyhow::Result<Origin> {
+        if let Self::Hashing(hashing) = self {
+            *self = Self::Known(hashing.await?);
+        }
+        match self {
+            Self::Known(origin) => Ok(origin.clone()),
+            Self::Hashing(_) => anyhow::bail!("the hashes are not known"),
+        }
+    }
+}
+
 async fn work(app: Arc<App>, lease: Lease) {
     let id = lease.job.id;
     tracing::info!(attempt = lease.job.attempts, "drawing");
@@ -120,9 +139,13 @@ async fn work(app: Arc<App>, lease: Lease) {
 async fn draw(app: &Arc<App>, lease: &Lease) -> anyhow::Result<Outcome> {
     let job = &lease.job;
     let task: Task = serde_json::from_value(job.task.clone()).context("the stored task")?;
+    // A model or adapter may have gone from the configuration since the job was enqueued.
+    if let Err(error) = app.check(&task) {
+        return Ok(Outcome::Failed(error.to_string()));
+    }
     let source = match task.source() {
         None => None,
-        Some(key) => match load_picture(app, key).await {
+        Some(key) => match load_source(app, key, task.source_size()).await {
             Ok(picture) => Some(picture),
             Err(error) => {
                 tracing::warn!(error = format!("{error:#}"), "the source picture is gone");
@@ -136,7 +159,13 @@ async fn draw(app: &Arc<App>, lease: &Lease) -> anyhow::Result<Outcome> {
         live.cancel.clone()
     };
     app.progress_bell.notify_one();
-    let mut handle = match app.engine.submit(Submission { task, source }) {
+    // Beside the first steps: hashing a large model for the first time takes as long as reading it.
+    let hashing = app.tasks.spawn({
+        let (app, task) = (app.clone(), task.clone());
+        async move { app.origin(&task).await }
+    });
+    let mut origin = OriginState::Hashing(hashing);
+    let mut handle = match app.engine.submit(Submission { task: task.clone(), source, mask: None }) {
         Ok(handle) => handle,
         Err(InferenceError::Stopped) => return Ok(engine_stopped(app)),
         Err(error) => return Ok(Outcome::Failed(format!("That cannot be drawn: {error}."))),
@@ -147,7 +176,8 @@ async fn draw(app: &Arc<App>, lease: &Lease) -> anyhow::Result<Outcome> {
         tokio::select! {
             event = handle.next() => match event {
                 Some(Event::Image(finished)) => {
-                    let (image, png) = save(app, finished).await?;
+                    let origin = origin.get().await?;
+                    let (image, png) = save(app, &task, origin, finished).await?;
                     images.push(image);
                     pngs.push(png);
                 }
@@ -202,11 +232,26 @@ fn note_progress(app: &App, job: &Job, event: Event) {
 }
 
 /// Stores a finished picture before its job is recorded as done: a row never names a blob that is not there.
-async fn save(app: &App, finished: FinishedImage) -> anyhow::Result<(NewImage, Bytes)> {
-    let (width, height) = finished.image.dimensions();
-    let png = Bytes::from(tokio::task::spawn_blocking(move || grid::png(&finished.image)).await?);
+async fn save(app: &App, task: &Task, origin: Origin, finished: FinishedImage) -> anyhow::Result<(NewImage, Bytes)> {
+    let FinishedImage { index, seed, image } = finished;
+    let (width, height) = image.dimensions();
+    let provenance = Some(origin.provenance());
+    let record = Record { task: task.clone(), index: Some(index), is_enlarged: false, origin };
+    let png = Bytes::from(tokio::task::spawn_blocking(move || metadata::png(&image, &record)).await??);
     let blob = app.blobs.put(png.clone()).await?;
-    Ok((NewImage { index: finished.index, seed: finished.seed.0, width, height, blob }, png))
+    Ok((NewImage { index, seed: seed.0, width, height, blob, provenance }, png))
+}
+
+/// Reads the picture that a task starts from, in the size that the task says: one of two passes is larger than its task.
+async fn load_source(app: &App, key: &str, size: Option<ImageSize>) -> anyhow::Result<RgbImage> {
+    let picture = load_picture(app, key).await?;
+    match size {
+        Some(size) if picture.dimensions() != (size.width, size.height) => {
+            let fit = move || image::DynamicImage::from(picture).resize_to_fill(size.width, size.height, FilterType::Lanczos3).into_rgb8();
+            Ok(tokio::task::spawn_blocking(fit).await?)
+        }
+        _ => Ok(picture),
+    }
 }
 
 /// Reads a stored picture.
@@ -215,7 +260,7 @@ async fn save(app: &App, finished: FinishedImage) -> anyhow::Result<(NewImage, B
 /// The blob is gone or no picture.
 pub async fn load_picture(app: &App, key: &str) -> anyhow::Result<RgbImage> {
     let bytes = app.blobs.get(&BlobKey::parse(key)?).await?;
-    Ok(tokio::task::spawn_blocking(move || image::load_from_memory(&bytes)).await??.into_rgb8())
+    Ok(tokio::task::spawn_blocking(move || pictures::read(std::io::Cursor::new(bytes))).await??.into_rgb8())
 }
 
 async fn update_places(app: &App) {

@@ -32,7 +32,7 @@ pub struct Request {
 /// # Errors
 /// A `UserError` names the limit or the value in the way; nothing was changed then.
 pub async fn enqueue(app: &Arc<App>, request: Request) -> Result<JobId, BotError> {
-    app.engine.check(&request.task).map_err(UserError::Task)?;
+    app.check(&request.task)?;
     check_disk(app).await?;
     let limits = crate::limits::of_guild(app, request.guild).await?;
     let source = request.task.source().map(BlobKey::parse).transpose()?;

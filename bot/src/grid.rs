@@ -2,10 +2,7 @@
 
 use image::{
     Rgb, RgbImage,
-    codecs::{
-        jpeg::JpegEncoder,
-        png::{CompressionType, FilterType as PngFilter, PngEncoder},
-    },
+    codecs::jpeg::JpegEncoder,
     imageops::{self, FilterType},
 };
 use inference::task::ImageSize;
@@ -42,15 +39,6 @@ pub fn cell_size(image: ImageSize, n: usize, min_width: u32) -> ImageSize {
     }
     let height = (f64::from(image.height) * f64::from(needed) / f64::from(image.width)).round() as u32;
     ImageSize::new(needed, height.max(1))
-}
-
-/// A picture as PNG, without loss.
-pub fn png(image: &RgbImage) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    image
-        .write_with_encoder(PngEncoder::new_with_quality(&mut bytes, CompressionType::Default, PngFilter::Adaptive))
-        .expect("a picture of one pixel or more is written to memory");
-    bytes
 }
 
 /// A preview or thumbnail as JPEG: nobody keeps these, and the crate's WebP (lossless only) is four to six times larger, as the test
@@ -103,7 +91,10 @@ fn size_of(image: &RgbImage) -> ImageSize {
 
 #[cfg(test)]
 mod tests {
-    use image::codecs::webp::WebPEncoder;
+    use image::codecs::{
+        png::{CompressionType, FilterType as PngFilter, PngEncoder},
+        webp::WebPEncoder,
+    };
 
     use super::*;
 
@@ -156,14 +147,6 @@ mod tests {
     }
 
     #[test]
-    fn png_loses_nothing() {
-        let image = RgbImage::from_fn(37, 23, |x, y| Rgb([(x * 7) as u8, (y * 11) as u8, (x * y) as u8]));
-        let bytes = png(&image);
-        let read = image::load_from_memory_with_format(&bytes, image::ImageFormat::Png).expect("a PNG file").into_rgb8();
-        assert!(read == image);
-    }
-
-    #[test]
     fn thumbnails_keep_the_aspect_and_never_grow() {
         let size = |width, height| thumbnail(&RgbImage::new(width, height), 128).dimensions();
         assert_eq!([size(512, 512), size(640, 448), size(128, 1792), size(64, 64)], [(128, 128), (128, 90), (9, 128), (64, 64)]);
@@ -179,9 +162,11 @@ mod tests {
         });
         let latents = pictures.each_ref().map(|picture| Some(imageops::resize(picture, 16, 16, FilterType::Triangle)));
         for picture in [preview_grid(&latents, 4, ImageSize::new(254, 254)), thumbnail(&grid(&pictures, 512), 128)] {
-            let mut webp = Vec::new();
+            let (mut webp, mut png) = (Vec::new(), Vec::new());
+            let encoder = PngEncoder::new_with_quality(&mut png, CompressionType::Default, PngFilter::Adaptive);
+            picture.write_with_encoder(encoder).expect("a PNG file");
             picture.write_with_encoder(WebPEncoder::new_lossless(&mut webp)).expect("a WebP file");
-            let (jpeg, png) = (preview_bytes(&picture), png(&picture));
+            let jpeg = preview_bytes(&picture);
             let (n_jpeg, n_other) = (jpeg.len(), webp.len().min(png.len()));
             assert!(n_jpeg * 3 < n_other, "{:?}: {n_jpeg} bytes as JPEG, {n_other} without loss", picture.dimensions());
             let read = image::load_from_memory_with_format(&jpeg, image::ImageFormat::Jpeg).expect("a JPEG file").into_rgb8();

@@ -1,9 +1,13 @@
 //! Where models are: the built-in starter model, found from any working directory, and what the configuration names.
 
+mod catalog;
+
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use inference::engine::{EngineConfig, ModelInfo};
+
+pub use catalog::{Known, STARTER_NAME, check, choose, folder, found, known, missing, name_of, suited, unlike};
 
 use crate::config::Config;
 
@@ -60,13 +64,23 @@ fn first_starter(places: &[PathBuf]) -> anyhow::Result<Starter> {
 /// # Errors
 /// The starter model is needed and missing, or a device or precision is wrong.
 pub fn engine_config(config: &Config) -> anyhow::Result<EngineConfig> {
+    engine_config_of(config, &known(config)?)
+}
+
+/// What the engine loads when these are its models.
+///
+/// # Errors
+/// A device or precision is wrong.
+pub fn engine_config_of(config: &Config, models: &[Known]) -> anyhow::Result<EngineConfig> {
     let is_named = |path: &Path| !path.as_os_str().is_empty();
-    let model_dir = if is_named(&config.model.path) { config.model.path.clone() } else { starter()?.model };
     // Another model draws without the built-in network too, so its absence is no error then.
     let upscaler =
         if is_named(&config.model.upscaler) { Some(config.model.upscaler.clone()) } else { starter().ok().map(|it| it.upscaler) };
     Ok(EngineConfig {
-        model_dir,
+        models: models.iter().map(|known| known.entry.clone()).collect(),
+        adapters: catalog::named_files(&config.loras),
+        embeddings: catalog::named_files(&config.embeddings),
+        max_loaded_models: config.engine.max_loaded_models,
         upscaler,
         device: config.device()?,
         precision: config.precision()?,
@@ -87,17 +101,8 @@ pub fn is_configured_starter(config: &Config) -> bool {
 }
 
 /// The model's name for people.
-pub fn display_name(config: &Config, info: &ModelInfo) -> String {
-    if is_configured_starter(config) { "starter model".to_owned() } else { info.name.clone() }
-}
-
-/// Guidance scale when nobody says otherwise: the configuration's, or what suits the model.
-pub fn default_guidance_scale(config: &Config) -> f64 {
-    match config.defaults.guidance_scale {
-        0.0 if is_configured_starter(config) => STARTER_GUIDANCE_SCALE,
-        0.0 => GUIDANCE_SCALE,
-        configured => configured,
-    }
+pub fn display_name(info: &ModelInfo) -> String {
+    if is_starter(&info.path) { "starter model".to_owned() } else { info.name.clone() }
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use crate::{
     grid,
     live::Live,
     messages::{self, Heading},
+    metadata::{self, Origin, Record},
     prompt,
 };
 
@@ -26,6 +27,7 @@ pub fn heading(app: &App, user: u64, task: &Task) -> Heading {
     let (title, parameters) = match task {
         Task::TextToImage(base) => (base.prompt.clone(), prompt::describe(base, &app.parse_context())),
         Task::ImageToImage(task) => (format!("Variation of {}", task.base.prompt), prompt::describe(&task.base, &app.parse_context())),
+        Task::Inpaint(task) => (task.base.prompt.clone(), prompt::describe(&task.base, &app.parse_context())),
         Task::Upscale(_) => ("Enlarged".to_owned(), String::new()),
     };
     Heading { title, parameters, user }
@@ -37,6 +39,7 @@ pub fn picture_size(task: &Task) -> ImageSize {
         Task::Upscale(upscale) => upscale.size,
         Task::TextToImage(base) => base.size,
         Task::ImageToImage(task) => task.base.size,
+        Task::Inpaint(task) => task.base.size,
     }
 }
 
@@ -70,14 +73,18 @@ pub async fn last_answer(app: &App, job: &Job) -> anyhow::Result<Answer> {
             let pictures = load_pictures(app, &images).await?;
             let seconds = job.finished.map(|finished| (finished.0 - job.created.0) as f64 / 1000.0);
             let alt = heading.title.clone();
+            // Pictures of older versions say nothing of how they were made; what their job was is known still.
+            let origin = images.first().and_then(|image| image.provenance.clone()).map(Origin::from).unwrap_or_default();
+            let index = matches!(task, Task::Upscale(_)).then_some(0);
+            let record = Record { task: task.clone(), index, is_enlarged: false, origin };
             if matches!(task, Task::Upscale(_)) {
                 let picture = pictures.into_iter().next().ok_or_else(|| anyhow::anyhow!("a finished job without pictures"))?;
                 let size = picture.dimensions();
-                let file = tokio::task::spawn_blocking(move || encode(&picture, &format!("atelier-{}", size.0), alt)).await??;
+                let file = tokio::task::spawn_blocking(move || encode(&picture, &record, &format!("atelier-{}", size.0), alt)).await??;
                 return Ok(messages::picture(&heading, job.id, size, file));
             }
             let n_images = pictures.len() as u32;
-            let file = tokio::task::spawn_blocking(move || encode(&grid::grid(&pictures, MIN_GRID_WIDTH), "grid", alt)).await??;
+            let file = tokio::task::spawn_blocking(move || encode(&grid::grid(&pictures, MIN_GRID_WIDTH), &record, "grid", alt)).await??;
             Ok(messages::grid(&heading, job.id, n_images, seconds, file))
         }
     }
@@ -91,9 +98,9 @@ async fn load_pictures(app: &App, images: &[NewImage]) -> anyhow::Result<Vec<Rgb
     Ok(pictures)
 }
 
-fn encode(picture: &RgbImage, name: &str, description: String) -> anyhow::Result<File> {
+fn encode(picture: &RgbImage, record: &Record, name: &str, description: String) -> anyhow::Result<File> {
     let description: String = description.chars().take(1000).collect();
-    let png = grid::png(picture);
+    let png = metadata::png(picture, record)?;
     if png.len() <= MAX_FILE_BYTES {
         return Ok(File { name: format!("{name}.png"), bytes: png, description });
     }

@@ -3,7 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
-use inference::engine::Engine;
+use inference::{
+    engine::{Engine, EngineConfig},
+    sampler::Sampler,
+    schedule::ScheduleKind,
+};
 use poise::serenity_prelude as serenity;
 use storage::{LocalBlobs, SqliteStore};
 use tokio::{
@@ -16,7 +20,10 @@ use crate::{
     app::{self, App},
     config::Config,
     discord::{self, Access, Messenger},
-    dispatcher, models,
+    dispatcher,
+    hashes::Hashes,
+    models,
+    prompt::ModelDefaults,
 };
 
 /// Handlers that are still at work get this long at the end.
@@ -40,11 +47,13 @@ pub async fn start(config: Config, access: Access, progress_interval: Duration) 
     std::fs::create_dir_all(&dir).with_context(|| format!("cannot make the data folder {}", dir.display()))?;
     let jobs = SqliteStore::open(&dir.join("atelier.sqlite")).await?;
     let blobs = LocalBlobs::open(&dir.join("pictures"))?;
-    let engine_config = models::engine_config(&config)?;
-    let engine = tokio::task::spawn_blocking(move || Engine::start(engine_config)).await??;
+    let (config, engine, loaded, models) = tokio::task::spawn_blocking(move || load(config)).await??;
     let app = Arc::new(App {
         config,
         engine,
+        loaded: Arc::new(loaded),
+        models,
+        hashes: Arc::new(Hashes::in_folder(&dir)),
         jobs: Arc::new(jobs),
         blobs: Arc::new(blobs),
         messenger: Messenger::default(),
@@ -75,6 +84,27 @@ pub async fn start(config: Config, access: Access, progress_interval: Duration) 
         result
     });
     Ok(Running { app, shards, client, loops })
+}
+
+/// Starts the engine with everything that the configuration names, and settles what suits each of its models.
+fn load(config: Config) -> anyhow::Result<(Config, Engine, EngineConfig, Vec<ModelDefaults>)> {
+    models::check(&config)?;
+    let known = models::known(&config)?;
+    let loaded = models::engine_config_of(&config, &known)?;
+    let engine = Engine::start(loaded.clone())?;
+    let suited = known.iter().filter_map(|known| {
+        let mut model = models::suited(&config, known, engine.model(Some(&known.entry.name))?);
+        // The built-in model is drawn with few steps here, which its own sampler does not suit.
+        if models::is_starter(&known.entry.path) {
+            let chosen = (known.settings.sampler.or(config.defaults.sampler), known.settings.schedule.or(config.defaults.schedule));
+            model.sampler = chosen.0.unwrap_or(Sampler::DpmPp2M);
+            model.schedule = chosen.1.unwrap_or(ScheduleKind::Normal);
+        }
+        Some(model)
+    });
+    let models: Vec<_> = suited.collect();
+    anyhow::ensure!(!models.is_empty(), "the engine knows none of the configured models");
+    Ok((config, engine, loaded, models))
 }
 
 impl Running {

@@ -12,6 +12,7 @@ use serde_json::Value;
 fn atelier(folder: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_atelier"));
     command.current_dir(folder).args(args).env_remove("ATELIER_CONFIG").env_remove("RUST_LOG");
+    command.env("XDG_CACHE_HOME", folder.join("cache"));
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
@@ -108,21 +109,34 @@ fn upscaled_pictures_are_four_times_as_large() {
     }
 }
 
+/// A PNG file that declares three thousand megapixels and has none.
+fn bomb() -> Vec<u8> {
+    let mut bytes = Vec::new();
+    drop(png::Encoder::new(&mut bytes, 60_000, 50_000).write_header().expect("a header"));
+    bytes
+}
+
 #[test]
 fn wrong_usage_is_exit_code_2() {
     let (_keep, folder) = folder();
     for (args, expected) in [
         (&["--count", "17"][..], "17 is not in 1..=16"),
-        (&["--steps", "0"], "0 is not in 1..=150"),
-        (&["--guidance", "NaN"], "the guidance must be a number from 1 to 30"),
+        (&["--steps", "0"], "0 is not in 1..=1000"),
+        (&["--guidance", "NaN"], "the guidance must be a number from 0 to 30"),
         (&["--seed", "-1"], "-1"),
         (&["--seed", "18446744073709551616"], "too large"),
-        (&["--sampler", "eular"], "the sampler must be ddim, euler, euler_a or dpmpp_2m"),
-        (&["--schedule", "x"], "the schedule must be normal or karras"),
+        (&["--sampler", "eular"], "the sampler must be ddim, "),
+        (&["--schedule", "x"], "the schedule must be normal"),
         (&["--strength", "0.5"], "--init"),
         (&["--init", "a.png", "--strength", "1.1"], "the strength must be a number above 0 and at most 1"),
         (&["--device", "gpu"], "the device must be cpu or cuda:N"),
-        (&["--dtype", "f16"], "the precision must be f32 or bf16"),
+        (&["--dtype", "f64"], "the precision must be f32, bf16 or f16"),
+        (&["--mask", "a.png"], "--init"),
+        (&["--guidance-rescale", "1.1"], "it must be a number from 0 to 1"),
+        (&["--guidance-interval", "0.5:0.5"], "it must be two numbers from 0 to 1, the smaller first"),
+        (&["--hires", "1"], "the enlargement must be a number above 1 and at most 4"),
+        (&["--hires-upscaler", "lanczos"], "it must be latent or network"),
+        (&["--clip-skip", "12"], "12 is not in 0..=11"),
     ] {
         let output = run(&folder, &[&["imagine", "a frog"], args].concat());
         let said = String::from_utf8(output.stderr).expect("UTF-8");
@@ -136,8 +150,24 @@ fn what_cannot_be_drawn_is_one_sentence_and_exit_code_1() {
     let (_keep, folder) = folder();
     std::fs::write(folder.join("notes.png"), "not a picture").expect("a file");
     std::fs::write(folder.join("file"), "").expect("a file");
+    std::fs::write(folder.join("bomb.png"), bomb()).expect("a file");
+    for (name, side) in [("grey", 32), ("small", 16)] {
+        image::RgbImage::from_pixel(side, side, image::Rgb([128; 3])).save(folder.join(format!("{name}.png"))).expect("a picture");
+    }
     for (args, expected) in [
         (&["--model", "/nowhere"][..], "/nowhere"),
+        (&["--model", "dreamy"], "there is no model `dreamy`: no file or folder has that path, and the names are starter"),
+        (&["--lora", "ink:0.5"], "there is no LoRA `ink`: no file has that path, and there are no names"),
+        (&["--lora", "./ink.safetensors"], "there is no LoRA at ./ink.safetensors"),
+        (&["--vae", "vae.safetensors"], "there is no VAE at vae.safetensors"),
+        (&["--embedding", "hands.pt"], "there is no embedding at hands.pt"),
+        (&["--hires-steps", "3"], "--hires-strength, --hires-steps and --hires-upscaler go with --hires"),
+        (&["--init", "bomb.png"], "cannot read the picture bomb.png: 60000×50000 are more than 64 megapixels"),
+        (&["--init", "grey.png", "--mask", "bomb.png"], "cannot read the picture bomb.png: 60000×50000"),
+        (
+            &["--init", "grey.png", "--mask", "small.png", "--width", "64", "--height", "64"],
+            "the mask has 16×16 pixels; it must have as many as the start picture, 32×32, or as is drawn, 64×64",
+        ),
         (&["--config", "/nowhere.toml"], "cannot read the configuration /nowhere.toml: No such file"),
         (&["--width", "65"], "65×64"),
         (&["--init", "missing.png"], "cannot read the picture missing.png: No such file"),

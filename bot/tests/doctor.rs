@@ -36,8 +36,8 @@ fn doctor(folder: &Path, config: &str, token: Option<&str>) -> Report {
 impl Report {
     #[track_caller]
     fn check(&self, part: &str, sign: char, expected: &str) {
-        let line = self.said.lines().find(|line| line.split_whitespace().nth(1) == Some(part));
-        assert!(line.is_some_and(|line| line.starts_with(sign) && line.contains(expected)), "{part}: {}", self.said);
+        let mut lines = self.said.lines().filter(|line| line.split_whitespace().nth(1) == Some(part));
+        assert!(lines.any(|line| line.starts_with(sign) && line.contains(expected)), "{part}: {}", self.said);
     }
 }
 
@@ -75,6 +75,9 @@ fn what_is_wrong_is_named_and_fails() {
     for (config, part, expected) in [
         ("[model]\npath = \"/nowhere\"", "model", "/nowhere"),
         ("[model]\nupscaler = \"/nowhere.safetensors\"", "upscaler", "/nowhere.safetensors"),
+        ("[aliases.dreamy]\npath = \"/nowhere\"", "model", "dreamy: /nowhere"),
+        ("[loras]\nink = \"/nowhere\"", "LoRA", "ink: nothing is at /nowhere"),
+        ("[embeddings]\nhands = \"/nowhere\"", "embedding", "hands: nothing is at /nowhere"),
         ("[model]\npaht = \"x\"", "configuration", "unknown field `paht`"),
         ("[discord]\napi_url = \"http://203.0.113.1\"", "token", "a stand-in must be on loopback"),
         ("[discord]\napi_url = \"http://127.0.0.1:1\"", "token", "cannot reach http://127.0.0.1:1/"),

@@ -2,6 +2,10 @@
 
 mod support;
 
+use atelier::{
+    dispatcher::load_picture,
+    metadata::{self, Found},
+};
 use inference::task::Task;
 use serde_json::json;
 use storage::{GuildId, HistoryFilter};
@@ -53,8 +57,46 @@ async fn the_same_seed_draws_the_same_pictures_and_each_can_be_made_alone() {
     let [alone, second, first] = &images[..] else { panic!("three jobs") };
     let blobs = |images: &[storage::NewImage]| images.iter().map(|image| image.blob.clone()).collect::<Vec<_>>();
     assert_eq!(blobs(first), blobs(second), "the same seed");
-    assert_eq!(alone[0].blob, first[2].blob, "picture 3 of seed 40 is picture 1 of seed 42, bit for bit");
+    let app = &studio.running.bot.app;
+    let pixels = async |image: &storage::NewImage| load_picture(app, image.blob.as_str()).await.expect("it is kept");
+    assert!(pixels(&alone[0]).await == pixels(&first[2]).await, "picture 3 of seed 40 is picture 1 of seed 42, bit for bit");
     assert_eq!(first.iter().map(|image| image.seed).collect::<Vec<_>>(), [40, 41, 42, 43]);
+    studio.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pictures_say_how_they_were_made_in_their_files_and_in_the_store() {
+    let studio = Studio::open(|_| {}).await;
+    let ada = &studio.ada;
+    ada.slash(CHANNEL, "imagine", &prompt("a 🐸 frog --seed 40 --no leaves")).await.expect("sent");
+    let grid = nth_grid(ada, 1).await;
+    let read = |bytes: &[u8]| match metadata::read(std::io::Cursor::new(bytes)).expect("a PNG file") {
+        Found::Record(record) => *record,
+        other => panic!("{other:?}"),
+    };
+    let sent = ada.attachment_bytes(&grid, 0).await.expect("the attachment is served");
+    let of_grid = read(&sent);
+    assert_eq!(of_grid.index, None, "a grid is all pictures");
+
+    let app = &studio.running.bot.app;
+    let guild = GuildId(guild_of(&studio).await);
+    let (history, _) = app.jobs.history(HistoryFilter { guild, user: None }, 0, 1).await.expect("the history is read");
+    let task: Task = serde_json::from_value(history[0].task.clone()).expect("a task");
+    assert_eq!(of_grid.task, task);
+    for image in app.jobs.images(history[0].id).await.expect("the pictures are known") {
+        let record = read(&app.blobs.get(&image.blob).await.expect("it is kept"));
+        assert_eq!((record.index, &record.task), (Some(image.index), &task));
+        let kept = image.provenance.expect("it is recorded");
+        assert_eq!(record.origin.provenance(), kept);
+        assert_eq!((kept.engine.as_str(), kept.device.as_str(), kept.dtype.as_str()), (env!("CARGO_PKG_VERSION"), "cpu", "f32"));
+        let weights =
+            std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/starter/model/unet/diffusion_pytorch_model.safetensors");
+        assert_eq!(kept.model_hash, Some(atelier::hashes::of_bytes(&std::fs::read(weights).expect("the starter's weights"))));
+    }
+    ada.press(id(&grid), "U2").await.expect("sent");
+    let enlarged = message_with(ada, "256 × 256 pixels").await;
+    let of_enlarged = read(&ada.attachment_bytes(&enlarged, 0).await.expect("the attachment is served"));
+    assert!(matches!(of_enlarged.task, Task::Upscale(_)), "{of_enlarged:?}");
     studio.close().await;
 }
 
@@ -71,6 +113,12 @@ async fn wrong_parameters_are_answered_to_the_caller_alone() {
         ("a frog --seed -1", "4294967295"),
         ("a frog --seed 4294967296", "4294967296"),
         ("a frog --sede 7", "--seed"),
+        ("a frog --model startre", "there is no such model; there are starter"),
+        ("a frog --model ../starter", "`--model ../starter`: there is no such model"),
+        ("a frog --model /etc/passwd", "`--model /etc/passwd`: there is no such model"),
+        ("a <lora:ink:0.8> frog", "there is no such LoRA; there are none here"),
+        ("a frog --hires 9", "the enlargement must be"),
+        ("a frog --clip-skip 40", "the layers to skip"),
         ("   ", "prompt"),
     ] {
         ada.slash(CHANNEL, "imagine", &prompt(text)).await.unwrap_or_else(|error| panic!("{text}: {error}"));

@@ -4,9 +4,14 @@ use std::path::Path;
 
 use atelier::{
     config::{Config, ModelConfig},
-    models::{default_guidance_scale, engine_config, is_configured_starter, is_starter, starter},
+    models::{engine_config, is_configured_starter, is_starter, known, starter, suited},
 };
-use inference::engine::{DeviceChoice, Precision};
+use inference::{
+    engine::{DeviceChoice, ModelInfo, Precision},
+    sampler::Sampler,
+    schedule::ScheduleKind,
+    task::ImageSize,
+};
 
 fn with_model(path: impl AsRef<Path>) -> Config {
     Config { model: ModelConfig { path: path.as_ref().to_owned(), ..ModelConfig::default() }, ..Config::default() }
@@ -25,7 +30,7 @@ fn the_starter_model_of_the_source_tree_is_found_and_complete() {
 fn an_empty_configuration_loads_the_starter_model() {
     let starter = starter().expect("the source tree has it");
     let engine = engine_config(&Config::default()).expect("the defaults are right");
-    assert_eq!((engine.model_dir, engine.upscaler), (starter.model, Some(starter.upscaler)));
+    assert_eq!((engine.models[0].path.clone(), engine.upscaler), (starter.model, Some(starter.upscaler)));
     assert_eq!((engine.device, engine.precision), (DeviceChoice::Cpu, Precision::F32));
     assert_eq!((engine.max_batch_rows, engine.preview_every), (16, 3));
 }
@@ -37,7 +42,7 @@ fn named_models_are_taken_as_named() {
     config.model.device = "cuda:1".into();
     config.model.precision = "bf16".into();
     let engine = engine_config(&config).expect("the configuration is right");
-    assert_eq!((engine.model_dir.to_str(), engine.upscaler), (Some("/models/sd15"), Some("/models/x4.safetensors".into())));
+    assert_eq!((engine.models[0].path.to_str(), engine.upscaler), (Some("/models/sd15"), Some("/models/x4.safetensors".into())));
     assert_eq!((engine.device, engine.precision), (DeviceChoice::Cuda(1), Precision::Bf16));
 }
 
@@ -47,10 +52,46 @@ fn guidance_suits_the_model_unless_it_is_configured() {
     let roundabout = starter.join("../model");
     assert!(is_starter(&starter) && is_starter(&roundabout) && !is_starter(Path::new("/models/sd15")));
     assert!(is_configured_starter(&Config::default()) && is_configured_starter(&with_model(&roundabout)));
-    assert_eq!(default_guidance_scale(&Config::default()), 4.0);
-    assert_eq!(default_guidance_scale(&with_model(roundabout)), 4.0);
-    assert_eq!(default_guidance_scale(&with_model("/models/sd15")), 7.5);
+    let guidance = |config: &Config| suited(config, &known(config).expect("the starter is there")[0], &info()).guidance_scale;
+    assert_eq!(guidance(&Config::default()), 4.0);
+    assert_eq!(guidance(&with_model(roundabout)), 4.0);
+    assert_eq!(guidance(&with_model("/models/sd15")), 7.5);
     let mut config = with_model("/models/sd15");
     config.defaults.guidance_scale = 3.0;
-    assert_eq!(default_guidance_scale(&config), 3.0);
+    assert_eq!(guidance(&config), 3.0);
+}
+
+/// A model of Stable Diffusion's measures.
+fn info() -> ModelInfo {
+    ModelInfo {
+        name: "x".into(),
+        path: "/x".into(),
+        sampler: Sampler::EulerA,
+        schedule: ScheduleKind::Karras,
+        native_size: ImageSize::new(512, 512),
+        size_multiple: 8,
+        even_multiple: 64,
+        max_side: 2040,
+        upscale_factor: None,
+        n_parameters: 1,
+        device: "cpu (f32)".into(),
+    }
+}
+
+#[test]
+fn an_alias_comes_before_the_defaults_and_those_before_the_model() {
+    let mut config = Config::parse(
+        "[aliases.a]\npath = \"/a\"\nsteps = 9\nguidance_scale = 2.0\nsampler = \"ddim\"\nschedule = \"normal\"\nwidth = 320\nheight = 640\n\
+         clip_skip = 1\nnegative_prompt = \"text\"\n[aliases.b]\npath = \"/b\"",
+    )
+    .expect("a configuration");
+    let of = |config: &Config, index: usize| suited(config, &known(config).expect("the starter is there")[index], &info());
+    let a = of(&config, 1);
+    assert_eq!((a.steps, a.guidance_scale, a.sampler, a.schedule), (9, 2.0, Sampler::Ddim, ScheduleKind::Normal));
+    assert_eq!((a.native_size, a.clip_skip, a.negative_prompt.as_deref()), (ImageSize::new(320, 640), 1, Some("text")));
+    let b = of(&config, 2);
+    assert_eq!((b.steps, b.guidance_scale, b.sampler, b.schedule), (25, 7.5, Sampler::EulerA, ScheduleKind::Karras), "the model's own");
+    assert_eq!((b.native_size, b.size_multiple, b.max_side), (ImageSize::new(512, 512), 64, 1984), "sides that suit every level");
+    config.defaults.sampler = Some(Sampler::Euler);
+    assert_eq!((of(&config, 1).sampler, of(&config, 2).sampler), (Sampler::Ddim, Sampler::Euler));
 }

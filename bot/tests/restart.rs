@@ -19,8 +19,12 @@ struct Program {
 
 impl Program {
     fn start(data: &Path) -> Self {
+        Self::start_with(data, "")
+    }
+
+    fn start_with(data: &Path, more: &str) -> Self {
         let config = data.join("atelier.toml");
-        std::fs::write(&config, "[limits]\ndaily_row_megapixels = 10").expect("writable");
+        std::fs::write(&config, format!("[limits]\ndaily_row_megapixels = 10\n{more}")).expect("writable");
         let mut child = Command::new(env!("CARGO_BIN_EXE_atelier"))
             .arg("--config")
             .arg(config)
@@ -105,6 +109,32 @@ async fn quota_and_history_are_the_same_after_a_kill() {
     program.kill();
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_whose_model_is_gone_after_a_kill_fails_with_a_sentence_and_is_refunded() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let model = folder.path().join("earlier");
+    std::os::unix::fs::symlink(atelier::models::starter().expect("the starter").model, &model).expect("a link");
+    let program = Program::start_with(folder.path(), &format!("[model]\npath = {model:?}"));
+    let ada = Visitor::connect(&program.url, "ada").await.expect("ada enters");
+    ada.slash(CHANNEL, "imagine", &prompt("a frog --seed 7 --steps 100")).await.expect("sent");
+    message_with(&ada, "Drawing").await;
+    ada.slash(CHANNEL, "imagine", &prompt("a robot --seed 8 --steps 100")).await.expect("sent");
+    message_with(&ada, "a robot").await;
+    program.kill();
+
+    let program = Program::start(folder.path());
+    let ada = Visitor::connect(&program.url, "ada").await.expect("ada enters again");
+    for word in ["a frog", "a robot"] {
+        let is_it = |message: &&serde_json::Value| content(message).contains(word) && content(message).contains("No picture this time");
+        let failed = ada.wait_for(CHANNEL, PATIENCE, |messages| messages.iter().find(is_it).cloned()).await.expect("it fails");
+        assert!(content(&failed).contains("there is no model `earlier`; there are starter"), "{}", content(&failed));
+    }
+    ada.slash(CHANNEL, "quota", &[]).await.expect("sent");
+    let quota = told(&ada, "row-megapixels are left").await;
+    assert!(content(&quota).contains("10 of 10"), "{}", content(&quota));
+    program.kill();
+}
+
 #[test]
 fn a_second_program_on_the_same_data_is_refused_with_a_sentence() {
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -126,6 +156,7 @@ fn what_stands_in_the_way_of_a_start_is_one_sentence() {
         let mut command = Command::new(env!("CARGO_BIN_EXE_atelier"));
         command.args(arguments).current_dir(folder.path()).env_remove("DISCORD_TOKEN");
         std::fs::write(folder.path().join("unknown.toml"), "[model]\npaht = \"x\"").expect("writable");
+        std::fs::write(folder.path().join("gone.toml"), "[aliases.dreamy]\npath = \"/nowhere/dreamy\"").expect("writable");
         std::fs::write(folder.path().join("far.toml"), "[discord]\napi_url = \"http://192.0.2.1:80\"").expect("writable");
         if let Some(token) = token {
             command.env("DISCORD_TOKEN", token);
@@ -136,6 +167,7 @@ fn what_stands_in_the_way_of_a_start_is_one_sentence() {
     };
     check(&["run"], None, "DISCORD_TOKEN is not set");
     check(&["--config", "unknown.toml", "sandbox"], None, "unknown field `paht`");
+    check(&["--config", "gone.toml", "sandbox"], None, "the model `dreamy` should be at /nowhere/dreamy, where nothing is");
     check(&["--config", "missing.toml", "sandbox"], None, "cannot read the configuration missing.toml");
     check(&["--config", "far.toml", "run"], Some("x"), "a stand-in must be on loopback");
 }

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, time::Instant};
 
 use candle_core::{DType, Device, Tensor};
-use inference::model::Model;
+use inference::model::{Conditioning, Model};
 
 #[expect(clippy::print_stdout, reason = "the numbers are what it is for")]
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -15,10 +15,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let start = Instant::now();
     let model = Model::load(&folder, &Device::Cpu, DType::F32)?;
     println!("load: {} ms, {} parameters", start.elapsed().as_millis(), model.n_parameters());
-    let context = model.encode_text(&vec!["a cat"; n_rows])?;
+    let prompt = model.prepare(&Conditioning { context: model.encode_text(&["a cat"])?, pooled: None }, &[])?;
     let latents = Tensor::randn(0f32, 1f32, (n_rows, model.latent_channels(), side, side), &Device::Cpu)?;
     time("encode a prompt", || model.encode_text(&["a cat"]).map(drop))?;
-    time(&format!("U-Net, {n_rows} rows"), || model.predict(&latents, &vec![500.0; n_rows], &context).map(drop))?;
+    time(&format!("U-Net, {n_rows} rows"), || model.predict(&latents, &vec![500.0; n_rows], &vec![&prompt; n_rows]).map(drop))?;
     time(&format!("decode {n_rows} pictures"), || model.decode(&latents).map(drop))?;
     Ok(())
 }

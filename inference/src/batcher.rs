@@ -22,26 +22,29 @@ use futures::{
     task::LocalSpawnExt,
 };
 
-use self::queue::{Call, Queue, Work};
+use self::queue::{Answer, Call, Queue, Work};
 use crate::{
     engine::{Counters, Meter},
     error::InferenceError,
     limits,
-    networks::Networks,
+    networks::{Networks, Prompt, PromptRequest, Rows},
     trajectory::{Events, Job},
 };
 
 /// Most pixels in one VAE batch: its activations are by far the largest.
 const MAX_VAE_PIXELS: f64 = 1024.0 * 1024.0;
 
-/// A picture's way to the networks; each call suspends it until the batch with its row has run.
+/// A picture's way to the networks of its model; each call suspends it until the batch with its row has run.
 #[derive(Clone)]
 pub(crate) struct Caller {
     queue: Rc<RefCell<Queue>>,
+    networks: Rc<dyn Networks>,
     meter: Arc<Meter>,
     task: u64,
     picture: u32,
-    megapixels: f64,
+    /// Pixels of a picture for each of its latents.
+    pixels_per_latent: f64,
+    is_seamless: bool,
 }
 
 impl Caller {
@@ -50,44 +53,75 @@ impl Caller {
         Self { picture, ..self.clone() }
     }
 
-    /// Embeds a prompt: `[1, tokens, d]`.
-    pub(crate) async fn encode_text(&self, prompt: &str) -> Result<Tensor, InferenceError> {
-        self.call(Work::Text(prompt.into()), 0.0, usize::MAX).await
+    /// Chunks of 77 tokens that a prompt takes.
+    pub(crate) fn n_chunks(&self, prompt: &str) -> Result<usize, InferenceError> {
+        self.networks.n_chunks(prompt)
     }
 
-    /// The U-Net's raw output for one row.
-    pub(crate) async fn predict(&self, latents: &Tensor, timestep: f64, context: &Tensor) -> Result<Tensor, InferenceError> {
-        let work = Work::Predict { latents: latents.clone(), timestep, context: context.clone() };
-        self.call(work, self.megapixels, usize::MAX).await
+    /// Encodes a prompt.
+    pub(crate) async fn prompt(&self, request: PromptRequest) -> Result<Rc<Prompt>, InferenceError> {
+        match self.call(Work::Prompt(request), 0.0, usize::MAX).await? {
+            Answer::Prompt(prompt) => Ok(prompt),
+            Answer::Tensor(_) => Err(InferenceError::Stopped),
+        }
     }
 
-    /// Mean and standard deviation of a picture's latents, before scaling.
+    /// The U-Net's raw output for one row `[1, c, h, w]`.
+    pub(crate) async fn predict(&self, latents: &Tensor, timestep: f64, prompt: &Rc<Prompt>) -> Result<Tensor, InferenceError> {
+        let cost = area(latents)? * self.pixels_per_latent / 1e6;
+        let work = Work::Predict { latents: self.rows(latents), timestep, prompt: prompt.clone() };
+        self.call_tensor(work, cost, usize::MAX).await
+    }
+
+    /// Mean and standard deviation of a picture's scaled latents.
     pub(crate) async fn encode_image(&self, pixels: &Tensor) -> Result<(Tensor, Tensor), InferenceError> {
-        let both = self.call(Work::Encode(pixels.clone()), self.megapixels * limits::ENCODE_ROWS, self.vae_rows()).await?;
+        let n_pixels = area(pixels)?;
+        let (cost, most_rows) = (n_pixels / 1e6 * limits::ENCODE_ROWS, vae_rows(n_pixels));
+        let both = self.call_tensor(Work::Encode(self.rows(pixels)), cost, most_rows).await?;
         let channels = both.dim(1)? / 2;
         Ok((both.narrow(1, 0, channels)?, both.narrow(1, channels, channels)?))
     }
 
     /// The picture of scaled latents, in -1..1.
     pub(crate) async fn decode(&self, latents: &Tensor) -> Result<Tensor, InferenceError> {
-        self.call(Work::Decode(latents.clone()), self.megapixels * limits::DECODE_ROWS, self.vae_rows()).await
+        let n_pixels = area(latents)? * self.pixels_per_latent;
+        let (cost, most_rows) = (n_pixels / 1e6 * limits::DECODE_ROWS, vae_rows(n_pixels));
+        self.call_tensor(Work::Decode(self.rows(latents)), cost, most_rows).await
     }
 
     /// A picture in 0..1, enlarged.
     pub(crate) async fn upscale(&self, pixels: &Tensor) -> Result<Tensor, InferenceError> {
-        self.call(Work::Upscale(pixels.clone()), self.megapixels * limits::UPSCALE_ROWS, 1).await
+        let cost = area(pixels)? / 1e6 * limits::UPSCALE_ROWS;
+        self.call_tensor(Work::Upscale(pixels.clone()), cost, 1).await
     }
 
-    fn vae_rows(&self) -> usize {
-        (MAX_VAE_PIXELS / (self.megapixels * 1e6)) as usize
+    fn rows(&self, tensor: &Tensor) -> Rows {
+        Rows { tensor: tensor.clone(), is_seamless: self.is_seamless }
     }
 
-    async fn call(&self, work: Work, cost: f64, most_rows: usize) -> Result<Tensor, InferenceError> {
+    async fn call_tensor(&self, work: Work, cost: f64, most_rows: usize) -> Result<Tensor, InferenceError> {
+        match self.call(work, cost, most_rows).await? {
+            Answer::Tensor(tensor) => Ok(tensor),
+            Answer::Prompt(_) => Err(InferenceError::Stopped),
+        }
+    }
+
+    async fn call(&self, work: Work, cost: f64, most_rows: usize) -> Result<Answer, InferenceError> {
         let (reply, answer) = oneshot::channel();
-        let call = Call { work, picture: (self.task, self.picture), cost, most_rows, meter: self.meter.clone(), reply };
+        let (networks, meter) = (self.networks.clone(), self.meter.clone());
+        let call = Call { networks, work, picture: (self.task, self.picture), cost, most_rows, meter, reply };
         self.queue.borrow_mut().push(call);
         answer.await.map_err(|_| InferenceError::Stopped)?.map_err(InferenceError::Shared)
     }
+}
+
+fn area(tensor: &Tensor) -> Result<f64, InferenceError> {
+    let (_, _, height, width) = tensor.dims4()?;
+    Ok((height * width) as f64)
+}
+
+fn vae_rows(n_pixels: f64) -> usize {
+    (MAX_VAE_PIXELS / n_pixels) as usize
 }
 
 /// A task on its way.
@@ -99,8 +133,7 @@ struct Running {
 }
 
 /// Drives all trajectories of one device.
-pub(crate) struct Batcher<N> {
-    networks: N,
+pub(crate) struct Batcher {
     counters: Arc<Counters>,
     max_rows: usize,
     queue: Rc<RefCell<Queue>>,
@@ -109,10 +142,10 @@ pub(crate) struct Batcher<N> {
     next_task: u64,
 }
 
-impl<N: Networks> Batcher<N> {
-    pub(crate) fn new(networks: N, counters: Arc<Counters>, max_rows: usize) -> Self {
+impl Batcher {
+    pub(crate) fn new(counters: Arc<Counters>, max_rows: usize) -> Self {
         let (queue, pool) = (Rc::default(), LocalPool::new());
-        Self { networks, counters, max_rows: max_rows.max(1), queue, pool, running: Vec::new(), next_task: 0 }
+        Self { counters, max_rows: max_rows.max(1), queue, pool, running: Vec::new(), next_task: 0 }
     }
 
     /// Takes a job in; its first rows go with the next batch.
@@ -141,8 +174,15 @@ impl<N: Networks> Batcher<N> {
 
     fn caller(&mut self, job: &Job) -> Caller {
         self.next_task += 1;
-        let (queue, meter) = (self.queue.clone(), job.meter.clone());
-        Caller { queue, meter, task: self.next_task, picture: 0, megapixels: job.megapixels() }
+        Caller {
+            queue: self.queue.clone(),
+            networks: job.networks.clone(),
+            meter: job.meter.clone(),
+            task: self.next_task,
+            picture: 0,
+            pixels_per_latent: (job.facts.vae_factor as f64).powi(2),
+            is_seamless: job.task.base().is_some_and(|base| base.seamless),
+        }
     }
 
     /// Whether a task is on its way.
@@ -194,18 +234,17 @@ impl<N: Networks> Batcher<N> {
 
     fn run(&self, batch: Vec<Call>) {
         let begin = Instant::now();
-        let answer = catch_unwind(AssertUnwindSafe(|| compute(&self.networks, &batch)));
+        let answer = catch_unwind(AssertUnwindSafe(|| compute(&batch)));
         let answer = answer.unwrap_or_else(|panic| Err(panicked(panic.as_ref())));
         let cost: f64 = batch.iter().map(|call| call.cost).sum();
         if matches!(batch[0].work, Work::Predict { .. }) {
             self.counters.network_call(batch.len(), begin.elapsed(), cost);
         }
         match answer {
-            Ok(rows) => {
-                for (row, call) in batch.into_iter().enumerate() {
+            Ok(answers) => {
+                for (answer, call) in answers.into_iter().zip(batch) {
                     call.meter.add(call.cost);
-                    let answer = rows.narrow(0, row, 1).map_err(|error| Arc::new(error.into()));
-                    let _ = call.reply.send(answer); // A cancelled trajectory has dropped its receiver.
+                    let _ = call.reply.send(Ok(answer)); // A cancelled trajectory has dropped its receiver.
                 }
             }
             // One row's fault must not fail the others: each goes again alone.
@@ -220,37 +259,35 @@ impl<N: Networks> Batcher<N> {
     }
 }
 
-/// One batch through its network. Every row has the kind and shape of the first.
-fn compute(networks: &impl Networks, batch: &[Call]) -> Result<Tensor, InferenceError> {
-    let rows = |pick: fn(&Work) -> Option<&Tensor>| -> Result<Tensor, InferenceError> {
-        let rows: Vec<&Tensor> = batch.iter().filter_map(|call| pick(&call.work)).collect();
-        Ok(if let [row] = rows[..] { row.clone() } else { Tensor::cat(&rows, 0)? })
+/// One batch through its network. Every row has the networks, the kind and the shape of the first.
+fn compute(batch: &[Call]) -> Result<Vec<Answer>, InferenceError> {
+    let networks = &batch[0].networks;
+    let rows = || -> Result<Rows, InferenceError> {
+        let rows: Vec<&Rows> = batch.iter().filter_map(|call| call.work.rows()).collect();
+        let tensors: Vec<&Tensor> = rows.iter().map(|rows| &rows.tensor).collect();
+        let tensor = if let [row] = tensors[..] { row.clone() } else { Tensor::cat(&tensors, 0)? };
+        Ok(Rows { tensor, is_seamless: rows[0].is_seamless })
     };
-    let pixels_or_latents = || {
-        rows(|work| match work {
-            Work::Predict { latents: tensor, .. } | Work::Encode(tensor) | Work::Decode(tensor) | Work::Upscale(tensor) => Some(tensor),
-            Work::Text(_) => None,
-        })
-    };
-    match &batch[0].work {
-        Work::Text(_) => {
-            let prompt = |call: &'_ Call| if let Work::Text(prompt) = &call.work { Some(prompt.clone()) } else { None };
-            let prompts: Vec<String> = batch.iter().filter_map(prompt).collect();
-            networks.encode_text(&prompts.iter().map(String::as_str).collect::<Vec<_>>())
+    let answer = match &batch[0].work {
+        Work::Prompt(_) => {
+            let requests = batch.iter().filter_map(|call| if let Work::Prompt(request) = &call.work { Some(request) } else { None });
+            return requests.map(|request| Ok(Answer::Prompt(Rc::new(networks.prompt(request)?)))).collect();
         }
         Work::Predict { .. } => {
-            let timestep = |call: &Call| if let Work::Predict { timestep, .. } = call.work { Some(timestep) } else { None };
-            let timesteps: Vec<f64> = batch.iter().filter_map(timestep).collect();
-            let contexts = rows(|work| if let Work::Predict { context, .. } = work { Some(context) } else { None })?;
-            networks.predict(&pixels_or_latents()?, &timesteps, &contexts)
+            let row = |call: &Call| {
+                if let Work::Predict { timestep, prompt, .. } = &call.work { Some((*timestep, prompt.clone())) } else { None }
+            };
+            let (timesteps, prompts): (Vec<f64>, Vec<Rc<Prompt>>) = batch.iter().filter_map(row).unzip();
+            networks.predict(&rows()?, &timesteps, &prompts)?
         }
         Work::Encode(_) => {
-            let (mean, deviation) = networks.encode_image(&pixels_or_latents()?)?;
-            Ok(Tensor::cat(&[mean, deviation], 1)?)
+            let (mean, deviation) = networks.encode_image(&rows()?)?;
+            Tensor::cat(&[mean, deviation], 1)?
         }
-        Work::Decode(_) => networks.decode(&pixels_or_latents()?),
-        Work::Upscale(_) => networks.upscale(&pixels_or_latents()?),
-    }
+        Work::Decode(_) => networks.decode(&rows()?)?,
+        Work::Upscale(pixels) => networks.upscale(pixels)?,
+    };
+    (0..batch.len()).map(|row| Ok(Answer::Tensor(answer.narrow(0, row, 1)?))).collect()
 }
 
 fn panicked(panic: &(dyn Any + Send)) -> InferenceError {

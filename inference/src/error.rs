@@ -48,6 +48,12 @@ pub enum InferenceError {
         /// What it asks for.
         what: String,
     },
+    /// The engine was given no model.
+    #[error("no model is configured")]
+    NoModels,
+    /// An adapter does not fit.
+    #[error(transparent)]
+    Adapter(#[from] crate::checkpoint::adapter::AdapterError),
     /// The device cannot be used.
     #[error("device {device}: {reason}")]
     Device {
@@ -59,6 +65,9 @@ pub enum InferenceError {
     /// A task's value is out of range.
     #[error("{0}")]
     InvalidTask(#[from] InvalidTask),
+    /// A prompt asks for something out of range.
+    #[error(transparent)]
+    InvalidPrompt(#[from] crate::text::PromptError),
     /// A picture turned into something that is not a number.
     #[error("picture {index} became not-a-number at step {step}; try another seed or lower guidance")]
     NotANumber {
@@ -102,13 +111,51 @@ pub enum InvalidTask {
         max: u32,
     },
     /// Guidance out of range.
-    #[error("guidance must be 1 to {max}, not {found}")]
+    #[error("guidance must be 0 to {max}, not {found}")]
     Guidance {
         /// The value.
         found: f64,
         /// The largest.
         max: f64,
     },
+    /// Rescaling of guidance out of range.
+    #[error("guidance rescale must be 0 to 1, not {0}")]
+    GuidanceRescale(f64),
+    /// Not an interval.
+    #[error("guidance can be on from one share of the steps to a larger one, both 0 to 1, not from {from} to {to}")]
+    GuidanceInterval {
+        /// Where it begins.
+        from: f64,
+        /// Where it ends.
+        to: f64,
+    },
+    /// Too many layers left out.
+    #[error("clip skip must be 0 to {max}, not {found}")]
+    ClipSkip {
+        /// The value.
+        found: u32,
+        /// The largest.
+        max: u32,
+    },
+    /// Enlargement of the second pass out of range.
+    #[error("the second pass must enlarge more than 1 and at most {max} times, not {found}")]
+    HiresScale {
+        /// The value.
+        found: f64,
+        /// The largest.
+        max: f64,
+    },
+    /// An adapter's weight out of range.
+    #[error("the weight of LoRA `{name}` must be -10 to 10, not {weight}")]
+    AdapterWeight {
+        /// The adapter.
+        name: String,
+        /// The value.
+        weight: f64,
+    },
+    /// A model for inpainting was asked for a whole picture.
+    #[error("this model only fills in masked parts of a picture; give a picture and a mask, or choose another model")]
+    NeedsMask,
     /// Strength out of range.
     #[error("strength must be above 0 and at most 1, not {0}")]
     Strength(f64),
@@ -137,6 +184,30 @@ pub enum InvalidTask {
     /// The submission has no source picture, or one of another size.
     #[error("the source picture is missing or not {width}×{height}")]
     Source {
+        /// Width that the task says.
+        width: u32,
+        /// Height that the task says.
+        height: u32,
+    },
+    /// No model of that name.
+    #[error("there is no model `{found}`; there are {known}")]
+    UnknownModel {
+        /// The name.
+        found: String,
+        /// Those that there are.
+        known: String,
+    },
+    /// No adapter of that name.
+    #[error("there is no LoRA `{found}`; {known}")]
+    UnknownAdapter {
+        /// The name.
+        found: String,
+        /// Those that there are, as a clause.
+        known: String,
+    },
+    /// The submission has no mask, or one of another size.
+    #[error("the mask is missing or not {width}×{height}")]
+    Mask {
         /// Width that the task says.
         width: u32,
         /// Height that the task says.

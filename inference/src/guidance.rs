@@ -1,55 +1,66 @@
-//! Classifier-free guidance and the prediction type: from the network's raw output to the clean latents.
+//! Classifier-free guidance: from two rows of the network to the clean latents of one picture.
+
+use std::{cell::Cell, rc::Rc};
 
 use candle_core::Tensor;
 
 use crate::{
     batcher::Caller,
     error::InferenceError,
+    networks::Prompt,
     sampler::{Denoiser, NoiseLevel},
     schedule::Prediction,
+    trajectory::Kept,
 };
-
-impl Prediction {
-    /// The clean latents, from noisy `latents` and the network's `output` at `sigma`, all `[n, c, h, w]`.
-    ///
-    /// # Errors
-    /// Those of tensor arithmetic.
-    pub fn denoised(self, latents: &Tensor, output: &Tensor, sigma: f64) -> Result<Tensor, InferenceError> {
-        Ok(match self {
-            Self::Epsilon => (latents - (output * sigma)?)?,
-            Self::Velocity => {
-                let variance = sigma * sigma + 1.0;
-                ((output * (-sigma / variance.sqrt()))? + (latents / variance)?)?
-            }
-        })
-    }
-}
 
 /// The denoiser of one picture: its rows go to the network with those of other pictures.
 pub(crate) struct Guided<'a> {
     pub(crate) caller: &'a Caller,
     pub(crate) prediction: Prediction,
     pub(crate) guidance_scale: f64,
-    /// Embedding of the negative prompt `[1, n, d]`; `None` without guidance.
-    pub(crate) negative: Option<&'a Tensor>,
-    /// Embedding of the prompt `[1, n, d]`.
-    pub(crate) positive: &'a Tensor,
+    pub(crate) guidance_rescale: f64,
+    /// The negative prompt; `None` without guidance.
+    pub(crate) negative: Option<&'a Rc<Prompt>>,
+    pub(crate) positive: &'a Rc<Prompt>,
+    /// Whether guidance is on in this step.
+    pub(crate) is_on: Cell<bool>,
+    pub(crate) kept: &'a Kept,
 }
 
 impl Denoiser for Guided<'_> {
     /// Ho and Salimans 2022, in the form of Imagen: negative + scale × (positive − negative), as two independent rows.
     async fn denoise(&self, latents: &Tensor, at: NoiseLevel) -> Result<Tensor, InferenceError> {
-        let scaled = (latents / at.sigma.hypot(1.0))?;
-        let output = match self.negative {
+        let input = self.kept.input((latents * self.prediction.input_scale(at))?)?;
+        let predict = async |prompt: &Rc<Prompt>| self.caller.predict(&input, at.timestep, prompt).await;
+        let output = match self.negative.filter(|_| self.is_on.get()) {
             Some(negative) => {
-                let (negative, positive) = futures::try_join!(
-                    self.caller.predict(&scaled, at.timestep, negative),
-                    self.caller.predict(&scaled, at.timestep, self.positive)
-                )?;
-                (&negative + ((positive - &negative)? * self.guidance_scale)?)?
+                let (negative, positive) = futures::try_join!(predict(negative), predict(self.positive))?;
+                let guided = (&negative + ((&positive - &negative)? * self.guidance_scale)?)?;
+                rescaled(guided, &positive, self.guidance_rescale)?
             }
-            None => self.caller.predict(&scaled, at.timestep, self.positive).await?,
+            None => predict(self.positive).await?,
         };
-        self.prediction.denoised(latents, &output, at.sigma)
+        self.prediction.denoised(latents, &output, at)
     }
+
+    fn hold(&self, latents: Tensor, at: NoiseLevel) -> Result<Tensor, InferenceError> {
+        self.kept.within(latents, at)
+    }
+}
+
+/// `guided` brought `share` of the way to the spread of `positive` (Lin et al. 2023, section 3.4).
+fn rescaled(guided: Tensor, positive: &Tensor, share: f64) -> Result<Tensor, InferenceError> {
+    if share == 0.0 {
+        return Ok(guided);
+    }
+    let factor = deviation(positive)? / deviation(&guided)?;
+    Ok((&guided * (share * factor + (1.0 - share)))?)
+}
+
+/// Standard deviation over all values, unbiased as torch's.
+fn deviation(values: &Tensor) -> Result<f64, InferenceError> {
+    let values = values.flatten_all()?.to_dtype(candle_core::DType::F64)?;
+    let mean = values.mean_all()?.to_scalar::<f64>()?;
+    let squares = (values.clone() - mean)?.sqr()?.sum_all()?.to_scalar::<f64>()?;
+    Ok((squares / (values.elem_count() as f64 - 1.0)).sqrt())
 }

@@ -2,16 +2,23 @@
 
 use crate::{
     error::InvalidTask,
-    schedule::{Schedule, ScheduleConfig},
-    task::{ImageSize, Task, TextToImage},
+    sampler::Plan,
+    schedule::ScheduleConfig,
+    task::{Enlarger, Hires, ImageSize, Task, TextToImage},
 };
 
 /// Most denoising steps.
-pub const MAX_STEPS: u32 = 150;
+pub const MAX_STEPS: u32 = 1000;
 /// Strongest guidance.
 pub const MAX_GUIDANCE: f64 = 30.0;
 /// Most pictures in one task.
 pub const MAX_IMAGES: u32 = 16;
+/// Most layers of the text encoder that may be left out.
+pub const MAX_CLIP_SKIP: u32 = 12;
+/// Strongest weight of an adapter.
+pub const MAX_ADAPTER_WEIGHT: f64 = 10.0;
+/// Most enlargement of a second pass.
+pub const MAX_HIRES: f64 = 4.0;
 /// Longest side that any model is asked for.
 const MAX_SIDE: u32 = 2048;
 
@@ -25,42 +32,109 @@ pub(crate) const DECODE_ROWS: f64 = 1.5;
 /// A super-resolution costs as much as so many U-Net rows of the source's size.
 pub(crate) const UPSCALE_ROWS: f64 = 2.0;
 
-/// What a loaded model can be asked for.
+/// What a model's U-Net is told beside latents, timestep and prompt.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Conditioning {
+    /// What it is told about the picture's size.
+    pub(crate) size: SizeConditioning,
+    /// Whether an absent negative prompt is a conditioning of zeros (`force_zeros_for_empty_prompt`).
+    pub(crate) zeroes_empty_negative: bool,
+    /// Whether the guidance scale is an input of the network, which then never needs a second row (latent consistency models).
+    pub(crate) takes_guidance: bool,
+}
+
+/// What a model is told about the picture's size.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum SizeConditioning {
+    /// Nothing.
+    #[default]
+    None,
+    /// Original size, crop and target size (Podell et al. 2023, section 2.2).
+    Sizes,
+    /// Original size, crop and an aesthetic score (the refiner).
+    Score,
+}
+
+impl Conditioning {
+    /// The numbers for a picture that is not cropped; the scores are diffusers' defaults.
+    pub(crate) fn size_ids(&self, size: ImageSize, is_negative: bool) -> Vec<f64> {
+        let (width, height) = (f64::from(size.width), f64::from(size.height));
+        match self.size {
+            SizeConditioning::None => Vec::new(),
+            SizeConditioning::Sizes => vec![height, width, 0.0, 0.0, height, width],
+            SizeConditioning::Score => vec![height, width, 0.0, 0.0, if is_negative { 2.5 } else { 6.0 }],
+        }
+    }
+}
+
+/// What a model can be asked for.
 #[derive(Clone, Debug)]
 pub(crate) struct Limits {
     pub(crate) size_multiple: u32,
     pub(crate) max_side: u32,
-    pub(crate) has_upscaler: bool,
+    pub(crate) upscale_factor: Option<u32>,
     pub(crate) schedule: ScheduleConfig,
+    pub(crate) conditioning: Conditioning,
+    /// Whether the U-Net takes mask and masked picture as further channels.
+    pub(crate) sees_mask: bool,
 }
 
 impl Limits {
-    /// Sides up to four times the model's own, as far as [`MAX_SIDE`].
-    pub(crate) fn new(native: ImageSize, size_multiple: u32, has_upscaler: bool, schedule: ScheduleConfig) -> Self {
-        let max_side = (native.width.max(native.height) * 4).min(MAX_SIDE) / size_multiple * size_multiple;
-        Self { size_multiple, max_side, has_upscaler, schedule }
+    /// The longest side: four times the model's own, as far as [`MAX_SIDE`].
+    pub(crate) fn max_side(native: ImageSize, size_multiple: u32) -> u32 {
+        (native.width.max(native.height) * 4).min(MAX_SIDE) / size_multiple * size_multiple
     }
 
     pub(crate) fn check(&self, task: &Task) -> Result<(), InvalidTask> {
         if let Task::Upscale(task) = task {
-            return if self.has_upscaler { self.check_size(task.size, 1) } else { Err(InvalidTask::NoUpscaler) };
+            return if self.upscale_factor.is_some() { self.check_size(task.size, 1) } else { Err(InvalidTask::NoUpscaler) };
         }
-        if let Task::ImageToImage(task) = task
-            && !(task.strength > 0.0 && task.strength <= 1.0)
+        if let Some(strength) = task.strength()
+            && !(strength > 0.0 && strength <= 1.0)
         {
-            return Err(InvalidTask::Strength(task.strength));
+            return Err(InvalidTask::Strength(strength));
         }
         let Some(base) = task.base() else { return Ok(()) };
         if !(1..=MAX_STEPS).contains(&base.steps) {
             return Err(InvalidTask::Steps { found: base.steps, max: MAX_STEPS });
         }
-        if !(1.0..=MAX_GUIDANCE).contains(&base.guidance_scale) {
+        if !(0.0..=MAX_GUIDANCE).contains(&base.guidance_scale) {
             return Err(InvalidTask::Guidance { found: base.guidance_scale, max: MAX_GUIDANCE });
+        }
+        if !(0.0..=1.0).contains(&base.guidance_rescale) {
+            return Err(InvalidTask::GuidanceRescale(base.guidance_rescale));
+        }
+        let (from, to) = base.guidance_interval;
+        if !(0.0 <= from && from < to && to <= 1.0) {
+            return Err(InvalidTask::GuidanceInterval { from, to });
+        }
+        if base.clip_skip > MAX_CLIP_SKIP {
+            return Err(InvalidTask::ClipSkip { found: base.clip_skip, max: MAX_CLIP_SKIP });
         }
         if !(1..=MAX_IMAGES).contains(&base.n_images) {
             return Err(InvalidTask::Count { found: base.n_images, max: MAX_IMAGES });
         }
-        self.check_size(base.size, self.size_multiple)
+        if self.sees_mask && !matches!(task, Task::Inpaint(_)) {
+            return Err(InvalidTask::NeedsMask);
+        }
+        self.check_size(base.size, self.size_multiple)?;
+        base.hires.map_or(Ok(()), |hires| self.check_hires(base, hires))
+    }
+
+    fn check_hires(&self, base: &TextToImage, hires: Hires) -> Result<(), InvalidTask> {
+        if !(hires.scale > 1.0 && hires.scale <= MAX_HIRES) {
+            return Err(InvalidTask::HiresScale { found: hires.scale, max: MAX_HIRES });
+        }
+        if !(hires.strength > 0.0 && hires.strength <= 1.0) {
+            return Err(InvalidTask::Strength(hires.strength));
+        }
+        if let Some(found) = hires.steps.filter(|steps| !(1..=MAX_STEPS).contains(steps)) {
+            return Err(InvalidTask::Steps { found, max: MAX_STEPS });
+        }
+        if hires.enlarger == Enlarger::Network && self.upscale_factor.is_none() {
+            return Err(InvalidTask::NoUpscaler);
+        }
+        self.check_size(self.hires_size(base, hires), self.size_multiple)
     }
 
     fn check_size(&self, size: ImageSize, multiple: u32) -> Result<(), InvalidTask> {
@@ -72,23 +146,60 @@ impl Limits {
         Err(InvalidTask::Size { width, height, multiple, min: multiple, max: self.max_side })
     }
 
-    /// What a task costs in row-megapixels; a finished task's usage is the same.
-    pub(crate) fn cost(&self, task: &Task) -> f64 {
-        let (base, n_encodings, n_steps) = match task {
-            Task::Upscale(task) => return task.size.megapixels() * UPSCALE_ROWS,
-            Task::TextToImage(base) => (base, 0.0, self.schedule(base).levels.len()),
-            Task::ImageToImage(task) => {
-                let schedule = self.schedule(&task.base);
-                (&task.base, 1.0, schedule.levels.len() - schedule.start(task.strength))
-            }
-        };
-        let rows = if base.is_guided() { 2.0 } else { 1.0 };
-        let each = n_steps as f64 * rows + DECODE_ROWS;
-        base.size.megapixels() * (f64::from(base.n_images) * each + n_encodings * ENCODE_ROWS)
+    /// Size of the second pass: the nearest that the model can draw.
+    pub(crate) fn hires_size(&self, base: &TextToImage, hires: Hires) -> ImageSize {
+        hires.size(base.size, self.size_multiple)
     }
 
-    /// The schedule of a task; a step count out of range counts as the nearest in range.
-    pub(crate) fn schedule(&self, base: &TextToImage) -> Schedule {
-        Schedule::new(&self.schedule, base.sampler, base.schedule, base.steps.clamp(1, MAX_STEPS) as usize)
+    /// Whether a step of the task takes two network rows.
+    pub(crate) fn is_guided(&self, base: &TextToImage) -> bool {
+        base.is_guided() && !self.conditioning.takes_guidance
+    }
+
+    /// What a task costs in row-megapixels; a finished task's usage is the same.
+    pub(crate) fn cost(&self, task: &Task) -> f64 {
+        let base = match (task, task.base()) {
+            (Task::Upscale(task), _) => return task.size.megapixels() * UPSCALE_ROWS,
+            (_, Some(base)) => base,
+            (_, None) => return 0.0,
+        };
+        let n_encodings = match task {
+            Task::Inpaint(_) => 2.0,
+            Task::ImageToImage(_) => 1.0,
+            Task::TextToImage(_) | Task::Upscale(_) => 0.0,
+        };
+        let small = base.size.megapixels();
+        let first = small * (self.rows(base, &self.plan(base, task.strength())) + DECODE_ROWS);
+        let each = base.hires.map_or(first, |hires| {
+            let large = self.hires_size(base, hires).megapixels();
+            let second = large * (self.rows(base, &self.hires_plan(base, hires)) + DECODE_ROWS);
+            let between = match hires.enlarger {
+                Enlarger::Latent => -small * DECODE_ROWS,
+                Enlarger::Network => small * UPSCALE_ROWS + large * ENCODE_ROWS,
+            };
+            first + between + second
+        });
+        f64::from(base.n_images) * each + small * n_encodings * ENCODE_ROWS
+    }
+
+    /// Network rows of one picture's pass.
+    fn rows(&self, base: &TextToImage, plan: &Plan) -> f64 {
+        let is_guided = self.is_guided(base);
+        let rows = |step: usize| plan.calls_of(step) * if is_guided && base.guides_at(step, plan.n_steps()) { 2 } else { 1 };
+        (plan.start..plan.n_steps()).map(rows).sum::<usize>() as f64
+    }
+
+    /// The steps of a task's (first) pass; a step count out of range counts as the nearest in range.
+    pub(crate) fn plan(&self, base: &TextToImage, strength: Option<f64>) -> Plan {
+        self.plan_of(base, base.steps, strength)
+    }
+
+    /// The steps of the second pass.
+    pub(crate) fn hires_plan(&self, base: &TextToImage, hires: Hires) -> Plan {
+        self.plan_of(base, hires.steps.unwrap_or(base.steps), Some(hires.strength))
+    }
+
+    fn plan_of(&self, base: &TextToImage, steps: u32, strength: Option<f64>) -> Plan {
+        base.sampler.plan(&self.schedule, base.schedule, steps.clamp(1, MAX_STEPS) as usize, strength)
     }
 }

@@ -3,7 +3,7 @@
 use candle_core::{DType, Device, Tensor};
 use image::RgbImage;
 
-use crate::error::InferenceError;
+use crate::{error::InferenceError, ops::cpu::let_floats};
 
 /// A picture as `[1, 3, height, width]` in 0..1.
 pub(crate) fn to_tensor(image: &RgbImage, device: &Device) -> Result<Tensor, InferenceError> {
@@ -16,8 +16,12 @@ pub(crate) fn to_tensor(image: &RgbImage, device: &Device) -> Result<Tensor, Inf
 /// The picture in `[1, 3, height, width]` with values in 0..1; what lies outside is clamped.
 pub(crate) fn to_image(pixels: &Tensor) -> Result<RgbImage, InferenceError> {
     let (_, _, height, width) = pixels.dims4()?;
-    let rows = pixels.to_device(&Device::Cpu)?.to_dtype(DType::F32)?.permute((0, 2, 3, 1))?.flatten_all()?.to_vec1::<f32>()?;
-    let bytes = rows.into_iter().map(|value| (value.clamp(0.0, 1.0) * 255.0).round_ties_even() as u8).collect();
+    let pixels = pixels.to_device(&Device::Cpu)?.to_dtype(DType::F32)?;
+    // Read where they are: an enlarged picture's numbers are most of a gigabyte.
+    let_floats!(values = pixels);
+    let byte = |value: f32| (value.clamp(0.0, 1.0) * 255.0).round_ties_even() as u8;
+    let plane = height * width;
+    let bytes = (0..plane).flat_map(|pixel| [0, 1, 2].map(|colour| byte(values[colour * plane + pixel]))).collect();
     Ok(RgbImage::from_raw(width as u32, height as u32, bytes).expect("three bytes a pixel"))
 }
 

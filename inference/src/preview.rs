@@ -1,9 +1,33 @@
-//! Previews: latents to colours by one linear map, one pixel a latent.
+//! Previews: latents to colours by the tiny decoder, or by one linear map, one pixel a latent.
 
 use candle_core::{Device, Tensor};
 use image::RgbImage;
 
-use crate::{error::InferenceError, networks::Networks, noise::TorchGenerator};
+use crate::{
+    error::InferenceError,
+    model::taesd::Taesd,
+    networks::{Networks, Rows},
+    noise::TorchGenerator,
+    pixels,
+};
+
+/// What unfinished latents are shown with.
+pub(crate) enum Preview {
+    /// One pixel a latent.
+    Linear(PreviewMap),
+    /// As large as the picture will be.
+    Taesd(Taesd),
+}
+
+impl Preview {
+    /// What scaled latents `[1, c, h, w]` look like.
+    pub(crate) fn image(&self, latents: &Tensor) -> Result<RgbImage, InferenceError> {
+        match self {
+            Self::Linear(map) => map.image(latents),
+            Self::Taesd(decoder) => pixels::to_image(&pixels::to_unit(&decoder.decode(latents)?)?),
+        }
+    }
+}
 
 /// For each latent channel its red, green and blue; then the colour of zero.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,19 +48,29 @@ impl PreviewMap {
         Self { weights: weights.to_vec(), bias: [0.0; 3] }
     }
 
-    /// The published map where the model has Stable Diffusion 1's latents, else one fitted to the model's own encoder.
+    /// Stable Diffusion XL's (the same file, SDXL).
+    fn stable_diffusion_xl() -> Self {
+        let weights = [[0.3651, 0.4232, 0.4341], [-0.2533, -0.0042, 0.1068], [0.1076, 0.1111, -0.0362], [-0.3165, -0.2492, -0.2188]];
+        Self { weights: weights.to_vec(), bias: [0.1084, -0.0175, -0.0011] }
+    }
+
+    /// The published map where the model has Stable Diffusion's latents, else one fitted to the model's own encoder.
     pub(crate) fn of_model(
-        networks: &impl Networks,
+        networks: &dyn Networks,
         vae_factor: usize,
         scaling_factor: f64,
         channels: usize,
     ) -> Result<Self, InferenceError> {
-        if channels == 4 && vae_factor == 8 && (scaling_factor - 0.18215).abs() < 1e-6 {
+        let is_scaled = |published: f64| channels == 4 && vae_factor == 8 && (scaling_factor - published).abs() < 1e-6;
+        if is_scaled(0.18215) {
             return Ok(Self::stable_diffusion_1());
         }
+        if is_scaled(0.13025) {
+            return Ok(Self::stable_diffusion_xl());
+        }
         let pixels = patches(FIT_LATENTS * vae_factor, FIT_PATCH * vae_factor, networks.device())?;
-        let (latents, _) = networks.encode_image(&pixels)?;
-        Self::fit(&(latents * scaling_factor)?, &pixels.avg_pool2d(vae_factor)?)
+        let (latents, _) = networks.encode_image(&Rows { tensor: pixels.clone(), is_seamless: false })?;
+        Self::fit(&latents, &pixels.avg_pool2d(vae_factor)?)
     }
 
     /// Least squares from latents `[1, c, h, w]` to colours `[1, 3, h, w]` in -1..1, by the normal equations.
@@ -114,7 +148,6 @@ fn patches(side: usize, patch: usize, device: &Device) -> Result<Tensor, Inferen
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pixels;
 
     #[test]
     fn a_linear_encoder_is_inverted_exactly() {

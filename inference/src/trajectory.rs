@@ -1,32 +1,32 @@
 //! One task on its way: prompts to embeddings, then for every picture noise, the loop over steps, and decoding.
 
+mod events;
+mod hires;
+mod source;
 #[cfg(test)]
 mod tests;
 
-use std::{
-    cell::{Cell, RefCell},
-    collections::HashMap,
-    rc::Rc,
-    sync::Arc,
-};
+use std::{cell::Cell, rc::Rc, sync::Arc};
 
 use candle_core::{Device, Tensor};
 use futures::future::try_join_all;
-use image::RgbImage;
-use tokio::sync::mpsc;
+use image::{GrayImage, RgbImage};
 
+pub(crate) use self::events::Events;
+pub(crate) use self::source::Kept;
+use self::source::Source;
 use crate::{
     batcher::Caller,
-    engine::{Event, FinishedImage, Meter, Progress, Usage},
+    engine::{Event, FinishedImage, Meter, Progress},
     error::{InferenceError, InvalidTask},
     guidance::Guided,
     limits::Limits,
+    networks::{Networks, Prompt, PromptRequest},
     noise::TorchGenerator,
     pixels,
-    preview::PreviewMap,
+    preview::Preview,
     sampler::{Plan, SamplerState},
-    schedule::Schedule,
-    task::{Task, TextToImage},
+    task::{ImageSize, Task, TextToImage},
 };
 
 /// What every trajectory needs to know about the loaded model.
@@ -34,107 +34,56 @@ pub(crate) struct Facts {
     pub(crate) limits: Limits,
     pub(crate) latent_channels: usize,
     pub(crate) vae_factor: usize,
-    pub(crate) scaling_factor: f64,
-    pub(crate) preview: PreviewMap,
+    pub(crate) preview: Preview,
     pub(crate) preview_every: u32,
     pub(crate) device: Device,
-}
-
-/// Where a task tells how it goes. Room for what must arrive is kept free, so nothing here ever waits.
-#[derive(Clone)]
-pub(crate) struct Events {
-    sender: Rc<RefCell<Option<mpsc::Sender<Event>>>>,
-    kept_free: Rc<Cell<usize>>,
-}
-
-impl Events {
-    /// `n_images` pictures and one end will be sent; the channel must have room for them.
-    pub(crate) fn new(sender: mpsc::Sender<Event>, n_images: u32) -> Self {
-        Self { sender: Rc::new(RefCell::new(Some(sender))), kept_free: Rc::new(Cell::new(n_images as usize + 1)) }
-    }
-
-    /// Sends what may be lost.
-    fn may_send(&self, event: Event) {
-        if let Some(sender) = self.sender.borrow().as_ref().filter(|sender| sender.capacity() > self.kept_free.get()) {
-            let _ = sender.try_send(event); // A dropped handle wants no events.
-        }
-    }
-
-    fn must_send(&self, event: Event) {
-        self.kept_free.set(self.kept_free.get().saturating_sub(1));
-        if let Some(sender) = self.sender.borrow().as_ref() {
-            let _ = sender.try_send(event); // There is room unless the handle was dropped.
-        }
-    }
-
-    fn end(&self, event: Event) {
-        self.must_send(event);
-        self.sender.borrow_mut().take();
-    }
-
-    pub(crate) fn done(&self, usage: Usage) {
-        self.end(Event::Done(usage));
-    }
-
-    pub(crate) fn failed(&self, error: InferenceError) {
-        let error = if let InferenceError::Shared(error) = error { error } else { Arc::new(error) };
-        self.end(Event::Failed(error));
-    }
 }
 
 /// One task and what it needs on its way.
 pub(crate) struct Job {
     pub(crate) task: Task,
     pub(crate) source: Option<RgbImage>,
+    pub(crate) mask: Option<GrayImage>,
+    pub(crate) networks: Rc<dyn Networks>,
     pub(crate) facts: Rc<Facts>,
     pub(crate) events: Events,
     pub(crate) meter: Arc<Meter>,
 }
 
-/// What all pictures of a drawing task share.
-struct Drawing<'a> {
+/// What all pictures of a drawing task share on one pass over the steps.
+pub(crate) struct Pass<'a> {
     base: &'a TextToImage,
+    size: ImageSize,
     plan: Plan,
-    schedule: Schedule,
-    /// Mean and standard deviation of the source's latents, before scaling.
-    source: Option<(Tensor, Tensor)>,
-    negative: Option<Tensor>,
-    positive: Tensor,
-    n_done: Cell<u32>,
+    /// `None` without guidance.
+    negative: Option<Rc<Prompt>>,
+    positive: Rc<Prompt>,
+}
+
+/// Steps done and to do, all pictures and passes together.
+struct Steps {
+    done: Cell<u32>,
+    total: u32,
+}
+
+impl Steps {
+    fn new(total: u32) -> Self {
+        Self { done: Cell::new(0), total }
+    }
 }
 
 impl Job {
-    /// Size of the pictures that go through the networks.
-    pub(crate) fn megapixels(&self) -> f64 {
-        match &self.task {
-            Task::Upscale(task) => task.size.megapixels(),
-            Task::TextToImage(base) => base.size.megapixels(),
-            Task::ImageToImage(task) => task.base.size.megapixels(),
-        }
-    }
-
     /// Makes all pictures.
     pub(crate) async fn run(&self, caller: &Caller) -> Result<(), InferenceError> {
-        match &self.task {
-            Task::Upscale(_) => self.upscale(caller).await,
-            Task::TextToImage(base) => self.draw(caller, base, None).await,
-            Task::ImageToImage(task) => self.draw(caller, &task.base, Some(task.strength)).await,
+        match self.task.base() {
+            Some(base) => self.draw(caller, base).await,
+            None => self.upscale(caller).await,
         }
-    }
-
-    fn source(&self) -> Result<Tensor, InferenceError> {
-        let size = match &self.task {
-            Task::Upscale(task) => Some(task.size),
-            other => other.base().map(|base| base.size),
-        };
-        let (width, height) = size.map_or((0, 0), |size| (size.width, size.height));
-        let image = self.source.as_ref().ok_or(InvalidTask::Source { width, height })?;
-        pixels::to_tensor(image, &self.facts.device)
     }
 
     async fn upscale(&self, caller: &Caller) -> Result<(), InferenceError> {
         self.events.may_send(Event::Progress(Progress { done: 0, total: 1 }));
-        let pixels = caller.upscale(&self.source()?).await?;
+        let pixels = caller.upscale(&self.source_pixels()?).await?;
         if !pixels::is_finite(&pixels)? {
             return Err(InferenceError::NotANumber { index: 0, step: 0 });
         }
@@ -144,99 +93,146 @@ impl Job {
         Ok(())
     }
 
-    async fn draw(&self, caller: &Caller, base: &TextToImage, strength: Option<f64>) -> Result<(), InferenceError> {
-        let drawing = self.prepare(caller, base, strength).await?;
-        try_join_all((0..base.n_images).map(|index| self.picture(caller.for_picture(index), &drawing, index))).await?;
-        Ok(())
+    /// Pixels of the source picture, `[1, 3, H, W]` in 0..1.
+    fn source_pixels(&self) -> Result<Tensor, InferenceError> {
+        let ImageSize { width, height } = self.task.source_size().unwrap_or(ImageSize::new(0, 0));
+        let image = self.source.as_ref().ok_or(InvalidTask::Source { width, height })?;
+        pixels::to_tensor(image, &self.facts.device)
     }
 
-    /// The plan, the embeddings and the source's latents.
-    async fn prepare<'a>(&self, caller: &Caller, base: &'a TextToImage, strength: Option<f64>) -> Result<Drawing<'a>, InferenceError> {
-        let schedule = self.facts.limits.schedule(base);
-        let plan = base.sampler.plan(&schedule, strength.map_or(0, |strength| schedule.start(strength)));
-        let total = (plan.steps.len() - plan.start) as u32 * base.n_images;
-        self.events.may_send(Event::Progress(Progress { done: 0, total }));
-        let (negative, positive) = embed(caller, base).await?;
-        let source = match strength {
-            Some(_) => Some(caller.encode_image(&pixels::from_unit(&self.source()?)?).await?),
+    async fn draw(&self, caller: &Caller, base: &TextToImage) -> Result<(), InferenceError> {
+        let facts = &self.facts;
+        let plan = facts.limits.plan(base, self.task.strength());
+        let hires = base.hires.map(|hires| (hires, facts.limits.hires_plan(base, hires)));
+        let each = to_do(&plan) + hires.as_ref().map_or(0, |(_, plan)| to_do(plan));
+        let steps = Steps::new(each as u32 * base.n_images);
+        self.events.may_send(Event::Progress(Progress { done: 0, total: steps.total }));
+        let pass = self.pass(caller, base, base.size, plan).await?;
+        let second = match hires {
+            Some((hires, plan)) => Some((hires, self.pass(caller, base, facts.limits.hires_size(base, hires), plan).await?)),
             None => None,
         };
-        Ok(Drawing { base, plan, schedule, source, negative, positive, n_done: Cell::new(0) })
-    }
-
-    async fn picture(&self, caller: Caller, drawing: &Drawing<'_>, index: u32) -> Result<(), InferenceError> {
-        let latents = self.latents(&caller, drawing, index).await?;
-        let pixels = caller.decode(&latents).await?;
-        if !pixels::is_finite(&pixels)? {
-            return Err(InferenceError::NotANumber { index, step: drawing.plan.steps.len() as u32 });
-        }
-        let image = pixels::to_image(&pixels::to_unit(&pixels)?)?;
-        self.events.must_send(Event::Image(FinishedImage { index, seed: drawing.base.seed.of_image(index), image }));
+        let source = self.encode_source(caller).await?;
+        let picture = async |index: u32| -> Result<(), InferenceError> {
+            let caller = caller.for_picture(index);
+            let (mut latents, mut noise) = self.latents(&caller, &pass, source.as_ref(), &steps, index).await?;
+            if let Some((hires, second)) = &second {
+                (latents, noise) = self.enlarge(&caller, second, *hires, (latents, noise), &steps, index).await?;
+            }
+            drop(noise);
+            let pixels = caller.decode(&latents).await?;
+            if !pixels::is_finite(&pixels)? {
+                return Err(InferenceError::NotANumber { index, step: each as u32 });
+            }
+            let image = pixels::to_image(&pixels::to_unit(&pixels)?)?;
+            self.events.must_send(Event::Image(FinishedImage { index, seed: base.seed.of_image(index), image }));
+            Ok(())
+        };
+        try_join_all((0..base.n_images).map(picture)).await?;
         Ok(())
     }
 
-    /// The loop over steps: the last latents of one picture, as the model's decoder takes them.
-    async fn latents(&self, caller: &Caller, drawing: &Drawing<'_>, index: u32) -> Result<Tensor, InferenceError> {
-        let Drawing { base, plan, .. } = drawing;
+    /// The prompts of a pass, encoded.
+    async fn pass<'a>(&self, caller: &Caller, base: &'a TextToImage, size: ImageSize, plan: Plan) -> Result<Pass<'a>, InferenceError> {
+        let limits = &self.facts.limits;
+        let takes_guidance = limits.conditioning.takes_guidance;
+        let is_guided = limits.is_guided(base);
+        let n_chunks = {
+            let negative = base.negative_prompt.as_deref().filter(|_| is_guided).unwrap_or_default();
+            caller.n_chunks(&base.prompt)?.max(caller.n_chunks(negative)?)
+        };
+        let request = |text: Option<&str>, is_negative: bool| PromptRequest {
+            text: text.map(str::to_owned),
+            // As in diffusers' pipelines, which skip layers for the prompt alone.
+            clip_skip: if is_negative { 0 } else { base.clip_skip },
+            n_chunks,
+            size_ids: limits.conditioning.size_ids(size, is_negative),
+            guidance: takes_guidance.then_some(base.guidance_scale - 1.0),
+        };
+        let wanted = request(Some(&base.prompt), false);
+        let unwanted = is_guided.then(|| match &base.negative_prompt {
+            None if limits.conditioning.zeroes_empty_negative => request(None, true),
+            negative => request(Some(negative.as_deref().unwrap_or_default()), true),
+        });
+        let (positive, negative) = match unwanted {
+            None => (caller.prompt(wanted).await?, None),
+            Some(unwanted) if unwanted == wanted => {
+                let prompt = caller.prompt(wanted).await?;
+                (prompt.clone(), Some(prompt))
+            }
+            Some(unwanted) => {
+                let (positive, negative) = futures::try_join!(caller.prompt(wanted), caller.prompt(unwanted))?;
+                (positive, Some(negative))
+            }
+        };
+        Ok(Pass { base, size, plan, negative, positive })
+    }
+
+    /// The first pass of one picture: its last latents, as the model's decoder takes them, and where its noise goes on.
+    async fn latents(
+        &self,
+        caller: &Caller,
+        pass: &Pass<'_>,
+        source: Option<&Source>,
+        steps: &Steps,
+        index: u32,
+    ) -> Result<(Tensor, TorchGenerator), InferenceError> {
+        let mut noise = TorchGenerator::new(pass.base.seed.of_image(index).0);
+        let (latents, kept) = self.first_latents(pass, source, &mut noise)?;
+        self.denoise(caller, pass, (latents, noise), kept, steps, index).await
+    }
+
+    /// The loop over steps.
+    async fn denoise(
+        &self,
+        caller: &Caller,
+        pass: &Pass<'_>,
+        (latents, noise): (Tensor, TorchGenerator),
+        kept: Kept,
+        steps: &Steps,
+        index: u32,
+    ) -> Result<(Tensor, TorchGenerator), InferenceError> {
+        let Pass { base, plan, .. } = pass;
+        let n_steps = plan.n_steps();
         let denoiser = Guided {
             caller,
-            prediction: self.facts.limits.schedule.prediction,
+            prediction: plan.prediction(),
             guidance_scale: base.guidance_scale,
-            negative: drawing.negative.as_ref(),
-            positive: &drawing.positive,
+            guidance_rescale: base.guidance_rescale,
+            negative: pass.negative.as_ref(),
+            positive: &pass.positive,
+            is_on: Cell::new(true),
+            kept: &kept,
         };
-        let mut state = self.first_state(drawing, index)?;
-        while state.step < plan.steps.len() {
+        let mut state = SamplerState { step: plan.start, latents, history: Vec::new(), noise };
+        while state.step < n_steps {
+            denoiser.is_on.set(base.guides_at(state.step, n_steps));
+            let done = state.step;
             let step = base.sampler.step(plan, &denoiser, state).await?;
             state = step.state;
-            self.at_border(drawing, index, &state, &step.denoised)?;
+            state.latents = kept.after(plan, done, state.latents)?;
+            self.at_border(pass, steps, index, &state, &step.denoised)?;
         }
-        Ok((state.latents * plan.final_scale)?)
+        Ok((plan.finish(&state.latents)?, state.noise))
     }
 
     /// What happens between steps: the check for not-a-number, progress, previews.
-    fn at_border(&self, drawing: &Drawing<'_>, index: u32, state: &SamplerState, denoised: &Tensor) -> Result<(), InferenceError> {
-        let n_steps = drawing.plan.steps.len();
-        let step = (state.step - drawing.plan.start) as u32;
+    fn at_border(&self, pass: &Pass<'_>, steps: &Steps, index: u32, state: &SamplerState, denoised: &Tensor) -> Result<(), InferenceError> {
+        let step = (state.step - pass.plan.start) as u32;
         if !pixels::is_finite(&state.latents)? {
             return Err(InferenceError::NotANumber { index, step });
         }
-        drawing.n_done.set(drawing.n_done.get() + 1);
-        let total = (n_steps - drawing.plan.start) as u32 * drawing.base.n_images;
-        self.events.may_send(Event::Progress(Progress { done: drawing.n_done.get(), total }));
-        if self.facts.preview_every > 0 && step.is_multiple_of(self.facts.preview_every) && state.step < n_steps {
+        steps.done.set(steps.done.get() + 1);
+        self.events.may_send(Event::Progress(Progress { done: steps.done.get(), total: steps.total }));
+        let every = self.facts.preview_every;
+        if every > 0 && step.is_multiple_of(every) && state.step < pass.plan.n_steps() {
             self.events.may_send(Event::Preview { index, step, image: self.facts.preview.image(denoised)? });
         }
         Ok(())
     }
-
-    /// Noise, or the source's latents with noise, drawn in the order of diffusers' pipelines.
-    fn first_state(&self, drawing: &Drawing<'_>, index: u32) -> Result<SamplerState, InferenceError> {
-        let facts = &self.facts;
-        let size = drawing.base.size;
-        let shape = [1, facts.latent_channels, size.height as usize / facts.vae_factor, size.width as usize / facts.vae_factor];
-        let mut noise = TorchGenerator::new(drawing.base.seed.of_image(index).0);
-        let mut draw = || Tensor::from_vec(noise.randn(shape.iter().product()), &shape, &facts.device);
-        let latents = match &drawing.source {
-            None => (draw()? * drawing.schedule.init_noise_sigma)?,
-            Some((mean, deviation)) => {
-                let clean = ((mean + (deviation * draw()?)?)? * facts.scaling_factor)?;
-                (clean + (draw()? * drawing.plan.steps[drawing.plan.start].at.sigma)?)?
-            }
-        };
-        Ok(SamplerState { step: drawing.plan.start, latents, history: Vec::new(), noise })
-    }
 }
 
-/// Embeddings of negative prompt (with guidance) and prompt; equal texts are encoded once.
-async fn embed(caller: &Caller, base: &TextToImage) -> Result<(Option<Tensor>, Tensor), InferenceError> {
-    let mut prompts = vec![base.prompt.as_str()];
-    let negative = base.negative_prompt.as_deref().unwrap_or_default();
-    if base.is_guided() && negative != base.prompt {
-        prompts.push(negative);
-    }
-    let embeddings = try_join_all(prompts.iter().map(|prompt| caller.encode_text(prompt))).await?;
-    let known: HashMap<&str, Tensor> = prompts.into_iter().zip(embeddings).collect();
-    let negative = if base.is_guided() { Some(known[negative].clone()) } else { None };
-    Ok((negative, known[base.prompt.as_str()].clone()))
+/// Steps from a plan's start to its end.
+fn to_do(plan: &Plan) -> usize {
+    plan.n_steps() - plan.start
 }

@@ -161,7 +161,19 @@ fn senseless_configurations_are_refused() {
 
 #[test]
 fn files_that_are_no_upscaler_are_refused() {
-    let file = starter().join("model/vae/diffusion_pytorch_model.safetensors");
-    let error = Upscaler::load(&file, &Device::Cpu).err().unwrap();
-    assert_eq!(error.to_string(), format!("{} has no `body.0.weight`", file.display()));
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    fs::write(path("text.safetensors"), "not weights").unwrap();
+    fs::write(path("network.pth"), "PK").unwrap();
+    let pickle = "pickle files are refused because they can run code; convert it to safetensors";
+    let other = "a network that is neither ESRGAN's (RRDBNet) nor Real-ESRGAN's compact one (SRVGGNetCompact) is not supported";
+    for (file, expected) in [
+        (path("none.safetensors"), " cannot be read: there is no such file".to_owned()),
+        (path("text.safetensors"), " cannot be read: it is not a safetensors file".to_owned()),
+        (path("network.pth"), format!(" cannot be read: {pickle}")),
+        (starter().join("model/vae/diffusion_pytorch_model.safetensors"), format!(": {other}")),
+    ] {
+        let error = Upscaler::load(&file, &Device::Cpu).err().unwrap();
+        assert_eq!(error.to_string(), format!("{}{expected}", file.display()));
+    }
 }

@@ -7,7 +7,7 @@ mod common;
 use std::{collections::HashMap, fs, path::Path};
 
 use candle_core::{DType, Device, Tensor};
-use common::{data, floats, max_difference, psnr, read_picture, starter};
+use common::{data, floats, max_difference, predict, psnr, read_picture, starter};
 use inference::model::Model;
 
 type Tensors = HashMap<String, Tensor>;
@@ -45,8 +45,8 @@ fn text_is_encoded_as_by_transformers() {
     let model = load(&starter().join("model"));
     let mut worst = 0.0_f32;
     for (prompt, tensors) in cases() {
-        assert_eq!(model.tokenizer().ids(&prompt).unwrap(), ids(&tensors["input_ids"]), "{prompt}");
-        assert_eq!(model.tokenizer().ids("").unwrap(), ids(&tensors["uncond_input_ids"]));
+        assert_eq!(model.text().tokenizer().unwrap().ids(&prompt).unwrap(), ids(&tensors["input_ids"]), "{prompt}");
+        assert_eq!(model.text().tokenizer().unwrap().ids("").unwrap(), ids(&tensors["uncond_input_ids"]));
         let found = model.encode_text(&[&prompt, ""]).unwrap();
         let expected = Tensor::cat(&[&tensors["text_embeddings"], &tensors["uncond_text_embeddings"]], 0).unwrap();
         worst = worst.max(max_difference(&found, &expected));
@@ -63,7 +63,7 @@ fn unet_answers_as_in_diffusers() {
         let timestep = f64::from(floats(&tensors["timesteps"])[0]);
         let latents = Tensor::cat(&[&tensors["unet_input_step0"]; 2], 0).unwrap();
         let context = Tensor::cat(&[&tensors["text_embeddings"], &tensors["uncond_text_embeddings"]], 0).unwrap();
-        let found = model.predict(&latents, &[timestep; 2], &context).unwrap();
+        let found = predict(&model, &latents, &[timestep; 2], &context);
         let expected = Tensor::cat(&[&tensors["unet_output_step0"], &tensors["unet_output_uncond_step0"]], 0).unwrap();
         worst = worst.max(relative(&found, &expected));
     }
@@ -105,7 +105,7 @@ fn plain_operations_answer_as_in_diffusers() {
     let text = max_difference(&single(model.encode_text(&[&prompt]).unwrap()), &tensors["text_embeddings"]);
     assert!(text <= 2e-5, "{text}");
     let timestep = f64::from(floats(&tensors["timesteps"])[0]);
-    let found = model.predict(&tensors["unet_input_step0"], &[timestep], &tensors["text_embeddings"]).unwrap();
+    let found = predict(&model, &tensors["unet_input_step0"], &[timestep], &tensors["text_embeddings"]);
     let unet = relative(&single(found), &tensors["unet_output_step0"]);
     assert!(unet <= 1e-4, "{unet}");
     let psnr = psnr(&model.decode(&tensors["final_latents"]).unwrap(), &tensors["decoded"], 2.0);
@@ -120,7 +120,7 @@ fn starter_model_describes_itself() {
     // Sizes of the three files in float16: 4.3, 32.5 and 5.4 MB.
     assert!((20_900_000..21_200_000).contains(&model.n_parameters()), "{}", model.n_parameters());
     assert_eq!(model.dtype(), DType::F32);
-    assert!(model.folder().path().ends_with("model"));
+    assert!(model.checkpoint().path().ends_with("model"));
 }
 
 /// The tiny model's files together with the starter model's tokenizer.
@@ -149,13 +149,13 @@ fn other_shapes_and_old_names_answer_as_in_diffusers() {
     let model = load(folder.path());
     let tensors = reference(&data().join("tiny/reference.safetensors"));
     let prompt = "two  Cats' and 3 dogs, café!";
-    assert_eq!(model.tokenizer().ids(prompt).unwrap(), ids(&tensors["input_ids"]));
+    assert_eq!(model.text().tokenizer().unwrap().ids(prompt).unwrap(), ids(&tensors["input_ids"]));
     let text = max_difference(&model.encode_text(&[prompt]).unwrap(), &tensors["text_embeddings"]);
     assert!(text <= 1e-5, "text: {text}");
     for size in ["even", "odd"] {
         let tensor = |name: &str| &tensors[&format!("{size}.{name}")];
         let timesteps: Vec<f64> = floats(tensor("timesteps")).iter().map(|timestep| f64::from(*timestep)).collect();
-        let found = model.predict(tensor("latents"), &timesteps, tensor("context")).unwrap();
+        let found = predict(&model, tensor("latents"), &timesteps, tensor("context"));
         let difference = relative(&found, tensor("output"));
         assert!(difference <= 1e-4, "{size}: {difference}");
     }
@@ -182,7 +182,7 @@ fn vocabulary_and_merges_give_the_same_ids_as_tokenizer_json() {
 #[test]
 fn long_prompts_are_cut_and_keep_their_end() {
     let model = load(&starter().join("model"));
-    let (tokenizer, prompt) = (model.tokenizer(), "cat ".repeat(100));
+    let (tokenizer, prompt) = (model.text().tokenizer().unwrap(), "cat ".repeat(100));
     let ids = tokenizer.ids(&prompt).unwrap();
     assert_eq!((ids.len(), ids[0], ids[76]), (77, 4094, 4095));
     assert_eq!(ids[75], ids[1]);

@@ -5,7 +5,7 @@
 mod common;
 
 use candle_core::{DType, Device, Tensor};
-use common::{floats, starter};
+use common::{floats, predict, starter};
 use inference::model::Model;
 
 const COUNTS: [usize; 6] = [1, 2, 3, 5, 8, 9];
@@ -52,7 +52,7 @@ fn unet_rows_do_not_depend_on_each_other() {
             let latents: Vec<Tensor> = rows.iter().map(|row| noise(&[1, 4, height, width], *row)).collect();
             let context: Vec<Tensor> = rows.iter().map(|row| context[*row].clone()).collect();
             let timesteps: Vec<f64> = rows.iter().map(|row| 1.0 + 110.9 * *row as f64).collect();
-            model.predict(&stack(&latents), &timesteps, &stack(&context)).unwrap()
+            predict(&model, &stack(&latents), &timesteps, &stack(&context))
         });
     }
 }
@@ -77,7 +77,7 @@ fn threads_do_not_change_the_result() {
     let context = model.encode_text(&["a cat", "a dog"]).unwrap();
     let run = |n_threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(n_threads).build().unwrap();
-        pool.install(|| floats(&model.predict(&noise(&[2, 4, 16, 16], 1), &[900.0, 20.0], &context).unwrap()))
+        pool.install(|| floats(&predict(&model, &noise(&[2, 4, 16, 16], 1), &[900.0, 20.0], &context)))
     };
     let one = run(1);
     for n_threads in [2, 5] {

@@ -15,4 +15,19 @@ pub struct NewImage {
     pub height: u32,
     /// Where its bytes (PNG) are.
     pub blob: BlobKey,
+    /// What it was made with; `None` for pictures of older versions.
+    pub provenance: Option<Provenance>,
+}
+
+/// What a picture was made with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Provenance {
+    /// SHA-256 of the model's weights in hex; `None` where they could not be read.
+    pub model_hash: Option<String>,
+    /// Version of the program.
+    pub engine: String,
+    /// Such as `cpu` or `cuda:0`.
+    pub device: String,
+    /// Type of weights and activations, such as `f32`.
+    pub dtype: String,
 }

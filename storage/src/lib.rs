@@ -24,7 +24,7 @@ pub use enqueue::{Enqueued, Limits, NewJob, PressKey, Refusal};
 pub use error::StorageError;
 pub use guilds::GuildSettings;
 pub use ids::*;
-pub use images::NewImage;
+pub use images::{NewImage, Provenance};
 pub use jobs::{Cancelled, Delivery, HistoryFilter, Job, JobStatus, Lease, QueueStatus, Written};
 pub use local_blobs::LocalBlobs;
 pub use outbox::OutboxItem;

@@ -79,7 +79,7 @@ async fn enqueue(store: &SqliteStore, round: u64) -> JobId {
 }
 
 fn image() -> NewImage {
-    NewImage { index: 0, seed: 1, width: 8, height: 8, blob: BlobKey::parse(&"ab".repeat(32)).unwrap() }
+    NewImage { index: 0, seed: 1, width: 8, height: 8, blob: BlobKey::parse(&"ab".repeat(32)).unwrap(), provenance: None }
 }
 
 fn kill_and_check(runtime: &tokio::runtime::Runtime) {

@@ -76,8 +76,33 @@ async fn a_newer_schema_is_refused_with_both_numbers() {
     sqlx::query(NEWER).execute(&mut db).await.unwrap();
     db.close().await.unwrap();
     let error = refused(&path).await;
-    assert!(matches!(error, StorageError::TooNew { found: 99, known: 1, .. }), "{error:?}");
-    assert!(error.to_string().ends_with("(schema 99, this program knows 1); update the program"), "{error}");
+    assert!(matches!(error, StorageError::TooNew { found: 99, known: 2, .. }), "{error:?}");
+    assert!(error.to_string().ends_with("(schema 99, this program knows 2); update the program"), "{error}");
+}
+
+#[tokio::test]
+async fn a_database_of_the_first_schema_is_brought_up_and_keeps_its_pictures() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, first) = (folder.path().join("atelier.db"), folder.path().join("first"));
+    fs::create_dir(&first).unwrap();
+    let migrations = Path::new(env!("CARGO_MANIFEST_DIR")).join("../migrations/sqlite");
+    fs::copy(migrations.join("0001_first.sql"), first.join("0001_first.sql")).unwrap();
+    let mut db = raw(&path).await;
+    sqlx::migrate::Migrator::new(first.as_path()).await.unwrap().run(&mut db).await.unwrap();
+    let id = storage::JobId::new();
+    const JOB: &str = "INSERT INTO jobs (id, key, guild, user, action, task, status, row_pixels, channel, token_expires, created, finished) \
+        VALUES (?, 'k', 1, 2, 'imagine', '{}', 'done', 1, 3, 0, 0, 1)";
+    sqlx::query(JOB).bind(id.0.as_bytes().to_vec()).execute(&mut db).await.unwrap();
+    let blob = "ab".repeat(32);
+    const IMAGE: &str = "INSERT INTO images (job, number, seed, width, height, blob) SELECT seq, 0, 7, 64, 48, ? FROM jobs";
+    sqlx::query(IMAGE).bind(&blob).execute(&mut db).await.unwrap();
+    db.close().await.unwrap();
+
+    let store = SqliteStore::open(&path).await.unwrap();
+    let images = store.images(id).await.unwrap();
+    assert_eq!((images.len(), images[0].seed, images[0].width, images[0].blob.as_str()), (1, 7, 64, blob.as_str()));
+    assert_eq!(images[0].provenance, None);
+    assert_eq!(store.job(id).await.unwrap().unwrap().user, storage::UserId(2));
 }
 
 #[tokio::test]

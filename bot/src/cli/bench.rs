@@ -12,8 +12,8 @@ use inference::{
 };
 use sandbox::Visitor;
 
-use super::sandbox::start_sandbox;
-use crate::{config::Config, models};
+use super::sandbox::{RunningSandbox, start_sandbox};
+use crate::config::Config;
 
 /// Where `/info` is asked.
 const CHANNEL: &str = "general";
@@ -39,19 +39,19 @@ pub async fn run(mut config: Config, args: BenchArgs) -> anyhow::Result<()> {
     config.limits.max_active_per_user = 1000;
     let started = start_sandbox(config.clone(), SocketAddr::from(([127, 0, 0, 1], 0))).await?;
     let engine = started.bot.app.engine.clone();
-    let task = |seed| draw_task(&config, &engine, seed);
+    let task = |seed| draw_task(&started, seed);
 
     println!("{} on {}; medians of {rounds} rounds\n", engine.info().name, engine.info().device);
-    time(&engine, &[task(1)?]).await?;
+    time(&engine, &[task(1)]).await?;
     let mut alone = Vec::new();
     let mut pairs = Vec::new();
     let mut calls = (0, 0);
     for round in 0..rounds as u64 {
         let before = engine.stats().n_network_calls;
-        let first = time(&engine, &[task(10 * round)?]).await?;
-        let second = time(&engine, &[task(10 * round + 5)?]).await?;
+        let first = time(&engine, &[task(10 * round)]).await?;
+        let second = time(&engine, &[task(10 * round + 5)]).await?;
         let between = engine.stats().n_network_calls;
-        let both = time(&engine, &[task(10 * round)?, task(10 * round + 5)?]).await?;
+        let both = time(&engine, &[task(10 * round), task(10 * round + 5)]).await?;
         calls = (between - before, engine.stats().n_network_calls - between);
         alone.push(first);
         pairs.push(both / (first + second));
@@ -62,7 +62,7 @@ pub async fn run(mut config: Config, args: BenchArgs) -> anyhow::Result<()> {
     let visitor = Visitor::connect(started.stand_in.url(), "ada").await?;
     let mut idle = info_times(&visitor, rounds * 4).await?;
     let busy = tokio::spawn({
-        let (engine, tasks) = (engine.clone(), (0..rounds as u64 + 2).map(|round| task(round * 3)).collect::<anyhow::Result<Vec<_>>>()?);
+        let (engine, tasks) = (engine.clone(), (0..rounds as u64 + 2).map(|round| task(round * 3)).collect::<Vec<_>>());
         async move { time(&engine, &tasks).await }
     });
     let mut loaded = info_times(&visitor, rounds * 4).await?;
@@ -78,19 +78,20 @@ pub async fn run(mut config: Config, args: BenchArgs) -> anyhow::Result<()> {
     std::fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))
 }
 
-fn draw_task(config: &Config, engine: &Engine, seed: u64) -> anyhow::Result<Task> {
-    let defaults = &config.defaults;
-    Ok(Task::TextToImage(TextToImage {
+fn draw_task(started: &RunningSandbox, seed: u64) -> Task {
+    let app = &started.bot.app;
+    let model = &app.models[0];
+    Task::TextToImage(TextToImage {
         prompt: "a frog".into(),
-        negative_prompt: None,
-        size: engine.info().native_size,
-        steps: defaults.steps,
-        guidance_scale: models::default_guidance_scale(config),
-        sampler: defaults.sampler,
-        schedule: defaults.schedule,
+        size: model.native_size,
+        steps: model.steps,
+        guidance_scale: model.guidance_scale,
+        sampler: model.sampler,
+        schedule: model.schedule,
         seed: Seed(seed),
         n_images: 4,
-    }))
+        ..TextToImage::default()
+    })
 }
 
 /// Seconds until all tasks are done, submitted at once.
@@ -98,7 +99,7 @@ async fn time(engine: &Engine, tasks: &[Task]) -> anyhow::Result<f64> {
     let start = Instant::now();
     let mut handles = Vec::new();
     for task in tasks {
-        handles.push(engine.submit(Submission { task: task.clone(), source: None })?);
+        handles.push(engine.submit(Submission { task: task.clone(), source: None, mask: None })?);
     }
     for mut handle in handles {
         while let Some(event) = handle.next().await {

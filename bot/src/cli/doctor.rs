@@ -63,8 +63,8 @@ pub async fn run(config: Option<&Path>, args: DoctorArgs) -> anyhow::Result<Exit
             return Ok(ExitCode::FAILURE);
         }
     };
-    let engine = models::engine_config(&config);
-    for check in tokio::task::spawn_blocking(move || engine_parts(engine)).await? {
+    let drawn_with = config.clone();
+    for check in tokio::task::spawn_blocking(move || drawing_parts(&drawn_with)).await? {
         tell(check)?;
     }
     tell(database(&config.data.dir.join("atelier.sqlite")).await)?;
@@ -97,6 +97,40 @@ fn bad(part: &'static str, text: impl Into<String>) -> Check {
     Check { verdict: Verdict::Bad, part, text: text.into() }
 }
 
+/// The usual model with upscaler and device, then each other model, adapter and embedding that is configured.
+fn drawing_parts(config: &Config) -> Vec<Check> {
+    let known = match models::known(config) {
+        Ok(known) => known,
+        Err(error) => return vec![bad("model", sentence(&error))],
+    };
+    let of = |known: &models::Known| {
+        let mut engine = models::engine_config_of(config, std::slice::from_ref(known))?;
+        engine.adapters.clear();
+        engine.embeddings.clear();
+        anyhow::Ok(engine)
+    };
+    let mut checks = engine_parts(of(&known[0]));
+    for other in &known[1..] {
+        let started = of(other).and_then(|engine| Ok(Engine::start(EngineConfig { upscaler: None, ..engine })?.info().clone()));
+        checks.push(match started {
+            Ok(info) => model(&info),
+            Err(error) => bad("model", format!("{}: {}", other.entry.name, sentence(&error))),
+        });
+    }
+    for (part, table) in [("LoRA", &config.loras), ("embedding", &config.embeddings)] {
+        for (name, path) in table {
+            let shown = path.display();
+            let is_there = path.exists();
+            checks.push(if is_there {
+                good(part, format!("{name}, from {shown}"))
+            } else {
+                bad(part, format!("{name}: nothing is at {shown}"))
+            });
+        }
+    }
+    checks
+}
+
 /// Model, upscaler and device. What fails without the super-resolution network is not its fault.
 fn engine_parts(config: anyhow::Result<EngineConfig>) -> Vec<Check> {
     let config = match config {
@@ -110,10 +144,10 @@ fn engine_parts(config: anyhow::Result<EngineConfig>) -> Vec<Check> {
                 Some(factor) => good("upscaler", format!("enlarges {factor} times")),
                 None => doubtful("upscaler", "none, so the U buttons do not enlarge; set `model.upscaler`"),
             };
-            vec![model(&info, &config), upscaler, good("device", info.device)]
+            vec![model(&info), upscaler, good("device", info.device)]
         }
         Err(error) => match start(&EngineConfig { upscaler: None, ..config.clone() }) {
-            Ok(info) => vec![model(&info, &config), bad("upscaler", sentence(&error)), good("device", info.device)],
+            Ok(info) => vec![model(&info), bad("upscaler", sentence(&error)), good("device", info.device)],
             Err(error) if error.downcast_ref().is_some_and(is_of_device) => vec![bad("device", sentence(&error))],
             Err(error) => vec![bad("model", sentence(&error))],
         },
@@ -124,10 +158,10 @@ fn is_of_device(error: &inference::error::InferenceError) -> bool {
     matches!(error, inference::error::InferenceError::Device { .. })
 }
 
-fn model(info: &ModelInfo, config: &EngineConfig) -> Check {
+fn model(info: &ModelInfo) -> Check {
     let millions = info.n_parameters as f64 / 1e6;
-    let folder = config.model_dir.display();
-    let name = if models::is_starter(&config.model_dir) { "the built-in starter model" } else { &info.name };
+    let folder = info.path.display();
+    let name = if models::is_starter(&info.path) { "the built-in starter model" } else { &info.name };
     good("model", format!("{name}, {millions:.1} million parameters, pictures of {} pixels, from {folder}", info.native_size))
 }
 

@@ -3,6 +3,7 @@
 pub mod bench;
 pub mod doctor;
 pub mod imagine;
+pub mod models;
 pub mod run;
 pub mod sandbox;
 
@@ -39,6 +40,8 @@ pub enum Command {
     Imagine(Box<imagine::ImagineArgs>),
     /// Check configuration, model, database, disk, device and token
     Doctor(doctor::DoctorArgs),
+    /// Get, list, remove and look into models
+    Models(models::ModelsArgs),
     /// Measure drawing times, answering times and memory
     Bench(bench::BenchArgs),
 }
@@ -69,6 +72,7 @@ async fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Imagine(args) => imagine::run(Config::load(path)?, *args).await,
         Command::Doctor(args) => doctor::run(path, args).await,
+        Command::Models(args) => models::run(Config::load(path)?, args).await,
         Command::Sandbox(args) => sandbox::run(Config::load(path)?, args).await.map(|()| ExitCode::SUCCESS),
         Command::Run(args) => run::run(Config::load(path)?, args).await.map(|()| ExitCode::SUCCESS),
         Command::Bench(args) => bench::run(Config::load(path)?, args).await.map(|()| ExitCode::SUCCESS),

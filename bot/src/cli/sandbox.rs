@@ -85,12 +85,7 @@ pub async fn run(mut config: Config, args: SandboxArgs) -> anyhow::Result<()> {
     println!("\n  Atelier's sandbox is ready.\n");
     println!("    Open   {}", started.stand_in.url());
     println!("    Type   /imagine a frog");
-    println!(
-        "    Model  {} on {}, pictures of {} pixels",
-        models::display_name(&started.bot.app.config, info),
-        info.device,
-        info.native_size
-    );
+    println!("    Model  {} on {}, pictures of {} pixels", models::display_name(info), info.device, info.native_size);
     println!("    Data   {} (start again to go on where you were)\n", dir.display());
     if is_starter {
         println!("  The built-in model is a small demonstration: it draws emoji-like pictures of single things.");

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use inference::task::Task;
+use inference::{sampler::Sampler, task::Task};
 use poise::serenity_prelude as serenity;
 
 use super::Context;
@@ -12,6 +12,9 @@ use crate::{
     error::BotError,
     prompt::{self, TypedOptions},
 };
+
+/// Discord shows this many suggestions.
+const MAX_CHOICES: usize = 25;
 
 /// Draw four pictures from a prompt
 #[poise::command(slash_command, install_context = "Guild|User", interaction_context = "Guild|BotDm|PrivateChannel")]
@@ -33,9 +36,12 @@ pub async fn imagine(
     #[description = "How one noise level goes to the next (--sampler)"]
     #[autocomplete = "samplers"]
     sampler: Option<String>,
+    #[description = "What to draw with (--model)"]
+    #[autocomplete = "models"]
+    model: Option<String>,
 ) -> Result<(), BotError> {
     let app: &Arc<App> = ctx.data();
-    let typed = TypedOptions { negative, guidance: cfg, steps, seed, aspect, sampler };
+    let typed = TypedOptions { negative, guidance: cfg, steps, seed, aspect, sampler, model };
     let parsed = prompt::parse(&prompt, &typed, &app.parse_context()).map_err(crate::messages::UserError::Prompt)?;
     super::check_permissions(ctx.interaction.app_permissions.filter(|_| ctx.interaction.guild_id.is_some()))?;
     ctx.defer_response(false).await?;
@@ -55,14 +61,23 @@ pub async fn imagine(
 }
 
 async fn aspects(_ctx: poise::ApplicationContext<'_, Arc<App>, BotError>, typed: &str) -> serenity::CreateAutocompleteResponse {
-    choices(["1:1", "3:2", "2:3", "4:3", "3:4", "16:9", "9:16", "2:1", "21:9"].into_iter(), typed)
+    choices(&["1:1", "3:2", "2:3", "4:3", "3:4", "16:9", "9:16", "2:1", "21:9"], typed)
 }
 
 async fn samplers(_ctx: poise::ApplicationContext<'_, Arc<App>, BotError>, typed: &str) -> serenity::CreateAutocompleteResponse {
-    choices(prompt::SAMPLERS.into_iter().map(prompt::sampler_name), typed)
+    choices(&Sampler::ALL.map(Sampler::name), typed)
 }
 
-fn choices<'a>(all: impl Iterator<Item = &'a str>, typed: &str) -> serenity::CreateAutocompleteResponse {
-    let matching = all.filter(|choice| choice.contains(typed.trim())).take(25);
+async fn models(ctx: poise::ApplicationContext<'_, Arc<App>, BotError>, typed: &str) -> serenity::CreateAutocompleteResponse {
+    let names = ctx.data().models.iter().map(|model| model.name.as_str());
+    offered(prompt::ranked(names, typed).into_iter())
+}
+
+fn choices(all: &[&str], typed: &str) -> serenity::CreateAutocompleteResponse {
+    offered(all.iter().copied().filter(|choice| choice.contains(typed.trim())))
+}
+
+fn offered<'a>(choices: impl Iterator<Item = &'a str>) -> serenity::CreateAutocompleteResponse {
+    let matching = choices.take(MAX_CHOICES);
     serenity::CreateAutocompleteResponse::new().set_choices(matching.map(serenity::AutocompleteChoice::from).collect())
 }

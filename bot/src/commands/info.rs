@@ -15,9 +15,11 @@ pub async fn info(ctx: Context<'_>) -> Result<(), BotError> {
     let (model, stats) = (app.engine.info(), app.engine.stats());
     let queue = app.jobs.queue_status().await?;
     let answer = messages::info(&Info {
-        model: models::display_name(&app.config, model),
+        model: models::display_name(model),
         is_starter: models::is_configured_starter(&app.config),
         native_size: model.native_size.to_string(),
+        models: app.models.iter().map(|model| format!("{} ({})", model.name, model.native_size)).collect(),
+        loras: app.loras(),
         n_parameters: model.n_parameters,
         device: model.device.clone(),
         queued: queue.queued,

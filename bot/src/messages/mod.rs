@@ -13,6 +13,9 @@ use crate::{
     buttons::custom_id::ButtonAction,
 };
 
+/// Most characters in a field of an embed.
+const MAX_FIELD: usize = 1024;
+
 /// Shown for our own faults; the cause is in the log.
 pub const INTERNAL_ERROR: &str = "Something went wrong on my side. It was written to my log; please try again.";
 
@@ -175,6 +178,10 @@ pub struct Info {
     pub is_starter: bool,
     /// Such as `64×64`.
     pub native_size: String,
+    /// Every model that may be named, with its native size, the usual one first.
+    pub models: Vec<String>,
+    /// The adapters that may be named.
+    pub loras: Vec<String>,
     /// Network parameters.
     pub n_parameters: u64,
     /// Such as `cpu (f32)`.
@@ -212,6 +219,12 @@ pub fn info(info: &Info) -> Answer {
     ];
     if let Some(rows) = info.rows_per_call {
         fields.push(("Rows per network call".into(), format!("{rows:.1}")));
+    }
+    if info.models.len() > 1 {
+        fields.push(("Models (`--model NAME`)".into(), shorten(&info.models.join(", "), MAX_FIELD)));
+    }
+    if !info.loras.is_empty() {
+        fields.push(("LoRAs (`<lora:NAME:0.8>` in the prompt)".into(), shorten(&escape(&info.loras.join(", ")), MAX_FIELD)));
     }
     let embed =
         Embed { title: Some("Atelier".into()), description, fields, footer: Some(format!("version {}", info.version)), ..Embed::default() };

@@ -2,7 +2,7 @@
 
 use inference::task::{ImageSize, TextToImage};
 
-use super::{Aspect, ParseContext, names, size_of_aspect};
+use super::{Aspect, ModelDefaults, ParseContext, size_of_aspect};
 
 /// Aspects that people know; the first that gives a size names it.
 const COMMON: [(u64, u64); 10] = [(1, 1), (3, 2), (16, 9), (4, 3), (5, 4), (2, 1), (21, 9), (3, 1), (7, 1), (14, 1)];
@@ -14,33 +14,49 @@ const MAX_TERM: u64 = 64;
 /// A size that no aspect gives (the command line may ask for any) is named by its own aspect, which gives the nearest size.
 pub fn describe(task: &TextToImage, context: &ParseContext) -> String {
     let mut parts = Vec::new();
-    if task.size != context.native_size {
-        parts.extend(aspect_of_size(task.size, context).map(|aspect| format!("--ar {aspect}")));
+    let model = context.model_or_first(task.model.as_deref());
+    if let Some(name) = task.model.as_deref().filter(|name| *name != context.models[0].name) {
+        parts.push(format!("--model {name}"));
     }
-    if task.steps != context.steps {
+    if task.size != model.native_size {
+        parts.extend(aspect_of_size(task.size, model).map(|aspect| format!("--ar {aspect}")));
+    }
+    if task.steps != model.steps {
         parts.push(format!("--steps {}", task.steps));
     }
-    if task.guidance_scale != context.guidance_scale {
+    if task.guidance_scale != model.guidance_scale {
         parts.push(format!("--cfg {}", task.guidance_scale));
     }
-    if task.sampler != context.sampler {
-        parts.push(format!("--sampler {}", names::sampler_name(task.sampler)));
+    if task.guidance_rescale != 0.0 {
+        parts.push(format!("--rescale {}", task.guidance_rescale));
     }
-    if task.schedule != context.schedule {
-        parts.push(format!("--schedule {}", names::schedule_name(task.schedule)));
+    if task.sampler != model.sampler {
+        parts.push(format!("--sampler {}", task.sampler));
+    }
+    if task.schedule != model.schedule {
+        parts.push(format!("--schedule {}", task.schedule));
+    }
+    if task.clip_skip != model.clip_skip {
+        parts.push(format!("--clip-skip {}", task.clip_skip));
+    }
+    if let Some(hires) = task.hires {
+        parts.push(format!("--hires {}", hires.scale));
+    }
+    if task.seamless {
+        parts.push("--tile".to_owned());
     }
     if task.n_images != context.n_images {
         parts.push(format!("--images {}", task.n_images));
     }
     parts.push(format!("--seed {}", task.seed));
-    if let Some(negative_prompt) = &task.negative_prompt {
+    if let Some(negative_prompt) = task.negative_prompt.as_ref().filter(|_| task.negative_prompt != model.negative_prompt) {
         parts.push(format!("--no {negative_prompt}"));
     }
     parts.join(" ")
 }
 
-fn aspect_of_size(size: ImageSize, context: &ParseContext) -> Option<Aspect> {
-    let gives_size = |aspect: &Aspect| size_of_aspect(*aspect, context) == size;
+fn aspect_of_size(size: ImageSize, model: &ModelDefaults) -> Option<Aspect> {
+    let gives_size = |aspect: &Aspect| size_of_aspect(*aspect, model) == size;
     let own = Aspect::new(size.width.into(), size.height.into());
     let turned = |(width, height): (u64, u64)| if size.width < size.height { (height, width) } else { (width, height) };
     let common = COMMON.into_iter().map(turned).filter_map(|(width, height)| Aspect::new(width, height));

@@ -1,6 +1,11 @@
 //! What is wrong with a prompt, in one sentence that its writer can act on.
 
-use super::{MAX_CHARACTERS, MAX_IMAGES, SAMPLERS, SCHEDULES, names::name_list, size::MAX_ASPECT, split::EXAMPLES};
+use inference::{sampler::Sampler, schedule::ScheduleKind};
+
+use super::{
+    MAX_CHARACTERS, MAX_CLIP_SKIP, MAX_HIRES, MAX_IMAGES, ParseContext, lora::MAX_WEIGHT, name_list, ranking::ranked, size::MAX_ASPECT,
+    split::EXAMPLES,
+};
 
 /// What is wrong with a prompt. `shown` is what was written, such as `--ar 0:2` or `aspect: 0:2`.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -100,17 +105,68 @@ pub enum PromptError {
         shown: String,
     },
     /// Not a sampler.
-    #[error("`{shown}`: the sampler must be {}", name_list(&SAMPLERS.map(super::sampler_name)))]
+    #[error("`{shown}`: the sampler must be {}", name_list(&Sampler::ALL.map(Sampler::name)))]
     Sampler {
         /// What was written.
         shown: String,
     },
     /// Not a schedule.
-    #[error("`{shown}`: the schedule must be {}", name_list(&SCHEDULES.map(super::schedule_name)))]
+    #[error("`{shown}`: the schedule must be {}", name_list(&ScheduleKind::ALL.map(ScheduleKind::name)))]
     Schedule {
         /// What was written.
         shown: String,
     },
+    /// Not a model.
+    #[error("`{shown}`: there is no such model; there are {known}")]
+    UnknownModel {
+        /// What was written.
+        shown: String,
+        /// Those that there are, the nearest first.
+        known: String,
+    },
+    /// Not a number of layers.
+    #[error("`{shown}`: the layers to skip must be a whole number from 0 to {MAX_CLIP_SKIP}")]
+    ClipSkip {
+        /// What was written.
+        shown: String,
+    },
+    /// Not a share.
+    #[error("`{shown}`: the rescaling must be a number from 0 to 1")]
+    Rescale {
+        /// What was written.
+        shown: String,
+    },
+    /// Not an enlargement.
+    #[error("`{shown}`: the enlargement must be a number above 1 and at most {MAX_HIRES}")]
+    Hires {
+        /// What was written.
+        shown: String,
+    },
+    /// Not an adapter.
+    #[error("`{shown}`: there is no such LoRA; {known}")]
+    UnknownLora {
+        /// What was written.
+        shown: String,
+        /// Those that there are as a clause, the nearest first.
+        known: String,
+    },
+    /// Not a weight of an adapter.
+    #[error("`{shown}`: the weight must be a number from -{MAX_WEIGHT} to {MAX_WEIGHT}")]
+    LoraWeight {
+        /// What was written.
+        shown: String,
+    },
+}
+
+/// Most names that an error lists.
+const MAX_LISTED: usize = 10;
+
+impl PromptError {
+    pub(super) fn unknown_model(shown: String, name: &str, context: &ParseContext) -> Self {
+        let mut names = ranked(context.models.iter().map(|model| model.name.as_str()), name);
+        names.truncate(MAX_LISTED);
+        Self::UnknownModel { shown, known: names.join(", ") }
+    }
 }
 
 fn hint(near: Option<&str>) -> String {

@@ -1,24 +1,26 @@
 //! What a person typed, as a task: the prompt's words and the `--parameters` after them. Pure; a wrong value is an error that names it.
 
+mod context;
 mod describe;
 mod error;
-mod names;
+mod lora;
+mod ranking;
 mod size;
 mod split;
 
 use inference::{
-    engine::ModelInfo,
     sampler::Sampler,
     schedule::ScheduleKind,
-    task::{ImageSize, Seed, TextToImage},
+    task::{Enlarger, Hires, Seed, TextToImage},
 };
 
+pub use context::{ModelDefaults, ParseContext};
 pub use describe::describe;
 pub use error::PromptError;
-pub use names::{SAMPLERS, SCHEDULES, name_list, parse_sampler, parse_schedule, sampler_name, schedule_name};
+pub use lora::{check_loras, known_loras, lora_tags};
+pub use ranking::{name_list, ranked};
 pub use size::{Aspect, size_of_aspect};
 
-use crate::{config::Config, models};
 use split::{Given, Key, clean, first_parameter, split};
 
 /// Most characters of a prompt and of a negative prompt; Discord's own limit of an option.
@@ -27,53 +29,12 @@ pub const MAX_CHARACTERS: usize = 6000;
 pub const MAX_IMAGES: u32 = 4;
 /// Range of the guidance scale.
 pub const GUIDANCE: std::ops::RangeInclusive<f64> = 1.0..=30.0;
-
-/// What holds where nothing was typed, and how far a person may go.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ParseContext {
-    /// The size that the model was trained at.
-    pub native_size: ImageSize,
-    /// Sides are a multiple of this.
-    pub size_multiple: u32,
-    /// Longest side in pixels.
-    pub max_side: u32,
-    /// Steps when nobody says otherwise.
-    pub steps: u32,
-    /// Most steps.
-    pub max_steps: u32,
-    /// Guidance scale when nobody says otherwise.
-    pub guidance_scale: f64,
-    /// Sampler when nobody says otherwise.
-    pub sampler: Sampler,
-    /// Schedule when nobody says otherwise.
-    pub schedule: ScheduleKind,
-    /// Pictures when nobody says otherwise.
-    pub n_images: u32,
-    /// The seed when nobody says otherwise.
-    pub random_seed: Seed,
-    /// Largest seed: what a Discord option carries without loss, or `u64::MAX`.
-    pub max_seed: u64,
-}
-
-impl ParseContext {
-    /// What the configuration and the loaded model say.
-    pub fn new(config: &Config, model: &ModelInfo, random_seed: Seed, max_seed: u64) -> Self {
-        let ModelInfo { native_size, size_multiple, max_side, .. } = *model;
-        Self {
-            native_size,
-            size_multiple,
-            max_side,
-            steps: config.defaults.steps,
-            max_steps: config.limits.max_steps,
-            guidance_scale: models::default_guidance_scale(config),
-            sampler: config.defaults.sampler,
-            schedule: config.defaults.schedule,
-            n_images: config.defaults.n_images,
-            random_seed,
-            max_seed,
-        }
-    }
-}
+/// Most layers of a text encoder that can be left out.
+pub const MAX_CLIP_SKIP: u32 = 11;
+/// Largest enlargement between two passes.
+pub const MAX_HIRES: f64 = 4.0;
+/// How much of the enlarged picture a second pass replaces when nobody says otherwise.
+pub const HIRES_STRENGTH: f64 = 0.6;
 
 /// Options that came beside the prompt, unchecked.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -90,6 +51,8 @@ pub struct TypedOptions {
     pub aspect: Option<String>,
     /// Sampler's name.
     pub sampler: Option<String>,
+    /// Model's name.
+    pub model: Option<String>,
 }
 
 /// What was asked for.
@@ -121,18 +84,31 @@ pub fn parse(line: &str, typed: &TypedOptions, context: &ParseContext) -> Result
     if prompt.is_empty() {
         return Err(PromptError::Empty);
     }
+    check_loras(&prompt, &context.loras)?;
+    let model = context.model_or_first(options.model.as_ref().map(|slot| slot.value.as_str()));
     let task = TextToImage {
         prompt,
-        negative_prompt: options.negative.map(Slot::value),
-        size: options.aspect.map_or(context.native_size, |slot| size_of_aspect(slot.value, context)),
-        steps: options.steps.map_or(context.steps, Slot::value),
-        guidance_scale: options.guidance.map_or(context.guidance_scale, Slot::value),
-        sampler: options.sampler.map_or(context.sampler, Slot::value),
-        schedule: options.schedule.map_or(context.schedule, Slot::value),
+        negative_prompt: options.negative.map(Slot::value).or_else(|| model.negative_prompt.clone()),
+        model: Some(model.name.clone()),
+        clip_skip: options.clip_skip.map_or(model.clip_skip, Slot::value),
+        size: options.aspect.map_or(model.native_size, |slot| size_of_aspect(slot.value, model)),
+        steps: options.steps.map_or(model.steps, Slot::value),
+        guidance_scale: options.guidance.map_or(model.guidance_scale, Slot::value),
+        guidance_rescale: options.rescale.map_or(0.0, Slot::value),
+        sampler: options.sampler.map_or(model.sampler, Slot::value),
+        schedule: options.schedule.map_or(model.schedule, Slot::value),
         seed: options.seed.as_ref().map_or(context.random_seed, |slot| slot.value),
         n_images: options.images.map_or(context.n_images, Slot::value),
+        seamless: options.is_seamless,
+        hires: options.hires.map(|slot| hires(slot.value)),
+        ..TextToImage::default()
     };
     Ok(Parsed { task, seed_given: options.seed.is_some() })
+}
+
+/// A second pass as `--hires` asks for it.
+pub fn hires(scale: f64) -> Hires {
+    Hires { scale, strength: HIRES_STRENGTH, steps: None, enlarger: Enlarger::Latent }
 }
 
 /// A checked value and the words that gave it, to name both when a second one differs.
@@ -157,6 +133,11 @@ struct Options {
     sampler: Option<Slot<Sampler>>,
     schedule: Option<Slot<ScheduleKind>>,
     images: Option<Slot<u32>>,
+    model: Option<Slot<String>>,
+    clip_skip: Option<Slot<u32>>,
+    rescale: Option<Slot<f64>>,
+    hires: Option<Slot<f64>>,
+    is_seamless: bool,
 }
 
 impl Options {
@@ -177,14 +158,34 @@ impl Options {
                 Ok(guidance) if GUIDANCE.contains(&guidance) => put(&mut self.guidance, guidance, shown),
                 _ => Err(PromptError::Guidance { shown }),
             },
-            Key::Sampler => match parse_sampler(&value) {
-                Some(sampler) => put(&mut self.sampler, sampler, shown),
-                None => Err(PromptError::Sampler { shown }),
+            Key::Sampler => match value.parse() {
+                Ok(sampler) => put(&mut self.sampler, sampler, shown),
+                Err(_) => Err(PromptError::Sampler { shown }),
             },
-            Key::Schedule => match parse_schedule(&value) {
-                Some(schedule) => put(&mut self.schedule, schedule, shown),
-                None => Err(PromptError::Schedule { shown }),
+            Key::Schedule => match value.parse() {
+                Ok(schedule) => put(&mut self.schedule, schedule, shown),
+                Err(_) => Err(PromptError::Schedule { shown }),
             },
+            Key::Model => match context.model(Some(&value)) {
+                Some(model) => put(&mut self.model, model.name.clone(), shown),
+                None => Err(PromptError::unknown_model(shown, &value, context)),
+            },
+            Key::ClipSkip => match value.parse() {
+                Ok(clip_skip) if clip_skip <= MAX_CLIP_SKIP => put(&mut self.clip_skip, clip_skip, shown),
+                _ => Err(PromptError::ClipSkip { shown }),
+            },
+            Key::Rescale => match value.parse() {
+                Ok(rescale) if (0.0..=1.0).contains(&rescale) => put(&mut self.rescale, rescale, shown),
+                _ => Err(PromptError::Rescale { shown }),
+            },
+            Key::Hires => match value.parse() {
+                Ok(scale) if scale > 1.0 && scale <= MAX_HIRES => put(&mut self.hires, scale, shown),
+                _ => Err(PromptError::Hires { shown }),
+            },
+            Key::Seamless => {
+                self.is_seamless = true;
+                Ok(())
+            }
             Key::Images => match value.parse() {
                 Ok(n_images) if (1..=MAX_IMAGES).contains(&n_images) => put(&mut self.images, n_images, shown),
                 _ => Err(PromptError::Images { shown }),
@@ -210,7 +211,7 @@ fn check_length(what: &'static str, text: String) -> Result<String, PromptError>
 
 impl TypedOptions {
     fn given(&self) -> impl Iterator<Item = Given> {
-        let Self { negative, guidance, steps, seed, aspect, sampler } = self;
+        let Self { negative, guidance, steps, seed, aspect, sampler, model } = self;
         let options = [
             (Key::Negative, "negative", negative.clone()),
             (Key::Guidance, "guidance", guidance.map(|value| value.to_string())),
@@ -218,6 +219,7 @@ impl TypedOptions {
             (Key::Seed, "seed", seed.map(|value| value.to_string())),
             (Key::Aspect, "aspect", aspect.clone()),
             (Key::Sampler, "sampler", sampler.clone()),
+            (Key::Model, "model", model.clone()),
         ];
         options.into_iter().filter_map(|(key, name, value)| {
             let value = clean(&value?);

@@ -2,7 +2,7 @@
 
 use inference::task::ImageSize;
 
-use super::{ParseContext, PromptError};
+use super::{ModelDefaults, PromptError};
 
 /// The widest aspect is this to 1, the tallest 1 to this.
 pub const MAX_ASPECT: u64 = 14;
@@ -50,8 +50,8 @@ impl std::fmt::Display for Aspect {
 ///
 /// Exact sides are the square roots of area × aspect and area ÷ aspect, shrunk together if one passes the longest side. Of the sizes whose
 /// sides are multiples, those are best whose worse side is nearest to exact in proportion; among these, the one of the nearest aspect.
-pub fn size_of_aspect(aspect: Aspect, context: &ParseContext) -> ImageSize {
-    let ParseContext { native_size, size_multiple, max_side, .. } = context;
+pub fn size_of_aspect(aspect: Aspect, model: &ModelDefaults) -> ImageSize {
+    let ModelDefaults { native_size, size_multiple, max_side, .. } = model;
     let multiple = (*size_multiple).max(1);
     let ratio = aspect.ratio();
     let area = f64::from(native_size.width) * f64::from(native_size.height);
@@ -86,16 +86,16 @@ fn greatest_common_divisor(a: u64, b: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::tests::context, *};
+    use super::{super::tests::model, *};
 
     fn check(native: u32, multiple: u32, cases: &[(u64, u64, u32, u32)]) {
-        let context =
-            ParseContext { native_size: ImageSize::new(native, native), size_multiple: multiple, max_side: native * 4, ..context() };
+        let model =
+            ModelDefaults { native_size: ImageSize::new(native, native), size_multiple: multiple, max_side: native * 4, ..model("a") };
         for &(width, height, expected_width, expected_height) in cases {
             let aspect = Aspect::new(width, height).expect("an aspect within the limit");
-            assert_eq!(size_of_aspect(aspect, &context), ImageSize::new(expected_width, expected_height), "{aspect} at {native}");
+            assert_eq!(size_of_aspect(aspect, &model), ImageSize::new(expected_width, expected_height), "{aspect} at {native}");
             let turned = Aspect::new(height, width).expect("an aspect within the limit");
-            assert_eq!(size_of_aspect(turned, &context), ImageSize::new(expected_height, expected_width), "{turned} at {native}");
+            assert_eq!(size_of_aspect(turned, &model), ImageSize::new(expected_height, expected_width), "{turned} at {native}");
         }
     }
 
@@ -128,8 +128,8 @@ mod tests {
 
     #[test]
     fn the_longest_side_shrinks_the_other_too() {
-        let context = ParseContext { native_size: ImageSize::new(512, 512), size_multiple: 64, max_side: 1024, ..context() };
+        let model = ModelDefaults { max_side: 1024, ..model("a") };
         let aspect = Aspect::new(14, 1).expect("an aspect within the limit");
-        assert_eq!(size_of_aspect(aspect, &context), ImageSize::new(896, 64));
+        assert_eq!(size_of_aspect(aspect, &model), ImageSize::new(896, 64));
     }
 }

@@ -13,10 +13,15 @@ pub(super) enum Key {
     Sampler,
     Schedule,
     Images,
+    Model,
+    ClipSkip,
+    Rescale,
+    Hires,
+    Seamless,
 }
 
 /// Every spelling of every parameter, and a value to show.
-pub(super) const EXAMPLES: [(&str, Key, &str); 12] = [
+pub(super) const EXAMPLES: [(&str, Key, &str); 18] = [
     ("no", Key::Negative, "text, people"),
     ("negative", Key::Negative, "text, people"),
     ("neg", Key::Negative, "text, people"),
@@ -29,6 +34,12 @@ pub(super) const EXAMPLES: [(&str, Key, &str); 12] = [
     ("sampler", Key::Sampler, "euler"),
     ("schedule", Key::Schedule, "karras"),
     ("images", Key::Images, "2"),
+    ("model", Key::Model, "dreamy"),
+    ("clip-skip", Key::ClipSkip, "1"),
+    ("rescale", Key::Rescale, "0.7"),
+    ("hires", Key::Hires, "2"),
+    ("tile", Key::Seamless, ""),
+    ("seamless", Key::Seamless, ""),
 ];
 
 /// One option as it was written.
@@ -91,12 +102,16 @@ fn parameter<'a>(word: &'a str, mut values: Vec<&'a str>) -> Result<Given, Promp
     let Some(&(name, key, _)) = EXAMPLES.iter().find(|(spelling, ..)| *spelling == name) else {
         return Err(PromptError::Unknown { near: nearest(&name), name: format!("--{name}") });
     };
-    let n_values = if key == Key::Negative { values.len() } else { 1 };
+    let n_values = match key {
+        Key::Negative => values.len(),
+        Key::Seamless => 0,
+        _ => 1,
+    };
     let value = values.iter().take(n_values).copied().collect::<Vec<_>>().join(" ");
-    if value.is_empty() {
+    if value.is_empty() && key != Key::Seamless {
         return Err(PromptError::NoValue { name });
     }
-    let shown = format!("--{name} {value}");
+    let shown = format!("--{name} {value}").trim_end().to_owned();
     if values.len() > n_values {
         return Err(PromptError::Stray { words: values[n_values..].join(" "), after: shown });
     }

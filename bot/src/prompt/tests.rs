@@ -1,17 +1,44 @@
+use inference::task::ImageSize;
 use proptest::prelude::*;
 
 use super::*;
 
-pub(super) fn context() -> ParseContext {
-    ParseContext {
+pub(super) fn model(name: &str) -> ModelDefaults {
+    ModelDefaults {
+        name: name.into(),
         native_size: ImageSize::new(512, 512),
         size_multiple: 64,
         max_side: 2048,
         steps: 25,
-        max_steps: 100,
         guidance_scale: 7.5,
         sampler: Sampler::DpmPp2M,
         schedule: ScheduleKind::Normal,
+        clip_skip: 0,
+        negative_prompt: None,
+    }
+}
+
+/// A model whose every default differs from the first one's.
+fn dreamy() -> ModelDefaults {
+    ModelDefaults {
+        name: "dreamy".into(),
+        native_size: ImageSize::new(96, 64),
+        size_multiple: 16,
+        max_side: 256,
+        steps: 8,
+        guidance_scale: 3.0,
+        sampler: Sampler::EulerA,
+        schedule: ScheduleKind::Karras,
+        clip_skip: 1,
+        negative_prompt: Some("noise".into()),
+    }
+}
+
+pub(super) fn context() -> ParseContext {
+    ParseContext {
+        models: vec![model("usual"), dreamy()],
+        loras: vec!["ink".into(), "wash".into()],
+        max_steps: 100,
         n_images: 4,
         random_seed: Seed(4242),
         max_seed: u32::MAX.into(),
@@ -22,6 +49,7 @@ fn base() -> TextToImage {
     TextToImage {
         prompt: "a fox".into(),
         negative_prompt: None,
+        model: Some("usual".into()),
         size: ImageSize::new(512, 512),
         steps: 25,
         guidance_scale: 7.5,
@@ -29,6 +57,7 @@ fn base() -> TextToImage {
         schedule: ScheduleKind::Normal,
         seed: Seed(4242),
         n_images: 4,
+        ..TextToImage::default()
     }
 }
 
@@ -78,8 +107,69 @@ fn parameters_are_read_from_the_end_of_the_prompt() {
             schedule: ScheduleKind::Karras,
             seed: Seed(7),
             n_images: 2,
+            ..base()
         },
     );
+}
+
+#[test]
+fn a_model_brings_its_own_defaults() {
+    let expected = TextToImage {
+        model: Some("dreamy".into()),
+        negative_prompt: Some("noise".into()),
+        size: ImageSize::new(96, 64),
+        steps: 8,
+        guidance_scale: 3.0,
+        sampler: Sampler::EulerA,
+        schedule: ScheduleKind::Karras,
+        clip_skip: 1,
+        ..base()
+    };
+    check("a fox --model dreamy", expected.clone());
+    check("a fox --model usual", base());
+    let typed = TypedOptions { model: Some("dreamy".into()), ..TypedOptions::default() };
+    check_typed("a fox", typed.clone(), expected.clone());
+    let changed = TextToImage { size: ImageSize::new(80, 80), steps: 9, clip_skip: 0, negative_prompt: Some("text".into()), ..expected };
+    check_typed("a fox --ar 1:1 --steps 9 --clip-skip 0 --no text", typed.clone(), changed);
+    check_typed_error("a fox --model usual", typed, "`--model usual` and `model: dreamy` contradict each other: keep one");
+    check_error("a fox --model dreemy", "`--model dreemy`: there is no such model; there are dreamy, usual");
+    for path in ["/models/sd15", "../usual", "usual/", "C:\\usual"] {
+        let error = parse(&format!("a fox --model {path}"), &TypedOptions::default(), &context()).expect_err("a path is no name");
+        assert!(matches!(error, PromptError::UnknownModel { .. }), "{error}");
+    }
+}
+
+#[test]
+fn skipping_rescaling_tiling_and_a_second_pass_are_parameters() {
+    check("a fox --clip-skip 2", TextToImage { clip_skip: 2, ..base() });
+    check("a fox --rescale 0.7", TextToImage { guidance_rescale: 0.7, ..base() });
+    check("a fox --tile --seed 4242", TextToImage { seamless: true, ..base() });
+    check("a fox --seamless", TextToImage { seamless: true, ..base() });
+    let second = Hires { scale: 1.5, strength: HIRES_STRENGTH, steps: None, enlarger: Enlarger::Latent };
+    check("a fox --hires 1.5", TextToImage { hires: Some(second), ..base() });
+    check_error("a fox --tile yes", "`yes` stands after `--tile`: write the prompt first and the parameters last");
+    for value in ["12", "-1", "x", "1.5"] {
+        check_error(
+            &format!("a fox --clip-skip {value}"),
+            &format!("`--clip-skip {value}`: the layers to skip must be a whole number from 0 to 11"),
+        );
+    }
+    for value in ["-0.1", "1.1", "NaN"] {
+        check_error(&format!("a fox --rescale {value}"), &format!("`--rescale {value}`: the rescaling must be a number from 0 to 1"));
+    }
+    for value in ["1", "4.1", "NaN", "2x"] {
+        check_error(
+            &format!("a fox --hires {value}"),
+            &format!("`--hires {value}`: the enlargement must be a number above 1 and at most 4"),
+        );
+    }
+}
+
+#[test]
+fn adapters_in_the_prompt_are_known_or_refused() {
+    check("a fox <lora:ink:0.8> --seed 4242", prompt("a fox <lora:ink:0.8>"));
+    check_error("a fox <lora:imk:0.8>", "`<lora:imk:0.8>`: there is no such LoRA; there are ink, wash");
+    check_error("a fox <lora:ink:9>", "`<lora:ink:9>`: the weight must be a number from -5 to 5");
 }
 
 #[test]
@@ -107,6 +197,7 @@ fn typed_options_set_the_same() {
         seed: Some(7),
         aspect: Some("2:1".into()),
         sampler: Some("ddim".into()),
+        model: None,
     };
     let expected = TextToImage {
         negative_prompt: Some("text, people".into()),
@@ -169,8 +260,14 @@ fn values_out_of_range_are_named() {
         check_error(&format!("a fox --cfg {guidance}"), &format!("`--cfg {guidance}`: the guidance must be a number from 1 to 30"));
     }
     check_error("a fox --images 5", "`--images 5`: the number of pictures must be 1 to 4");
-    check_error("a fox --sampler eular", "`--sampler eular`: the sampler must be ddim, euler, euler_a or dpmpp_2m");
-    check_error("a fox --schedule even", "`--schedule even`: the schedule must be normal or karras");
+    check_error(
+        "a fox --sampler eular",
+        &format!("`--sampler eular`: the sampler must be {}", name_list(&Sampler::ALL.map(Sampler::name))),
+    );
+    check_error(
+        "a fox --schedule even",
+        &format!("`--schedule even`: the schedule must be {}", name_list(&ScheduleKind::ALL.map(ScheduleKind::name))),
+    );
 }
 
 #[test]
@@ -189,7 +286,6 @@ fn typed_values_out_of_range_are_named() {
         (TypedOptions { guidance: Some(f64::NAN), ..typed() }, "`guidance: NaN`: the guidance must be a number from 1 to 30"),
         (TypedOptions { guidance: Some(f64::INFINITY), ..typed() }, "`guidance: inf`: the guidance must be a number from 1 to 30"),
         (TypedOptions { aspect: Some("0:2".into()), ..typed() }, "`aspect: 0:2`: both sides must be at least 1"),
-        (TypedOptions { sampler: Some("x".into()), ..typed() }, "`sampler: x`: the sampler must be ddim, euler, euler_a or dpmpp_2m"),
         (
             TypedOptions { negative: Some("text --seed 7".into()), ..typed() },
             "`--seed` stands in the negative prompt: write parameters after the prompt",
@@ -222,10 +318,14 @@ fn an_empty_or_endless_prompt_is_refused() {
 fn the_description_holds_what_differs() {
     let context = context();
     assert_eq!(describe(&base(), &context), "--seed 4242");
-    let line = "--ar 3:2 --steps 30 --cfg 3.5 --sampler euler_a --schedule karras --images 2 --seed 7 --no text, people";
+    let line = "--ar 3:2 --steps 30 --cfg 3.5 --rescale 0.7 --sampler euler_a --schedule karras --clip-skip 2 --hires 2 --tile --images 2 \
+                --seed 7 --no text, people";
     let task = parse(&format!("a fox {line}"), &TypedOptions::default(), &context).expect("the line is right").task;
     assert_eq!(describe(&task, &context), line);
     assert_eq!(describe(&TextToImage { size: ImageSize::new(64, 2048), ..base() }, &context), "--seed 4242");
+    let task = parse("a fox --model dreamy", &TypedOptions::default(), &context).expect("the line is right").task;
+    assert_eq!(describe(&task, &context), "--model dreamy --seed 4242");
+    assert!(describe(&TextToImage { model: Some("gone".into()), ..base() }, &context).starts_with("--model gone "));
 }
 
 fn words() -> impl Strategy<Value = String> {
@@ -243,9 +343,7 @@ fn words() -> impl Strategy<Value = String> {
 fn contexts() -> impl Strategy<Value = ParseContext> {
     let models = [(512, 64, 2048), (512, 64, 1024), (512, 8, 1024), (768, 64, 2048), (64, 16, 256), (64, 16, 512), (64, 16, 128)];
     proptest::sample::select(models.to_vec()).prop_map(|(native, size_multiple, max_side)| ParseContext {
-        native_size: ImageSize::new(native, native),
-        size_multiple,
-        max_side,
+        models: vec![ModelDefaults { native_size: ImageSize::new(native, native), size_multiple, max_side, ..model("usual") }, dreamy()],
         max_seed: u64::MAX,
         ..context()
     })
@@ -258,9 +356,12 @@ prop_compose! {
         seed in proptest::option::of(any::<u64>()),
         steps in proptest::option::of(1u32..=100),
         guidance in proptest::option::of(1.0f64..=30.0),
-        sampler in proptest::option::of(proptest::sample::select(SAMPLERS.to_vec())),
-        schedule in proptest::option::of(proptest::sample::select(SCHEDULES.to_vec())),
+        sampler in proptest::option::of(proptest::sample::select(Sampler::ALL.to_vec())),
+        schedule in proptest::option::of(proptest::sample::select(ScheduleKind::ALL.to_vec())),
         n_images in proptest::option::of(1u32..=4),
+        is_dreamy in any::<bool>(),
+        (clip_skip, rescale) in (proptest::option::of(0u32..=11), proptest::option::of(0.0f64..=1.0)),
+        (scale, is_tile) in (proptest::option::of(1.01f64..=4.0), any::<bool>()),
     ) -> String {
         let mut line = prompt;
         let mut add = |name: &str, value: Option<String>| line.extend(value.map(|value| format!(" --{name} {value}")));
@@ -269,9 +370,14 @@ prop_compose! {
         add("seed", seed.map(|seed| seed.to_string()));
         add("steps", steps.map(|steps| steps.to_string()));
         add("cfg", guidance.map(|guidance| guidance.to_string()));
-        add("sampler", sampler.map(|sampler| sampler_name(sampler).to_owned()));
-        add("schedule", schedule.map(|schedule| schedule_name(schedule).to_owned()));
+        add("sampler", sampler.map(|sampler| sampler.to_string()));
+        add("schedule", schedule.map(|schedule| schedule.to_string()));
         add("images", n_images.map(|n_images| n_images.to_string()));
+        add("model", is_dreamy.then(|| "dreamy".to_owned()));
+        add("clip-skip", clip_skip.map(|n| n.to_string()));
+        add("rescale", rescale.map(|share| share.to_string()));
+        add("hires", scale.map(|scale| scale.to_string()));
+        add("tile", is_tile.then(String::new));
         line
     }
 }
@@ -287,7 +393,8 @@ proptest! {
             steps: Some(number),
             seed: Some(number),
             aspect: Some(option.clone()),
-            sampler: Some(option),
+            sampler: Some(option.clone()),
+            model: Some(option),
         };
         for line in [line.clone(), format!("a --no {line}"), format!("a --ar {line}"), format!("a --seed={line}"), format!("a --{line}")] {
             for typed in [&typed, &TypedOptions::default()] {
@@ -310,9 +417,11 @@ proptest! {
     #[test]
     fn sizes_are_within_their_limits(width in 1u64..2000, height in 1u64..2000, context in contexts()) {
         let Some(aspect) = Aspect::new(width, height) else { return Ok(()) };
-        let size = size_of_aspect(aspect, &context);
-        for side in [size.width, size.height] {
-            prop_assert!(side >= context.size_multiple && side <= context.max_side && side % context.size_multiple == 0, "{size}");
+        for model in &context.models {
+            let size = size_of_aspect(aspect, model);
+            for side in [size.width, size.height] {
+                prop_assert!(side >= model.size_multiple && side <= model.max_side && side % model.size_multiple == 0, "{size}");
+            }
         }
     }
 }

@@ -2,54 +2,83 @@
 
 use std::{
     collections::{HashMap, VecDeque},
+    rc::Rc,
     sync::Arc,
 };
 
 use candle_core::Tensor;
 use futures::channel::oneshot;
 
-use crate::{engine::Meter, error::InferenceError};
+use crate::{
+    engine::Meter,
+    error::InferenceError,
+    networks::{Networks, Prompt, PromptRequest, Rows},
+};
 
 /// One row for a network.
 pub(crate) enum Work {
-    /// A prompt to embed.
-    Text(String),
-    /// Latents to denoise: the U-Net's input, its timestep and the prompt's embedding.
-    Predict { latents: Tensor, timestep: f64, context: Tensor },
+    /// A prompt to encode.
+    Prompt(PromptRequest),
+    /// Latents to denoise: the U-Net's input, its timestep and the prompt.
+    Predict { latents: Rows, timestep: f64, prompt: Rc<Prompt> },
     /// A picture in -1..1 to encode; the answer is mean and standard deviation, one after the other along the channels.
-    Encode(Tensor),
+    Encode(Rows),
     /// Latents to decode.
-    Decode(Tensor),
+    Decode(Rows),
     /// A picture in 0..1 to enlarge.
     Upscale(Tensor),
+}
+
+impl Work {
+    /// The row itself, for networks that take several at once.
+    pub(crate) fn rows(&self) -> Option<&Rows> {
+        match self {
+            Self::Predict { latents: rows, .. } | Self::Encode(rows) | Self::Decode(rows) => Some(rows),
+            Self::Prompt(_) | Self::Upscale(_) => None,
+        }
+    }
+}
+
+/// What a row became.
+pub(crate) enum Answer {
+    /// A row of numbers.
+    Tensor(Tensor),
+    /// A prompt.
+    Prompt(Rc<Prompt>),
 }
 
 /// Rows with the same key may go through a network as one batch.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Key {
+    /// Address of the networks.
+    networks: usize,
     kind: std::mem::Discriminant<Work>,
     shape: Vec<usize>,
+    is_seamless: bool,
 }
 
-impl Work {
+impl Call {
     fn key(&self) -> Key {
-        let shape = match self {
-            Self::Text(_) => Vec::new(),
-            Self::Predict { latents, context, .. } => [latents.dims(), context.dims()].concat(),
-            Self::Encode(tensor) | Self::Decode(tensor) | Self::Upscale(tensor) => tensor.dims().to_vec(),
+        let (shape, is_seamless) = match &self.work {
+            Work::Prompt(_) => (Vec::new(), false),
+            Work::Predict { latents, prompt, .. } => ([latents.tensor.dims(), &[prompt.n_tokens]].concat(), latents.is_seamless),
+            Work::Encode(rows) | Work::Decode(rows) => (rows.tensor.dims().to_vec(), rows.is_seamless),
+            Work::Upscale(tensor) => (tensor.dims().to_vec(), false),
         };
-        Key { kind: std::mem::discriminant(self), shape }
+        let networks = Rc::as_ptr(&self.networks).cast::<()>() as usize;
+        Key { networks, kind: std::mem::discriminant(&self.work), shape, is_seamless }
     }
 }
 
 /// One row, who waits for it, and what it costs in row-megapixels.
 pub(crate) struct Call {
+    pub(crate) networks: Rc<dyn Networks>,
     pub(crate) work: Work,
     pub(crate) picture: (u64, u32),
     pub(crate) cost: f64,
     pub(crate) most_rows: usize,
     pub(crate) meter: Arc<Meter>,
-    pub(crate) reply: oneshot::Sender<Result<Tensor, Arc<InferenceError>>>,
+    pub(crate) reply: oneshot::Sender<Result<Answer, Arc<InferenceError>>>,
 }
 
 #[derive(Default)]
@@ -71,7 +100,7 @@ const LEAST_COST: f64 = 1e-6;
 
 impl Queue {
     pub(crate) fn push(&mut self, call: Call) {
-        let key = call.work.key();
+        let key = call.key();
         if !self.groups.contains_key(&key) {
             self.turns.push_back(key.clone());
         }

@@ -9,9 +9,9 @@ use super::Batcher;
 use crate::{
     engine::{Counters, Event, Meter},
     error::{InferenceError, InvalidTask},
-    limits::Limits,
-    networks::Networks,
-    preview::PreviewMap,
+    limits::{Conditioning, Limits},
+    networks::{Networks, Prompt, PromptRequest, Rows},
+    preview::{Preview, PreviewMap},
     sampler::Sampler,
     schedule::{ScheduleConfig, ScheduleKind},
     task::{ImageSize, Seed, Task, TextToImage},
@@ -33,35 +33,39 @@ impl Networks for Toy {
         &Device::Cpu
     }
 
-    fn encode_text(&self, prompts: &[&str]) -> Result<Tensor, InferenceError> {
-        self.log.borrow_mut().push(("text", vec![prompts.len()]));
-        let letters: Vec<f32> = prompts.iter().map(|prompt| prompt.bytes().next().map_or(0.0, f32::from)).collect();
-        Ok(Tensor::from_vec(letters, (prompts.len(), 1, 1), &Device::Cpu)?)
+    fn n_chunks(&self, prompt: &str) -> Result<usize, InferenceError> {
+        Ok(1 + prompt.len() / 75)
     }
 
-    fn predict(&self, latents: &Tensor, timesteps: &[f64], context: &Tensor) -> Result<Tensor, InferenceError> {
-        self.log.borrow_mut().push(("predict", latents.dims().to_vec()));
-        let letters = context.flatten_all()?.to_vec1::<f32>()?;
-        assert!(!letters.contains(&f32::from(b'#')), "a letter that no network can bear");
-        if letters.contains(&f32::from(b'!')) {
+    fn prompt(&self, request: &PromptRequest) -> Result<Prompt, InferenceError> {
+        self.log.borrow_mut().push(("prompt", vec![1]));
+        let letter = request.text.as_ref().and_then(|text| text.bytes().next()).unwrap_or_default();
+        Ok(Prompt { n_tokens: 77 * request.n_chunks, state: Box::new(letter) })
+    }
+
+    fn predict(&self, rows: &Rows, timesteps: &[f64], prompts: &[Rc<Prompt>]) -> Result<Tensor, InferenceError> {
+        self.log.borrow_mut().push(("predict", rows.tensor.dims().to_vec()));
+        let letters: Vec<u8> = prompts.iter().filter_map(|prompt| prompt.state.downcast_ref().copied()).collect();
+        assert!(!letters.contains(&b'#'), "a letter that no network can bear");
+        if letters.contains(&b'!') {
             return Err(InvalidTask::NoUpscaler.into());
         }
         let rows = letters.iter().zip(timesteps).enumerate().map(|(i, (&letter, &timestep))| {
-            let shift = if letter == f32::from(b'?') { f64::NAN } else { f64::from(letter) / 1000.0 + timestep / 1e4 };
-            Ok(latents.narrow(0, i, 1)?.affine(0.1, shift)?)
+            let shift = if letter == b'?' { f64::NAN } else { f64::from(letter) / 1000.0 + timestep / 1e4 };
+            Ok(rows.tensor.narrow(0, i, 1)?.narrow(1, 0, 3)?.affine(0.1, shift)?)
         });
         Ok(Tensor::cat(&rows.collect::<Result<Vec<_>, InferenceError>>()?, 0)?)
     }
 
-    fn encode_image(&self, pixels: &Tensor) -> Result<(Tensor, Tensor), InferenceError> {
-        let mean = pixels.avg_pool2d(FACTOR)?;
+    fn encode_image(&self, pixels: &Rows) -> Result<(Tensor, Tensor), InferenceError> {
+        let mean = pixels.tensor.avg_pool2d(FACTOR)?;
         Ok((mean.clone(), mean.zeros_like()?))
     }
 
-    fn decode(&self, latents: &Tensor) -> Result<Tensor, InferenceError> {
-        self.log.borrow_mut().push(("decode", latents.dims().to_vec()));
-        let (_, _, height, width) = latents.dims4()?;
-        Ok(latents.upsample_nearest2d(height * FACTOR, width * FACTOR)?)
+    fn decode(&self, latents: &Rows) -> Result<Tensor, InferenceError> {
+        self.log.borrow_mut().push(("decode", latents.tensor.dims().to_vec()));
+        let (_, _, height, width) = latents.tensor.dims4()?;
+        Ok(latents.tensor.upsample_nearest2d(height * FACTOR, width * FACTOR)?)
     }
 
     fn upscale(&self, pixels: &Tensor) -> Result<Tensor, InferenceError> {
@@ -71,7 +75,8 @@ impl Networks for Toy {
 }
 
 struct Bench {
-    batcher: Batcher<Toy>,
+    batcher: Batcher,
+    networks: Rc<Toy>,
     facts: Rc<Facts>,
     log: Log,
     counters: Arc<Counters>,
@@ -85,20 +90,21 @@ struct Submitted {
 impl Bench {
     fn new(max_rows: usize) -> Self {
         let schedule = ScheduleConfig::parse("{}", Path::new("scheduler_config.json")).expect("defaults");
-        let limits = Limits::new(ImageSize::new(256, 256), 2, true, schedule);
+        let (conditioning, sees_mask) = (Conditioning::default(), false);
+        let limits = Limits { size_multiple: 2, max_side: 1024, upscale_factor: Some(4), schedule, conditioning, sees_mask };
         let (log, counters) = (Log::default(), Arc::new(Counters::default()));
-        let networks = Toy { log: log.clone() };
-        let preview = PreviewMap::of_model(&networks, FACTOR, 1.0, 3).expect("a map");
-        let facts =
-            Facts { limits, latent_channels: 3, vae_factor: FACTOR, scaling_factor: 1.0, preview, preview_every: 1, device: Device::Cpu };
-        Self { batcher: Batcher::new(networks, counters.clone(), max_rows), facts: Rc::new(facts), log, counters }
+        let networks = Rc::new(Toy { log: log.clone() });
+        let preview = Preview::Linear(PreviewMap::of_model(networks.as_ref(), FACTOR, 1.0, 3).expect("a map"));
+        let facts = Facts { limits, latent_channels: 3, vae_factor: FACTOR, preview, preview_every: 1, device: Device::Cpu };
+        Self { batcher: Batcher::new(counters.clone(), max_rows), networks, facts: Rc::new(facts), log, counters }
     }
 
     fn submit(&mut self, task: Task) -> Submitted {
         let (sender, events) = mpsc::channel(task.n_images() as usize + 1 + 8);
         let meter = Arc::new(Meter::default());
         let events_to = Events::new(sender, task.n_images());
-        self.batcher.start(Job { task, source: None, facts: self.facts.clone(), events: events_to, meter: meter.clone() });
+        let (networks, facts) = (self.networks.clone(), self.facts.clone());
+        self.batcher.start(Job { task, source: None, mask: None, networks, facts, events: events_to, meter: meter.clone() });
         Submitted { events, meter }
     }
 
@@ -139,6 +145,7 @@ fn draw(prompt: &str, side: u32, steps: u32, n_images: u32) -> TextToImage {
         schedule: ScheduleKind::Normal,
         seed: Seed(5),
         n_images,
+        ..TextToImage::default()
     }
 }
 
@@ -184,7 +191,7 @@ fn equal_prompts_are_encoded_once() {
         bench.submit(Task::TextToImage(base));
         bench.finish();
         let log = bench.log.borrow();
-        log.iter().filter(|(kind, _)| *kind == "text").map(|(_, shape)| shape[0]).sum::<usize>()
+        log.iter().filter(|(kind, _)| *kind == "prompt").map(|(_, shape)| shape[0]).sum::<usize>()
     };
     let guided = TextToImage { guidance_scale: 2.0, ..draw("a", 8, 2, 4) };
     assert_eq!(rows(draw("a", 8, 2, 4)), 1);

@@ -8,10 +8,19 @@ use std::{
 use candle_core::{DType, Device};
 use serde_json::Value;
 
-use super::Weights;
+use super::{Weights, names::Change};
 use crate::error::InferenceError;
 
-const PIPELINES: [&str; 3] = ["StableDiffusionPipeline", "StableDiffusionImg2ImgPipeline", "StableDiffusionInpaintPipeline"];
+const PIPELINES: [&str; 8] = [
+    "StableDiffusionPipeline",
+    "StableDiffusionImg2ImgPipeline",
+    "StableDiffusionInpaintPipeline",
+    "StableDiffusionXLPipeline",
+    "StableDiffusionXLImg2ImgPipeline",
+    "StableDiffusionXLInpaintPipeline",
+    "LatentConsistencyModelPipeline",
+    "LatentConsistencyModelImg2ImgPipeline",
+];
 
 /// A model's folder whose `model_index.json` names a pipeline that the engine knows.
 #[derive(Clone, Debug)]
@@ -50,35 +59,68 @@ impl HfFolder {
         read_json(&self.path.join(name))
     }
 
+    /// Whether there is a part, such as `text_encoder_2`.
+    pub fn has(&self, part: &str) -> bool {
+        self.path.join(part).join("config.json").is_file()
+    }
+
     /// Opens the weights of a part, such as `unet`: one file or several with an index.
     ///
     /// # Errors
     /// `Missing` or `Unreadable`; pickle files are refused.
     pub fn weights(&self, part: &str, device: &Device, dtype: DType) -> Result<Weights, InferenceError> {
-        let folder = self.path.join(part);
-        if !folder.is_dir() {
-            return Err(InferenceError::Missing { path: folder });
-        }
-        let stem = if part == "text_encoder" { "model" } else { "diffusion_pytorch_model" };
-        let full = (format!("{stem}.safetensors"), format!("{stem}.safetensors.index.json"));
-        let half = (format!("{stem}.fp16.safetensors"), format!("{stem}.safetensors.index.fp16.json"));
-        let variants = if dtype == DType::F32 { [&full, &half] } else { [&half, &full] };
-        for (single, index) in variants {
-            let (single, index) = (folder.join(single), folder.join(index));
-            if single.is_file() {
-                return Weights::open(&[single], device, dtype);
-            }
-            if index.is_file() {
-                return Weights::open(&shards(&index, &folder)?, device, dtype);
-            }
-        }
-        if let Some(pickle) = pickle(&folder) {
-            let reason = "pickle files are refused because they can run code; convert it to safetensors, for example with \
-                          `save_pretrained(folder, safe_serialization=True)` of diffusers or transformers";
-            return Err(InferenceError::Unreadable { path: pickle, reason: reason.to_owned() });
-        }
-        Err(InferenceError::Missing { path: folder.join(full.0) })
+        let weights = Weights::open(&self.files(part, dtype)?, device, dtype)?;
+        Ok(if part.starts_with("text_encoder") { with_either_text_name(&weights, "", (device, dtype)) } else { weights })
     }
+
+    /// The weights' files of a part; those with half precision are preferred for it.
+    ///
+    /// # Errors
+    /// `Missing`, naming the file, or `Unreadable`.
+    pub fn files(&self, part: &str, dtype: DType) -> Result<Vec<PathBuf>, InferenceError> {
+        let stem = if part.starts_with("text_encoder") { "model" } else { "diffusion_pytorch_model" };
+        files(&self.path.join(part), stem, dtype)
+    }
+}
+
+/// The weights' files in a part's folder.
+pub(super) fn files(folder: &Path, stem: &str, dtype: DType) -> Result<Vec<PathBuf>, InferenceError> {
+    if !folder.is_dir() {
+        return Err(InferenceError::Missing { path: folder.to_owned() });
+    }
+    let full = (format!("{stem}.safetensors"), format!("{stem}.safetensors.index.json"));
+    let half = (format!("{stem}.fp16.safetensors"), format!("{stem}.safetensors.index.fp16.json"));
+    let variants = if dtype == DType::F32 { [&full, &half] } else { [&half, &full] };
+    for (single, index) in variants {
+        let (single, index) = (folder.join(single), folder.join(index));
+        if single.is_file() {
+            return Ok(vec![single]);
+        }
+        if index.is_file() {
+            let files = shards(&index, folder)?;
+            return match files.iter().find(|file| !file.is_file()) {
+                Some(missing) => Err(InferenceError::Missing { path: missing.clone() }),
+                None => Ok(files),
+            };
+        }
+    }
+    if let Some(pickle) = pickle(folder) {
+        let reason = "pickle files are refused because they can run code; convert it to safetensors, for example with \
+                      `save_pretrained(folder, safe_serialization=True)` of diffusers or transformers";
+        return Err(InferenceError::Unreadable { path: pickle, reason: reason.to_owned() });
+    }
+    Err(InferenceError::Missing { path: folder.join(full.0) })
+}
+
+/// A text encoder's weights below `prefix`, whether its names begin with `text_model.` (before transformers 5.6) or not.
+pub(super) fn with_either_text_name(weights: &Weights, prefix: &str, target: (&Device, DType)) -> Weights {
+    let prefix = prefix.to_owned();
+    let has_outer = weights.has(&format!("{prefix}text_model.embeddings.token_embedding.weight"));
+    weights.renamed(target, move |name| {
+        let inner = name.strip_prefix("text_model.").unwrap_or(name);
+        let outer = if has_outer && !inner.starts_with("text_projection") { "text_model." } else { "" };
+        Some((format!("{prefix}{outer}{inner}"), Change::Same))
+    })
 }
 
 /// Reads a JSON file; numbers that only Python writes (`-Infinity`, `NaN`), as in many `scheduler_config.json`, become null.

@@ -1,7 +1,144 @@
 //! Model files: where they are and what they hold.
 
+pub mod adapter;
+mod defaults;
+mod header;
 pub mod hf_folder;
+pub mod inspect;
+pub mod names;
+pub mod patch;
+pub mod single_file;
+pub(crate) mod vocabulary;
 pub mod weights;
 
+use std::path::{Path, PathBuf};
+
+use candle_core::{DType, Device};
+use serde_json::{Value, json};
+
+pub use adapter::Adapters;
+pub use header::{Header, TensorInfo};
 pub use hf_folder::HfFolder;
+pub use inspect::{Family, FileKind, Inspection, inspect};
+pub use names::{UnetLayout, ldm_unet_name, ldm_vae_name, open_clip_name};
+pub use patch::{Part, Patch};
+pub use single_file::SingleFile;
 pub use weights::Weights;
+
+use crate::error::InferenceError;
+
+/// A model's files, in either layout, under the names of diffusers' folder layout.
+#[derive(Clone)]
+pub enum Checkpoint {
+    /// A folder with `model_index.json`.
+    Folder(HfFolder),
+    /// One file with all networks.
+    File(SingleFile),
+}
+
+/// Where a tokenizer comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TokenizerSource {
+    /// A folder with `tokenizer.json`, or `vocab.json` and `merges.txt`.
+    Folder(PathBuf),
+    /// CLIP's own vocabulary, which is built in; prompts are filled up with this token.
+    Clip {
+        /// `<|endoftext|>`, or `!` for OpenCLIP's encoders.
+        pad: &'static str,
+    },
+}
+
+impl Checkpoint {
+    /// Opens a folder or a file.
+    ///
+    /// # Errors
+    /// `Missing`, `Unreadable` or `Unsupported`, naming the file.
+    pub fn open(path: &Path) -> Result<Self, InferenceError> {
+        if path.is_file() { SingleFile::open(path).map(Self::File) } else { HfFolder::open(path).map(Self::Folder) }
+    }
+
+    /// The folder or file.
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Folder(folder) => folder.path(),
+            Self::File(file) => file.path(),
+        }
+    }
+
+    /// Whether there is a part, such as `text_encoder_2`.
+    pub fn has(&self, part: &str) -> bool {
+        match self {
+            Self::Folder(folder) => folder.has(part),
+            Self::File(file) => file.has(part),
+        }
+    }
+
+    /// The values of a JSON file, such as `unet/config.json`; for a single file they follow from its tensors.
+    ///
+    /// # Errors
+    /// `Missing` or `Unreadable`.
+    pub fn json(&self, name: &str) -> Result<Value, InferenceError> {
+        match self {
+            Self::Folder(folder) => folder.json(name),
+            Self::File(file) => file.json(name),
+        }
+    }
+
+    /// Where such a JSON file is, for messages: the single file itself for what follows from it.
+    pub fn json_path(&self, name: &str) -> PathBuf {
+        match self {
+            Self::Folder(folder) => folder.path().join(name),
+            Self::File(file) => file.path().to_owned(),
+        }
+    }
+
+    /// The weights of a part, such as `unet`, under the names of diffusers and transformers.
+    ///
+    /// # Errors
+    /// `Missing` or `Unreadable`, naming the file.
+    pub fn weights(&self, part: &str, device: &Device, dtype: DType) -> Result<Weights, InferenceError> {
+        match self {
+            Self::Folder(folder) => folder.weights(part, device, dtype),
+            Self::File(file) => file.weights(part, device, dtype),
+        }
+    }
+
+    /// The tokenizer of a part: `tokenizer` or `tokenizer_2`.
+    pub fn tokenizer(&self, part: &str) -> TokenizerSource {
+        match self {
+            Self::Folder(folder) => TokenizerSource::Folder(folder.path().join(part)),
+            Self::File(file) => file.tokenizer(part),
+        }
+    }
+}
+
+/// An autoencoder that stands alone, for the model of a checkpoint: the values of its `config.json` and its weights under diffusers' names.
+///
+/// A file without a configuration takes the checkpoint's scaling factor.
+///
+/// # Errors
+/// `Missing`, `Unreadable` or `Unsupported`, naming the file.
+pub fn vae_weights(path: &Path, of: &Checkpoint, target: (&Device, DType)) -> Result<(Value, Weights), InferenceError> {
+    let (device, dtype) = target;
+    if path.is_dir() {
+        let folder = if path.join("vae/config.json").is_file() { path.join("vae") } else { path.to_owned() };
+        let files = hf_folder::files(&folder, "diffusion_pytorch_model", dtype)?;
+        return Ok((hf_folder::read_json(&folder.join("config.json"))?, Weights::open(&files, device, dtype)?));
+    }
+    let file = Weights::open(&[path.to_owned()], device, dtype)?;
+    let prefix = ["first_stage_model.", "vae.", ""].into_iter().find(|prefix| file.has(&format!("{prefix}decoder.conv_in.weight")));
+    let Some(prefix) = prefix else {
+        let what = "a file without `decoder.conv_in.weight`, so without a VAE,".to_owned();
+        return Err(InferenceError::Unsupported { path: path.to_owned(), what });
+    };
+    let n_levels = (0..).take_while(|i| file.has(&format!("{prefix}decoder.up.{i}.block.0.conv1.weight"))).count();
+    let weights = if n_levels > 0 { single_file::vae(&file, (prefix, n_levels), target) } else { file.at(prefix.trim_end_matches('.')) };
+    let inherited = of.json("vae/config.json")?;
+    let mut config = defaults::vae_config(&weights, 0.18215)?;
+    for key in ["scaling_factor", "norm_num_groups"] {
+        if let Some(value) = inherited.get(key) {
+            config[key] = json!(value);
+        }
+    }
+    Ok((config, weights))
+}

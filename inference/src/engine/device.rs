@@ -1,7 +1,7 @@
-//! The device thread: loads the model, then takes tasks in and runs batches until the last handle is gone.
+//! The device thread: loads models, takes tasks in and runs batches until the last handle is gone.
 
 use std::{
-    rc::Rc,
+    collections::VecDeque,
     sync::{
         Arc,
         mpsc::{Receiver, SyncSender, TryRecvError},
@@ -9,114 +9,119 @@ use std::{
 };
 
 use candle_core::{DType, Device};
-use image::RgbImage;
+use image::{GrayImage, RgbImage};
 use tokio::sync::mpsc;
 
-use super::{Counters, DeviceChoice, EngineConfig, Event, Meter, ModelInfo, Precision};
+use super::{
+    Counters, DeviceChoice, EngineConfig, Event, Known, Meter, Precision,
+    store::{Ready, Store},
+};
 use crate::{
     batcher::Batcher,
     error::InferenceError,
-    limits::Limits,
-    model::Model,
-    networks::Loaded,
-    preview::PreviewMap,
-    schedule::ScheduleConfig,
-    task::{ImageSize, Task},
-    trajectory::{Events, Facts, Job},
-    upscale::srvgg::Upscaler,
+    task::Task,
+    trajectory::{Events, Job},
 };
 
 /// A task for the device thread.
 pub(super) struct Command {
     pub(super) task: Task,
     pub(super) source: Option<RgbImage>,
+    pub(super) mask: Option<GrayImage>,
     pub(super) events: mpsc::Sender<Event>,
     pub(super) meter: Arc<Meter>,
 }
 
-/// What the handle needs to know about the loaded model.
-pub(super) struct Ready {
-    pub(super) info: ModelInfo,
-    pub(super) limits: Limits,
+impl Command {
+    fn events(&self) -> Events {
+        Events::new(self.events.clone(), self.task.n_images())
+    }
 }
 
 /// The body of the thread.
 pub(super) fn run(
     config: &EngineConfig,
     commands: &Receiver<Command>,
-    ready: &SyncSender<Result<Ready, InferenceError>>,
+    ready: &SyncSender<Result<Vec<Known>, InferenceError>>,
     counters: Arc<Counters>,
 ) {
-    let (networks, facts) = match load(config) {
-        Ok((networks, facts, info)) => {
-            let answer = Ready { info, limits: facts.limits.clone() };
-            if ready.send(Ok(answer)).is_err() {
-                return;
-            }
-            (networks, Rc::new(facts))
-        }
+    let mut store = match Store::open(config) {
+        Ok(store) => store,
         Err(error) => {
             let _ = ready.send(Err(error)); // Nobody waits: nothing to tell.
             return;
         }
     };
-    let mut batcher = Batcher::new(networks, counters, config.max_batch_rows);
+    if ready.send(Ok(store.known().to_vec())).is_err() {
+        return;
+    }
+    let mut batcher = Batcher::new(counters, config.max_batch_rows);
+    let mut waiting = VecDeque::new();
     loop {
         // Idle, the thread sleeps until a task comes; busy, it only looks.
-        let command = if batcher.is_busy() { commands.try_recv() } else { commands.recv().map_err(|_| TryRecvError::Disconnected) };
+        let is_busy = batcher.is_busy() || !waiting.is_empty();
+        let command = if is_busy { commands.try_recv() } else { commands.recv().map_err(|_| TryRecvError::Disconnected) };
         match command {
-            Ok(Command { task, source, events, meter }) => {
-                let events = Events::new(events, task.n_images());
-                batcher.start(Job { task, source, facts: facts.clone(), events, meter });
+            Ok(command) => {
+                waiting.push_back(command);
+                start(&mut waiting, &mut store, &mut batcher);
             }
             Err(TryRecvError::Empty) => {
                 batcher.turn();
+                start(&mut waiting, &mut store, &mut batcher);
             }
             Err(TryRecvError::Disconnected) => break,
         }
     }
     batcher.stop();
+    waiting.into_iter().for_each(|command| command.events().failed(InferenceError::Stopped));
 }
 
-/// The networks and what is to be known about them.
-pub(crate) fn load(config: &EngineConfig) -> Result<(Loaded, Facts, ModelInfo), InferenceError> {
-    let device = open_device(config.device)?;
-    let (dtype, type_name) = match (config.precision, config.device) {
-        (Precision::F32, _) => (DType::F32, "f32"),
-        (Precision::Bf16, DeviceChoice::Cuda(_)) => (DType::BF16, "bf16"),
-        (Precision::Bf16, DeviceChoice::Cpu) => {
-            return Err(InferenceError::Device { device: "cpu".into(), reason: "bf16 needs a CUDA device; choose f32".into() });
+/// Starts the tasks that wait, in their order, as far as their models have room.
+fn start(waiting: &mut VecDeque<Command>, store: &mut Store, batcher: &mut Batcher) {
+    waiting.retain(|command| {
+        let is_cancelled = command.meter.is_cancelled();
+        if is_cancelled {
+            command.events().failed(InferenceError::Cancelled);
         }
-    };
-    let schedule = ScheduleConfig::load(&config.model_dir.join("scheduler").join("scheduler_config.json"))?;
-    let model = Model::load(&config.model_dir, &device, dtype)?;
-    let upscaler = config.upscaler.as_deref().map(|file| Upscaler::load(file, &device)).transpose()?;
-    let native_size = ImageSize::new(model.native_size() as u32, model.native_size() as u32);
-    // Every level of the U-Net but the last halves the latents, and doubling them again must give the same size.
-    let size_multiple = (model.vae_factor() << (model.config().unet.down.len() - 1)) as u32;
-    let limits = Limits::new(native_size, size_multiple, upscaler.is_some(), schedule);
-    let info = ModelInfo {
-        name: config.model_dir.file_name().map_or_else(|| "model".into(), |name| name.to_string_lossy().into_owned()),
-        native_size,
-        size_multiple,
-        max_side: limits.max_side,
-        upscale_factor: upscaler.as_ref().map(Upscaler::factor),
-        n_parameters: model.n_parameters(),
-        device: match config.device {
-            DeviceChoice::Cpu => format!("cpu ({type_name})"),
-            DeviceChoice::Cuda(n) => format!("cuda:{n} ({type_name})"),
-        },
-    };
-    let (latent_channels, vae_factor, scaling_factor) = (model.latent_channels(), model.vae_factor(), model.scaling_factor());
-    let networks = Loaded { model, upscaler, device: device.clone() };
-    let preview = PreviewMap::of_model(&networks, vae_factor, scaling_factor, latent_channels)?;
-    let preview_every = config.preview_every;
-    let facts = Facts { limits, latent_channels, vae_factor, scaling_factor, preview, preview_every, device };
-    Ok((networks, facts, info))
+        !is_cancelled
+    });
+    while let Some(next) = waiting.front() {
+        let found = store.networks(&next.task);
+        if matches!(found, Ok(None)) {
+            break;
+        }
+        let Some(command) = waiting.pop_front() else { break };
+        let events = command.events();
+        let Command { task, source, mask, meter, .. } = command;
+        match found {
+            Ok(Some(Ready { networks, facts })) => batcher.start(Job { task, source, mask, networks, facts, events, meter }),
+            Ok(None) => {}
+            Err(error) => events.failed(error),
+        }
+    }
+}
+
+/// The type that networks compute in, and its name.
+pub(super) fn dtype(config: &EngineConfig) -> (DType, &'static str) {
+    match (config.precision, config.device) {
+        (Precision::F32, _) | (Precision::Bf16 | Precision::F16, DeviceChoice::Cpu) => (DType::F32, "f32"),
+        (Precision::Bf16, DeviceChoice::Cuda(_)) => (DType::BF16, "bf16"),
+        (Precision::F16, DeviceChoice::Cuda(_)) => (DType::F16, "f16"),
+    }
+}
+
+/// For people.
+pub(super) fn name(config: &EngineConfig) -> String {
+    let (_, dtype) = dtype(config);
+    match config.device {
+        DeviceChoice::Cpu => format!("cpu ({dtype})"),
+        DeviceChoice::Cuda(n) => format!("cuda:{n} ({dtype})"),
+    }
 }
 
 #[cfg(feature = "cuda")]
-fn open_device(choice: DeviceChoice) -> Result<Device, InferenceError> {
+pub(super) fn open(choice: DeviceChoice) -> Result<Device, InferenceError> {
     match choice {
         DeviceChoice::Cpu => Ok(Device::Cpu),
         DeviceChoice::Cuda(n) => {
@@ -126,7 +131,7 @@ fn open_device(choice: DeviceChoice) -> Result<Device, InferenceError> {
 }
 
 #[cfg(not(feature = "cuda"))]
-fn open_device(choice: DeviceChoice) -> Result<Device, InferenceError> {
+pub(super) fn open(choice: DeviceChoice) -> Result<Device, InferenceError> {
     match choice {
         DeviceChoice::Cpu => Ok(Device::Cpu),
         DeviceChoice::Cuda(n) => {

@@ -11,13 +11,14 @@ use std::{
 use tokio::sync::mpsc;
 
 use super::{
-    Counters, DeviceChoice, EngineConfig, EngineStats, Event, Meter, ModelInfo, Submission, Usage,
-    device::{self, Command, Ready},
+    Counters, DeviceChoice, EngineConfig, EngineStats, Event, Known, Meter, ModelInfo, NamedFile, Submission, Usage,
+    device::{self, Command},
+    store::unknown_adapter,
 };
 use crate::{
     error::{InferenceError, InvalidTask},
-    limits::Limits,
-    task::{ImageSize, Task},
+    limits::{Limits, MAX_ADAPTER_WEIGHT},
+    task::{AdapterUse, ImageSize, Inpaint, Task, TextToImage},
 };
 
 /// Most tasks that wait for the device thread to look at its channel; it does so before every batch.
@@ -35,8 +36,10 @@ struct Inner {
     /// `None` only while dropping.
     commands: Option<SyncSender<Command>>,
     thread: Option<JoinHandle<()>>,
-    info: ModelInfo,
-    limits: Limits,
+    /// At least one.
+    models: Vec<ModelInfo>,
+    limits: Vec<Limits>,
+    adapters: Vec<NamedFile>,
     counters: Arc<Counters>,
 }
 
@@ -53,11 +56,12 @@ impl Engine {
             DeviceChoice::Cpu => "inference-cpu".to_owned(),
             DeviceChoice::Cuda(n) => format!("inference-cuda{n}"),
         };
-        let counted = counters.clone();
+        let (counted, adapters) = (counters.clone(), config.adapters.clone());
         let spawned = std::thread::Builder::new().name(name.clone()).spawn(move || device::run(&config, &received, &ready, counted));
         let thread = spawned.map_err(|error| InferenceError::Device { device: name, reason: error.to_string() })?;
-        let Ready { info, limits } = answer.recv().map_err(|_| InferenceError::Stopped)??;
-        Ok(Self { inner: Arc::new(Inner { commands: Some(commands), thread: Some(thread), info, limits, counters }) })
+        let known = answer.recv().map_err(|_| InferenceError::Stopped)??;
+        let (models, limits) = known.into_iter().map(|Known { info, limits, .. }| (info, limits)).unzip();
+        Ok(Self { inner: Arc::new(Inner { commands: Some(commands), thread: Some(thread), models, limits, adapters, counters }) })
     }
 
     /// Hands a task in; it starts at the next batch.
@@ -65,17 +69,22 @@ impl Engine {
     /// # Errors
     /// The task is invalid, too many wait, or the engine has stopped.
     pub fn submit(&self, submission: Submission) -> Result<TaskHandle, InferenceError> {
-        let Submission { task, source } = submission;
+        let Submission { task, source, mask } = submission;
         self.check(&task)?;
-        if let Some(ImageSize { width, height }) = size_of_source(&task)
+        if let Some(ImageSize { width, height }) = task.source_size()
             && source.as_ref().map(|image| image.dimensions()) != Some((width, height))
         {
             return Err(InvalidTask::Source { width, height }.into());
         }
+        if let Task::Inpaint(Inpaint { base: TextToImage { size: ImageSize { width, height }, .. }, .. }) = task
+            && mask.as_ref().map(|mask| mask.dimensions()) != Some((width, height))
+        {
+            return Err(InvalidTask::Mask { width, height }.into());
+        }
         let n_images = task.n_images();
         let (events, receiver) = mpsc::channel(MAX_OPTIONAL_EVENTS + n_images as usize + 1);
         let meter = Arc::new(Meter::default());
-        let command = Command { task, source, events, meter: meter.clone() };
+        let command = Command { task, source, mask, events, meter: meter.clone() };
         let commands = self.inner.commands.as_ref().ok_or(InferenceError::Stopped)?;
         match commands.try_send(command) {
             Ok(()) => Ok(TaskHandle { events: receiver, meter, has_ended: false }),
@@ -84,23 +93,56 @@ impl Engine {
         }
     }
 
-    /// Whether the model can do this task.
+    /// Whether its model can do this task.
     ///
     /// # Errors
-    /// Which value is out of range, and what it may be.
+    /// Which value is out of range, and what it may be; a model or an adapter that is not known.
     pub fn check(&self, task: &Task) -> Result<(), InvalidTask> {
-        self.inner.limits.check(task)
+        let base = task.base();
+        let limits = self.limits(base.and_then(|base| base.model.as_deref()))?;
+        for AdapterUse { name, weight } in base.map(TextToImage::all_adapters).unwrap_or_default() {
+            if !self.inner.adapters.iter().any(|file| file.name == name) {
+                return Err(unknown_adapter(&name, &self.inner.adapters));
+            }
+            if !(-MAX_ADAPTER_WEIGHT..=MAX_ADAPTER_WEIGHT).contains(&weight) {
+                return Err(InvalidTask::AdapterWeight { name, weight });
+            }
+        }
+        limits.check(task)
     }
 
     /// What a task will cost in row-megapixels: U-Net rows × megapixels, and what encoding, decoding and enlarging cost in the same unit.
-    /// The usage of the finished task is the same.
+    /// The usage of the finished task is the same. A task of an unknown model costs what it would with the first.
     pub fn cost(&self, task: &Task) -> f64 {
-        self.inner.limits.cost(task)
+        let name = task.base().and_then(|base| base.model.as_deref());
+        self.limits(name).unwrap_or(&self.inner.limits[0]).cost(task)
     }
 
-    /// What the loaded model is.
+    fn limits(&self, model: Option<&str>) -> Result<&Limits, InvalidTask> {
+        let Some(name) = model else { return Ok(&self.inner.limits[0]) };
+        let found = self.models().iter().position(|info| info.name == name);
+        let known = || self.models().iter().map(|info| info.name.as_str()).collect::<Vec<_>>().join(", ");
+        found.map(|i| &self.inner.limits[i]).ok_or_else(|| InvalidTask::UnknownModel { found: name.to_owned(), known: known() })
+    }
+
+    /// What the first model is.
     pub fn info(&self) -> &ModelInfo {
-        &self.inner.info
+        &self.inner.models[0]
+    }
+
+    /// Every model that tasks may name.
+    pub fn models(&self) -> &[ModelInfo] {
+        &self.inner.models
+    }
+
+    /// The model of a name, or the first one; `None` for an unknown name.
+    pub fn model(&self, name: Option<&str>) -> Option<&ModelInfo> {
+        name.map_or(Some(self.info()), |name| self.models().iter().find(|info| info.name == name))
+    }
+
+    /// Names of the adapters that tasks and prompts may use.
+    pub fn adapters(&self) -> impl Iterator<Item = &str> {
+        self.inner.adapters.iter().map(|file| file.name.as_str())
     }
 
     /// What the device thread has done.
@@ -122,14 +164,6 @@ impl Drop for Inner {
         {
             tracing::error!("the device thread panicked");
         }
-    }
-}
-
-fn size_of_source(task: &Task) -> Option<ImageSize> {
-    match task {
-        Task::TextToImage(_) => None,
-        Task::ImageToImage(task) => Some(task.base.size),
-        Task::Upscale(task) => Some(task.size),
     }
 }
 

@@ -5,6 +5,7 @@ use candle_core::Tensor;
 use super::{
     config::AttentionConfig,
     layers::{conv, group_norm, layer_norm, linear, linear_without_bias},
+    prompt::Prompts,
 };
 use crate::{
     checkpoint::Weights,
@@ -59,8 +60,13 @@ impl Transformer {
         })
     }
 
-    /// `[n, channels, h, w]` of the same; `context` is the prompts' embedding `[n, 77, context_width]`.
-    pub fn forward(&self, input: &Tensor, context: &Tensor) -> candle_core::Result<Tensor> {
+    /// Adds the keys and values of a prompt's embedding `[1, tokens, context_width]`, for every layer that looks at it.
+    pub fn prepare(&self, context: &Tensor, keys_values: &mut Vec<(Tensor, Tensor)>) -> candle_core::Result<()> {
+        self.layers.iter().try_for_each(|layer| layer.prepare(context, keys_values))
+    }
+
+    /// `[n, channels, h, w]` of the same.
+    pub(super) fn forward(&self, input: &Tensor, prompts: &mut Prompts<'_>) -> candle_core::Result<Tensor> {
         let (_, _, height, width) = input.dims4()?;
         let hidden = self.norm.forward(input)?;
         let mut tokens = match &self.projections {
@@ -68,7 +74,7 @@ impl Transformer {
             Projections::Linear(first, _) => first.forward(&to_tokens(&hidden)?)?,
         };
         for layer in &self.layers {
-            tokens = layer.forward(&tokens, context)?;
+            tokens = layer.forward(&tokens, prompts)?;
         }
         match &self.projections {
             Projections::Conv(_, last) => last.forward_add(&to_planes(&tokens, (height, width))?, input),
@@ -105,11 +111,19 @@ impl Layer {
         })
     }
 
-    fn forward(&self, tokens: &Tensor, context: &Tensor) -> candle_core::Result<Tensor> {
+    fn prepare(&self, context: &Tensor, keys_values: &mut Vec<(Tensor, Tensor)>) -> candle_core::Result<()> {
+        if self.only_cross_attention {
+            keys_values.push(self.attention1.keys_values(context)?);
+        }
+        keys_values.push(self.attention2.keys_values(context)?);
+        Ok(())
+    }
+
+    fn forward(&self, tokens: &Tensor, prompts: &mut Prompts<'_>) -> candle_core::Result<Tensor> {
         let normed = self.norm1.forward(tokens)?;
-        let seen = if self.only_cross_attention { context } else { &normed };
-        let tokens = self.attention1.forward(&normed, seen, tokens)?;
-        let tokens = self.attention2.forward(&self.norm2.forward(&tokens)?, context, &tokens)?;
+        let seen = if self.only_cross_attention { prompts.next()? } else { self.attention1.keys_values(&normed)? };
+        let tokens = self.attention1.forward(&normed, &seen, tokens)?;
+        let tokens = self.attention2.forward(&self.norm2.forward(&tokens)?, &prompts.next()?, &tokens)?;
         self.feed_out.forward_add(&geglu(&self.feed_in.forward(&self.norm3.forward(&tokens)?)?)?, &tokens)
     }
 }
@@ -134,8 +148,12 @@ impl Attention {
         })
     }
 
-    fn forward(&self, tokens: &Tensor, seen: &Tensor, residual: &Tensor) -> candle_core::Result<Tensor> {
-        let (q, k, v) = (self.to_q.forward(tokens)?, self.to_k.forward(seen)?, self.to_v.forward(seen)?);
-        self.to_out.forward_add(&ops::attention(&q, &k, &v, self.options)?, residual)
+    fn keys_values(&self, seen: &Tensor) -> candle_core::Result<(Tensor, Tensor)> {
+        Ok((self.to_k.forward(seen)?, self.to_v.forward(seen)?))
+    }
+
+    fn forward(&self, tokens: &Tensor, (keys, values): &(Tensor, Tensor), residual: &Tensor) -> candle_core::Result<Tensor> {
+        let q = self.to_q.forward(tokens)?;
+        self.to_out.forward_add(&ops::attention(&q, keys, values, self.options)?, residual)
     }
 }

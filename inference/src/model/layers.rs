@@ -6,7 +6,7 @@ use crate::{
     ops::{Conv2d, ConvOptions, GroupNorm, LayerNorm, Linear},
 };
 
-/// A linear layer with a bias.
+/// A linear layer with a bias; older files hold some of them as 1×1 convolutions.
 pub fn linear(weights: &Weights, width: usize, out: usize) -> Result<Linear, InferenceError> {
     Ok(Linear::new(weights.tensor("weight", &[out, width])?, Some(weights.tensor("bias", &[out])?))?)
 }
@@ -14,12 +14,6 @@ pub fn linear(weights: &Weights, width: usize, out: usize) -> Result<Linear, Inf
 /// A linear layer without a bias.
 pub fn linear_without_bias(weights: &Weights, width: usize, out: usize) -> Result<Linear, InferenceError> {
     Ok(Linear::new(weights.tensor("weight", &[out, width])?, None)?)
-}
-
-/// A linear layer that older files hold as a 1×1 convolution.
-pub fn linear_or_conv(weights: &Weights, width: usize, out: usize) -> Result<Linear, InferenceError> {
-    let shape: &[usize] = if weights.shape("weight")?.len() == 4 { &[out, width, 1, 1] } else { &[out, width] };
-    Ok(Linear::new(weights.tensor("weight", shape)?.reshape((out, width))?, Some(weights.tensor("bias", &[out])?))?)
 }
 
 /// A convolution that keeps the size.

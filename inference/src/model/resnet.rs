@@ -6,7 +6,7 @@ use super::layers::{conv, group_norm, linear};
 use crate::{
     checkpoint::Weights,
     error::InferenceError,
-    ops::{Conv2d, GroupNorm, Linear},
+    ops::{Conv2d, GroupNorm, Linear, Padding},
 };
 
 /// Two convolutions beside a shortcut.
@@ -50,16 +50,17 @@ impl Resnet {
     }
 
     /// `[n, out, h, w]` of `[n, channels, h, w]`; `time` is the timesteps' embedding `[n, time_width]` after SiLU.
-    pub fn forward(&self, input: &Tensor, time: Option<&Tensor>) -> candle_core::Result<Tensor> {
+    pub fn forward(&self, input: &Tensor, time: Option<&Tensor>, padding: Padding) -> candle_core::Result<Tensor> {
         let hidden = self.norm1.forward_silu(input)?;
+        let (conv1, conv2) = (self.conv1.padded(padding), self.conv2.padded(padding));
         let hidden = match (&self.time, time) {
-            (Some(layer), Some(time)) => self.conv1.forward_shifted(&hidden, &layer.forward(time)?)?,
-            _ => self.conv1.forward(&hidden)?,
+            (Some(layer), Some(time)) => conv1.forward_shifted(&hidden, &layer.forward(time)?)?,
+            _ => conv1.forward(&hidden)?,
         };
         let hidden = self.norm2.forward_silu(&hidden)?;
         match &self.shortcut {
-            Some(shortcut) => self.conv2.forward_add(&hidden, &shortcut.forward(input)?),
-            None => self.conv2.forward_add(&hidden, input),
+            Some(shortcut) => conv2.forward_add(&hidden, &shortcut.forward(input)?),
+            None => conv2.forward_add(&hidden, input),
         }
     }
 }

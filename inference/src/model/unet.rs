@@ -5,19 +5,21 @@ use candle_core::{DType, Device, Tensor};
 use super::{
     attention::{Transformer, TransformerShape},
     config::{AttentionConfig, UnetConfig},
-    embeddings::TimeEmbedding,
+    embeddings::{AddedEmbedding, TimeEmbedding},
     layers::{conv, group_norm, halving_conv},
+    prompt::{Conditioning, PromptState, Prompts},
     resnet::{Resnet, ResnetShape},
 };
 use crate::{
     checkpoint::Weights,
     error::InferenceError,
-    ops::{Conv2d, GroupNorm, upsample_nearest},
+    ops::{Conv2d, GroupNorm, Padding, upsample_nearest},
 };
 
 /// The network that tells noise from picture.
 pub struct Unet {
     time: TimeEmbedding,
+    added: Option<AddedEmbedding>,
     conv_in: Conv2d,
     down: Vec<DownBlock>,
     mid: (Resnet, Transformer, Resnet),
@@ -46,7 +48,9 @@ impl Unet {
         let last = config.up[0].channels;
         let parts = Parts { config };
         let mid = weights.at("mid_block");
+        let added = |added| AddedEmbedding::load(&weights.at("add_embedding"), (added, config), device, dtype);
         Ok(Self {
+            added: config.added.as_ref().map(added).transpose()?,
             time: TimeEmbedding::load(&weights.at("time_embedding"), config, device, dtype)?,
             conv_in: conv(&weights.at("conv_in"), config.in_channels, first, config.end_kernels.0)?,
             down: parts.down(weights)?,
@@ -61,47 +65,79 @@ impl Unet {
         })
     }
 
-    /// `[n, out_channels, h, w]` of latents `[n, in_channels, h, w]`, one timestep a row, context `[n, tokens, context_width]`.
-    pub fn forward(&self, latents: &Tensor, timesteps: &[f64], context: &Tensor) -> candle_core::Result<Tensor> {
-        let time = self.time.forward(timesteps)?;
-        let mut hidden = self.conv_in.forward(latents)?;
+    /// What a prompt gives at every step: its context must be `[1, tokens, context_width]` in the network's type; `ids` are the sizes that Stable Diffusion XL takes in.
+    pub fn prepare(&self, Conditioning { context, pooled }: &Conditioning, ids: &[f64]) -> candle_core::Result<PromptState> {
+        let (n, n_tokens, _) = context.dims3()?;
+        if n != 1 {
+            candle_core::bail!("{n} prompts made ready as one");
+        }
+        let mut keys_values = Vec::new();
+        for transformer in self.transformers() {
+            transformer.prepare(context, &mut keys_values)?;
+        }
+        let added = match (&self.added, pooled) {
+            (Some(added), Some(pooled)) => Some(added.forward(pooled, ids)?),
+            (Some(_), None) => candle_core::bail!("the network needs the prompt's pooled embedding"),
+            (None, _) => None,
+        };
+        Ok(PromptState { keys_values: keys_values.into(), n_tokens, added, guidance: None })
+    }
+
+    /// The same prompt for a network that takes in the guidance scale; unchanged for others.
+    pub fn with_guidance(&self, prompt: PromptState, guidance_scale: f64) -> candle_core::Result<PromptState> {
+        Ok(PromptState { guidance: self.time.guidance(guidance_scale)?, ..prompt })
+    }
+
+    /// In the order of the way through the network.
+    fn transformers(&self) -> impl Iterator<Item = &Transformer> {
+        let down = self.down.iter().flat_map(|block| &block.layers).filter_map(|(_, transformer)| transformer.as_ref());
+        let up = self.up.iter().flat_map(|block| &block.layers).filter_map(|(_, transformer)| transformer.as_ref());
+        down.chain([&self.mid.1]).chain(up)
+    }
+
+    /// `[n, out_channels, h, w]` of latents `[n, in_channels, h, w]`, one timestep and one prompt a row.
+    pub fn forward(&self, latents: &Tensor, timesteps: &[f64], prompts: &[&PromptState], padding: Padding) -> candle_core::Result<Tensor> {
+        let prompts = &mut Prompts::new(prompts);
+        let (guidance, added) = (prompts.rows(|prompt| prompt.guidance.as_ref())?, prompts.rows(|prompt| prompt.added.as_ref())?);
+        let time = self.time.forward(timesteps, guidance.as_ref(), added.as_ref())?;
+        let mut hidden = self.conv_in.padded(padding).forward(latents)?;
         let mut skips = vec![hidden.clone()];
         for block in &self.down {
             for layer in &block.layers {
-                hidden = run(layer, &hidden, &time, context)?;
+                hidden = run(layer, &hidden, (&time, prompts), padding)?;
                 skips.push(hidden.clone());
             }
             if let Some(halve) = &block.halve {
-                hidden = halve.forward(&hidden)?;
+                hidden = halve.padded(padding).forward(&hidden)?;
                 skips.push(hidden.clone());
             }
         }
-        hidden = self.mid.0.forward(&hidden, Some(&time))?;
-        hidden = self.mid.1.forward(&hidden, context)?;
-        hidden = self.mid.2.forward(&hidden, Some(&time))?;
+        hidden = self.mid.0.forward(&hidden, Some(&time), padding)?;
+        hidden = self.mid.1.forward(&hidden, prompts)?;
+        hidden = self.mid.2.forward(&hidden, Some(&time), padding)?;
         for block in &self.up {
             for layer in &block.layers {
                 let Some(skip) = skips.pop() else { candle_core::bail!("the way up has more layers than the way down") };
-                hidden = run(layer, &Tensor::cat(&[&hidden, &skip], 1)?, &time, context)?;
+                hidden = run(layer, &Tensor::cat(&[&hidden, &skip], 1)?, (&time, prompts), padding)?;
             }
             if let (Some(double), Some(skip)) = (&block.double, skips.last()) {
                 // The skip's size and not twice this one's: a side may be odd.
                 let (_, _, height, width) = skip.dims4()?;
-                hidden = double.forward(&upsample_nearest(&hidden, (height, width))?)?;
+                hidden = double.padded(padding).forward(&upsample_nearest(&hidden, (height, width))?)?;
             }
         }
-        self.conv_out.forward(&self.norm_out.forward_silu(&hidden)?)
+        self.conv_out.padded(padding).forward(&self.norm_out.forward_silu(&hidden)?)
     }
 }
 
 fn run(
     (resnet, transformer): &(Resnet, Option<Transformer>),
     input: &Tensor,
-    time: &Tensor,
-    context: &Tensor,
+    (time, prompts): (&Tensor, &mut Prompts<'_>),
+    padding: Padding,
 ) -> candle_core::Result<Tensor> {
-    let hidden = resnet.forward(input, Some(time))?;
-    transformer.as_ref().map_or(Ok(hidden.clone()), |transformer| transformer.forward(&hidden, context))
+    let hidden = resnet.forward(input, Some(time), padding)?;
+    transformer.as_ref().map_or(Ok(hidden.clone()), |transformer| transformer.forward(&hidden, prompts))
 }
 
 struct Parts<'a> {

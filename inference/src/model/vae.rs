@@ -4,17 +4,17 @@ use candle_core::Tensor;
 
 use super::{
     config::VaeConfig,
-    layers::{conv, group_norm, halving_conv, linear_or_conv},
+    layers::{conv, group_norm, halving_conv, linear},
     resnet::{Resnet, ResnetShape},
+    tiling::{Blended, Fit},
 };
 use crate::{
     checkpoint::Weights,
     error::InferenceError,
-    ops::{Attention, Conv2d, GroupNorm, Linear, attention, to_planes, to_tokens, upsample_nearest},
+    ops::{Attention, Conv2d, GroupNorm, Linear, Padding, attention, to_planes, to_tokens, upsample_nearest},
 };
 
 const EPS: f64 = 1e-6;
-
 /// Encoder and decoder.
 pub struct Vae {
     encoder: Encoder,
@@ -22,6 +22,9 @@ pub struct Vae {
     post_quant: Option<Conv2d>,
     decoder: Decoder,
     latent_channels: usize,
+    factor: usize,
+    /// Numbers of the widest layer for each pixel of a picture, in encoder and decoder.
+    widths: (usize, usize),
 }
 
 impl Vae {
@@ -38,23 +41,59 @@ impl Vae {
             post_quant: quant("post_quant_conv", channels, config.has_post_quant_conv)?,
             decoder: Decoder::load(&weights.at("decoder"), config)?,
             latent_channels: channels,
+            factor: config.factor(),
+            widths: widths(config),
         })
     }
 
-    /// Mean and standard deviation `[n, latent_channels, h, w]` of pictures `[n, 3, H, W]` in -1..1.
-    pub fn encode(&self, pixels: &Tensor) -> candle_core::Result<(Tensor, Tensor)> {
-        let hidden = self.encoder.forward(pixels)?;
-        let moments = self.quant.as_ref().map_or(Ok(hidden.clone()), |quant| quant.forward(&hidden))?;
-        let mean = moments.narrow(1, 0, self.latent_channels)?.contiguous()?;
-        let log_variance = moments.narrow(1, self.latent_channels, self.latent_channels)?.contiguous()?.clamp(-30.0, 20.0)?;
-        Ok((mean, (log_variance * 0.5)?.exp()?))
+    /// Mean and standard deviation `[n, latent_channels, h, w]` of pictures `[n, 3, H, W]` in -1..1; large ones in tiles.
+    pub fn encode(&self, pixels: &Tensor, padding: Padding) -> candle_core::Result<(Tensor, Tensor)> {
+        let fit = Fit { width: self.widths.0, factors: (self.factor, 1), padding };
+        split(fit.run(pixels, |pixels, padding| self.moments(pixels, padding))?, self.latent_channels)
     }
 
-    /// Pictures `[n, 3, H, W]` of latents `[n, latent_channels, h, w]` that were divided by the scaling factor.
-    pub fn decode(&self, latents: &Tensor) -> candle_core::Result<Tensor> {
-        let latents = self.post_quant.as_ref().map_or(Ok(latents.clone()), |quant| quant.forward(latents))?;
-        self.decoder.forward(&latents)
+    /// Encodes in tiles of at most `side` latents.
+    pub fn encode_in_tiles(&self, pixels: &Tensor, side: usize, padding: Padding) -> candle_core::Result<(Tensor, Tensor)> {
+        let tiles = Blended { side, factors: (self.factor, 1), padding };
+        split(tiles.run(pixels, |tile| self.moments(tile, Padding::Zeros))?, self.latent_channels)
     }
+
+    fn moments(&self, pixels: &Tensor, padding: Padding) -> candle_core::Result<Tensor> {
+        let hidden = self.encoder.forward(pixels, padding)?;
+        self.quant.as_ref().map_or(Ok(hidden.clone()), |quant| quant.forward(&hidden))
+    }
+
+    /// Pictures `[n, 3, H, W]` of latents `[n, latent_channels, h, w]` that were divided by the scaling factor; large ones in tiles.
+    pub fn decode(&self, latents: &Tensor, padding: Padding) -> candle_core::Result<Tensor> {
+        let fit = Fit { width: self.widths.1, factors: (1, self.factor), padding };
+        fit.run(latents, |latents, padding| self.decode_whole(latents, padding))
+    }
+
+    /// Decodes in tiles of at most `side` latents.
+    pub fn decode_in_tiles(&self, latents: &Tensor, side: usize, padding: Padding) -> candle_core::Result<Tensor> {
+        Blended { side, factors: (1, self.factor), padding }.run(latents, |tile| self.decode_whole(tile, Padding::Zeros))
+    }
+
+    fn decode_whole(&self, latents: &Tensor, padding: Padding) -> candle_core::Result<Tensor> {
+        let latents = self.post_quant.as_ref().map_or(Ok(latents.clone()), |quant| quant.forward(latents))?;
+        self.decoder.forward(&latents, padding)
+    }
+}
+
+/// Numbers of the widest layer for each pixel: a level has its own channels and, in the decoder, at first those of the level below.
+fn widths(config: &VaeConfig) -> (usize, usize) {
+    let channels = &config.block_out_channels;
+    let widest =
+        |width: &dyn Fn(usize) -> usize| (0..channels.len()).map(|level| width(level).div_ceil(1 << (2 * level))).max().unwrap_or(1);
+    let below = |level: usize| channels.get(level + 1).copied().unwrap_or(0);
+    (widest(&|level| channels[level]), widest(&|level| channels[level].max(below(level))))
+}
+
+/// Mean and standard deviation of mean and logarithm of the variance.
+fn split(moments: Tensor, channels: usize) -> candle_core::Result<(Tensor, Tensor)> {
+    let mean = moments.narrow(1, 0, channels)?.contiguous()?;
+    let log_variance = moments.narrow(1, channels, channels)?.contiguous()?.clamp(-30.0, 20.0)?;
+    Ok((mean, (log_variance * 0.5)?.exp()?))
 }
 
 struct Encoder {
@@ -87,17 +126,17 @@ impl Encoder {
         })
     }
 
-    fn forward(&self, pixels: &Tensor) -> candle_core::Result<Tensor> {
-        let mut hidden = self.conv_in.forward(pixels)?;
+    fn forward(&self, pixels: &Tensor, padding: Padding) -> candle_core::Result<Tensor> {
+        let mut hidden = self.conv_in.padded(padding).forward(pixels)?;
         for (resnets, halve) in &self.levels {
             for resnet in resnets {
-                hidden = resnet.forward(&hidden, None)?;
+                hidden = resnet.forward(&hidden, None, padding)?;
             }
             if let Some(halve) = halve {
-                hidden = halve.forward(&hidden)?;
+                hidden = halve.padded(padding).forward(&hidden)?;
             }
         }
-        self.conv_out.forward(&self.norm_out.forward_silu(&self.mid.forward(&hidden)?)?)
+        self.conv_out.padded(padding).forward(&self.norm_out.forward_silu(&self.mid.forward(&hidden, padding)?)?)
     }
 }
 
@@ -131,18 +170,18 @@ impl Decoder {
         })
     }
 
-    fn forward(&self, latents: &Tensor) -> candle_core::Result<Tensor> {
-        let mut hidden = self.mid.forward(&self.conv_in.forward(latents)?)?;
+    fn forward(&self, latents: &Tensor, padding: Padding) -> candle_core::Result<Tensor> {
+        let mut hidden = self.mid.forward(&self.conv_in.padded(padding).forward(latents)?, padding)?;
         for (resnets, double) in &self.levels {
             for resnet in resnets {
-                hidden = resnet.forward(&hidden, None)?;
+                hidden = resnet.forward(&hidden, None, padding)?;
             }
             if let Some(double) = double {
                 let (_, _, height, width) = hidden.dims4()?;
-                hidden = double.forward(&upsample_nearest(&hidden, (2 * height, 2 * width))?)?;
+                hidden = double.padded(padding).forward(&upsample_nearest(&hidden, (2 * height, 2 * width))?)?;
             }
         }
-        self.conv_out.forward(&self.norm_out.forward_silu(&hidden)?)
+        self.conv_out.padded(padding).forward(&self.norm_out.forward_silu(&hidden)?)
     }
 }
 
@@ -176,12 +215,12 @@ impl Middle {
         })
     }
 
-    fn forward(&self, input: &Tensor) -> candle_core::Result<Tensor> {
-        let mut hidden = self.first.forward(input, None)?;
+    fn forward(&self, input: &Tensor, padding: Padding) -> candle_core::Result<Tensor> {
+        let mut hidden = self.first.forward(input, None, padding)?;
         if let Some(attention) = &self.attention {
             hidden = attention.forward(&hidden)?;
         }
-        self.last.forward(&hidden, None)
+        self.last.forward(&hidden, None, padding)
     }
 }
 
@@ -199,7 +238,7 @@ impl PixelAttention {
         // Files from before diffusers 0.14 have the second names.
         let read = |name: &str, old_name: &str| {
             let old = weights.at(old_name);
-            linear_or_conv(&if old.has("weight") { old } else { weights.at(name) }, channels, channels)
+            linear(&if old.has("weight") { old } else { weights.at(name) }, channels, channels)
         };
         Ok(Self {
             norm: group_norm(&weights.at("group_norm"), channels, n_groups, EPS)?,

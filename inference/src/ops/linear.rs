@@ -32,6 +32,11 @@ impl Linear {
         Ok(Self { kernel, out_width })
     }
 
+    /// Numbers that come out for each row.
+    pub fn out_width(&self) -> usize {
+        self.out_width
+    }
+
     /// `[.., out]` of `[.., in]`.
     pub fn forward(&self, input: &Tensor) -> Result<Tensor> {
         self.run(input, None)

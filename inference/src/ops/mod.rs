@@ -3,7 +3,7 @@
 mod activation;
 mod attention;
 mod conv;
-mod cpu;
+pub(crate) mod cpu;
 mod layout;
 mod linear;
 mod norm;
@@ -12,7 +12,7 @@ mod tests;
 
 pub use activation::{Activation, PRelu, geglu};
 pub use attention::{Attention, attention};
-pub use conv::{Conv2d, ConvOptions};
+pub use conv::{Conv2d, ConvOptions, Padding};
 pub use layout::{pixel_shuffle, to_planes, to_tokens, upsample_nearest};
 pub use linear::Linear;
 pub use norm::{GroupNorm, LayerNorm};

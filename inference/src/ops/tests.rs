@@ -46,14 +46,81 @@ fn convolution_equals_the_plain_one() {
         let (input, weight, bias) =
             (random(&[n, channels, height, width], seed + 1), random(&[out, channels, kernel, kernel], seed + 2), random(&[out], seed + 3));
         let options = ConvOptions { stride, padding };
-        let plain = conv::plain(&input, &weight, Some(&bias), options).unwrap();
+        let plain = conv::plain(&input, &weight, Some(&bias), options, Padding::Zeros).unwrap();
         let fast = Conv2d::new(weight, Some(bias), options).unwrap();
         assert_close(&format!("case {i}"), &fast.forward(&input).unwrap(), &plain, 1e-4);
         let residual = random(plain.dims(), seed + 4);
         assert_close(&format!("case {i} + residual"), &fast.forward_add(&input, &residual).unwrap(), &(&plain + &residual).unwrap(), 1e-4);
         let shift = random(&[n, out], seed + 5);
         let shifted = plain.broadcast_add(&shift.reshape((n, out, 1, 1)).unwrap()).unwrap();
-        assert_close(&format!("case {i} + shift"), &fast.forward_shifted(&input, &shift).unwrap(), &shifted, 1e-4);
+        assert_close(&format!("case {i} + shift"), &fast.padded(Padding::Zeros).forward_shifted(&input, &shift).unwrap(), &shifted, 1e-4);
+    }
+}
+
+/// The picture with its other edges laid beside it.
+fn wrapped(input: &Tensor, (before, after): (usize, usize)) -> Tensor {
+    [2, 3].into_iter().fold(input.clone(), |input, axis| {
+        let length = input.dim(axis).unwrap();
+        let (head, tail) = (input.narrow(axis, 0, after).unwrap(), input.narrow(axis, length - before, before).unwrap());
+        Tensor::cat(&[&tail, &input, &head], axis).unwrap()
+    })
+}
+
+#[test]
+fn circular_padding_is_the_other_edge() {
+    for (i, (n, channels, out, (height, width), kernel, stride, padding)) in [
+        (1, 1, 1, (1, 1), 3, 1, (1, 1)),
+        (2, 3, 7, (5, 9), 3, 1, (1, 1)),
+        (3, 33, 19, (4, 4), 3, 1, (1, 1)),
+        (2, 16, 8, (9, 7), 3, 2, (1, 1)),
+        (2, 16, 8, (8, 6), 3, 2, (0, 1)),
+        (1, 4, 6, (12, 12), 5, 1, (2, 2)),
+        (1, 4, 6, (3, 3), 1, 1, (0, 0)),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let (input, weight, bias) =
+            (random(&[n, channels, height, width], 1), random(&[out, channels, kernel, kernel], 2), random(&[out], 3));
+        let options = ConvOptions { stride, padding };
+        let by_hand = wrapped(&input, padding).contiguous().unwrap().conv2d(&weight, 0, stride, 1, 1).unwrap();
+        let by_hand = by_hand.broadcast_add(&bias.reshape((1, out, 1, 1)).unwrap()).unwrap();
+        let plain = conv::plain(&input, &weight, Some(&bias), options, Padding::Circular).unwrap();
+        assert_close(&format!("case {i}, plain"), &plain, &by_hand, 1e-6);
+        let conv = Conv2d::new(weight, Some(bias), options).unwrap();
+        let fast = conv.padded(Padding::Circular);
+        assert_close(&format!("case {i}"), &fast.forward(&input).unwrap(), &by_hand, 1e-4);
+        let residual = random(by_hand.dims(), 4);
+        assert_close(
+            &format!("case {i} + residual"),
+            &fast.forward_add(&input, &residual).unwrap(),
+            &(&by_hand + &residual).unwrap(),
+            1e-4,
+        );
+        let rows = (0..n).map(|row| fast.forward(&input.narrow(0, row, 1).unwrap()).unwrap()).collect::<Vec<_>>();
+        assert_close(&format!("case {i}, row by row"), &fast.forward(&input).unwrap(), &Tensor::cat(&rows, 0).unwrap(), 0.0);
+    }
+}
+
+#[test]
+fn circular_padding_wider_than_the_picture_goes_round_again() {
+    let (input, weight) = (random(&[1, 2, 1, 1], 1), random(&[3, 2, 5, 5], 2));
+    let everywhere = input.broadcast_as((1, 2, 5, 5)).unwrap().contiguous().unwrap().conv2d(&weight, 0, 1, 1, 1).unwrap();
+    let options = ConvOptions::same(5);
+    assert_close("plain", &conv::plain(&input, &weight, None, options, Padding::Circular).unwrap(), &everywhere, 1e-5);
+    let fast = Conv2d::new(weight, None, options).unwrap().padded(Padding::Circular).forward(&input).unwrap();
+    assert_close("fast", &fast, &everywhere, 1e-5);
+}
+
+#[test]
+fn bands_of_rows_make_the_whole() {
+    for (height, kernel, stride) in [(12, 3, 1), (13, 3, 2), (7, 1, 1), (9, 5, 3)] {
+        let (padded, weight) = (random(&[2, 3, height, 8], 1), random(&[4, 3, kernel, kernel], 2));
+        let whole = padded.conv2d(&weight, 0, stride, 1, 1).unwrap();
+        for max_rows in [1, 2, 3, 100] {
+            let bands = conv::in_bands(&padded, &weight, stride, max_rows).unwrap();
+            assert_close(&format!("{height} rows in bands of {max_rows}"), &bands, &whole, 1e-5);
+        }
     }
 }
 
@@ -134,7 +201,7 @@ fn views_that_are_not_contiguous_are_read_rightly() {
     let wide = random(&[2, 6, 8, 8], 1);
     let view = wide.narrow(1, 2, 3).unwrap().transpose(2, 3).unwrap();
     let (weight, options) = (random(&[4, 3, 3, 3], 2), ConvOptions::same(3));
-    let plain = conv::plain(&view.contiguous().unwrap(), &weight, None, options).unwrap();
+    let plain = conv::plain(&view.contiguous().unwrap(), &weight, None, options, Padding::Zeros).unwrap();
     assert_close("view", &Conv2d::new(weight, None, options).unwrap().forward(&view).unwrap(), &plain, 1e-4);
 }
 
@@ -143,7 +210,7 @@ fn wrong_shapes_are_errors() {
     let conv = Conv2d::new(random(&[4, 3, 3, 3], 1), None, ConvOptions::same(3)).unwrap();
     assert!(conv.forward(&random(&[1, 4, 8, 8], 2)).is_err());
     assert!(conv.forward_add(&random(&[1, 3, 8, 8], 2), &random(&[1, 4, 8, 7], 3)).is_err());
-    assert!(conv.forward_shifted(&random(&[2, 3, 8, 8], 2), &random(&[1, 4], 3)).is_err());
+    assert!(conv.padded(Padding::Zeros).forward_shifted(&random(&[2, 3, 8, 8], 2), &random(&[1, 4], 3)).is_err());
     let linear = Linear::new(random(&[4, 3], 1), None).unwrap();
     assert!(linear.forward(&random(&[2, 4], 2)).is_err());
     assert!(linear.forward_add(&random(&[2, 3], 2), &random(&[1, 4], 2)).is_err());

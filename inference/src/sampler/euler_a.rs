@@ -1,22 +1,24 @@
 //! Euler's method with ancestral noise: k-diffusion, `sample_euler_ancestral` with eta 1.
 
-use candle_core::Tensor;
-
-use super::{Denoiser, PlannedStep, SamplerState, Step, euler};
+use super::{
+    Denoiser, Plan, SamplerState, Step,
+    euler::{moved, slope},
+};
 use crate::error::InferenceError;
 
-/// Splits the step into a longer one down and fresh noise up to the target.
-pub(super) fn plan(plain: PlannedStep) -> PlannedStep {
-    let (from, to) = (plain.at.sigma, plain.to);
-    let up = (to.powi(2) * (from.powi(2) - to.powi(2)) / from.powi(2)).sqrt();
-    PlannedStep { to: (to.powi(2) - up.powi(2)).max(0.0).sqrt(), fresh_noise: up, ..plain }
+/// The sigma to go down to and the deviation of the fresh noise that then leads up to `to`.
+pub(super) fn split(from: f64, to: f64) -> (f64, f64) {
+    let up = (to * to * (from * from - to * to).max(0.0) / (from * from)).sqrt();
+    ((to * to - up * up).max(0.0).sqrt(), up)
 }
 
-pub(super) async fn step(planned: &PlannedStep, denoiser: &impl Denoiser, state: SamplerState) -> Result<Step, InferenceError> {
-    let Step { mut state, denoised } = euler::step(planned, denoiser, state).await?;
-    let shape = state.latents.shape().clone();
+pub(super) async fn step(plan: &Plan, denoiser: &impl Denoiser, mut state: SamplerState) -> Result<Step, InferenceError> {
+    let planned = plan.steps[state.step];
+    let denoised = plan.denoise(denoiser, &state.latents, planned.at).await?;
+    let (down, up) = split(planned.at.sigma, planned.to.sigma);
+    let latents = moved(&state.latents, &slope(&state.latents, &denoised, planned.at)?, down - planned.at.sigma)?;
     // The reference draws at the last step too, where the weight is zero.
-    let noise = Tensor::from_vec(state.noise.randn(shape.elem_count()), shape, state.latents.device())?;
-    state.latents = (state.latents + (noise * planned.fresh_noise)?)?;
-    Ok(Step { state, denoised })
+    let noise = state.draw()?;
+    let latents = moved(&latents, &noise, up)?;
+    Ok(state.advance(latents, denoised))
 }

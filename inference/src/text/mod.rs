@@ -1,5 +1,17 @@
-//! Prompts as token ids.
+//! Prompts: from what somebody typed to the tensors that the U-Net looks at.
 
+mod brackets;
+mod chunks;
+mod emphasis;
+pub mod encode;
+mod learned_words;
+pub mod prompt;
+pub mod tags;
+pub mod textual_inversion;
 pub mod tokenize;
 
+pub use encode::{EncoderFiles, TextEncoders, TextOptions};
+pub use prompt::{MAX_WEIGHT, Piece, Prompt, PromptError};
+pub use tags::AdapterTag;
+pub use textual_inversion::Embedding;
 pub use tokenize::Tokenizer;

@@ -1,13 +1,13 @@
 //! The last latents with the starter model, against diffusers.
 
-use std::{path::Path, rc::Rc, sync::Arc};
+use std::{path::Path, sync::Arc};
 
 use candle_core::{Device, Tensor};
 
-use super::{Events, Job};
+use super::{Events, Job, Steps};
 use crate::{
     batcher::Batcher,
-    engine::{Counters, DeviceChoice, EngineConfig, Meter, Precision, load},
+    engine::{Counters, DeviceChoice, EngineConfig, Meter, ModelEntry, Precision, Ready, Store},
     error::InferenceError,
     schedule::ScheduleKind,
     task::{ImageSize, Seed, Task, TextToImage},
@@ -23,16 +23,18 @@ fn relative_distance(found: &Tensor, wanted: &Tensor) -> Result<f64, InferenceEr
 fn the_last_latents_equal_those_of_diffusers() {
     let starter = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/starter");
     let config = EngineConfig {
-        model_dir: starter.join("model"),
+        models: vec![ModelEntry { name: "starter".into(), path: starter.join("model"), vae: None }],
+        adapters: Vec::new(),
+        embeddings: Vec::new(),
+        max_loaded_models: 1,
         upscaler: None,
         device: DeviceChoice::Cpu,
         precision: Precision::F32,
         max_batch_rows: 2,
         preview_every: 0,
     };
-    let (networks, facts, _) = load(&config).expect("the starter model");
-    let facts = Rc::new(facts);
-    let mut batcher = Batcher::new(networks, Arc::new(Counters::default()), 2);
+    let mut store = Store::open(&config).expect("the starter model");
+    let mut batcher = Batcher::new(Arc::new(Counters::default()), 2);
     let text = std::fs::read_to_string(starter.join("reference/reference.json")).expect("reference.json").replace("-Infinity", "null");
     let file: serde_json::Value = serde_json::from_str(&text).expect("valid JSON");
     let cases = file["cases"].as_array().expect("cases");
@@ -49,13 +51,16 @@ fn the_last_latents_equal_those_of_diffusers() {
             schedule: ScheduleKind::Normal,
             seed: Seed(case["seed"].as_u64().expect("a seed")),
             n_images: 1,
+            ..TextToImage::default()
         });
         let (sender, _receiver) = tokio::sync::mpsc::channel(8);
-        let job = Job { task, source: None, facts: facts.clone(), events: Events::new(sender, 1), meter: Arc::new(Meter::default()) };
+        let Ready { networks, facts } = store.networks(&task).expect("a known model").expect("room");
+        let (events, meter) = (Events::new(sender, 1), Arc::new(Meter::default()));
+        let job = Job { task, source: None, mask: None, networks, facts, events, meter };
         let latents = batcher.drive(job, async |job, caller| {
             let base = job.task.base().expect("a drawing task");
-            let drawing = job.prepare(caller, base, None).await?;
-            job.latents(caller, &drawing, 0).await
+            let pass = job.pass(caller, base, base.size, job.facts.limits.plan(base, None)).await?;
+            Ok(job.latents(caller, &pass, None, &Steps::new(base.steps), 0).await?.0)
         });
         let latents = latents.expect("latents");
         let tensors = candle_core::safetensors::load(starter.join("reference").join(word("file")), &Device::Cpu).expect("tensors");

@@ -1,5 +1,8 @@
 //! Enlarging finished pictures.
 
-pub mod srvgg;
+mod compact;
+mod layout;
+mod rrdb;
+mod upscaler;
 
-pub use srvgg::Upscaler;
+pub use upscaler::Upscaler;

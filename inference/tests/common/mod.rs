@@ -1,8 +1,12 @@
 //! What the tests of the networks share.
 
+#[allow(dead_code, reason = "each test file is its own crate and uses a part of this")]
+pub mod families;
+
 use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor};
+use inference::model::{Conditioning, Model};
 
 pub fn starter() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/starter")
@@ -51,4 +55,12 @@ pub fn picture(image: &image::RgbImage) -> Tensor {
 #[allow(dead_code, reason = "each test file is its own crate and uses a part of this")]
 pub fn read_picture(path: &Path) -> Tensor {
     picture(&image::open(path).unwrap().into_rgb8())
+}
+
+/// The U-Net's answer to rows of latents and of prompt embeddings `[n, tokens, d]`.
+#[allow(dead_code, reason = "each test file is its own crate and uses a part of this")]
+pub fn predict(model: &Model, latents: &Tensor, timesteps: &[f64], context: &Tensor) -> Tensor {
+    let row = |row| Conditioning { context: context.narrow(0, row, 1).unwrap().contiguous().unwrap(), pooled: None };
+    let prompts: Vec<_> = (0..context.dim(0).unwrap()).map(|i| model.prepare(&row(i), &[]).unwrap()).collect();
+    model.predict(latents, timesteps, &prompts.iter().collect::<Vec<_>>()).unwrap()
 }

@@ -61,7 +61,7 @@ async fn a_full_disk_is_named_at_every_write_and_nothing_is_half_written() {
     limit_pages(&store, Some(0)).await;
     is_full(store.set_note("long", &long).await.unwrap_err());
     limit_pages(&store, Some(0)).await;
-    let image = |index| crate::NewImage { index, seed: 1, width: 1, height: 1, blob: crate::BlobKey::of_digest([7; 32]) };
+    let image = |index| crate::NewImage { index, seed: 1, width: 1, height: 1, blob: crate::BlobKey::of_digest([7; 32]), provenance: None };
     let images: Vec<_> = (0..500).map(image).collect();
     is_full(store.complete(&lease, &images, 1.0, NOW).await.unwrap_err());
 

@@ -6,7 +6,25 @@ use super::{
     SqliteStore,
     rows::{JobRow, bytes, job_columns, status},
 };
-use crate::{error::StorageError, ids::*, images::NewImage, jobs::*};
+use crate::{
+    error::StorageError,
+    ids::*,
+    images::{NewImage, Provenance},
+    jobs::*,
+};
+
+#[derive(sqlx::FromRow)]
+struct ImageRow {
+    number: u32,
+    seed: i64,
+    width: u32,
+    height: u32,
+    blob: String,
+    model_hash: Option<String>,
+    engine: Option<String>,
+    device: Option<String>,
+    dtype: Option<String>,
+}
 
 pub(super) const HISTORY: &str = concat!(
     "SELECT ",
@@ -22,12 +40,15 @@ pub(super) async fn job(store: &SqliteStore, id: JobId) -> Result<Option<Job>, S
 }
 
 pub(super) async fn images(store: &SqliteStore, id: JobId) -> Result<Vec<NewImage>, StorageError> {
-    const IMAGES: &str =
-        "SELECT number, seed, width, height, blob FROM images WHERE job = (SELECT seq FROM jobs WHERE id = ?) ORDER BY number";
-    let rows: Vec<(u32, i64, u32, u32, String)> = sqlx::query_as(IMAGES).bind(bytes(id)).fetch_all(&store.readers).await?;
-    let image = |(index, seed, width, height, blob): (u32, i64, u32, u32, String)| {
-        let blob = BlobKey::parse(&blob).map_err(|_| StorageError::corrupt("blob key", id))?;
-        Ok(NewImage { index, seed: seed.cast_unsigned(), width, height, blob })
+    const IMAGES: &str = "SELECT number, seed, width, height, blob, model_hash, engine, device, dtype FROM images \
+        WHERE job = (SELECT seq FROM jobs WHERE id = ?) ORDER BY number";
+    let rows: Vec<ImageRow> = sqlx::query_as(IMAGES).bind(bytes(id)).fetch_all(&store.readers).await?;
+    let image = |row: ImageRow| {
+        let blob = BlobKey::parse(&row.blob).map_err(|_| StorageError::corrupt("blob key", id))?;
+        let ImageRow { number: index, seed, width, height, model_hash, engine, device, dtype, .. } = row;
+        let made = engine.zip(device).zip(dtype);
+        let provenance = made.map(|((engine, device), dtype)| Provenance { model_hash, engine, device, dtype });
+        Ok(NewImage { index, seed: seed.cast_unsigned(), width, height, blob, provenance })
     };
     rows.into_iter().map(image).collect()
 }

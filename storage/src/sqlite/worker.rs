@@ -57,9 +57,13 @@ pub(super) async fn complete(
         return Ok(Written::CancelRequested);
     }
     for image in images {
-        let write = sqlx::query("INSERT INTO images (job, number, seed, width, height, blob) VALUES (?, ?, ?, ?, ?, ?)");
-        let write = write.bind(job.seq).bind(image.index).bind(image.seed.cast_signed()).bind(image.width).bind(image.height);
-        write.bind(image.blob.as_str()).execute(&mut *tx).await?;
+        const IMAGE: &str = "INSERT INTO images (job, number, seed, width, height, blob, model_hash, engine, device, dtype) \
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+        let write = sqlx::query(IMAGE).bind(job.seq).bind(image.index).bind(image.seed.cast_signed()).bind(image.width).bind(image.height);
+        let made = image.provenance.as_ref();
+        let write = write.bind(image.blob.as_str()).bind(made.and_then(|made| made.model_hash.as_deref()));
+        let write = write.bind(made.map(|made| made.engine.as_str())).bind(made.map(|made| made.device.as_str()));
+        write.bind(made.map(|made| made.dtype.as_str())).execute(&mut *tx).await?;
     }
     let ending = Ending { status: JobStatus::Done, charge: Charge::Settle(to_row_pixels(row_megapixels)), error: None };
     end(&mut tx, &job, ending, now).await?;

@@ -9,8 +9,8 @@ use std::{
 };
 
 use storage::{
-    BlobKey, Delivery, Enqueued, GuildId, JobId, JobStatus, JobStore, Lease, Limits, NewImage, NewJob, PressKey, SqliteStore, Timestamp,
-    UserId,
+    BlobKey, Delivery, Enqueued, GuildId, JobId, JobStatus, JobStore, Lease, Limits, NewImage, NewJob, PressKey, Provenance, SqliteStore,
+    Timestamp, UserId,
 };
 
 /// Noon of some day, UTC.
@@ -98,7 +98,14 @@ pub fn blob(number: u8) -> BlobKey {
 }
 
 pub fn image(index: u32, blob: BlobKey) -> NewImage {
-    NewImage { index, seed: u64::MAX - u64::from(index), width: 512, height: 768, blob }
+    let digest = format!("{index:02x}").repeat(32);
+    let provenance = (index > 0).then(|| Provenance {
+        model_hash: (index > 1).then_some(digest),
+        engine: "0.1.0".into(),
+        device: "cuda:1".into(),
+        dtype: format!("f{index}"),
+    });
+    NewImage { index, seed: u64::MAX - u64::from(index), width: 512, height: 768, blob, provenance }
 }
 
 /// The `n`th of a fixed row of numbers (SplitMix64), so that a random test is the same every time.

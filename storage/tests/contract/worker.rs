@@ -35,14 +35,17 @@ pub async fn a_stale_lease_writes_nothing(backend: &impl Backend) {
 pub async fn done_has_pictures_and_failed_has_a_reason(backend: &impl Backend) {
     let store = backend.open().await;
     let done = created(&*store, job(1, 1)).await;
-    let images = [image(1, blob(1)), image(0, blob(2))];
+    let images = [image(2, blob(3)), image(1, blob(1)), image(0, blob(2))];
     store.complete(&claimed(&*store).await, &images, 1.0, at(5)).await.unwrap();
     let failed = created(&*store, job(1, 1)).await;
     store.fail(&claimed(&*store).await, "out of paint", at(6)).await.unwrap();
 
     let read = store.images(done).await.unwrap();
     let facts: Vec<_> = read.iter().map(|image| (image.index, image.seed, image.width, image.height, image.blob.clone())).collect();
-    assert_eq!(facts, [(0, u64::MAX, 512, 768, blob(2)), (1, u64::MAX - 1, 512, 768, blob(1))]);
+    assert_eq!(facts, [(0, u64::MAX, 512, 768, blob(2)), (1, u64::MAX - 1, 512, 768, blob(1)), (2, u64::MAX - 2, 512, 768, blob(3))]);
+    for (read, written) in read.iter().zip(images.iter().rev()) {
+        assert_eq!(read.provenance, written.provenance, "none, without a hash, with all");
+    }
     let job = store.job(done).await.unwrap().unwrap();
     assert_eq!((job.status, job.error, job.finished), (JobStatus::Done, None, Some(at(5))));
     let job = store.job(failed).await.unwrap().unwrap();

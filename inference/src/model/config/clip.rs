@@ -25,6 +25,19 @@ pub struct ClipConfig {
     pub activation: Activation,
     /// Added to variances.
     pub eps: f64,
+    /// Width of the pooled embedding, where the encoder has a projection.
+    pub projection_width: usize,
+    /// Which token stands for the whole prompt.
+    pub pooled_token: PooledToken,
+}
+
+/// Which token's state becomes the pooled embedding (transformers' `CLIPTextModel.forward`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PooledToken {
+    /// The first of the largest id: what files with the old, wrong `eos_token_id` 2 mean.
+    LargestId,
+    /// The first with this id, or the prompt's start where it does not occur.
+    First(u32),
 }
 
 #[derive(Deserialize)]
@@ -38,6 +51,8 @@ struct Raw {
     max_position_embeddings: usize,
     hidden_act: String,
     layer_norm_eps: f64,
+    projection_dim: usize,
+    eos_token_id: u32,
 }
 
 impl Default for Raw {
@@ -51,6 +66,8 @@ impl Default for Raw {
             max_position_embeddings: 77,
             hidden_act: "quick_gelu".to_owned(),
             layer_norm_eps: 1e-5,
+            projection_dim: 512,
+            eos_token_id: 49407,
         }
     }
 }
@@ -61,7 +78,8 @@ impl ClipConfig {
     /// # Errors
     /// `Unsupported` or `Unreadable`, naming `path` and the key.
     pub fn read(json: &Value, path: &Path) -> Result<Self, InferenceError> {
-        allow_only(json, path, &[("architectures", &["[\"CLIPTextModel\"]", "[\"CLIPTextModelWithProjection\"]", "null"])])?;
+        let architectures = ["[\"CLIPTextModel\"]", "[\"CLIPTextModelWithProjection\"]", "null"];
+        allow_only(json, path, &[("architectures", &architectures), ("use_attention_mask", &["false", "null"])])?;
         let raw: Raw = parse(json, path)?;
         check_sizes(
             path,
@@ -72,6 +90,7 @@ impl ClipConfig {
                 ("num_hidden_layers", raw.num_hidden_layers),
                 ("num_attention_heads", raw.num_attention_heads),
                 ("max_position_embeddings", raw.max_position_embeddings),
+                ("projection_dim", raw.projection_dim),
             ],
         )?;
         check_divides(path, &[raw.hidden_size], "num_attention_heads", raw.num_attention_heads)?;
@@ -89,6 +108,8 @@ impl ClipConfig {
             n_positions: raw.max_position_embeddings,
             activation,
             eps: raw.layer_norm_eps,
+            projection_width: raw.projection_dim,
+            pooled_token: if raw.eos_token_id == 2 { PooledToken::LargestId } else { PooledToken::First(raw.eos_token_id) },
         })
     }
 }

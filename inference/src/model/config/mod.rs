@@ -1,6 +1,7 @@
 //! What the `config.json` files of a model say, with the defaults of diffusers and transformers.
 
 mod clip;
+mod model;
 mod unet;
 mod vae;
 
@@ -9,8 +10,9 @@ use std::path::Path;
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 
-pub use clip::ClipConfig;
-pub use unet::{AttentionConfig, BlockConfig, UnetConfig};
+pub use clip::{ClipConfig, PooledToken};
+pub use model::ModelConfig;
+pub use unet::{AddedConfig, AttentionConfig, BlockConfig, UnetConfig};
 pub use vae::VaeConfig;
 
 use crate::error::InferenceError;

@@ -35,12 +35,25 @@ pub struct UnetConfig {
     pub time_width: usize,
     /// Width of the prompt's embedding.
     pub context_width: usize,
+    /// What is added to the timestep's embedding, if anything is.
+    pub added: Option<AddedConfig>,
+    /// Width of the guidance scale's embedding, where the network takes it in.
+    pub guidance_width: Option<usize>,
     /// Side of the first and of the last filter.
     pub end_kernels: (usize, usize),
     /// Whether the projections around attention are linear layers and not convolutions.
     pub use_linear_projection: bool,
     /// Whether half precision is too narrow for attention scores.
     pub upcast_attention: bool,
+}
+
+/// The embedding of the whole prompt and of the picture's sizes.
+#[derive(Clone, Debug)]
+pub struct AddedConfig {
+    /// Width of one size's embedding.
+    pub id_width: usize,
+    /// Width of all together.
+    pub width: usize,
 }
 
 /// One level's shape.
@@ -81,7 +94,7 @@ struct Raw {
     downsample_padding: usize,
     norm_num_groups: usize,
     norm_eps: f64,
-    cross_attention_dim: usize,
+    cross_attention_dim: PerBlock<usize>,
     transformer_layers_per_block: PerBlock<usize>,
     attention_head_dim: PerBlock<usize>,
     num_attention_heads: Option<PerBlock<usize>>,
@@ -90,6 +103,10 @@ struct Raw {
     time_embedding_dim: Option<usize>,
     conv_in_kernel: usize,
     conv_out_kernel: usize,
+    addition_embed_type: Option<String>,
+    addition_time_embed_dim: Option<usize>,
+    projection_class_embeddings_input_dim: Option<usize>,
+    time_cond_proj_dim: Option<usize>,
 }
 
 impl Default for Raw {
@@ -109,7 +126,7 @@ impl Default for Raw {
             downsample_padding: 1,
             norm_num_groups: 32,
             norm_eps: 1e-5,
-            cross_attention_dim: 1280,
+            cross_attention_dim: PerBlock::One(1280),
             transformer_layers_per_block: PerBlock::One(1),
             attention_head_dim: PerBlock::One(8),
             num_attention_heads: None,
@@ -118,6 +135,10 @@ impl Default for Raw {
             time_embedding_dim: None,
             conv_in_kernel: 3,
             conv_out_kernel: 3,
+            addition_embed_type: None,
+            addition_time_embed_dim: None,
+            projection_class_embeddings_input_dim: None,
+            time_cond_proj_dim: None,
         }
     }
 }
@@ -126,7 +147,7 @@ impl Default for Raw {
 const ALLOWED: &[(&str, &[&str])] = &[
     ("_class_name", &["\"UNet2DConditionModel\""]),
     ("act_fn", &["\"silu\"", "\"swish\""]),
-    ("addition_embed_type", &["null"]),
+    ("addition_embed_type", &["null", "\"text_time\""]),
     ("attention_type", &["\"default\""]),
     ("center_input_sample", &["false"]),
     ("class_embed_type", &["null"]),
@@ -138,12 +159,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("mid_block_scale_factor", &["1", "1.0"]),
     ("mid_block_type", &["\"UNetMidBlock2DCrossAttn\""]),
     ("num_class_embeds", &["null"]),
-    ("projection_class_embeddings_input_dim", &["null"]),
     ("resnet_out_scale_factor", &["1", "1.0"]),
     ("resnet_skip_time_act", &["false"]),
     ("resnet_time_scale_shift", &["\"default\""]),
     ("reverse_transformer_layers_per_block", &["null"]),
-    ("time_cond_proj_dim", &["null"]),
     ("time_embedding_act_fn", &["null"]),
     ("time_embedding_type", &["\"positional\""]),
     ("timestep_post_act", &["null"]),
@@ -164,14 +183,20 @@ impl UnetConfig {
         let n_heads = raw.num_attention_heads.as_ref().unwrap_or(&raw.attention_head_dim).for_blocks(n, path, heads_key)?;
         let depths = raw.transformer_layers_per_block.for_blocks(n, path, "transformer_layers_per_block")?;
         let only_cross = raw.only_cross_attention.for_blocks(n, path, "only_cross_attention")?;
+        let context_widths = raw.cross_attention_dim.for_blocks(n, path, "cross_attention_dim")?;
+        let context_width = context_widths.first().copied().unwrap_or_default();
+        if context_widths.iter().any(|width| *width != context_width) {
+            return Err(unsupported(path, format!("`cross_attention_dim` {context_widths:?}")));
+        }
         let mut sizes = vec![
             ("in_channels", raw.in_channels),
             ("out_channels", raw.out_channels),
             ("norm_num_groups", raw.norm_num_groups),
-            ("cross_attention_dim", raw.cross_attention_dim),
+            ("cross_attention_dim", context_width),
             ("conv_in_kernel", raw.conv_in_kernel),
             ("conv_out_kernel", raw.conv_out_kernel),
         ];
+        sizes.extend(raw.time_cond_proj_dim.map(|width| ("time_cond_proj_dim", width)));
         for (key, values) in [
             ("block_out_channels", &raw.block_out_channels),
             ("layers_per_block", &n_layers),
@@ -202,8 +227,8 @@ impl UnetConfig {
         Ok(Self {
             in_channels: raw.in_channels,
             out_channels: raw.out_channels,
-            sample_size: match raw.sample_size {
-                Some(PerBlock::One(size)) => Some(size),
+            sample_size: match &raw.sample_size {
+                Some(PerBlock::One(size)) => Some(*size),
                 Some(PerBlock::Each(sizes)) => sizes.first().copied(),
                 None => None,
             },
@@ -216,12 +241,30 @@ impl UnetConfig {
             flip_sin_to_cos: raw.flip_sin_to_cos,
             freq_shift: raw.freq_shift,
             time_width: raw.time_embedding_dim.unwrap_or(raw.block_out_channels[0] * 4),
-            context_width: raw.cross_attention_dim,
+            context_width,
+            added: added(&raw, path)?,
+            guidance_width: raw.time_cond_proj_dim,
             end_kernels: (raw.conv_in_kernel, raw.conv_out_kernel),
             use_linear_projection: raw.use_linear_projection,
             upcast_attention: raw.upcast_attention,
         })
     }
+}
+
+/// What Stable Diffusion XL adds to the timestep's embedding.
+fn added(raw: &Raw, path: &Path) -> Result<Option<AddedConfig>, InferenceError> {
+    if raw.addition_embed_type.is_none() {
+        return Ok(None);
+    }
+    let size = |key: &str, value: Option<usize>| {
+        let value = value.ok_or_else(|| unreadable(path, format!("`{key}` is missing, which `addition_embed_type` needs")))?;
+        check_sizes(path, &[(key, value)])?;
+        Ok::<_, InferenceError>(value)
+    };
+    Ok(Some(AddedConfig {
+        id_width: size("addition_time_embed_dim", raw.addition_time_embed_dim)?,
+        width: size("projection_class_embeddings_input_dim", raw.projection_class_embeddings_input_dim)?,
+    }))
 }
 
 /// Whether each block has attention.

@@ -2,7 +2,10 @@
 
 use rayon::prelude::*;
 
-use super::gemm::{Block, COLUMNS, DEPTH, Operand, Panels, ROWS, TILE, pieces};
+use super::{
+    super::conv::Padding,
+    gemm::{Block, COLUMNS, DEPTH, Operand, Panels, ROWS, TILE, pieces},
+};
 
 /// Panels of pixels that are computed before they are written out; bounds the memory of large pictures.
 const WAVE: usize = 4096;
@@ -22,14 +25,16 @@ pub struct Geometry {
     pub kernel: usize,
     /// Pixels from one output to the next.
     pub stride: usize,
-    /// Zeros before and after each side.
+    /// Pixels added before and after each side.
     pub padding: (usize, usize),
+    /// What they hold.
+    pub beyond: Padding,
 }
 
 impl Geometry {
     fn padded(&self) -> (usize, usize) {
-        let zeros = self.padding.0 + self.padding.1;
-        (self.size.0 + zeros, self.size.1 + zeros)
+        let added = self.padding.0 + self.padding.1;
+        (self.size.0 + added, self.size.1 + added)
     }
 
     /// Height and width out.
@@ -153,7 +158,7 @@ fn store<'a>(
     });
 }
 
-/// A copy with zeros around each plane; `None` where there is nothing to add.
+/// A copy with the padding around each plane; `None` where there is nothing to add.
 fn pad(input: &[f32], geometry: &Geometry) -> Option<Vec<f32>> {
     if geometry.padding == (0, 0) {
         return None;
@@ -162,9 +167,19 @@ fn pad(input: &[f32], geometry: &Geometry) -> Option<Vec<f32>> {
     let before = geometry.padding.0;
     let mut padded = vec![0.0; geometry.n * geometry.channels * padded_height * padded_width];
     padded.par_chunks_mut(padded_height * padded_width).zip(input.par_chunks(height * width)).with_min_len(8).for_each(
-        |(padded, plane)| {
-            for (padded, row) in padded.chunks_exact_mut(padded_width).skip(before).zip(plane.chunks_exact(width)) {
-                padded[before..before + width].copy_from_slice(row);
+        |(padded, plane)| match geometry.beyond {
+            Padding::Zeros => {
+                for (padded, row) in padded.chunks_exact_mut(padded_width).skip(before).zip(plane.chunks_exact(width)) {
+                    padded[before..before + width].copy_from_slice(row);
+                }
+            }
+            Padding::Circular => {
+                // A side may be shorter than its padding.
+                let (top, left) = (height - before % height, width - before % width);
+                for (y, padded) in padded.chunks_exact_mut(padded_width).enumerate() {
+                    let row = &plane[(top + y) % height * width..][..width];
+                    padded.iter_mut().enumerate().for_each(|(x, value)| *value = row[(left + x) % width]);
+                }
             }
         },
     );

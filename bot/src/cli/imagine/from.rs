@@ -1,0 +1,145 @@
+//! `--from`: what a picture says of how it was drawn, and where what it was drawn with is on this machine.
+
+use std::{fs::File, io::BufReader, path::Path};
+
+use anyhow::{Context, bail};
+use inference::{
+    engine::{EngineConfig, NamedFile},
+    sampler::Sampler,
+    schedule::ScheduleKind,
+    task::{ImageToImage, Task},
+};
+
+use crate::{
+    config::Config,
+    hashes::{Hashes, Part},
+    metadata::{self, Found, Origin, origin::adapters_of, parameters},
+    models::{self, Known},
+};
+
+/// Digits of a hash that a person is shown.
+const DIGITS: usize = 10;
+
+/// What is drawn again.
+#[derive(Clone, Debug)]
+pub struct Recalled {
+    /// The picture alone, or all of a grid.
+    pub task: Task,
+    /// Whether the super-resolution network enlarged it.
+    pub is_enlarged: bool,
+    /// With what it was drawn.
+    pub origin: Origin,
+    /// The model's name.
+    pub model: Option<String>,
+    /// What another program's text says of these, as its silence means the model's own.
+    pub how: (Option<Sampler>, Option<ScheduleKind>),
+    /// For the person who asked.
+    pub notes: Vec<String>,
+}
+
+/// Reads a picture's metadata.
+///
+/// # Errors
+/// It cannot be read or has none.
+pub fn recall(path: &Path) -> anyhow::Result<Recalled> {
+    let shown = path.display();
+    let file = File::open(path).with_context(|| format!("cannot read the picture {shown}"))?;
+    match metadata::read(BufReader::new(file)).with_context(|| format!("cannot read the metadata of {shown}"))? {
+        Found::Record(record) => {
+            let metadata::Record { mut task, index, is_enlarged, origin } = *record;
+            if let (Some(base), Some(index)) = (task.base_mut(), index) {
+                (base.seed, base.n_images) = (base.seed.of_image(index), 1);
+            }
+            let base = task.base();
+            let (model, how) = (base.and_then(|base| base.model.clone()), (base.map(|base| base.sampler), base.map(|base| base.schedule)));
+            Ok(Recalled { task, is_enlarged, origin, model, how, notes: Vec::new() })
+        }
+        Found::Parameters(text) => Ok(of_another_program(&text)),
+        Found::Nothing => bail!("{shown} says nothing of how it was drawn: it has no metadata of Atelier or A1111"),
+    }
+}
+
+fn of_another_program(text: &str) -> Recalled {
+    let parameters::Read { base, model, how, strength, notes } = parameters::read(text);
+    let mut notes: Vec<_> = notes.iter().map(|note| format!("not understood, so left out: {note}")).collect();
+    notes.push("another program drew this picture: Atelier's noise is torch's of a CPU, so a picture of it may differ".into());
+    let task = match strength {
+        // With a second pass the strength is that pass's own.
+        Some(strength) if base.hires.is_none() => Task::ImageToImage(ImageToImage { base, source: String::new(), strength }),
+        _ => Task::TextToImage(base),
+    };
+    Recalled { task, is_enlarged: false, origin: Origin::default(), model, how, notes }
+}
+
+impl Recalled {
+    /// The model on this machine: of the same name and weights, else of the same weights, else of the same name.
+    ///
+    /// # Errors
+    /// There is none; the sentence says how to name it.
+    pub fn find_model(&mut self, config: &Config, hashes: &Hashes) -> anyhow::Result<Known> {
+        let mut all = models::known(config)?;
+        let Some(name) = self.model.clone() else { return Ok(all.swap_remove(0)) };
+        let of_name = all.iter().find(|known| known.entry.name == name).cloned();
+        let Some(hash) = &self.origin.model_hash else {
+            return Ok(of_name.unwrap_or_else(|| {
+                self.notes.push(format!("the model `{name}` is not known here; the usual one draws instead"));
+                all.swap_remove(0)
+            }));
+        };
+        if let Some(known) = of_name.as_ref().filter(|known| hashes.of_model(&known.entry.path).is_ok_and(|found| found == *hash)) {
+            return Ok(known.clone());
+        }
+        if let Some(path) = hashes.find_model(hash) {
+            let mut known = Known::by_path(&path);
+            known.entry.name = name;
+            return Ok(known);
+        }
+        let digits: String = hash.chars().take(DIGITS).collect();
+        let Some(known) = of_name else {
+            bail!("the picture was drawn with the model `{name}` (hash {digits}), which is not known here: name its path with --model");
+        };
+        self.notes
+            .push(format!("the model `{name}` has other weights now (the picture's had the hash {digits}), so the picture will differ"));
+        Ok(known)
+    }
+
+    /// Adds what else it was drawn with to what the engine loads.
+    ///
+    /// # Errors
+    /// A LoRA is not known here; the sentence says how to name it.
+    pub fn find_files(&mut self, engine: &mut EngineConfig, hashes: &Hashes, are_loras_given: bool) -> anyhow::Result<()> {
+        let Some(base) = self.task.base() else { return Ok(()) };
+        let by_tags = adapters_of(&inference::task::TextToImage { adapters: Vec::new(), ..base.clone() })
+            .into_iter()
+            .map(str::to_owned)
+            .collect::<Vec<_>>();
+        let names = if are_loras_given { by_tags } else { adapters_of(base).into_iter().map(str::to_owned).collect() };
+        for name in names {
+            let hash = self.origin.adapter_hashes.get(&name);
+            let same = hash.and_then(|hash| hashes.find(hash, Part::Tensors));
+            let registered = engine.adapters.iter().position(|file| file.name == name);
+            match (same, registered) {
+                (Some(path), Some(position)) if !are_loras_given => engine.adapters[position].path = path,
+                (Some(path), None) => engine.adapters.push(NamedFile { name, path }),
+                (_, Some(_)) => {}
+                (None, None) => bail!("the picture was drawn with the LoRA `{name}`, which is not known here: name its file with --lora"),
+            }
+        }
+        for (word, hash) in &self.origin.embedding_hashes {
+            match hashes.find(hash, Part::Whole) {
+                _ if engine.embeddings.iter().any(|file| file.name == *word) => {}
+                Some(path) => engine.embeddings.push(NamedFile { name: word.clone(), path }),
+                None => self.notes.push(format!("the embedding `{word}` is not known here: name its file with --embedding")),
+            }
+        }
+        if let (Some(hash), Some(model)) = (&self.origin.vae_hash, engine.models.first_mut())
+            && model.vae.is_none()
+        {
+            model.vae = hashes.find(hash, Part::Whole);
+            if model.vae.is_none() {
+                self.notes.push("the picture was drawn with another VAE, which is not known here: name it with --vae".into());
+            }
+        }
+        Ok(())
+    }
+}

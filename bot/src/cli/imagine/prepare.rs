@@ -1,0 +1,148 @@
+//! What is loaded for one run: model, adapters, embeddings, networks.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::bail;
+use inference::{
+    engine::{EngineConfig, NamedFile},
+    task::{AdapterUse, Enlarger, Task},
+};
+
+use super::{
+    args::ImagineArgs,
+    from::{self, Recalled},
+};
+use crate::{
+    config::Config,
+    hashes::Hashes,
+    models::{self, Known},
+};
+
+/// What is known before the engine starts.
+pub struct Prepared {
+    /// The configuration with the options that replace its values.
+    pub config: Config,
+    /// What the engine loads.
+    pub engine: EngineConfig,
+    /// The model.
+    pub known: Known,
+    /// The adapters of `--lora`.
+    pub adapters: Vec<AdapterUse>,
+    /// The picture that is drawn again.
+    pub recalled: Option<Recalled>,
+    /// Whether the super-resolution network enlarges the pictures at the end.
+    pub is_enlarging: bool,
+    /// For the person who asked.
+    pub notes: Vec<String>,
+}
+
+/// Finds everything that the options name; reads files, so it runs where blocking is allowed.
+///
+/// # Errors
+/// One sentence: what is not there.
+pub fn prepare(mut config: Config, args: &ImagineArgs, hashes: &Hashes) -> anyhow::Result<Prepared> {
+    config.model.device = args.device.clone().unwrap_or(config.model.device);
+    config.model.precision = args.dtype.clone().unwrap_or(config.model.precision);
+    config.model.upscaler = args.upscaler.clone().unwrap_or(config.model.upscaler);
+    let mut recalled = args.from.as_deref().map(from::recall).transpose()?;
+    let mut known = match (&args.model, &mut recalled) {
+        (Some(wanted), _) => models::choose(&config, wanted)?,
+        (None, Some(recalled)) => recalled.find_model(&config, hashes)?,
+        (None, None) => models::known(&config)?.swap_remove(0),
+    };
+    if let Some(vae) = &args.vae {
+        known.entry.vae = Some(there(vae, "VAE")?);
+    }
+    let mut engine = models::engine_config_of(&config, std::slice::from_ref(&known))?;
+    engine.preview_every = 0;
+    // A name of the configuration that this run does not use may be missing.
+    engine.adapters.retain(|file| file.path.exists());
+    engine.embeddings.retain(|file| file.path.exists());
+    let adapters = args.lora.iter().map(|text| adapter(text, &mut engine.adapters)).collect::<anyhow::Result<Vec<_>>>()?;
+    for path in &args.embedding {
+        let file = NamedFile { name: models::name_of(path), path: there(path, "embedding")? };
+        engine.embeddings.retain(|other| other.name != file.name);
+        engine.embeddings.push(file);
+    }
+    if let Some(recalled) = &mut recalled {
+        recalled.find_files(&mut engine, hashes, !adapters.is_empty())?;
+    }
+    let is_enlarging = args.upscale || recalled.as_ref().is_some_and(|recalled| recalled.is_enlarged);
+    let task = recalled.as_ref().map(|recalled| &recalled.task);
+    let recalled_enlarger = task.and_then(Task::base).and_then(|base| base.hires).map(|hires| hires.enlarger);
+    let is_between = args.hires_upscaler.or(recalled_enlarger) == Some(Enlarger::Network);
+    if !is_enlarging && !is_between && !matches!(task, Some(Task::Upscale(_))) {
+        engine.upscaler = None;
+    }
+    let notes = recalled.as_mut().map(|recalled| std::mem::take(&mut recalled.notes)).unwrap_or_default();
+    Ok(Prepared { config, engine, known, adapters, recalled, is_enlarging, notes })
+}
+
+fn there(path: &Path, what: &str) -> anyhow::Result<PathBuf> {
+    if path.exists() {
+        return Ok(path.to_owned());
+    }
+    bail!("there is no {what} at {}", path.display())
+}
+
+/// Reads `FILE|NAME[:WEIGHT]`; a file is added to those that the engine knows, under a name of its own.
+fn adapter(text: &str, files: &mut Vec<NamedFile>) -> anyhow::Result<AdapterUse> {
+    let weighted = text.rsplit_once(':').and_then(|(wanted, weight)| Some((wanted, weight.parse::<f64>().ok()?)));
+    let (wanted, weight) = weighted.unwrap_or((text, 1.0));
+    if !weight.is_finite() {
+        bail!("`--lora {text}`: the weight must be a number");
+    }
+    let path = Path::new(wanted);
+    if !wanted.contains(std::path::is_separator) && !path.exists() {
+        if files.iter().any(|file| file.name == wanted) {
+            return Ok(AdapterUse { name: wanted.to_owned(), weight });
+        }
+        let names: Vec<_> = files.iter().map(|file| file.name.as_str()).collect();
+        let names = if names.is_empty() { "there are no names".into() } else { format!("the names are {}", names.join(", ")) };
+        bail!("there is no LoRA `{wanted}`: no file has that path, and {names}");
+    }
+    let path = there(path, "LoRA")?;
+    let stem = models::name_of(&path);
+    let is_taken = |name: &str| files.iter().any(|file| file.name == name && file.path != path);
+    let name = if is_taken(&stem) { models::unlike(&stem, is_taken) } else { stem };
+    if !files.iter().any(|file| file.name == name) {
+        files.push(NamedFile { name: name.clone(), path });
+    }
+    Ok(AdapterUse { name, weight })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn adapters_are_files_or_names_with_a_weight_behind_the_last_colon() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let file = |name: &str| {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
+            std::fs::write(&path, "").expect("a file");
+            path.display().to_string()
+        };
+        let (ink, other_ink, colon) = (file("ink.safetensors"), file("b/ink.safetensors"), file("a:b.safetensors"));
+        let mut files = vec![NamedFile { name: "wash".into(), path: "/wash".into() }];
+        let mut check = |text: &str, name: &str, weight: f64| {
+            assert_eq!(adapter(text, &mut files).expect(text), AdapterUse { name: name.into(), weight }, "{text}");
+        };
+        check(&ink, "ink", 1.0);
+        check(&format!("{other_ink}:-0.5"), "ink-2", -0.5);
+        check(&format!("{ink}:2"), "ink", 2.0);
+        check(&colon, "a:b", 1.0);
+        check(&format!("{colon}:0.25"), "a:b", 0.25);
+        check("wash:.5", "wash", 0.5);
+        assert_eq!(files.len(), 4);
+        let mut error = |text: &str| adapter(text, &mut files).expect_err(text).to_string();
+        assert_eq!(error("wish:1"), "there is no LoRA `wish`: no file has that path, and the names are wash, ink, ink-2, a:b");
+        assert_eq!(error("/nowhere/x:1"), "there is no LoRA at /nowhere/x");
+        assert_eq!(error("wash:inf"), "`--lora wash:inf`: the weight must be a number");
+        assert_eq!(
+            adapter("x", &mut Vec::new()).expect_err("none").to_string(),
+            "there is no LoRA `x`: no file has that path, and there are no names"
+        );
+    }
+}

@@ -1,0 +1,215 @@
+//! From the options, or the picture that is drawn again, to the engine's task.
+
+use std::{io::Cursor, path::Path};
+
+use anyhow::{Context, bail};
+use image::{DynamicImage, GrayImage, imageops::FilterType};
+use inference::{
+    engine::{ModelInfo, Submission},
+    limits::MAX_STEPS,
+    task::{Hires, ImageSize, ImageToImage, Inpaint, Seed, Task, TextToImage, Upscale},
+};
+
+use super::{args::ImagineArgs, prepare::Prepared};
+use crate::{
+    hashes, models, pictures,
+    prompt::{self, Aspect, HIRES_STRENGTH, ModelDefaults, ParseContext, PromptError, TypedOptions},
+    random::random_seed,
+};
+
+/// Strength of a change when nobody says otherwise.
+const STRENGTH: f64 = 0.6;
+/// Strength where a mask says what changes.
+const MASKED_STRENGTH: f64 = 1.0;
+/// Pictures when nobody says otherwise.
+const COUNT: u32 = 4;
+
+/// A picture file and what metadata names it by.
+struct Given {
+    picture: DynamicImage,
+    sha256: String,
+}
+
+impl Given {
+    fn size(&self) -> ImageSize {
+        ImageSize::new(self.picture.width(), self.picture.height())
+    }
+}
+
+/// What to hand to the engine; reads the start picture and its mask. Adds to the notes of `prepared`.
+///
+/// # Errors
+/// One sentence: which option or file is wrong.
+pub fn submission(args: &ImagineArgs, prepared: &mut Prepared, info: &ModelInfo) -> anyhow::Result<Submission> {
+    let init = args.init.as_deref().map(open).transpose()?;
+    let mask = args.mask.as_deref().map(open).transpose()?;
+    let recalled = prepared.recalled.as_ref().map(|recalled| &recalled.task);
+    if let Some(task) = recalled {
+        for note in check_sources(task, init.as_ref(), mask.as_ref())? {
+            prepared.notes.push(note);
+        }
+    }
+    if let (Some(Task::Upscale(_)), Some(source)) = (&recalled, &init) {
+        let task = Task::Upscale(Upscale { source: source.sha256.clone(), size: source.size() });
+        return Ok(Submission { task, source: Some(source.picture.to_rgb8()), mask: None });
+    }
+    let mut base = drawing(args, prepared, info, init.as_ref())?;
+    base.model = Some(prepared.known.entry.name.clone());
+    apply(args, &mut base)?;
+    if !prepared.adapters.is_empty() {
+        base.adapters.clone_from(&prepared.adapters);
+    }
+    let Some(init) = init else { return Ok(Submission { task: Task::TextToImage(base), source: None, mask: None }) };
+    let strength = args.strength.or_else(|| recalled.and_then(Task::strength));
+    let (source, source_size, size) = (init.sha256.clone(), init.size(), base.size);
+    let picture = Some(fitted(&init.picture, size).to_rgb8());
+    let Some(mask) = mask else {
+        let task = Task::ImageToImage(ImageToImage { base, source, strength: strength.unwrap_or(STRENGTH) });
+        return Ok(Submission { task, source: picture, mask: None });
+    };
+    if mask.size() != source_size && mask.size() != size {
+        bail!("the mask has {} pixels; it must have as many as the start picture, {source_size}, or as is drawn, {size}", mask.size());
+    }
+    let pixels = Some(gray(&mask.picture, size));
+    let task = Task::Inpaint(Inpaint { base, source, mask: mask.sha256, strength: strength.unwrap_or(MASKED_STRENGTH) });
+    Ok(Submission { task, source: picture, mask: pixels })
+}
+
+/// Whether the pictures are there that a recalled task was drawn from; notes if they are others.
+fn check_sources(task: &Task, init: Option<&Given>, mask: Option<&Given>) -> anyhow::Result<Vec<String>> {
+    let mask_hash = match task {
+        Task::Inpaint(task) => Some(task.mask.as_str()),
+        _ => None,
+    };
+    let mut notes = Vec::new();
+    for (hash, given, what, option) in [(task.source(), init, "another picture", "--init"), (mask_hash, mask, "a mask", "--mask")] {
+        let Some(hash) = hash else { continue };
+        let named = if hash.is_empty() { String::new() } else { format!(" (SHA-256 {})", hash.chars().take(10).collect::<String>()) };
+        let Some(given) = given else {
+            bail!("the picture was drawn from {what}{named}, which its metadata does not hold: name the file with {option}");
+        };
+        if !hash.is_empty() && given.sha256 != hash {
+            notes.push(format!("the picture was drawn from {what}{named} other than that of {option}, so it will differ"));
+        }
+    }
+    Ok(notes)
+}
+
+fn open(path: &Path) -> anyhow::Result<Given> {
+    let read = || {
+        let bytes = std::fs::read(path)?;
+        let picture = pictures::read(Cursor::new(&bytes))?;
+        anyhow::Ok(Given { picture, sha256: hashes::of_bytes(&bytes) })
+    };
+    read().with_context(|| format!("cannot read the picture {}", path.display()))
+}
+
+fn fitted(picture: &DynamicImage, size: ImageSize) -> DynamicImage {
+    if (picture.width(), picture.height()) == (size.width, size.height) {
+        return picture.clone();
+    }
+    picture.resize_to_fill(size.width, size.height, FilterType::Lanczos3)
+}
+
+fn gray(picture: &DynamicImage, size: ImageSize) -> GrayImage {
+    fitted(&picture.to_luma8().into(), size).to_luma8()
+}
+
+/// What is drawn before the options that override.
+fn drawing(args: &ImagineArgs, prepared: &Prepared, info: &ModelInfo, init: Option<&Given>) -> anyhow::Result<TextToImage> {
+    let mut model = models::suited(&prepared.config, &prepared.known, info);
+    if let Some(recalled) = &prepared.recalled
+        && let Some(base) = recalled.task.base()
+    {
+        let (sampler, schedule) = recalled.how;
+        let (sampler, schedule) = (sampler.unwrap_or(model.sampler), schedule.unwrap_or(model.schedule));
+        return Ok(TextToImage { sampler, schedule, ..base.clone() });
+    }
+    // The start picture's shape is kept as well as the model's area allows.
+    if let Some(aspect) = init.and_then(|init| Aspect::new(init.size().width.into(), init.size().height.into())) {
+        model.native_size = prompt::size_of_aspect(aspect, &model);
+    }
+    let seed = args.seed.map_or_else(random_seed, Seed);
+    if args.parse { parsed(args, prepared, model, seed) } else { Ok(taken_as_it_stands(model, seed)) }
+}
+
+fn taken_as_it_stands(model: ModelDefaults, seed: Seed) -> TextToImage {
+    TextToImage {
+        negative_prompt: model.negative_prompt,
+        size: model.native_size,
+        steps: model.steps,
+        guidance_scale: model.guidance_scale,
+        sampler: model.sampler,
+        schedule: model.schedule,
+        clip_skip: model.clip_skip,
+        seed,
+        n_images: COUNT,
+        ..TextToImage::default()
+    }
+}
+
+fn parsed(args: &ImagineArgs, prepared: &Prepared, model: ModelDefaults, random_seed: Seed) -> anyhow::Result<TextToImage> {
+    let loras = prepared.engine.adapters.iter().map(|file| file.name.clone()).collect();
+    let n_images = args.count.unwrap_or(COUNT);
+    let context = ParseContext { models: vec![model], loras, max_steps: MAX_STEPS, n_images, random_seed, max_seed: u64::MAX };
+    let typed = TypedOptions {
+        negative: args.negative.clone(),
+        guidance: args.guidance,
+        steps: args.steps.map(i64::from),
+        // A typed seed is a signed number; ours may be larger.
+        seed: None,
+        aspect: None,
+        sampler: args.sampler.map(|sampler| sampler.to_string()),
+        model: None,
+    };
+    let parsed = prompt::parse(args.prompt.as_deref().unwrap_or_default(), &typed, &context)?;
+    match args.seed {
+        Some(seed) if parsed.seed_given && parsed.task.seed != Seed(seed) => {
+            let shown = |seed: Seed| format!("--seed {seed}");
+            Err(PromptError::Twice { first: shown(parsed.task.seed), second: shown(Seed(seed)) }.into())
+        }
+        _ => Ok(parsed.task),
+    }
+}
+
+/// What was given on the command line replaces what was there.
+fn apply(args: &ImagineArgs, base: &mut TextToImage) -> anyhow::Result<()> {
+    fn put<T: Clone>(place: &mut T, given: &Option<T>) {
+        place.clone_from(given.as_ref().unwrap_or(&place.clone()));
+    }
+    if !args.parse {
+        put(&mut base.prompt, &args.prompt);
+        put(&mut base.n_images, &args.count);
+    }
+    if args.negative.is_some() {
+        base.negative_prompt.clone_from(&args.negative);
+    }
+    put(&mut base.steps, &args.steps);
+    put(&mut base.guidance_scale, &args.guidance);
+    put(&mut base.guidance_rescale, &args.guidance_rescale);
+    put(&mut base.guidance_interval, &args.guidance_interval);
+    put(&mut base.sampler, &args.sampler);
+    put(&mut base.schedule, &args.schedule);
+    put(&mut base.clip_skip, &args.clip_skip);
+    put(&mut base.seed, &args.seed.map(Seed));
+    put(&mut base.size.width, &args.width);
+    put(&mut base.size.height, &args.height);
+    base.seamless |= args.seamless;
+    base.hires = hires(args, base.hires)?;
+    Ok(())
+}
+
+fn hires(args: &ImagineArgs, earlier: Option<Hires>) -> anyhow::Result<Option<Hires>> {
+    let Some(scale) = args.hires.or(earlier.map(|hires| hires.scale)) else {
+        if args.hires_strength.is_some() || args.hires_steps.is_some() || args.hires_upscaler.is_some() {
+            bail!("--hires-strength, --hires-steps and --hires-upscaler go with --hires");
+        }
+        return Ok(None);
+    };
+    Ok(Some(Hires {
+        scale,
+        strength: args.hires_strength.or(earlier.map(|hires| hires.strength)).unwrap_or(HIRES_STRENGTH),
+        steps: args.hires_steps.or(earlier.and_then(|hires| hires.steps)),
+        enlarger: args.hires_upscaler.or(earlier.map(|hires| hires.enlarger)).unwrap_or_default(),
+    }))
+}

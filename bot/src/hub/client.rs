@@ -1,0 +1,333 @@
+//! Questions to the hub and to other servers of files: redirects, the token, and trying again.
+
+use std::time::Duration;
+
+use anyhow::{Context, anyhow, bail};
+use indicatif::ProgressBar;
+use reqwest::{
+    Method, Response, StatusCode, Url,
+    header::{self, HeaderMap, HeaderValue},
+    redirect::Policy,
+};
+use serde::de::DeserializeOwned;
+
+use super::{
+    refusal::{Subject, refusal},
+    sha256::Sha256Hex,
+    source::is_private,
+};
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+/// A server that says nothing for so long is taken for lost.
+const READ_TIMEOUT: Duration = Duration::from_secs(60);
+/// A server may ask for so many times our own longest wait.
+const LONGEST_ASKED: u32 = 4;
+const MAX_REDIRECTS: usize = 10;
+/// So many new bytes are worth as many new attempts as at the start.
+const PROGRESS_BYTES: u64 = 1 << 20;
+
+/// A caller of the hub.
+#[derive(Clone, Debug)]
+pub struct Client {
+    http: reqwest::Client,
+    endpoint: Url,
+    token: Token,
+    retries: Retries,
+}
+
+/// What the hub knows a person by: a secret, and the environment variable that it is kept in.
+#[derive(Clone)]
+pub struct Token {
+    variable: String,
+    secret: Option<String>,
+}
+
+impl Token {
+    /// The token in an environment variable, which may be unset or blank.
+    pub fn from_env(variable: &str) -> Self {
+        Self::new(variable, &std::env::var(variable).unwrap_or_default())
+    }
+
+    /// A token as if `variable` held it; blank for none.
+    pub fn new(variable: &str, secret: &str) -> Self {
+        let secret = secret.trim();
+        Self { variable: variable.to_owned(), secret: (!secret.is_empty()).then(|| secret.to_owned()) }
+    }
+}
+
+impl std::fmt::Debug for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Token({}, {})", self.variable, if self.secret.is_some() { "set" } else { "not set" })
+    }
+}
+
+/// How long to wait before each further attempt.
+#[derive(Clone, Debug)]
+pub struct Retries {
+    waits: Vec<Duration>,
+}
+
+impl Retries {
+    /// Waits of these lengths.
+    pub fn new(waits: impl IntoIterator<Item = Duration>) -> Self {
+        Self { waits: waits.into_iter().collect() }
+    }
+}
+
+impl Default for Retries {
+    fn default() -> Self {
+        Self::new([1, 2, 4, 8, 16].map(Duration::from_secs))
+    }
+}
+
+/// What went wrong with one attempt.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// May go right the next time, at the earliest after so long.
+    Passing(anyhow::Error, Option<Duration>),
+    /// Will not.
+    Final(anyhow::Error),
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Final(error)
+    }
+}
+
+/// A server's answer after all redirects.
+pub(super) struct Answer {
+    pub response: Response,
+    /// What the hub itself, not the server of its files, says of the file's content.
+    pub sha256: Option<Sha256Hex>,
+}
+
+impl Client {
+    /// A caller of the hub at `endpoint`, such as `https://huggingface.co`.
+    ///
+    /// # Errors
+    /// The endpoint is no http(s) address, or the token cannot be one.
+    pub fn new(endpoint: &str, token: Token, retries: Retries) -> anyhow::Result<Self> {
+        let endpoint = parse_endpoint(endpoint)?;
+        if token.secret.as_ref().is_some_and(|secret| !secret.bytes().all(|byte| byte.is_ascii_graphic())) {
+            bail!("{} holds characters that no token has; copy it again from {}", token.variable, token_page(&endpoint));
+        }
+        let mut http = reqwest::Client::builder()
+            .user_agent(concat!("atelier/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(CONNECT_TIMEOUT)
+            .read_timeout(READ_TIMEOUT)
+            // Followed here, so that the hub's own headers are seen and the token stays with the hub.
+            .redirect(Policy::none());
+        if endpoint.scheme() == "http" && is_private(&endpoint) {
+            // A hub on this machine is not behind a proxy.
+            http = http.no_proxy();
+        }
+        Ok(Self { http: http.build()?, endpoint, token, retries })
+    }
+
+    /// Where the hub is.
+    pub fn endpoint(&self) -> &Url {
+        &self.endpoint
+    }
+
+    /// The environment variable that a token is kept in.
+    pub(super) fn token_variable(&self) -> &str {
+        &self.token.variable
+    }
+
+    /// Whether a token is sent to the hub.
+    pub(super) fn has_token(&self) -> bool {
+        self.secret_for(&self.endpoint).is_some()
+    }
+
+    /// The secret, for an address that may see it.
+    fn secret_for(&self, url: &Url) -> Option<&str> {
+        self.token.secret.as_deref().filter(|_| url.origin() == self.endpoint.origin() && is_private(url))
+    }
+
+    /// Where people make tokens.
+    pub(super) fn token_page(&self) -> String {
+        token_page(&self.endpoint)
+    }
+
+    /// An address of the hub; each segment is encoded.
+    pub(super) fn url<'a>(&self, segments: impl IntoIterator<Item = &'a str>) -> Url {
+        let mut url = self.endpoint.clone();
+        url.path_segments_mut().expect("an http address has a path").pop_if_empty().extend(segments);
+        url
+    }
+
+    /// An answer of the hub in JSON, with further attempts.
+    pub(super) async fn json<T: DeserializeOwned>(&self, url: &Url, subject: &Subject, bar: &ProgressBar) -> anyhow::Result<T> {
+        let attempt = async || {
+            let Answer { response, .. } = self.get(url, HeaderMap::new(), subject).await?;
+            let text = response.bytes().await.map_err(|error| lost(error, url))?;
+            let read = serde_json::from_slice(&text);
+            Ok(read.with_context(|| format!("{} answered something other than a list of files; is it a hub?", host(url)))?)
+        };
+        let mut attempts = self.attempts();
+        loop {
+            match attempt().await {
+                Ok(answer) => return Ok(answer),
+                Err(failure) => attempts.after(failure, 0, bar).await?,
+            }
+        }
+    }
+
+    /// One attempt to get an answer with a good status (or 416, which says that a range is beyond the end).
+    pub(super) async fn get(&self, url: &Url, headers: HeaderMap, subject: &Subject) -> Result<Answer, Failure> {
+        let (mut url, mut sha256) = (url.clone(), None);
+        for _ in 0..=MAX_REDIRECTS {
+            let is_hub = url.origin() == self.endpoint.origin();
+            let mut request = self.http.request(Method::GET, url.clone()).headers(headers.clone());
+            // Another encoding than none would make ranges those of something else.
+            request = request.header(header::ACCEPT_ENCODING, "identity");
+            if let Some(secret) = self.secret_for(&url) {
+                request = request.bearer_auth(secret);
+            }
+            let response = request.send().await.map_err(|error| lost(error, &url))?;
+            if is_hub {
+                sha256 = sha256.or_else(|| sha256_of(response.headers()));
+            }
+            let status = response.status();
+            if status.is_success() || status == StatusCode::RANGE_NOT_SATISFIABLE {
+                return Ok(Answer { response, sha256 });
+            }
+            if !status.is_redirection() {
+                return Err(self.refused(&response, &url, subject));
+            }
+            let target = response.headers().get(header::LOCATION).and_then(|target| target.to_str().ok());
+            let next = target.and_then(|target| url.join(target).ok());
+            let next = next.with_context(|| format!("{} sends on to nowhere (status {status})", host(&url)))?;
+            if is_private(&url) && !is_private(&next) {
+                return Err(anyhow!("{} sends on to {}, which is not https; it is not followed", host(&url), host(&next)).into());
+            }
+            url = next;
+        }
+        Err(anyhow!("{} sends on more than {MAX_REDIRECTS} times", host(&url)).into())
+    }
+
+    fn refused(&self, response: &Response, url: &Url, subject: &Subject) -> Failure {
+        let status = response.status();
+        if status.is_server_error() || matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT) {
+            let seconds = response.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+            let error = anyhow!("{} answered with status {status}; try again later", host(url));
+            return Failure::Passing(error, seconds.map(Duration::from_secs));
+        }
+        Failure::Final(refusal(self, response, url, subject))
+    }
+
+    pub(super) fn attempts(&self) -> Attempts<'_> {
+        Attempts { waits: &self.retries.waits, n_failed: 0, furthest: 0 }
+    }
+}
+
+/// Reads the hub's address.
+///
+/// # Errors
+/// It is not one of http or https.
+pub fn parse_endpoint(text: &str) -> anyhow::Result<Url> {
+    let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    url.with_context(|| format!("the hub's address must be like https://huggingface.co, not `{text}`"))
+}
+
+/// Counts failures in a row and waits.
+pub(super) struct Attempts<'a> {
+    waits: &'a [Duration],
+    n_failed: usize,
+    furthest: u64,
+}
+
+impl Attempts<'_> {
+    /// Waits for the next attempt after one that came as far as byte `reached`.
+    ///
+    /// # Errors
+    /// The failure is final, or it was the last attempt.
+    pub async fn after(&mut self, failure: Failure, reached: u64, bar: &ProgressBar) -> anyhow::Result<()> {
+        let (error, asked) = match failure {
+            Failure::Passing(error, asked) => (error, asked),
+            Failure::Final(error) => return Err(error),
+        };
+        // Measured from the furthest ever reached: a server that always breaks at the same place is given up.
+        if reached >= self.furthest + PROGRESS_BYTES {
+            (self.furthest, self.n_failed) = (reached, 0);
+        }
+        let Some(wait) = self.waits.get(self.n_failed).copied() else {
+            return Err(error.context(format!("given up after {} attempts", self.n_failed + 1)));
+        };
+        self.n_failed += 1;
+        let longest = self.waits.iter().max().copied().unwrap_or_default() * LONGEST_ASKED;
+        let wait = wait.max(asked.unwrap_or_default().min(longest));
+        let message = bar.message();
+        if bar.is_hidden() {
+            tracing::warn!(error = %format!("{error:#}"), wait_s = wait.as_secs(), "trying again");
+        }
+        bar.set_message(format!("{error}; trying again in {} s ({} of {})", wait.as_secs(), self.n_failed, self.waits.len()));
+        tokio::time::sleep(wait).await;
+        bar.set_message(message);
+        Ok(())
+    }
+}
+
+/// A connection that could not be made or broke.
+pub(super) fn lost(error: reqwest::Error, url: &Url) -> Failure {
+    let what = if error.is_connect() { "cannot reach" } else { "lost the connection to" };
+    let host = host(url);
+    // Addresses of files carry signatures.
+    Failure::Passing(anyhow::Error::new(error.without_url()).context(format!("{what} {host}")), None)
+}
+
+/// A server's name for people.
+pub(super) fn host(url: &Url) -> String {
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    format!("{}{port}", url.host_str().unwrap_or_default())
+}
+
+/// `X-Linked-Etag` of a large file; the plain `ETag` of a small one is no sha256.
+fn sha256_of(headers: &HeaderMap) -> Option<Sha256Hex> {
+    let etag = headers.get("x-linked-etag").map(HeaderValue::to_str)?.ok()?;
+    etag.trim_start_matches("W/").trim_matches('"').parse().ok()
+}
+
+fn token_page(endpoint: &Url) -> String {
+    format!("{}/settings/tokens", endpoint.as_str().trim_end_matches('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client() -> Client {
+        Client::new("https://hub.example/mirror/", Token::new("HF_TOKEN", ""), Retries::new([Duration::ZERO; 2])).expect("an address")
+    }
+
+    #[test]
+    fn segments_cannot_become_paths() {
+        let url = client().url(["a", "b", "revision", "refs/pr/1?x#y"]);
+        assert_eq!(url.as_str(), "https://hub.example/mirror/a/b/revision/refs%2Fpr%2F1%3Fx%23y");
+        for text in ["huggingface.co", "ftp://x", "https://", ""] {
+            assert!(parse_endpoint(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_token_is_not_shown() {
+        assert_eq!(format!("{:?}", Token::new("HF_TOKEN", "hf_secret")), "Token(HF_TOKEN, set)");
+        let bad = Client::new("https://hub.example", Token::new("HF_TOKEN", "hf secret"), Retries::default());
+        let error = bad.expect_err("a blank is no part of it").to_string();
+        assert!(error.contains("HF_TOKEN") && !error.contains("secret"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn attempts_are_bounded_unless_there_is_progress() {
+        let client = client();
+        let mut attempts = client.attempts();
+        let mut fail = async |reached| attempts.after(Failure::Passing(anyhow!("broken"), None), reached, &ProgressBar::hidden()).await;
+        assert!(fail(0).await.is_ok() && fail(5).await.is_ok());
+        assert!(fail(PROGRESS_BYTES).await.is_ok() && fail(PROGRESS_BYTES).await.is_ok());
+        let error = fail(PROGRESS_BYTES).await.expect_err("the third in a row");
+        assert_eq!(format!("{error:#}"), "given up after 3 attempts: broken");
+        let is_final = client.attempts().after(Failure::Final(anyhow!("no such file")), 0, &ProgressBar::hidden()).await;
+        assert_eq!(is_final.expect_err("final").to_string(), "no such file");
+    }
+}

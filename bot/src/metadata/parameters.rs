@@ -1,0 +1,153 @@
+//! The `parameters` text that A1111 writes into its pictures and many programs read: written for every picture, and read where it is all
+//! that a picture has. Layout and names are those of stable-diffusion-webui 1.10 (`modules/processing.py`, `infotext_utils.py`).
+
+mod names;
+mod read;
+
+use std::fmt::Write;
+
+use inference::task::{Enlarger, Task, TextToImage};
+
+use super::Record;
+pub use read::{Read, read};
+
+/// Digits of a model's hash.
+const MODEL_DIGITS: usize = 10;
+/// Digits of an adapter's hash.
+const ADAPTER_DIGITS: usize = 12;
+
+/// A record for other programs and people.
+pub fn write(record: &Record) -> String {
+    let Record { task, index, is_enlarged, origin } = record;
+    let Some(base) = task.base() else {
+        return format!("Source hash: {}, Version: Atelier {}", task.source().unwrap_or_default(), origin.engine);
+    };
+    let mut text = base.prompt.clone();
+    if let Some(negative_prompt) = base.negative_prompt.as_ref().filter(|text| !text.is_empty()) {
+        let _ = write!(text, "\nNegative prompt: {negative_prompt}"); // Writing to a string cannot fail.
+    }
+    let mut fields = drawing(base, index.unwrap_or(0));
+    let mut add = |name: &'static str, value: Option<String>| fields.extend(value.map(|value| (name, value)));
+    let short = |hash: &String, digits: usize| hash.chars().take(digits).collect::<String>();
+    let list = |adapters: &std::collections::BTreeMap<String, String>, digits: usize| {
+        let entries: Vec<_> = adapters.iter().map(|(name, hash)| format!("{name}: {}", short(hash, digits))).collect();
+        (!entries.is_empty()).then(|| entries.join(", "))
+    };
+    add("Model hash", origin.model_hash.as_ref().map(|hash| short(hash, MODEL_DIGITS)));
+    add("Model", base.model.clone());
+    add("VAE hash", origin.vae_hash.as_ref().map(|hash| short(hash, MODEL_DIGITS)));
+    add("Clip skip", (base.clip_skip > 0).then(|| (base.clip_skip + 1).to_string()));
+    add("Denoising strength", task.strength().or(base.hires.map(|hires| hires.strength)).map(|strength| strength.to_string()));
+    add("Source hash", task.source().map(|source| short(&source.to_owned(), MODEL_DIGITS)));
+    if let Task::Inpaint(task) = task {
+        add("Mask hash", Some(short(&task.mask, MODEL_DIGITS)));
+    }
+    add("Lora hashes", list(&origin.adapter_hashes, ADAPTER_DIGITS));
+    add("TI hashes", list(&origin.embedding_hashes, ADAPTER_DIGITS));
+    add("Enlarged by network", is_enlarged.then(|| "True".to_owned()));
+    add("Version", Some(format!("Atelier {}", origin.engine)));
+    let fields: Vec<_> = fields.into_iter().map(|(name, value)| format!("{name}: {}", quoted(&value))).collect();
+    text + "\n" + &fields.join(", ")
+}
+
+fn drawing(base: &TextToImage, index: u32) -> Vec<(&'static str, String)> {
+    let mut fields = vec![
+        ("Steps", base.steps.to_string()),
+        ("Sampler", names::of_sampler(base.sampler)),
+        ("Schedule type", names::of_schedule(base.schedule)),
+        ("CFG scale", base.guidance_scale.to_string()),
+        ("Seed", base.seed.of_image(index).to_string()),
+        ("Size", format!("{}x{}", base.size.width, base.size.height)),
+    ];
+    if base.guidance_rescale > 0.0 {
+        fields.push(("CFG rescale", base.guidance_rescale.to_string()));
+    }
+    if base.guidance_interval != (0.0, 1.0) {
+        fields.push(("Guidance interval", format!("{} to {}", base.guidance_interval.0, base.guidance_interval.1)));
+    }
+    if base.seamless {
+        fields.push(("Tiling", "True".into()));
+    }
+    if let Some(hires) = base.hires {
+        fields.push(("Hires upscale", hires.scale.to_string()));
+        fields.extend(hires.steps.map(|steps| ("Hires steps", steps.to_string())));
+        let enlarger = match hires.enlarger {
+            Enlarger::Latent => "Latent",
+            Enlarger::Network => "Network",
+        };
+        fields.push(("Hires upscaler", enlarger.into()));
+    }
+    for used in &base.adapters {
+        fields.push(("Adapter", format!("{} at {}", used.name, used.weight)));
+    }
+    fields
+}
+
+/// Values with signs of the layout stand in quotation marks, as JSON.
+fn quoted(value: &str) -> String {
+    if value.contains([',', ':', '\n', '"']) { serde_json::Value::from(value).to_string() } else { value.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use inference::{
+        sampler::Sampler,
+        schedule::ScheduleKind,
+        task::{Hires, ImageToImage, Seed},
+    };
+
+    use super::{super::tests::record, *};
+
+    #[test]
+    fn the_text_has_the_usual_layout() {
+        let mut record = record("a fox\nin snow");
+        record.origin.engine = "0.1.0".into();
+        let base = record.task.base_mut().expect("it draws");
+        base.seed = Seed(40);
+        base.guidance_scale = 7.0;
+        base.sampler = Sampler::DpmPp2M;
+        base.schedule = ScheduleKind::Karras;
+        base.model = Some("dreamy".into());
+        assert_eq!(
+            write(&record),
+            "a fox\nin snow\nSteps: 25, Sampler: DPM++ 2M, Schedule type: Karras, CFG scale: 7, Seed: 42, Size: 5x3, \
+             Model hash: ababababab, Model: dreamy, Version: Atelier 0.1.0"
+        );
+        base_with_everything(&mut record);
+        assert_eq!(
+            write(&record),
+            "a fox\nin snow\nNegative prompt: text: red, blue\nSteps: 25, Sampler: DPM++ 2M, Schedule type: Karras, CFG scale: 7, Seed: 42, \
+             Size: 5x3, CFG rescale: 0.7, Tiling: True, Hires upscale: 2, Hires steps: 9, Hires upscaler: Network, Model hash: ababababab, \
+             Model: dreamy, Clip skip: 3, Denoising strength: 0.5, Source hash: 0123456789, Lora hashes: \"ink: cdcdcdcdcdcd, b: e\", \
+             Version: Atelier 0.1.0"
+                .replace("ink: cdcdcdcdcdcd, b: e", "b: e, ink: cdcdcdcdcdcd")
+        );
+    }
+
+    fn base_with_everything(record: &mut Record) {
+        let mut base = record.task.base().cloned().expect("it draws");
+        base.negative_prompt = Some("text: red, blue".into());
+        base.clip_skip = 2;
+        base.guidance_rescale = 0.7;
+        base.seamless = true;
+        base.hires = Some(Hires { scale: 2.0, strength: 0.6, steps: Some(9), enlarger: Enlarger::Network });
+        record.task = Task::ImageToImage(ImageToImage { base, source: "0123456789abcdef".into(), strength: 0.5 });
+        record.origin.adapter_hashes = [("ink".to_owned(), "cd".repeat(32)), ("b".to_owned(), "e".to_owned())].into();
+    }
+
+    #[test]
+    fn what_is_written_is_understood() {
+        let mut written = record("a fox, <lora:ink:0.8>");
+        base_with_everything(&mut written);
+        let found = read(&write(&written));
+        assert!(found.notes.iter().all(|note| note.contains("hash") || note.contains("Version")), "{:?}", found.notes);
+        let expected = TextToImage {
+            seed: Seed(u64::MAX).of_image(2),
+            model: None,
+            hires: Some(Hires { scale: 2.0, strength: 0.5, steps: Some(9), enlarger: Enlarger::Network }),
+            ..written.task.base().cloned().expect("it draws")
+        };
+        assert_eq!(found.base, expected);
+        assert_eq!(found.strength, Some(0.5));
+    }
+}

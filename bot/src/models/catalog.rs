@@ -1,0 +1,236 @@
+//! The models that can be named: the default one, the configuration's aliases, and what lies in the models folder.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::bail;
+use inference::engine::{ModelEntry, ModelInfo, NamedFile};
+
+use super::{GUIDANCE_SCALE, STARTER_GUIDANCE_SCALE, is_starter, starter};
+use crate::{
+    config::{AliasConfig, Config, is_model_name},
+    prompt::ModelDefaults,
+};
+
+/// What tasks call the built-in model.
+pub const STARTER_NAME: &str = "starter";
+
+/// A model that tasks may name, and what the configuration says suits it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Known {
+    /// Name and files.
+    pub entry: ModelEntry,
+    /// What suits it.
+    pub settings: AliasConfig,
+}
+
+impl Known {
+    /// A model that only its path names.
+    pub fn by_path(path: &Path) -> Self {
+        Self { entry: ModelEntry { name: name_of(path), path: path.to_owned(), vae: None }, settings: AliasConfig::default() }
+    }
+
+    fn by_alias(name: &str, settings: &AliasConfig) -> Self {
+        let vae = Some(settings.vae.clone()).filter(|vae| !vae.as_os_str().is_empty());
+        Self { entry: ModelEntry { name: name.to_owned(), path: settings.path.clone(), vae }, settings: settings.clone() }
+    }
+}
+
+/// Every model that can be named, the default one first; no name comes twice.
+///
+/// # Errors
+/// The starter model is needed and missing.
+pub fn known(config: &Config) -> anyhow::Result<Vec<Known>> {
+    let mut first = default_model(config)?;
+    let is_alias_of_another = config.aliases.get(&first.entry.name).is_some_and(|alias| alias.path != first.entry.path);
+    if is_alias_of_another {
+        first.entry.name = unlike(&first.entry.name, |name| config.aliases.contains_key(name));
+    }
+    let mut all = vec![first];
+    let others = config.aliases.iter().map(|(name, settings)| Known::by_alias(name, settings));
+    let others = others.chain(found(&folder(config)).into_iter().map(|path| Known::by_path(&path)));
+    for other in others {
+        if !all.iter().any(|earlier| earlier.entry.name == other.entry.name || earlier.entry.path == other.entry.path) {
+            all.push(other);
+        }
+    }
+    Ok(all)
+}
+
+fn default_model(config: &Config) -> anyhow::Result<Known> {
+    let path = &config.model.path;
+    if path.as_os_str().is_empty() {
+        let entry = ModelEntry { name: STARTER_NAME.into(), path: starter()?.model, vae: None };
+        return Ok(Known { entry, settings: AliasConfig::default() });
+    }
+    let alias = config.aliases.iter().find(|(name, alias)| Path::new(name) == path && !path.exists() || alias.path == *path);
+    Ok(alias.map_or_else(|| Known::by_path(path), |(name, settings)| Known::by_alias(name, settings)))
+}
+
+/// The model that a person named on the command line: a path if it looks like one or is there, else a known name.
+///
+/// # Errors
+/// Neither a path nor a name; the message lists the names.
+pub fn choose(config: &Config, wanted: &str) -> anyhow::Result<Known> {
+    let path = Path::new(wanted);
+    if wanted.contains(std::path::is_separator) || path.exists() {
+        return Ok(Known::by_path(path));
+    }
+    let mut all = known(config)?;
+    if let Some(position) = all.iter().position(|known| known.entry.name == wanted) {
+        return Ok(all.swap_remove(position));
+    }
+    if wanted == STARTER_NAME {
+        return default_model(&Config::default());
+    }
+    let names: Vec<_> = all.iter().map(|known| known.entry.name.as_str()).collect();
+    bail!("there is no model `{wanted}`: no file or folder has that path, and the names are {}", names.join(", "))
+}
+
+/// Where pulled models are.
+pub fn folder(config: &Config) -> PathBuf {
+    config.data.dir.join("models")
+}
+
+/// The models in a folder, by name: folders in the diffusers layout and `.safetensors` files.
+pub fn found(dir: &Path) -> Vec<PathBuf> {
+    let is_model = |path: &PathBuf| {
+        path.join("model_index.json").is_file() || (path.is_file() && path.extension().is_some_and(|ending| ending == "safetensors"))
+    };
+    let entries = std::fs::read_dir(dir).into_iter().flatten().filter_map(Result::ok).map(|entry| entry.path());
+    let mut paths: Vec<_> = entries.filter(|path| is_model(path) && is_model_name(&name_of(path))).collect();
+    paths.sort();
+    paths
+}
+
+/// A model's, adapter's or embedding's name where only its path is known: the folder's, or the file's without its ending.
+pub fn name_of(path: &Path) -> String {
+    // `.` and `..` have names too.
+    let real = if path.file_name().is_none() { std::fs::canonicalize(path).ok() } else { None };
+    let path = real.as_deref().unwrap_or(path);
+    let name = if path.is_dir() { path.file_name() } else { path.file_stem() };
+    name.map_or_else(|| "model".into(), |name| name.to_string_lossy().replace(char::is_whitespace, "_"))
+}
+
+/// The name with the smallest number behind it that is not taken.
+pub fn unlike(name: &str, is_taken: impl Fn(&str) -> bool) -> String {
+    (2..).map(|n| format!("{name}-{n}")).find(|name| !is_taken(name)).expect("there are more numbers than names")
+}
+
+/// Whether everything that the configuration names is there.
+///
+/// # Errors
+/// One sentence about the first that is not: its name and its path.
+pub fn check(config: &Config) -> anyhow::Result<()> {
+    match missing(config)?.into_iter().next() {
+        Some(first) => bail!(first),
+        None => Ok(()),
+    }
+}
+
+/// A sentence about each file or folder that the configuration names and that is not there.
+///
+/// # Errors
+/// The starter model is needed and missing.
+pub fn missing(config: &Config) -> anyhow::Result<Vec<String>> {
+    let mut files = Vec::new();
+    for Known { entry: ModelEntry { name, path, vae }, .. } in known(config)? {
+        files.push((format!("the model `{name}`"), path));
+        files.extend(vae.map(|vae| (format!("the VAE of the model `{name}`"), vae)));
+    }
+    files.extend(config.loras.iter().map(|(name, path)| (format!("the LoRA `{name}`"), path.clone())));
+    files.extend(config.embeddings.iter().map(|(name, path)| (format!("the embedding `{name}`"), path.clone())));
+    let gone = files.into_iter().filter(|(_, path)| !path.exists());
+    Ok(gone.map(|(what, path)| format!("{what} should be at {}, where nothing is", path.display())).collect())
+}
+
+/// A table of names and files as the engine takes it.
+pub(super) fn named_files(table: &std::collections::BTreeMap<String, PathBuf>) -> Vec<NamedFile> {
+    table.iter().map(|(name, path)| NamedFile { name: name.clone(), path: path.clone() }).collect()
+}
+
+/// What is drawn with a model when nobody says otherwise: its alias's settings, else the configuration's, else what suits the model.
+pub fn suited(config: &Config, known: &Known, info: &ModelInfo) -> ModelDefaults {
+    let Known { entry, settings } = known;
+    let defaults = &config.defaults;
+    let own_size = settings.width.zip(settings.height);
+    ModelDefaults {
+        name: entry.name.clone(),
+        native_size: own_size.map_or(info.native_size, |(width, height)| inference::task::ImageSize { width, height }),
+        size_multiple: info.even_multiple,
+        max_side: info.max_side / info.even_multiple.max(1) * info.even_multiple,
+        steps: settings.steps.unwrap_or(defaults.steps),
+        guidance_scale: settings.guidance_scale.unwrap_or_else(|| guidance_scale(config, &entry.path)),
+        sampler: settings.sampler.or(defaults.sampler).unwrap_or(info.sampler),
+        schedule: settings.schedule.or(defaults.schedule).unwrap_or(info.schedule),
+        clip_skip: settings.clip_skip.unwrap_or(0),
+        negative_prompt: Some(settings.negative_prompt.clone()).filter(|text| !text.is_empty()),
+    }
+}
+
+fn guidance_scale(config: &Config, path: &Path) -> f64 {
+    match config.defaults.guidance_scale {
+        0.0 if is_starter(path) => STARTER_GUIDANCE_SCALE,
+        0.0 => GUIDANCE_SCALE,
+        configured => configured,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(text: &str) -> Config {
+        Config::parse(text).expect("a configuration")
+    }
+
+    fn names(config: &Config) -> Vec<String> {
+        known(config).expect("the starter is there").into_iter().map(|known| known.entry.name).collect()
+    }
+
+    #[test]
+    fn the_default_comes_first_and_no_name_twice() {
+        let aliases = "[aliases.b]\npath = \"/m/b\"\n[aliases.a]\npath = \"/m/a.safetensors\"\n";
+        assert_eq!(names(&config(aliases)), ["starter", "a", "b"]);
+        assert_eq!(names(&config(&format!("{aliases}[model]\npath = \"b\""))), ["b", "a"], "a default may be an alias");
+        assert_eq!(names(&config(&format!("{aliases}[model]\npath = \"/m/a.safetensors\""))), ["a", "b"]);
+        assert_eq!(names(&config(&format!("{aliases}[model]\npath = \"/other/a.safetensors\""))), ["a-2", "a", "b"]);
+    }
+
+    #[test]
+    fn what_lies_in_the_models_folder_is_known_by_its_name() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let models = folder.path().join("models");
+        for path in ["tiny/model_index.json", "one.safetensors", "half.safetensors.part", "notes.txt", ".hidden/model_index.json"] {
+            let path = models.join(path);
+            std::fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
+            std::fs::write(path, "").expect("a file");
+        }
+        let mut config = config("[aliases.one]\npath = \"/elsewhere\"");
+        config.data.dir = folder.path().to_owned();
+        assert_eq!(names(&config), ["starter", "one", "tiny"]);
+        assert_eq!(choose(&config, "tiny").expect("known").entry.path, models.join("tiny"));
+        assert_eq!(choose(&config, "one").expect("known").entry.path, Path::new("/elsewhere"));
+        let error = choose(&config, "two").expect_err("unknown").to_string();
+        assert_eq!(error, "there is no model `two`: no file or folder has that path, and the names are starter, one, tiny");
+        assert_eq!(choose(&config, "/no/such").expect("a path").entry.name, "such");
+    }
+
+    #[test]
+    fn missing_files_are_named_with_their_table() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let config = config(&format!(
+            "[aliases.a]\npath = {:?}\nvae = \"/n/vae\"\n[aliases.b]\npath = \"/n/b\"\n[loras]\nink = \"/n/ink\"\n[embeddings]\nhands = \"/n/h\"",
+            folder.path()
+        ));
+        assert_eq!(
+            missing(&config).expect("the starter is there"),
+            [
+                "the VAE of the model `a` should be at /n/vae, where nothing is",
+                "the model `b` should be at /n/b, where nothing is",
+                "the LoRA `ink` should be at /n/ink, where nothing is",
+                "the embedding `hands` should be at /n/h, where nothing is",
+            ]
+        );
+        assert!(check(&config).is_err() && check(&Config::default()).is_ok());
+    }
+}

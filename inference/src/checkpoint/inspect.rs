@@ -1,0 +1,340 @@
+//! What a model file is, told from its header alone.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    path::{Path, PathBuf},
+};
+
+use candle_core::DType;
+use serde::Serialize;
+
+use super::{Header, HfFolder, TensorInfo};
+use crate::error::InferenceError;
+
+/// What a file or folder is.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Inspection {
+    /// What it is for.
+    pub kind: FileKind,
+    /// Which models it belongs to.
+    pub family: Option<Family>,
+    /// Numbers in all tensors.
+    pub n_parameters: u64,
+    /// The types of its tensors with the numbers stored in each, the most frequent first.
+    pub dtypes: Vec<(String, u64)>,
+    /// What else its tensors say, such as the rank of a LoRA.
+    pub details: Vec<(String, String)>,
+    /// What its maker wrote into it.
+    pub metadata: Vec<(String, String)>,
+}
+
+/// What a file is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FileKind {
+    /// A folder in the layout of diffusers.
+    Model,
+    /// A whole model in one file.
+    SingleFile,
+    /// A U-Net alone.
+    Unet,
+    /// An autoencoder alone.
+    Vae,
+    /// A text encoder alone.
+    TextEncoder,
+    /// LoRA and its kin.
+    Lora,
+    /// A textual inversion.
+    TextualInversion,
+    /// A super-resolution network.
+    Upscaler,
+    /// A tiny autoencoder.
+    Taesd,
+    /// A ControlNet.
+    ControlNet,
+    /// Something else.
+    Unknown,
+}
+
+impl fmt::Display for FileKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Model => "a model folder",
+            Self::SingleFile => "a whole model in one file",
+            Self::Unet => "a U-Net alone",
+            Self::Vae => "a VAE alone",
+            Self::TextEncoder => "a text encoder alone",
+            Self::Lora => "a LoRA",
+            Self::TextualInversion => "a textual inversion",
+            Self::Upscaler => "an upscaler",
+            Self::Taesd => "a tiny VAE",
+            Self::ControlNet => "a ControlNet",
+            Self::Unknown => "an unknown file",
+        })
+    }
+}
+
+/// Models that share their networks' shapes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Family {
+    /// Stable Diffusion 1.x.
+    StableDiffusion1,
+    /// Stable Diffusion 2.x.
+    StableDiffusion2,
+    /// Stable Diffusion XL.
+    StableDiffusionXl,
+    /// The refiner of Stable Diffusion XL.
+    StableDiffusionXlRefiner,
+}
+
+impl Family {
+    /// The family whose U-Net looks at prompts of this width.
+    fn of_context(width: usize) -> Option<Self> {
+        match width {
+            768 => Some(Self::StableDiffusion1),
+            1024 => Some(Self::StableDiffusion2),
+            2048 => Some(Self::StableDiffusionXl),
+            1280 => Some(Self::StableDiffusionXlRefiner),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Family {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::StableDiffusion1 => "Stable Diffusion 1",
+            Self::StableDiffusion2 => "Stable Diffusion 2",
+            Self::StableDiffusionXl => "Stable Diffusion XL",
+            Self::StableDiffusionXlRefiner => "Stable Diffusion XL refiner",
+        })
+    }
+}
+
+/// Tells what a file or a folder is. Only headers are read, so the size does not matter.
+///
+/// # Errors
+/// `Missing` or `Unreadable`, naming the file.
+pub fn inspect(path: &Path) -> Result<Inspection, InferenceError> {
+    if path.is_dir() {
+        return inspect_folder(path);
+    }
+    let header = Header::read(path)?;
+    let tensors = Tensors::new(&header.tensors);
+    let kind = tensors.kind();
+    let details = tensors.details(kind);
+    let metadata = header.metadata.clone().into_iter().collect();
+    Ok(Inspection { kind, family: tensors.family(kind), metadata, details, ..sums(&header.tensors) })
+}
+
+fn inspect_folder(path: &Path) -> Result<Inspection, InferenceError> {
+    let folder = HfFolder::open(path)?;
+    let index = folder.json("model_index.json")?;
+    let (mut tensors, mut details, mut family) = (Vec::new(), Vec::new(), None);
+    details.extend(index["_class_name"].as_str().map(|class| ("pipeline".to_owned(), class.to_owned())));
+    for part in ["unet", "vae", "text_encoder", "text_encoder_2"].into_iter().filter(|part| folder.has(part)) {
+        let files: Vec<PathBuf> = folder.files(part, DType::F32)?;
+        let headers = files.iter().map(|file| Header::read(file)).collect::<Result<Vec<_>, _>>()?;
+        let of_part: Vec<TensorInfo> = headers.into_iter().flat_map(|header| header.tensors).collect();
+        details.push((part.to_owned(), format!("{} numbers in {}", sums(&of_part).n_parameters, plural(files.len(), "file"))));
+        if part == "unet" {
+            let unet = Tensors::new(&of_part);
+            family = unet.family(FileKind::Unet);
+            details.extend(unet.details(FileKind::Unet));
+        }
+        tensors.extend(of_part);
+    }
+    if folder.has("scheduler") || path.join("scheduler/scheduler_config.json").is_file() {
+        let schedule = folder.json("scheduler/scheduler_config.json")?;
+        details.extend(schedule["prediction_type"].as_str().map(|prediction| ("prediction".to_owned(), prediction.to_owned())));
+    }
+    Ok(Inspection { kind: FileKind::Model, family, details, ..sums(&tensors) })
+}
+
+fn plural(n: usize, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}
+
+/// An inspection that knows only numbers and types.
+fn sums(tensors: &[TensorInfo]) -> Inspection {
+    let mut dtypes: BTreeMap<String, u64> = BTreeMap::new();
+    for tensor in tensors {
+        *dtypes.entry(format!("{:?}", tensor.dtype).to_lowercase()).or_default() += tensor.n_values();
+    }
+    let n_parameters = dtypes.values().sum();
+    let mut dtypes: Vec<_> = dtypes.into_iter().collect();
+    dtypes.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
+    Inspection { kind: FileKind::Unknown, family: None, n_parameters, dtypes, details: Vec::new(), metadata: Vec::new() }
+}
+
+struct Tensors<'a> {
+    shapes: BTreeMap<&'a str, &'a [usize]>,
+}
+
+impl<'a> Tensors<'a> {
+    fn new(tensors: &'a [TensorInfo]) -> Self {
+        Self { shapes: tensors.iter().map(|tensor| (tensor.name.as_str(), tensor.shape.as_slice())).collect() }
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.shapes.contains_key(name)
+    }
+
+    /// Whether a name begins so.
+    fn begins(&self, start: &str) -> bool {
+        self.shapes.range(start..).next().is_some_and(|(name, _)| name.starts_with(start))
+    }
+
+    /// The first tensor, in the order of names, that ends so.
+    fn ending(&self, ends: &[&str]) -> Option<&'a [usize]> {
+        self.shapes.iter().find(|(name, _)| ends.iter().any(|end| name.ends_with(end))).map(|(_, shape)| *shape)
+    }
+
+    fn kind(&self) -> FileKind {
+        const ADAPTER: [&str; 9] = [
+            ".lora_down.weight",
+            ".lora_A.weight",
+            ".lora.down.weight",
+            "_lora.down.weight",
+            ".hada_w1_a",
+            ".lokr_w1",
+            ".lokr_w1_a",
+            ".diff",
+            ".oft_blocks",
+        ];
+        let is_inversion = |shape: &[usize]| matches!(shape, [width] | [_, width] if *width <= 4096);
+        if self.begins("control_model.") || self.begins("controlnet_cond_embedding.") || self.begins("input_hint_block.") {
+            FileKind::ControlNet
+        } else if self.begins("model.diffusion_model.") {
+            let has_all = ["first_stage_model.", "vae.", "cond_stage_model.", "conditioner."].iter().any(|start| self.begins(start));
+            if has_all { FileKind::SingleFile } else { FileKind::Unet }
+        } else if self.ending(&ADAPTER).is_some() {
+            FileKind::Lora
+        } else if self.has("conv_in.weight") && self.begins("down_blocks.") || self.begins("input_blocks.0.") {
+            FileKind::Unet
+        } else if self.ending(&["decoder.conv_in.weight"]).is_some() {
+            FileKind::Vae
+        } else if self.ending(&["embeddings.token_embedding.weight", "model.token_embedding.weight"]).is_some()
+            || self.has("token_embedding.weight")
+        {
+            FileKind::TextEncoder
+        } else if self.has("conv_first.weight")
+            || self.has("body.0.weight") && self.has("body.1.weight")
+            || self.has("model.0.weight") && self.begins("model.1.sub.")
+            || self.has("params_ema.conv_first.weight")
+        {
+            FileKind::Upscaler
+        } else if self.has("1.weight") && self.has("3.conv.0.weight")
+            || self.begins("taesd_")
+            || self.begins("decoder.layers.") && self.begins("encoder.layers.")
+        {
+            FileKind::Taesd
+        } else if self.has("emb_params")
+            || self.has("clip_l")
+            || self.has("clip_g")
+            || self.shapes.len() == 1 && self.shapes.values().all(|shape| is_inversion(shape))
+        {
+            FileKind::TextualInversion
+        } else {
+            FileKind::Unknown
+        }
+    }
+
+    /// Width of the prompts that a U-Net, or an adapter's changes to one, look at.
+    fn context_width(&self) -> Option<usize> {
+        let ends = [
+            "attn2.to_k.weight",
+            "attn2_to_k.lora_down.weight",
+            "attn2.to_k.lora_A.weight",
+            "attn2.to_k.lora.down.weight",
+            "attn2.processor.to_k_lora.down.weight",
+        ];
+        if let Some(shape) = self.ending(&ends) {
+            return shape.get(1).copied();
+        }
+        // LoHa's second factor is as wide as the layer's input.
+        self.ending(&["attn2_to_k.hada_w1_b"]).and_then(|shape| shape.get(1).copied())
+    }
+
+    fn family(&self, kind: FileKind) -> Option<Family> {
+        match kind {
+            FileKind::SingleFile if self.begins("conditioner.embedders.1.") => Some(Family::StableDiffusionXl),
+            FileKind::SingleFile if self.begins("conditioner.embedders.0.model.") => Some(Family::StableDiffusionXlRefiner),
+            FileKind::SingleFile if self.begins("cond_stage_model.model.") => Some(Family::StableDiffusion2),
+            FileKind::SingleFile if self.begins("cond_stage_model.transformer.") => Some(Family::StableDiffusion1),
+            FileKind::SingleFile | FileKind::Unet | FileKind::ControlNet | FileKind::Lora => {
+                let of_text = || (kind == FileKind::Lora && self.begins("lora_te2_")).then_some(Family::StableDiffusionXl);
+                self.context_width().and_then(Family::of_context).or_else(of_text)
+            }
+            FileKind::TextualInversion if self.has("clip_g") => Some(Family::StableDiffusionXl),
+            FileKind::TextualInversion => self.shapes.values().next().and_then(|shape| shape.last()).and_then(|width| match width {
+                768 => Some(Family::StableDiffusion1),
+                1024 => Some(Family::StableDiffusion2),
+                _ => None,
+            }),
+            _ => None,
+        }
+    }
+
+    fn details(&self, kind: FileKind) -> Vec<(String, String)> {
+        let mut details = Vec::new();
+        let mut tell = |key: &str, value: Option<String>| details.extend(value.map(|value| (key.to_owned(), value)));
+        let number = |value: Option<usize>| value.map(|value| value.to_string());
+        match kind {
+            FileKind::SingleFile | FileKind::Unet => {
+                let first = self.ending(&["input_blocks.0.0.weight"]).or_else(|| self.shapes.get("conv_in.weight").copied());
+                let channels = first.and_then(|shape| shape.get(1).copied());
+                tell("channels in", number(channels));
+                let use_of = |channels| match channels {
+                    8 => Some("InstructPix2Pix".to_owned()),
+                    9 => Some("inpainting".to_owned()),
+                    _ => None,
+                };
+                tell("made for", channels.and_then(use_of));
+                tell("prompt width", number(self.context_width()));
+                tell("prediction", self.has("v_pred").then(|| "v_prediction".to_owned()));
+                tell("zero terminal SNR", self.has("ztsnr").then(|| "yes".to_owned()));
+                tell("left out", self.begins("model_ema.").then(|| "a second U-Net, `model_ema.`".to_owned()));
+            }
+            FileKind::Lora => {
+                let down = [".lora_down.weight", ".lora_A.weight", ".lora.down.weight", "_lora.down.weight"];
+                let ranks: BTreeSet<usize> = self
+                    .shapes
+                    .iter()
+                    .filter(|(name, _)| down.iter().any(|end| name.ends_with(end)))
+                    .filter_map(|(_, shape)| shape.first().copied())
+                    .collect();
+                let ranks: Vec<String> = ranks.iter().map(usize::to_string).collect();
+                tell("rank", (!ranks.is_empty()).then(|| ranks.join(", ")));
+                let kinds = [
+                    (".hada_w1_a", "LoHa"),
+                    (".lokr_w1", "LoKr"),
+                    (".lokr_w1_a", "LoKr"),
+                    (".dora_scale", "DoRA"),
+                    (".lora_mid.weight", "LoCon"),
+                ];
+                tell("method", kinds.iter().find(|(end, _)| self.ending(&[end]).is_some()).map(|(_, name)| (*name).to_owned()));
+                let parts = [
+                    ("U-Net", ["lora_unet_", "unet.", "lycoris_"].as_slice()),
+                    ("text encoder", &["lora_te_", "lora_te1_", "text_encoder."]),
+                    ("second text encoder", &["lora_te2_", "text_encoder_2."]),
+                ];
+                let changed: Vec<&str> =
+                    parts.iter().filter(|(_, starts)| starts.iter().any(|start| self.begins(start))).map(|(part, _)| *part).collect();
+                tell("changes", (!changed.is_empty()).then(|| changed.join(", ")));
+            }
+            FileKind::TextualInversion => {
+                let shape = self.shapes.values().next().copied().unwrap_or_default();
+                tell("tokens", Some(if let [n, _] = shape { n.to_string() } else { "1".to_owned() }));
+            }
+            FileKind::Vae => {
+                let shape = self.ending(&["decoder.conv_in.weight"]);
+                tell("latent channels", number(shape.and_then(|shape| shape.get(1).copied())));
+            }
+            _ => {}
+        }
+        details
+    }
+}

@@ -1,0 +1,178 @@
+//! A whole model in one safetensors file with ldm's or sgm's names, as A1111 and ComfyUI use them.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use candle_core::{DType, Device};
+use serde_json::{Value, json};
+
+use super::{
+    TokenizerSource, UnetLayout, Weights,
+    defaults::{self, TextLayout},
+    hf_folder::{read_json, with_either_text_name},
+    ldm_unet_name, ldm_vae_name,
+    names::Change,
+    open_clip_name,
+};
+use crate::error::InferenceError;
+
+/// Name of everything in a U-Net.
+pub(super) const UNET: &str = "model.diffusion_model.";
+
+/// A model in one file.
+#[derive(Clone)]
+pub struct SingleFile {
+    path: PathBuf,
+    weights: Weights,
+    layout: Arc<Layout>,
+}
+
+/// What the file holds under which names, and the configurations that follow.
+struct Layout {
+    unet: UnetLayout,
+    vae_prefix: &'static str,
+    n_vae_levels: usize,
+    text: BTreeMap<&'static str, TextLayout>,
+    configs: BTreeMap<&'static str, Value>,
+}
+
+impl SingleFile {
+    /// Opens a file and reads its header.
+    ///
+    /// A JSON file of the same name beside it, or a folder with diffusers' `config.json` files, may say what the tensors do not: see the documentation of models.
+    ///
+    /// # Errors
+    /// `Missing` or `Unreadable`; `Unsupported` for files that hold something else than a whole model.
+    pub fn open(path: &Path) -> Result<Self, InferenceError> {
+        let weights = Weights::open(&[path.to_owned()], &Device::Cpu, DType::F32)?;
+        if !weights.has(&format!("{UNET}input_blocks.0.0.weight")) {
+            let what = match super::inspect::inspect(path)?.kind {
+                super::FileKind::Unknown => {
+                    "a file without `model.diffusion_model.input_blocks.0.0.weight`, so without a U-Net,".to_owned()
+                }
+                kind => format!("{kind} where a whole model is needed"),
+            };
+            return Err(InferenceError::Unsupported { path: path.to_owned(), what });
+        }
+        let facts = defaults::read(&weights, path)?;
+        let layout = Layout {
+            unet: facts.unet_layout,
+            vae_prefix: facts.vae_prefix,
+            n_vae_levels: facts.n_vae_levels,
+            text: facts.text,
+            configs: with_files_beside(facts.configs, path)?,
+        };
+        Ok(Self { path: path.to_owned(), weights, layout: Arc::new(layout) })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether there is a part, such as `text_encoder_2`.
+    pub fn has(&self, part: &str) -> bool {
+        matches!(part, "unet" | "vae") || self.layout.text.contains_key(part)
+    }
+
+    /// What the file of that name would say in diffusers' folder layout.
+    ///
+    /// # Errors
+    /// `Missing`, for parts that the file lacks.
+    pub fn json(&self, name: &str) -> Result<Value, InferenceError> {
+        let part = name.split('/').next().unwrap_or(name);
+        let config = self.layout.configs.get(part).ok_or_else(|| InferenceError::Missing { path: self.path.join(name) })?;
+        Ok(config.clone())
+    }
+
+    /// The weights of a part, under the names of diffusers and transformers.
+    ///
+    /// # Errors
+    /// `Missing`, for parts that the file lacks.
+    pub fn weights(&self, part: &str, device: &Device, dtype: DType) -> Result<Weights, InferenceError> {
+        let target = (device, dtype);
+        match part {
+            "unet" => {
+                let layout = self.layout.clone();
+                Ok(self.weights.renamed(target, move |name| Some((format!("{UNET}{}", ldm_unet_name(name, &layout.unet)?), Change::Same))))
+            }
+            "vae" => Ok(vae(&self.weights, (self.layout.vae_prefix, self.layout.n_vae_levels), target)),
+            _ => match self.layout.text.get(part) {
+                Some(TextLayout::Transformers { prefix }) => Ok(with_either_text_name(&self.weights, prefix, target)),
+                Some(TextLayout::OpenClip { prefix }) => {
+                    let prefix = *prefix;
+                    Ok(self
+                        .weights
+                        .renamed(target, move |name| open_clip_name(name).map(|(name, change)| (format!("{prefix}{name}"), change))))
+                }
+                None => Err(InferenceError::Missing { path: self.path.join(part) }),
+            },
+        }
+    }
+
+    /// The tokenizer of a part: from a folder of that name beside the file, or CLIP's own.
+    pub fn tokenizer(&self, part: &str) -> TokenizerSource {
+        for folder in folders_beside(&self.path) {
+            for part in [part, "tokenizer"] {
+                let folder = folder.join(part);
+                if folder.join("tokenizer.json").is_file() || folder.join("vocab.json").is_file() {
+                    return TokenizerSource::Folder(folder);
+                }
+            }
+        }
+        let is_first = part == "tokenizer";
+        let encoder = if is_first { "text_encoder" } else { "text_encoder_2" };
+        let is_open_clip = matches!(self.layout.text.get(encoder), Some(TextLayout::OpenClip { .. }));
+        TokenizerSource::Clip { pad: if is_open_clip { "!" } else { "<|endoftext|>" } }
+    }
+}
+
+/// An autoencoder's weights in a file with ldm's names below `prefix`.
+pub(super) fn vae(weights: &Weights, (prefix, n_levels): (&str, usize), target: (&Device, DType)) -> Weights {
+    let prefix = prefix.to_owned();
+    weights.renamed(target, move |name| Some((format!("{prefix}{}", ldm_vae_name(name, n_levels)?), Change::Same)))
+}
+
+/// Where files that belong to a single file may be: a folder of its name, and its own folder.
+fn folders_beside(path: &Path) -> [PathBuf; 2] {
+    [path.with_extension(""), path.parent().unwrap_or(Path::new("")).to_owned()]
+}
+
+/// The configurations, changed by what lies beside the file.
+///
+/// `NAME.json` beside `NAME.safetensors` may hold `prediction_type` and, by part, values that replace those of `unet`, `vae`, `text_encoder`,
+/// `text_encoder_2`, `scheduler` and `model_index`. In a folder NAME, or in the file's own, `unet/config.json` and so on have the meaning of diffusers' folders.
+fn with_files_beside(mut configs: BTreeMap<&'static str, Value>, path: &Path) -> Result<BTreeMap<&'static str, Value>, InferenceError> {
+    for (part, config) in &mut configs {
+        let name = match *part {
+            "model_index.json" => PathBuf::from("model_index.json"),
+            "scheduler" => Path::new("scheduler").join("scheduler_config.json"),
+            part => Path::new(part).join("config.json"),
+        };
+        if let Some(file) = folders_beside(path).iter().map(|folder| folder.join(&name)).find(|file| file.is_file()) {
+            *config = read_json(&file)?;
+        }
+    }
+    let file = path.with_extension("json");
+    if file.is_file() {
+        let beside = read_json(&file)?;
+        for (part, config) in &mut configs {
+            if let Some(values) = beside.get(part.trim_end_matches(".json")) {
+                replace(config, values);
+            }
+        }
+        if let (Some(prediction), Some(schedule)) = (beside.get("prediction_type"), configs.get_mut("scheduler")) {
+            replace(schedule, &json!({ "prediction_type": prediction }));
+        }
+    }
+    Ok(configs)
+}
+
+fn replace(config: &mut Value, values: &Value) {
+    if let (Some(config), Some(values)) = (config.as_object_mut(), values.as_object()) {
+        config.extend(values.clone());
+    }
+}

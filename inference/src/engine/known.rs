@@ -1,0 +1,67 @@
+//! What is known of a model before it is loaded.
+
+use super::{EngineConfig, ModelEntry, ModelInfo, device};
+use crate::{
+    checkpoint::Checkpoint,
+    error::InferenceError,
+    limits::{Conditioning, Limits, SizeConditioning},
+    model::config::{ModelConfig, UnetConfig},
+    schedule::ScheduleConfig,
+    task::ImageSize,
+};
+
+/// What is known of a model before it is loaded.
+#[derive(Clone)]
+pub(crate) struct Known {
+    pub(crate) entry: ModelEntry,
+    pub(crate) info: ModelInfo,
+    pub(crate) limits: Limits,
+    pub(crate) unet: UnetConfig,
+}
+
+impl Known {
+    /// Reads a model's configuration and the headers of its files.
+    pub(crate) fn read(entry: &ModelEntry, config: &EngineConfig, upscale_factor: Option<u32>) -> Result<Self, InferenceError> {
+        let checkpoint = Checkpoint::open(&entry.path)?;
+        let model = ModelConfig::read(&checkpoint)?;
+        let schedule = schedule(&checkpoint)?;
+        let native_size = ImageSize::new(model.native_size() as u32, model.native_size() as u32);
+        let size_multiple = model.vae.factor() as u32;
+        let size = match model.n_ids() {
+            0 => SizeConditioning::None,
+            _ if model.takes_aesthetic_score => SizeConditioning::Score,
+            _ => SizeConditioning::Sizes,
+        };
+        let conditioning =
+            Conditioning { size, zeroes_empty_negative: model.zeroes_absent_negative, takes_guidance: model.unet.guidance_width.is_some() };
+        let max_side = Limits::max_side(native_size, size_multiple);
+        let info = ModelInfo {
+            name: entry.name.clone(),
+            path: entry.path.clone(),
+            sampler: schedule.own_sampler()?,
+            schedule: schedule.own_kind(),
+            native_size,
+            size_multiple,
+            // Every level of the U-Net but the last halves the latents.
+            even_multiple: size_multiple << (model.unet.down.len() - 1),
+            max_side,
+            upscale_factor,
+            n_parameters: 0,
+            device: device::name(config),
+        };
+        let sees_mask = model.is_inpainting();
+        let limits = Limits { size_multiple, max_side, upscale_factor, schedule, conditioning, sees_mask };
+        Ok(Self { entry: entry.clone(), info, limits, unet: model.unet })
+    }
+}
+
+/// The schedule, as the pipeline that the model names takes it.
+fn schedule(checkpoint: &Checkpoint) -> Result<ScheduleConfig, InferenceError> {
+    const NAME: &str = "scheduler/scheduler_config.json";
+    let json = checkpoint.json(NAME)?;
+    let schedule = ScheduleConfig::parse(&json.to_string(), &checkpoint.json_path(NAME))?;
+    let index = checkpoint.json("model_index.json")?;
+    let class = index.get("_class_name").and_then(serde_json::Value::as_str).unwrap_or_default();
+    let is_amended = class.starts_with("StableDiffusion") && !class.starts_with("StableDiffusionXL");
+    Ok(if is_amended { schedule.as_amended_by_pipelines() } else { schedule })
+}

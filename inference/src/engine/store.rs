@@ -1,0 +1,171 @@
+//! The models of a device thread: all known by their headers, a few in memory.
+
+use std::{path::PathBuf, rc::Rc, sync::Arc};
+
+use candle_core::{DType, Device};
+
+use super::{EngineConfig, Known, NamedFile, device};
+use crate::{
+    checkpoint::{Adapters, Patch, UnetLayout},
+    error::{InferenceError, InvalidTask},
+    model::{
+        Model, ModelSource,
+        taesd::{Taesd, TaesdKind},
+    },
+    networks::Loaded,
+    preview::{Preview, PreviewMap},
+    task::{AdapterUse, Task},
+    text::Embedding,
+    trajectory::Facts,
+    upscale::Upscaler,
+};
+
+/// A model's networks, and what is to be known about them.
+#[derive(Clone)]
+pub(crate) struct Ready {
+    pub(crate) networks: Rc<Loaded>,
+    pub(crate) facts: Rc<Facts>,
+}
+
+/// A model in memory, changed by a set of adapters.
+struct InMemory {
+    model: usize,
+    adapters: Vec<AdapterUse>,
+    ready: Ready,
+    last_use: u64,
+}
+
+/// The models of a device thread.
+pub(crate) struct Store {
+    config: EngineConfig,
+    device: Device,
+    dtype: DType,
+    upscaler: Option<Rc<Upscaler>>,
+    known: Vec<Known>,
+    in_memory: Vec<InMemory>,
+    n_uses: u64,
+}
+
+impl Store {
+    /// Reads what all models are and loads the first one.
+    pub(crate) fn open(config: &EngineConfig) -> Result<Self, InferenceError> {
+        let device = device::open(config.device)?;
+        let (dtype, _) = device::dtype(config);
+        let upscaler = config.upscaler.as_deref().map(|file| Upscaler::load(file, &device)).transpose()?.map(Rc::new);
+        let factor = upscaler.as_ref().map(|upscaler| upscaler.factor());
+        let known = config.models.iter().map(|entry| Known::read(entry, config, factor)).collect::<Result<Vec<_>, _>>()?;
+        let mut store = Self { config: config.clone(), device, dtype, upscaler, known, in_memory: Vec::new(), n_uses: 0 };
+        store.known.first().ok_or(InferenceError::NoModels)?;
+        let n_parameters = store.load(0, &[])?.ready.networks.model.n_parameters();
+        store.known[0].info.n_parameters = n_parameters;
+        Ok(store)
+    }
+
+    /// What all models are.
+    pub(crate) fn known(&self) -> &[Known] {
+        &self.known
+    }
+
+    /// The networks for a task, loaded if they are not; `None` while there is no room because those in memory are all in use.
+    pub(crate) fn networks(&mut self, task: &Task) -> Result<Option<Ready>, InferenceError> {
+        let (name, adapters) = task.base().map_or((None, Vec::new()), |base| (base.model.as_deref(), base.all_adapters()));
+        let model = match name {
+            None => 0,
+            Some(name) => {
+                let known = || self.known.iter().map(|known| known.info.name.clone()).collect::<Vec<_>>().join(", ");
+                let found = self.known.iter().position(|known| known.info.name == name);
+                found.ok_or_else(|| InvalidTask::UnknownModel { found: name.to_owned(), known: known() })?
+            }
+        };
+        self.n_uses += 1;
+        let n_uses = self.n_uses;
+        if let Some(found) = self.in_memory.iter_mut().find(|entry| entry.model == model && entry.adapters == adapters) {
+            found.last_use = n_uses;
+            return Ok(Some(found.ready.clone()));
+        }
+        if !self.make_room() {
+            return Ok(None);
+        }
+        let entry = self.load(model, &adapters)?;
+        Ok(Some(entry.ready.clone()))
+    }
+
+    /// Drops the models that were not used for the longest time until another one has room.
+    fn make_room(&mut self) -> bool {
+        while self.in_memory.len() >= self.config.max_loaded_models.max(1) {
+            let idle = self.in_memory.iter().enumerate().filter(|(_, entry)| Rc::strong_count(&entry.ready.networks) == 1);
+            match idle.min_by_key(|(_, entry)| entry.last_use).map(|(i, _)| i) {
+                Some(oldest) => drop(self.in_memory.swap_remove(oldest)),
+                None => return false,
+            }
+        }
+        true
+    }
+
+    fn load(&mut self, model: usize, adapters: &[AdapterUse]) -> Result<&InMemory, InferenceError> {
+        let entry = &self.known[model].entry;
+        let opened = self.open_adapters(model, adapters)?.map(Arc::new);
+        let patch = opened.clone().map(|adapters| adapters as Arc<dyn Patch>);
+        let base = self.in_memory.iter().find(|entry| entry.model == model);
+        let mut loaded = match base {
+            Some(base) => base.ready.networks.model.patched(patch.as_ref())?,
+            None => Model::load(ModelSource { path: entry.path.clone(), vae: entry.vae.clone(), patch }, &self.device, self.dtype)?,
+        };
+        for warning in opened.map(|adapters| adapters.check()).transpose()?.unwrap_or_default() {
+            tracing::warn!("{warning}");
+        }
+        self.teach(&mut loaded)?;
+        let networks = Rc::new(Loaded { model: loaded, upscaler: self.upscaler.clone() });
+        let facts = Rc::new(self.facts(model, &networks)?);
+        self.in_memory.push(InMemory { model, adapters: adapters.to_vec(), ready: Ready { networks, facts }, last_use: self.n_uses });
+        Ok(&self.in_memory[self.in_memory.len() - 1])
+    }
+
+    fn open_adapters(&self, model: usize, adapters: &[AdapterUse]) -> Result<Option<Adapters>, InferenceError> {
+        if adapters.is_empty() {
+            return Ok(None);
+        }
+        let file = |wanted: &AdapterUse| -> Result<(PathBuf, f64), InferenceError> {
+            let known = self.config.adapters.iter().find(|known| known.name == wanted.name);
+            Ok((known.ok_or_else(|| unknown_adapter(&wanted.name, &self.config.adapters))?.path.clone(), wanted.weight))
+        };
+        let files = adapters.iter().map(file).collect::<Result<Vec<_>, _>>()?;
+        Adapters::open(&files, &UnetLayout::of(&self.known[model].unet)).map(Some)
+    }
+
+    /// Makes the configured words known to a model's text encoders. With several models a word may be made for another one.
+    fn teach(&self, model: &mut Model) -> Result<(), InferenceError> {
+        for NamedFile { name, path } in &self.config.embeddings {
+            match model.text_mut().add_embedding(&Embedding::load(path)?.named(name)) {
+                Err(error) if self.known.len() == 1 => return Err(error),
+                Err(error) => tracing::warn!(word = name, "not known to this model: {error}"),
+                Ok(()) => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn facts(&self, model: usize, networks: &Rc<Loaded>) -> Result<Facts, InferenceError> {
+        let loaded = &networks.model;
+        let (latent_channels, vae_factor, scaling_factor) = (loaded.latent_channels(), loaded.vae_factor(), loaded.scaling_factor());
+        let preview = match Taesd::find(&self.known[model].entry.path, TaesdKind::of_scaling_factor(scaling_factor)) {
+            Some(path) => Preview::Taesd(Taesd::load_for(&path, &self.device, latent_channels, vae_factor)?),
+            None => Preview::Linear(PreviewMap::of_model(networks.as_ref(), vae_factor, scaling_factor, latent_channels)?),
+        };
+        Ok(Facts {
+            limits: self.known[model].limits.clone(),
+            latent_channels,
+            vae_factor,
+            preview,
+            preview_every: self.config.preview_every,
+            device: self.device.clone(),
+        })
+    }
+}
+
+/// What to say of an adapter that nobody configured.
+pub(super) fn unknown_adapter(found: &str, known: &[NamedFile]) -> InvalidTask {
+    let names = known.iter().map(|file| file.name.as_str()).collect::<Vec<_>>().join(", ");
+    let known = if names.is_empty() { "none is configured".to_owned() } else { format!("there are {names}") };
+    InvalidTask::UnknownAdapter { found: found.to_owned(), known }
+}

@@ -1,0 +1,67 @@
+//! What a prompt gives the U-Net at every step, computed once.
+
+use std::sync::Arc;
+
+use candle_core::Tensor;
+
+/// A prompt as the text encoders give it to the U-Net.
+#[derive(Clone, Debug)]
+pub struct Conditioning {
+    /// Its embedding `[1, tokens, context_width]`.
+    pub context: Tensor,
+    /// Its embedding as a whole `[1, p]`, which Stable Diffusion XL takes in.
+    pub pooled: Option<Tensor>,
+}
+
+/// A prompt made ready for the U-Net: the keys and values of every layer that looks at it, and what it adds to the timestep's embedding. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct PromptState {
+    pub(super) keys_values: Arc<Vec<(Tensor, Tensor)>>,
+    pub(super) n_tokens: usize,
+    /// `[1, time_width]`.
+    pub(super) added: Option<Tensor>,
+    /// `[1, width]` of the guidance scale.
+    pub(super) guidance: Option<Tensor>,
+}
+
+impl PromptState {
+    /// Tokens; prompts in one batch must have the same number.
+    pub fn n_tokens(&self) -> usize {
+        self.n_tokens
+    }
+}
+
+/// Hands the prompts' keys and values to the layers, in the order in which they were computed.
+pub(super) struct Prompts<'a> {
+    rows: &'a [&'a PromptState],
+    next: usize,
+}
+
+impl<'a> Prompts<'a> {
+    pub(super) fn new(rows: &'a [&'a PromptState]) -> Self {
+        Self { rows, next: 0 }
+    }
+
+    /// Keys and values `[n, tokens, width]` of the next layer.
+    pub(super) fn next(&mut self) -> candle_core::Result<(Tensor, Tensor)> {
+        let layer = self.next;
+        self.next += 1;
+        let pick = |row: &'a PromptState| row.keys_values.get(layer);
+        let Some(rows) = self.rows.iter().map(|row| pick(row)).collect::<Option<Vec<_>>>() else {
+            candle_core::bail!("a prompt that was made ready for another network")
+        };
+        Ok((stack(rows.iter().map(|(keys, _)| keys))?, stack(rows.iter().map(|(_, values)| values))?))
+    }
+
+    /// Rows `[n, width]` of what only some prompts may have; zeros for those that have none, `None` when nobody has it.
+    pub(super) fn rows(&self, pick: fn(&PromptState) -> Option<&Tensor>) -> candle_core::Result<Option<Tensor>> {
+        let Some(some) = self.rows.iter().find_map(|row| pick(row)) else { return Ok(None) };
+        let zeros = some.zeros_like()?;
+        stack(self.rows.iter().map(|row| pick(row).unwrap_or(&zeros))).map(Some)
+    }
+}
+
+fn stack<'a>(rows: impl Iterator<Item = &'a Tensor>) -> candle_core::Result<Tensor> {
+    let rows: Vec<&Tensor> = rows.collect();
+    if let [row] = rows[..] { Ok(row.clone()) } else { Tensor::cat(&rows, 0) }
+}

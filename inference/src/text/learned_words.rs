@@ -1,0 +1,82 @@
+//! Where learned words stand in a text.
+
+use candle_core::Tensor;
+
+/// The learned words of one encoder.
+#[derive(Default)]
+pub struct LearnedWords {
+    /// Longest name first, so that `hand-5` is not taken for `hand`.
+    words: Vec<LearnedWord>,
+}
+
+struct LearnedWord {
+    name: Vec<char>,
+    vectors: Tensor,
+}
+
+/// A stretch of text, or a learned word's vectors `[n, width]`.
+#[derive(Debug)]
+pub enum Unit<'a> {
+    /// Text to be split into tokens.
+    Text(&'a str),
+    /// A learned word.
+    Vectors(&'a Tensor),
+}
+
+impl LearnedWords {
+    /// Adds a word; an older one of the same name is forgotten.
+    pub fn add(&mut self, name: &str, vectors: &Tensor) {
+        let name: Vec<char> = name.chars().flat_map(char::to_lowercase).collect();
+        self.words.retain(|word| word.name != name);
+        self.words.push(LearnedWord { name, vectors: vectors.clone() });
+        self.words.sort_by_key(|word| std::cmp::Reverse(word.name.len()));
+    }
+
+    /// A text's parts. Names are found capital or not, and not inside a longer word.
+    pub fn split<'a>(&'a self, text: &'a str) -> Vec<Unit<'a>> {
+        let mut units = Vec::new();
+        let (mut done, mut place, mut before) = (0, 0, None);
+        while let Some(character) = text[place..].chars().next() {
+            if let Some((n, word)) = self.at_start(&text[place..], before) {
+                units.extend((done < place).then(|| Unit::Text(&text[done..place])));
+                units.push(Unit::Vectors(&word.vectors));
+                before = text[..place + n].chars().next_back();
+                place += n;
+                done = place;
+            } else {
+                before = Some(character);
+                place += character.len_utf8();
+            }
+        }
+        units.extend((done < text.len() || units.is_empty()).then(|| Unit::Text(&text[done..])));
+        units
+    }
+
+    /// The word at the start of a text, with its length there in bytes.
+    fn at_start(&self, text: &str, before: Option<char>) -> Option<(usize, &LearnedWord)> {
+        self.words.iter().find_map(|word| Some((word.length_in(text, before)?, word)))
+    }
+}
+
+impl LearnedWord {
+    fn length_in(&self, text: &str, before: Option<char>) -> Option<usize> {
+        let is_inside = |left: Option<char>, right: Option<char>| is_word(left) && is_word(right);
+        if is_inside(before, self.name.first().copied()) {
+            return None;
+        }
+        let mut left = self.name.as_slice();
+        for (place, character) in text.char_indices() {
+            if left.is_empty() {
+                return (!is_inside(self.name.last().copied(), Some(character))).then_some(place);
+            }
+            for lower in character.to_lowercase() {
+                left = left.strip_prefix(&[lower])?;
+            }
+        }
+        left.is_empty().then_some(text.len())
+    }
+}
+
+fn is_word(character: Option<char>) -> bool {
+    character.is_some_and(|character| character.is_alphanumeric() || character == '_')
+}
