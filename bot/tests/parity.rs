@@ -64,8 +64,9 @@ fn pictures_are_those_of_diffusers() {
     assert!(!cases.is_empty(), "no case has that in its name");
     let work = folder.path().to_owned();
     let setting = Setting { sheets: sheets(&data, &cases), data, work };
-    models::write_all(&setting.data, &setting.work);
-    single_file::write_all(&setting.data, &setting.work);
+    let parts = models::write_all(&setting.data, &setting.work);
+    single_file::write_all(&setting.data, &setting.work, &parts);
+    drop(parts);
 
     let (next, results) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     let n_workers = std::thread::available_parallelism().map_or(2, usize::from);

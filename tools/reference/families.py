@@ -282,6 +282,8 @@ def main():
         for case in found:
             if case["model"] == model:
                 case["pictures"] = [places[index] for _, index in case["pictures"]]
+    for path in args.data.rglob("*.safetensors"):
+        path.chmod(0o644)
     made_with = {library.__name__: library.__version__ for library in (torch, diffusers, transformers)}
     # The same pictures from one file; the adapters' names are told there too.
     by_id = {case["id"]: case for case in found}

@@ -115,7 +115,7 @@ def write(families, data):
             if file["alpha"] is not None:
                 tensors[f"{stem}.alpha"] = torch.tensor(file["alpha"])
         save_file(tensors, data / f"adapters/{name}.safetensors")
-        if file["kind"] in ("lora", "dora"):
+        if file["kind"] == "lora":
             check(families, name, data)
     generator = torch.Generator().manual_seed(99)
     save_file({"emb_params": torch.randn(2, 64, generator=generator)}, data / "adapters/toy-style.safetensors")

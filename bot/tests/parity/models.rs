@@ -12,12 +12,15 @@ use serde::Deserialize;
 /// A part's tensors, float32.
 pub type Tensors = BTreeMap<String, Tensor>;
 
-/// A shape and its numbers.
+/// A shape and its numbers as a file has them, four bytes each: tests run without optimisation, so nothing is converted twice.
 #[derive(Clone)]
 pub struct Tensor {
     pub shape: Vec<usize>,
-    pub values: Vec<f32>,
+    pub bytes: Vec<u8>,
 }
+
+/// The parts of every family that have weights of their own, by family and part.
+pub type Parts = HashMap<(String, String), Tensors>;
 
 /// A part's weights: its own, or those of the same part of another family.
 #[derive(Deserialize)]
@@ -32,24 +35,50 @@ enum Recipe {
 }
 
 /// Writes every family that the data has, below `work/models`.
-pub fn write_all(data: &Path, work: &Path) {
+pub fn write_all(data: &Path, work: &Path) -> Parts {
     let entries = fs::read_dir(data).expect("the data").map(|entry| entry.expect("an entry").path());
     let families: Vec<_> = entries.filter(|path| path.join("weights.json").is_file()).collect();
     assert!(!families.is_empty(), "no family in {}", data.display());
-    std::thread::scope(|scope| {
-        for family in &families {
-            scope.spawn(|| write(data, family, &work.join("models").join(family.file_name().expect("a name"))));
-        }
+    let parts = std::thread::scope(|scope| {
+        let made: Vec<_> = families.iter().map(|family| scope.spawn(move || own_parts(family))).collect();
+        made.into_iter().flat_map(|made| made.join().expect("a recipe")).collect::<Parts>()
     });
+    for family in &families {
+        write(data, family, &work.join("models").join(name(family)), &parts);
+    }
+    parts
 }
 
-fn write(data: &Path, family: &Path, model: &Path) {
+fn name(family: &Path) -> String {
+    family.file_name().expect("a name").to_string_lossy().into_owned()
+}
+
+fn own_parts(family: &Path) -> Parts {
+    let own = recipes(family).into_iter().filter_map(|(part, recipe)| {
+        let Recipe::Own { seed, tensors } = recipe else { return None };
+        let made = tensors.iter().enumerate().map(|(index, (name, row))| (name.clone(), tensor(seed, index as u64, row)));
+        let mut made: Tensors = made.collect();
+        made.extend(fitted(family, &part));
+        Some(((name(family), part), made))
+    });
+    own.collect()
+}
+
+/// The tensors of a family's part, its own or another family's.
+pub fn tensors<'a>(data: &Path, parts: &'a Parts, family: &str, part: &str) -> &'a Tensors {
+    match &recipes(&data.join(family))[part] {
+        Recipe::Of(other) => tensors(data, parts, other, part),
+        Recipe::Own { .. } => &parts[&(family.to_owned(), part.to_owned())],
+    }
+}
+
+fn write(data: &Path, family: &Path, model: &Path, parts: &Parts) {
     copy(family, model);
     for part in recipes(family).keys() {
         if let Some(which) = part.strip_prefix("text_encoder") {
             copy(&data.join("tokenizer"), &model.join(format!("tokenizer{which}")));
         }
-        write_tensors(&model.join(part).join(file_name(part)), &tensors(data, family, part));
+        write_tensors(&model.join(part).join(file_name(part)), tensors(data, parts, &name(family), part));
     }
     for file in ["weights.json", "fitted.safetensors"] {
         if model.join(file).exists() {
@@ -76,25 +105,14 @@ fn recipes(family: &Path) -> HashMap<String, Recipe> {
     serde_json::from_str(&fs::read_to_string(family.join("weights.json")).expect("a recipe")).expect("a recipe")
 }
 
-/// Makes a part's tensors.
-pub fn tensors(data: &Path, family: &Path, part: &str) -> Tensors {
-    match &recipes(family)[part] {
-        Recipe::Of(other) => tensors(data, &data.join(other), part),
-        Recipe::Own { seed, tensors } => {
-            let mut made: Tensors =
-                tensors.iter().enumerate().map(|(index, (name, row))| (name.clone(), tensor(*seed, index as u64, row))).collect();
-            made.extend(fitted(family, part));
-            made
-        }
-    }
-}
-
 fn tensor(seed: u64, index: u64, row: &[f64]) -> Tensor {
     let [offset, scale, sides @ ..] = row else { panic!("an offset and a scale") };
     let shape: Vec<usize> = sides.iter().map(|side| *side as usize).collect();
-    let n = shape.iter().product::<usize>() as u64;
-    let values = (0..n).map(|i| (offset + scale * number(seed, index, i)) as f32).collect();
-    Tensor { shape, values }
+    let mut bytes = vec![0; shape.iter().product::<usize>() * 4];
+    for (i, place) in (0..).zip(bytes.chunks_exact_mut(4)) {
+        place.copy_from_slice(&((offset + scale * number(seed, index, i)) as f32).to_le_bytes());
+    }
+    Tensor { shape, bytes }
 }
 
 /// A number in (-1, 1): the finaliser of splitmix64 on a counter, its top 24 bits.
@@ -113,8 +131,8 @@ fn fitted(family: &Path, part: &str) -> Tensors {
     let own = file.iter().filter_map(|(name, tensor)| {
         let name = name.strip_prefix(part)?.strip_prefix('.')?;
         assert_eq!(tensor.dtype(), Dtype::F16);
-        let values = tensor.data().chunks_exact(2).map(|pair| half(u16::from_le_bytes([pair[0], pair[1]]))).collect();
-        Some((name.to_owned(), Tensor { shape: tensor.shape().to_vec(), values }))
+        let values = tensor.data().chunks_exact(2).map(|pair| half(u16::from_le_bytes([pair[0], pair[1]])));
+        Some((name.to_owned(), Tensor { shape: tensor.shape().to_vec(), bytes: values.flat_map(f32::to_le_bytes).collect() }))
     });
     own.collect()
 }
@@ -128,10 +146,8 @@ fn half(bits: u16) -> f32 {
 
 /// Writes float32 tensors.
 pub fn write_tensors(path: &Path, tensors: &Tensors) {
-    let bytes: BTreeMap<_, Vec<u8>> =
-        tensors.iter().map(|(name, tensor)| (name, tensor.values.iter().flat_map(|value| value.to_le_bytes()).collect())).collect();
     let views = tensors.iter().map(|(name, tensor)| {
-        let view = TensorView::new(Dtype::F32, tensor.shape.clone(), &bytes[name]).expect("as many numbers as the shape says");
+        let view = TensorView::new(Dtype::F32, tensor.shape.clone(), &tensor.bytes).expect("as many numbers as the shape says");
         (name.as_str(), view)
     });
     fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");

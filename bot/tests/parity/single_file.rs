@@ -8,7 +8,7 @@ use std::{
 
 use serde::Deserialize;
 
-use crate::models::{self, Tensor, Tensors};
+use crate::models::{self, Parts, Tensor, Tensors};
 
 /// How a part's tensors are named in the file.
 #[derive(Deserialize)]
@@ -30,14 +30,14 @@ struct Table {
 }
 
 /// Writes a file for each family that the data has tables of, below `work/single`, with the tokenizers beside it.
-pub fn write_all(data: &Path, work: &Path) {
+pub fn write_all(data: &Path, work: &Path, parts: &Parts) {
     let tables = fs::read_to_string(data.join("single_files.json")).expect("the tables");
     let tables: HashMap<String, Vec<Table>> = serde_json::from_str(&tables).expect("tables");
     for (family, tables) in &tables {
         let folder = work.join("single").join(family);
         let mut file = Tensors::new();
         for table in tables {
-            file.append(&mut table.converted(models::tensors(data, &data.join(family), &table.part)));
+            file.append(&mut table.converted(models::tensors(data, parts, family, &table.part)));
             if let Some(which) = table.part.strip_prefix("text_encoder") {
                 let name = format!("tokenizer{which}");
                 models::copy(&work.join("models").join(family).join(&name), &folder.join(&name));
@@ -48,16 +48,17 @@ pub fn write_all(data: &Path, work: &Path) {
 }
 
 impl Table {
-    fn converted(&self, tensors: Tensors) -> Tensors {
+    fn converted(&self, tensors: &Tensors) -> Tensors {
         let mut stacks = BTreeMap::<String, BTreeMap<usize, Tensor>>::new();
-        for (name, mut tensor) in tensors {
+        for (name, tensor) in tensors {
+            let mut tensor = tensor.clone();
             if self.convolutions.iter().any(|end| name.ends_with(end)) {
                 tensor.shape.extend([1, 1]);
             }
             if self.transposed.iter().any(|end| name.ends_with(end)) {
                 tensor = transposed(&tensor);
             }
-            let (name, leaf) = self.rename(&name);
+            let (name, leaf) = self.rename(name);
             stacks.entry(name).or_default().insert(leaf, tensor);
         }
         stacks.into_iter().map(|(name, stack)| (name, stacked(stack))).collect()
@@ -79,8 +80,9 @@ impl Table {
 
 fn transposed(tensor: &Tensor) -> Tensor {
     let [rows, columns] = tensor.shape[..] else { panic!("a matrix") };
-    let values = (0..columns).flat_map(|column| (0..rows).map(move |row| tensor.values[row * columns + column])).collect();
-    Tensor { shape: vec![columns, rows], values }
+    let number = |row: usize, column: usize| tensor.bytes[4 * (row * columns + column)..].iter().take(4);
+    let bytes = (0..columns).flat_map(|column| (0..rows).flat_map(move |row| number(row, column))).copied().collect();
+    Tensor { shape: vec![columns, rows], bytes }
 }
 
 fn stacked(stack: BTreeMap<usize, Tensor>) -> Tensor {
@@ -89,5 +91,5 @@ fn stacked(stack: BTreeMap<usize, Tensor>) -> Tensor {
     if tensors.len() > 1 {
         shape[0] = tensors.iter().map(|tensor| tensor.shape[0]).sum();
     }
-    Tensor { shape, values: tensors.into_iter().flat_map(|tensor| tensor.values).collect() }
+    Tensor { shape, bytes: tensors.into_iter().map(|tensor| tensor.bytes).collect::<Vec<_>>().concat() }
 }
