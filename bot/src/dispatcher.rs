@@ -136,7 +136,7 @@ async fn draw(app: &Arc<App>, lease: &Lease) -> anyhow::Result<Outcome> {
         live.cancel.clone()
     };
     app.progress_bell.notify_one();
-    let mut handle = match app.engine.submit(Submission { task, source }) {
+    let mut handle = match app.engine.submit(Submission { task, source, mask: None }) {
         Ok(handle) => handle,
         Err(InferenceError::Stopped) => return Ok(engine_stopped(app)),
         Err(error) => return Ok(Outcome::Failed(format!("That cannot be drawn: {error}."))),

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
-use inference::engine::{EngineConfig, ModelInfo};
+use inference::engine::{EngineConfig, ModelEntry, ModelInfo};
 
 use crate::config::Config;
 
@@ -66,13 +66,21 @@ pub fn engine_config(config: &Config) -> anyhow::Result<EngineConfig> {
     let upscaler =
         if is_named(&config.model.upscaler) { Some(config.model.upscaler.clone()) } else { starter().ok().map(|it| it.upscaler) };
     Ok(EngineConfig {
-        model_dir,
+        models: vec![ModelEntry { name: file_stem(&model_dir), path: model_dir, vae: None }],
+        adapters: Vec::new(),
+        embeddings: Vec::new(),
+        max_loaded_models: 1,
         upscaler,
         device: config.device()?,
         precision: config.precision()?,
         max_batch_rows: config.engine.max_batch_rows,
         preview_every: config.engine.preview_every,
     })
+}
+
+/// A model's name where the configuration gives none.
+fn file_stem(path: &Path) -> String {
+    path.file_stem().map_or_else(|| "model".into(), |name| name.to_string_lossy().into_owned())
 }
 
 /// Whether a folder is the built-in model.

@@ -26,6 +26,7 @@ pub fn heading(app: &App, user: u64, task: &Task) -> Heading {
     let (title, parameters) = match task {
         Task::TextToImage(base) => (base.prompt.clone(), prompt::describe(base, &app.parse_context())),
         Task::ImageToImage(task) => (format!("Variation of {}", task.base.prompt), prompt::describe(&task.base, &app.parse_context())),
+        Task::Inpaint(task) => (task.base.prompt.clone(), prompt::describe(&task.base, &app.parse_context())),
         Task::Upscale(_) => ("Enlarged".to_owned(), String::new()),
     };
     Heading { title, parameters, user }
@@ -37,6 +38,7 @@ pub fn picture_size(task: &Task) -> ImageSize {
         Task::Upscale(upscale) => upscale.size,
         Task::TextToImage(base) => base.size,
         Task::ImageToImage(task) => task.base.size,
+        Task::Inpaint(task) => task.base.size,
     }
 }
 

@@ -25,7 +25,7 @@ fn the_starter_model_of_the_source_tree_is_found_and_complete() {
 fn an_empty_configuration_loads_the_starter_model() {
     let starter = starter().expect("the source tree has it");
     let engine = engine_config(&Config::default()).expect("the defaults are right");
-    assert_eq!((engine.model_dir, engine.upscaler), (starter.model, Some(starter.upscaler)));
+    assert_eq!((engine.models[0].path.clone(), engine.upscaler), (starter.model, Some(starter.upscaler)));
     assert_eq!((engine.device, engine.precision), (DeviceChoice::Cpu, Precision::F32));
     assert_eq!((engine.max_batch_rows, engine.preview_every), (16, 3));
 }
@@ -37,7 +37,7 @@ fn named_models_are_taken_as_named() {
     config.model.device = "cuda:1".into();
     config.model.precision = "bf16".into();
     let engine = engine_config(&config).expect("the configuration is right");
-    assert_eq!((engine.model_dir.to_str(), engine.upscaler), (Some("/models/sd15"), Some("/models/x4.safetensors".into())));
+    assert_eq!((engine.models[0].path.to_str(), engine.upscaler), (Some("/models/sd15"), Some("/models/x4.safetensors".into())));
     assert_eq!((engine.device, engine.precision), (DeviceChoice::Cuda(1), Precision::Bf16));
 }
 

@@ -7,7 +7,7 @@ use std::{path::PathBuf, time::Instant};
 use candle_core::{DType, Device, Tensor};
 use futures::executor::block_on;
 use inference::{
-    engine::{DeviceChoice, Engine, EngineConfig, Event, Precision, Submission},
+    engine::{DeviceChoice, Engine, EngineConfig, Event, ModelEntry, Precision, Submission},
     error::InferenceError,
     model::Model,
     sampler::Sampler,
@@ -52,7 +52,17 @@ fn main() -> Result<(), InferenceError> {
     let upscaler = arguments.next().map(PathBuf::from);
     factors(&model_dir, upscaler.as_ref(), 8)?;
     let (device, precision) = (DeviceChoice::Cpu, Precision::F32);
-    let engine = Engine::start(EngineConfig { model_dir, upscaler, device, precision, max_batch_rows: 8, preview_every: 0 })?;
+    let engine = Engine::start(EngineConfig {
+        models: vec![ModelEntry { name: "model".into(), path: model_dir, vae: None }],
+        adapters: Vec::new(),
+        embeddings: Vec::new(),
+        max_loaded_models: 1,
+        upscaler,
+        device,
+        precision,
+        max_batch_rows: 8,
+        preview_every: 0,
+    })?;
     let task = Task::TextToImage(TextToImage {
         prompt: "a cat".into(),
         negative_prompt: None,
@@ -63,10 +73,11 @@ fn main() -> Result<(), InferenceError> {
         schedule: ScheduleKind::Normal,
         seed: Seed(1),
         n_images,
+        ..TextToImage::default()
     });
     for _ in 0..3 {
         let begin = Instant::now();
-        let mut handle = engine.submit(Submission { task: task.clone(), source: None })?;
+        let mut handle = engine.submit(Submission { task: task.clone(), source: None, mask: None })?;
         while let Some(event) = block_on(handle.next()) {
             if let Event::Failed(error) = event {
                 return Err(InferenceError::Shared(error));

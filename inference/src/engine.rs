@@ -6,7 +6,7 @@ mod handle;
 
 use std::path::PathBuf;
 
-use image::RgbImage;
+use image::{GrayImage, RgbImage};
 
 pub(crate) use self::counters::{Counters, Meter};
 #[cfg(test)]
@@ -14,6 +14,8 @@ pub(crate) use self::device::load;
 pub use self::handle::{Engine, TaskHandle};
 use crate::{
     error::InferenceError,
+    sampler::Sampler,
+    schedule::ScheduleKind,
     task::{ImageSize, Seed, Task},
 };
 
@@ -31,15 +33,23 @@ pub enum DeviceChoice {
 pub enum Precision {
     /// 32-bit floats.
     F32,
-    /// bfloat16; CUDA only.
+    /// bfloat16; on the processor it is widened to 32 bits.
     Bf16,
+    /// 16-bit floats; on the processor they are widened to 32 bits.
+    F16,
 }
 
 /// What the engine loads and how it runs.
 #[derive(Clone, Debug)]
 pub struct EngineConfig {
-    /// A Hugging Face (diffusers) folder.
-    pub model_dir: PathBuf,
+    /// The models that tasks may name, at least one; a task that names none gets the first.
+    pub models: Vec<ModelEntry>,
+    /// Adapters (LoRA and its kin) that tasks and prompts may name.
+    pub adapters: Vec<NamedFile>,
+    /// Textual inversions: the words that stand for them in prompts.
+    pub embeddings: Vec<NamedFile>,
+    /// Most models (counting each set of adapters on a model) in memory at once; the least recently used goes.
+    pub max_loaded_models: usize,
     /// A super-resolution network (`.safetensors`), if there is one.
     pub upscaler: Option<PathBuf>,
     /// Where to compute.
@@ -52,15 +62,43 @@ pub struct EngineConfig {
     pub preview_every: u32,
 }
 
-/// What a loaded model is and what suits it.
+/// A model that tasks may name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModelEntry {
+    /// The name that tasks use.
+    pub name: String,
+    /// A folder in the diffusers layout, or a single `.safetensors` file.
+    pub path: PathBuf,
+    /// Another VAE than the model's own: a file or a folder.
+    pub vae: Option<PathBuf>,
+}
+
+/// A file and the name that tasks use for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedFile {
+    /// The name.
+    pub name: String,
+    /// The file.
+    pub path: PathBuf,
+}
+
+/// What a model is and what suits it.
 #[derive(Clone, Debug)]
 pub struct ModelInfo {
-    /// The folder's name.
+    /// The name that tasks use.
     pub name: String,
+    /// Where it is.
+    pub path: PathBuf,
+    /// The sampler that its own configuration names.
+    pub sampler: Sampler,
+    /// The schedule that its own configuration names.
+    pub schedule: ScheduleKind,
     /// The size that the model was trained at.
     pub native_size: ImageSize,
-    /// Widths and heights must be a multiple of this.
+    /// Widths and heights must be a multiple of this: the VAE's factor.
     pub size_multiple: u32,
+    /// Widths and heights that every level of the U-Net halves evenly are multiples of this; they suit it best.
+    pub even_multiple: u32,
     /// Longest side in pixels.
     pub max_side: u32,
     /// Enlargement of the super-resolution network, if one is loaded.
@@ -78,6 +116,8 @@ pub struct Submission {
     pub task: Task,
     /// Pixels of the task's source picture; required by the kinds that have one.
     pub source: Option<RgbImage>,
+    /// The mask of an inpainting task, of the source's size.
+    pub mask: Option<GrayImage>,
 }
 
 /// What the engine tells about a task while it runs. Exactly one of `Done` and `Failed` comes last, unless the task was dropped.

@@ -48,6 +48,9 @@ pub enum InferenceError {
         /// What it asks for.
         what: String,
     },
+    /// The engine was given no model.
+    #[error("no model is configured")]
+    NoModels,
     /// The device cannot be used.
     #[error("device {device}: {reason}")]
     Device {
@@ -102,7 +105,7 @@ pub enum InvalidTask {
         max: u32,
     },
     /// Guidance out of range.
-    #[error("guidance must be 1 to {max}, not {found}")]
+    #[error("guidance must be 0 to {max}, not {found}")]
     Guidance {
         /// The value.
         found: f64,
@@ -137,6 +140,30 @@ pub enum InvalidTask {
     /// The submission has no source picture, or one of another size.
     #[error("the source picture is missing or not {width}×{height}")]
     Source {
+        /// Width that the task says.
+        width: u32,
+        /// Height that the task says.
+        height: u32,
+    },
+    /// No model of that name.
+    #[error("there is no model `{found}`; there are {known}")]
+    UnknownModel {
+        /// The name.
+        found: String,
+        /// Those that there are.
+        known: String,
+    },
+    /// No adapter of that name.
+    #[error("there is no LoRA `{found}`; {known}")]
+    UnknownAdapter {
+        /// The name.
+        found: String,
+        /// Those that there are, as a clause.
+        known: String,
+    },
+    /// The submission has no mask, or one of another size.
+    #[error("the mask is missing or not {width}×{height}")]
+    Mask {
         /// Width that the task says.
         width: u32,
         /// Height that the task says.

@@ -4,11 +4,11 @@ use crate::{
     error::InvalidTask,
     sampler::Plan,
     schedule::ScheduleConfig,
-    task::{ImageSize, Task, TextToImage},
+    task::{ImageSize, ImageToImage, Inpaint, Task, TextToImage},
 };
 
 /// Most denoising steps.
-pub const MAX_STEPS: u32 = 150;
+pub const MAX_STEPS: u32 = 1000;
 /// Strongest guidance.
 pub const MAX_GUIDANCE: f64 = 30.0;
 /// Most pictures in one task.
@@ -46,16 +46,16 @@ impl Limits {
         if let Task::Upscale(task) = task {
             return if self.has_upscaler { self.check_size(task.size, 1) } else { Err(InvalidTask::NoUpscaler) };
         }
-        if let Task::ImageToImage(task) = task
-            && !(task.strength > 0.0 && task.strength <= 1.0)
+        if let Some(strength) = task.strength()
+            && !(strength > 0.0 && strength <= 1.0)
         {
-            return Err(InvalidTask::Strength(task.strength));
+            return Err(InvalidTask::Strength(strength));
         }
         let Some(base) = task.base() else { return Ok(()) };
         if !(1..=MAX_STEPS).contains(&base.steps) {
             return Err(InvalidTask::Steps { found: base.steps, max: MAX_STEPS });
         }
-        if !(1.0..=MAX_GUIDANCE).contains(&base.guidance_scale) {
+        if !(0.0..=MAX_GUIDANCE).contains(&base.guidance_scale) {
             return Err(InvalidTask::Guidance { found: base.guidance_scale, max: MAX_GUIDANCE });
         }
         if !(1..=MAX_IMAGES).contains(&base.n_images) {
@@ -78,7 +78,9 @@ impl Limits {
         let (base, n_encodings, n_calls) = match task {
             Task::Upscale(task) => return task.size.megapixels() * UPSCALE_ROWS,
             Task::TextToImage(base) => (base, 0.0, self.plan(base, None).n_calls()),
-            Task::ImageToImage(task) => (&task.base, 1.0, self.plan(&task.base, Some(task.strength)).n_calls()),
+            Task::ImageToImage(ImageToImage { base, strength, .. }) | Task::Inpaint(Inpaint { base, strength, .. }) => {
+                (base, 1.0, self.plan(base, Some(*strength)).n_calls())
+            }
         };
         let rows = if base.is_guided() { 2.0 } else { 1.0 };
         let each = n_calls as f64 * rows + DECODE_ROWS;

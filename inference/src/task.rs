@@ -12,6 +12,8 @@ pub enum Task {
     TextToImage(TextToImage),
     /// Pictures from a prompt and another picture.
     ImageToImage(ImageToImage),
+    /// A part of a picture drawn anew.
+    Inpaint(Inpaint),
     /// One picture enlarged by the super-resolution network.
     Upscale(Upscale),
 }
@@ -21,15 +23,30 @@ pub enum Task {
 pub struct TextToImage {
     /// What to draw.
     pub prompt: String,
-    /// What to stay away from; `None` encodes the empty prompt.
+    /// What to stay away from; `None` is the empty prompt, or zeros where the model's configuration says so.
     #[serde(default)]
     pub negative_prompt: Option<String>,
+    /// Name of the model; `None` is the engine's first.
+    #[serde(default)]
+    pub model: Option<String>,
+    /// Adapters by name, beside those that the prompt names.
+    #[serde(default)]
+    pub adapters: Vec<AdapterUse>,
+    /// Layers of the text encoder left out beyond the model's own rule.
+    #[serde(default)]
+    pub clip_skip: u32,
     /// Size in pixels.
     pub size: ImageSize,
-    /// Denoising steps, 1 to 150.
+    /// Denoising steps, 1 to 1000.
     pub steps: u32,
-    /// Classifier-free guidance, 1.0 = off.
+    /// Classifier-free guidance; up to 1.0 is off.
     pub guidance_scale: f64,
+    /// How far guided predictions are brought back to the spread of unguided ones, 0.0 (not) to 1.0 (Lin et al. 2023, section 3.4).
+    #[serde(default)]
+    pub guidance_rescale: f64,
+    /// The share of the steps in which guidance is on, from and to; outside it a step takes one network row.
+    #[serde(default = "always")]
+    pub guidance_interval: (f64, f64),
     /// How one noise level goes to the next.
     pub sampler: Sampler,
     /// How the noise levels are chosen.
@@ -39,6 +56,75 @@ pub struct TextToImage {
     pub seed: Seed,
     /// Pictures to draw, 1 to 16.
     pub n_images: u32,
+    /// Whether the picture's edges continue on the opposite side, for textures.
+    #[serde(default)]
+    pub seamless: bool,
+    /// A second, larger pass.
+    #[serde(default)]
+    pub hires: Option<Hires>,
+}
+
+fn always() -> (f64, f64) {
+    (0.0, 1.0)
+}
+
+impl Default for TextToImage {
+    /// An empty prompt at 512×512 with the usual values of Stable Diffusion, to be filled in.
+    fn default() -> Self {
+        Self {
+            prompt: String::new(),
+            negative_prompt: None,
+            model: None,
+            adapters: Vec::new(),
+            clip_skip: 0,
+            size: ImageSize::new(512, 512),
+            steps: 25,
+            guidance_scale: 7.5,
+            guidance_rescale: 0.0,
+            guidance_interval: always(),
+            sampler: Sampler::DpmPp2M,
+            schedule: ScheduleKind::Normal,
+            seed: Seed(0),
+            n_images: 1,
+            seamless: false,
+            hires: None,
+        }
+    }
+}
+
+/// An adapter (LoRA and its kin) and how much of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AdapterUse {
+    /// The name that the engine knows it by.
+    pub name: String,
+    /// Factor on its change of the weights.
+    pub weight: f64,
+}
+
+/// A second pass over a picture that was enlarged ("hires fix"): the composition of the small one, the detail of the large one.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Hires {
+    /// Enlargement of both sides, above 1.0 to 4.0.
+    pub scale: f64,
+    /// How much of the enlarged picture the second pass replaces, above 0.0 to 1.0.
+    pub strength: f64,
+    /// Steps of the second pass's full schedule; `None` is as many as the first.
+    #[serde(default)]
+    pub steps: Option<u32>,
+    /// What enlarges it.
+    #[serde(default)]
+    pub enlarger: Enlarger,
+}
+
+/// What enlarges a picture between two passes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Enlarger {
+    /// Bilinear interpolation of the latents.
+    #[default]
+    Latent,
+    /// The super-resolution network on the decoded picture.
+    Network,
 }
 
 /// Pictures drawn from another picture, changed by `strength`.
@@ -50,6 +136,20 @@ pub struct ImageToImage {
     /// The caller's name for the source picture; the engine gets its pixels with the submission.
     pub source: String,
     /// How much of the source is replaced, above 0.0 to 1.0.
+    pub strength: f64,
+}
+
+/// The masked part of a picture drawn anew.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Inpaint {
+    /// Prompt, size, steps, seed and the rest.
+    #[serde(flatten)]
+    pub base: TextToImage,
+    /// The caller's name for the source picture; the engine gets its pixels with the submission.
+    pub source: String,
+    /// The caller's name for the mask: white (128 and above) is drawn anew, black stays.
+    pub mask: String,
+    /// How much of the masked part is replaced, above 0.0 to 1.0.
     pub strength: f64,
 }
 
@@ -74,7 +174,7 @@ impl Task {
     /// The drawing options, for the kinds that draw.
     pub fn base(&self) -> Option<&TextToImage> {
         match self {
-            Task::TextToImage(base) | Task::ImageToImage(ImageToImage { base, .. }) => Some(base),
+            Task::TextToImage(base) | Task::ImageToImage(ImageToImage { base, .. }) | Task::Inpaint(Inpaint { base, .. }) => Some(base),
             Task::Upscale(_) => None,
         }
     }
@@ -82,8 +182,25 @@ impl Task {
     /// The drawing options, to change them.
     pub fn base_mut(&mut self) -> Option<&mut TextToImage> {
         match self {
-            Task::TextToImage(base) | Task::ImageToImage(ImageToImage { base, .. }) => Some(base),
+            Task::TextToImage(base) | Task::ImageToImage(ImageToImage { base, .. }) | Task::Inpaint(Inpaint { base, .. }) => Some(base),
             Task::Upscale(_) => None,
+        }
+    }
+
+    /// How much of a source picture is replaced, for the kinds that draw from one.
+    pub fn strength(&self) -> Option<f64> {
+        match self {
+            Task::ImageToImage(ImageToImage { strength, .. }) | Task::Inpaint(Inpaint { strength, .. }) => Some(*strength),
+            Task::TextToImage(_) | Task::Upscale(_) => None,
+        }
+    }
+
+    /// Size of the source picture, for the kinds that have one.
+    pub fn source_size(&self) -> Option<ImageSize> {
+        match self {
+            Task::TextToImage(_) => None,
+            Task::Upscale(task) => Some(task.size),
+            other => other.base().map(|base| base.size),
         }
     }
 
@@ -92,6 +209,7 @@ impl Task {
         match self {
             Task::TextToImage(_) => None,
             Task::ImageToImage(task) => Some(&task.source),
+            Task::Inpaint(task) => Some(&task.source),
             Task::Upscale(task) => Some(&task.source),
         }
     }
@@ -101,6 +219,7 @@ impl Task {
         match self {
             Task::TextToImage(_) => "text_to_image",
             Task::ImageToImage(_) => "image_to_image",
+            Task::Inpaint(_) => "inpaint",
             Task::Upscale(_) => "upscale",
         }
     }
@@ -109,7 +228,7 @@ impl Task {
 impl TextToImage {
     /// Whether classifier-free guidance is on, which takes two network rows a step.
     pub fn is_guided(&self) -> bool {
-        self.guidance_scale != 1.0
+        self.guidance_scale > 1.0
     }
 }
 

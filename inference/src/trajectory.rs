@@ -12,7 +12,7 @@ use std::{
 
 use candle_core::{Device, Tensor};
 use futures::future::try_join_all;
-use image::RgbImage;
+use image::{GrayImage, RgbImage};
 use tokio::sync::mpsc;
 
 use crate::{
@@ -85,6 +85,7 @@ impl Events {
 pub(crate) struct Job {
     pub(crate) task: Task,
     pub(crate) source: Option<RgbImage>,
+    pub(crate) mask: Option<GrayImage>,
     pub(crate) facts: Rc<Facts>,
     pub(crate) events: Events,
     pub(crate) meter: Arc<Meter>,
@@ -108,6 +109,7 @@ impl Job {
             Task::Upscale(task) => task.size.megapixels(),
             Task::TextToImage(base) => base.size.megapixels(),
             Task::ImageToImage(task) => task.base.size.megapixels(),
+            Task::Inpaint(task) => task.base.size.megapixels(),
         }
     }
 
@@ -117,6 +119,7 @@ impl Job {
             Task::Upscale(_) => self.upscale(caller).await,
             Task::TextToImage(base) => self.draw(caller, base, None).await,
             Task::ImageToImage(task) => self.draw(caller, &task.base, Some(task.strength)).await,
+            Task::Inpaint(task) => self.draw(caller, &task.base, Some(task.strength)).await,
         }
     }
 

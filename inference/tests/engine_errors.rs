@@ -4,7 +4,7 @@ mod engine_common;
 
 use engine_common::{config, engine, text_to_image};
 use inference::{
-    engine::{DeviceChoice, Engine, EngineConfig, Precision, Submission},
+    engine::{DeviceChoice, Engine, EngineConfig, ModelEntry, Submission},
     task::{ImageSize, ImageToImage, Task, TextToImage, Upscale},
 };
 
@@ -19,11 +19,11 @@ fn a_bad_task_is_refused_with_one_clear_sentence() {
     };
     let changed = |strength: f64| Task::ImageToImage(ImageToImage { base: good.clone(), source: "s".into(), strength });
     for (task, sentence) in [
-        (drawn(|base| base.steps = 0), "steps must be 1 to 150, not 0"),
-        (drawn(|base| base.steps = 151), "steps must be 1 to 150, not 151"),
-        (drawn(|base| base.guidance_scale = 0.5), "guidance must be 1 to 30, not 0.5"),
-        (drawn(|base| base.guidance_scale = f64::NAN), "guidance must be 1 to 30, not NaN"),
-        (drawn(|base| base.guidance_scale = f64::INFINITY), "guidance must be 1 to 30, not inf"),
+        (drawn(|base| base.steps = 0), "steps must be 1 to 1000, not 0"),
+        (drawn(|base| base.steps = 1001), "steps must be 1 to 1000, not 1001"),
+        (drawn(|base| base.guidance_scale = -0.5), "guidance must be 0 to 30, not -0.5"),
+        (drawn(|base| base.guidance_scale = f64::NAN), "guidance must be 0 to 30, not NaN"),
+        (drawn(|base| base.guidance_scale = f64::INFINITY), "guidance must be 0 to 30, not inf"),
         (drawn(|base| base.n_images = 0), "the number of pictures must be 1 to 16, not 0"),
         (drawn(|base| base.n_images = 17), "the number of pictures must be 1 to 16, not 17"),
         (drawn(|base| base.size = ImageSize::new(70, 64)), "70×64 cannot be drawn: sides must be multiples of 16 from 16 to 256"),
@@ -34,7 +34,7 @@ fn a_bad_task_is_refused_with_one_clear_sentence() {
         (changed(0.5), "the source picture is missing or not 64×64"),
         (Task::Upscale(Upscale { source: "s".into(), size: ImageSize::new(32, 48) }), "the source picture is missing or not 32×48"),
     ] {
-        let error = engine.submit(Submission { task: task.clone(), source: None }).err().map(|error| error.to_string());
+        let error = engine.submit(Submission { task: task.clone(), source: None, mask: None }).err().map(|error| error.to_string());
         assert_eq!(error.as_deref(), Some(sentence), "{task:?}");
     }
     assert_eq!(engine.stats().n_network_calls, 0);
@@ -44,13 +44,12 @@ fn a_bad_task_is_refused_with_one_clear_sentence() {
 fn an_engine_that_cannot_start_says_why() {
     let message = |config: EngineConfig| Engine::start(config).err().map(|error| error.to_string()).expect("an error");
     let good = config(8, 0);
-    let bf16 = EngineConfig { precision: Precision::Bf16, ..good.clone() };
-    assert_eq!(message(bf16), "device cpu: bf16 needs a CUDA device; choose f32");
     if cfg!(not(feature = "cuda")) {
         let cuda = EngineConfig { device: DeviceChoice::Cuda(0), ..good.clone() };
         assert_eq!(message(cuda), "device cuda:0: this build has no CUDA; build with `--features cuda`");
     }
-    let missing = message(EngineConfig { model_dir: "nowhere/at/all".into(), ..good.clone() });
+    let missing =
+        message(EngineConfig { models: vec![ModelEntry { path: "nowhere/at/all".into(), ..good.models[0].clone() }], ..good.clone() });
     assert!(missing.contains("nowhere/at/all") && missing.contains("is missing"), "{missing}");
     let without = Engine::start(EngineConfig { upscaler: None, ..good }).expect("starts");
     let task = Task::Upscale(Upscale { source: "s".into(), size: ImageSize::new(64, 64) });

@@ -12,7 +12,7 @@ use inference::{
 };
 
 fn run(engine: &inference::engine::Engine, task: Task) -> Outcome {
-    finish(engine.submit(Submission { task, source: None }).expect("a valid task"))
+    finish(engine.submit(Submission { task, source: None, mask: None }).expect("a valid task"))
 }
 
 #[test]
@@ -34,7 +34,9 @@ fn two_tasks_together_are_bit_equal_to_each_alone_and_share_calls() {
         let calls = || engine.stats().n_network_calls;
         let alone = [run(&engine, Task::TextToImage(first.clone())), run(&engine, Task::TextToImage(second.clone()))];
         let calls_alone = calls();
-        let submit = |base: &TextToImage| engine.submit(Submission { task: Task::TextToImage(base.clone()), source: None }).expect("valid");
+        let submit = |base: &TextToImage| {
+            engine.submit(Submission { task: Task::TextToImage(base.clone()), source: None, mask: None }).expect("valid")
+        };
         // The second joins half-way: only once the first tells of its fourth step.
         let mut early = submit(&first);
         while !matches!(block_on(early.next()), Some(Event::Progress(progress)) if progress.done >= 16) {}
@@ -57,7 +59,7 @@ fn two_tasks_at_once_take_at_most_six_tenths_of_the_calls() {
     run(&engine, Task::TextToImage(second.clone()));
     let alone = engine.stats().n_network_calls;
     let handles: Vec<_> = [first, second]
-        .map(|base| engine.submit(Submission { task: Task::TextToImage(base), source: None }).expect("valid"))
+        .map(|base| engine.submit(Submission { task: Task::TextToImage(base), source: None, mask: None }).expect("valid"))
         .into_iter()
         .collect();
     handles.into_iter().for_each(|handle| drop(finish(handle)));
@@ -80,7 +82,7 @@ fn picture_i_equals_a_task_of_one_picture_with_the_next_seed() {
 fn a_cancelled_task_stops_within_a_step_and_frees_the_engine() {
     let engine = engine(8, 0);
     let task = Task::TextToImage(text_to_image("a cat", 1, 150, 4));
-    let mut handle = engine.submit(Submission { task, source: None }).expect("valid");
+    let mut handle = engine.submit(Submission { task, source: None, mask: None }).expect("valid");
     while !matches!(block_on(handle.next()), Some(Event::Progress(progress)) if progress.done >= 4) {}
     let before = engine.stats().n_network_calls;
     handle.cancel();
@@ -98,7 +100,9 @@ fn a_cancelled_task_stops_within_a_step_and_frees_the_engine() {
 #[test]
 fn a_dropped_handle_cancels_and_a_dropped_engine_ends_its_tasks() {
     let engine = engine(8, 0);
-    let submit = || engine.submit(Submission { task: Task::TextToImage(text_to_image("a cat", 1, 150, 4)), source: None }).expect("valid");
+    let submit = || {
+        engine.submit(Submission { task: Task::TextToImage(text_to_image("a cat", 1, 150, 4)), source: None, mask: None }).expect("valid")
+    };
     drop(submit());
     let mut handle = submit();
     assert!(block_on(handle.next()).is_some());
@@ -143,7 +147,7 @@ fn image_to_image_equals_diffusers() {
         let source = Some(picture(&starter_folder().join("reference").join(word("source"))));
         let strength = case["strength"].as_f64().expect("a number");
         let task = Task::ImageToImage(ImageToImage { base, source: "source".into(), strength });
-        let (cost, submission) = (engine.cost(&task), Submission { task, source });
+        let (cost, submission) = (engine.cost(&task), Submission { task, source, mask: None });
         let outcome = finish(engine.submit(submission).expect("valid"));
         let found = psnr(&outcome.images[0], &picture(&folder.join(word("image"))));
         assert!(found >= 40.0, "{}: {found:.1} dB", word("sampler"));
@@ -157,7 +161,7 @@ fn little_strength_stays_near_the_source() {
     let source = picture(&starter_folder().join("reference/2.png"));
     let distance = |strength: f64| {
         let task = ImageToImage { base: text_to_image("a dog", 3, 20, 1), source: "2".into(), strength };
-        let submission = Submission { task: Task::ImageToImage(task), source: Some(source.clone()) };
+        let submission = Submission { task: Task::ImageToImage(task), source: Some(source.clone()), mask: None };
         psnr(&finish(engine.submit(submission).expect("valid")).images[0], &source)
     };
     let (little, much) = (distance(0.2), distance(1.0));
@@ -171,7 +175,7 @@ fn an_enlarged_picture_shows_the_same() {
     let size = ImageSize::new(source.width(), source.height());
     let task = Task::Upscale(Upscale { source: "0".into(), size });
     let cost = engine.cost(&task);
-    let outcome = finish(engine.submit(Submission { task, source: Some(source.clone()) }).expect("valid"));
+    let outcome = finish(engine.submit(Submission { task, source: Some(source.clone()), mask: None }).expect("valid"));
     let large = &outcome.images[0];
     assert_eq!((large.width(), large.height()), (size.width * 4, size.height * 4));
     let back = image::imageops::resize(large, size.width, size.height, FilterType::Triangle);

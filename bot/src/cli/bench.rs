@@ -90,6 +90,7 @@ fn draw_task(config: &Config, engine: &Engine, seed: u64) -> anyhow::Result<Task
         schedule: defaults.schedule,
         seed: Seed(seed),
         n_images: 4,
+        ..TextToImage::default()
     }))
 }
 
@@ -98,7 +99,7 @@ async fn time(engine: &Engine, tasks: &[Task]) -> anyhow::Result<f64> {
     let start = Instant::now();
     let mut handles = Vec::new();
     for task in tasks {
-        handles.push(engine.submit(Submission { task: task.clone(), source: None })?);
+        handles.push(engine.submit(Submission { task: task.clone(), source: None, mask: None })?);
     }
     for mut handle in handles {
         while let Some(event) = handle.next().await {

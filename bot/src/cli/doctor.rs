@@ -110,10 +110,10 @@ fn engine_parts(config: anyhow::Result<EngineConfig>) -> Vec<Check> {
                 Some(factor) => good("upscaler", format!("enlarges {factor} times")),
                 None => doubtful("upscaler", "none, so the U buttons do not enlarge; set `model.upscaler`"),
             };
-            vec![model(&info, &config), upscaler, good("device", info.device)]
+            vec![model(&info), upscaler, good("device", info.device)]
         }
         Err(error) => match start(&EngineConfig { upscaler: None, ..config.clone() }) {
-            Ok(info) => vec![model(&info, &config), bad("upscaler", sentence(&error)), good("device", info.device)],
+            Ok(info) => vec![model(&info), bad("upscaler", sentence(&error)), good("device", info.device)],
             Err(error) if error.downcast_ref().is_some_and(is_of_device) => vec![bad("device", sentence(&error))],
             Err(error) => vec![bad("model", sentence(&error))],
         },
@@ -124,10 +124,10 @@ fn is_of_device(error: &inference::error::InferenceError) -> bool {
     matches!(error, inference::error::InferenceError::Device { .. })
 }
 
-fn model(info: &ModelInfo, config: &EngineConfig) -> Check {
+fn model(info: &ModelInfo) -> Check {
     let millions = info.n_parameters as f64 / 1e6;
-    let folder = config.model_dir.display();
-    let name = if models::is_starter(&config.model_dir) { "the built-in starter model" } else { &info.name };
+    let folder = info.path.display();
+    let name = if models::is_starter(&info.path) { "the built-in starter model" } else { &info.name };
     good("model", format!("{name}, {millions:.1} million parameters, pictures of {} pixels, from {folder}", info.native_size))
 }
 

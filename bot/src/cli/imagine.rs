@@ -162,7 +162,7 @@ impl Job<'_> {
         while let Some(FinishedImage { seed, image, .. }) = next_picture(&mut drawing, &self.bar).await? {
             if self.args.upscale {
                 let task = Task::Upscale(Upscale { source: seed.to_string(), size: ImageSize::new(image.width(), image.height()) });
-                upscales.push((seed, engine.submit(Submission { task, source: Some(image) })?));
+                upscales.push((seed, engine.submit(Submission { task, source: Some(image), mask: None })?));
             } else {
                 self.save(seed, image).await?;
             }
@@ -241,11 +241,11 @@ fn submission(args: &ImagineArgs, config: &Config, info: &ModelInfo) -> anyhow::
     }
     let mut base = if args.parse { parsed(args, context)? } else { taken_as_it_stands(args, context) };
     base.size = ImageSize::new(args.width.unwrap_or(base.size.width), args.height.unwrap_or(base.size.height));
-    let Some((path, image)) = source else { return Ok(Submission { task: Task::TextToImage(base), source: None }) };
+    let Some((path, image)) = source else { return Ok(Submission { task: Task::TextToImage(base), source: None, mask: None }) };
     let size = base.size;
     let task = Task::ImageToImage(ImageToImage { base, source: path.display().to_string(), strength: args.strength.unwrap_or(STRENGTH) });
     let source = Some(image.resize_to_fill(size.width, size.height, FilterType::Lanczos3).to_rgb8());
-    Ok(Submission { task, source })
+    Ok(Submission { task, source, mask: None })
 }
 
 fn open(path: &Path) -> anyhow::Result<image::DynamicImage> {
@@ -264,6 +264,7 @@ fn taken_as_it_stands(args: &ImagineArgs, context: ParseContext) -> TextToImage 
         schedule: args.schedule.unwrap_or(context.schedule),
         seed: context.random_seed,
         n_images: context.n_images,
+        ..TextToImage::default()
     }
 }
 

@@ -131,6 +131,7 @@ pub fn parse(line: &str, typed: &TypedOptions, context: &ParseContext) -> Result
         schedule: options.schedule.map_or(context.schedule, Slot::value),
         seed: options.seed.as_ref().map_or(context.random_seed, |slot| slot.value),
         n_images: options.images.map_or(context.n_images, Slot::value),
+        ..TextToImage::default()
     };
     Ok(Parsed { task, seed_given: options.seed.is_some() })
 }

@@ -29,6 +29,7 @@ fn base() -> TextToImage {
         schedule: ScheduleKind::Normal,
         seed: Seed(4242),
         n_images: 4,
+        ..TextToImage::default()
     }
 }
 
@@ -78,6 +79,7 @@ fn parameters_are_read_from_the_end_of_the_prompt() {
             schedule: ScheduleKind::Karras,
             seed: Seed(7),
             n_images: 2,
+            ..TextToImage::default()
         },
     );
 }

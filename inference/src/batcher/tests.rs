@@ -98,7 +98,7 @@ impl Bench {
         let (sender, events) = mpsc::channel(task.n_images() as usize + 1 + 8);
         let meter = Arc::new(Meter::default());
         let events_to = Events::new(sender, task.n_images());
-        self.batcher.start(Job { task, source: None, facts: self.facts.clone(), events: events_to, meter: meter.clone() });
+        self.batcher.start(Job { task, source: None, mask: None, facts: self.facts.clone(), events: events_to, meter: meter.clone() });
         Submitted { events, meter }
     }
 
@@ -139,6 +139,7 @@ fn draw(prompt: &str, side: u32, steps: u32, n_images: u32) -> TextToImage {
         schedule: ScheduleKind::Normal,
         seed: Seed(5),
         n_images,
+        ..TextToImage::default()
     }
 }
 

@@ -14,6 +14,7 @@ use candle_core::{DType, Device, Tensor};
 use memmap2::Mmap;
 use safetensors::{SafeTensorError, SafeTensors};
 
+use super::{Part, Patch};
 use crate::error::InferenceError;
 
 /// The weights below one name, such as `down_blocks.0`; cheap to clone.
@@ -23,6 +24,7 @@ pub struct Weights {
     prefix: String,
     device: Device,
     dtype: DType,
+    patch: Option<(Part, Arc<dyn Patch>)>,
 }
 
 struct Files {
@@ -57,7 +59,12 @@ impl Weights {
             drop(tensors);
             files.maps.push((path.clone(), map));
         }
-        Ok(Self { files: Arc::new(files), prefix: String::new(), device: device.clone(), dtype })
+        Ok(Self { files: Arc::new(files), prefix: String::new(), device: device.clone(), dtype, patch: None })
+    }
+
+    /// The same weights, changed by `patch` as they are read.
+    pub fn patched(self, part: Part, patch: Arc<dyn Patch>) -> Self {
+        Self { patch: Some((part, patch)), ..self }
     }
 
     /// The weights below `name`.
@@ -99,6 +106,10 @@ impl Weights {
             return Err(unreadable(path, format!("`{tensor}` holds a value that is not a finite number")));
         }
         self.files.n_parameters.fetch_add(values.elem_count() as u64, Ordering::Relaxed);
+        let values = match &self.patch {
+            Some((part, patch)) => patch.apply(*part, &tensor, values)?,
+            None => values,
+        };
         Ok(values.to_dtype(self.dtype)?.to_device(&self.device)?)
     }
 

@@ -9,7 +9,7 @@ use std::{
 };
 
 use candle_core::{DType, Device};
-use image::RgbImage;
+use image::{GrayImage, RgbImage};
 use tokio::sync::mpsc;
 
 use super::{Counters, DeviceChoice, EngineConfig, Event, Meter, ModelInfo, Precision};
@@ -20,7 +20,8 @@ use crate::{
     model::Model,
     networks::Loaded,
     preview::PreviewMap,
-    schedule::ScheduleConfig,
+    sampler::Sampler,
+    schedule::{ScheduleConfig, ScheduleKind},
     task::{ImageSize, Task},
     trajectory::{Events, Facts, Job},
     upscale::srvgg::Upscaler,
@@ -30,6 +31,7 @@ use crate::{
 pub(super) struct Command {
     pub(super) task: Task,
     pub(super) source: Option<RgbImage>,
+    pub(super) mask: Option<GrayImage>,
     pub(super) events: mpsc::Sender<Event>,
     pub(super) meter: Arc<Meter>,
 }
@@ -65,9 +67,9 @@ pub(super) fn run(
         // Idle, the thread sleeps until a task comes; busy, it only looks.
         let command = if batcher.is_busy() { commands.try_recv() } else { commands.recv().map_err(|_| TryRecvError::Disconnected) };
         match command {
-            Ok(Command { task, source, events, meter }) => {
+            Ok(Command { task, source, mask, events, meter }) => {
                 let events = Events::new(events, task.n_images());
-                batcher.start(Job { task, source, facts: facts.clone(), events, meter });
+                batcher.start(Job { task, source, mask, facts: facts.clone(), events, meter });
             }
             Err(TryRecvError::Empty) => {
                 batcher.turn();
@@ -84,21 +86,25 @@ pub(crate) fn load(config: &EngineConfig) -> Result<(Loaded, Facts, ModelInfo), 
     let (dtype, type_name) = match (config.precision, config.device) {
         (Precision::F32, _) => (DType::F32, "f32"),
         (Precision::Bf16, DeviceChoice::Cuda(_)) => (DType::BF16, "bf16"),
-        (Precision::Bf16, DeviceChoice::Cpu) => {
-            return Err(InferenceError::Device { device: "cpu".into(), reason: "bf16 needs a CUDA device; choose f32".into() });
-        }
+        (Precision::F16, DeviceChoice::Cuda(_)) => (DType::F16, "f16"),
+        (Precision::Bf16 | Precision::F16, DeviceChoice::Cpu) => (DType::F32, "f32"),
     };
-    let schedule = ScheduleConfig::load(&config.model_dir.join("scheduler").join("scheduler_config.json"))?;
-    let model = Model::load(&config.model_dir, &device, dtype)?;
+    let entry = config.models.first().ok_or(InferenceError::NoModels)?;
+    let schedule = ScheduleConfig::load(&entry.path.join("scheduler").join("scheduler_config.json"))?;
+    let model = Model::load(&entry.path, &device, dtype)?;
     let upscaler = config.upscaler.as_deref().map(|file| Upscaler::load(file, &device)).transpose()?;
     let native_size = ImageSize::new(model.native_size() as u32, model.native_size() as u32);
     // Every level of the U-Net but the last halves the latents, and doubling them again must give the same size.
     let size_multiple = (model.vae_factor() << (model.config().unet.down.len() - 1)) as u32;
     let limits = Limits::new(native_size, size_multiple, upscaler.is_some(), schedule);
     let info = ModelInfo {
-        name: config.model_dir.file_name().map_or_else(|| "model".into(), |name| name.to_string_lossy().into_owned()),
+        name: entry.name.clone(),
+        path: entry.path.clone(),
+        sampler: Sampler::Ddim,
+        schedule: ScheduleKind::Normal,
         native_size,
         size_multiple,
+        even_multiple: size_multiple,
         max_side: limits.max_side,
         upscale_factor: upscaler.as_ref().map(Upscaler::factor),
         n_parameters: model.n_parameters(),

@@ -65,9 +65,9 @@ impl Engine {
     /// # Errors
     /// The task is invalid, too many wait, or the engine has stopped.
     pub fn submit(&self, submission: Submission) -> Result<TaskHandle, InferenceError> {
-        let Submission { task, source } = submission;
+        let Submission { task, source, mask } = submission;
         self.check(&task)?;
-        if let Some(ImageSize { width, height }) = size_of_source(&task)
+        if let Some(ImageSize { width, height }) = task.source_size()
             && source.as_ref().map(|image| image.dimensions()) != Some((width, height))
         {
             return Err(InvalidTask::Source { width, height }.into());
@@ -75,7 +75,7 @@ impl Engine {
         let n_images = task.n_images();
         let (events, receiver) = mpsc::channel(MAX_OPTIONAL_EVENTS + n_images as usize + 1);
         let meter = Arc::new(Meter::default());
-        let command = Command { task, source, events, meter: meter.clone() };
+        let command = Command { task, source, mask, events, meter: meter.clone() };
         let commands = self.inner.commands.as_ref().ok_or(InferenceError::Stopped)?;
         match commands.try_send(command) {
             Ok(()) => Ok(TaskHandle { events: receiver, meter, has_ended: false }),
@@ -98,9 +98,19 @@ impl Engine {
         self.inner.limits.cost(task)
     }
 
-    /// What the loaded model is.
+    /// What the first model is.
     pub fn info(&self) -> &ModelInfo {
         &self.inner.info
+    }
+
+    /// Every model that tasks may name.
+    pub fn models(&self) -> &[ModelInfo] {
+        std::slice::from_ref(&self.inner.info)
+    }
+
+    /// The model of a name, or the first one; `None` for an unknown name.
+    pub fn model(&self, name: Option<&str>) -> Option<&ModelInfo> {
+        name.map_or(Some(self.info()), |name| self.models().iter().find(|info| info.name == name))
     }
 
     /// What the device thread has done.
@@ -122,14 +132,6 @@ impl Drop for Inner {
         {
             tracing::error!("the device thread panicked");
         }
-    }
-}
-
-fn size_of_source(task: &Task) -> Option<ImageSize> {
-    match task {
-        Task::TextToImage(_) => None,
-        Task::ImageToImage(task) => Some(task.base.size),
-        Task::Upscale(task) => Some(task.size),
     }
 }
 

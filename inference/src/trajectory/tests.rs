@@ -7,7 +7,7 @@ use candle_core::{Device, Tensor};
 use super::{Events, Job};
 use crate::{
     batcher::Batcher,
-    engine::{Counters, DeviceChoice, EngineConfig, Meter, Precision, load},
+    engine::{Counters, DeviceChoice, EngineConfig, Meter, ModelEntry, Precision, load},
     error::InferenceError,
     schedule::ScheduleKind,
     task::{ImageSize, Seed, Task, TextToImage},
@@ -23,7 +23,10 @@ fn relative_distance(found: &Tensor, wanted: &Tensor) -> Result<f64, InferenceEr
 fn the_last_latents_equal_those_of_diffusers() {
     let starter = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/starter");
     let config = EngineConfig {
-        model_dir: starter.join("model"),
+        models: vec![ModelEntry { name: "starter".into(), path: starter.join("model"), vae: None }],
+        adapters: Vec::new(),
+        embeddings: Vec::new(),
+        max_loaded_models: 1,
         upscaler: None,
         device: DeviceChoice::Cpu,
         precision: Precision::F32,
@@ -49,9 +52,11 @@ fn the_last_latents_equal_those_of_diffusers() {
             schedule: ScheduleKind::Normal,
             seed: Seed(case["seed"].as_u64().expect("a seed")),
             n_images: 1,
+            ..TextToImage::default()
         });
         let (sender, _receiver) = tokio::sync::mpsc::channel(8);
-        let job = Job { task, source: None, facts: facts.clone(), events: Events::new(sender, 1), meter: Arc::new(Meter::default()) };
+        let job =
+            Job { task, source: None, mask: None, facts: facts.clone(), events: Events::new(sender, 1), meter: Arc::new(Meter::default()) };
         let latents = batcher.drive(job, async |job, caller| {
             let base = job.task.base().expect("a drawing task");
             let drawing = job.prepare(caller, base, None).await?;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use futures::executor::block_on;
 use image::RgbImage;
 use inference::{
-    engine::{DeviceChoice, Engine, EngineConfig, Event, Precision, TaskHandle, Usage},
+    engine::{DeviceChoice, Engine, EngineConfig, Event, ModelEntry, Precision, TaskHandle, Usage},
     sampler::Sampler,
     schedule::ScheduleKind,
     task::{ImageSize, Seed, TextToImage},
@@ -18,7 +18,10 @@ pub fn starter_folder() -> PathBuf {
 
 pub fn config(max_batch_rows: usize, preview_every: u32) -> EngineConfig {
     EngineConfig {
-        model_dir: starter_folder().join("model"),
+        models: vec![ModelEntry { name: "starter".into(), path: starter_folder().join("model"), vae: None }],
+        adapters: Vec::new(),
+        embeddings: Vec::new(),
+        max_loaded_models: 1,
         upscaler: Some(starter_folder().join("upscaler/realesr-animevideov3-x4.safetensors")),
         device: DeviceChoice::Cpu,
         precision: Precision::F32,
@@ -42,6 +45,7 @@ pub fn text_to_image(prompt: &str, seed: u64, steps: u32, n_images: u32) -> Text
         schedule: ScheduleKind::Normal,
         seed: Seed(seed),
         n_images,
+        ..TextToImage::default()
     }
 }
 
