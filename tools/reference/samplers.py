@@ -132,7 +132,7 @@ def run(sampler, kind, config, steps, strength=None, inpaint=False):
     noise = torch.randn(1, 1, 4, 4, generator=generator)
     clean = torch.arange(16, dtype=torch.float32).reshape(1, 1, 4, 4) / 8 - 1
     mask = torch.tensor([0.0, 1.0]).repeat(8).reshape(1, 1, 4, 4)
-    add_noise = getattr(scheme, "add_noise", None) or scheme.scale_noise
+    add_noise = getattr(scheme, "add_noise", None) or (lambda clean, noise, at: scheme.scale_noise(clean, at, noise))
     timesteps = scheme.timesteps
     if strength is not None:
         start = max(steps - min(int(steps * strength), steps), 0)

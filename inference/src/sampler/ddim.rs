@@ -11,7 +11,7 @@ pub(super) async fn step(plan: &Plan, denoiser: &impl Denoiser, mut state: Sampl
     let noise = noise(&state.latents, &denoised, at)?;
     let denoised = plan.bounded(&denoised)?;
     let eta = plan.settings.eta;
-    let variance = (to.beta_bar() / at.beta_bar() * (1.0 - at.alpha_bar() / to.alpha_bar())).max(0.0);
+    let variance = (to.beta_bar() / at.beta_bar() * (1.0 - at.kept_from(to))).max(0.0);
     let deviation = eta * variance.sqrt();
     let along = (to.beta_bar() - deviation * deviation).max(0.0).sqrt();
     let mut latents = mix([(to.alpha, &denoised), (along, &noise)])?;

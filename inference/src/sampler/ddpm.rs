@@ -7,7 +7,7 @@ pub(super) async fn step(plan: &Plan, denoiser: &impl Denoiser, mut state: Sampl
     let planned = plan.steps[state.step];
     let (at, to) = (planned.at, planned.to);
     let denoised = plan.denoise(denoiser, &state.latents, at).await?;
-    let kept = at.alpha_bar() / to.alpha_bar();
+    let kept = at.kept_from(to);
     let clean_weight = to.alpha * (1.0 - kept) / at.beta_bar();
     let latents_weight = kept.sqrt() * to.beta_bar() / at.beta_bar();
     let mut latents = mix([(clean_weight, &denoised), (latents_weight, &state.latents)])?;

@@ -125,6 +125,11 @@ impl NoiseLevel {
         self.alpha * self.alpha
     }
 
+    /// The part of ᾱ that is left here of that at a cleaner level: close to 1, so that what float32 makes of it shows in the references' noise.
+    fn kept_from(self, cleaner: Self) -> f64 {
+        f64::from(self.alpha_bar() as f32 / cleaner.alpha_bar() as f32)
+    }
+
     /// 1 − ᾱ, for variance-preserving levels.
     fn beta_bar(self) -> f64 {
         self.sigma * self.sigma

@@ -11,7 +11,7 @@ pub(super) async fn step(plan: &Plan, denoiser: &impl Denoiser, mut state: Sampl
     let mut latents = noised_to(&denoised, &noise(&state.latents, &denoised, at)?, via)?;
     let is_last = state.step + 1 == plan.steps.len();
     if plan.settings.eta > 0.0 && !is_last {
-        let kept = to.alpha_bar() / via.alpha_bar();
+        let kept = to.kept_from(via);
         latents = mix([(kept.sqrt(), &latents), ((1.0 - kept).max(0.0).sqrt(), &state.draw()?)])?;
     }
     Ok(state.advance(latents, denoised))

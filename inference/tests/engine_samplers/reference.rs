@@ -92,7 +92,7 @@ fn last_latents_equal_those_of_diffusers() {
         let wanted: Vec<f64> = case["latents"].as_array().expect("latents").iter().filter_map(Value::as_f64).collect();
         assert_eq!(found.len(), wanted.len());
         let distance = length(found.iter().zip(&wanted).map(|(a, b)| a - b)) / length(wanted.iter().copied());
-        if !(distance < tolerance(case)) {
+        if distance.is_nan() || distance >= tolerance(case, config) {
             let options = ["sampler", "schedule", "steps", "strength", "inpaint"].map(|key| case[key].to_string()).join(" ");
             wrong.push(format!("{distance:.1e}: {options} {config}"));
         }
@@ -101,6 +101,8 @@ fn last_latents_equal_those_of_diffusers() {
 }
 
 /// The length of the difference over the length of the latents.
-fn tolerance(_case: &Value) -> f64 {
-    1e-4
+fn tolerance(case: &Value, config: &Value) -> f64 {
+    // Their first sigma is 4096, of which float32 keeps three or four digits where the noise has gone.
+    let starts_at_4096 = case["sampler"] == "euler" && config["rescale_betas_zero_snr"] == true;
+    if starts_at_4096 { 1e-3 } else { 1e-4 }
 }
