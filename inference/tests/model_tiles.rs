@@ -4,7 +4,7 @@
 
 mod common;
 
-use std::collections::HashMap;
+use std::{collections::HashMap, fs};
 
 use candle_core::{DType, Device, Tensor};
 use common::{data, floats, max_difference, picture, psnr, starter};
@@ -12,7 +12,17 @@ use image::imageops::{FilterType, resize};
 use inference::model::{Conditioning, Model, Padding, PromptState};
 
 fn tiny() -> Model {
-    Model::load(&data().join("tiny"), &Device::Cpu, DType::F32).unwrap()
+    let folder = tempfile::tempdir().unwrap();
+    for part in ["unet", "vae", "text_encoder", "tokenizer"] {
+        let source = if part == "tokenizer" { starter().join("model/tokenizer") } else { data().join("tiny").join(part) };
+        fs::create_dir(folder.path().join(part)).unwrap();
+        for entry in fs::read_dir(source).unwrap() {
+            let entry = entry.unwrap();
+            fs::copy(entry.path(), folder.path().join(part).join(entry.file_name())).unwrap();
+        }
+    }
+    fs::copy(data().join("tiny/model_index.json"), folder.path().join("model_index.json")).unwrap();
+    Model::load(folder.path(), &Device::Cpu, DType::F32).unwrap()
 }
 
 fn starter_model() -> Model {
@@ -61,7 +71,7 @@ fn large_latents(model: &Model) -> Tensor {
     (model.encode_image(&pixels).unwrap().0 * model.scaling_factor()).unwrap()
 }
 
-/// The starter model normalises over whole planes, so its tiles differ from the whole: by 1/255 or so on average.
+/// Group normalisation makes tiles differ from the whole, small ones most: 30 to 38 dB at these sizes; the engine's have 96 latents and more.
 #[test]
 fn tiles_look_like_the_whole_picture() {
     let model = starter_model();

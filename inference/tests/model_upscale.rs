@@ -94,13 +94,14 @@ fn deep(n_blocks: usize, folder: &Path) -> Upscaler {
     Upscaler::load(&file, &Device::Cpu).unwrap()
 }
 
-/// A network of one block sees nineteen pixels far, which the tiles' overlap holds; one of eight sees 124, which it does not.
+/// A network of one block sees nineteen pixels far, which the tiles' overlap holds; one of eight sees 124, hardly anything of
+/// it beyond the overlap of 32.
 #[test]
 fn tiles_of_esrgan_make_the_whole() {
     let folder = tempfile::tempdir().unwrap();
     let pixels = read_picture(&starter().join("reference/2.png"));
     let pixels = Tensor::cat(&[&pixels, &pixels, &pixels.narrow(3, 0, 5).unwrap()], 3).unwrap();
-    for (n_blocks, tolerance) in [(1, 1e-6), (8, 1e-3)] {
+    for (n_blocks, tolerance) in [(1, 1e-6), (8, 1e-5)] {
         let upscaler = deep(n_blocks, folder.path());
         let whole = upscaler.upscale_in_tiles(&pixels, 1000).unwrap();
         assert_eq!(whole.dims(), [1, 3, 256, 532]);

@@ -10,8 +10,9 @@ use crate::{
     ops::{Conv2d, ConvOptions, PRelu, upsample_nearest},
 };
 
-/// Most pixels that a tile sees around it. A pixel depends on hundreds (each block adds fifteen), but hardly on far ones: with Real-ESRGAN's
-/// x4plus, tiles differ from the whole by MEASURED.
+/// Most pixels that a tile sees around it. A pixel depends on hundreds (each block adds fifteen), but hardly on far ones: with Real-ESRGAN's x4plus
+/// half a picture of 112×112 that saw 32 pixels beyond its cut differed from the same half of the whole by at most 0.9 of a byte's step (76 dB),
+/// with its anime model by half a step (96 dB).
 const MAX_REACH: usize = 32;
 /// Side of the tiles that the doublings work on: sixteen times their pixels in 64 channels is the largest tensor of all.
 const HEAD_TILE: usize = 64;

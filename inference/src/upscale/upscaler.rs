@@ -62,7 +62,8 @@ impl Upscaler {
     /// Pictures `[n, 3, h·factor, w·factor]` of `[n, 3, h, w]`, both in 0..1 (not clamped); float32 in main memory.
     ///
     /// Large pictures go through in tiles, so that the memory beside the result stays below half a gigabyte. The compact network's tiles overlap by
-    /// all that a pixel depends on; those of RRDBNet, where that is hundreds of pixels, by [`rrdb::MAX_REACH`](super::rrdb).
+    /// all that a pixel depends on; those of RRDBNet, where that is hundreds of pixels, by 32, which changes
+    /// no pixel by a whole step of 1/255 in what was measured.
     pub fn upscale(&self, pixels: &Tensor) -> Result<Tensor, InferenceError> {
         self.upscale_in_tiles(pixels, TILE)
     }
