@@ -22,7 +22,7 @@ pub(crate) struct PromptRequest {
     pub(crate) n_chunks: usize,
     /// What the model is told about the picture's size (Stable Diffusion XL); empty for models that are told nothing.
     pub(crate) size_ids: Vec<f64>,
-    /// The guidance scale less one, for models that take it as an input.
+    /// The guidance scale, for models that take it as an input.
     pub(crate) guidance: Option<f64>,
 }
 

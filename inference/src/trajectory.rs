@@ -147,7 +147,7 @@ impl Job {
             clip_skip: if is_negative { 0 } else { base.clip_skip },
             n_chunks,
             size_ids: limits.conditioning.size_ids(size, is_negative),
-            guidance: takes_guidance.then_some(base.guidance_scale - 1.0),
+            guidance: takes_guidance.then_some(base.guidance_scale),
         };
         let wanted = request(Some(&base.prompt), false);
         let unwanted = is_guided.then(|| match &base.negative_prompt {
