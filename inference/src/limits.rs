@@ -2,8 +2,8 @@
 
 use crate::{
     error::InvalidTask,
-    sampler::Plan,
-    schedule::ScheduleConfig,
+    sampler::{Plan, Sampler},
+    schedule::{ScheduleConfig, ScheduleKind},
     task::{Enlarger, Hires, ImageSize, Task, TextToImage},
 };
 
@@ -200,6 +200,12 @@ impl Limits {
     }
 
     fn plan_of(&self, base: &TextToImage, steps: u32, strength: Option<f64>) -> Plan {
-        base.sampler.plan(&self.schedule, base.schedule, steps.clamp(1, MAX_STEPS) as usize, strength)
+        let steps = steps.clamp(1, MAX_STEPS) as usize;
+        match strength {
+            Some(strength) if self.conditioning.takes_guidance && (base.sampler, base.schedule) == (Sampler::Lcm, ScheduleKind::Normal) => {
+                base.sampler.plan(&self.schedule.clone().with_distilled_share(strength), base.schedule, steps, None)
+            }
+            _ => base.sampler.plan(&self.schedule, base.schedule, steps, strength),
+        }
     }
 }

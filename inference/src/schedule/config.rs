@@ -26,6 +26,8 @@ pub struct ScheduleConfig {
     pub(super) eta: f64,
     /// Logarithm of the shift of flow matching, where it depends on the picture's size.
     pub(super) mu: Option<f64>,
+    /// Share of the timesteps of distillation that consistency models choose from, the least noisy first.
+    pub(super) distilled_share: f64,
     /// Whether the Stable Diffusion 1 and 2 pipelines have had their say; see [`ScheduleConfig::as_amended_by_pipelines`].
     pub(super) is_amended: bool,
     path: PathBuf,
@@ -61,7 +63,7 @@ impl ScheduleConfig {
             None if is_flow_class => Prediction::Flow,
             _ => Prediction::Epsilon,
         };
-        Ok(Self { prediction, file, eta: 0.0, mu: None, is_amended: false, path: path.into() })
+        Ok(Self { prediction, file, eta: 0.0, mu: None, distilled_share: 1.0, is_amended: false, path: path.into() })
     }
 
     /// The sampler that the configuration itself asks for, by the class that it names.
@@ -114,6 +116,14 @@ impl ScheduleConfig {
     #[must_use]
     pub fn with_eta(mut self, eta: f64) -> Self {
         self.eta = eta.clamp(0.0, 1.0);
+        self
+    }
+
+    /// The configuration for changing a picture with a latent consistency model, whose pipeline in diffusers spreads all steps over the last
+    /// `strength` of the timesteps (`set_timesteps` with `strength`), where the others leave out the first steps.
+    #[must_use]
+    pub(crate) fn with_distilled_share(mut self, strength: f64) -> Self {
+        self.distilled_share = strength.clamp(0.0, 1.0);
         self
     }
 

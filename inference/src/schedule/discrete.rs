@@ -31,8 +31,9 @@ fn spaced(config: &ScheduleConfig, sampler: Sampler, kind: ScheduleKind, n: usiz
 fn distilled(config: &ScheduleConfig, n: usize, n_train: usize) -> Vec<f64> {
     let original = config.file.original_inference_steps.unwrap_or(50).max(n).min(n_train);
     let stride = n_train / original;
-    let step = original as f64 / n as f64;
-    let chosen = |i: usize| ((original - (i as f64 * step) as usize) * stride - 1) as f64;
+    let kept = ((original as f64 * config.distilled_share) as usize).max(n);
+    let step = kept as f64 / n as f64;
+    let chosen = |i: usize| ((kept - (i as f64 * step) as usize) * stride - 1) as f64;
     (0..n).map(chosen).collect()
 }
 
