@@ -3,7 +3,7 @@
 use std::{io::Cursor, path::Path};
 
 use anyhow::{Context, bail};
-use image::{DynamicImage, GrayImage, imageops::FilterType};
+use image::{DynamicImage, GrayImage, RgbImage, imageops::FilterType};
 use inference::{
     engine::{ModelInfo, Submission},
     limits::MAX_STEPS,
@@ -21,6 +21,8 @@ use crate::{
 const STRENGTH: f64 = 0.6;
 /// Strength where a mask says what changes.
 const MASKED_STRENGTH: f64 = 1.0;
+/// Most pixels of a start picture whose size is kept, as a multiple of the model's own size.
+const MAX_KEPT: f64 = 2.25;
 /// Pictures when nobody says otherwise.
 const COUNT: u32 = 4;
 
@@ -112,7 +114,14 @@ fn fitted(picture: &DynamicImage, size: ImageSize) -> DynamicImage {
 }
 
 fn gray(picture: &DynamicImage, size: ImageSize) -> GrayImage {
-    fitted(&picture.to_luma8().into(), size).to_luma8()
+    let gray = if picture.color().has_color() { luma(&picture.to_rgb8()) } else { picture.to_luma8() };
+    fitted(&gray.into(), size).to_luma8()
+}
+
+/// Brightness as in BT.601, which Pillow and so the reference uses; a mask's border of 0.5 must fall on the same pixels.
+fn luma(picture: &RgbImage) -> GrayImage {
+    let value = |[red, green, blue]: [u8; 3]| (u32::from(red) * 19595 + u32::from(green) * 38470 + u32::from(blue) * 7471 + 0x8000) >> 16;
+    GrayImage::from_fn(picture.width(), picture.height(), |x, y| image::Luma([value(picture.get_pixel(x, y).0) as u8]))
 }
 
 /// What is drawn before the options that override.
@@ -125,9 +134,15 @@ fn drawing(args: &ImagineArgs, prepared: &Prepared, info: &ModelInfo, init: Opti
         let (sampler, schedule) = (sampler.unwrap_or(model.sampler), schedule.unwrap_or(model.schedule));
         return Ok(TextToImage { sampler, schedule, ..base.clone() });
     }
-    // The start picture's shape is kept as well as the model's area allows.
-    if let Some(aspect) = init.and_then(|init| Aspect::new(init.size().width.into(), init.size().height.into())) {
-        model.native_size = prompt::size_of_aspect(aspect, &model);
+    // The start picture's size is kept where the model draws it well, else its shape as well as the model's area allows.
+    if let Some(size) = init.map(Given::size) {
+        let is_size = |side: u32| side.is_multiple_of(info.size_multiple) && side <= info.max_side;
+        let is_kept = is_size(size.width) && is_size(size.height) && size.megapixels() <= MAX_KEPT * info.native_size.megapixels();
+        match Aspect::new(size.width.into(), size.height.into()) {
+            _ if is_kept => model.native_size = size,
+            Some(aspect) => model.native_size = prompt::size_of_aspect(aspect, &model),
+            None => {}
+        }
     }
     let seed = args.seed.map_or_else(random_seed, Seed);
     if args.parse { parsed(args, prepared, model, seed) } else { Ok(taken_as_it_stands(model, seed)) }
