@@ -73,7 +73,7 @@ impl Steps {
 }
 
 impl Job {
-    /// Makes all pictures.
+    /// Makes all pictures; where one becomes not-a-number, the others, and then fails.
     pub(crate) async fn run(&self, caller: &Caller) -> Result<(), InferenceError> {
         match self.task.base() {
             Some(base) => self.draw(caller, base).await,
@@ -113,7 +113,7 @@ impl Job {
             None => None,
         };
         let source = self.encode_source(caller).await?;
-        let picture = async |index: u32| -> Result<(), InferenceError> {
+        let finish = async |index: u32| -> Result<(), InferenceError> {
             let caller = caller.for_picture(index);
             let (mut latents, mut noise) = self.latents(&caller, &pass, source.as_ref(), &steps, index).await?;
             if let Some((hires, second)) = &second {
@@ -128,8 +128,14 @@ impl Job {
             self.events.must_send(Event::Image(FinishedImage { index, seed: base.seed.of_image(index), image }));
             Ok(())
         };
-        try_join_all((0..base.n_images).map(picture)).await?;
-        Ok(())
+        // One picture's numbers say nothing about the others', which go on; any other failure would meet them too.
+        let picture = async |index: u32| match finish(index).await {
+            Ok(()) => Ok(None),
+            Err(broken @ InferenceError::NotANumber { .. }) => Ok(Some(broken)),
+            Err(error) => Err(error),
+        };
+        let broken = try_join_all((0..base.n_images).map(picture)).await?;
+        broken.into_iter().flatten().next().map_or(Ok(()), Err)
     }
 
     /// The prompts of a pass, encoded.

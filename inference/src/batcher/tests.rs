@@ -11,6 +11,7 @@ use crate::{
     error::{InferenceError, InvalidTask},
     limits::{Conditioning, Limits},
     networks::{Networks, Prompt, PromptRequest, Rows},
+    noise::TorchGenerator,
     preview::{Preview, PreviewMap},
     sampler::Sampler,
     schedule::{ScheduleConfig, ScheduleKind},
@@ -23,9 +24,11 @@ const FACTOR: usize = 2;
 /// Every call: its kind and its rows' width.
 type Log = Rc<RefCell<Vec<(&'static str, Vec<usize>)>>>;
 
-/// Networks that answer each row from that row alone. A prompt's first letter is its embedding; `!` breaks, `?` gives not-a-number, `#` panics.
+/// Networks that answer each row from that row alone. A prompt's first letter is its embedding; `!` breaks, `?` gives not-a-number, `+` does where a
+/// row's first number is above zero, `#` panics.
 struct Toy {
     log: Log,
+    requests: Rc<RefCell<Vec<PromptRequest>>>,
 }
 
 impl Networks for Toy {
@@ -39,6 +42,7 @@ impl Networks for Toy {
 
     fn prompt(&self, request: &PromptRequest) -> Result<Prompt, InferenceError> {
         self.log.borrow_mut().push(("prompt", vec![1]));
+        self.requests.borrow_mut().push(request.clone());
         let letter = request.text.as_ref().and_then(|text| text.bytes().next()).unwrap_or_default();
         Ok(Prompt { n_tokens: 77 * request.n_chunks, state: Box::new(letter) })
     }
@@ -51,7 +55,9 @@ impl Networks for Toy {
             return Err(InvalidTask::NoUpscaler.into());
         }
         let rows = letters.iter().zip(timesteps).enumerate().map(|(i, (&letter, &timestep))| {
-            let shift = if letter == b'?' { f64::NAN } else { f64::from(letter) / 1000.0 + timestep / 1e4 };
+            let is_positive = rows.tensor.narrow(0, i, 1)?.flatten_all()?.get(0)?.to_scalar::<f32>()? > 0.0;
+            let breaks = letter == b'?' || (letter == b'+' && is_positive);
+            let shift = if breaks { f64::NAN } else { f64::from(letter) / 1000.0 + timestep / 1e4 };
             Ok(rows.tensor.narrow(0, i, 1)?.narrow(1, 0, 3)?.affine(0.1, shift)?)
         });
         Ok(Tensor::cat(&rows.collect::<Result<Vec<_>, InferenceError>>()?, 0)?)
@@ -93,7 +99,7 @@ impl Bench {
         let (conditioning, sees_mask) = (Conditioning::default(), false);
         let limits = Limits { size_multiple: 2, max_side: 1024, upscale_factor: Some(4), schedule, conditioning, sees_mask };
         let (log, counters) = (Log::default(), Arc::new(Counters::default()));
-        let networks = Rc::new(Toy { log: log.clone() });
+        let networks = Rc::new(Toy { log: log.clone(), requests: Rc::default() });
         let preview = Preview::Linear(PreviewMap::of_model(networks.as_ref(), FACTOR, 1.0, 3).expect("a map"));
         let facts = Facts { limits, latent_channels: 3, vae_factor: FACTOR, preview, preview_every: 1, device: Device::Cpu };
         Self { batcher: Batcher::new(counters.clone(), max_rows), networks, facts: Rc::new(facts), log, counters }
@@ -106,6 +112,13 @@ impl Bench {
         let (networks, facts) = (self.networks.clone(), self.facts.clone());
         self.batcher.start(Job { task, source: None, mask: None, networks, facts, events: events_to, meter: meter.clone() });
         Submitted { events, meter }
+    }
+
+    /// With other rules for prompts.
+    fn conditioned(conditioning: Conditioning) -> Self {
+        let mut bench = Self::new(8);
+        Rc::get_mut(&mut bench.facts).expect("nobody else has it").limits.conditioning = conditioning;
+        bench
     }
 
     /// Runs all tasks to their end; the number of batches.
@@ -276,6 +289,56 @@ fn not_a_number_fails_one_task_of_a_shared_batch() {
     assert!(matches!(bad.end().1, Some(Err(_))));
     assert_eq!(good.end().1, Some(Ok(())));
     assert!(bench.log.borrow().iter().any(|(kind, shape)| *kind == "predict" && shape[0] == 4), "they shared a batch");
+}
+
+#[test]
+fn a_picture_of_not_a_number_leaves_the_others_of_its_task() {
+    let mut bench = Bench::new(8);
+    let seeds = 18..24;
+    let alone: Vec<_> = seeds
+        .clone()
+        .map(|seed| {
+            let mut submitted = bench.submit(Task::TextToImage(TextToImage { seed: Seed(seed), ..draw("+", 8, 5, 1) }));
+            bench.finish();
+            submitted.end()
+        })
+        .collect();
+    let broken: Vec<usize> = (0..alone.len()).filter(|&i| alone[i].0.is_empty()).collect();
+    let is_positive = |seed: &u64| TorchGenerator::new(*seed).randn(3 * 4 * 4)[0] > 0.0;
+    assert_eq!(broken, seeds.clone().enumerate().filter(|(_, seed)| is_positive(seed)).map(|(i, _)| i).collect::<Vec<_>>());
+    assert!(broken.len() >= 2 && broken.len() + 2 <= alone.len(), "of both kinds: {broken:?}");
+
+    let mut together = bench.submit(Task::TextToImage(TextToImage { seed: Seed(18), ..draw("+", 8, 5, alone.len() as u32) }));
+    let mut beside = bench.submit(task("a", 8, 5, 2));
+    bench.log.borrow_mut().clear();
+    bench.finish();
+    assert!(bench.log.borrow().iter().any(|(kind, shape)| *kind == "predict" && shape[0] == 8), "they shared a batch");
+    let sentence = format!("picture {} became not-a-number at step 1; try another seed or lower guidance", broken[0]);
+    let good: Vec<_> = alone.iter().flat_map(|(pictures, _)| pictures.clone()).collect();
+    assert_eq!(together.end(), (good, Some(Err(sentence))));
+    assert_eq!(beside.end().1, Some(Ok(())));
+    assert_eq!(bench.counters.stats().n_active, 0);
+}
+
+#[test]
+fn the_negative_prompt_has_the_prompts_length_and_all_layers() {
+    let (long, short) = ("a".repeat(80), "b".to_owned());
+    let zeroes = Conditioning { zeroes_empty_negative: true, ..Conditioning::default() };
+    for (prompt, negative, conditioning, expected, n_chunks) in [
+        (&long, Some(&short), zeroes, Some(short.as_str()), 2),
+        (&short, Some(&long), zeroes, Some(long.as_str()), 2),
+        (&long, None, zeroes, None, 2),
+        (&long, None, Conditioning::default(), Some(""), 2),
+        (&short, Some(&String::new()), zeroes, Some(""), 1),
+    ] {
+        let mut bench = Bench::conditioned(conditioning);
+        let base = TextToImage { guidance_scale: 3.0, clip_skip: 1, negative_prompt: negative.cloned(), ..draw(prompt, 8, 1, 1) };
+        bench.submit(Task::TextToImage(base));
+        bench.finish();
+        let asked = bench.networks.requests.borrow();
+        let asked: Vec<_> = asked.iter().map(|request| (request.text.as_deref(), request.clip_skip, request.n_chunks)).collect();
+        assert_eq!(asked, [(Some(prompt.as_str()), 1, n_chunks), (expected, 0, n_chunks)], "{negative:?}");
+    }
 }
 
 #[test]
