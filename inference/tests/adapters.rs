@@ -11,7 +11,7 @@ use std::{
 use candle_core::{DType, Device, Tensor, safetensors};
 use inference::checkpoint::{
     Adapters, Part, Patch, UnetLayout,
-    adapter::{self, AdapterKind, Family, key_names},
+    adapter::{self, AdapterKind, AdapterWeights, Family, key_names},
 };
 use serde_json::Value;
 
@@ -264,6 +264,28 @@ fn alpha_may_be_a_whole_number_and_weights_scale() {
     let found = adapters.apply(Part::Unet, name, Tensor::zeros((8, 6), DType::F32, &Device::Cpu).unwrap()).unwrap();
     // Two ranks of ones, alpha / rank = 1.5, weights 0.5 - 2.
     assert_eq!(floats(&found), vec![-4.5; 48]);
+}
+
+#[test]
+fn networks_may_have_weights_of_their_own() {
+    for (name, model, has_text) in [("kohya", "sd1", true), ("dora_lycoris", "sd1", false), ("kohya_xl", "xl", true)] {
+        let path = file(&format!("{name}.safetensors"));
+        let open = |weights: AdapterWeights| Adapters::open(&[(path.clone(), weights)], &tiny(model)).unwrap();
+        let (both, alone) = (open(AdapterWeights { unet: 0.5, text_encoder: -0.8 }), [0.5, -0.8, 0.0].map(|weight| open(weight.into())));
+        let unet_alone = open(AdapterWeights { unet: 0.5, text_encoder: 0.0 });
+        let (mut n_unet, mut n_text) = (0, 0);
+        for (part, short, full, values) in base(model) {
+            let made = |adapters: &Adapters| floats(&adapters.apply(part, &short, values.clone()).unwrap());
+            let is_unet = part == Part::Unet;
+            assert_eq!(made(&both), made(&alone[usize::from(!is_unet)]), "{name}: {full}");
+            assert_eq!(made(&unet_alone), made(&alone[if is_unet { 0 } else { 2 }]), "{name}: {full}");
+            assert_eq!(made(&alone[2]), floats(&values), "{name}: {full} at weight 0");
+            let is_changed = made(&both) != floats(&values);
+            if is_unet { n_unet += usize::from(is_changed) } else { n_text += usize::from(is_changed) }
+        }
+        assert!(n_unet > 0 && (n_text > 0) == has_text, "{name} changes {n_unet} tensors of the U-Net and {n_text} of text encoders");
+        assert_eq!(unet_alone.check().unwrap(), Vec::<String>::new(), "what is left out on purpose is not missed");
+    }
 }
 
 #[test]

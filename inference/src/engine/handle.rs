@@ -16,9 +16,10 @@ use super::{
     store::unknown_adapter,
 };
 use crate::{
+    checkpoint::adapter::AdapterWeights,
     error::{InferenceError, InvalidTask},
     limits::{Limits, MAX_ADAPTER_WEIGHT},
-    task::{AdapterUse, ImageSize, Inpaint, Task, TextToImage},
+    task::{ImageSize, Inpaint, Task, TextToImage},
 };
 
 /// Most tasks that wait for the device thread to look at its channel; it does so before every batch.
@@ -100,12 +101,14 @@ impl Engine {
     pub fn check(&self, task: &Task) -> Result<(), InvalidTask> {
         let base = task.base();
         let limits = self.limits(base.and_then(|base| base.model.as_deref()))?;
-        for AdapterUse { name, weight } in base.map(TextToImage::all_adapters).unwrap_or_default() {
-            if !self.inner.adapters.iter().any(|file| file.name == name) {
-                return Err(unknown_adapter(&name, &self.inner.adapters));
+        for used in base.map(TextToImage::all_adapters).unwrap_or_default() {
+            if !self.inner.adapters.iter().any(|file| file.name == used.name) {
+                return Err(unknown_adapter(&used.name, &self.inner.adapters));
             }
-            if !(-MAX_ADAPTER_WEIGHT..=MAX_ADAPTER_WEIGHT).contains(&weight) {
-                return Err(InvalidTask::AdapterWeight { name, weight });
+            let AdapterWeights { unet, text_encoder } = used.weights();
+            let range = -MAX_ADAPTER_WEIGHT..=MAX_ADAPTER_WEIGHT;
+            if let Some(weight) = [unet, text_encoder].into_iter().find(|weight| !range.contains(weight)) {
+                return Err(InvalidTask::AdapterWeight { name: used.name, weight });
             }
         }
         limits.check(task)

@@ -6,7 +6,7 @@ use candle_core::{DType, Device};
 
 use super::{EngineConfig, Known, NamedFile, device};
 use crate::{
-    checkpoint::{Adapters, Patch, UnetLayout},
+    checkpoint::{Adapters, Patch, UnetLayout, adapter::AdapterWeights},
     error::{InferenceError, InvalidTask},
     model::{
         Model, ModelSource,
@@ -125,9 +125,9 @@ impl Store {
         if adapters.is_empty() {
             return Ok(None);
         }
-        let file = |wanted: &AdapterUse| -> Result<(PathBuf, f64), InferenceError> {
+        let file = |wanted: &AdapterUse| -> Result<(PathBuf, AdapterWeights), InferenceError> {
             let known = self.config.adapters.iter().find(|known| known.name == wanted.name);
-            Ok((known.ok_or_else(|| unknown_adapter(&wanted.name, &self.config.adapters))?.path.clone(), wanted.weight))
+            Ok((known.ok_or_else(|| unknown_adapter(&wanted.name, &self.config.adapters))?.path.clone(), wanted.weights()))
         };
         let files = adapters.iter().map(file).collect::<Result<Vec<_>, _>>()?;
         Adapters::open(&files, &UnetLayout::of(&self.known[model].unet)).map(Some)

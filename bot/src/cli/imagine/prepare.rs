@@ -95,7 +95,7 @@ fn adapter(text: &str, files: &mut Vec<NamedFile>) -> anyhow::Result<AdapterUse>
     let path = Path::new(wanted);
     if !wanted.contains(std::path::is_separator) && !path.exists() {
         if files.iter().any(|file| file.name == wanted) {
-            return Ok(AdapterUse { name: wanted.to_owned(), weight });
+            return Ok(AdapterUse::new(wanted, weight));
         }
         let names: Vec<_> = files.iter().map(|file| file.name.as_str()).collect();
         let names = if names.is_empty() { "there are no names".into() } else { format!("the names are {}", names.join(", ")) };
@@ -108,7 +108,7 @@ fn adapter(text: &str, files: &mut Vec<NamedFile>) -> anyhow::Result<AdapterUse>
     if !files.iter().any(|file| file.name == name) {
         files.push(NamedFile { name: name.clone(), path });
     }
-    Ok(AdapterUse { name, weight })
+    Ok(AdapterUse::new(name, weight))
 }
 
 #[cfg(test)]
@@ -127,7 +127,7 @@ mod tests {
         let (ink, other_ink, colon) = (file("ink.safetensors"), file("b/ink.safetensors"), file("a:b.safetensors"));
         let mut files = vec![NamedFile { name: "wash".into(), path: "/wash".into() }];
         let mut check = |text: &str, name: &str, weight: f64| {
-            assert_eq!(adapter(text, &mut files).expect(text), AdapterUse { name: name.into(), weight }, "{text}");
+            assert_eq!(adapter(text, &mut files).expect(text), AdapterUse::new(name, weight), "{text}");
         };
         check(&ink, "ink", 1.0);
         check(&format!("{other_ink}:-0.5"), "ink-2", -0.5);

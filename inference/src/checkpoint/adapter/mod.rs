@@ -56,9 +56,43 @@ pub struct AdapterReport {
     pub unmatched: Vec<String>,
 }
 
+/// How much of an adapter goes into each network.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AdapterWeights {
+    /// Factor on its change of the U-Net.
+    pub unet: f64,
+    /// Factor on its change of the text encoders.
+    pub text_encoder: f64,
+}
+
+impl AdapterWeights {
+    fn of(self, part: Part) -> f64 {
+        match part {
+            Part::Unet => self.unet,
+            Part::TextEncoder | Part::TextEncoder2 => self.text_encoder,
+        }
+    }
+}
+
+impl From<f64> for AdapterWeights {
+    /// The same for all networks.
+    fn from(weight: f64) -> Self {
+        Self { unet: weight, text_encoder: weight }
+    }
+}
+
+/// What a module's difference is multiplied by.
+#[derive(Clone, Copy)]
+struct Amount {
+    /// In training: alpha / rank, or 1.
+    scale: f64,
+    /// Now: the adapter's weight.
+    weight: f64,
+}
+
 struct AdapterFile {
     path: PathBuf,
-    weight: f64,
+    own_weights: AdapterWeights,
     weights: Weights,
     modules: HashMap<String, Module>,
     unknown: Vec<String>,
@@ -67,12 +101,12 @@ struct AdapterFile {
 }
 
 impl Adapters {
-    /// Opens files, each with its weight. Their numbers are read when they are needed.
+    /// Opens files, each with its weight, one number or one for each network. Their numbers are read when they are needed.
     ///
     /// # Errors
     /// A file cannot be read, is no adapter, or holds tensors that do not belong together.
-    pub fn open(files: &[(PathBuf, f64)], layout: &UnetLayout) -> Result<Self, InferenceError> {
-        let files = files.iter().map(|(path, weight)| AdapterFile::open(path, *weight)).collect::<Result<_, _>>()?;
+    pub fn open<W: Into<AdapterWeights> + Copy>(files: &[(PathBuf, W)], layout: &UnetLayout) -> Result<Self, InferenceError> {
+        let files = files.iter().map(|(path, weight)| AdapterFile::open(path, (*weight).into())).collect::<Result<_, _>>()?;
         Ok(Self { files, layout: layout.clone() })
     }
 
@@ -118,24 +152,28 @@ impl Patch for Adapters {
         let mut current = values.clone();
         for file in &self.files {
             let Some((found, third)) = file.find(&keys) else { continue };
-            let scale = |found: &Module| file.scale(found, part, module);
-            current = match kind {
-                "weight" => file.change_weight(found, third, scale(found)?, (&values, &current))?,
-                _ => file.change_bias(found, third, scale(found)?, &current)?,
+            let amount = Amount { scale: file.scale(found, part, module)?, weight: file.own_weights.of(part) };
+            let changed = match kind {
+                "weight" => file.change_weight(found, third, amount, (&values, &current))?,
+                _ => file.change_bias(found, third, amount, &current)?,
             };
+            // DoRA gives rows new lengths also where nothing is added.
+            if amount.weight != 0.0 {
+                current = changed;
+            }
         }
         Ok(current)
     }
 }
 
 impl AdapterFile {
-    fn open(path: &Path, weight: f64) -> Result<Self, InferenceError> {
+    fn open(path: &Path, own_weights: AdapterWeights) -> Result<Self, InferenceError> {
         let header = Header::read(path)?;
         let (modules, unknown) = modules(path, &header)?;
         let parts = [Part::Unet, Part::TextEncoder, Part::TextEncoder2];
         let settings = parts.into_iter().filter_map(|part| Some((part, Settings::read(path, &header, part)?))).collect();
         let weights = Weights::open(&[path.to_owned()], &Device::Cpu, DType::F32)?;
-        Ok(Self { path: path.to_owned(), weight, weights, modules, unknown, integers: header.integers, settings })
+        Ok(Self { path: path.to_owned(), own_weights, weights, modules, unknown, integers: header.integers, settings })
     }
 
     fn find(&self, keys: &[Key]) -> Option<(&Module, Option<usize>)> {
@@ -166,7 +204,7 @@ impl AdapterFile {
         &self,
         module: &Module,
         third: Option<usize>,
-        scale: f64,
+        Amount { scale, weight }: Amount,
         (base, current): (&Tensor, &Tensor),
     ) -> Result<Tensor, InferenceError> {
         let Some(delta) = &module.delta else { return Ok(current.clone()) };
@@ -180,8 +218,8 @@ impl AdapterFile {
         let values = delta.values(&|entry| self.read(entry))?;
         let delta = (part_of(&values, third, n_rows)?.reshape(shape)? * scale)?;
         module.is_weight_used.store(true, Ordering::Relaxed);
-        let change = Change { base, current, delta: &delta, weight: self.weight };
-        let Some(magnitude) = &module.magnitude else { return Ok((current + (&delta * self.weight)?)?) };
+        let change = Change { base, current, delta: &delta, weight };
+        let Some(magnitude) = &module.magnitude else { return Ok((current + (&delta * weight)?)?) };
         let (Magnitude::Peft(entry) | Magnitude::Lycoris(entry)) = magnitude;
         let is_for_columns = matches!(magnitude, Magnitude::Lycoris(_)) && shape.len() > 1 && entry.shape.get(1) == Some(&shape[1]);
         let n = entry.shape.iter().product::<usize>();
@@ -198,11 +236,11 @@ impl AdapterFile {
         })
     }
 
-    fn change_bias(&self, module: &Module, third: Option<usize>, scale: f64, current: &Tensor) -> Result<Tensor, InferenceError> {
+    fn change_bias(&self, module: &Module, third: Option<usize>, amount: Amount, current: &Tensor) -> Result<Tensor, InferenceError> {
         let (entry, scale) = match &module.bias {
             None => return Ok(current.clone()),
             Some(Bias::Difference(entry)) => (entry, 1.0),
-            Some(Bias::OfProduct(entry)) => (entry, scale),
+            Some(Bias::OfProduct(entry)) => (entry, amount.scale),
         };
         let n_parts = if third.is_some() { 3 } else { 1 };
         if entry.shape.iter().product::<usize>() != current.elem_count() * n_parts {
@@ -210,7 +248,7 @@ impl AdapterFile {
         }
         let delta = part_of(&self.read(entry)?.flatten_all()?, third, current.elem_count())?.reshape(current.shape())?;
         module.is_bias_used.store(true, Ordering::Relaxed);
-        Ok((current + (delta * (scale * self.weight))?)?)
+        Ok((current + (delta * (scale * amount.weight))?)?)
     }
 
     fn wrong_shape(&self, module: &Module, adapter: Vec<usize>, model: &[usize]) -> InferenceError {
