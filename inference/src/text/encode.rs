@@ -30,15 +30,6 @@ pub struct TextEncoders {
     rule: Rule,
 }
 
-/// What stands against the prompt under classifier-free guidance.
-#[derive(Clone, Copy, Debug)]
-pub enum Negative<'a> {
-    /// A negative prompt; without one and without zeros, the empty prompt.
-    Prompt(&'a Prompt),
-    /// All zero: no negative prompt and a model with `force_zeros_for_empty_prompt`.
-    Zero,
-}
-
 /// How the files are to be read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TextOptions {
@@ -130,28 +121,6 @@ impl TextEncoders {
             pooled = own.or(pooled);
         }
         Ok(Conditioning { context: Tensor::cat(&contexts, D::Minus1)?, pooled })
-    }
-
-    /// Prompt and negative prompt as diffusers' pipelines encode them, both of the same length: layers are skipped for the prompt alone.
-    ///
-    /// # Errors
-    /// As of `encode`.
-    pub fn encode_pair(
-        &self,
-        prompt: &Prompt,
-        negative: Negative<'_>,
-        clip_skip: u32,
-    ) -> Result<(Conditioning, Conditioning), InferenceError> {
-        let n_chunks = match negative {
-            Negative::Prompt(negative) => self.n_chunks(prompt)?.max(self.n_chunks(negative)?),
-            Negative::Zero => self.n_chunks(prompt)?,
-        };
-        let prompt = self.encode(prompt, clip_skip, n_chunks)?;
-        let negative = match negative {
-            Negative::Prompt(negative) => self.encode(negative, 0, n_chunks)?,
-            Negative::Zero => prompt.zeroed()?,
-        };
-        Ok((prompt, negative))
     }
 
     /// All zero, of `n_chunks` chunks.

@@ -11,7 +11,7 @@ pub mod tags;
 pub mod textual_inversion;
 pub mod tokenize;
 
-pub use encode::{Negative, TextEncoders, TextOptions};
+pub use encode::{TextEncoders, TextOptions};
 pub use encoder::EncoderFiles;
 pub use prompt::{MAX_WEIGHT, Piece, Prompt, PromptError};
 pub use tags::AdapterTag;
