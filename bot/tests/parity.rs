@@ -2,7 +2,7 @@
 //!
 //! The cases, the models' recipes and the pictures are made by `tools/reference/families.py`. `PARITY_ONLY=sd2/` runs the cases with that in their names.
 
-#[path = "parity/models.rs"]
+#[path = "../../inference/tests/family_models/mod.rs"]
 mod models;
 #[path = "parity/single_file.rs"]
 mod single_file;

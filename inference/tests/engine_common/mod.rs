@@ -4,12 +4,12 @@
 use std::path::{Path, PathBuf};
 
 use futures::executor::block_on;
-use image::RgbImage;
+use image::{GrayImage, Luma, RgbImage, imageops::FilterType};
 use inference::{
-    engine::{DeviceChoice, Engine, EngineConfig, Event, ModelEntry, Precision, TaskHandle, Usage},
+    engine::{DeviceChoice, Engine, EngineConfig, Event, ModelEntry, Precision, Submission, TaskHandle, Usage},
     sampler::Sampler,
     schedule::ScheduleKind,
-    task::{ImageSize, Seed, TextToImage},
+    task::{ImageSize, ImageToImage, Inpaint, Seed, Task, TextToImage},
 };
 
 pub fn starter_folder() -> PathBuf {
@@ -46,6 +46,52 @@ pub fn text_to_image(prompt: &str, seed: u64, steps: u32, n_images: u32) -> Text
         seed: Seed(seed),
         n_images,
         ..TextToImage::default()
+    }
+}
+
+/// A task that draws from noise.
+pub fn drawn(base: TextToImage) -> Submission {
+    Submission { task: Task::TextToImage(base), source: None, mask: None }
+}
+
+/// A task that changes a picture.
+pub fn changed(base: TextToImage, strength: f64) -> Submission {
+    let source = Some(source_picture(base.size));
+    Submission { task: Task::ImageToImage(ImageToImage { base, source: "source".into(), strength }), source, mask: None }
+}
+
+/// A task that fills in the right half of a picture.
+pub fn filled(base: TextToImage, strength: f64) -> Submission {
+    let ImageSize { width, height } = base.size;
+    let source = Some(source_picture(base.size));
+    let mask = Some(GrayImage::from_fn(width, height, |x, _| Luma([if x * 2 < width { 0 } else { 255 }])));
+    let task = Inpaint { base, source: "source".into(), mask: "mask".into(), strength };
+    Submission { task: Task::Inpaint(task), source, mask }
+}
+
+fn source_picture(size: ImageSize) -> RgbImage {
+    let picture = picture(&starter_folder().join("reference/0.png"));
+    image::imageops::resize(&picture, size.width, size.height, FilterType::Triangle)
+}
+
+/// Hands a task in, which must be valid.
+pub fn submit(engine: &Engine, submission: &Submission) -> TaskHandle {
+    engine.submit(submission.clone()).expect("a valid task")
+}
+
+/// Runs one task to its end, which must be `Done`.
+pub fn run(engine: &Engine, submission: &Submission) -> Outcome {
+    finish(submit(engine, submission))
+}
+
+/// Reads a task to its end, which must not be `Done`.
+pub fn failure(mut handle: TaskHandle) -> String {
+    loop {
+        match block_on(handle.next()).expect("an end") {
+            Event::Failed(error) => return error.to_string(),
+            Event::Done(_) => panic!("the task was finished"),
+            Event::Progress(_) | Event::Preview { .. } | Event::Image(_) => {}
+        }
     }
 }
 

@@ -1,9 +1,11 @@
-//! Whole model folders from the recipes in the data: see `tools/reference/family_models.py`, which makes the same numbers.
+//! Whole model folders from the recipes in `tests/data/families`: see `tools/reference/family_models.py`, which makes the same numbers.
+//! The bot's tests include this file too.
+#![allow(dead_code, reason = "each test uses a part")]
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     fs,
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
@@ -39,8 +41,23 @@ pub fn write_all(data: &Path, work: &Path) -> Parts {
     let entries = fs::read_dir(data).expect("the data").map(|entry| entry.expect("an entry").path());
     let families: Vec<_> = entries.filter(|path| path.join("weights.json").is_file()).collect();
     assert!(!families.is_empty(), "no family in {}", data.display());
+    write_families(data, work, families)
+}
+
+/// Writes some families, below `work/models`.
+pub fn write_some(data: &Path, work: &Path, names: &[&str]) -> Parts {
+    write_families(data, work, names.iter().map(|name| data.join(name)).collect())
+}
+
+fn write_families(data: &Path, work: &Path, families: Vec<PathBuf>) -> Parts {
+    // Some have parts of others.
+    let others = families.iter().flat_map(|family| recipes(family).into_values()).filter_map(|recipe| match recipe {
+        Recipe::Of(other) => Some(data.join(other)),
+        Recipe::Own { .. } => None,
+    });
+    let sources: BTreeSet<_> = others.chain(families.iter().cloned()).collect();
     let parts = std::thread::scope(|scope| {
-        let made: Vec<_> = families.iter().map(|family| scope.spawn(move || own_parts(family))).collect();
+        let made: Vec<_> = sources.iter().map(|family| scope.spawn(move || own_parts(family))).collect();
         made.into_iter().flat_map(|made| made.join().expect("a recipe")).collect::<Parts>()
     });
     for family in &families {

@@ -1,0 +1,144 @@
+//! Several models and adapters in one engine: pictures, room in memory, the order of waiting tasks.
+
+mod engine_common;
+mod family_models;
+
+use std::path::Path;
+
+use engine_common::{Outcome, config, drawn, failure, filled, finish, run, submit, text_to_image};
+use futures::{FutureExt, executor::block_on};
+use inference::{
+    engine::{Engine, EngineConfig, Event, ModelEntry, NamedFile, Submission, TaskHandle},
+    sampler::Sampler,
+    task::{AdapterUse, ImageSize, TextToImage},
+};
+
+const CANCELLED: &str = "the task was cancelled";
+const STOPPED: &str = "the engine has stopped";
+
+/// The starter model and two tiny ones, with an adapter, in an engine that holds so many models.
+struct Models(tempfile::TempDir);
+
+impl Models {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        family_models::write_some(&data(), folder.path(), &["sd1", "sd1_inpaint"]);
+        Self(folder)
+    }
+
+    fn engine(&self, max_loaded_models: usize, max_batch_rows: usize) -> Engine {
+        let starter = config(max_batch_rows, 0);
+        let tiny = ["sd1", "sd1_inpaint"].map(|name| {
+            let path = self.0.path().join("models").join(name);
+            ModelEntry { name: name.into(), path, vae: None }
+        });
+        let adapters = vec![NamedFile { name: "ink".into(), path: data().join("adapters/kohya_sd1.safetensors") }];
+        let models = starter.models.iter().cloned().chain(tiny).collect();
+        let config = EngineConfig { models, adapters, max_loaded_models, upscaler: None, ..starter };
+        Engine::start(config).expect("the models load")
+    }
+}
+
+fn data() -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/families")
+}
+
+fn with(model: &str, prompt: &str, steps: u32) -> TextToImage {
+    let size = ImageSize::new(24, 20);
+    TextToImage { model: Some(model.into()), size, sampler: Sampler::EulerA, ..text_to_image(prompt, 3, steps, 1) }
+}
+
+/// A task that does not end by itself before the test does.
+fn endless(engine: &Engine) -> TaskHandle {
+    let mut handle = submit(engine, &drawn(TextToImage { n_images: 16, ..with("starter", "a cat", 1000) }));
+    while !matches!(block_on(handle.next()).expect("an event"), Event::Progress(progress) if progress.done > 0) {}
+    handle
+}
+
+/// Whether a task's end is among what it has told so far.
+fn has_ended(handle: &mut TaskHandle) -> bool {
+    std::iter::from_fn(|| handle.next().now_or_never().flatten()).any(|event| matches!(event, Event::Done(_) | Event::Failed(_)))
+}
+
+#[test]
+fn models_and_adapters_take_turns_in_memory_and_draw_as_each_alone() {
+    let models = Models::new();
+    let submissions: Vec<Submission> = vec![
+        drawn(with("starter", "a cat", 4)),
+        drawn(with("sd1", "a red fox", 4)),
+        drawn(with("sd1", "a red fox <lora:ink:0.8>", 4)),
+        filled(with("sd1_inpaint", "a red fox", 4), 1.0),
+        drawn(TextToImage { guidance_scale: 1.0, ..with("sd1", "lighthouse", 3) }),
+        drawn(TextToImage { adapters: vec![AdapterUse::new("ink", 0.8)], n_images: 2, ..with("sd1", "a red fox", 4) }),
+        drawn(with("starter", "a dog", 3)),
+    ];
+    let roomy = models.engine(8, 16);
+    let alone: Vec<Outcome> = submissions.iter().map(|submission| run(&roomy, submission)).collect();
+    assert_ne!(alone[1].images, alone[2].images, "the adapter does something");
+    assert_eq!(alone[2].images[0], alone[5].images[0], "named by the prompt or by the task");
+    for max_loaded in [1, 2, 8] {
+        let engine = models.engine(max_loaded, 16);
+        let handles: Vec<_> = submissions.iter().map(|submission| submit(&engine, submission)).collect();
+        for (i, (handle, alone)) in handles.into_iter().zip(&alone).enumerate() {
+            assert!(finish(handle).images == alone.images, "task {i} with room for {max_loaded}");
+        }
+        assert_eq!(engine.stats().n_active, 0);
+    }
+}
+
+#[test]
+fn tasks_wait_in_order_for_room_and_a_cancelled_one_leaves() {
+    let models = Models::new();
+    let engine = models.engine(1, 4);
+    let mut running = endless(&engine);
+    let mut second = submit(&engine, &drawn(with("sd1", "a red fox", 3)));
+    let cancelled = submit(&engine, &drawn(with("sd1", "a red fox <lora:ink:0.8>", 1000)));
+    let mut fourth = submit(&engine, &drawn(with("starter", "a dog", 3)));
+    assert!(engine.submit(drawn(with("sd1", "<lora:oil>", 3))).is_err_and(|error| error.to_string().contains("there are ink")));
+
+    cancelled.cancel();
+    assert_eq!(failure(cancelled), CANCELLED);
+    assert_eq!(engine.stats().n_active, 16, "only those of the first task are on their way");
+    assert!(!has_ended(&mut running) && !has_ended(&mut second) && !has_ended(&mut fourth), "the first goes on, the others wait");
+
+    // The fourth's model is in memory all the time, and yet it does not overtake.
+    running.cancel();
+    assert!(block_on(fourth.next()).is_some(), "the fourth has begun");
+    assert!(has_ended(&mut second), "and so the second has ended");
+    assert_eq!(finish(fourth).images.len(), 1);
+    assert_eq!(failure(running), CANCELLED);
+    assert_eq!(run(&engine, &drawn(with("sd1", "a red fox <lora:ink:0.8>", 2))).images.len(), 1, "what was cancelled has room now");
+    assert_eq!(engine.stats().n_active, 0);
+}
+
+#[test]
+fn an_engine_that_stops_fails_those_that_wait() {
+    let models = Models::new();
+    let engine = models.engine(1, 4);
+    let running = endless(&engine);
+    let waiting = ["a red fox", "a red fox <lora:ink:0.8>"].map(|prompt| submit(&engine, &drawn(with("sd1", prompt, 3))));
+    drop(engine);
+    assert_eq!(failure(running), STOPPED);
+    waiting.into_iter().for_each(|handle| assert_eq!(failure(handle), STOPPED));
+}
+
+#[test]
+fn an_adapter_has_a_weight_for_the_unet_and_one_for_the_text_encoder() {
+    let models = Models::new();
+    let engine = models.engine(2, 4);
+    let of_prompt = |tag: &str| run(&engine, &drawn(with("sd1", &format!("a red fox{tag}"), 4))).images;
+    let (none, low, high) = (of_prompt(""), of_prompt("<lora:ink:0.5>"), of_prompt("<lora:ink:1.6>"));
+    let both = of_prompt("<lora:ink:1.6:0.5>");
+    let own = AdapterUse { text_encoder_weight: Some(1.6), ..AdapterUse::new("ink", 0.5) };
+    assert_eq!(both, run(&engine, &drawn(TextToImage { adapters: vec![own], ..with("sd1", "a red fox", 4) })).images);
+    assert_eq!(low, of_prompt("<lora:ink:0.5:0.5>"));
+    let (text_alone, unet_alone) = (of_prompt("<lora:ink:te=1.6:unet=0>"), of_prompt("<lora:ink:te=0:unet=0.5>"));
+    let all = [none, low, high, both, text_alone, unet_alone];
+    for (i, images) in all.iter().enumerate() {
+        assert!(!all[..i].contains(images), "picture {i} is one of those before");
+    }
+    for wrong in ["<lora:ink:11:1>", "<lora:ink:1:-11>"] {
+        let refused = engine.submit(drawn(with("sd1", wrong, 3)));
+        assert!(refused.is_err_and(|error| error.to_string().starts_with("the weight of LoRA `ink` must be -10 to 10, not ")), "{wrong}");
+    }
+}

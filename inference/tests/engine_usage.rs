@@ -1,0 +1,76 @@
+//! A finished task has used what it was said to cost, and its rows are those of its sampler and its guidance.
+
+mod engine_common;
+mod family_models;
+
+use std::path::Path;
+
+use engine_common::{changed, config, drawn, filled, finish, run, submit, text_to_image};
+use inference::{
+    engine::{Engine, EngineConfig, ModelEntry, Submission},
+    sampler::Sampler,
+    task::{Enlarger, Hires, ImageSize, TextToImage},
+};
+
+/// An engine with a tiny Stable Diffusion 1.
+fn engine() -> Engine {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/families");
+    family_models::write_some(&data, folder.path(), &["sd1"]);
+    let models = vec![ModelEntry { name: "sd1".into(), path: folder.path().join("models/sd1"), vae: None }];
+    // Loaded when `start` returns, so the folder may go.
+    Engine::start(EngineConfig { models, ..config(16, 0) }).expect("the model loads")
+}
+
+fn small(sampler: Sampler, steps: u32) -> TextToImage {
+    TextToImage { sampler, size: ImageSize::new(16, 12), ..text_to_image("a cat", 3, steps, 1) }
+}
+
+#[test]
+fn every_sampler_and_kind_of_task_uses_what_it_was_said_to_cost() {
+    let engine = engine();
+    let kinds: [(&str, fn(TextToImage) -> Submission); 7] = [
+        ("plain", drawn),
+        ("without guidance", |base| drawn(TextToImage { guidance_scale: 1.0, n_images: 2, ..base })),
+        ("an interval", |base| drawn(TextToImage { guidance_interval: (0.3, 0.7), ..base })),
+        ("image to image", |base| changed(TextToImage { n_images: 2, ..base }, 0.7)),
+        ("inpainting", |base| filled(base, 0.7)),
+        ("inpainting of everything", |base| filled(base, 1.0)),
+        ("two passes", |base| {
+            let hires = Some(Hires { scale: 1.5, strength: 0.6, steps: Some(4), enlarger: Enlarger::Latent });
+            drawn(TextToImage { hires, ..base })
+        }),
+    ];
+    let all = Sampler::ALL.into_iter().flat_map(|sampler| kinds.map(|(kind, make)| (sampler, kind, make(small(sampler, 5)))));
+    let all: Vec<_> = all.map(|(sampler, kind, submission)| (sampler, kind, submit(&engine, &submission), submission)).collect();
+    for (sampler, kind, handle, submission) in all {
+        let (used, cost) = (finish(handle).usage.row_megapixels, engine.cost(&submission.task));
+        assert!((used - cost).abs() < 1e-9, "{sampler}, {kind}: {used} is not {cost}");
+    }
+}
+
+#[test]
+fn steps_without_guidance_take_one_row() {
+    let engine = engine();
+    let check = |sampler: Sampler, steps: u32, guidance_interval: (f64, f64), expected: u64| {
+        let before = engine.stats().n_network_rows;
+        run(&engine, &drawn(TextToImage { guidance_interval, ..small(sampler, steps) }));
+        let found = engine.stats().n_network_rows - before;
+        assert_eq!(found, expected, "{sampler}, {steps} steps, {guidance_interval:?}");
+    };
+    check(Sampler::Ddim, 10, (0.0, 1.0), 20);
+    // Steps 2 to 6.
+    check(Sampler::Ddim, 10, (0.2, 0.7), 15);
+    check(Sampler::Ddim, 10, (0.95, 1.0), 10);
+    // Twice a step but for the last: steps 0 and 1 of 4.
+    check(Sampler::Heun, 4, (0.0, 0.5), 2 * 2 + 2 * 2 + 2 + 1);
+    check(Sampler::Heun, 4, (0.5, 1.0), 2 + 2 + 2 * 2 + 2);
+    check(Sampler::DpmPpSde, 4, (0.5, 1.0), 2 + 2 + 2 * 2 + 2);
+    check(Sampler::Dpm2, 3, (0.3, 0.6), 2 + 2 * 2 + 1);
+    // The second of its calls is made twice: six calls for five steps.
+    check(Sampler::Pndm, 5, (0.0, 1.0), 12);
+    let rows = engine.stats().n_network_rows;
+    // Of ten steps the last six; guidance from the seventh to the eighth.
+    run(&engine, &changed(TextToImage { guidance_interval: (0.6, 0.8), ..small(Sampler::Ddim, 10) }, 0.6));
+    assert_eq!(engine.stats().n_network_rows - rows, 6 + 2);
+}
