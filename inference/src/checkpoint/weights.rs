@@ -95,6 +95,8 @@ impl Weights {
             return Err(unreadable(path, format!("`{tensor}` has type {:?}; only f16, bf16, f32 and f64 are read", entry.dtype)));
         };
         let values = Tensor::from_raw_buffer(&map[entry.range.clone()], dtype, shape, &Device::Cpu)?.to_dtype(DType::F32)?;
+        #[cfg(unix)]
+        forget(map, &entry.range);
         if !is_finite(&values)? {
             return Err(unreadable(path, format!("`{tensor}` holds a value that is not a finite number")));
         }
@@ -137,6 +139,14 @@ fn map(path: &Path) -> Result<Mmap, InferenceError> {
     #[expect(unsafe_code, reason = "gigabytes of weights should not be copied into memory before they are converted")]
     let map = unsafe { Mmap::map(&file) };
     map.map_err(|source| unreadable(path, source.to_string()))
+}
+
+/// Gives the pages of what has been read back; else a model would stand in memory twice while it is loaded.
+#[cfg(unix)]
+fn forget(map: &Mmap, range: &std::ops::Range<usize>) {
+    // SAFETY: the map is a file's and only read, so a page that is needed again comes from the file.
+    #[expect(unsafe_code, reason = "the only way to tell the system")]
+    let _ = unsafe { map.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, range.start, range.len()) }; // Only memory is at stake.
 }
 
 fn explain(source: &SafeTensorError) -> String {
