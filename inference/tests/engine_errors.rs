@@ -26,8 +26,8 @@ fn a_bad_task_is_refused_with_one_clear_sentence() {
         (drawn(|base| base.guidance_scale = f64::INFINITY), "guidance must be 0 to 30, not inf"),
         (drawn(|base| base.n_images = 0), "the number of pictures must be 1 to 16, not 0"),
         (drawn(|base| base.n_images = 17), "the number of pictures must be 1 to 16, not 17"),
-        (drawn(|base| base.size = ImageSize::new(70, 64)), "70×64 cannot be drawn: sides must be multiples of 16 from 16 to 256"),
-        (drawn(|base| base.size = ImageSize::new(64, 512)), "64×512 cannot be drawn: sides must be multiples of 16 from 16 to 256"),
+        (drawn(|base| base.size = ImageSize::new(70, 64)), "70×64 cannot be drawn: sides must be multiples of 4 from 4 to 256"),
+        (drawn(|base| base.size = ImageSize::new(64, 512)), "64×512 cannot be drawn: sides must be multiples of 4 from 4 to 256"),
         (changed(0.0), "strength must be above 0 and at most 1, not 0"),
         (changed(1.5), "strength must be above 0 and at most 1, not 1.5"),
         (changed(f64::NAN), "strength must be above 0 and at most 1, not NaN"),
@@ -54,5 +54,5 @@ fn an_engine_that_cannot_start_says_why() {
     let without = Engine::start(EngineConfig { upscaler: None, ..good }).expect("starts");
     let task = Task::Upscale(Upscale { source: "s".into(), size: ImageSize::new(64, 64) });
     assert_eq!(without.check(&task).map_err(|error| error.to_string()), Err("no super-resolution network is loaded".into()));
-    assert_eq!((without.info().native_size, without.info().size_multiple), (ImageSize::new(64, 64), 16));
+    assert_eq!((without.info().native_size, without.info().size_multiple), (ImageSize::new(64, 64), 4));
 }
