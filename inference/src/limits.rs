@@ -74,6 +74,8 @@ pub(crate) struct Limits {
     pub(crate) max_side: u32,
     pub(crate) upscale_factor: Option<u32>,
     pub(crate) schedule: ScheduleConfig,
+    /// The schedule as the inpainting pipeline takes it.
+    pub(crate) inpaint_schedule: ScheduleConfig,
     pub(crate) conditioning: Conditioning,
     /// Whether the U-Net takes mask and masked picture as further channels.
     pub(crate) sees_mask: bool,
@@ -169,7 +171,7 @@ impl Limits {
             Task::TextToImage(_) | Task::Upscale(_) => 0.0,
         };
         let small = base.size.megapixels();
-        let first = small * (self.rows(base, &self.plan(base, task.strength())) + DECODE_ROWS);
+        let first = small * (self.rows(base, &self.plan(task, base)) + DECODE_ROWS);
         let each = base.hires.map_or(first, |hires| {
             let large = self.hires_size(base, hires).megapixels();
             let second = large * (self.rows(base, &self.hires_plan(base, hires)) + DECODE_ROWS);
@@ -190,22 +192,23 @@ impl Limits {
     }
 
     /// The steps of a task's (first) pass; a step count out of range counts as the nearest in range.
-    pub(crate) fn plan(&self, base: &TextToImage, strength: Option<f64>) -> Plan {
-        self.plan_of(base, base.steps, strength)
+    pub(crate) fn plan(&self, task: &Task, base: &TextToImage) -> Plan {
+        let schedule = if matches!(task, Task::Inpaint(_)) { &self.inpaint_schedule } else { &self.schedule };
+        self.plan_of(schedule, base, base.steps, task.strength())
     }
 
     /// The steps of the second pass.
     pub(crate) fn hires_plan(&self, base: &TextToImage, hires: Hires) -> Plan {
-        self.plan_of(base, hires.steps.unwrap_or(base.steps), Some(hires.strength))
+        self.plan_of(&self.schedule, base, hires.steps.unwrap_or(base.steps), Some(hires.strength))
     }
 
-    fn plan_of(&self, base: &TextToImage, steps: u32, strength: Option<f64>) -> Plan {
+    fn plan_of(&self, schedule: &ScheduleConfig, base: &TextToImage, steps: u32, strength: Option<f64>) -> Plan {
         let steps = steps.clamp(1, MAX_STEPS) as usize;
         match strength {
             Some(strength) if self.conditioning.takes_guidance && (base.sampler, base.schedule) == (Sampler::Lcm, ScheduleKind::Normal) => {
-                base.sampler.plan(&self.schedule.clone().with_distilled_share(strength), base.schedule, steps, None)
+                base.sampler.plan(&schedule.clone().with_distilled_share(strength), base.schedule, steps, None)
             }
-            _ => base.sampler.plan(&self.schedule, base.schedule, steps, strength),
+            _ => base.sampler.plan(schedule, base.schedule, steps, strength),
         }
     }
 }

@@ -102,7 +102,7 @@ impl Job {
 
     async fn draw(&self, caller: &Caller, base: &TextToImage) -> Result<(), InferenceError> {
         let facts = &self.facts;
-        let plan = facts.limits.plan(base, self.task.strength());
+        let plan = facts.limits.plan(&self.task, base);
         let hires = base.hires.map(|hires| (hires, facts.limits.hires_plan(base, hires)));
         let each = to_do(&plan) + hires.as_ref().map_or(0, |(_, plan)| to_do(plan));
         let steps = Steps::new(each as u32 * base.n_images);

@@ -71,7 +71,7 @@ fn large_latents(model: &Model) -> Tensor {
     (model.encode_image(&pixels).unwrap().0 * model.scaling_factor()).unwrap()
 }
 
-/// Group normalisation makes tiles differ from the whole, small ones most: 30 to 38 dB at these sizes; the engine's have 96 latents and more.
+/// Group normalisation makes tiles differ from the whole, small ones most: 30 to 38 dB at these sizes; the engine's have about ninety latents and more.
 #[test]
 fn tiles_look_like_the_whole_picture() {
     let model = starter_model();

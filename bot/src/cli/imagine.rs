@@ -205,5 +205,6 @@ fn print(report: &Report, is_json: bool) -> anyhow::Result<()> {
         writeln!(out, "{path}  {width}×{height}  seed {seed}")?;
     }
     let Report { seed, seconds, images } = report;
-    Ok(writeln!(out, "{} pictures in {seconds:.1} s; `--seed {seed}` draws them again", images.len())?)
+    let (n_images, again) = if images.len() == 1 { ("1 picture".to_owned(), "it") } else { (format!("{} pictures", images.len()), "them") };
+    Ok(writeln!(out, "{n_images} in {seconds:.1} s; `--seed {seed}` draws {again} again")?)
 }

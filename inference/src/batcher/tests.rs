@@ -97,7 +97,15 @@ impl Bench {
     fn new(max_rows: usize) -> Self {
         let schedule = ScheduleConfig::parse("{}", Path::new("scheduler_config.json")).expect("defaults");
         let (conditioning, sees_mask) = (Conditioning::default(), false);
-        let limits = Limits { size_multiple: 2, max_side: 1024, upscale_factor: Some(4), schedule, conditioning, sees_mask };
+        let limits = Limits {
+            size_multiple: 2,
+            max_side: 1024,
+            upscale_factor: Some(4),
+            inpaint_schedule: schedule.clone(),
+            schedule,
+            conditioning,
+            sees_mask,
+        };
         let (log, counters) = (Log::default(), Arc::new(Counters::default()));
         let networks = Rc::new(Toy { log: log.clone(), requests: Rc::default() });
         let preview = Preview::Linear(PreviewMap::of_model(networks.as_ref(), FACTOR, 1.0, 3).expect("a map"));

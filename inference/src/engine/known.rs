@@ -6,6 +6,7 @@ use crate::{
     error::InferenceError,
     limits::{Conditioning, Limits, SizeConditioning},
     model::config::{ModelConfig, UnetConfig},
+    sampler::Sampler,
     schedule::ScheduleConfig,
     task::ImageSize,
 };
@@ -24,7 +25,7 @@ impl Known {
     pub(crate) fn read(entry: &ModelEntry, config: &EngineConfig, upscale_factor: Option<u32>) -> Result<Self, InferenceError> {
         let checkpoint = Checkpoint::open(&entry.path)?;
         let model = ModelConfig::read(&checkpoint)?;
-        let schedule = schedule(&checkpoint)?;
+        let (schedule, inpaint_schedule) = schedules(&checkpoint)?;
         let native_size = ImageSize::new(model.native_size() as u32, model.native_size() as u32);
         let size_multiple = model.vae.factor() as u32;
         let size = match model.n_ids() {
@@ -50,18 +51,24 @@ impl Known {
             device: device::name(config),
         };
         let sees_mask = model.is_inpainting();
-        let limits = Limits { size_multiple, max_side, upscale_factor, schedule, conditioning, sees_mask };
+        let limits = Limits { size_multiple, max_side, upscale_factor, schedule, inpaint_schedule, conditioning, sees_mask };
         Ok(Self { entry: entry.clone(), info, limits, unet: model.unet })
     }
 }
 
-/// The schedule, as the pipeline that the model names takes it.
-fn schedule(checkpoint: &Checkpoint) -> Result<ScheduleConfig, InferenceError> {
+/// The schedule, as the pipeline that the model names takes it, and as its inpainting pipeline does.
+fn schedules(checkpoint: &Checkpoint) -> Result<(ScheduleConfig, ScheduleConfig), InferenceError> {
     const NAME: &str = "scheduler/scheduler_config.json";
     let json = checkpoint.json(NAME)?;
     let schedule = ScheduleConfig::parse(&json.to_string(), &checkpoint.json_path(NAME))?;
     let index = checkpoint.json("model_index.json")?;
     let class = index.get("_class_name").and_then(serde_json::Value::as_str).unwrap_or_default();
     let is_amended = class.starts_with("StableDiffusion") && !class.starts_with("StableDiffusionXL");
-    Ok(if is_amended { schedule.as_amended_by_pipelines() } else { schedule })
+    if !is_amended {
+        return Ok((schedule.clone(), schedule));
+    }
+    let schedule = schedule.as_amended_by_pipelines();
+    let is_pndm = schedule.own_sampler()? == Sampler::Pndm;
+    let inpaint = if is_pndm { schedule.clone().without_runge_kutta() } else { schedule.clone() };
+    Ok((schedule, inpaint))
 }

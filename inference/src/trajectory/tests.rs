@@ -59,7 +59,7 @@ fn the_last_latents_equal_those_of_diffusers() {
         let job = Job { task, source: None, mask: None, networks, facts, events, meter };
         let latents = batcher.drive(job, async |job, caller| {
             let base = job.task.base().expect("a drawing task");
-            let pass = job.pass(caller, base, base.size, job.facts.limits.plan(base, None)).await?;
+            let pass = job.pass(caller, base, base.size, job.facts.limits.plan(&job.task, base)).await?;
             Ok(job.latents(caller, &pass, None, &Steps::new(base.steps), 0).await?.0)
         });
         let latents = latents.expect("latents");
