@@ -12,6 +12,9 @@ use inference::{
     task::{Enlarger, Hires, ImageSize, TextToImage},
 };
 
+/// A kind of task: its name and how it is made.
+type Kind = (&'static str, fn(TextToImage) -> Submission);
+
 /// An engine with a tiny Stable Diffusion 1.
 fn engine() -> Engine {
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -29,7 +32,7 @@ fn small(sampler: Sampler, steps: u32) -> TextToImage {
 #[test]
 fn every_sampler_and_kind_of_task_uses_what_it_was_said_to_cost() {
     let engine = engine();
-    let kinds: [(&str, fn(TextToImage) -> Submission); 7] = [
+    let kinds: [Kind; 7] = [
         ("plain", drawn),
         ("without guidance", |base| drawn(TextToImage { guidance_scale: 1.0, n_images: 2, ..base })),
         ("an interval", |base| drawn(TextToImage { guidance_interval: (0.3, 0.7), ..base })),
