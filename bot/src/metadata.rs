@@ -87,9 +87,18 @@ pub fn read(source: impl BufRead + Seek) -> anyhow::Result<Found> {
         let _ = reader.finish(); // Damage there leaves what stood before.
     }
     let info = reader.info();
-    let long = info.utf8_text.iter().filter_map(|chunk| Some((chunk.keyword.as_str(), chunk.get_text().ok()?)));
+    // A packed text may be a thousand times as long as its chunk, so it is unpacked up to a limit.
+    let long = info.utf8_text.iter().filter_map(|chunk| {
+        let mut unpacked = chunk.clone();
+        unpacked.decompress_text_with_limit(MAX_TEXT_BYTES).ok()?;
+        Some((chunk.keyword.as_str(), unpacked.get_text().ok()?))
+    });
     let short = info.uncompressed_latin1_text.iter().map(|chunk| (chunk.keyword.as_str(), chunk.text.clone()));
-    let packed = info.compressed_latin1_text.iter().filter_map(|chunk| Some((chunk.keyword.as_str(), chunk.get_text().ok()?)));
+    let packed = info.compressed_latin1_text.iter().filter_map(|chunk| {
+        let mut unpacked = chunk.clone();
+        unpacked.decompress_text_with_limit(MAX_TEXT_BYTES).ok()?;
+        Some((chunk.keyword.as_str(), unpacked.get_text().ok()?))
+    });
     let texts: Vec<_> = long.chain(short).chain(packed).collect();
     let of = |keyword: &str| texts.iter().find(|(found, _)| *found == keyword).map(|(_, text)| text);
     if let Some(text) = of(OURS) {

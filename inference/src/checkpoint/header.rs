@@ -12,6 +12,8 @@ use crate::error::InferenceError;
 
 /// Larger headers are refused; the safetensors library has the same limit.
 const MAX_HEADER_BYTES: u64 = 100_000_000;
+/// Longer names are refused: those of networks have at most some hundred bytes, and messages quote them.
+const MAX_NAME_BYTES: usize = 1000;
 
 const PICKLE: &str = "it is a PyTorch file, which is refused because it can run code; convert it to safetensors, for example with \
                       `safetensors.torch.save_file` or `save_pretrained(folder, safe_serialization=True)` of diffusers";
@@ -55,11 +57,16 @@ impl Header {
             std::io::ErrorKind::NotFound => InferenceError::Missing { path: path.to_owned() },
             _ => unreadable(path, source.to_string()),
         };
+        let refuse = |reason: &str| Err(unreadable(path, reason.to_owned()));
+        // Asked before it is opened, because a pipe would wait for a writer.
+        let metadata = std::fs::metadata(path).map_err(failed)?;
+        if !metadata.is_file() {
+            return refuse(if metadata.is_dir() { "it is a folder; name the file in it" } else { "it is not a file" });
+        }
         let mut file = File::open(path).map_err(failed)?;
-        let file_bytes = file.metadata().map_err(failed)?.len();
+        let file_bytes = metadata.len();
         let mut first = Vec::new();
         file.by_ref().take(9).read_to_end(&mut first).map_err(failed)?;
-        let refuse = |reason: &str| Err(unreadable(path, reason.to_owned()));
         let Some((length, rest)) = first.split_first_chunk::<8>().filter(|(_, rest)| rest == b"{") else {
             return refuse(recognise(&first));
         };
@@ -72,15 +79,22 @@ impl Header {
         }
         let mut text = rest.to_vec();
         file.take(length.saturating_sub(1)).read_to_end(&mut text).map_err(failed)?;
-        let raw: RawHeader = serde_json::from_slice(&text).map_err(|source| unreadable(path, format!("its header is broken: {source}")))?;
+        let raw: RawHeader = serde_json::from_slice(&text).map_err(|source| unreadable(path, broken(&source)))?;
         Self::check(raw, 8 + length, file_bytes).map_err(|reason| unreadable(path, reason))
     }
 
     fn check(raw: RawHeader, start: u64, file_bytes: u64) -> Result<Self, String> {
         let mut tensors = Vec::with_capacity(raw.tensors.len());
         for (name, RawTensor { dtype, shape, data_offsets: (begin, end) }) in raw.tensors {
+            if name.len() > MAX_NAME_BYTES || name.contains(char::is_control) {
+                return Err(format!(
+                    "a tensor has a name with line breaks or other signs that no name has, or of more than {MAX_NAME_BYTES} bytes"
+                ));
+            }
+            // Without its zeros too: whoever multiplies only some of the sides must not overflow either.
+            let is_countable = shape.iter().filter(|size| **size > 0).try_fold(64_u64, |n, size| n.checked_mul(*size)).is_some();
             let n_bytes = shape.iter().try_fold(dtype.bitsize() as u64, |n, size| n.checked_mul(*size)).map(|n_bits| n_bits.div_ceil(8));
-            let range = start.checked_add(begin).zip(start.checked_add(end)).filter(|_| begin <= end);
+            let range = start.checked_add(begin).zip(start.checked_add(end)).filter(|_| begin <= end && is_countable);
             let (Some(n_bytes), Some((begin, end))) = (n_bytes, range) else {
                 return Err(format!("`{name}` has a senseless shape or place"));
             };
@@ -126,6 +140,11 @@ fn recognise(first: &[u8]) -> &'static str {
         [b'<', ..] => "it is a web page and not the file itself; download it again",
         _ => "it is not a safetensors file",
     }
+}
+
+/// In one line, whatever of the file the message quotes.
+fn broken(source: &serde_json::Error) -> String {
+    format!("its header is broken: {}", source.to_string().replace(char::is_control, " "))
 }
 
 struct RawHeader {

@@ -11,6 +11,9 @@ use serde_json::Value;
 use super::{Weights, names::Change};
 use crate::error::InferenceError;
 
+/// Far more than any index of weights needs.
+const MAX_JSON_BYTES: u64 = 64 << 20;
+
 const PIPELINES: [&str; 8] = [
     "StableDiffusionPipeline",
     "StableDiffusionImg2ImgPipeline",
@@ -130,15 +133,21 @@ pub(super) fn is_whole_text_name(name: &str) -> bool {
 
 /// Reads a JSON file; numbers that only Python writes (`-Infinity`, `NaN`), as in many `scheduler_config.json`, become null.
 pub fn read_json(path: &Path) -> Result<Value, InferenceError> {
-    let text = fs::read_to_string(path).map_err(|source| match source.kind() {
+    let unreadable = |reason: String| InferenceError::Unreadable { path: path.to_owned(), reason };
+    let failed = |source: std::io::Error| match source.kind() {
         std::io::ErrorKind::NotFound => InferenceError::Missing { path: path.to_owned() },
-        _ => InferenceError::Unreadable { path: path.to_owned(), reason: source.to_string() },
-    })?;
+        _ => unreadable(source.to_string()),
+    };
+    let n_bytes = fs::metadata(path).map_err(failed)?.len();
+    if n_bytes > MAX_JSON_BYTES {
+        return Err(unreadable(format!("it has {n_bytes} bytes, too many for a description of a model")));
+    }
+    let text = fs::read_to_string(path).map_err(failed)?;
     let parsed = serde_json::from_str(&text).or_else(|source| {
         let text = [": -Infinity", ": Infinity", ": NaN"].iter().fold(text, |text, number| text.replace(number, ": null"));
         serde_json::from_str(&text).map_err(|_| source)
     });
-    parsed.map_err(|source| InferenceError::Unreadable { path: path.to_owned(), reason: source.to_string() })
+    parsed.map_err(|source| unreadable(source.to_string()))
 }
 
 /// The files that an index names, each once.

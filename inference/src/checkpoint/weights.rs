@@ -169,6 +169,9 @@ impl Weights {
         let Some(dtype) = DType::try_from(entry.dtype).ok().filter(|_| is_read) else {
             return Err(unreadable(path, format!("`{tensor}` has type {:?}; only f8_e4m3, f16, bf16, f32 and f64 are read", entry.dtype)));
         };
+        if matches!(change, Change::Third(_)) && !entry.shape.first().is_some_and(|rows| rows.is_multiple_of(3)) {
+            return Err(unreadable(path, format!("`{tensor}` of shape {:?} is not queries, keys and values", entry.shape)));
+        }
         let range = entry.range(change);
         let stored = if change == Change::Transposed { &entry.shape } else { shape };
         let values = Tensor::from_raw_buffer(&map[range.clone()], dtype, stored, &Device::Cpu)?.to_dtype(DType::F32)?;

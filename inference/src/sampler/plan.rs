@@ -62,7 +62,7 @@ impl Sampler {
         // The reference counts from the number asked for, also where rounding gave one step more.
         let skipped = strength.map_or(0, |strength| n - ((n as f64 * strength) as usize).clamp(1, n));
         let mut first_steps = FirstSteps::Doubled;
-        let (steps, start, init_noise_sigma) = if self == Self::Pndm {
+        let (steps, start, init_noise_sigma): (Vec<PlannedStep>, _, _) = if self == Self::Pndm {
             let (calls, start, first) = config.pndm(kind, n, |_| skipped);
             first_steps = first;
             let step = |call: crate::schedule::PndmCall| PlannedStep { at: call.at, via: Some(call.from), to: call.to };
@@ -74,6 +74,8 @@ impl Sampler {
             (steps, skipped, levels.init_noise_sigma)
         };
         let n_planned = steps.len();
+        // A configuration that cuts off noisy timesteps may leave fewer steps than were asked for.
+        let start = start.min(n_planned - 1);
         let is_flow_sampler = self == Self::FlowEuler;
         Plan {
             start,

@@ -51,7 +51,10 @@ impl ScheduleConfig {
     /// # Errors
     /// As for [`ScheduleConfig::load`].
     pub fn parse(text: &str, path: &Path) -> Result<Self, InferenceError> {
-        let file = File::parse(text).map_err(|error| InferenceError::Unreadable { path: path.into(), reason: error.to_string() })?;
+        let file = File::parse(text).map_err(|error| {
+            // In one line, whatever of the file the message quotes.
+            InferenceError::Unreadable { path: path.into(), reason: error.to_string().replace(char::is_control, " ") }
+        })?;
         if let Some((key, value)) = file.unsupported() {
             return Err(unsupported(path, key, &value));
         }
@@ -182,5 +185,5 @@ impl ScheduleConfig {
 }
 
 fn unsupported(path: &Path, key: &str, value: &str) -> InferenceError {
-    InferenceError::Unsupported { path: path.into(), what: format!("`{key}`: {value}") }
+    InferenceError::Unsupported { path: path.into(), what: format!("`{key}`: {}", value.replace(char::is_control, " ")) }
 }

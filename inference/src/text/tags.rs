@@ -28,7 +28,7 @@ pub fn take_out(text: &str) -> (Cow<'_, str>, Vec<AdapterTag>, Option<PromptErro
         let Some(end) = close.map(|close| close + 1) else { break };
         let Some(adapter) = read(&text[first..end - 1]) else { continue };
         adapters.push(adapter.unwrap_or_else(|adapter| {
-            problem.get_or_insert(PromptError::AdapterWeight { tag: text[start..end].to_owned() });
+            problem.get_or_insert(PromptError::AdapterWeight { tag: text[start..end].replace(char::is_control, " ") });
             adapter
         }));
         kept.push_str(&text[done..start]);

@@ -7,7 +7,7 @@ use std::{
 
 use candle_core::{DType, Device, Tensor};
 
-use crate::error::InferenceError;
+use crate::{checkpoint::Header, error::InferenceError};
 
 /// Far more than any embedding needs: 75 vectors for both encoders of Stable Diffusion XL in float32 are 614 KB.
 const MAX_BYTES: u64 = 64 << 20;
@@ -48,6 +48,8 @@ impl Embedding {
         if size.len() > MAX_BYTES {
             return Err(unreadable(format!("it has {} bytes, too many for a learned word", size.len())));
         }
+        // Checked here, because its messages say what is wrong.
+        Header::read(path)?;
         let bytes = std::fs::read(path).map_err(|source| unreadable(source.to_string()))?;
         let tensors = candle_core::safetensors::load_buffer(&bytes, &Device::Cpu);
         let mut tensors = tensors.map_err(|_| unreadable("it is not a safetensors file".to_owned()))?;

@@ -23,6 +23,10 @@ impl Compact {
         // A convolution and its PReLU take two numbers; the last convolution has no PReLU.
         let n_layers = (0..).take_while(|i| body.has(&format!("{}.weight", 2 * i + 1))).count();
         let width = body.shape("0.weight")?.first().copied().unwrap_or(0);
+        if width == 0 {
+            let (path, what) = (weights.path().to_owned(), "a network of width 0".to_owned());
+            return Err(InferenceError::Unsupported { path, what });
+        }
         let last = format!("{}.weight", 2 * n_layers);
         let n_out = body.shape(&last)?.first().copied().unwrap_or(0);
         let factor = (1..=8).find(|factor| 3 * factor * factor == n_out).ok_or_else(|| InferenceError::Unsupported {

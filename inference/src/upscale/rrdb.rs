@@ -18,6 +18,8 @@ const MAX_REACH: usize = 32;
 const HEAD_TILE: usize = 64;
 /// Pixels around it that a pixel's doublings see: a half for the first convolution, less for those after it, or two convolutions at its own size.
 const HEAD_REACH: usize = 2;
+/// No published network has more than three.
+const MAX_DOUBLINGS: usize = 5;
 /// Branches are added at a fifth of their strength.
 const RESIDUAL: f64 = 0.2;
 /// Slope of the rectifiers below zero.
@@ -46,6 +48,9 @@ impl Rrdb {
             other => return Err(unsupported(format!("a first convolution of shape {other:?}"))),
         };
         let n_doublings = layout.doublings.len();
+        if width == 0 || n_doublings > MAX_DOUBLINGS {
+            return Err(unsupported(format!("a network of width {width} with {n_doublings} doublings")));
+        }
         let square = [1, 2, 4].into_iter().find(|side| 3 * side * side == channels).filter(|side| *side <= 1 << n_doublings);
         let square = square.ok_or_else(|| unsupported(format!("a network of {channels} channels and {n_doublings} doublings")))?;
         let mut blocks = Vec::new();
@@ -128,6 +133,10 @@ impl Dense {
     fn load(weights: &[Weights; 5], width: usize) -> std::result::Result<Self, InferenceError> {
         let [a, b, c, d, last] = weights;
         let growth = a.shape("weight")?.first().copied().unwrap_or(0);
+        if growth == 0 {
+            let (path, what) = (last.path().to_owned(), "a block that adds no channels".to_owned());
+            return Err(InferenceError::Unsupported { path, what });
+        }
         let grow = |weights: &Weights, i: usize| conv(weights, width + i * growth, growth, 3);
         // The last one's strength is put into its weights, so that the sum is one operation.
         let weight = (last.tensor("weight", &[width, width + 4 * growth, 3, 3])? * RESIDUAL)?;

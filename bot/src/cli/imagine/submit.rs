@@ -23,6 +23,8 @@ const STRENGTH: f64 = 0.6;
 const MASKED_STRENGTH: f64 = 1.0;
 /// Most pixels of a start picture whose size is kept, as a multiple of the model's own size.
 const MAX_KEPT: f64 = 2.25;
+/// Largest picture file that is read: one of the largest size without any compression.
+const MAX_PICTURE_BYTES: u64 = 512 << 20;
 /// Pictures when nobody says otherwise.
 const COUNT: u32 = 4;
 
@@ -99,6 +101,10 @@ fn check_sources(task: &Task, init: Option<&Given>, mask: Option<&Given>) -> any
 
 fn open(path: &Path) -> anyhow::Result<Given> {
     let read = || {
+        let n_bytes = std::fs::metadata(path)?.len();
+        if n_bytes > MAX_PICTURE_BYTES {
+            bail!("it has {n_bytes} bytes, and more than {MAX_PICTURE_BYTES} are not read");
+        }
         let bytes = std::fs::read(path)?;
         let picture = pictures::read(Cursor::new(&bytes))?;
         anyhow::Ok(Given { picture, sha256: hashes::of_bytes(&bytes) })

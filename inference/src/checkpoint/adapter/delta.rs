@@ -65,7 +65,11 @@ impl Delta {
         match (first, second) {
             (Some(first), Some(second)) => {
                 let (first, second) = (Pair::lycoris(first, core1), Pair::lycoris(second, core2));
-                return Ok(Some(Self::Hadamard(first.checked(path, module)?, second.checked(path, module)?)));
+                let (first, second) = (first.checked(path, module)?, second.checked(path, module)?);
+                if first.size() != second.size() {
+                    return Err(first.differs(path, module, &first.columns, &second.columns));
+                }
+                return Ok(Some(Self::Hadamard(first, second)));
             }
             (Some(_), None) => return Err(incomplete("hada_w1_a", "hada_w2_a")),
             (None, Some(_)) => return Err(incomplete("hada_w2_a", "hada_w1_a")),
@@ -97,7 +101,7 @@ impl Delta {
             Self::Product(pair) | Self::Hadamard(pair, _) => pair.size(),
             Self::Kronecker(first, second) => {
                 let (first, second) = (first.size(), second.size());
-                (first.0 * second.0, first.1 * second.1)
+                (first.0.saturating_mul(second.0), first.1.saturating_mul(second.1))
             }
             Self::Full(entry) => flat(&entry.shape),
         }
@@ -129,10 +133,7 @@ impl Pair {
     fn checked(self, path: &Path, module: &str) -> Result<Self, AdapterError> {
         let rows = flat(&self.rows.shape);
         let rank = if self.is_transposed { rows.0 } else { rows.1 };
-        let differ = |first: &Entry, second: &Entry| {
-            let (first, second) = (first.shape.clone(), second.shape.clone());
-            Err(AdapterError::Rank { path: path.to_owned(), module: module.to_owned(), first, second })
-        };
+        let differ = |first: &Entry, second: &Entry| Err(self.differs(path, module, first, second));
         match &self.core {
             Some(core) if core.shape.len() < 2 || core.shape[0] != rank => differ(&self.rows, core),
             Some(core) if core.shape[1] != flat(&self.columns.shape).0 => differ(core, &self.columns),
@@ -142,6 +143,11 @@ impl Pair {
         }
     }
 
+    fn differs(&self, path: &Path, module: &str, first: &Entry, second: &Entry) -> AdapterError {
+        let (first, second) = (first.shape.clone(), second.shape.clone());
+        AdapterError::Rank { path: path.to_owned(), module: module.to_owned(), first, second }
+    }
+
     fn rank(&self) -> usize {
         flat(&self.columns.shape).0
     }
@@ -149,7 +155,7 @@ impl Pair {
     fn size(&self) -> (usize, usize) {
         let (rows, columns) = (flat(&self.rows.shape), flat(&self.columns.shape));
         let kernel: usize = self.core.as_ref().map_or(1, |core| core.shape[2..].iter().product());
-        (if self.is_transposed { rows.1 } else { rows.0 }, columns.1 * kernel)
+        (if self.is_transposed { rows.1 } else { rows.0 }, columns.1.saturating_mul(kernel))
     }
 
     fn values(&self, read: Read) -> Result<Tensor, InferenceError> {

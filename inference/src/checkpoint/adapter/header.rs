@@ -1,4 +1,4 @@
-//! The head of a safetensors file: names, shapes and remarks, without the numbers of its tensors.
+//! The head of an adapter's file: names, shapes and remarks, without the numbers of its tensors.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -7,13 +7,10 @@ use std::{
     path::Path,
 };
 
-use serde_json::Value;
+use safetensors::Dtype;
 
-use super::AdapterError;
+use super::{super::header, AdapterError};
 use crate::error::InferenceError;
-
-/// The longest head that the format allows.
-const MAX_BYTES: u64 = 100_000_000;
 
 /// What stands at the head of a safetensors file.
 pub(super) struct Header {
@@ -22,58 +19,33 @@ pub(super) struct Header {
     /// Whole numbers that stand alone (some files hold an alpha as such), by name.
     pub(super) integers: HashMap<String, i64>,
     /// Remarks of the program that wrote the file.
-    pub(super) metadata: HashMap<String, String>,
+    pub(super) metadata: BTreeMap<String, String>,
 }
 
 impl Header {
-    /// Reads the head of a file.
+    /// Reads and checks the head of a file.
     ///
     /// # Errors
     /// `Missing` or `Unreadable`.
     pub(super) fn read(path: &Path) -> Result<Self, InferenceError> {
-        let unreadable = |reason: String| InferenceError::Unreadable { path: path.to_owned(), reason };
-        let head = head(path).map_err(|source| match source.kind() {
-            io::ErrorKind::NotFound => AdapterError::Missing { path: path.to_owned() }.into(),
-            io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => unreadable("it is not a safetensors file".to_owned()),
-            _ => unreadable(source.to_string()),
+        let head = header::Header::read(path).map_err(|error| match error {
+            InferenceError::Missing { path } => AdapterError::Missing { path }.into(),
+            other => other,
         })?;
-        let (mut file, bytes) = head;
-        Self::parse(&mut file, &bytes).ok_or_else(|| unreadable("it is not a safetensors file".to_owned()))
-    }
-
-    fn parse(file: &mut File, bytes: &[u8]) -> Option<Self> {
-        let Value::Object(entries) = serde_json::from_slice(bytes).ok()? else { return None };
-        let mut header = Self { shapes: BTreeMap::new(), integers: HashMap::new(), metadata: HashMap::new() };
-        for (name, entry) in entries {
-            if name == "__metadata__" {
-                header.metadata = serde_json::from_value(entry).ok()?;
-            } else {
-                let shape: Vec<usize> = serde_json::from_value(entry.get("shape")?.clone()).ok()?;
-                if entry.get("dtype")? == "I64" && shape.iter().product::<usize>() == 1 {
-                    let offset = entry.get("data_offsets")?.get(0)?.as_u64()?;
-                    let mut value = [0; 8];
-                    file.seek(SeekFrom::Start(8 + bytes.len() as u64 + offset)).ok()?;
-                    file.read_exact(&mut value).ok()?;
-                    header.integers.insert(name.clone(), i64::from_le_bytes(value));
-                }
-                header.shapes.insert(name, shape);
-            }
-        }
-        Some(header)
+        let integers = integers(path, &head.tensors).map_err(|source| header::unreadable(path, source.to_string()))?;
+        let shapes = head.tensors.into_iter().map(|tensor| (tensor.name, tensor.shape)).collect();
+        Ok(Self { shapes, integers, metadata: head.metadata })
     }
 }
 
-/// A file and the text of its head.
-fn head(path: &Path) -> io::Result<(File, Vec<u8>)> {
+fn integers(path: &Path, tensors: &[header::TensorInfo]) -> io::Result<HashMap<String, i64>> {
     let mut file = File::open(path)?;
-    let mut length = [0; 8];
-    file.read_exact(&mut length)?;
-    let length = u64::from_le_bytes(length);
-    // Checked before it is believed: the first bytes of another kind of file are an enormous number.
-    if length > MAX_BYTES.min(file.metadata()?.len()) {
-        return Err(io::ErrorKind::InvalidData.into());
+    let mut integers = HashMap::new();
+    for tensor in tensors.iter().filter(|tensor| tensor.dtype == Dtype::I64 && tensor.n_values() == 1) {
+        let mut value = [0; 8];
+        file.seek(SeekFrom::Start(tensor.range.start as u64))?;
+        file.read_exact(&mut value)?;
+        integers.insert(tensor.name.clone(), i64::from_le_bytes(value));
     }
-    let mut bytes = Vec::new();
-    file.by_ref().take(length).read_to_end(&mut bytes)?;
-    Ok((file, bytes))
+    Ok(integers)
 }

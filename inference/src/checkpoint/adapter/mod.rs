@@ -191,6 +191,10 @@ impl AdapterFile {
             (Some(alpha), Some(rank)) => {
                 let alpha = match self.integers.get(&alpha.name) {
                     Some(alpha) => *alpha as f64,
+                    None if alpha.shape.contains(&0) => {
+                        let reason = format!("`{}` is empty where one number is needed", alpha.name);
+                        return Err(InferenceError::Unreadable { path: self.path.clone(), reason });
+                    }
                     None => f64::from(self.read(alpha)?.flatten_all()?.get(0)?.to_scalar::<f32>()?),
                 };
                 Ok(alpha / rank as f64)
@@ -212,7 +216,7 @@ impl AdapterFile {
         let (n_rows, size) = (shape.first().copied().unwrap_or(1), base.elem_count());
         let (rows, columns) = delta.size();
         let n_parts = if third.is_some() { 3 } else { 1 };
-        if rows != n_rows * n_parts || rows * columns != size * n_parts {
+        if rows != n_rows * n_parts || rows.saturating_mul(columns) != size * n_parts {
             return Err(self.wrong_shape(module, vec![rows, columns], shape));
         }
         let values = delta.values(&|entry| self.read(entry))?;

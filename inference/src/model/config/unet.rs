@@ -200,6 +200,11 @@ impl UnetConfig {
             ("conv_in_kernel", raw.conv_in_kernel),
             ("conv_out_kernel", raw.conv_out_kernel),
         ];
+        match &raw.sample_size {
+            Some(PerBlock::One(size)) => sizes.push(("sample_size", *size)),
+            Some(PerBlock::Each(each)) => sizes.extend(each.iter().map(|size| ("sample_size", *size))),
+            None => {}
+        }
         sizes.extend(raw.time_cond_proj_dim.map(|width| ("time_cond_proj_dim", width)));
         for (key, values) in [
             ("block_out_channels", &raw.block_out_channels),
@@ -210,8 +215,8 @@ impl UnetConfig {
             sizes.extend(values.iter().map(|value| (key, *value)));
         }
         check_sizes(path, &sizes)?;
-        if n == 0 {
-            return Err(unreadable(path, "`block_out_channels` is empty".to_owned()));
+        if !(1..=8).contains(&n) {
+            return Err(unreadable(path, format!("`block_out_channels` has {n} values")));
         }
         check_divides(path, &raw.block_out_channels, "norm_num_groups", raw.norm_num_groups)?;
 

@@ -1,0 +1,69 @@
+//! What strangers' pictures may not do: every input of `fuzz/corpus/`, as it is and damaged in thousands of ways, is read or refused in one
+//! sentence; never a panic, and never more memory than the limits allow.
+
+#[path = "../../fuzz/src/bot.rs"]
+mod bot;
+#[path = "../../fuzz/src/mutate.rs"]
+mod mutate;
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+use bot::{Said, Target};
+use mutate::Mutator;
+
+fn replay(target: &str, read: Target, n: usize) -> BTreeMap<String, Said> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus").join(target);
+    let mut paths: Vec<_> = fs::read_dir(folder).expect("the corpus").map(|entry| entry.expect("an entry").path()).collect();
+    paths.sort();
+    assert!(paths.len() > 10, "{target} has {} inputs", paths.len());
+    let check = |input: &str, said: &Said| {
+        let is_sentence = |message: &String| !message.is_empty() && message.lines().count() == 1 && !message.contains(char::is_control);
+        assert!(said.as_ref().err().is_none_or(is_sentence), "{input}: {said:?}");
+    };
+    let mut said = BTreeMap::new();
+    for (seed, path) in (1..).zip(paths) {
+        let input = path.file_name().expect("a name").to_string_lossy().into_owned();
+        let bytes = fs::read(&path).expect("an input");
+        let found = read(&bytes);
+        check(&input, &found);
+        let mut mutator = Mutator::new(seed);
+        for i in 0..n {
+            check(&format!("{input}, damage {i}"), &read(&mutator.damaged(&bytes)));
+        }
+        said.insert(input, found);
+    }
+    said
+}
+
+#[test]
+fn pictures() {
+    let said = replay("picture", bot::picture, 60);
+    for input in [
+        "rgb.png",
+        "grey_16.png",
+        "palette.png",
+        "jpeg.jpg",
+        "progressive.jpg",
+        "turned.jpg",
+        "lossy.webp",
+        "lossless.webp",
+        "animated.webp",
+    ] {
+        assert_eq!(said[input], Ok(()), "{input}");
+    }
+    for input in ["bomb.png", "bomb.jpg", "bomb_lossless.webp", "bomb_canvas.webp"] {
+        assert!(said[input].is_err(), "{input}");
+    }
+    assert_eq!(said["bomb.png"], Err("60000×50000 are more than 64 megapixels".to_owned()));
+    assert_eq!(said["bomb.jpg"], Err("65500×65500 are more than 64 megapixels".to_owned()));
+}
+
+#[test]
+fn metadata() {
+    let said = replay("metadata", bot::metadata, 60);
+    for input in ["parameters.png", "packed.png", "long.png", "long_packed.png", "after_pixels.png", "packed_bomb.png", "long_bomb.png"] {
+        assert_eq!(said[input], Ok(()), "{input}");
+    }
+    assert_eq!(said["a1111.txt"].as_ref().map_err(|said| said.starts_with("it is not a PNG file")), Err(true));
+    assert!(said["ours_wrong.png"].as_ref().is_err_and(|said| said.starts_with("its metadata is damaged or of a newer version")));
+}

@@ -1,0 +1,35 @@
+//! The bot's readers of pictures. Each takes a file's bytes and gives the message of the error, if there is one.
+
+use std::io::Cursor;
+
+use atelier::{
+    metadata::{self, Found, parameters},
+    pictures,
+};
+
+/// What a reader says of an input.
+pub type Said = Result<(), String>;
+
+/// A reader.
+pub type Target = fn(&[u8]) -> Said;
+
+/// A start picture or mask.
+pub fn picture(bytes: &[u8]) -> Said {
+    let picture = pictures::read(Cursor::new(bytes)).map_err(|error| error.to_string())?;
+    assert!(u64::from(picture.width()) * u64::from(picture.height()) <= pictures::MAX_MEGAPIXELS * 1_000_000);
+    Ok(())
+}
+
+/// A picture's metadata; bytes that are no picture are read as another program's text.
+pub fn metadata(bytes: &[u8]) -> Said {
+    match metadata::read(Cursor::new(bytes)) {
+        Ok(Found::Parameters(text)) => drop(parameters::read(&text)),
+        Ok(Found::Record(record)) => drop(parameters::write(&record)),
+        Ok(Found::Nothing) => {}
+        Err(error) => {
+            parameters::read(&String::from_utf8_lossy(bytes));
+            return Err(atelier::cli::sentence(&error));
+        }
+    }
+    Ok(())
+}

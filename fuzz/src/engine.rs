@@ -1,0 +1,139 @@
+//! The engine's readers. Each takes a file's bytes and gives the message of the error, if there is one.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use candle_core::{DType, Device, Tensor};
+use inference::{
+    checkpoint::{Adapters, Checkpoint, Header, Part, Patch, UnetLayout, Weights, adapter, inspect},
+    error::InferenceError,
+    model::ModelConfig,
+    sampler::Sampler,
+    schedule::{ScheduleConfig, ScheduleKind},
+    text::{Embedding, Prompt},
+    upscale::Upscaler,
+};
+
+/// Tensors of a file that are read.
+const MAX_TENSORS: usize = 8;
+
+/// What a reader says of an input.
+pub type Said = Result<(), String>;
+
+/// A reader.
+pub type Target = fn(&[u8]) -> Said;
+
+/// The folder of a target's input: its own, as readers look at what lies beside a file and tests run beside each other.
+pub fn folder(file: &str) -> PathBuf {
+    std::env::temp_dir().join(format!("atelier-fuzz-{}-{}", std::process::id(), file.trim_end_matches(".safetensors")))
+}
+
+fn written(name: &str, bytes: &[u8]) -> PathBuf {
+    let path = folder(name).join(name);
+    if fs::write(&path, bytes).is_err() {
+        fs::create_dir_all(folder(name)).and_then(|()| fs::write(&path, bytes)).expect("the temporary folder takes files");
+    }
+    path
+}
+
+fn said<T>(read: Result<T, InferenceError>) -> Result<T, String> {
+    read.map_err(|error| match std::error::Error::source(&error) {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    })
+}
+
+/// A file of weights: what it is, some of its tensors, and a whole model's configuration.
+pub fn weights(bytes: &[u8]) -> Said {
+    let path = written("weights.safetensors", bytes);
+    let header = said(Header::read(&path))?;
+    said(inspect(&path))?;
+    let weights = said(Weights::open(std::slice::from_ref(&path), &Device::Cpu, DType::F32))?;
+    let read = header.tensors.iter().take(MAX_TENSORS).map(|tensor| said(weights.tensor(&tensor.name, &tensor.shape)).map(drop));
+    let read = read.fold(Ok(()), Result::and);
+    read.and(said(model(&path)))
+}
+
+fn model(path: &Path) -> Result<(), InferenceError> {
+    let checkpoint = Checkpoint::open(path)?;
+    let config = ModelConfig::read(&checkpoint)?;
+    config.native_size();
+    for (part, name) in [
+        ("unet", "down_blocks.0.resnets.0.conv1.weight"),
+        ("vae", "decoder.mid_block.attentions.0.to_q.weight"),
+        ("text_encoder", "text_model.encoder.layers.0.self_attn.k_proj.weight"),
+        ("text_encoder_2", "text_projection.weight"),
+    ] {
+        if checkpoint.has(part) {
+            let weights = checkpoint.weights(part, &Device::Cpu, DType::F32)?;
+            let shape = weights.shape(name)?.to_vec();
+            weights.tensor(name, &shape)?;
+        }
+    }
+    Ok(())
+}
+
+/// An adapter's file, and the change that it makes to some weights of every network.
+pub fn adapter(bytes: &[u8]) -> Said {
+    let path = written("adapter.safetensors", bytes);
+    let kind = adapter::kind(&path);
+    let layout = UnetLayout { n_layers: vec![1, 1], has_attention: vec![true, false] };
+    let adapters = said(Adapters::open(&[(path, 0.7)], &layout))?;
+    for (part, name, shape) in [
+        (Part::Unet, "mid_block.attentions.0.transformer_blocks.0.attn1.to_q.weight", &[8, 8][..]),
+        (Part::Unet, "down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_k.weight", &[32, 32]),
+        (Part::Unet, "down_blocks.0.resnets.0.conv1.weight", &[32, 32, 3, 3]),
+        (Part::Unet, "down_blocks.0.resnets.0.norm1.weight", &[32]),
+        (Part::Unet, "down_blocks.0.resnets.0.norm1.bias", &[32]),
+        (Part::TextEncoder, "text_model.encoder.layers.0.self_attn.q_proj.weight", &[8, 8]),
+        (Part::TextEncoder2, "text_model.encoder.layers.0.self_attn.v_proj.weight", &[8, 8]),
+    ] {
+        let values = Tensor::ones(shape, DType::F32, &Device::Cpu).expect("a small tensor");
+        let changed = said(adapters.apply(part, name, values))?;
+        assert_eq!(changed.dims(), shape, "{name}");
+    }
+    assert!(kind.is_some() || adapters.report().iter().all(|report| report.n_applied <= report.n_modules));
+    said(adapters.check()).map(drop)
+}
+
+/// A learned word's file.
+pub fn embedding(bytes: &[u8]) -> Said {
+    let embedding = said(Embedding::load(&written("embedding.safetensors", bytes)))?;
+    assert!(embedding.n_vectors() > 0);
+    Ok(())
+}
+
+/// A super-resolution network's file.
+pub fn upscaler(bytes: &[u8]) -> Said {
+    let upscaler = said(Upscaler::load(&written("upscaler.safetensors", bytes), &Device::Cpu))?;
+    assert!((1..=32).contains(&upscaler.factor()));
+    Ok(())
+}
+
+/// A prompt.
+pub fn prompt(bytes: &[u8]) -> Said {
+    let text = String::from_utf8_lossy(bytes);
+    let prompt = Prompt::parse(&text);
+    assert!(!prompt.pieces().is_empty() && prompt.text().len() <= text.len() + prompt.pieces().len());
+    prompt.check().map_err(|error| error.to_string())
+}
+
+/// A `scheduler_config.json`, and the plan of every sampler with it.
+pub fn scheduler(bytes: &[u8]) -> Said {
+    let path = Path::new("scheduler_config.json");
+    let config = said(ScheduleConfig::parse(&String::from_utf8_lossy(bytes), path))?;
+    for (at, sampler) in Sampler::ALL.into_iter().enumerate() {
+        for (kind, n_steps, strength) in
+            [(config.own_kind(), 7, None), (ScheduleKind::ALL[at % 5], 3, Some(0.4)), (ScheduleKind::SgmUniform, 30, Some(0.01))]
+        {
+            let plan = sampler.plan(&config, kind, n_steps, strength);
+            assert!(plan.start < plan.n_steps(), "{sampler} {kind}");
+            let calls: usize = (plan.start..plan.n_steps()).map(|step| plan.calls_of(step)).sum();
+            assert_eq!(calls, plan.n_calls());
+            plan.level(plan.start);
+        }
+    }
+    said(config.own_sampler()).map(drop)
+}
