@@ -1,7 +1,7 @@
 //! Files that are broken, of another kind, too large or of another model, as a person gives them to `atelier imagine`: one sentence that names the
 //! file and the reason, at once, before anything is drawn.
 
-#[path = "parity/models.rs"]
+#[path = "../../inference/tests/family_models/mod.rs"]
 mod models;
 
 use std::{
