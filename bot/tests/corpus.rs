@@ -4,6 +4,7 @@
 #[path = "../../fuzz/src/bot.rs"]
 mod bot;
 #[path = "../../fuzz/src/mutate.rs"]
+#[allow(dead_code, reason = "damage to tensors is for the engine's files")]
 mod mutate;
 
 use std::{collections::BTreeMap, fs, path::Path};
