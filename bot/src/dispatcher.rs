@@ -6,12 +6,12 @@ use anyhow::Context;
 use bytes::Bytes;
 use image::{RgbImage, imageops::FilterType};
 use inference::{
-    engine::{Event, FinishedImage, Submission, TaskHandle},
+    engine::{Event, FinishedImage, Submission, TaskHandle, Usage},
     error::InferenceError,
     task::{ImageSize, Task},
 };
 use storage::{BlobKey, Job, Lease, NewImage, StorageError, Timestamp, Written};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinSet;
 use tracing::Instrument;
 
 use crate::{
@@ -73,24 +73,6 @@ enum Outcome {
     Cancelled { row_megapixels: f64 },
     ShutDown,
     Fenced,
-}
-
-/// What a job's pictures are made with, once it is known.
-enum OriginState {
-    Hashing(JoinHandle<Origin>),
-    Known(Origin),
-}
-
-impl OriginState {
-    async fn get(&mut self) -> anyhow::Result<Origin> {
-        if let Self::Hashing(hashing) = self {
-            *self = Self::Known(hashing.await?);
-        }
-        match self {
-            Self::Known(origin) => Ok(origin.clone()),
-            Self::Hashing(_) => anyhow::bail!("the hashes are not known"),
-        }
-    }
 }
 
 async fn work(app: Arc<App>, lease: Lease) {
@@ -160,31 +142,36 @@ async fn draw(app: &Arc<App>, lease: &Lease) -> anyhow::Result<Outcome> {
     };
     app.progress_bell.notify_one();
     // Beside the first steps: hashing a large model for the first time takes as long as reading it.
-    let hashing = app.tasks.spawn({
+    let mut hashing = app.tasks.spawn({
         let (app, task) = (app.clone(), task.clone());
         async move { app.origin(&task).await }
     });
-    let mut origin = OriginState::Hashing(hashing);
     let mut handle = match app.engine.submit(Submission { task: task.clone(), source, mask: None }) {
         Ok(handle) => handle,
         Err(InferenceError::Stopped) => return Ok(engine_stopped(app)),
         Err(error) => return Ok(Outcome::Failed(format!("That cannot be drawn: {error}."))),
     };
     let (mut images, mut pngs) = (Vec::new(), Vec::new());
+    // Pictures wait for the hashes, and meanwhile the lease is renewed and a cancel is heard.
+    let (mut origin, mut unsaved, mut done): (Option<Origin>, Vec<FinishedImage>, Option<Usage>) = (None, Vec::new(), None);
     let mut renewing = tokio::time::interval(RENEW_EVERY);
     loop {
+        if let Some(origin) = &origin {
+            for finished in unsaved.drain(..) {
+                let (image, png) = save(app, &task, origin.clone(), finished).await?;
+                images.push(image);
+                pngs.push(png);
+            }
+            if let Some(usage) = done {
+                images.sort_by_key(|image| image.index);
+                return Ok(Outcome::Finished { images, row_megapixels: usage.row_megapixels, pngs });
+            }
+        }
         tokio::select! {
-            event = handle.next() => match event {
-                Some(Event::Image(finished)) => {
-                    let origin = origin.get().await?;
-                    let (image, png) = save(app, &task, origin, finished).await?;
-                    images.push(image);
-                    pngs.push(png);
-                }
-                Some(Event::Done(usage)) => {
-                    images.sort_by_key(|image| image.index);
-                    return Ok(Outcome::Finished { images, row_megapixels: usage.row_megapixels, pngs });
-                }
+            hashed = &mut hashing, if origin.is_none() => origin = Some(hashed.context("hashing the weights")?),
+            event = handle.next(), if done.is_none() => match event {
+                Some(Event::Image(finished)) => unsaved.push(finished),
+                Some(Event::Done(usage)) => done = Some(usage),
                 Some(Event::Failed(error)) if matches!(*error, InferenceError::Stopped) => return Ok(engine_stopped(app)),
                 Some(Event::Failed(error)) => {
                     tracing::error!(error = %chain(error.as_ref()), "the engine failed a task");

@@ -12,7 +12,8 @@ use image::{GrayImage, RgbImage};
 
 pub(crate) use self::counters::{Counters, Meter};
 pub use self::handle::{Engine, TaskHandle};
-use self::known::Known;
+pub(crate) use self::known::Known;
+pub use self::known::is_model;
 #[cfg(test)]
 pub(crate) use self::store::{Ready, Store};
 use crate::{

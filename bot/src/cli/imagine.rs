@@ -115,6 +115,8 @@ impl Job<'_> {
         });
         let (engine, prepared, submission) = starting.await??;
         for note in &prepared.notes {
+            // A note may quote what a stranger's picture says.
+            let note: String = note.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
             self.bar.suspend(|| eprintln!("atelier: {note}"));
         }
         let folder = &self.args.out;

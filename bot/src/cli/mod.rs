@@ -108,7 +108,9 @@ pub fn sentence(error: &anyhow::Error) -> String {
 /// Without the picture of the place that a TOML error holds: lines that begin with a bar or a number and a bar.
 fn one_line(text: &str) -> String {
     let is_picture = |line: &str| line.trim_start_matches(|c: char| c.is_ascii_digit() || c == ' ').starts_with('|');
-    text.lines().map(str::trim).filter(|line| !line.is_empty() && !is_picture(line)).collect::<Vec<_>>().join(": ")
+    let line = text.lines().map(str::trim).filter(|line| !line.is_empty() && !is_picture(line)).collect::<Vec<_>>().join(": ");
+    // An error may quote what a stranger's file says; a terminal must not obey it.
+    line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 /// `RUST_LOG`, else every job's states on a server and only what is wrong in front of a person.

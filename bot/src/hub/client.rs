@@ -23,6 +23,8 @@ const READ_TIMEOUT: Duration = Duration::from_secs(60);
 /// A server may ask for so many times our own longest wait.
 const LONGEST_ASKED: u32 = 4;
 const MAX_REDIRECTS: usize = 10;
+/// Longest list of files; the largest repositories have a few megabytes.
+const MAX_LIST_BYTES: usize = 32 << 20;
 /// So many new bytes are worth as many new attempts as at the start.
 const PROGRESS_BYTES: u64 = 1 << 20;
 
@@ -160,8 +162,14 @@ impl Client {
     /// An answer of the hub in JSON, with further attempts.
     pub(super) async fn json<T: DeserializeOwned>(&self, url: &Url, subject: &Subject, bar: &ProgressBar) -> anyhow::Result<T> {
         let attempt = async || {
-            let Answer { response, .. } = self.get(url, HeaderMap::new(), subject).await?;
-            let text = response.bytes().await.map_err(|error| lost(error, url))?;
+            let Answer { mut response, .. } = self.get(url, HeaderMap::new(), subject).await?;
+            let mut text = Vec::new();
+            while let Some(chunk) = response.chunk().await.map_err(|error| lost(error, url))? {
+                if text.len() + chunk.len() > MAX_LIST_BYTES {
+                    return Err(anyhow!("{} answered with a list of files that does not end; is it a hub?", host(url)).into());
+                }
+                text.extend_from_slice(&chunk);
+            }
             let read = serde_json::from_slice(&text);
             Ok(read.with_context(|| format!("{} answered something other than a list of files; is it a hub?", host(url)))?)
         };

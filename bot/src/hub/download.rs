@@ -18,7 +18,7 @@ use super::{
     refuse,
     sha256::{self, Sha256Hex},
 };
-use crate::disk;
+use crate::{disk, hashes};
 
 /// A disk is never filled to its last byte.
 const SPARE_MIB: u64 = 64;
@@ -96,7 +96,7 @@ impl Client {
             part.clear()?;
         }
         check_disk(&wanted.target, body.total.unwrap_or_default().saturating_sub(body.start))?;
-        part.set_origin(&Origin { url: wanted.url.to_string(), etag: strong_etag(&response) })?;
+        part.set_origin(&Origin { url: mark(&wanted.url), etag: strong_etag(&response) })?;
         if let Some(total) = body.total {
             bar.set_length((before + total).max(bar.length().unwrap_or_default()));
         }
@@ -104,6 +104,11 @@ impl Client {
         bar.reset_eta();
         receive(wanted, part, response, &body, bar).await
     }
+}
+
+/// What stands for an address on disk: the address itself may hold a secret.
+fn mark(url: &Url) -> String {
+    hashes::of_bytes(url.as_str().as_bytes())
 }
 
 impl Wanted {
@@ -115,8 +120,7 @@ impl Wanted {
 /// The bytes that need not be asked for again: those of this address whose content is marked, or whose hash will tell.
 fn resumable(wanted: &Wanted, part: &Part) -> anyhow::Result<u64> {
     let held = part.len();
-    let is_same =
-        part.origin().is_some_and(|origin| origin.url == wanted.url.as_str() && (origin.etag.is_some() || wanted.sha256.is_some()));
+    let is_same = part.origin().is_some_and(|origin| origin.url == mark(&wanted.url) && (origin.etag.is_some() || wanted.sha256.is_some()));
     if held == 0 || (is_same && wanted.size_bytes.is_none_or(|size| held <= size)) {
         return Ok(held);
     }

@@ -23,6 +23,7 @@ pub(super) struct Part {
 /// Where the bytes of a part came from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Origin {
+    /// The SHA-256 of the address, in hex.
     pub url: String,
     /// The server's strong mark of the content: an equal one means equal bytes.
     pub etag: Option<String>,

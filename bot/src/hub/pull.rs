@@ -16,6 +16,7 @@ use super::{
     sha256::Sha256Hex,
     source::{Repo, Source},
 };
+use crate::config::is_model_name;
 
 const SAFETENSORS: &str = ".safetensors";
 
@@ -116,12 +117,22 @@ impl Pull {
         let listing = Listing::fetch(client, repo, bar).await?;
         let files = choose(&listing, repo, self.variant.as_deref())?;
         let target = models.place(name)?;
+        check_model_name(name)?;
         let pulled = |was_there| {
             let size_bytes = files.iter().filter_map(|file| Some(fs::metadata(target.join(&file.path)).ok()?.len())).sum();
             Ok(Pulled { name: name.to_owned(), path: target.clone(), n_files: files.len(), size_bytes, unchecked_sha256: None, was_there })
         };
         if target.exists() {
-            let is_whole = files.iter().all(|file| has_size(&target.join(&file.path), file.size_bytes));
+            // Networks of one architecture have files of one size, so sizes alone would take another model for this one.
+            let mut is_whole = true;
+            for file in &files {
+                let path = target.join(&file.path);
+                is_whole &= has_size(&path, file.size_bytes)
+                    && match &file.sha256 {
+                        Some(expected) => hash(&path).await? == *expected,
+                        None => true,
+                    };
+            }
             return if is_whole {
                 pulled(true)
             } else {
@@ -137,6 +148,14 @@ impl Pull {
         fs::rename(&staging, &target).with_context(|| format!("cannot write {}", target.display()))?;
         pulled(false)
     }
+}
+
+/// What is pulled must have a name that `--model` and Discord take.
+fn check_model_name(name: &str) -> anyhow::Result<()> {
+    if is_model_name(name) {
+        return Ok(());
+    }
+    bail!("{name:?} cannot be a model's name: choose one of at most 80 letters, digits, `-`, `_` and `.` with `--as`")
 }
 
 fn another_name(name: &str) -> String {

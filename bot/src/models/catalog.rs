@@ -91,10 +91,12 @@ pub fn folder(config: &Config) -> PathBuf {
     config.models_folder().path().to_owned()
 }
 
-/// The models in a folder, by name: folders in the diffusers layout and `.safetensors` files.
+/// The models in a folder: what the engine can draw with. A LoRA or VAE that was pulled there is none.
 pub fn found(dir: &Path) -> Vec<PathBuf> {
     let is_model = |path: &PathBuf| {
-        path.join("model_index.json").is_file() || (path.is_file() && path.extension().is_some_and(|ending| ending == "safetensors"))
+        let is_candidate =
+            path.join("model_index.json").is_file() || (path.is_file() && path.extension().is_some_and(|ending| ending == "safetensors"));
+        is_candidate && inference::engine::is_model(path)
     };
     let entries = std::fs::read_dir(dir).into_iter().flatten().filter_map(Result::ok).map(|entry| entry.path());
     let mut paths: Vec<_> = entries.filter(|path| is_model(path) && is_model_name(&name_of(path))).collect();

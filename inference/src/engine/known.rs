@@ -1,5 +1,7 @@
 //! What is known of a model before it is loaded.
 
+use std::path::Path;
+
 use super::{EngineConfig, ModelEntry, ModelInfo, device};
 use crate::{
     checkpoint::Checkpoint,
@@ -54,6 +56,17 @@ impl Known {
         let limits = Limits { size_multiple, max_side, upscale_factor, schedule, inpaint_schedule, conditioning, sees_mask };
         Ok(Self { entry: entry.clone(), info, limits, unet: model.unet })
     }
+}
+
+/// Whether a folder or file is a model that the engine can draw with, as far as configurations and headers tell.
+pub fn is_model(path: &Path) -> bool {
+    let read = || -> Result<(), InferenceError> {
+        let checkpoint = Checkpoint::open(path)?;
+        ModelConfig::read(&checkpoint)?;
+        schedules(&checkpoint)?.0.own_sampler()?;
+        Ok(())
+    };
+    read().is_ok()
 }
 
 /// The schedule, as the pipeline that the model names takes it, and as its inpainting pipeline does.

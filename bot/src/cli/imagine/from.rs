@@ -120,25 +120,64 @@ impl Recalled {
             match (same, registered) {
                 (Some(path), Some(position)) if !are_loras_given => engine.adapters[position].path = path,
                 (Some(path), None) => engine.adapters.push(NamedFile { name, path }),
+                (None, Some(position))
+                    if !are_loras_given && is_other(hash, hashes.of_file(&engine.adapters[position].path, Part::Tensors)) =>
+                {
+                    self.notes.push(format!("the LoRA `{name}` has other weights now, so the picture will differ"));
+                }
                 (_, Some(_)) => {}
                 (None, None) => bail!("the picture was drawn with the LoRA `{name}`, which is not known here: name its file with --lora"),
             }
         }
         for (word, hash) in &self.origin.embedding_hashes {
+            let registered = engine.embeddings.iter().find(|file| file.name == *word);
             match hashes.find(hash, Part::Whole) {
-                _ if engine.embeddings.iter().any(|file| file.name == *word) => {}
+                _ if registered.is_some_and(|file| is_other(Some(hash), hashes.of_file(&file.path, Part::Whole))) => {
+                    self.notes.push(format!("the embedding `{word}` has other numbers now, so the picture will differ"));
+                }
+                _ if registered.is_some() => {}
                 Some(path) => engine.embeddings.push(NamedFile { name: word.clone(), path }),
                 None => self.notes.push(format!("the embedding `{word}` is not known here: name its file with --embedding")),
             }
         }
-        if let (Some(hash), Some(model)) = (&self.origin.vae_hash, engine.models.first_mut())
-            && model.vae.is_none()
-        {
-            model.vae = hashes.find(hash, Part::Whole);
-            if model.vae.is_none() {
-                self.notes.push("the picture was drawn with another VAE, which is not known here: name it with --vae".into());
-            }
-        }
         Ok(())
     }
+
+    /// Makes the engine take the VAE that the picture was drawn with; a name's own VAE may be another by now.
+    pub fn find_vae(&mut self, engine: &mut EngineConfig, hashes: &Hashes) {
+        // Another program's text says nothing of it.
+        let (Some(_), Some(model)) = (&self.origin.model_hash, engine.models.first_mut()) else { return };
+        let Some(hash) = &self.origin.vae_hash else {
+            model.vae = None;
+            return;
+        };
+        let is_same = model.vae.as_deref().is_some_and(|path| hashes.of_model(path).is_ok_and(|found| found == *hash));
+        if !is_same {
+            model.vae = hashes.find(hash, Part::Whole);
+        }
+        if model.vae.is_none() {
+            self.notes.push("the picture was drawn with another VAE, which is not known here: name it with --vae".into());
+        }
+    }
+
+    /// Computes where and in what type the picture was drawn, unless an option says otherwise.
+    pub fn find_device(&mut self, config: &mut Config, is_given: bool) {
+        let Origin { device, dtype, .. } = &self.origin;
+        let is_here = device == "cpu" || cfg!(feature = "cuda");
+        if device.is_empty() {
+            return;
+        }
+        if is_here && !is_given {
+            (config.model.device, config.model.precision) = (device.clone(), dtype.clone());
+        } else if !is_here {
+            self.notes.push(format!(
+                "the picture was drawn on {device} in {dtype}, which this program does not have, so it will differ slightly"
+            ));
+        }
+    }
+}
+
+/// Whether a file's hash is known and another.
+fn is_other(expected: Option<&String>, found: std::io::Result<String>) -> bool {
+    expected.is_some_and(|expected| found.is_ok_and(|found| found != *expected))
 }

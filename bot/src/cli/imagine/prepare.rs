@@ -41,10 +41,13 @@ pub struct Prepared {
 /// # Errors
 /// One sentence: what is not there.
 pub fn prepare(mut config: Config, args: &ImagineArgs, hashes: &Hashes) -> anyhow::Result<Prepared> {
+    let mut recalled = args.from.as_deref().map(from::recall).transpose()?;
+    if let Some(recalled) = &mut recalled {
+        recalled.find_device(&mut config, args.device.is_some() || args.dtype.is_some());
+    }
     config.model.device = args.device.clone().unwrap_or(config.model.device);
     config.model.precision = args.dtype.clone().unwrap_or(config.model.precision);
     config.model.upscaler = args.upscaler.clone().unwrap_or(config.model.upscaler);
-    let mut recalled = args.from.as_deref().map(from::recall).transpose()?;
     let mut known = match (&args.model, &mut recalled) {
         (Some(wanted), _) => models::choose(&config, wanted)?,
         (None, Some(recalled)) => recalled.find_model(&config, hashes)?,
@@ -65,7 +68,16 @@ pub fn prepare(mut config: Config, args: &ImagineArgs, hashes: &Hashes) -> anyho
         engine.embeddings.push(file);
     }
     if let Some(recalled) = &mut recalled {
+        if !args.parse
+            && let (Some(prompt), Some(base)) = (&args.prompt, recalled.task.base_mut())
+        {
+            // The adapters of the prompt that is replaced are not needed.
+            base.prompt.clone_from(prompt);
+        }
         recalled.find_files(&mut engine, hashes, !adapters.is_empty())?;
+        if args.vae.is_none() && args.model.is_none() {
+            recalled.find_vae(&mut engine, hashes);
+        }
     }
     let is_enlarging = args.upscale || recalled.as_ref().is_some_and(|recalled| recalled.is_enlarged);
     let task = recalled.as_ref().map(|recalled| &recalled.task);
