@@ -15,7 +15,7 @@ pub type Target = fn(&[u8]) -> Said;
 
 /// A start picture or mask.
 pub fn picture(bytes: &[u8]) -> Said {
-    let picture = pictures::read(Cursor::new(bytes)).map_err(|error| error.to_string())?;
+    let picture = pictures::read(Cursor::new(bytes)).map_err(|error| atelier::cli::sentence(&error.into()))?;
     assert!(u64::from(picture.width()) * u64::from(picture.height()) <= pictures::MAX_MEGAPIXELS * 1_000_000);
     Ok(())
 }

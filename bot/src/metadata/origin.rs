@@ -73,7 +73,8 @@ impl From<Provenance> for Origin {
 }
 
 fn told(path: &Path, hash: io::Result<String>) -> Option<String> {
-    hash.inspect_err(|error| tracing::warn!(%error, path = %path.display(), "weights cannot be hashed; pictures do not name them")).ok()
+    // The engine itself says what is wrong with such a file.
+    hash.inspect_err(|error| tracing::info!(%error, path = %path.display(), "weights cannot be hashed; pictures do not name them")).ok()
 }
 
 /// `cpu (f32)` as its two parts.
