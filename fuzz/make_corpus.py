@@ -271,7 +271,7 @@ def prompt():
         "escaped": r"a fox \(red\) \[x\] \\ \a", "unclosed": "((((a fox", "closed": "a fox))))]]", "brackets": "(" * 1500 + "fox" + ")" * 1500,
         "square": "[" * 1500 + "fox", "mixed": "([" * 800 + "fox" + ")]" * 800, "lora": "<lora:ink:0.8> a fox <lyco:b:te=0.5:unet=1>",
         "lora_open": "<lora:" * 600, "lora_bad": "<lora:ink:1e999> <lora:x:NaN> <lora::1> <lora:a:101>", "colons": ":" * 2000,
-        "weight_large": "(fox:1e9)", "weight_max": "(fox:99999999999999999999999999999999999999.9)", "weight_dots": "(fox:1.2.3) (fox:.) (fox:+) (fox:-.5)",
+        "weight_large": "(fox:1000000000)", "weight_max": "(fox:99999999999999999999999999999999999999.9)", "weight_dots": "(fox:1.2.3) (fox:.) (fox:+) (fox:-.5)",
         "backslashes": "\\" * 2001, "breaks": "BREAK " * 500, "break_inside": "(BREAK:1.5) xBREAK BREAKy BREAKBREAK", "unicode": "狐🦊é\u0301\u200d(ß:1.1)İ",
         "nested_weights": "(a (b (c:9):9):9)" * 50, "spaces": "(a :  1.5   )" + " " * 1000,
     }.items():

@@ -230,9 +230,12 @@ fn files_that_are_no_adapters_are_named() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.safetensors");
     assert_eq!(said_of(&path), "FILE is missing");
-    for text in ["", "PK\u{3}\u{4} and other bytes of a pickle"] {
+    for (text, reason) in
+        [("", "the file is empty"), ("PK\u{3}\u{4} and other bytes of a pickle", "pickle"), ("a text", "it is not a safetensors file")]
+    {
         fs::write(&path, text).unwrap();
-        assert_eq!(said_of(&path), "FILE cannot be read: it is not a safetensors file");
+        let said = said_of(&path);
+        assert!(said.starts_with("FILE cannot be read: ") && said.contains(reason), "{said}");
     }
     let whole = fs::read(file("kohya.safetensors")).unwrap();
     fs::write(&path, &whole[..whole.len() - 9]).unwrap();
