@@ -231,7 +231,7 @@ fn files_that_are_no_adapters_are_named() {
     let path = folder.path().join("a.safetensors");
     assert_eq!(said_of(&path), "FILE is missing");
     for (text, reason) in
-        [("", "the file is empty"), ("PK\u{3}\u{4} and other bytes of a pickle", "pickle"), ("a text", "it is not a safetensors file")]
+        [("", "the file is empty"), ("PK\u{3}\u{4} and other bytes of a pickle", "PyTorch"), ("a text", "it is not a safetensors file")]
     {
         fs::write(&path, text).unwrap();
         let said = said_of(&path);
