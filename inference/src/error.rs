@@ -153,6 +153,20 @@ pub enum InvalidTask {
         /// The value.
         weight: f64,
     },
+    /// Too many adapters.
+    #[error("a picture can have at most {max} LoRAs, not {found}")]
+    Adapters {
+        /// How many.
+        found: usize,
+        /// The most.
+        max: usize,
+    },
+    /// A prompt holds a value that cannot be used.
+    #[error(transparent)]
+    Prompt(#[from] crate::text::PromptError),
+    /// A second pass would draw over what the mask keeps.
+    #[error("a picture with a mask cannot have a second, larger pass; enlarge the finished picture instead")]
+    HiresOfMask,
     /// A model for inpainting was asked for a whole picture.
     #[error("this model only fills in masked parts of a picture; give a picture and a mask, or choose another model")]
     NeedsMask,

@@ -15,6 +15,8 @@ pub const MAX_GUIDANCE: f64 = 30.0;
 pub const MAX_IMAGES: u32 = 16;
 /// Most layers of the text encoder that may be left out.
 pub const MAX_CLIP_SKIP: u32 = 12;
+/// Most adapters of a task; each one is merged into every weight that it changes.
+pub const MAX_ADAPTERS: usize = 16;
 /// Strongest weight of an adapter.
 pub const MAX_ADAPTER_WEIGHT: f64 = 10.0;
 /// Most enlargement of a second pass.
@@ -120,6 +122,9 @@ impl Limits {
             return Err(InvalidTask::NeedsMask);
         }
         self.check_size(base.size, self.size_multiple)?;
+        if base.hires.is_some() && matches!(task, Task::Inpaint(_)) {
+            return Err(InvalidTask::HiresOfMask);
+        }
         base.hires.map_or(Ok(()), |hires| self.check_hires(base, hires))
     }
 

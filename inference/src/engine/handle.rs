@@ -18,8 +18,9 @@ use super::{
 use crate::{
     checkpoint::adapter::AdapterWeights,
     error::{InferenceError, InvalidTask},
-    limits::{Limits, MAX_ADAPTER_WEIGHT},
+    limits::{Limits, MAX_ADAPTER_WEIGHT, MAX_ADAPTERS},
     task::{ImageSize, Inpaint, Task, TextToImage},
+    text::Prompt,
 };
 
 /// Most tasks that wait for the device thread to look at its channel; it does so before every batch.
@@ -101,7 +102,15 @@ impl Engine {
     pub fn check(&self, task: &Task) -> Result<(), InvalidTask> {
         let base = task.base();
         let limits = self.limits(base.and_then(|base| base.model.as_deref()))?;
-        for used in base.map(TextToImage::all_adapters).unwrap_or_default() {
+        if let Some(base) = base {
+            Prompt::parse(&base.prompt).check()?;
+            Prompt::parse(base.negative_prompt.as_deref().unwrap_or_default()).check()?;
+        }
+        let adapters = base.map(TextToImage::all_adapters).unwrap_or_default();
+        if adapters.len() > MAX_ADAPTERS {
+            return Err(InvalidTask::Adapters { found: adapters.len(), max: MAX_ADAPTERS });
+        }
+        for used in adapters {
             if !self.inner.adapters.iter().any(|file| file.name == used.name) {
                 return Err(unknown_adapter(&used.name, &self.inner.adapters));
             }

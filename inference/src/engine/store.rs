@@ -77,6 +77,10 @@ impl Store {
                 found.ok_or_else(|| InvalidTask::UnknownModel { found: name.to_owned(), known: known() })?
             }
         };
+        if let (Task::Upscale(_), Some(any)) = (task, self.in_memory.iter().max_by_key(|entry| entry.last_use)) {
+            // The super-resolution network is every model's.
+            return Ok(Some(any.ready.clone()));
+        }
         self.n_uses += 1;
         let n_uses = self.n_uses;
         if let Some(found) = self.in_memory.iter_mut().find(|entry| entry.model == model && entry.adapters == adapters) {

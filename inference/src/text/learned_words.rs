@@ -27,6 +27,9 @@ impl LearnedWords {
     /// Adds a word; an older one of the same name is forgotten.
     pub fn add(&mut self, name: &str, vectors: &Tensor) {
         let name: Vec<char> = name.chars().flat_map(char::to_lowercase).collect();
+        if name.is_empty() {
+            return; // It would be found everywhere.
+        }
         self.words.retain(|word| word.name != name);
         self.words.push(LearnedWord { name, vectors: vectors.clone() });
         self.words.sort_by_key(|word| std::cmp::Reverse(word.name.len()));

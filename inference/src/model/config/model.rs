@@ -58,7 +58,12 @@ impl ModelConfig {
     /// # Errors
     /// `Unreadable` or `Unsupported`, naming the key.
     pub fn with_vae(self, json: &Value, path: &Path) -> Result<Self, InferenceError> {
+        let factor = self.vae.factor();
         let config = Self { vae: VaeConfig::read(json, path)?, ..self };
+        if config.vae.factor() != factor {
+            let what = format!("an autoencoder with {} pixels a latent where the model's own has {factor}", config.vae.factor());
+            return Err(unsupported(path, what));
+        }
         config.check(path)?;
         Ok(config)
     }

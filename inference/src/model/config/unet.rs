@@ -153,6 +153,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("class_embed_type", &["null"]),
     ("class_embeddings_concat", &["false"]),
     ("cross_attention_norm", &["null"]),
+    ("downsample_padding", &["0", "1"]),
     ("dual_cross_attention", &["false"]),
     ("encoder_hid_dim", &["null"]),
     ("encoder_hid_dim_type", &["null"]),
