@@ -202,10 +202,13 @@ mod tests {
     fn what_lies_in_the_models_folder_is_known_by_its_name() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let models = folder.path().join("models");
-        for path in ["tiny/model_index.json", "one.safetensors", "half.safetensors.part", "notes.txt", ".hidden/model_index.json"] {
+        for path in ["no-model/model_index.json", "lora.safetensors", "half.safetensors.part", "notes.txt", ".hidden/model_index.json"] {
             let path = models.join(path);
             std::fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
             std::fs::write(path, "").expect("a file");
+        }
+        for name in ["tiny", "one"] {
+            std::os::unix::fs::symlink(starter().expect("the source tree has it").model, models.join(name)).expect("a link");
         }
         let mut config = config("[aliases.one]\npath = \"/elsewhere\"");
         config.data.dir = folder.path().to_owned();
