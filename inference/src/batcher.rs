@@ -290,7 +290,8 @@ fn compute(batch: &[Call]) -> Result<Vec<Answer>, InferenceError> {
     (0..batch.len()).map(|row| Ok(Answer::Tensor(answer.narrow(0, row, 1)?))).collect()
 }
 
-fn panicked(panic: &(dyn Any + Send)) -> InferenceError {
+/// What a panic said, as an error.
+pub(crate) fn panicked(panic: &(dyn Any + Send)) -> InferenceError {
     let reason = panic.downcast_ref::<&str>().map(ToString::to_string).or_else(|| panic.downcast_ref::<String>().cloned());
     InferenceError::Panicked { reason: reason.unwrap_or_else(|| "for no stated reason".into()) }
 }

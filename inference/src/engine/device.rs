@@ -2,6 +2,7 @@
 
 use std::{
     collections::VecDeque,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
         mpsc::{Receiver, SyncSender, TryRecvError},
@@ -17,7 +18,7 @@ use super::{
     store::{Ready, Store},
 };
 use crate::{
-    batcher::Batcher,
+    batcher::{Batcher, panicked},
     error::InferenceError,
     task::Task,
     trajectory::{Events, Job},
@@ -87,7 +88,8 @@ fn start(waiting: &mut VecDeque<Command>, store: &mut Store, batcher: &mut Batch
         !is_cancelled
     });
     while let Some(next) = waiting.front() {
-        let found = store.networks(&next.task);
+        // A panic while one model loads must not end the thread, and with it everybody's tasks.
+        let found = catch_unwind(AssertUnwindSafe(|| store.networks(&next.task))).unwrap_or_else(|panic| Err(panicked(panic.as_ref())));
         if matches!(found, Ok(None)) {
             break;
         }
