@@ -21,7 +21,7 @@ use std::{fmt, str::FromStr};
 use serde::{Deserialize, Serialize};
 
 pub use self::{
-    config::{ScheduleConfig, Spacing},
+    config::{Pipeline, ScheduleConfig, Spacing},
     prediction::Prediction,
 };
 pub(crate) use self::{

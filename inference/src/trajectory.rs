@@ -219,7 +219,7 @@ impl Job {
             state.latents = kept.after(plan, done, state.latents)?;
             self.at_border(pass, steps, index, &state, &step.denoised)?;
         }
-        Ok((plan.finish(&state.latents)?, state.noise))
+        Ok((state.latents, state.noise))
     }
 
     /// What happens between steps: the check for not-a-number, progress, previews.

@@ -5,7 +5,7 @@ use std::path::Path;
 use inference::{
     error::InferenceError,
     sampler::{Plan, Sampler},
-    schedule::{Prediction, ScheduleConfig, ScheduleKind},
+    schedule::{Pipeline, Prediction, ScheduleConfig, ScheduleKind},
 };
 use serde_json::Value;
 
@@ -149,7 +149,7 @@ fn a_configuration_says_how_its_makers_sample() {
 #[test]
 fn pipelines_amend_what_the_file_says_and_the_own_class() {
     let last = |json: &str, sampler: Sampler, is_amended: bool| {
-        let config = if is_amended { config(json).as_amended_by_pipelines() } else { config(json) };
+        let config = if is_amended { config(json).as_amended_by(Pipeline::Drawing) } else { config(json) };
         let plan = sampler.plan(&config, ScheduleKind::Normal, 10, None);
         plan.level(plan.n_steps() - 1).timestep
     };
@@ -159,6 +159,8 @@ fn pipelines_amend_what_the_file_says_and_the_own_class() {
     assert_eq!(last(ddim, Sampler::Ddim, true), 1.0, "its own class");
     assert_eq!(last(ddim, Sampler::Ddpm, true), 0.0, "another class's default");
     assert_eq!(last(ddim_given, Sampler::Ddpm, true), 1.0, "a given key carries over");
+    let error = ScheduleConfig::parse(r#"{"use_dynamic_shifting": true}"#, Path::new("scheduler_config.json")).expect_err("refused");
+    assert_eq!(error.to_string(), "scheduler_config.json: `use_dynamic_shifting`: true is not supported");
 }
 
 #[test]

@@ -75,7 +75,7 @@ class Families:
             cls = LCM_PIPELINES[kind] if "LatentConsistency" in family["pipeline"] else PIPELINES["XL" in family["pipeline"], kind]
             self.pipes[model, kind] = load(cls, self.work / model)
             pipe = self.pipes[model, kind]
-            pipe.own_config = dict(pipe.scheduler.config)
+            pipe.own_scheduler = pipe.scheduler
             # Newer transformers have taken away the level that the pipelines still name when layers are left out.
             if pipe.text_encoder is not None and not hasattr(pipe.text_encoder, "text_model"):
                 pipe.text_encoder.text_model = SimpleNamespace(final_layer_norm=pipe.text_encoder.final_layer_norm)
@@ -175,7 +175,7 @@ def draw(families, case, data):
     args = family_cases.parser().parse_args(case["args"])
     kind = "mask" if args.mask else "image" if args.init else "text"
     pipe = families.pipe(case["model"], kind)
-    pipe.scheduler = family_cases.scheduler(pipe.own_config, args.sampler, args.schedule)
+    pipe.scheduler = family_cases.scheduler(pipe.own_scheduler, args.sampler, args.schedule)
     told = {"num_inference_steps": args.steps, "guidance_scale": args.guidance, "prompt": args.prompt, "clip_skip": args.clip_skip}
     if not isinstance(pipe, tuple(LCM_PIPELINES.values())):
         told["negative_prompt"] = args.negative

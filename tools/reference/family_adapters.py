@@ -102,6 +102,15 @@ def modules(pipe, name):
             yield part, path, module, make(file["kind"], getattr(module, "original", module.weight).detach(), generator)
 
 
+def stored(pipe, name, data):
+    """Module and tensors by role of an adapter, as its file has them: made for the weights of one model, they serve others too."""
+    file, tensors = FILES[name], load_file(data / f"adapters/{name}.safetensors")
+    table = ldm_names.unet(family_models.FAMILIES[file["model"]]["unet"])
+    for part, path, module, roles in list(modules(pipe, name)):
+        stem = key(file, part, path, table)
+        yield module, {role: tensors[f"{stem}.{roles_of(file, role)}"] for role in roles}
+
+
 def write(families, data):
     """Writes the files, and asks diffusers about those that it reads."""
     (data / "adapters").mkdir(exist_ok=True)
@@ -144,7 +153,7 @@ def applied(pipe, args, data, work):
     for lora in args.lora:
         path, factor = lora.rsplit(":", 1)
         name = path.rsplit("/", 1)[1].removesuffix(".safetensors")
-        for _, _, module, roles in list(modules(pipe, name)):
+        for module, roles in stored(pipe, name, data):
             module.original = getattr(module, "original", module.weight.detach().clone())
             module.weight.data = merged(FILES[name]["kind"], module.weight.detach(), roles, FILES[name]["alpha"], float(factor))
             kept.append(module)

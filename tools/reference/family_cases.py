@@ -1,5 +1,6 @@
 """The cases: the arguments of `atelier imagine`, and what they mean to diffusers."""
 import argparse
+import copy
 import inspect
 
 import diffusers
@@ -39,11 +40,13 @@ def supports(sampler, schedule):
     return SCHEDULES[schedule] in inspect.signature(SAMPLERS[sampler][0].__init__).parameters
 
 
-def scheduler(config, sampler, schedule):
-    """The class and settings that two names ask for; `None` keeps the model's own."""
+def scheduler(own, sampler, schedule):
+    """The class and settings that two names ask for; `None` keeps the model's own, with what its pipeline has rewritten."""
+    if sampler is None and schedule in (None, "normal"):
+        return copy.deepcopy(own)
+    config = dict(own.config)
     told = {} if schedule in (None, "normal") else {SCHEDULES[schedule]: "trailing" if schedule == "sgm_uniform" else True}
-    own = getattr(diffusers, config["_class_name"])
-    cls, more = (own, {}) if sampler is None else SAMPLERS[sampler]
+    cls, more = (type(own), {}) if sampler is None else SAMPLERS[sampler]
     return cls.from_config(config, **more, **told)
 
 
@@ -164,4 +167,10 @@ def cases():
     found += image_cases("sdxl_refiner", True, [None, "dpmpp_2m", "ddim"], (0.3,))
     found += [case("image_negative", "sdxl_refiner", prompt=2, steps=8, init="@init_24x24.png", strength=0.5, negative=""),
               case("image_unguided", "sdxl_refiner", prompt=2, steps=8, guidance=1.0, init="@init_24x24.png", strength=0.5)]
+    for model, samplers in (("sd1_ddim", ("ddpm", "pndm", "heun")), ("sd1_runge_kutta", ("ddim", "ddpm", "lcm"))):
+        found += [case("own", model, steps=8)]
+        found += [case(f"{sampler}_normal", model, prompt=1, steps=8, sampler=sampler) for sampler in samplers]
+        found += image_cases(model, False, [None, samplers[0]])
+        found += [case("mask_own", model, prompt=3, steps=6, init="@init_24x24.png", mask="@mask_24x24.png", strength=1.0)]
+        found += mask_cases(model, samplers, (0.6,))
     return found

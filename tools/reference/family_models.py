@@ -62,6 +62,10 @@ FAMILIES = {
                          schedule=EULER_XL, extra=dict(force_zeros_for_empty_prompt=True, requires_aesthetics_score=False)),
     "sdxl_refiner": dict(pipeline="StableDiffusionXLImg2ImgPipeline", unet=UNET_REFINER, vae="sdxl", text_encoder=None, text_encoder_2="sdxl", schedule=EULER_XL,
                          extra=dict(force_zeros_for_empty_prompt=False, requires_aesthetics_score=True)),
+    # Configurations as they were first published, which the pipelines of Stable Diffusion 1 and 2 rewrite, each in its own way.
+    "sd1_ddim": dict(pipeline=SD, unet="sd1", vae="sd1", text_encoder="sd1", schedule={"_class_name": "DDIMScheduler", **SD_BETAS}),
+    "sd1_runge_kutta": dict(pipeline=SD, unet="sd1", vae="sd1", text_encoder="sd1",
+                            schedule={"_class_name": "PNDMScheduler", **SD_BETAS, "skip_prk_steps": False, "steps_offset": 0, "clip_sample": True}),
 }
 NETWORKS = ("unet", "vae", "text_encoder", "text_encoder_2")
 

@@ -8,8 +8,7 @@ use crate::{
     error::InferenceError,
     limits::{Conditioning, Limits, SizeConditioning},
     model::config::{ModelConfig, UnetConfig},
-    sampler::Sampler,
-    schedule::ScheduleConfig,
+    schedule::{Pipeline, ScheduleConfig},
     task::ImageSize,
 };
 
@@ -80,8 +79,5 @@ fn schedules(checkpoint: &Checkpoint) -> Result<(ScheduleConfig, ScheduleConfig)
     if !is_amended {
         return Ok((schedule.clone(), schedule));
     }
-    let schedule = schedule.as_amended_by_pipelines();
-    let is_pndm = schedule.own_sampler()? == Sampler::Pndm;
-    let inpaint = if is_pndm { schedule.clone().without_runge_kutta() } else { schedule.clone() };
-    Ok((schedule, inpaint))
+    Ok((schedule.clone().as_amended_by(Pipeline::Drawing), schedule.as_amended_by(Pipeline::Inpainting)))
 }

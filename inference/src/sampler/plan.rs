@@ -191,14 +191,6 @@ impl Plan {
         self.steps.get(step + 1).map_or_else(|| Ok(clean.clone()), |next| noised_to(clean, noise, next.at))
     }
 
-    /// The last latents as the model's decoder takes them: as they are, since every sampler works in its reference's space.
-    ///
-    /// # Errors
-    /// None so far.
-    pub fn finish(&self, latents: &Tensor) -> Result<Tensor, InferenceError> {
-        Ok(latents.clone())
-    }
-
     /// Steps that the run has made before this one.
     pub(super) fn n_made(&self, step: usize) -> usize {
         step - self.start

@@ -16,6 +16,15 @@ pub enum Spacing {
     Linspace,
 }
 
+/// A pipeline of Stable Diffusion 1 and 2 in diffusers, which rewrites the configuration: the offset becomes 1, and more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pipeline {
+    /// From noise or a picture: nothing is clipped.
+    Drawing,
+    /// With a mask: PNDM has no Runge–Kutta start, and what is clipped stays so.
+    Inpainting,
+}
+
 /// A parsed `scheduler_config.json`. Keys that the file lacks take the default of the class in diffusers that stands for the sampler in use.
 #[derive(Clone, Debug)]
 pub struct ScheduleConfig {
@@ -24,12 +33,9 @@ pub struct ScheduleConfig {
     pub(super) file: File,
     /// DDIM's and TCD's share of fresh noise.
     pub(super) eta: f64,
-    /// Logarithm of the shift of flow matching, where it depends on the picture's size.
-    pub(super) mu: Option<f64>,
     /// Share of the timesteps of distillation that consistency models choose from, the least noisy first.
     pub(super) distilled_share: f64,
-    /// Whether the Stable Diffusion 1 and 2 pipelines have had their say; see [`ScheduleConfig::as_amended_by_pipelines`].
-    pub(super) is_amended: bool,
+    amended_by: Option<Pipeline>,
     path: PathBuf,
 }
 
@@ -66,7 +72,7 @@ impl ScheduleConfig {
             None if is_flow_class => Prediction::Flow,
             _ => Prediction::Epsilon,
         };
-        Ok(Self { prediction, file, eta: 0.0, mu: None, distilled_share: 1.0, is_amended: false, path: path.into() })
+        Ok(Self { prediction, file, eta: 0.0, distilled_share: 1.0, amended_by: None, path: path.into() })
     }
 
     /// The sampler that the configuration itself asks for, by the class that it names.
@@ -99,19 +105,11 @@ impl ScheduleConfig {
         ScheduleKind::Normal
     }
 
-    /// The configuration as diffusers' Stable Diffusion 1 and 2 pipelines (not XL's) rewrite it when they are loaded: an offset of 1 and no
-    /// clipping. Keys that the file lacks change for the configuration's own sampler only, since `from_config` takes
-    /// another class's defaults.
+    /// The configuration as one of diffusers' Stable Diffusion 1 and 2 pipelines (not XL's) rewrites it when it is loaded. Keys that the file
+    /// lacks change for the configuration's own sampler only, since `from_config` takes another class's defaults.
     #[must_use]
-    pub fn as_amended_by_pipelines(mut self) -> Self {
-        self.is_amended = true;
-        self
-    }
-
-    /// The configuration as the inpainting pipeline of Stable Diffusion 1 and 2 rewrites it: without PNDM's Runge–Kutta start.
-    #[must_use]
-    pub fn without_runge_kutta(mut self) -> Self {
-        self.file.skip_prk_steps = Some(true);
+    pub fn as_amended_by(mut self, pipeline: Pipeline) -> Self {
+        self.amended_by = Some(pipeline);
         self
     }
 
@@ -128,20 +126,6 @@ impl ScheduleConfig {
     pub(crate) fn with_distilled_share(mut self, strength: f64) -> Self {
         self.distilled_share = strength.clamp(0.0, 1.0);
         self
-    }
-
-    /// The configuration for pictures of this many patches, for models whose flow shift depends on the size (`calculate_shift` of diffusers).
-    #[must_use]
-    pub fn with_n_patches(mut self, n_patches: usize) -> Self {
-        let file = &self.file;
-        let (low, high) = (file.base_image_seq_len.unwrap_or(256.0), file.max_image_seq_len.unwrap_or(4096.0));
-        let (base, max) = (self.base_shift(), file.max_shift.unwrap_or(1.15));
-        self.mu = Some(base + (n_patches as f64 - low) * (max - base) / (high - low));
-        self
-    }
-
-    pub(super) fn base_shift(&self) -> f64 {
-        self.file.base_shift.unwrap_or(0.5)
     }
 
     /// Whether latents lie on straight lines between noise and picture, rather than on circles.
@@ -168,14 +152,30 @@ impl ScheduleConfig {
     /// What is added to timesteps with leading spacing.
     pub(super) fn steps_offset(&self, sampler: Sampler) -> f64 {
         match self.file.steps_offset {
-            _ if self.is_amended_for(sampler, self.file.steps_offset.is_some()) => 1.0,
+            given if self.amended_by.is_some() && self.reaches(sampler, given.is_some()) => 1.0,
             given => given.unwrap_or(0) as f64,
         }
     }
 
-    /// Whether a key is now as the pipelines rewrite it.
-    pub(super) fn is_amended_for(&self, sampler: Sampler, is_given: bool) -> bool {
-        self.is_amended && (is_given || self.own_sampler().is_ok_and(|own| own.class() == sampler.class()))
+    /// Whether the clean latents have a bound, where the sampler's class has `default`.
+    pub(super) fn clips(&self, sampler: Sampler, default: bool) -> bool {
+        match self.file.clip_sample {
+            given if self.amended_by == Some(Pipeline::Drawing) && self.reaches(sampler, given.is_some()) => false,
+            given => given.unwrap_or(default),
+        }
+    }
+
+    /// Whether PNDM begins without its Runge–Kutta steps.
+    pub(super) fn skips_runge_kutta(&self) -> bool {
+        match self.file.skip_prk_steps {
+            given if self.amended_by == Some(Pipeline::Inpainting) && self.reaches(Sampler::Pndm, given.is_some()) => true,
+            given => given.unwrap_or(false),
+        }
+    }
+
+    /// Whether what a pipeline has written for a key reaches a sampler.
+    fn reaches(&self, sampler: Sampler, is_given: bool) -> bool {
+        is_given || self.own_sampler().is_ok_and(|own| own.class() == sampler.class())
     }
 
     /// ᾱ and sigma of every training timestep.

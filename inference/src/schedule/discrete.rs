@@ -100,7 +100,7 @@ pub(super) fn pndm_calls(
     let chosen = timesteps(config, Sampler::Pndm, kind, n, &table);
     let end = last_level(config, &table, false);
     let level = |timestep: f64| if timestep >= 0.0 { table.level_at(timestep.min((table.len() - 1) as f64)) } else { end };
-    let skips = config.file.skip_prk_steps.unwrap_or(false);
+    let skips = config.skips_runge_kutta();
     // The reference has no Runge–Kutta start with fewer timesteps than the method's order, nor with uneven ones.
     let is_even = matches!(kind, ScheduleKind::Normal | ScheduleKind::SgmUniform);
     let stride = (table.len() / n) as f64;

@@ -49,11 +49,6 @@ pub(super) struct File {
     pub(super) timestep_scaling: Option<f64>,
     pub(super) shift: Option<f64>,
     pub(super) use_dynamic_shifting: Option<bool>,
-    pub(super) time_shift_type: Option<String>,
-    pub(super) base_shift: Option<f64>,
-    pub(super) max_shift: Option<f64>,
-    pub(super) base_image_seq_len: Option<f64>,
-    pub(super) max_image_seq_len: Option<f64>,
     pub(super) shift_terminal: Option<f64>,
     pub(super) invert_sigmas: Option<bool>,
     pub(super) stochastic_sampling: Option<bool>,
@@ -85,11 +80,11 @@ impl File {
                 return Some((key, value.into()));
             }
         }
-        if let Some(value) = self.time_shift_type.as_deref().filter(|value| !["exponential", "linear"].contains(value)) {
-            return Some(("time_shift_type", value.into()));
-        }
-        if self.invert_sigmas == Some(true) {
-            return Some(("invert_sigmas", "true".into()));
+        // The pipelines of this engine's families know no shift by the picture's size.
+        for (key, value) in [("use_dynamic_shifting", self.use_dynamic_shifting), ("invert_sigmas", self.invert_sigmas)] {
+            if value == Some(true) {
+                return Some((key, "true".into()));
+            }
         }
         if let Some(order) = self.solver_order.filter(|order| !(1..=3).contains(order)) {
             return Some(("solver_order", order.to_string()));

@@ -14,16 +14,14 @@ pub(super) fn flow_levels(config: &ScheduleConfig, kind: ScheduleKind, n: usize)
     let file = &config.file;
     let n_train = file.num_train_timesteps.unwrap_or(1000) as f64;
     let shift = file.shift.or(file.flow_shift).unwrap_or(1.0);
-    let is_dynamic = file.use_dynamic_shifting == Some(true);
     let shifted = |sigma: f64| shift * sigma / (1.0 + (shift - 1.0) * sigma);
-    let smallest = f64::from((1.0 / n_train) as f32);
-    let smallest = if is_dynamic { smallest } else { f64::from(shifted(smallest) as f32) };
+    let smallest = f64::from(shifted(f64::from((1.0 / n_train) as f32)) as f32);
     let mut sigmas = match kind {
         ScheduleKind::SgmUniform => linspace(1.0, 1.0 / n as f64, n),
         _ => linspace(n_train, smallest * n_train, n).into_iter().map(|timestep| timestep / n_train).collect(),
     };
     for sigma in &mut sigmas {
-        *sigma = if is_dynamic { dynamically_shifted(config, *sigma) } else { shifted(*sigma) };
+        *sigma = shifted(*sigma);
     }
     if let Some(terminal) = file.shift_terminal.filter(|&terminal| terminal != 0.0) {
         let scale = (1.0 - sigmas[n - 1]) / (1.0 - terminal);
@@ -36,10 +34,4 @@ pub(super) fn flow_levels(config: &ScheduleConfig, kind: ScheduleKind, n: usize)
     let level = |sigma: &f64| NoiseLevel::of_flow(f64::from(*sigma as f32), f64::from(*sigma as f32) * n_train);
     let all: Vec<NoiseLevel> = sigmas.iter().map(level).collect();
     Levels { at: all[..n].to_vec(), to: all[1..].to_vec(), init_noise_sigma: 1.0 }
-}
-
-fn dynamically_shifted(config: &ScheduleConfig, sigma: f64) -> f64 {
-    let mu = config.mu.unwrap_or(config.base_shift());
-    let weight = if config.file.time_shift_type.as_deref() == Some("linear") { mu } else { mu.exp() };
-    weight / (weight + (1.0 / sigma - 1.0))
 }

@@ -112,9 +112,6 @@ fn flow_sigmas(config: &ScheduleConfig, sampler: Sampler, n: usize, n_train: usi
 
 impl ScheduleConfig {
     fn flow_shift(&self) -> f64 {
-        if self.file.use_dynamic_shifting == Some(true) {
-            return self.mu.unwrap_or(self.base_shift()).exp();
-        }
         self.file.flow_shift.or(self.file.shift).unwrap_or(1.0)
     }
 }

@@ -79,9 +79,7 @@ impl ScheduleConfig {
             Sampler::Heun | Sampler::Lcm => false,
             _ => return None,
         };
-        let given = self.file.clip_sample;
-        let clips = if self.is_amended_for(sampler, given.is_some()) { false } else { given.unwrap_or(default) };
-        clips.then(|| self.file.clip_sample_range.unwrap_or(1.0))
+        self.clips(sampler, default).then(|| self.file.clip_sample_range.unwrap_or(1.0))
     }
 
     /// Dynamic thresholding, for the samplers whose classes have it.

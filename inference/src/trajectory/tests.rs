@@ -1,8 +1,11 @@
-//! The last latents with the starter model, against diffusers.
+//! The last latents against those of diffusers: with the starter model here, with every family of tiny models in `families`.
+
+mod families;
 
 use std::{path::Path, sync::Arc};
 
 use candle_core::{Device, Tensor};
+use image::{GrayImage, RgbImage};
 
 use super::{Events, Job, Steps};
 use crate::{
@@ -19,11 +22,10 @@ fn relative_distance(found: &Tensor, wanted: &Tensor) -> Result<f64, InferenceEr
     Ok(f64::from(length(&(found - wanted)?)? / length(wanted)?).sqrt())
 }
 
-#[test]
-fn the_last_latents_equal_those_of_diffusers() {
-    let starter = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/starter");
-    let config = EngineConfig {
-        models: vec![ModelEntry { name: "starter".into(), path: starter.join("model"), vae: None }],
+/// The engine with one model, float32 on the CPU.
+fn config(path: &Path) -> EngineConfig {
+    EngineConfig {
+        models: vec![ModelEntry { name: "model".into(), path: path.to_owned(), vae: None }],
         adapters: Vec::new(),
         embeddings: Vec::new(),
         max_loaded_models: 1,
@@ -32,9 +34,28 @@ fn the_last_latents_equal_those_of_diffusers() {
         precision: Precision::F32,
         max_batch_rows: 2,
         preview_every: 0,
-    };
-    let mut store = Store::open(&config).expect("the starter model");
-    let mut batcher = Batcher::new(Arc::new(Counters::default()), 2);
+    }
+}
+
+/// The last latents of picture `index` of a task, as its decoder takes them.
+fn last_latents(store: &mut Store, task: Task, source: Option<RgbImage>, mask: Option<GrayImage>, index: u32) -> Tensor {
+    let (sender, _receiver) = tokio::sync::mpsc::channel(8);
+    let Ready { networks, facts } = store.networks(&task, || {}).expect("a known model").expect("room");
+    let (events, meter) = (Events::new(sender, 1), Arc::new(Meter::default()));
+    let job = Job { task, source, mask, networks, facts, events, meter };
+    let latents = Batcher::new(Arc::new(Counters::default()), 2).drive(job, async move |job, caller| {
+        let base = job.task.base().expect("a drawing task");
+        let pass = job.pass(caller, base, base.size, job.facts.limits.plan(&job.task, base)).await?;
+        let source = job.encode_source(caller).await?;
+        Ok(job.latents(caller, &pass, source.as_ref(), &Steps::new(base.steps), index).await?.0)
+    });
+    latents.expect("latents")
+}
+
+#[test]
+fn the_last_latents_equal_those_of_diffusers() {
+    let starter = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/starter");
+    let mut store = Store::open(&config(&starter.join("model"))).expect("the starter model");
     let text = std::fs::read_to_string(starter.join("reference/reference.json")).expect("reference.json").replace("-Infinity", "null");
     let file: serde_json::Value = serde_json::from_str(&text).expect("valid JSON");
     let cases = file["cases"].as_array().expect("cases");
@@ -53,16 +74,7 @@ fn the_last_latents_equal_those_of_diffusers() {
             n_images: 1,
             ..TextToImage::default()
         });
-        let (sender, _receiver) = tokio::sync::mpsc::channel(8);
-        let Ready { networks, facts } = store.networks(&task).expect("a known model").expect("room");
-        let (events, meter) = (Events::new(sender, 1), Arc::new(Meter::default()));
-        let job = Job { task, source: None, mask: None, networks, facts, events, meter };
-        let latents = batcher.drive(job, async |job, caller| {
-            let base = job.task.base().expect("a drawing task");
-            let pass = job.pass(caller, base, base.size, job.facts.limits.plan(&job.task, base)).await?;
-            Ok(job.latents(caller, &pass, None, &Steps::new(base.steps), 0).await?.0)
-        });
-        let latents = latents.expect("latents");
+        let latents = last_latents(&mut store, task, None, None, 0);
         let tensors = candle_core::safetensors::load(starter.join("reference").join(word("file")), &Device::Cpu).expect("tensors");
         let distance = relative_distance(&latents, &tensors["final_latents"]).expect("a distance");
         assert!(distance < 1e-3, "{} ({}): {distance:.2e}", word("prompt"), word("scheduler"));

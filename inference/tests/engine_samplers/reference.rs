@@ -72,7 +72,7 @@ fn last_latents(case: &Value, config_json: &Value) -> Result<Vec<f64>, Inference
             state.latents = kept.put_back(&state.latents, &plan.noised_after(step, &clean, &noise)?)?;
         }
     }
-    let values = plan.finish(&state.latents)?.flatten_all()?.to_vec1::<f32>()?;
+    let values = state.latents.flatten_all()?.to_vec1::<f32>()?;
     Ok(values.into_iter().map(f64::from).collect())
 }
 
