@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, Seek};
 
-use image::{DynamicImage, ImageDecoder, ImageError, ImageReader, Limits};
+use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, codecs::webp::WebPDecoder};
 
 /// Largest picture that is read, in megapixels (10⁶ pixels).
 pub const MAX_MEGAPIXELS: u64 = 64;
@@ -20,6 +20,9 @@ pub enum PictureError {
         /// Declared height.
         height: u32,
     },
+    /// It moves; decoders of such files are also the least tried.
+    #[error("it is an animation; a still picture is needed")]
+    Animated,
     /// The file cannot be read or is no picture.
     #[error(transparent)]
     Unreadable(#[from] ImageError),
@@ -31,6 +34,14 @@ pub enum PictureError {
 /// It is too large or no picture.
 pub fn read(source: impl BufRead + Seek) -> Result<DynamicImage, PictureError> {
     let mut reader = ImageReader::new(source).with_guessed_format().map_err(ImageError::IoError)?;
+    if reader.format() == Some(ImageFormat::WebP) {
+        let mut source = reader.into_inner();
+        if WebPDecoder::new(&mut source)?.has_animation() {
+            return Err(PictureError::Animated);
+        }
+        source.rewind().map_err(ImageError::IoError)?;
+        reader = ImageReader::with_format(source, ImageFormat::WebP);
+    }
     let mut limits = Limits::no_limits();
     limits.max_alloc = Some(MAX_DECODER_BYTES);
     reader.limits(limits);
