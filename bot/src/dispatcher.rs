@@ -207,7 +207,11 @@ fn stop(handle: &TaskHandle) -> Outcome {
 fn note_progress(app: &App, job: &Job, event: Event) {
     let Some(mut live) = app.live.get_mut(&job.id) else { return };
     match event {
-        Event::Progress(progress) => (live.done, live.total) = (progress.done, progress.total),
+        Event::Loading => live.enter(Phase::Loading),
+        Event::Progress(progress) => {
+            live.enter(Phase::Drawing);
+            (live.done, live.total) = (progress.done, progress.total);
+        }
         Event::Preview { index, image, .. } => {
             if let Some(preview) = live.previews.get_mut(index as usize) {
                 *preview = Some(image);

@@ -25,6 +25,8 @@ pub enum Phase {
         /// Place in the order of turns.
         place: u32,
     },
+    /// Waits for its model, which is read into memory.
+    Loading,
     /// Is being drawn.
     Drawing,
     /// Was asked to stop.

@@ -115,6 +115,7 @@ impl View {
     fn answer(self, id: JobId) -> Answer {
         match self.phase {
             Phase::Queued { place } => messages::queued(&self.heading, id, place.max(1)),
+            Phase::Loading => messages::loading(&self.heading, id),
             Phase::Cancelling => messages::cancelling(&self.heading),
             Phase::Drawing => {
                 let preview = self

@@ -127,6 +127,8 @@ pub struct Submission {
 /// What the engine tells about a task while it runs. Exactly one of `Done` and `Failed` comes last, unless the task was dropped.
 #[derive(Clone, Debug)]
 pub enum Event {
+    /// The task's model, or its set of adapters, is not in memory and is being loaded; steps come after it.
+    Loading,
     /// Steps done, all pictures together.
     Progress(Progress),
     /// What picture `index` looks like after `step` steps: the estimate of its end, one pixel a latent.

@@ -76,12 +76,20 @@ fn models_and_adapters_take_turns_in_memory_and_draw_as_each_alone() {
     let alone: Vec<Outcome> = submissions.iter().map(|submission| run(&roomy, submission)).collect();
     assert_ne!(alone[1].images, alone[2].images, "the adapter does something");
     assert_eq!(alone[2].images[0], alone[5].images[0], "named by the prompt or by the task");
-    for max_loaded in [1, 2, 8] {
+    for (max_loaded, expected) in [
+        (1, [false, true, true, true, true, true, true]),
+        (2, [false, true, true, true, true, true, true]),
+        (8, [false, true, true, true, false, false, false]),
+    ] {
+        let mut was_loading = Vec::new();
         let engine = models.engine(max_loaded, 16);
         let handles: Vec<_> = submissions.iter().map(|submission| submit(&engine, submission)).collect();
         for (i, (handle, alone)) in handles.into_iter().zip(&alone).enumerate() {
-            assert!(finish(handle).images == alone.images, "task {i} with room for {max_loaded}");
+            let outcome = finish(handle);
+            assert!(outcome.images == alone.images, "task {i} with room for {max_loaded}");
+            was_loading.push(outcome.was_loading);
         }
+        assert_eq!(was_loading, expected, "those are told whose models are not in memory");
         assert_eq!(engine.stats().n_active, 0);
     }
 }

@@ -190,7 +190,7 @@ async fn next_picture(handle: &mut TaskHandle, bar: &ProgressBar) -> anyhow::Res
                 bar.set_length(progress.total.into());
                 bar.set_position(progress.done.into());
             }
-            Event::Preview { .. } => {}
+            Event::Loading | Event::Preview { .. } => {}
             Event::Image(image) => return Ok(Some(image)),
             Event::Done(_) => return Ok(None),
             Event::Failed(error) => return Err(anyhow::Error::new(error)),

@@ -55,6 +55,11 @@ pub fn queued(heading: &Heading, job: JobId, place: u32) -> Answer {
     Answer { content: format!("{}\n-# Queued: {place}", heading.line()), buttons: vec![vec![cancel_button(job)]], ..Answer::default() }
 }
 
+/// A job whose model is read into memory.
+pub fn loading(heading: &Heading, job: JobId) -> Answer {
+    Answer { content: format!("{}\n-# Loading the model…", heading.line()), buttons: vec![vec![cancel_button(job)]], ..Answer::default() }
+}
+
 /// A job that is being drawn; `preview` shows what is there.
 pub fn drawing(heading: &Heading, job: JobId, done: u32, total: u32, left: Option<Duration>, preview: Option<Vec<u8>>) -> Answer {
     let percent = (done * 100).checked_div(total).unwrap_or(0);

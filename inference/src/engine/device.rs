@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 
 use super::{
     Counters, DeviceChoice, EngineConfig, Event, Known, Meter, Precision,
+    handle::MAX_WAITING,
     store::{Ready, Store},
 };
 use crate::{
@@ -59,9 +60,12 @@ pub(super) fn run(
     let mut batcher = Batcher::new(counters, config.max_batch_rows);
     let mut waiting = VecDeque::new();
     loop {
-        // Idle, the thread sleeps until a task comes; busy, it only looks.
-        let is_busy = batcher.is_busy() || !waiting.is_empty();
-        let command = if is_busy { commands.try_recv() } else { commands.recv().map_err(|_| TryRecvError::Disconnected) };
+        // Idle, the thread sleeps until a task comes; busy, it only looks, and not even that while many wait for their models.
+        let command = match waiting.len() {
+            MAX_WAITING.. => Err(TryRecvError::Empty),
+            0 if !batcher.is_busy() => commands.recv().map_err(|_| TryRecvError::Disconnected),
+            _ => commands.try_recv(),
+        };
         match command {
             Ok(command) => {
                 waiting.push_back(command);
@@ -89,7 +93,8 @@ fn start(waiting: &mut VecDeque<Command>, store: &mut Store, batcher: &mut Batch
     });
     while let Some(next) = waiting.front() {
         // A panic while one model loads must not end the thread, and with it everybody's tasks.
-        let found = catch_unwind(AssertUnwindSafe(|| store.networks(&next.task))).unwrap_or_else(|panic| Err(panicked(panic.as_ref())));
+        let networks = || store.networks(&next.task, || next.events().may_send(Event::Loading));
+        let found = catch_unwind(AssertUnwindSafe(networks)).unwrap_or_else(|panic| Err(panicked(panic.as_ref())));
         if matches!(found, Ok(None)) {
             break;
         }

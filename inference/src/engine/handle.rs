@@ -23,8 +23,8 @@ use crate::{
     text::Prompt,
 };
 
-/// Most tasks that wait for the device thread to look at its channel; it does so before every batch.
-const MAX_WAITING: usize = 256;
+/// Most tasks that wait for the device thread to look at its channel, which it does before every batch, and most that wait for their models.
+pub(super) const MAX_WAITING: usize = 256;
 /// Events kept for a slow reader, besides those that must arrive.
 const MAX_OPTIONAL_EVENTS: usize = 64;
 

@@ -35,6 +35,12 @@ struct InMemory {
     last_use: u64,
 }
 
+impl InMemory {
+    fn is_idle(&self) -> bool {
+        Rc::strong_count(&self.ready.networks) == 1
+    }
+}
+
 /// The models of a device thread.
 pub(crate) struct Store {
     config: EngineConfig,
@@ -56,7 +62,7 @@ impl Store {
         let known = config.models.iter().map(|entry| Known::read(entry, config, factor)).collect::<Result<Vec<_>, _>>()?;
         let mut store = Self { config: config.clone(), device, dtype, upscaler, known, in_memory: Vec::new(), n_uses: 0 };
         store.known.first().ok_or(InferenceError::NoModels)?;
-        let n_parameters = store.load(0, &[])?.ready.networks.model.n_parameters();
+        let n_parameters = store.load(0, &[], None)?.ready.networks.model.n_parameters();
         store.known[0].info.n_parameters = n_parameters;
         Ok(store)
     }
@@ -66,8 +72,9 @@ impl Store {
         &self.known
     }
 
-    /// The networks for a task, loaded if they are not; `None` while there is no room because those in memory are all in use.
-    pub(crate) fn networks(&mut self, task: &Task) -> Result<Option<Ready>, InferenceError> {
+    /// The networks for a task; `None` while there is no room because those in memory are all in use. Those that are not in memory are loaded,
+    /// after a call of `loading`.
+    pub(crate) fn networks(&mut self, task: &Task, loading: impl FnOnce()) -> Result<Option<Ready>, InferenceError> {
         let (name, adapters) = task.base().map_or((None, Vec::new()), |base| (base.model.as_deref(), base.all_adapters()));
         let model = match name {
             None => 0,
@@ -87,28 +94,38 @@ impl Store {
             found.last_use = n_uses;
             return Ok(Some(found.ready.clone()));
         }
-        if !self.make_room() {
+        if !self.has_room() {
             return Ok(None);
         }
-        let entry = self.load(model, &adapters)?;
+        // What does not fit is found before any other model goes.
+        let opened = self.open_adapters(model, &adapters)?;
+        self.make_room();
+        loading();
+        let entry = self.load(model, &adapters, opened)?;
         Ok(Some(entry.ready.clone()))
     }
 
-    /// Drops the models that were not used for the longest time until another one has room.
-    fn make_room(&mut self) -> bool {
-        while self.in_memory.len() >= self.config.max_loaded_models.max(1) {
-            let idle = self.in_memory.iter().enumerate().filter(|(_, entry)| Rc::strong_count(&entry.ready.networks) == 1);
-            match idle.min_by_key(|(_, entry)| entry.last_use).map(|(i, _)| i) {
-                Some(oldest) => drop(self.in_memory.swap_remove(oldest)),
-                None => return false,
-            }
-        }
-        true
+    /// Whether another model fits in, or would if an idle one went.
+    fn has_room(&self) -> bool {
+        self.is_free() || self.in_memory.iter().any(InMemory::is_idle)
     }
 
-    fn load(&mut self, model: usize, adapters: &[AdapterUse]) -> Result<&InMemory, InferenceError> {
+    fn is_free(&self) -> bool {
+        self.in_memory.len() < self.config.max_loaded_models.max(1)
+    }
+
+    /// Drops the models that were not used for the longest time until another one fits in.
+    fn make_room(&mut self) {
+        while !self.is_free() {
+            let idle = self.in_memory.iter().enumerate().filter(|(_, entry)| entry.is_idle());
+            let Some((oldest, _)) = idle.min_by_key(|(_, entry)| entry.last_use) else { return };
+            self.in_memory.swap_remove(oldest);
+        }
+    }
+
+    fn load(&mut self, model: usize, adapters: &[AdapterUse], opened: Option<Adapters>) -> Result<&InMemory, InferenceError> {
         let entry = &self.known[model].entry;
-        let opened = self.open_adapters(model, adapters)?.map(Arc::new);
+        let opened = opened.map(Arc::new);
         let patch = opened.clone().map(|adapters| adapters as Arc<dyn Patch>);
         let base = self.in_memory.iter().find(|entry| entry.model == model);
         let mut loaded = match base {

@@ -90,7 +90,7 @@ pub fn failure(mut handle: TaskHandle) -> String {
         match block_on(handle.next()).expect("an end") {
             Event::Failed(error) => return error.to_string(),
             Event::Done(_) => panic!("the task was finished"),
-            Event::Progress(_) | Event::Preview { .. } | Event::Image(_) => {}
+            Event::Loading | Event::Progress(_) | Event::Preview { .. } | Event::Image(_) => {}
         }
     }
 }
@@ -98,6 +98,8 @@ pub fn failure(mut handle: TaskHandle) -> String {
 /// Everything that a finished task told, pictures by index.
 #[derive(Default)]
 pub struct Outcome {
+    /// Whether its model was loaded for it.
+    pub was_loading: bool,
     pub images: Vec<RgbImage>,
     pub seeds: Vec<Seed>,
     pub previews: Vec<RgbImage>,
@@ -109,6 +111,7 @@ pub fn finish(mut handle: TaskHandle) -> Outcome {
     let (mut outcome, mut finished) = (Outcome::default(), Vec::new());
     loop {
         match block_on(handle.next()).expect("an end") {
+            Event::Loading => outcome.was_loading = true,
             Event::Progress(progress) => assert!(progress.done <= progress.total),
             Event::Preview { image, .. } => outcome.previews.push(image),
             Event::Image(image) => finished.push(image),
