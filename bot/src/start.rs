@@ -5,8 +5,10 @@ use std::{sync::Arc, time::Duration};
 use anyhow::Context;
 use inference::{
     engine::{Engine, EngineConfig},
+    error::InvalidTask,
     sampler::Sampler,
     schedule::ScheduleKind,
+    task::{Task, TextToImage},
 };
 use poise::serenity_prelude as serenity;
 use storage::{LocalBlobs, SqliteStore};
@@ -104,7 +106,28 @@ fn load(config: Config) -> anyhow::Result<(Config, Engine, EngineConfig, Vec<Mod
     });
     let models: Vec<_> = suited.collect();
     anyhow::ensure!(!models.is_empty(), "the engine knows none of the configured models");
+    models.iter().try_for_each(|model| check_defaults(&engine, model))?;
     Ok((config, engine, loaded, models))
+}
+
+/// Whether a model can be drawn with as the configuration has it, so that nobody learns of a mistake from their first picture.
+fn check_defaults(engine: &Engine, model: &ModelDefaults) -> anyhow::Result<()> {
+    let task = Task::TextToImage(TextToImage {
+        model: Some(model.name.clone()),
+        negative_prompt: model.negative_prompt.clone(),
+        size: model.native_size,
+        steps: model.steps,
+        guidance_scale: model.guidance_scale,
+        sampler: model.sampler,
+        schedule: model.schedule,
+        clip_skip: model.clip_skip,
+        ..TextToImage::default()
+    });
+    match engine.check(&task) {
+        // A model for inpainting draws nothing without a mask.
+        Ok(()) | Err(InvalidTask::NeedsMask) => Ok(()),
+        Err(error) => Err(error).with_context(|| format!("the settings of the model `{}` do not fit it", model.name)),
+    }
 }
 
 impl Running {
@@ -147,4 +170,27 @@ fn gateway_error(error: serenity::Error) -> anyhow::Error {
         _ => "the connection to Discord has ended",
     };
     anyhow::Error::new(error).context(explained)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::AliasConfig;
+
+    #[test]
+    fn settings_that_a_model_cannot_be_drawn_with_stop_the_start() {
+        let alias = |width: u32, clip_skip: u32| {
+            let path = models::starter().expect("the starter model").model;
+            AliasConfig { path, width: Some(width), height: Some(64), clip_skip: Some(clip_skip), ..AliasConfig::default() }
+        };
+        let check = |alias: AliasConfig, expected: Option<&str>| {
+            let mut config = Config::default();
+            config.aliases.insert("other".into(), alias);
+            let error = load(config).err().map(|error| crate::cli::sentence(&error));
+            assert_eq!(error.as_deref().map(|error| error.split_at(error.find(':').expect("a reason")).0), expected, "{error:?}");
+        };
+        check(alias(64, 0), None);
+        check(alias(65, 0), Some("the settings of the model `other` do not fit it"));
+        check(alias(64, 100), Some("the settings of the model `other` do not fit it"));
+    }
 }

@@ -95,6 +95,16 @@ fn models_and_adapters_take_turns_in_memory_and_draw_as_each_alone() {
 }
 
 #[test]
+fn a_model_under_two_names_is_loaded_once() {
+    let starter = config(4, 0);
+    let other = ModelEntry { name: "other".into(), ..starter.models[0].clone() };
+    let config = EngineConfig { models: vec![starter.models[0].clone(), other], max_loaded_models: 1, ..starter };
+    let engine = Engine::start(config).expect("the model loads");
+    let [first, second] = ["starter", "other"].map(|name| run(&engine, &drawn(with(name, "a cat", 2))));
+    assert!(!first.was_loading && !second.was_loading && first.images == second.images);
+}
+
+#[test]
 fn tasks_wait_in_order_for_room_and_a_cancelled_one_leaves() {
     let models = Models::new();
     let engine = models.engine(1, 4);

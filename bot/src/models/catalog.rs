@@ -46,10 +46,11 @@ pub fn known(config: &Config) -> anyhow::Result<Vec<Known>> {
         first.entry.name = unlike(&first.entry.name, |name| config.aliases.contains_key(name));
     }
     let mut all = vec![first];
-    let others = config.aliases.iter().map(|(name, settings)| Known::by_alias(name, settings));
-    let others = others.chain(found(&folder(config)).into_iter().map(|path| Known::by_path(&path)));
-    for other in others {
-        if !all.iter().any(|earlier| earlier.entry.name == other.entry.name || earlier.entry.path == other.entry.path) {
+    // One model may have several names, each with settings of its own; what is found needs none where it has one.
+    let aliases = config.aliases.iter().map(|(name, settings)| (Known::by_alias(name, settings), false));
+    let found = found(&folder(config)).into_iter().map(|path| (Known::by_path(&path), true));
+    for (other, is_found) in aliases.chain(found) {
+        if !all.iter().any(|Known { entry, .. }| entry.name == other.entry.name || is_found && entry.path == other.entry.path) {
             all.push(other);
         }
     }
@@ -196,6 +197,8 @@ mod tests {
         assert_eq!(names(&config(&format!("{aliases}[model]\npath = \"b\""))), ["b", "a"], "a default may be an alias");
         assert_eq!(names(&config(&format!("{aliases}[model]\npath = \"/m/a.safetensors\""))), ["a", "b"]);
         assert_eq!(names(&config(&format!("{aliases}[model]\npath = \"/other/a.safetensors\""))), ["a-2", "a", "b"]);
+        let twice = format!("{aliases}[aliases.fast]\npath = \"/m/b\"\nsteps = 4");
+        assert_eq!(names(&config(&twice)), ["starter", "a", "b", "fast"], "one path under two names");
     }
 
     #[test]

@@ -81,7 +81,8 @@ impl Store {
             Some(name) => {
                 let known = || self.known.iter().map(|known| known.info.name.clone()).collect::<Vec<_>>().join(", ");
                 let found = self.known.iter().position(|known| known.info.name == name);
-                found.ok_or_else(|| InvalidTask::UnknownModel { found: name.to_owned(), known: known() })?
+                let named = found.ok_or_else(|| InvalidTask::UnknownModel { found: name.to_owned(), known: known() })?;
+                self.first_of_same_files(named)
             }
         };
         if let (Task::Upscale(_), Some(any)) = (task, self.in_memory.iter().max_by_key(|entry| entry.last_use)) {
@@ -103,6 +104,12 @@ impl Store {
         loading();
         let entry = self.load(model, &adapters, opened)?;
         Ok(Some(entry.ready.clone()))
+    }
+
+    /// The first model with the same files: one model under two names is in memory once.
+    fn first_of_same_files(&self, model: usize) -> usize {
+        let files = |known: &Known| (known.entry.path.clone(), known.entry.vae.clone());
+        self.known.iter().position(|known| files(known) == files(&self.known[model])).unwrap_or(model)
     }
 
     /// Whether another model fits in, or would if an idle one went.
