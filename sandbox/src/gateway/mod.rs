@@ -11,6 +11,8 @@ mod limits;
 mod members;
 mod session;
 pub(crate) mod socket;
+#[cfg(test)]
+mod tests;
 pub(crate) mod wire;
 
 use crate::world::Id;

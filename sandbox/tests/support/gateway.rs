@@ -2,6 +2,7 @@ use super::{GENERAL, SOON, TOKEN, text};
 use flate2::{Decompress, FlushDecompress, read::ZlibDecoder};
 use futures::{SinkExt, StreamExt};
 use sandbox::Sandbox;
+use serde::de::DeserializeSeed;
 use serde_json::{Value, json};
 use std::io::Read;
 use tokio::net::TcpStream;
@@ -9,6 +10,7 @@ use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, connect_async,
     tungstenite::{Bytes, Message, protocol::CloseFrame},
 };
+use twilight_model::gateway::event::{GatewayEvent, GatewayEventDeserializer};
 
 /// Every intent that Discord defines.
 pub const ALL_INTENTS: u64 = 0x331_ffff;
@@ -126,6 +128,7 @@ impl Gateway {
                 other => panic!("a payload was expected, not {other:?}"),
             };
             let payload: Value = serde_json::from_str(&json).expect("the gateway sends JSON");
+            understood(&payload);
             self.seq = payload["s"].as_u64().unwrap_or(self.seq);
             if payload["op"] == 1 && self.answers_heartbeats {
                 self.n_owed_acks += 1;
@@ -208,4 +211,13 @@ pub fn identify(extra: Value) -> Value {
     let mut data = json!({ "token": TOKEN, "intents": 0, "properties": { "os": "linux", "browser": "raw", "device": "raw" } });
     data.as_object_mut().expect("an object").extend(extra.as_object().expect("an object").clone());
     json!({ "op": 2, "d": data })
+}
+
+/// A library that takes Discord at its word reads every payload.
+pub fn understood(payload: &Value) -> GatewayEvent {
+    let op = payload["op"].as_u64().and_then(|op| op.try_into().ok()).expect("a payload has an opcode");
+    let text = payload.to_string();
+    let seed = GatewayEventDeserializer::new(op, payload["t"].as_str());
+    let event = seed.deserialize(&mut serde_json::Deserializer::from_str(&text));
+    event.unwrap_or_else(|error| panic!("twilight does not understand this: {error}\n{payload:#}"))
 }
