@@ -179,9 +179,12 @@ async fn late_events_keep_their_order_and_others_overtake_them() {
 }
 
 #[tokio::test]
-async fn a_revoked_token_closes_every_door_of_the_gateway() {
+async fn a_revoked_token_closes_every_door() {
     let mut stage = stage().await;
+    let rest = Rest::new(&stage.sandbox);
+    assert_eq!(rest.get("/users/@me").await.status, 200);
     stage.sandbox.gateway().revoke_token();
+    assert_eq!(rest.get("/users/@me").await.status, 401);
     assert_eq!(stage.gateway.close_code().await, 4004);
     for payload in [identify(json!({})), json!({ "op": 6, "d": { "token": TOKEN, "session_id": stage.gateway.session, "seq": 1 } })] {
         let mut gateway = Gateway::open(&stage.sandbox).await;

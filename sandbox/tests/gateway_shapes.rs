@@ -142,7 +142,8 @@ async fn every_event_is_understood_by_another_library() {
     seen.until(&mut gateway, "INTERACTION_CREATE").await;
     ada.menu("general", "About them", GRACE).await.expect("the menu is known");
     seen.until(&mut gateway, "INTERACTION_CREATE").await;
-    let (choices, ()) = tokio::join!(ada.autocomplete("general", "draw", &[("prompt", json!("a f"))], "prompt"), async {
+    let typed = [("prompt", json!("a f"))];
+    let (choices, ()) = tokio::join!(ada.autocomplete("general", "draw", &typed, "prompt"), async {
         let question = seen.until(&mut gateway, "INTERACTION_CREATE").await;
         rest.answer(&question, json!({ "type": 8, "data": { "choices": [{ "name": "a fox", "value": "a fox" }] } })).await;
     });

@@ -66,7 +66,7 @@ impl Session {
     /// Whether an event is for this session's shard and intents.
     pub(super) fn wants(&self, event: &Dispatch) -> bool {
         // A bot hears of itself in any case.
-        let is_own = event.kind == "GUILD_MEMBER_UPDATE" && event.data["user"]["id"] == APPLICATION.to_string();
+        let is_own = event.kind == "GUILD_MEMBER_UPDATE" && is_bot(&event.data["user"]);
         let needed = if is_own { 0 } else { intents::needed(event.kind, event.guild.is_some()).unwrap_or(event.intent) };
         self.handles(event.guild) && (needed == 0 || self.wishes.intents & needed != 0)
     }
@@ -152,6 +152,10 @@ pub(super) fn event(kind: &'static str, data: Value) -> Dispatch {
     Dispatch { kind, data, intent: 0, guild: None, is_private: false }
 }
 
+fn is_bot(user: &Value) -> bool {
+    user["id"].as_str().and_then(|id| id.parse().ok()) == Some(APPLICATION)
+}
+
 fn without_content(message: &Value) -> Value {
     let mut blank = message.clone();
     let Some(fields) = blank.as_object_mut() else { return blank };
@@ -159,9 +163,7 @@ fn without_content(message: &Value) -> Value {
         match field.as_str() {
             "content" => *value = json!(""),
             "embeds" | "attachments" | "components" => *value = json!([]),
-            "referenced_message" if value["author"]["id"] != APPLICATION.to_string() && value.is_object() => {
-                *value = without_content(value)
-            }
+            "referenced_message" if value.is_object() && !is_bot(&value["author"]) => *value = without_content(value),
             _ => {}
         }
     }
@@ -173,7 +175,7 @@ fn without_content(message: &Value) -> Value {
 fn without_people(guild: &Value) -> Value {
     let mut alone = guild.clone();
     if let Some(members) = alone["members"].as_array_mut() {
-        members.retain(|member| member["user"]["id"] == APPLICATION.to_string());
+        members.retain(|member| is_bot(&member["user"]));
     }
     alone["presences"] = json!([]);
     alone

@@ -79,7 +79,7 @@ fn needs_token(segments: &[&str]) -> bool {
 
 fn has_token(state: &State, headers: &HeaderMap) -> bool {
     let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    given.and_then(|given| given.strip_prefix("Bot ")).is_some_and(|token| token == state.token)
+    given.and_then(|given| given.strip_prefix("Bot ")).is_some_and(|token| token == state.token && !state.hub.is_revoked())
 }
 
 async fn route(state: &Arc<State>, method: &str, segments: &[&str], incoming: Incoming) -> Answer {
