@@ -73,6 +73,8 @@ async fn a_guild_shows_its_people_only_with_the_intent_for_presences() {
         gateway.identify(intents).await;
         let guild = gateway.event("GUILD_CREATE").await;
         let members = guild["members"].as_array().expect("a list").clone();
+        let n_shown = guild["presences"].as_array().expect("a list").len();
+        assert_eq!(n_shown, if intents & 1 << 8 == 0 { 0 } else { members.len() });
         assert!(members.iter().any(|member| member["user"]["id"] == APP), "the bot is there in any case");
         (members.len(), guild["member_count"].as_u64().expect("a number") as usize)
     };
@@ -202,14 +204,23 @@ fn names(chunk: &Value) -> Vec<&str> {
 
 #[tokio::test]
 async fn members_are_found_by_prefix_and_by_id() {
-    let sandbox = start().await;
+    let (sandbox, clock) = start_gateway(GatewayConfig { identify_interval: Duration::ZERO, ..GatewayConfig::default() }).await;
     let mut gateway = listener(&sandbox, 1 << 1 | 1 << 8).await;
+    let studio = json!({ "op": 8, "d": { "guild_id": "1000000000000000200", "query": "", "limit": 0 } });
     let all = members(&mut gateway, json!({ "query": "", "limit": 0, "nonce": "n1", "presences": true })).await;
     assert!(["ada", "grace", "linus", "atelier"].iter().all(|name| names(&all).contains(name)));
     assert_eq!((&all["nonce"], &all["chunk_index"], &all["chunk_count"]), (&json!("n1"), &json!(0), &json!(1)));
     assert_eq!(all["presences"].as_array().expect("a list").len(), names(&all).len());
     assert_eq!(all["presences"][0]["status"], "online");
     assert!(all.get("not_found").is_none());
+    // Everyone once in 30 seconds, for each guild.
+    gateway.send(json!({ "op": 8, "d": { "guild_id": "1000000000000000100", "query": "", "limit": 0, "nonce": "n2" } })).await;
+    let limited = gateway.event("RATE_LIMITED").await;
+    assert_eq!(limited, json!({ "opcode": 8, "retry_after": 30.0, "meta": { "guild_id": "1000000000000000100", "nonce": "n2" } }));
+    gateway.send(studio).await;
+    gateway.event("GUILD_MEMBERS_CHUNK").await;
+    clock.advance(Duration::from_secs(30));
+    members(&mut gateway, json!({ "query": "", "limit": 0 })).await;
     let found = members(&mut gateway, json!({ "query": "LI", "limit": 5 })).await;
     assert_eq!(names(&found), ["linus"]);
     assert!(found.get("presences").is_none() && found.get("nonce").is_none());
@@ -228,6 +239,20 @@ async fn members_are_found_by_prefix_and_by_id() {
     assert_eq!((names(&found), found.get("presences")), (vec!["ada"], None));
     without.send(json!({ "op": 8, "d": { "guild_id": "1000000000000000100" } })).await;
     assert_eq!(without.close_code().await, 4002);
+}
+
+#[tokio::test]
+async fn connections_are_bounded() {
+    let sandbox = start().await;
+    let mut open = Vec::new();
+    for _ in 0..128 {
+        open.push(Gateway::open(&sandbox).await);
+    }
+    assert_eq!(Gateway::connect(&gateway_url(&sandbox)).await.close_code().await, 1013);
+    open.pop().expect("one is there").close(1000).await;
+    // The place is free when the connection's task has ended, just after its last frame.
+    let freed = async { while Gateway::connect(&gateway_url(&sandbox)).await.read().await.is_close() {} };
+    tokio::time::timeout(SOON, freed).await.expect("there is room again");
 }
 
 #[tokio::test]

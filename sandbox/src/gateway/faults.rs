@@ -1,9 +1,10 @@
 //! What goes wrong on demand.
 
 use super::{
-    Dispatch,
+    Dispatch, INTENT_GUILDS,
     hub::{Hub, Inner},
-    session::Outgoing,
+    members,
+    session::{Outgoing, event},
 };
 use crate::{
     state::State,
@@ -175,8 +176,8 @@ impl Hub {
         if self.is_removed(guild) {
             return false;
         }
-        let data = json!({ "id": guild.to_string() });
-        self.dispatch(&Dispatch { kind: "GUILD_DELETE", data, intent: 0, guild: Some(guild), is_private: false });
+        let gone = event("GUILD_DELETE", json!({ "id": guild.to_string() }));
+        self.dispatch(&Dispatch { guild: Some(guild), intent: INTENT_GUILDS, ..gone });
         self.inner().removed.insert(guild)
     }
 
@@ -184,8 +185,7 @@ impl Hub {
     pub(crate) fn restore_guild(&self, guild: Id) {
         let was_removed = self.inner().removed.remove(&guild);
         if let Some(guild) = world::guild(guild).filter(|_| was_removed) {
-            let (id, data) = (guild.id, guild.create_event());
-            self.dispatch(&Dispatch { kind: "GUILD_CREATE", data, intent: 0, guild: Some(id), is_private: false });
+            self.dispatch(&members::guild_created(guild));
         }
     }
 
@@ -227,7 +227,7 @@ impl GatewayFaults<'_> {
         self.state.hub.ask_heartbeat();
     }
 
-    /// Closes every connection with this code.
+    /// Closes every connection with this code, 1000 to 4999.
     pub fn close(&self, code: u16) {
         self.state.hub.close(code);
     }

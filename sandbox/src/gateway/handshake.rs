@@ -1,10 +1,11 @@
 //! IDENTIFY and RESUME.
 
 use super::{
-    Dispatch, INTENT_GUILDS,
+    Dispatch,
     compress::Encoder,
     hub::{OpenError, ResumeError},
     intents::{KNOWN, PRIVILEGED},
+    members,
     session::{Wishes, event, handles},
     socket::{Connection, End, invalid_session},
 };
@@ -124,12 +125,6 @@ fn first_events(state: &State, session: &str, shard: (u64, u64)) -> Vec<Dispatch
         "shard": [shard.0, shard.1], "application": { "id": APPLICATION.to_string(), "flags": 0 }, "private_channels": [],
         "presences": [], "relationships": [], "user_settings": {}, "geo_ordered_rtc_regions": [], "_trace": [],
     });
-    let creations = guilds.iter().map(|guild| Dispatch {
-        kind: "GUILD_CREATE",
-        data: guild.create_event(),
-        intent: INTENT_GUILDS,
-        guild: Some(guild.id),
-        is_private: false,
-    });
+    let creations = guilds.into_iter().map(members::guild_created);
     std::iter::once(event("READY", ready)).chain(creations).collect()
 }

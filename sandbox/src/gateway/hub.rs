@@ -2,7 +2,7 @@ use super::{
     Dispatch,
     config::GatewayConfig,
     faults::Faults,
-    limits::{StartError, Starts},
+    limits::{MemberRequests, StartError, Starts},
     session::{Link, Outgoing, Session, Wishes, event},
 };
 use crate::{clock::Clock, state::State, world::Id};
@@ -11,16 +11,19 @@ use std::{
     collections::{HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 const MAX_SESSIONS: usize = 64;
+/// Connections with and without a session.
+const MAX_CONNECTIONS: usize = 128;
 
 /// All sessions, and what is wrong with the gateway.
 pub(crate) struct Hub {
     pub(super) clock: Clock,
     pub(super) config: GatewayConfig,
     inner: Mutex<Inner>,
+    pub(super) places: Semaphore,
     /// Tells [`release_late_events`] that there are some.
     pub(super) is_late: Notify,
 }
@@ -29,6 +32,7 @@ pub(crate) struct Hub {
 pub(super) struct Inner {
     pub(super) sessions: HashMap<String, Session>,
     pub(super) starts: Starts,
+    member_requests: MemberRequests,
     pub(super) faults: Faults,
     /// Guilds that have removed the bot.
     pub(super) removed: HashSet<Id>,
@@ -56,7 +60,7 @@ pub(super) enum ResumeError {
 
 impl Hub {
     pub(crate) fn new(clock: Clock, config: GatewayConfig) -> Self {
-        Self { clock, config, inner: Mutex::default(), is_late: Notify::new() }
+        Self { clock, config, inner: Mutex::default(), places: Semaphore::new(MAX_CONNECTIONS), is_late: Notify::new() }
     }
 
     /// The state; sessions that can no longer be resumed are gone from it.
@@ -171,6 +175,11 @@ impl Hub {
     /// What a session asked for, if it is still there.
     pub(super) fn intents(&self, id: &str) -> u64 {
         self.inner().sessions.get(id).map_or(0, |session| session.wishes.intents)
+    }
+
+    /// Counts a request for all members of a guild, or tells how long to wait in milliseconds.
+    pub(super) fn may_ask_members(&self, guild: Id) -> Result<(), i64> {
+        self.inner().member_requests.take(guild, self.clock.now_ms())
     }
 
     pub(super) fn set_presence(&self, id: &str, presence: Value) {

@@ -1,12 +1,14 @@
 //! How often a client may identify and how much it may send. Source: discord-api-docs, events/gateway, "Rate Limiting" and "Sharding".
 
 use super::config::GatewayConfig;
+use crate::world::Id;
 use serde_json::{Value, json};
 use std::collections::HashMap;
 
 const DAY_MS: i64 = 24 * 3600 * 1000;
 const N_SENDS: u32 = 120;
 const SENDS_WITHIN_MS: i64 = 60_000;
+const MEMBERS_EVERY_MS: i64 = 30_000;
 
 /// Why an IDENTIFY starts no session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +59,24 @@ impl Starts {
             "total": config.session_starts, "remaining": config.session_starts.saturating_sub(n_used),
             "reset_after": if n_used > 0 { left_ms } else { 0 }, "max_concurrency": config.max_concurrency.max(1),
         })
+    }
+}
+
+/// Remembers when all members of a guild were last asked for.
+#[derive(Default)]
+pub(super) struct MemberRequests {
+    last_ms: HashMap<Id, i64>,
+}
+
+impl MemberRequests {
+    /// Counts a request, or tells how long to wait in milliseconds.
+    pub(super) fn take(&mut self, guild: Id, now_ms: i64) -> Result<(), i64> {
+        let ready_ms = self.last_ms.get(&guild).map_or(now_ms, |last_ms| last_ms + MEMBERS_EVERY_MS);
+        if ready_ms > now_ms {
+            return Err(ready_ms - now_ms);
+        }
+        self.last_ms.insert(guild, now_ms);
+        Ok(())
     }
 }
 

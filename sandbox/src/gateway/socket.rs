@@ -95,7 +95,12 @@ pub(crate) async fn serve(state: Arc<State>, socket: WebSocket, opening: Opening
         sends: Sends::default(),
         silence: None,
     };
-    let end = connection.run(outgoing).await;
+    let shared = Arc::clone(&connection.state);
+    let place = shared.hub.places.try_acquire();
+    let end = match &place {
+        Ok(_) => connection.run(outgoing).await,
+        Err(_) => End::Close(1013, "The sandbox has too many connections."),
+    };
     connection.finish(end).await;
 }
 
