@@ -21,5 +21,6 @@ mod visitor;
 mod world;
 
 pub use clock::{Clock, ManualClock};
+pub use gateway::{GatewayConfig, GatewayFaults};
 pub use server::{Sandbox, SandboxConfig, SandboxError};
 pub use visitor::{InteractionId, Visitor, VisitorError};

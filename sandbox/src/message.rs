@@ -254,6 +254,9 @@ pub(crate) fn show(state: &State, message: &StoredMessage) -> Value {
         resolve(&mut shown[field], &attachments);
     }
     shown["attachments"] = json!(attachments);
+    for embed in shown["embeds"].as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
+        embed.entry("type").or_insert_with(|| json!("rich"));
+    }
     shown
 }
 

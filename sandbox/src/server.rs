@@ -3,7 +3,11 @@ use crate::{
     clock::Clock,
     events::EventLog,
     files::FileStore,
-    gateway::{Hub, socket},
+    gateway::{
+        GatewayConfig, GatewayFaults, Hub, release_late_events,
+        socket::{self, Opening},
+        wire::{Reset, WireListener},
+    },
     page_api,
     rest::{self, rate_limit::RateLimits},
     state::{State, Suggestions},
@@ -11,7 +15,7 @@ use crate::{
 };
 use axum::{
     Router,
-    extract::{DefaultBodyLimit, FromRequestParts, Query, Request, State as Shared, ws::WebSocketUpgrade},
+    extract::{ConnectInfo, DefaultBodyLimit, FromRequestParts, Query, Request, State as Shared, ws::WebSocketUpgrade},
     response::{IntoResponse, Response},
     routing::{any, get},
 };
@@ -34,6 +38,15 @@ pub struct SandboxConfig {
     pub data_dir: Option<PathBuf>,
     /// The bot's token: any word that is not a real Discord token.
     pub token: String,
+    /// What the gateway asks of its clients.
+    pub gateway: GatewayConfig,
+}
+
+impl Default for SandboxConfig {
+    /// A free port of this machine, everything in memory, and `sandbox` for a token.
+    fn default() -> Self {
+        Self { listen: ([127, 0, 0, 1], 0).into(), data_dir: None, token: "sandbox".to_owned(), gateway: GatewayConfig::default() }
+    }
 }
 
 /// Why a stand-in cannot start.
@@ -78,7 +91,7 @@ pub enum SandboxError {
 /// A running stand-in. Dropping it stops it at once; [`Sandbox::shutdown`] lets requests end first.
 pub struct Sandbox {
     state: Arc<State>,
-    server: Option<JoinHandle<io::Result<()>>>,
+    servers: Vec<JoinHandle<io::Result<()>>>,
 }
 
 impl Sandbox {
@@ -112,6 +125,11 @@ impl Sandbox {
         };
         let listener = TcpListener::bind(address).await.map_err(refuse)?;
         let bound = listener.local_addr().map_err(refuse)?;
+        let resume_listener = match config.gateway.has_resume_port {
+            true => Some(TcpListener::bind((address.ip(), 0)).await.map_err(refuse)?),
+            false => None,
+        };
+        let resume_address = resume_listener.as_ref().map(TcpListener::local_addr).transpose().map_err(refuse)?;
         let data_dir = config.data_dir.as_deref();
         let files = match data_dir {
             Some(path) => {
@@ -130,7 +148,7 @@ impl Sandbox {
             token,
             store,
             files,
-            hub: Hub::default(),
+            hub: Hub::new(clock.clone(), config.gateway),
             events: EventLog::new(clock.now_ms()),
             clock,
             rate_limits: RateLimits::default(),
@@ -138,12 +156,16 @@ impl Sandbox {
             is_in_memory: data_dir.is_none(),
             shutdown: CancellationToken::new(),
             tasks: TaskTracker::new(),
+            resume_url: resume_address.map(|address| format!("ws://{address}")),
         });
-        let ended = state.shutdown.clone().cancelled_owned();
-        let app = router(Arc::clone(&state));
-        let server = tokio::spawn(async move { axum::serve(listener, app).with_graceful_shutdown(ended).await });
+        state.tasks.spawn(release_late_events(Arc::clone(&state)));
+        let mut servers = vec![serve(&state, listener, router(Arc::clone(&state)))];
+        if let Some(listener) = resume_listener {
+            let gateway = Router::new().route("/", any(resume_port)).with_state(Arc::clone(&state));
+            servers.push(serve(&state, listener, gateway));
+        }
         tracing::info!(sandbox.url = state.url, "the sandbox listens");
-        Ok(Self { state, server: Some(server) })
+        Ok(Self { state, servers })
     }
 
     /// The base address, such as `http://127.0.0.1:4321`: of the page, and of the API that a bot is pointed at.
@@ -158,19 +180,23 @@ impl Sandbox {
 
     /// Breaks every gateway connection off, as a failing network would. Sessions can be resumed.
     pub fn drop_gateway(&self) {
-        self.state.hub.drop_all();
-        self.state.announce_bot();
+        self.gateway().drop_all();
+    }
+
+    /// What can go wrong with the gateway, on demand.
+    pub fn gateway(&self) -> GatewayFaults<'_> {
+        GatewayFaults { state: &self.state }
     }
 
     /// Stops: closes connections, lets requests end and closes the database.
     pub async fn shutdown(mut self) {
         self.state.shutdown.cancel();
         self.state.tasks.close();
-        if let Some(mut server) = self.server.take()
-            && tokio::time::timeout(SHUTDOWN_WITHIN, &mut server).await.is_err()
-        {
-            tracing::warn!("requests to the sandbox did not end in time and are cut off");
-            server.abort();
+        for mut server in std::mem::take(&mut self.servers) {
+            if tokio::time::timeout(SHUTDOWN_WITHIN, &mut server).await.is_err() {
+                tracing::warn!("requests to the sandbox did not end in time and are cut off");
+                server.abort();
+            }
         }
         if tokio::time::timeout(SHUTDOWN_WITHIN, self.state.tasks.wait()).await.is_err() {
             tracing::warn!("the sandbox's connections did not end in time");
@@ -183,7 +209,7 @@ impl Drop for Sandbox {
     fn drop(&mut self) {
         self.state.shutdown.cancel();
         self.state.tasks.close();
-        if let Some(server) = self.server.take() {
+        for server in &self.servers {
             server.abort();
         }
     }
@@ -208,21 +234,41 @@ fn router(state: Arc<State>) -> Router {
         .with_state(state)
 }
 
+/// Serves until the stand-in ends.
+fn serve(state: &State, listener: TcpListener, app: Router) -> JoinHandle<io::Result<()>> {
+    let ended = state.shutdown.clone().cancelled_owned();
+    let service = app.into_make_service_with_connect_info::<Reset>();
+    tokio::spawn(async move { axum::serve(WireListener(listener), service).with_graceful_shutdown(ended).await })
+}
+
 /// The gateway for a client that speaks WebSocket, the page for a browser.
-async fn root(Shared(state): Shared<Arc<State>>, Query(query): Query<HashMap<String, String>>, request: Request) -> Response {
+async fn root(Shared(state): Shared<Arc<State>>, wire: ConnectInfo<Reset>, query: Gateways, request: Request) -> Response {
     let (mut parts, _) = request.into_parts();
     match WebSocketUpgrade::from_request_parts(&mut parts, &state).await {
-        Ok(upgrade) => {
-            let version = query.get("v").cloned();
-            let upgrade = upgrade.max_message_size(MAX_FRAME_BYTES).max_frame_size(MAX_FRAME_BYTES);
-            upgrade.on_upgrade(move |connected| {
-                let tasks = state.tasks.clone();
-                // Tracked, so that a shutdown waits for the last close frame.
-                tasks.track_future(socket::serve(state, connected, version))
-            })
-        }
+        Ok(upgrade) => upgrade_to_gateway(state, upgrade, opening(query.0, wire, false)),
         Err(_) => page_api::assets::serve(parts.headers, parts.uri).await.into_response(),
     }
+}
+
+/// The gateway's second address.
+async fn resume_port(Shared(state): Shared<Arc<State>>, wire: ConnectInfo<Reset>, query: Gateways, upgrade: WebSocketUpgrade) -> Response {
+    upgrade_to_gateway(state, upgrade, opening(query.0, wire, true))
+}
+
+/// `?v=10&encoding=json&compress=zlib-stream`.
+type Gateways = Query<HashMap<String, String>>;
+
+fn opening(mut query: HashMap<String, String>, ConnectInfo(Reset(reset)): ConnectInfo<Reset>, is_resume_port: bool) -> Opening {
+    Opening { version: query.remove("v"), encoding: query.remove("encoding"), compress: query.remove("compress"), is_resume_port, reset }
+}
+
+fn upgrade_to_gateway(state: Arc<State>, upgrade: WebSocketUpgrade, opening: Opening) -> Response {
+    let upgrade = upgrade.max_message_size(MAX_FRAME_BYTES).max_frame_size(MAX_FRAME_BYTES);
+    upgrade.on_upgrade(move |connected| {
+        let tasks = state.tasks.clone();
+        // Tracked, so that a shutdown waits for the last close frame.
+        tasks.track_future(socket::serve(state, connected, opening))
+    })
 }
 
 #[cfg(test)]

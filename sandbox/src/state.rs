@@ -32,6 +32,8 @@ pub(crate) struct State {
     pub(crate) is_in_memory: bool,
     pub(crate) shutdown: CancellationToken,
     pub(crate) tasks: TaskTracker,
+    /// `ws://127.0.0.1:PORT` of the second port, which only resumes should use.
+    pub(crate) resume_url: Option<String>,
 }
 
 impl State {
@@ -46,7 +48,9 @@ impl State {
 
     /// Tells people whether a bot is there, after a connection came or went.
     pub(crate) fn announce_bot(&self) {
-        self.events.push("bot", None, json!({ "online": self.hub.is_online() }));
+        let mut bot = self.hub.presence();
+        bot["online"] = json!(self.hub.is_online());
+        self.events.push("bot", None, bot);
     }
 }
 

@@ -14,7 +14,7 @@ fn messages() -> String {
 #[tokio::test]
 async fn only_a_safe_start_is_possible() {
     let first = start().await;
-    let start = |listen: std::net::SocketAddr, token: String| Sandbox::start(SandboxConfig { listen, data_dir: None, token });
+    let start = |listen: std::net::SocketAddr, token: String| Sandbox::start(SandboxConfig { listen, token, ..SandboxConfig::default() });
     let port = first.url().rsplit(':').next().expect("a port").parse().expect("a number");
     assert!(matches!(start(([127, 0, 0, 1], port).into(), TOKEN.into()).await, Err(SandboxError::AddressInUse(_))));
     assert!(matches!(start(([0, 0, 0, 0], 0).into(), TOKEN.into()).await, Err(SandboxError::NotLoopback(_))));

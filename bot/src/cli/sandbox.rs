@@ -47,7 +47,7 @@ impl RunningSandbox {
 /// One sentence for the person who started it.
 pub async fn start_sandbox(config: Config, listen: SocketAddr) -> anyhow::Result<RunningSandbox> {
     let data_dir = Some(config.data.dir.join("stand-in"));
-    let stand_in = Sandbox::start(SandboxConfig { listen, data_dir, token: TOKEN.to_owned() }).await?;
+    let stand_in = Sandbox::start(SandboxConfig { listen, data_dir, token: TOKEN.to_owned(), ..SandboxConfig::default() }).await?;
     let interval = Duration::from_millis(config.sandbox.progress_interval_ms);
     let access = Access { token: stand_in.token().to_owned(), api_url: Some(stand_in.url().to_owned()) };
     let bot = start::start(config, access, interval).await?;

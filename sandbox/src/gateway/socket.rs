@@ -1,27 +1,34 @@
-use super::{Dispatch, INTENT_GUILDS, Outgoing, ResumeError};
-use crate::{
-    state::State,
-    store,
-    world::{APPLICATION, GUILDS, bot_user},
+use super::{
+    compress::Encoder,
+    limits::Sends,
+    members,
+    session::{Link, Outgoing},
 };
+use crate::state::State;
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use serde_json::{Value, json};
-use std::{sync::Arc, time::Duration};
-use tokio::{
-    sync::mpsc,
-    time::{Instant, sleep_until, timeout},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
+use tokio::{sync::mpsc, time::timeout};
+use tokio_util::sync::CancellationToken;
 
-const HEARTBEAT: Duration = Duration::from_millis(41_250);
-const IDENTIFY_WITHIN: Duration = Duration::from_secs(30);
+const IDENTIFY_WITHIN_MS: i64 = 30_000;
+/// A client that was asked to reconnect may stay this long.
+const RECONNECT_WITHIN_MS: i64 = 5000;
 /// Discord closes a connection whose client sends a larger payload.
 const MAX_PAYLOAD_BYTES: usize = 4096;
+/// A whole replay fits.
 const OUTGOING_QUEUE: usize = 2048;
-/// Every intent that Discord defines.
-const KNOWN_INTENTS: u64 = ((1 << 17) - 1) | 1 << 20 | 1 << 21 | 1 << 24 | 1 << 25;
+/// A client that takes nothing for this long is gone. Not by the injectable clock: it is about the machine's own buffers.
+const SEND_WITHIN: Duration = Duration::from_secs(10);
 
 /// How a connection comes to its end.
-enum End {
+pub(super) enum End {
     /// The client went away or said goodbye; with 1000 or 1001 its session is over.
     Client { is_goodbye: bool },
     /// Close with one of the gateway's own codes.
@@ -36,154 +43,295 @@ struct Payload {
     data: Value,
 }
 
-struct Connection {
-    state: Arc<State>,
+/// What a client asked for by the address that it opened.
+pub(crate) struct Opening {
+    pub(crate) version: Option<String>,
+    pub(crate) encoding: Option<String>,
+    pub(crate) compress: Option<String>,
+    /// Whether it came to the address of `resume_gateway_url`.
+    pub(crate) is_resume_port: bool,
+    /// Set to end the connection by a reset instead of an orderly end.
+    pub(crate) reset: Arc<AtomicBool>,
+}
+
+pub(super) struct Connection {
+    pub(super) state: Arc<State>,
     socket: WebSocket,
-    sender: mpsc::Sender<Outgoing>,
-    session: Option<String>,
+    pub(super) encoder: Encoder,
+    pub(super) link: Link,
+    pub(super) opening: Opening,
+    pub(super) session: Option<String>,
+    sends: Sends,
+    /// Set when the gateway fell silent: this connection gets nothing any more.
+    silence: Option<CancellationToken>,
+    beats: Beats,
+}
+
+/// The times of a connection, in milliseconds of the clock.
+struct Beats {
+    /// The last heartbeat, or the start.
+    beat_ms: i64,
+    /// The heartbeat that was asked for because none came.
+    asked_ms: Option<i64>,
+    /// The last payload of a client without a session.
+    heard_ms: i64,
+    /// Set after op 7.
+    leave_ms: Option<i64>,
 }
 
 /// Serves one connection until it ends.
-pub(crate) async fn serve(state: Arc<State>, socket: WebSocket, version: Option<String>) {
-    let (sender, outgoing) = mpsc::channel(OUTGOING_QUEUE);
-    let mut connection = Connection { state, socket, sender, session: None };
-    let end = if version.is_some_and(|version| version != "10") {
-        End::Close(4012, "Invalid API version.")
-    } else {
-        connection.run(outgoing).await
+pub(crate) async fn serve(state: Arc<State>, socket: WebSocket, opening: Opening) {
+    let (queue, outgoing) = mpsc::channel(OUTGOING_QUEUE);
+    let link = Link { queue, cut: state.hub.cut() };
+    let now_ms = state.clock.now_ms();
+    let mut connection = Connection {
+        encoder: Encoder::of_transport(opening.compress.as_deref()),
+        beats: Beats { beat_ms: now_ms, asked_ms: None, heard_ms: now_ms, leave_ms: None },
+        state,
+        socket,
+        link,
+        opening,
+        session: None,
+        sends: Sends::default(),
+        silence: None,
+    };
+    let shared = Arc::clone(&connection.state);
+    let place = shared.hub.places.try_acquire();
+    let end = match &place {
+        Ok(_) => connection.run(outgoing).await,
+        Err(_) => End::Close(1013, "The sandbox has too many connections."),
     };
     connection.finish(end).await;
 }
 
 impl Connection {
     async fn run(&mut self, mut outgoing: mpsc::Receiver<Outgoing>) -> End {
-        let hello = json!({ "op": 10, "s": null, "t": null, "d": { "heartbeat_interval": HEARTBEAT.as_millis() as u64, "_trace": [] } });
-        if let Err(end) = self.send(hello.to_string()).await {
+        if let Err(end) = self.greet().await {
             return end;
         }
-        let shutdown = self.state.shutdown.clone();
-        let mut deadline = Instant::now() + IDENTIFY_WITHIN;
+        let state = Arc::clone(&self.state);
+        let cut = self.link.cut.clone();
         loop {
-            tokio::select! {
-                () = shutdown.cancelled() => return End::Close(1001, "The sandbox is closing."),
-                () = sleep_until(deadline) => return End::Close(4009, "Session timed out."),
+            let silence = self.silence.clone();
+            let step = tokio::select! {
+                () = state.shutdown.cancelled() => return End::Close(1001, "The sandbox is closing."),
+                () = cut.cancelled() => return End::Drop,
+                () = ended(silence.as_ref()) => return End::Drop,
+                () = state.clock.sleep_until(self.next_deadline_ms()) => self.on_deadline().await,
                 next = outgoing.recv() => match next {
-                    Some(Outgoing::Payload(payload)) => if let Err(end) = self.send(payload).await { return end },
-                    Some(Outgoing::Drop) | None => return End::Drop,
+                    Some(next) => self.pass_on(next).await,
+                    None => return End::Drop,
                 },
-                received = self.socket.recv() => {
-                    let answered = match received {
-                        None | Some(Err(_)) => return End::Client { is_goodbye: false },
-                        Some(Ok(Message::Close(frame))) => {
-                            return End::Client { is_goodbye: frame.is_some_and(|frame| matches!(frame.code, 1000 | 1001)) };
-                        }
-                        Some(Ok(Message::Text(text))) => self.receive(text.as_bytes()).await,
-                        Some(Ok(Message::Binary(bytes))) => self.receive(&bytes).await,
-                        Some(Ok(Message::Ping(_) | Message::Pong(_))) => continue,
-                    };
-                    if let Err(end) = answered {
-                        return end;
+                received = self.socket.recv() => match received {
+                    None => return End::Client { is_goodbye: false },
+                    // A frame that is too large or no WebSocket at all; if the client is gone, nobody reads the code.
+                    Some(Err(_)) => Err(End::Close(4002, "Error while decoding payload.")),
+                    Some(Ok(Message::Close(frame))) => {
+                        return End::Client { is_goodbye: frame.is_some_and(|frame| matches!(frame.code, 1000 | 1001)) };
                     }
-                    // Somebody who beats or has just identified has time for another two beats.
-                    deadline = Instant::now() + if self.session.is_some() { HEARTBEAT * 2 } else { IDENTIFY_WITHIN };
-                }
+                    Some(Ok(Message::Text(text))) => self.receive(text.as_bytes()).await,
+                    Some(Ok(Message::Binary(bytes))) => self.receive(&bytes).await,
+                    Some(Ok(Message::Ping(_) | Message::Pong(_))) => Ok(()),
+                },
+            };
+            if let Err(end) = step {
+                return end;
             }
         }
     }
 
+    /// HELLO, for a client that speaks what the stand-in speaks.
+    async fn greet(&mut self) -> Result<(), End> {
+        if self.is_silent() {
+            return Ok(());
+        }
+        if self.opening.version.as_deref().is_some_and(|version| version != "10") {
+            return Err(End::Close(4012, "Invalid API version."));
+        }
+        if self.opening.encoding.as_deref().is_some_and(|encoding| encoding != "json") {
+            tracing::warn!(gateway.encoding = self.opening.encoding, "the sandbox's gateway speaks JSON only");
+            return Err(End::Close(4012, "The sandbox speaks encoding=json only."));
+        }
+        let interval_ms = self.state.hub.config.heartbeat_interval.as_millis() as u64;
+        self.control(json!({ "op": 10, "s": null, "t": null, "d": { "heartbeat_interval": interval_ms, "_trace": [] } })).await
+    }
+
+    /// While the gateway is half open, a connection hears nothing; one that met this never hears anything again.
+    fn is_silent(&mut self) -> bool {
+        if self.silence.is_none() {
+            self.silence = self.state.hub.silence();
+        }
+        self.silence.is_some()
+    }
+
+    fn interval_ms(&self) -> i64 {
+        self.state.hub.config.heartbeat_interval.as_millis() as i64
+    }
+
+    fn next_deadline_ms(&self) -> i64 {
+        let next = match (&self.silence, &self.session, self.beats.asked_ms) {
+            (Some(_), ..) => i64::MAX,
+            (None, None, _) => self.beats.heard_ms + IDENTIFY_WITHIN_MS,
+            (None, Some(_), None) => self.beats.beat_ms + self.interval_ms() * 3 / 2,
+            (None, Some(_), Some(asked_ms)) => asked_ms + self.interval_ms() / 2,
+        };
+        next.min(self.beats.leave_ms.filter(|_| self.silence.is_none()).unwrap_or(i64::MAX))
+    }
+
+    async fn on_deadline(&mut self) -> Result<(), End> {
+        if self.is_silent() {
+            return Ok(());
+        }
+        let now_ms = self.state.clock.now_ms();
+        if self.beats.leave_ms.is_some_and(|leave_ms| now_ms >= leave_ms) {
+            return Err(End::Close(4000, "Reconnect was asked for."));
+        }
+        if self.session.is_none() || self.beats.asked_ms.is_some() {
+            return Err(End::Close(4009, "Session timed out."));
+        }
+        // Asked first: a test may move the clock by more than an interval, and a client that lives answers at once.
+        self.beats.asked_ms = Some(now_ms);
+        self.control(json!({ "op": 1, "s": null, "t": null, "d": null })).await
+    }
+
+    /// Does what the hub says.
+    async fn pass_on(&mut self, outgoing: Outgoing) -> Result<(), End> {
+        if self.is_silent() {
+            return Ok(());
+        }
+        match outgoing {
+            Outgoing::Event(payload) => self.send(&payload, true).await,
+            Outgoing::Control(payload) => self.control(payload).await,
+            Outgoing::Reconnect => {
+                self.beats.leave_ms = Some(self.state.clock.now_ms() + RECONNECT_WITHIN_MS);
+                self.control(json!({ "op": 7, "s": null, "t": null, "d": null })).await
+            }
+            Outgoing::Invalidate { is_resumable } => {
+                self.leave(!is_resumable);
+                self.control(invalid_session(is_resumable)).await
+            }
+            Outgoing::Close(code) => Err(End::Close(code, reason(code))),
+        }
+    }
+
+    /// Sends a payload that is no event.
+    pub(super) async fn control(&mut self, payload: Value) -> Result<(), End> {
+        self.send(&payload.to_string(), false).await
+    }
+
     /// A client that does not read must not hold up the task for ever.
-    async fn send(&mut self, payload: String) -> Result<(), End> {
-        match timeout(Duration::from_secs(10), self.socket.send(Message::Text(payload.into()))).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) => Err(End::Client { is_goodbye: false }),
-            Err(_) => Err(End::Drop),
+    async fn send(&mut self, payload: &str, is_event: bool) -> Result<(), End> {
+        let message = self.encoder.encode(payload, is_event).map_err(|error| {
+            tracing::error!(%error, "a payload cannot be compressed");
+            End::Close(4000, "Unknown error.")
+        })?;
+        let (cut, shutdown) = (self.link.cut.clone(), self.state.shutdown.clone());
+        tokio::select! {
+            biased;
+            sent = timeout(SEND_WITHIN, self.socket.send(message)) => match sent {
+                Ok(Ok(())) => Ok(()),
+                Ok(Err(_)) => Err(End::Client { is_goodbye: false }),
+                Err(_) => Err(End::Drop),
+            },
+            () = cut.cancelled() => Err(End::Drop),
+            () = shutdown.cancelled() => Err(End::Drop),
         }
     }
 
     async fn receive(&mut self, bytes: &[u8]) -> Result<(), End> {
+        if self.is_silent() {
+            return Ok(());
+        }
+        let now_ms = self.state.clock.now_ms();
+        self.beats.heard_ms = now_ms;
         let payload = parse(bytes)?;
+        if !self.sends.take(now_ms) {
+            return Err(End::Close(4008, "Rate limited."));
+        }
         tracing::debug!(gateway.op = payload.op, "received from the bot");
-        match (payload.op, &self.session) {
-            (1, _) => self.send(json!({ "op": 11, "s": null, "t": null, "d": null }).to_string()).await,
+        match (payload.op, self.session.clone()) {
+            (1, _) => self.beat(&payload.data).await,
             (2, None) => self.identify(&payload.data).await,
             (6, None) => self.resume(&payload.data).await,
             (2 | 6, Some(_)) => Err(End::Close(4005, "Already authenticated.")),
-            (3 | 4 | 8 | 31, Some(_)) => Ok(()),
+            (3, Some(session)) => self.show_presence(&session, payload.data),
+            (8, Some(session)) => members::answer(&self.state, &session, &payload.data),
+            // Voice and soundboards: there is nobody to hear them.
+            (4 | 31, Some(_)) => Ok(()),
             (3 | 4 | 8 | 31, None) => Err(End::Close(4003, "Not authenticated.")),
             _ => Err(End::Close(4001, "Unknown opcode.")),
         }
     }
 
-    async fn identify(&mut self, data: &Value) -> Result<(), End> {
-        self.check_token(data)?;
-        let intents = data["intents"].as_u64().unwrap_or(u64::MAX);
-        if intents & !KNOWN_INTENTS != 0 {
-            return Err(End::Close(4013, "Invalid intent(s)."));
+    async fn beat(&mut self, seq: &Value) -> Result<(), End> {
+        if !(seq.is_null() || seq.is_u64()) {
+            return Err(End::Close(4002, "Error while decoding payload."));
         }
-        let shard = match data["shard"].as_array().map(Vec::as_slice) {
-            None => (0, 1),
-            Some([number, n_shards]) => (number.as_u64().unwrap_or(u64::MAX), n_shards.as_u64().unwrap_or(0)),
-            Some(_) => (0, 0),
-        };
-        if shard.0 >= shard.1 {
-            return Err(End::Close(4010, "Invalid shard."));
+        self.beats.beat_ms = self.state.clock.now_ms();
+        self.beats.asked_ms = None;
+        if self.state.hub.acknowledges() { self.control(json!({ "op": 11, "s": null, "t": null, "d": null })).await } else { Ok(()) }
+    }
+
+    fn show_presence(&self, session: &str, presence: Value) -> Result<(), End> {
+        if !presence.is_object() {
+            return Err(End::Close(4002, "Error while decoding payload."));
         }
-        let session = new_session_id(&self.state).await.map_err(|error| {
-            tracing::error!(%error, "the sandbox's database failed");
-            End::Close(4000, "Unknown error.")
-        })?;
-        let first = first_events(&self.state, &session, shard);
-        if !self.state.hub.open(&session, intents, shard, self.sender.clone(), &first) {
-            return Err(End::Close(4008, "Too many sessions."));
-        }
-        tracing::info!(shard.id = shard.0, "a bot connected");
-        self.session = Some(session);
+        self.state.hub.set_presence(session, presence);
         self.state.announce_bot();
         Ok(())
     }
 
-    async fn resume(&mut self, data: &Value) -> Result<(), End> {
-        self.check_token(data)?;
-        let id = data["session_id"].as_str().unwrap_or_default();
-        match self.state.hub.resume(id, data["seq"].as_u64().unwrap_or(0), self.sender.clone()) {
-            Ok(()) => {
-                tracing::info!("a bot resumed its session");
-                self.session = Some(id.to_owned());
-                self.state.announce_bot();
-                Ok(())
-            }
-            Err(ResumeError::SeqAhead) => Err(End::Close(4007, "Invalid seq.")),
-            Err(ResumeError::Invalid) => self.send(json!({ "op": 9, "s": null, "t": null, "d": false }).to_string()).await,
-        }
+    /// The session and its times begin.
+    pub(super) fn enter(&mut self, session: String) {
+        self.session = Some(session);
+        self.beats.beat_ms = self.state.clock.now_ms();
+        self.beats.asked_ms = None;
+        self.state.announce_bot();
     }
 
-    fn check_token(&self, data: &Value) -> Result<(), End> {
-        let token = data["token"].as_str().unwrap_or_default();
-        if token.strip_prefix("Bot ").unwrap_or(token) == self.state.token {
-            Ok(())
-        } else {
-            tracing::warn!("a bot with a wrong token was turned away");
-            Err(End::Close(4004, "Authentication failed."))
+    fn leave(&mut self, is_ended: bool) {
+        if let Some(session) = self.session.take() {
+            self.state.hub.leave(&session, &self.link, is_ended);
+            self.state.announce_bot();
         }
     }
 
     async fn finish(mut self, end: End) {
+        // Before the last word: whoever reads it may come back at once.
         let is_goodbye = matches!(end, End::Client { is_goodbye: true });
-        if let End::Close(code, reason) = end {
-            let frame = CloseFrame { code, reason: reason.into() };
-            // The client may be gone already.
-            let _ = timeout(Duration::from_secs(1), self.socket.send(Message::Close(Some(frame)))).await;
-        }
-        if let Some(session) = self.session.take() {
-            self.state.hub.leave(&session, &self.sender, is_goodbye);
-            self.state.announce_bot();
+        self.leave(is_goodbye || matches!(end, End::Close(4004 | 4007 | 4010..=4014, _)));
+        match end {
+            End::Client { .. } => {}
+            End::Drop => self.opening.reset.store(true, Ordering::Relaxed),
+            End::Close(code, reason) => {
+                let frame = Message::Close(Some(CloseFrame { code, reason: reason.into() }));
+                let goodbye = async {
+                    if self.socket.send(frame).await.is_err() {
+                        return;
+                    }
+                    // The end of the connection would overtake the code while the client is still sending.
+                    while let Some(received) = self.socket.recv().await {
+                        if received.is_err() {
+                            std::future::pending::<()>().await;
+                        }
+                    }
+                };
+                let _ = timeout(Duration::from_secs(1), goodbye).await;
+            }
         }
     }
 }
 
-async fn new_session_id(state: &State) -> Result<String, sqlx::Error> {
-    let mut db = state.store.connect().await?;
-    store::random_hex(&mut db, 16).await
+async fn ended(silence: Option<&CancellationToken>) {
+    match silence {
+        Some(silence) => silence.cancelled().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Op 9.
+pub(super) fn invalid_session(is_resumable: bool) -> Value {
+    json!({ "op": 9, "s": null, "t": null, "d": is_resumable })
 }
 
 fn parse(bytes: &[u8]) -> Result<Payload, End> {
@@ -196,24 +344,23 @@ fn parse(bytes: &[u8]) -> Result<Payload, End> {
     Ok(Payload { op, data: value.get_mut("d").map(Value::take).unwrap_or_default() })
 }
 
-fn first_events(state: &State, session: &str, shard: (u64, u64)) -> Vec<Dispatch> {
-    let unavailable: Vec<Value> = GUILDS.iter().map(|guild| json!({ "id": guild.id.to_string(), "unavailable": true })).collect();
-    let mut user = bot_user();
-    user["verified"] = json!(true);
-    user["mfa_enabled"] = json!(false);
-    user["email"] = json!(null);
-    let ready = json!({
-        "v": 10, "user": user, "guilds": unavailable, "session_id": session, "session_type": "normal", "resume_gateway_url": state.gateway_url(),
-        "shard": [shard.0, shard.1], "application": { "id": APPLICATION.to_string(), "flags": 0 }, "private_channels": [],
-        "presences": [], "relationships": [], "user_settings": {}, "geo_ordered_rtc_regions": [], "_trace": [],
-    });
-    let mut events = vec![Dispatch { kind: "READY", data: ready, intent: 0, guild: None, is_private: false }];
-    events.extend(GUILDS.iter().map(|guild| Dispatch {
-        kind: "GUILD_CREATE",
-        data: guild.create_event(),
-        intent: INTENT_GUILDS,
-        guild: Some(guild.id),
-        is_private: false,
-    }));
-    events
+/// Source: discord-api-docs, topics/opcodes-and-status-codes, "Gateway Close Event Codes".
+fn reason(code: u16) -> &'static str {
+    match code {
+        4000 => "Unknown error.",
+        4001 => "Unknown opcode.",
+        4002 => "Error while decoding payload.",
+        4003 => "Not authenticated.",
+        4004 => "Authentication failed.",
+        4005 => "Already authenticated.",
+        4007 => "Invalid seq.",
+        4008 => "Rate limited.",
+        4009 => "Session timed out.",
+        4010 => "Invalid shard.",
+        4011 => "Sharding required.",
+        4012 => "Invalid API version.",
+        4013 => "Invalid intent(s).",
+        4014 => "Disallowed intent(s).",
+        _ => "",
+    }
 }

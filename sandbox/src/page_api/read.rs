@@ -32,6 +32,7 @@ pub(super) async fn state(Shared(state): Shared<Arc<State>>, Asked(visit): Asked
     let commands = store::commands::all(&mut *state.store.connect().await?).await?;
     let mut bot = world::bot_user();
     bot["online"] = json!(state.hub.is_online());
+    bot["presence"] = state.hub.presence();
     let users: Vec<Value> = PEOPLE
         .iter()
         .map(|person| {

@@ -79,16 +79,13 @@ fn needs_token(segments: &[&str]) -> bool {
 
 fn has_token(state: &State, headers: &HeaderMap) -> bool {
     let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    given.and_then(|given| given.strip_prefix("Bot ")).is_some_and(|token| token == state.token)
+    given.and_then(|given| given.strip_prefix("Bot ")).is_some_and(|token| token == state.token && !state.hub.is_revoked())
 }
 
 async fn route(state: &Arc<State>, method: &str, segments: &[&str], incoming: Incoming) -> Answer {
     match (method, segments) {
         ("GET", ["gateway"]) => ok(json!({ "url": state.gateway_url() })),
-        ("GET", ["gateway", "bot"]) => ok(json!({
-            "url": state.gateway_url(), "shards": 1,
-            "session_start_limit": { "total": 1000, "remaining": 1000, "reset_after": 0, "max_concurrency": 1 },
-        })),
+        ("GET", ["gateway", "bot"]) => ok(state.hub.advice(&state.gateway_url())),
         ("GET", ["users", "@me"]) => ok(own_user()),
         ("GET", ["users", id]) => world::user(parse(id)?).map_or_else(|| Err(unknown("User", 10013)), ok),
         ("GET", ["applications", "@me"] | ["oauth2", "applications", "@me"]) => ok(application()),

@@ -1,16 +1,16 @@
 //! A bot made of nothing but HTTP and a WebSocket, so that the tests see every byte that a library would.
-#![allow(dead_code, reason = "each test file uses its own part")]
+#![allow(dead_code, unused_imports, reason = "each test file uses its own part")]
 
-use futures::{SinkExt, StreamExt};
+mod gateway;
+
+pub use gateway::*;
 use reqwest::{
     Client, Method, Response,
     multipart::{Form, Part},
 };
-use sandbox::{Clock, ManualClock, Sandbox, SandboxConfig};
+use sandbox::{Clock, GatewayConfig, ManualClock, Sandbox, SandboxConfig};
 use serde_json::{Value, json};
 use std::{path::Path, time::Duration};
-use tokio::net::TcpStream;
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async, tungstenite::Message};
 
 pub const TOKEN: &str = "sandbox.token";
 pub const APP: &str = "1000000000000000001";
@@ -18,7 +18,9 @@ pub const GENERAL: &str = "1000000000000000110";
 pub const SOON: Duration = Duration::from_secs(20);
 
 pub fn config(data_dir: Option<&Path>) -> SandboxConfig {
-    SandboxConfig { listen: ([127, 0, 0, 1], 0).into(), data_dir: data_dir.map(Path::to_owned), token: TOKEN.to_owned() }
+    // Bots of a test come one right after the other.
+    let gateway = GatewayConfig { identify_interval: Duration::ZERO, ..GatewayConfig::default() };
+    SandboxConfig { data_dir: data_dir.map(Path::to_owned), token: TOKEN.to_owned(), gateway, ..SandboxConfig::default() }
 }
 
 pub async fn start() -> Sandbox {
@@ -27,6 +29,14 @@ pub async fn start() -> Sandbox {
 
 pub async fn start_with(clock: &ManualClock) -> Sandbox {
     Sandbox::start_with_clock(config(None), Clock::Manual(clock.clone())).await.expect("a sandbox in memory starts")
+}
+
+/// With a gateway of its own rules, on a clock that the test moves.
+pub async fn start_gateway(gateway: GatewayConfig) -> (Sandbox, ManualClock) {
+    let clock = ManualClock::new();
+    let config = SandboxConfig { gateway, ..config(None) };
+    let sandbox = Sandbox::start_with_clock(config, Clock::Manual(clock.clone())).await.expect("a sandbox in memory starts");
+    (sandbox, clock)
 }
 
 /// A picture of 3 by 2 pixels.
@@ -133,87 +143,4 @@ async fn reply(response: Response) -> Reply {
     let (status, headers) = (response.status().as_u16(), response.headers().clone());
     let bytes = response.bytes().await.expect("the answer is whole");
     Reply { status, headers, body: serde_json::from_slice(&bytes).unwrap_or(Value::Null) }
-}
-
-/// The gateway side of the bot.
-pub struct Gateway {
-    pub socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
-    pub seq: u64,
-    pub session: String,
-}
-
-impl Gateway {
-    /// Connects and reads HELLO.
-    pub async fn open(sandbox: &Sandbox) -> Self {
-        let url = format!("{}/?v=10", sandbox.url().replacen("http", "ws", 1));
-        let (socket, _) = connect_async(url).await.expect("the gateway accepts");
-        let mut gateway = Self { socket, seq: 0, session: String::new() };
-        let hello = gateway.next().await;
-        assert_eq!(hello["op"], 10);
-        assert!(hello["d"]["heartbeat_interval"].as_u64().is_some_and(|interval_ms| interval_ms > 1000));
-        gateway
-    }
-
-    /// Connects, identifies and reads READY and the guilds.
-    pub async fn ready(sandbox: &Sandbox) -> Self {
-        let mut gateway = Self::open(sandbox).await;
-        gateway.identify(1 | 1 << 9 | 1 << 12).await;
-        gateway.event("GUILD_CREATE").await;
-        gateway.event("GUILD_CREATE").await;
-        gateway
-    }
-
-    pub async fn identify(&mut self, intents: u64) -> Value {
-        self.send(json!({ "op": 2, "d": { "token": TOKEN, "intents": intents, "properties": {}, "compress": true } })).await;
-        let ready = self.event("READY").await;
-        self.session = text(&ready, "session_id").to_owned();
-        ready
-    }
-
-    pub async fn send(&mut self, payload: Value) {
-        self.socket.send(Message::text(payload.to_string())).await.expect("the gateway listens");
-    }
-
-    /// The next payload.
-    pub async fn next(&mut self) -> Value {
-        match self.read().await {
-            Message::Text(text) => {
-                let payload: Value = serde_json::from_str(&text).expect("the gateway sends JSON");
-                self.seq = payload["s"].as_u64().unwrap_or(self.seq);
-                payload
-            }
-            other => panic!("a payload was expected, not {other:?}"),
-        }
-    }
-
-    async fn read(&mut self) -> Message {
-        let next = tokio::time::timeout(SOON, self.socket.next()).await.expect("the gateway sends something");
-        next.expect("the gateway is open").expect("the gateway speaks WebSocket")
-    }
-
-    /// The code with which the gateway closes.
-    pub async fn close_code(&mut self) -> u16 {
-        loop {
-            if let Message::Close(frame) = self.read().await {
-                return frame.expect("the gateway gives a code").code.into();
-            }
-        }
-    }
-
-    /// The next event, which must be of this kind.
-    pub async fn event(&mut self, kind: &str) -> Value {
-        let mut payload = self.next().await;
-        assert_eq!(payload["t"], kind, "{payload}");
-        payload["d"].take()
-    }
-
-    /// The next interaction, with other events passed over.
-    pub async fn interaction(&mut self) -> Value {
-        loop {
-            let mut payload = self.next().await;
-            if payload["t"] == "INTERACTION_CREATE" {
-                return payload["d"].take();
-            }
-        }
-    }
 }

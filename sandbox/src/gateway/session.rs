@@ -1,0 +1,182 @@
+use super::{Dispatch, INTENT_GUILD_PRESENCES, INTENT_MESSAGE_CONTENT, intents};
+use crate::world::{APPLICATION, Id};
+use serde_json::{Value, json};
+use std::{borrow::Cow, collections::VecDeque};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+/// A resume may ask for this many events.
+const N_REPLAYABLE: usize = 1000;
+/// Interactions that are sent once more after a resume.
+const N_AGAIN: usize = 16;
+
+/// What a connection's task is told to do.
+pub(super) enum Outgoing {
+    /// Send an event.
+    Event(String),
+    /// Send a payload that is no event.
+    Control(Value),
+    /// Ask the client to come again, and close if it stays.
+    Reconnect,
+    /// Tell the client that its session is invalid, and whether it may be resumed.
+    Invalidate { is_resumable: bool },
+    /// Close with this code.
+    Close(u16),
+}
+
+/// The way to a connection's task.
+#[derive(Clone)]
+pub(crate) struct Link {
+    pub(super) queue: mpsc::Sender<Outgoing>,
+    /// Breaks the connection off.
+    pub(super) cut: CancellationToken,
+}
+
+/// What a client asked for when it identified.
+pub(super) struct Wishes {
+    pub(super) intents: u64,
+    /// Shard number and number of shards.
+    pub(super) shard: (u64, u64),
+    pub(super) wants_compression: bool,
+    pub(super) presence: Value,
+}
+
+/// What a bot is subscribed to and what it has been sent.
+pub(super) struct Session {
+    pub(super) wishes: Wishes,
+    pub(super) seq: u64,
+    replay: VecDeque<(u64, String)>,
+    /// The newest event that a resume can no longer have.
+    forgotten: u64,
+    pub(super) link: Option<Link>,
+    pub(super) left_ms: i64,
+    /// Interactions to be sent once more after a resume.
+    again: VecDeque<Value>,
+}
+
+impl Session {
+    pub(super) fn new(wishes: Wishes, link: Link) -> Self {
+        Self { wishes, seq: 0, replay: VecDeque::new(), forgotten: 0, link: Some(link), left_ms: 0, again: VecDeque::new() }
+    }
+
+    pub(super) fn handles(&self, guild: Option<Id>) -> bool {
+        handles(self.wishes.shard, guild)
+    }
+
+    /// Whether an event is for this session's shard and intents.
+    pub(super) fn wants(&self, event: &Dispatch) -> bool {
+        // A bot hears of itself in any case.
+        let is_own = event.kind == "GUILD_MEMBER_UPDATE" && is_bot(&event.data["user"]);
+        let needed = if is_own { 0 } else { intents::needed(event.kind, event.guild.is_some()).unwrap_or(event.intent) };
+        self.handles(event.guild) && (needed == 0 || self.wishes.intents & needed != 0)
+    }
+
+    /// Numbers an event, keeps it for a resume and sends it if somebody is connected.
+    pub(super) fn push(&mut self, event: &Dispatch, now_ms: i64) {
+        self.seq += 1;
+        let data = self.shown(event);
+        let payload = json!({ "op": 0, "s": self.seq, "t": event.kind, "d": data }).to_string();
+        if event.kind != "RESUMED" {
+            if self.replay.len() == N_REPLAYABLE
+                && let Some((seq, _)) = self.replay.pop_front()
+            {
+                self.forgotten = seq;
+            }
+            self.replay.push_back((self.seq, payload.clone()));
+        }
+        self.send(Outgoing::Event(payload), now_ms);
+    }
+
+    /// The event as the intents of this session show it.
+    fn shown<'a>(&self, event: &'a Dispatch) -> Cow<'a, Value> {
+        let lacks = |intent| self.wishes.intents & intent == 0;
+        if event.is_private && lacks(INTENT_MESSAGE_CONTENT) {
+            return Cow::Owned(without_content(&event.data));
+        }
+        if event.kind == "GUILD_CREATE" && lacks(INTENT_GUILD_PRESENCES) {
+            return Cow::Owned(without_people(&event.data));
+        }
+        Cow::Borrowed(&event.data)
+    }
+
+    /// A client that does not read loses its connection; the replay has what it missed.
+    pub(super) fn send(&mut self, outgoing: Outgoing, now_ms: i64) {
+        let Some(link) = &self.link else { return };
+        if link.queue.try_send(outgoing).is_err() {
+            link.cut.cancel();
+            self.leave(now_ms);
+        }
+    }
+
+    pub(super) fn leave(&mut self, now_ms: i64) {
+        self.link = None;
+        self.left_ms = now_ms;
+    }
+
+    /// Whether everything after `seq` is still known.
+    pub(super) fn remembers(&self, seq: u64) -> bool {
+        seq >= self.forgotten
+    }
+
+    /// Takes a new connection, sends what was missed after `seq`, then RESUMED.
+    pub(super) fn resume(&mut self, seq: u64, link: Link, now_ms: i64) {
+        if let Some(previous) = self.link.replace(link) {
+            previous.cut.cancel();
+        }
+        let missed: Vec<String> = self.replay.iter().filter(|(sent, _)| *sent > seq).map(|(_, payload)| payload.clone()).collect();
+        for payload in missed {
+            self.send(Outgoing::Event(payload), now_ms);
+        }
+        self.push(&event("RESUMED", json!({ "_trace": [] })), now_ms);
+        for data in std::mem::take(&mut self.again) {
+            self.push(&event("INTERACTION_CREATE", data), now_ms);
+        }
+    }
+
+    /// Keeps an interaction that is to be sent once more after a resume.
+    pub(super) fn repeat_after_resume(&mut self, data: &Value) {
+        if self.again.len() == N_AGAIN {
+            self.again.pop_front();
+        }
+        self.again.push_back(data.clone());
+    }
+}
+
+/// Whether a shard of so many gets the events of a guild; those of no guild go to the first.
+pub(super) fn handles((number, n_shards): (u64, u64), guild: Option<Id>) -> bool {
+    guild.map_or(number == 0, |guild| (guild.unsigned_abs() >> 22) % n_shards == number)
+}
+
+/// An event that needs no intent and belongs to no guild.
+pub(super) fn event(kind: &'static str, data: Value) -> Dispatch {
+    Dispatch { kind, data, intent: 0, guild: None, is_private: false }
+}
+
+fn is_bot(user: &Value) -> bool {
+    user["id"].as_str().and_then(|id| id.parse().ok()) == Some(APPLICATION)
+}
+
+fn without_content(message: &Value) -> Value {
+    let mut blank = message.clone();
+    let Some(fields) = blank.as_object_mut() else { return blank };
+    for (field, value) in fields.iter_mut() {
+        match field.as_str() {
+            "content" => *value = json!(""),
+            "embeds" | "attachments" | "components" => *value = json!([]),
+            "referenced_message" if value.is_object() && !is_bot(&value["author"]) => *value = without_content(value),
+            _ => {}
+        }
+    }
+    fields.remove("poll");
+    blank
+}
+
+/// Without the presence intent, GUILD_CREATE has no member but the bot.
+fn without_people(guild: &Value) -> Value {
+    let mut alone = guild.clone();
+    if let Some(members) = alone["members"].as_array_mut() {
+        members.retain(|member| is_bot(&member["user"]));
+    }
+    alone["presences"] = json!([]);
+    alone
+}
