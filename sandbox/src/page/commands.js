@@ -1,9 +1,10 @@
+import { MAX_FILE_BYTES } from "./files.js";
+
 /** Discord's numbers for option types. */
 export const OPTION = { SUBCOMMAND: 1, GROUP: 2, STRING: 3, INTEGER: 4, BOOLEAN: 5, USER: 6, CHANNEL: 7, ROLE: 8, MENTIONABLE: 9, NUMBER: 10, ATTACHMENT: 11 };
 
 const CHAT_INPUT = 1;
 const DM_CONTEXT = 1;
-const MAX_FILE_BYTES = 10 * 1024 * 1024;
 
 /** The commands that can be used in `channel`: another guild's are left out, and in direct messages those that are not for them. */
 export function usableIn(commands, channel) {
@@ -89,11 +90,23 @@ export function checkValue(option, raw, lookup = {}) {
     case OPTION.BOOLEAN: return checkBoolean(option, text);
     case OPTION.USER:
     case OPTION.CHANNEL:
+    case OPTION.ROLE:
     case OPTION.MENTIONABLE: return checkReference(option, text, lookup);
     case OPTION.STRING: return checkLength(option, text);
     case OPTION.ATTACHMENT: return text.size > MAX_FILE_BYTES ? { error: `${option.name}: at most 10 MiB` } : { value: text };
     default: return { value: text };
   }
+}
+
+/** Every value of a typed line checked, ready to send; null if one is wrong. */
+export function checkValues(entry, values) {
+  const checked = {};
+  for (const option of entry.options) {
+    const { value, error } = checkValue(option, values[option.name], {});
+    if (error) return null;
+    checked[option.name] = value;
+  }
+  return checked;
 }
 
 function checkNumber(option, text) {
@@ -117,8 +130,9 @@ function checkBoolean(option, text) {
 }
 
 function checkReference(option, text, lookup) {
-  const known = option.type === OPTION.CHANNEL ? lookup.channels : lookup.users;
-  const wanted = String(text).replace(/^<?[@#]!?/, "").replace(/>$/, "").toLowerCase();
+  const kinds = { [OPTION.CHANNEL]: lookup.channels, [OPTION.ROLE]: lookup.roles, [OPTION.MENTIONABLE]: [...(lookup.users ?? []), ...(lookup.roles ?? [])] };
+  const known = kinds[option.type] ?? lookup.users;
+  const wanted = String(text).replace(/^<?[@#][!&]?/, "").replace(/>$/, "").toLowerCase();
   const hit = (known ?? []).find((one) => one.value === wanted || one.name.replace(/^[@#]/, "").toLowerCase() === wanted);
   return hit ? { value: hit.value } : { error: `${option.name}: "${text}" is not known here` };
 }

@@ -19,10 +19,12 @@ export class MessageList {
     this.messages = h("div", { class: "messages" });
     this.welcome = h("div", { class: "welcome-slot" });
     this.inner = h("div", { class: "inner" }, this.older, this.welcome, this.messages);
-    this.scroller = h("div", { class: "scroller", role: "log", "aria-label": "Messages", "aria-live": "off", tabindex: "0", testid: "message-list" }, this.inner);
+    this.scroller = h("div", { class: "scroller", role: "log", "aria-label": "Messages", "aria-live": "off", tabindex: "0", "aria-describedby": "list-keys", testid: "message-list" }, this.inner,
+      h("span", { id: "list-keys", class: "unseen" }, "Arrow keys walk through the messages, Enter opens what can be done with one."));
     this.jumpText = h("span");
     this.jump = h("button", { class: "jump", type: "button", hidden: true, testid: "jump-to-present", onclick: () => this.toBottom() }, this.jumpText, icon("down"));
     container.append(this.scroller, this.jump);
+    this.scroller.addEventListener("keydown", (event) => this.#key(event));
     this.scroller.addEventListener("scroll", () => this.#scrolled(), { passive: true });
     const keepPinned = new ResizeObserver(() => this.isPinned && this.toBottom());
     keepPinned.observe(this.inner);
@@ -87,6 +89,23 @@ export class MessageList {
     this.older.textContent = "Loading older messages…";
     if (this.isPinned) this.toBottom();
     else if (anchor) this.scroller.scrollTop += anchor.element.offsetTop - anchor.top;
+  }
+
+  /** Arrows walk through the messages, Enter opens what can be done with one. */
+  #key(event) {
+    const current = document.activeElement.closest(".message");
+    const isOnMessage = document.activeElement === current;
+    if (!isOnMessage && document.activeElement !== this.scroller) return;
+    const all = [...this.messages.querySelectorAll(".message")];
+    const at = all.indexOf(current);
+    const next = { ArrowUp: at < 0 ? all.length - 1 : at - 1, ArrowDown: at < 0 ? all.length - 1 : at + 1, Home: 0, End: all.length - 1 }[event.key];
+    if (next !== undefined && all[next]) {
+      all[next].focus({ preventScroll: true });
+      all[next].scrollIntoView({ block: "nearest" });
+    } else if (event.key === "Enter" && isOnMessage) current.querySelector(".more")?.click();
+    else if (event.key === "Escape" && isOnMessage) this.scroller.focus();
+    else return;
+    event.preventDefault();
   }
 
   #anchor() {

@@ -1,4 +1,5 @@
 import { h } from "./dom.js";
+import { sizeText } from "./files.js";
 
 const FADE_MS = 280;
 const SAME_SHAPE = 0.02;
@@ -98,14 +99,8 @@ export class Attachments {
   }
 }
 
-function fileCard(file) {
+/** A file that is no picture, as a card. */
+export function fileCard(file) {
   return h("a", { class: "file", href: file.url, target: "_blank", rel: "noopener noreferrer" },
     h("strong", null, file.filename), h("span", null, sizeText(file.size ?? 0)));
-}
-
-/** A number of bytes for people. */
-export function sizeText(bytes) {
-  if (bytes < 1024) return `${bytes} B`;
-  const unit = bytes < 1024 ** 2 ? ["KB", 1024] : ["MB", 1024 ** 2];
-  return `${(bytes / unit[1]).toFixed(1)} ${unit[0]}`;
 }

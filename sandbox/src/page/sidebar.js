@@ -1,5 +1,7 @@
 import { avatar, channelName, h, icon, nameOf } from "./dom.js";
+import { activityText, isLocked, isThread } from "./places.js";
 import { state } from "./state.js";
+import { workshopButton } from "./workshop.js";
 
 const THEMES = ["dark", "light"];
 
@@ -23,12 +25,19 @@ function guild(one) {
 function channelItem(channel) {
   const unread = state.unread.get(channel.id) ?? 0;
   const isCurrent = channel.id === state.channel;
-  const isDirect = channel.type === 1;
+  const isPrivate = channel.type !== 1 && isLocked(channel);
   const name = channelName(channel, state.bot);
   return h("li", null, h("a", {
-    href: `#${channel.id}`, class: unread ? "channel unread" : "channel", testid: `channel-${name}`, "aria-current": isCurrent && "page",
-  }, h("span", { class: "hash", "aria-hidden": "true" }, isDirect ? "@" : "#"), h("span", { class: "channel-name" }, name),
+    href: `#${channel.id}`, class: ["channel", unread && "unread", isThread(channel) && "thread"].filter(Boolean).join(" "), testid: `channel-${name}`, "aria-current": isCurrent && "page",
+  }, channelMark(channel), h("span", { class: "channel-name" }, name),
+  isThread(channel) && h("span", { class: "unseen" }, "thread"),
+  isPrivate && h("span", { class: "channel-lock", title: "Only moderators see this channel" }, icon("lock"), h("span", { class: "unseen" }, "only moderators see it")),
   unread > 0 && h("span", { class: "dot", "aria-label": `${unread} unread` })));
+}
+
+function channelMark(channel) {
+  if (isThread(channel)) return h("span", { class: "hash", "aria-hidden": "true" }, icon("thread"));
+  return h("span", { class: "hash", "aria-hidden": "true" }, channel?.type === 1 ? "@" : "#");
 }
 
 /** "online" or "offline" with its dot. */
@@ -43,8 +52,10 @@ export function renderTopbar(element, { onMenu }) {
   const hidden = [...state.unread.keys()].some((id) => id !== state.channel);
   element.replaceChildren(
     h("button", { type: "button", class: hidden ? "tool menu unread" : "tool menu", "aria-label": "Channels", testid: "menu", onclick: onMenu }, icon("menu")),
-    h("h2", null, h("span", { class: "hash", "aria-hidden": "true" }, channel?.type === 1 ? "@" : "#"), channel && channelName(channel, state.bot)),
-    h("div", { class: "topbar-bot" }, h("span", null, nameOf(state.bot)), botStatus()),
+    h("h2", null, channelMark(channel), channel && channelName(channel, state.bot)),
+    h("div", { class: "topbar-bot" }, h("span", { class: "topbar-name" }, nameOf(state.bot)), botStatus(),
+      state.bot.online && activityText(state.bot) && h("span", { class: "topbar-activity", title: activityText(state.bot) }, activityText(state.bot))),
+    workshopButton(),
     themeButton());
 }
 
