@@ -82,10 +82,7 @@ function answerTo({ type, data, member, user }, pictures) {
     const values = data.components.flatMap((row) => row.components ?? [row.component]).map((one) => one.value);
     return text(`**${values[0]}** by ${name}: ${values[1] || "no story"}`);
   }
-  if (type === 3) {
-    if (!["press", "pick", "who", "yes"].includes(data.custom_id)) return null;
-    return text(`${name} used ${data.custom_id}${data.values ? `: ${data.values.join(", ")}` : ""}`, EPHEMERAL);
-  }
+  // Atelier answers every button, also with a word on those that it does not know.
   if (type !== 2) return null;
   switch (data.name) {
     case "form": return FORM;

@@ -35,7 +35,10 @@ function drawFrame() {
 
 function changeUser(user) {
   localStorage.setItem("atelier.user", user);
-  connect(user).then(() => toast(`You are ${nameOf(state.users.get(state.me))} now`));
+  connect(user).then(() => {
+    document.querySelector(".toast.person")?.remove();
+    toast(`You are ${nameOf(state.users.get(state.me))} now`, "person");
+  });
 }
 
 /** Shows the channel that the address names, or the first one. */
@@ -95,6 +98,7 @@ on("bot", () => {
 });
 on("unread", drawFrame);
 on("violations", drawFrame);
+on("panel", drawFrame);
 on("reply", (message) => composer.replyTo(message));
 on("compose", (words) => composer.insert(words));
 on("violation", (one) => one && announce(`Violation: ${one.message}`));

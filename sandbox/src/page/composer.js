@@ -1,18 +1,15 @@
-import { postMessage } from "./api.js";
 import { attachButton, AttachmentTray } from "./attachment-tray.js";
 import { CommandForm } from "./command-form.js";
 import { checkValues, OPTION, parseLine, toOptions, unfold, usableIn } from "./commands.js";
-import { channelName, h, icon } from "./dom.js";
-import { fileValue } from "./files.js";
+import { h, icon } from "./dom.js";
 import { useCommand } from "./interactions.js";
 import { Listbox } from "./listbox.js";
+import { placeholderOf, sendMessage } from "./outbox.js";
 import { PastLines } from "./past-lines.js";
 import { may, mayWrite, PERMISSION } from "./places.js";
 import { ReplyBar } from "./reply-bar.js";
 import { state } from "./state.js";
 import { suggestCommands } from "./suggest.js";
-
-const MAX_LENGTH = 2000;
 
 /** Where a person types: plain text, a whole command line, or a command with its options as fields. */
 export class Composer {
@@ -51,17 +48,12 @@ export class Composer {
   refresh() {
     const channel = state.channels.get(state.channel);
     this.entries = unfold(usableIn(state.commands, channel));
-    const draw = this.entries.some((entry) => entry.path === "imagine") ? ", or / for commands" : "";
     this.isOpen = mayWrite(channel);
     this.text.disabled = this.sendButton.disabled = !this.isOpen;
     this.attachButton.hidden = !this.isOpen || !may(channel, PERMISSION.ATTACH_FILES);
     this.box.classList.toggle("closed", !this.isOpen);
-    if (!this.isOpen) {
-      this.leave();
-      this.text.placeholder = "You can read here, but not write";
-      return;
-    }
-    this.text.placeholder = channel ? `Message ${channel.type === 1 ? "@" : "#"}${channelName(channel, state.bot)}${draw}` : "Message";
+    this.text.placeholder = placeholderOf(channel, this.entries.some((entry) => entry.path === "imagine"));
+    if (!this.isOpen) this.leave();
     if (this.form && !this.entries.some((entry) => entry.path === this.form.entry.path)) this.leave();
   }
 
@@ -165,10 +157,7 @@ export class Composer {
     const parsed = parseLine(this.entries, line);
     if (line.startsWith("/") && !parsed && this.entries.length) return this.#complain(`There is no command ${line.split(/\s/)[0]}. Type / to see all.`);
     if (parsed) return this.#sendLine(parsed, line);
-    if (line.length > MAX_LENGTH) return this.#complain(`A message has at most ${MAX_LENGTH} characters; this has ${line.length}.`);
-    const { files } = this.tray;
-    const attachments = files.length ? await Promise.all(files.map(fileValue)) : undefined;
-    await postMessage({ user: state.me, channel: state.channel, content: line, attachments, reply_to: this.reply.message?.id });
+    await sendMessage({ content: line, files: this.tray.files, replyTo: this.reply.message });
     this.reply.show(null);
     this.tray.take();
     if (line) this.past.add({ line });

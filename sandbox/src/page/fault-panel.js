@@ -1,5 +1,5 @@
 import { control } from "./api.js";
-import { h, icon, toast } from "./dom.js";
+import { announce, h, icon, toast } from "./dom.js";
 import { describeFault, faultBody, FIELDS, kindNames, kindOf, PRESETS } from "./faults.js";
 import { emit, state } from "./state.js";
 
@@ -28,13 +28,16 @@ export function faultTab() {
     }
   };
   load();
-  return { element, refresh: load };
+  return { element, refresh: async () => {
+    await load();
+    active.scrollIntoView({ block: "nearest" });
+  } };
 }
 
 async function start(body) {
   try {
     await control.start(body);
-    toast(`${kindOf(body.kind).title} has begun`);
+    announce(`${kindOf(body.kind).title} has begun`);
     changed();
     return null;
   } catch (error) {

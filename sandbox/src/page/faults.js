@@ -38,7 +38,7 @@ export const KINDS = {
 
 /** Faults that start with one press. */
 export const PRESETS = [
-  { id: "slow", title: "Discord is slow", sentence: "Each answer takes 1.5 s", body: { kind: "latency", ms: 1500 } },
+  { id: "slow", title: "Discord is slow", sentence: "Each answer takes 1.5\u00a0s", body: { kind: "latency", ms: 1500 } },
   { id: "storm", title: "429 storm", sentence: "Half of all requests must wait", body: { kind: "rate_limit", probability: 0.5, ms: 1000 } },
   { id: "outage", title: "Outage", sentence: "The next ten requests get a 502", body: { kind: "server_error", status: 502, count: 10 } },
   { id: "cut", title: "Bad network", sentence: "One request in five is cut off", body: { kind: "reset", probability: 0.2 } },

@@ -1,7 +1,7 @@
 import { actionRow, component, useOf } from "./components.js";
 import { h } from "./dom.js";
 import { markup } from "./markup.js";
-import { fileCard, isPicture, Picture } from "./picture.js";
+import { fileCard, isPicture, mosaicSize, Picture } from "./picture.js";
 
 const LAYOUT_FLAG = 32768;
 const TYPE = { ROW: 1, BUTTON: 2, SECTION: 9, TEXT: 10, THUMBNAIL: 11, GALLERY: 12, FILE: 13, SEPARATOR: 14, CONTAINER: 17 };
@@ -53,9 +53,6 @@ function gallery(items, context) {
   mosaic.style.setProperty("--cell", "1");
   return mosaic;
 }
-
-/** Which of the mosaic's shapes fits `n` pictures: one, two, three in a row, two by two, or rows of three. */
-export const mosaicSize = (n) => Math.min(n, 5);
 
 /** The attachment behind a media item, or what the item says itself. */
 function sourceOf(media, files) {

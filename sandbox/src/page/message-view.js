@@ -15,6 +15,8 @@ import { clock, dayName, fullDate } from "./time.js";
 const EPHEMERAL = 64;
 const LOADING = 128;
 const COMMAND = 2;
+const SLASH = 1;
+const FORM = 5;
 
 /** True for a message that only one person sees. */
 export const isEphemeral = (message) => Boolean(message.flags & EPHEMERAL);
@@ -118,7 +120,10 @@ export function thinking(words) {
 
 /** The line above a message: who used what, or what it replies to. */
 function origin(message) {
-  const used = message.interaction_metadata;
+  const told = message.interaction_metadata;
+  // A form that a command opened: the command is what the person used.
+  const opener = told?.type === FORM ? told.triggering_interaction_metadata : null;
+  const used = opener?.type === COMMAND ? { ...told, type: COMMAND, name: told.name ?? opener.name } : told;
   if (used?.user && (used.type ?? COMMAND) === COMMAND) return usedCommand(used.user, used.name ?? "command");
   const reply = repliedTo(message);
   if (!used?.user && !reply) return null;
@@ -136,9 +141,11 @@ function repliedTo(message) {
   return message.referenced_message ?? (id && room(message.channel_id).messages.find((other) => other.id === id));
 }
 
+const isMenuCommand = (name) => state.commands.some((command) => command.name === name && (command.type ?? SLASH) !== SLASH);
+
 /** "ada used /imagine". */
 export function usedCommand(user, name) {
-  return h("div", { class: "origin" }, icon("reply"), miniAvatar(user), h("span", null, h("b", null, nameOf(user)), " used ", h("span", { class: "command-name" }, `/${name}`)));
+  return h("div", { class: "origin" }, icon("reply"), miniAvatar(user), h("span", null, h("b", null, nameOf(user)), " used ", h("span", { class: "command-name" }, isMenuCommand(name) ? name : `/${name}`)));
 }
 
 function miniAvatar(user) {

@@ -1,4 +1,5 @@
 import { h, icon } from "./dom.js";
+import { emit } from "./state.js";
 
 const narrow = matchMedia("(max-width: 760px)");
 let open = null;
@@ -22,6 +23,7 @@ export function showPanel({ id, title, build }) {
   document.body.classList.add("panel-open");
   document.getElementById("chat").inert = isCovering();
   open = { id, before, onClose };
+  emit("panel");
   heading.focus();
 }
 
@@ -38,7 +40,11 @@ export function closePanel() {
   panel.replaceChildren();
   document.body.classList.remove("panel-open");
   document.getElementById("chat").inert = false;
-  if (before?.isConnected) before.focus({ preventScroll: true });
+  emit("panel");
+  // The top bar is drawn again and again: its buttons are known by their name.
+  const name = before?.dataset?.testid;
+  const back = before?.isConnected ? before : name && document.querySelector(`#topbar [data-testid="${CSS.escape(name)}"]`);
+  if (back) back.focus({ preventScroll: true });
 }
 
 function leave() {

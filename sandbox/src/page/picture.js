@@ -9,6 +9,9 @@ export function isPicture(attachment) {
   return attachment.content_type?.startsWith("image/") || /\.(png|jpe?g|webp|gif)$/i.test(attachment.filename ?? "");
 }
 
+/** Which of the mosaic's shapes fits `n` pictures: one, two, three in a row, two by two, or rows of three. */
+export const mosaicSize = (n) => Math.min(n, 5);
+
 /** One picture with its place reserved. A newer version is decoded first and faded in over the old one. */
 export class Picture {
   constructor(source, { alt, onOpen }) {
@@ -89,7 +92,7 @@ export class Attachments {
       sources.forEach((source, index) => this.pictures[index].show(source, altOf(source, index)));
     } else {
       this.pictures = sources.map((source, index) => new Picture(source, { alt: altOf(source, index), onOpen: this.onOpen }));
-      this.mosaic.dataset.count = Math.min(sources.length, 5);
+      this.mosaic.dataset.count = mosaicSize(sources.length);
       // The pictures of one job share their shape; others are cut to the first one's, so that the rows are even.
       this.mosaic.style.setProperty("--cell", Math.min(1.6, Math.max(0.6, this.pictures[0]?.shape ?? 1)).toFixed(4));
       this.mosaic.replaceChildren(...this.pictures.map((picture) => picture.element));

@@ -12,10 +12,12 @@ export function renderSidebar(element, { onUser }) {
   const label = (user) => `${nameOf(user)}${user.role ? ` (${user.role})` : ""}`;
   const switcher = h("select", { testid: "user-switch", "aria-label": "You are", onchange: (event) => onUser(event.target.value) },
     people.map((user) => h("option", { value: user.id, selected: user.id === state.me }, label(user))));
+  const focused = element.contains(document.activeElement) && document.activeElement.getAttribute("href");
   element.replaceChildren(
     h("div", { class: "brand" }, h("span", { class: "brand-mark", "aria-hidden": "true" }), h("h1", null, "Atelier sandbox")),
     h("div", { class: "guilds" }, state.guilds.map(guild)),
     h("label", { class: "you" }, me && avatar(me), h("span", null, h("small", null, "You are"), switcher), icon("chevron")));
+  if (focused) element.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus();
 }
 
 function guild(one) {
@@ -49,6 +51,7 @@ export function botStatus() {
 /** The line above the messages. */
 export function renderTopbar(element, { onMenu }) {
   const channel = state.channels.get(state.channel);
+  const focused = element.contains(document.activeElement) && document.activeElement.dataset.testid;
   const hidden = [...state.unread.keys()].some((id) => id !== state.channel);
   element.replaceChildren(
     h("button", { type: "button", class: hidden ? "tool menu unread" : "tool menu", "aria-label": "Channels", testid: "menu", onclick: onMenu }, icon("menu")),
@@ -57,6 +60,7 @@ export function renderTopbar(element, { onMenu }) {
       state.bot.online && activityText(state.bot) && h("span", { class: "topbar-activity", title: activityText(state.bot) }, activityText(state.bot))),
     workshopButton(),
     themeButton());
+  if (focused) element.querySelector(`[data-testid="${CSS.escape(focused)}"]`)?.focus();
 }
 
 function themeButton() {

@@ -20,7 +20,7 @@ const bus = new EventTarget();
 
 /**
  * Calls `handler(detail)` whenever `topic` changes: "state", "room", "unread", "typing", "bot", "commands", "modal",
- * "message", "places" (other channels may be in sight), "violation", "fault", "reply", "compose".
+ * "message", "places" (other channels may be in sight), "violation", "fault", "panel", "reply", "compose".
  */
 export const on = (topic, handler) => bus.addEventListener(topic, (event) => handler(event.detail));
 
