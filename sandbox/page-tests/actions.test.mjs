@@ -48,7 +48,7 @@ const file = (name, size) => ({ name, size });
 test("files that are too large or too many are left out, with a sentence for each", () => {
   const { accepted, problems } = acceptFiles([file("a.png", 10), file("huge.png", MAX_FILE_BYTES + 1)], 0);
   assert.deepEqual(accepted.map((one) => one.name), ["a.png"]);
-  assert.deepEqual(problems, ["huge.png has 10.0 MB; a file has at most 10.0 MB."]);
+  assert.deepEqual(problems, ["huge.png is too large: a file has at most 10 MB."]);
   assert.deepEqual(acceptFiles([file("b.png", 1), file("c.png", 1)], 9).problems, ["A message has at most 10 files."]);
   assert.equal(acceptFiles([file("b.png", MAX_FILE_BYTES)], 9).accepted.length, 1);
   assert.deepEqual(acceptFiles([file("b.png", 1)], 10).accepted, []);
@@ -60,7 +60,7 @@ test("a pasted picture gets a name of its own, a dropped one keeps its name", ()
   assert.deepEqual(filesOf(null), []);
 });
 
-const SIZES = [[0, "0 B"], [1023, "1023 B"], [1536, "1.5 KB"], [5 * 1024 ** 2, "5.0 MB"]];
+const SIZES = [[0, "0 B"], [1023, "1023 B"], [1536, "1.5 KB"], [5 * 1024 ** 2, "5 MB"]];
 for (const [bytes, words] of SIZES) test(`${bytes} bytes are ${words}`, () => assert.equal(sizeText(bytes), words));
 
 test("an event knows one's own reactions from the page before, and from what one did since", () => {

@@ -1,5 +1,6 @@
 // A second bot for what Atelier itself has no use for: forms, files, context menus, layouts. It speaks to the stand-in as any bot does.
 const INTENTS = 1;
+const IDENTIFY_MS = 5_500;
 const EPHEMERAL = 64;
 const LAYOUT = 32768;
 const text = (content, flags) => ({ type: 4, data: { content, flags } });
@@ -49,25 +50,37 @@ export async function startCompanion(url, token, pictures) {
     if (!answer.ok) throw new Error(`the command ${command.name} was refused: ${await answer.text()}`);
   }
   const { url: gateway } = await (await call("GET", "/gateway")).json();
-  const socket = new WebSocket(`${gateway}?v=10&encoding=json`);
-  let seq = null;
-  let beat = null;
-  await new Promise((resolve, reject) => {
-    socket.onerror = () => reject(new Error("the gateway refused the companion"));
-    socket.onmessage = ({ data }) => {
-      const payload = JSON.parse(data);
-      seq = payload.s ?? seq;
-      if (payload.op === 10) {
-        beat = setInterval(() => socket.send(JSON.stringify({ op: 1, d: seq })), payload.d.heartbeat_interval);
-        socket.send(JSON.stringify({ op: 2, d: { token, intents: INTENTS, properties: { os: "linux", browser: "companion", device: "companion" } } }));
-      } else if (payload.t === "READY") resolve();
-      else if (payload.t === "INTERACTION_CREATE") answer(payload.d);
-    };
-  });
+  let socket = null;
+  let isStopped = false;
+  await new Promise((resolve) => connect(resolve));
   return { stop: () => {
-    clearInterval(beat);
+    isStopped = true;
     socket.close(1000);
   } };
+
+  /** Connects and identifies; whenever the connection ends, again after the five seconds that an identify is apart from the last. */
+  function connect(onReady) {
+    let seq = null;
+    let beat = null;
+    socket = new WebSocket(`${gateway}?v=10&encoding=json`);
+    const own = socket;
+    const say = (op, d) => own.send(JSON.stringify({ op, d }));
+    own.onclose = () => {
+      clearInterval(beat);
+      setTimeout(() => isStopped || connect(onReady), isStopped ? 0 : IDENTIFY_MS);
+    };
+    own.onmessage = ({ data }) => {
+      const payload = JSON.parse(data);
+      seq = payload.s ?? seq;
+      if (payload.op === 1) say(1, seq);
+      else if (payload.op === 7 || payload.op === 9) own.close(1000);
+      else if (payload.op === 10) {
+        beat = setInterval(() => say(1, seq), payload.d.heartbeat_interval);
+        say(2, { token, intents: INTENTS, properties: { os: "linux", browser: "companion", device: "companion" } });
+      } else if (payload.t === "READY") onReady();
+      else if (payload.t === "INTERACTION_CREATE") answer(payload.d);
+    };
+  }
 
   function answer(interaction) {
     const told = answerTo(interaction, pictures);

@@ -1,4 +1,4 @@
-// Ten things that people do on the stand-in's page, each with a picture of how it looks.
+// What people do on the stand-in's page, each with a picture of how it looks.
 import assert from "node:assert/strict";
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -220,6 +220,28 @@ test("the inspector shows what the bot gets", async () => {
   await layout.getByTestId("button-Press").click();
   await withText("I do not know this button").waitFor();
 });
+
+test("every control has a name, and every id is there once", async () => {
+  await id("workshop").click();
+  await id("tab-faults").click();
+  await id("fault-kind").waitFor();
+  await send("/form");
+  await id("modal").waitFor();
+  assert.deepEqual(await page.evaluate(faultsOfNames), []);
+  await page.keyboard.press("Escape");
+  await id("modal").waitFor({ state: "detached" });
+  await id("panel-close").click();
+  assert.equal(await page.evaluate(() => document.activeElement.dataset.testid), "workshop", "the focus is back where it was");
+});
+
+/** Runs in the page: what a screen reader would read as nothing. */
+function faultsOfNames() {
+  const nameOf = (element) => [element.getAttribute("aria-label"), element.labels?.[0]?.textContent, element.textContent, element.title].find((text) => text?.trim());
+  const controls = [...document.querySelectorAll("button, a, input, select, textarea, [role=menuitem], [role=listbox], [role=combobox], dialog, nav, aside:not([hidden])")];
+  const nameless = controls.filter((element) => !element.closest("[hidden], [aria-hidden=true]") && !nameOf(element)).map((element) => element.outerHTML.slice(0, 120));
+  const ids = [...document.querySelectorAll("[id]")].map((element) => element.id);
+  return [...nameless, ...ids.filter((one, index) => ids.indexOf(one) !== index)];
+}
 
 test("on a phone nothing scrolls sideways, and everything is a thumb away", async () => {
   const phone = await openPage(browser, program.url, { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true });

@@ -7,7 +7,7 @@ export function acceptFiles(files, n = 0) {
   const small = files.filter((file) => file.size <= MAX_FILE_BYTES);
   const accepted = small.slice(0, Math.max(0, MAX_FILES - n));
   const problems = files.filter((file) => file.size > MAX_FILE_BYTES)
-    .map((file) => `${file.name} has ${sizeText(file.size)}; a file has at most ${sizeText(MAX_FILE_BYTES)}.`);
+    .map((file) => `${file.name} is too large: a file has at most ${sizeText(MAX_FILE_BYTES)}.`);
   if (small.length > accepted.length) problems.push(`A message has at most ${MAX_FILES} files.`);
   return { accepted, problems };
 }
@@ -33,5 +33,5 @@ export function fileValue(file) {
 export function sizeText(bytes) {
   if (bytes < 1024) return `${bytes} B`;
   const unit = bytes < 1024 ** 2 ? ["KB", 1024] : ["MB", 1024 ** 2];
-  return `${(bytes / unit[1]).toFixed(1)} ${unit[0]}`;
+  return `${(bytes / unit[1]).toFixed(1).replace(/\.0$/, "")} ${unit[0]}`;
 }

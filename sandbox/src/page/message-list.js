@@ -1,6 +1,7 @@
 import { channelName, h, icon } from "./dom.js";
 import { LocalView } from "./local-view.js";
 import { isEphemeral, MessageView } from "./message-view.js";
+import { isThread, mayWrite } from "./places.js";
 import { compareIds, loadOlder, room, state } from "./state.js";
 import { sameDay } from "./time.js";
 
@@ -154,14 +155,15 @@ export function emptyState(onIdea) {
   const ideas = ["a frog", "a strawberry", "a pumpkin at night", "a robot in space"];
   const canDraw = state.commands.some((command) => command.name === "imagine");
   const channel = state.channels.get(state.channel);
-  const place = `${channel?.type === 1 ? "@" : "#"}${channelName(channel, state.bot)}`;
-  const line = state.bot.online && canDraw
+  const place = `${isThread(channel) ? "" : channel?.type === 1 ? "@" : "#"}${channelName(channel, state.bot)}`;
+  const isOpen = mayWrite(channel);
+  const line = !isOpen ? h("p", null, "Nothing has been said here yet.") : state.bot.online && canDraw
     ? h("p", null, "Type ", h("kbd", null, "/imagine"), " and a few words, and watch the pictures form.")
     : h("p", null, "The bot is not here yet. As soon as it is online, ", h("kbd", null, "/imagine"), " draws pictures from your words.");
   return h("section", { class: "welcome", testid: "welcome" },
     h("div", { class: "welcome-mark", "aria-hidden": "true" }, h("i"), h("i"), h("i"), h("i")),
     h("h2", null, `Welcome to ${place}`),
     line,
-    canDraw && h("div", { class: "ideas" }, h("span", null, "Try:"),
+    canDraw && isOpen && h("div", { class: "ideas" }, h("span", null, "Try:"),
       ideas.map((idea) => h("button", { type: "button", class: "idea", testid: `idea-${idea}`, onclick: () => onIdea(idea) }, idea))));
 }

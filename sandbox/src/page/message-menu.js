@@ -67,23 +67,33 @@ export function listenForMenu(article, current) {
 function listenForLongPress(article, open) {
   let timer = null;
   let start = null;
+  let isOpened = false;
   const stop = () => clearTimeout(timer);
   article.addEventListener("touchstart", (event) => {
     const { clientX: x, clientY: y } = event.touches[0];
     start = { x, y };
     stop();
-    timer = setTimeout(() => open(event.target, { at: start }), LONG_PRESS_MS);
+    isOpened = false;
+    timer = setTimeout(() => {
+      isOpened = true;
+      open(event.target, { at: start });
+    }, LONG_PRESS_MS);
   }, { passive: true });
   article.addEventListener("touchmove", (event) => {
     const { clientX: x, clientY: y } = event.touches[0];
     if (start && Math.hypot(x - start.x, y - start.y) > MOVED_PX) stop();
   }, { passive: true });
-  for (const type of ["touchend", "touchcancel"]) article.addEventListener(type, stop, { passive: true });
+  article.addEventListener("touchcancel", stop, { passive: true });
+  article.addEventListener("touchend", (event) => {
+    stop();
+    // Or lifting the finger would press what lies under it.
+    if (isOpened && event.cancelable) event.preventDefault();
+  });
 }
 
 function messageItems(message) {
   const channel = place(message);
-  const people = message.author.id === state.me || message.author.bot ? [] : commandItems(USER_COMMAND, channel, message.author.id);
+  const people = commandItems(USER_COMMAND, channel, message.author.id);
   return withLines([
     [
       mayReact(message) && { label: "Add a reaction", icon: "smile", testid: "menu-react", onPick: () => choose(message, anchorOf(message)) },

@@ -1,7 +1,7 @@
 import { postMessage } from "./api.js";
 import { channelName } from "./dom.js";
 import { fileValue } from "./files.js";
-import { mayWrite } from "./places.js";
+import { isThread, mayWrite } from "./places.js";
 import { state } from "./state.js";
 
 const MAX_LENGTH = 2000;
@@ -19,5 +19,5 @@ export function placeholderOf(channel, canDraw) {
   if (!mayWrite(channel)) return "You can read here, but not write";
   if (!channel) return "Message";
   const commands = canDraw && !matchMedia("(max-width: 480px)").matches ? ", or / for commands" : "";
-  return `Message ${channel.type === 1 ? "@" : "#"}${channelName(channel, state.bot)}${commands}`;
+  return `Message ${isThread(channel) ? "" : channel.type === 1 ? "@" : "#"}${channelName(channel, state.bot)}${commands}`;
 }
