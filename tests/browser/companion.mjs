@@ -31,6 +31,8 @@ const LAYOUT_ANSWER = {
     { type: 10, content: "## A studio's evening\nTexts, sections and rules, **made of components** alone." },
     { type: 9, components: [{ type: 10, content: "A section with a button" }, { type: 10, content: "-# and a small line below" }], accessory: { type: 2, style: 2, label: "Press", custom_id: "press" } },
     { type: 14, divider: true, spacing: 2 },
+    { type: 9, components: [{ type: 10, content: "A section with a small picture" }], accessory: { type: 11, media: { url: "attachment://picture-1.png" }, description: "a small picture" } },
+    { type: 12, items: [2, 3, 4].map((n) => ({ media: { url: `attachment://picture-${n}.png` }, description: `gallery ${n}` })) },
     { type: 1, components: [{ type: 3, custom_id: "pick", placeholder: "Pick some", min_values: 1, max_values: 2, options: [
       { label: "Warm", value: "warm", description: "reds and yellows" }, { label: "Cold", value: "cold" }, { label: "Grey", value: "grey" }] }] },
     { type: 1, components: [{ type: 5, custom_id: "who", placeholder: "Pick a person" }] },
@@ -100,9 +102,9 @@ function answerTo({ type, data, member, user }, pictures) {
   switch (data.name) {
     case "form": return FORM;
     case "whisper": return text("This is between us.", EPHEMERAL);
-    case "layout": return LAYOUT_ANSWER;
+    case "layout": return withPictures(pictures, LAYOUT_ANSWER);
     case "measure": return measured(data);
-    case "mosaic": return mosaic(pictures);
+    case "mosaic": return withPictures(pictures, text("Four pictures, two by two"));
     case "Count letters": return text(`That message has ${[...data.resolved.messages[data.target_id].content].length} letters.`);
     case "Wave at": return text(`${name} waves at <@${data.target_id}>.`);
     default: return null;
@@ -114,12 +116,13 @@ function measured({ options, resolved }) {
   return text(`${file.filename}: ${file.width} × ${file.height}, ${file.size} bytes`);
 }
 
-function mosaic(pictures) {
+/** An answer with the pictures as its files. */
+function withPictures(pictures, answer) {
   const form = new FormData();
   const attachments = pictures.map((bytes, index) => {
     form.append(`files[${index}]`, new Blob([bytes], { type: "image/png" }), `picture-${index + 1}.png`);
     return { id: String(index), filename: `picture-${index + 1}.png`, description: `picture ${index + 1}` };
   });
-  form.append("payload_json", JSON.stringify({ type: 4, data: { content: "Four pictures, two by two", attachments } }));
+  form.append("payload_json", JSON.stringify({ ...answer, data: { ...answer.data, attachments } }));
   return form;
 }

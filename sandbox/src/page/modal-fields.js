@@ -59,12 +59,10 @@ function textInput(one) {
 
 function choice(one) {
   const choices = choicesOf(one);
-  const isMultiple = (one.max_values ?? 1) > 1;
-  const none = !isMultiple && !choices.some((option) => option.default) && h("option", { value: "" }, one.placeholder ?? "Choose");
-  const input = h("select", { testid: testid(one), multiple: isMultiple, size: isMultiple && Math.min(6, choices.length) },
-    none, choices.map((option) => h("option", { value: option.value, selected: option.default }, option.label)));
-  const chosen = () => [...input.selectedOptions].map((option) => option.value).filter(Boolean);
-  return { element: input, input, value: () => (isMultiple ? chosen() : (chosen()[0] ?? "")), count: () => chosen().length };
+  if ((one.max_values ?? 1) > 1) return boxes({ ...one, options: choices }, "checkbox");
+  const none = !choices.some((option) => option.default) && h("option", { value: "" }, one.placeholder ?? "Choose");
+  const input = h("select", { testid: testid(one) }, none, choices.map((option) => h("option", { value: option.value, selected: option.default }, option.label)));
+  return { element: input, input, value: () => input.value, count: () => (input.value ? 1 : 0) };
 }
 
 function boxes(one, type) {
