@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { describeFault, faultBody, FIELDS, kindNames, KINDS, PRESETS } from "../src/page/faults.js";
 import { fitsFilter, journalSummary } from "../src/page/journal-line.js";
 import { jsonTokens } from "../src/page/json-view.js";
-import { activityText, arrangeChannels, guildsOf, isLocked, may, mayWrite, PERMISSION } from "../src/page/places.js";
+import { activityText, arrangeChannels, fileLimit, guildsOf, isLocked, may, mayWrite, PERMISSION } from "../src/page/places.js";
 
 test("JSON is cut into keys, values and marks, and joined again unchanged", () => {
   const value = { id: "1", n: -1.5e3, ok: true, none: null, list: ["a \"quoted\" word", "with: a colon"], empty: {} };
@@ -107,3 +107,9 @@ test("a person sees the guilds that they are in, and all where nothing is said",
 
 const ACTIVITIES = [[{ type: 4, name: "Custom Status", state: "draws" }, "draws"], [{ type: 3, name: "the queue" }, "Watching the queue"], [undefined, ""]];
 for (const [activity, words] of ACTIVITIES) test(`a bot that is ${words || "silent"}`, () => assert.equal(activityText({ activities: activity && [activity] }), words));
+
+test("each guild has its own limit for files", () => {
+  assert.equal(fileLimit({ guild: { attachment_size_limit: 5 } }), 5);
+  assert.equal(fileLimit({ guild: { id: null } }), 10 * 1024 ** 2);
+  assert.equal(fileLimit(undefined), 10 * 1024 ** 2);
+});

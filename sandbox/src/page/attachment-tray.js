@@ -1,5 +1,5 @@
 import { h, icon } from "./dom.js";
-import { acceptFiles, MAX_FILE_BYTES, MAX_FILES, sizeText } from "./files.js";
+import { acceptFiles, MAX_FILES, sizeText } from "./files.js";
 
 /** A small picture of a chosen file, or a file's sign. `release()` gives its memory back. */
 export function thumbnail(file) {
@@ -8,13 +8,14 @@ export function thumbnail(file) {
   return { element: h("img", { class: "thumb", src: url, alt: "" }), release: () => URL.revokeObjectURL(url) };
 }
 
-/** The files that the next message will carry, each with its picture and a way to take it out. */
+/** The files that the next message will carry, each with its picture and a way to take it out; `limit()` gives the bytes that one may have. */
 export class AttachmentTray {
-  constructor({ onProblem }) {
+  constructor({ limit, onProblem }) {
+    this.limitOf = limit;
     this.onProblem = onProblem;
     this.cards = [];
     this.list = h("ul", { class: "tray-files", "aria-label": "Files of this message" });
-    this.limit = h("p", { class: "quiet small" }, `At most ${MAX_FILES} files of ${sizeText(MAX_FILE_BYTES)} each.`);
+    this.limit = h("p", { class: "quiet small" });
     this.element = h("div", { class: "tray", hidden: true, testid: "tray" }, this.list, this.limit);
   }
 
@@ -24,7 +25,8 @@ export class AttachmentTray {
 
   /** Adds what fits and says what does not. */
   add(files) {
-    const { accepted, problems } = acceptFiles(files, this.cards.length);
+    const { accepted, problems } = acceptFiles(files, this.cards.length, this.limitOf());
+    this.limit.textContent = `At most ${MAX_FILES} files of ${sizeText(this.limitOf())} each.`;
     this.cards.push(...accepted.map((file) => this.#card(file)));
     this.#draw();
     this.onProblem(problems.join(" ") || null);

@@ -1,4 +1,4 @@
-import { MAX_FILE_BYTES } from "./files.js";
+import { MAX_FILE_BYTES, sizeText } from "./files.js";
 
 /** Discord's numbers for option types. */
 export const OPTION = { SUBCOMMAND: 1, GROUP: 2, STRING: 3, INTEGER: 4, BOOLEAN: 5, USER: 6, CHANNEL: 7, ROLE: 8, MENTIONABLE: 9, NUMBER: 10, ATTACHMENT: 11 };
@@ -93,7 +93,7 @@ export function checkValue(option, raw, lookup = {}) {
     case OPTION.ROLE:
     case OPTION.MENTIONABLE: return checkReference(option, text, lookup);
     case OPTION.STRING: return checkLength(option, text);
-    case OPTION.ATTACHMENT: return text.size > MAX_FILE_BYTES ? { error: `${option.name}: at most 10 MiB` } : { value: text };
+    case OPTION.ATTACHMENT: return checkSize(option, text, lookup.fileLimit ?? MAX_FILE_BYTES);
     default: return { value: text };
   }
 }
@@ -135,6 +135,10 @@ function checkReference(option, text, lookup) {
   const wanted = String(text).replace(/^<?[@#][!&]?/, "").replace(/>$/, "").toLowerCase();
   const hit = (known ?? []).find((one) => one.value === wanted || one.name.replace(/^[@#]/, "").toLowerCase() === wanted);
   return hit ? { value: hit.value } : { error: `${option.name}: "${text}" is not known here` };
+}
+
+function checkSize(option, file, limit) {
+  return file.size > limit ? { error: `${option.name}: at most ${sizeText(limit)}; ${file.name} has ${sizeText(file.size)}` } : { value: file };
 }
 
 function checkLength(option, text) {

@@ -6,7 +6,7 @@ import { useCommand } from "./interactions.js";
 import { Listbox } from "./listbox.js";
 import { placeholderOf, sendMessage } from "./outbox.js";
 import { PastLines } from "./past-lines.js";
-import { may, mayWrite, PERMISSION } from "./places.js";
+import { fileLimit, may, mayWrite, PERMISSION } from "./places.js";
 import { ReplyBar } from "./reply-bar.js";
 import { state } from "./state.js";
 import { suggestCommands } from "./suggest.js";
@@ -17,7 +17,7 @@ export class Composer {
     this.onSent = onSent;
     this.form = null;
     this.past = new PastLines();
-    this.tray = new AttachmentTray({ onProblem: (text) => this.#complain(text) });
+    this.tray = new AttachmentTray({ limit: () => fileLimit(state.channels.get(state.channel)), onProblem: (text) => this.#complain(text) });
     this.reply = new ReplyBar({ onLeave: () => this.focus() });
     this.text = h("textarea", {
       testid: "composer", rows: 1, "aria-label": "Message", autocomplete: "off", enterkeyhint: "send",

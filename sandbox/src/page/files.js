@@ -3,11 +3,11 @@ export const MAX_FILES = 10;
 export const MAX_FILE_BYTES = 10 * 1024 * 1024;
 
 /** Splits `files` into those that still fit beside `n` others, and one sentence for each kind that does not. */
-export function acceptFiles(files, n = 0) {
-  const small = files.filter((file) => file.size <= MAX_FILE_BYTES);
+export function acceptFiles(files, n = 0, limit = MAX_FILE_BYTES) {
+  const small = files.filter((file) => file.size <= limit);
   const accepted = small.slice(0, Math.max(0, MAX_FILES - n));
-  const problems = files.filter((file) => file.size > MAX_FILE_BYTES)
-    .map((file) => `${file.name} is too large: a file has at most ${sizeText(MAX_FILE_BYTES)}.`);
+  const problems = files.filter((file) => file.size > limit)
+    .map((file) => `${file.name} is too large: a file has at most ${sizeText(limit)}.`);
   if (small.length > accepted.length) problems.push(`A message has at most ${MAX_FILES} files.`);
   return { accepted, problems };
 }

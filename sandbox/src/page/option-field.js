@@ -1,6 +1,7 @@
 import { checkValue, OPTION } from "./commands.js";
 import { h, icon, nameOf } from "./dom.js";
 import { FileSlot } from "./file-slot.js";
+import { fileLimit } from "./places.js";
 import { state } from "./state.js";
 
 const AUTOCOMPLETE_DELAY_MS = 160;
@@ -18,8 +19,10 @@ function fixedChoices(option) {
 }
 
 function references() {
-  const guild = state.channels.get(state.channel)?.guild;
+  const channel = state.channels.get(state.channel);
+  const guild = channel?.guild;
   return {
+    fileLimit: fileLimit(channel),
     roles: (guild?.roles ?? []).map((role) => ({ name: `@${role.name.replace(/^@/, "")}`, value: role.id })),
     users: [...state.users.values()].map((user) => ({ name: `@${nameOf(user)}`, value: user.id })),
     channels: [...state.channels.values()].map((channel) => ({ name: `#${channel.name}`, value: channel.id })),

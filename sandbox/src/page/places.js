@@ -1,3 +1,5 @@
+import { MAX_FILE_BYTES } from "./files.js";
+
 const ADMINISTRATOR = 1n << 3n;
 const VIEW_CHANNEL = 1n << 10n;
 const DIRECT = 1;
@@ -24,6 +26,9 @@ export function mayWrite(channel) {
   if (!channel || channel.type === DIRECT) return true;
   return may(channel, isThread(channel) ? PERMISSION.SEND_MESSAGES_IN_THREADS : PERMISSION.SEND_MESSAGES);
 }
+
+/** How many bytes a file may have in `channel`; each guild has its own limit. */
+export const fileLimit = (channel) => channel?.guild?.attachment_size_limit ?? MAX_FILE_BYTES;
 
 /** True for a channel that @everyone (whose role has the guild's id) may not see. */
 export function isLocked(channel, guildId = channel.guild_id) {

@@ -21,7 +21,7 @@ export function renderSidebar(element, { onUser }) {
 }
 
 function guild(one) {
-  return h("section", { class: "guild" }, h("h2", null, one.name), h("ul", null, one.channels.map(channelItem)));
+  return h("section", { class: "guild" }, h("h2", null, one.name, one.has_bot === false && h("span", { class: "guild-note" }, " without the bot")), h("ul", null, one.channels.map(channelItem)));
 }
 
 function channelItem(channel) {
