@@ -244,7 +244,7 @@ function faultsOfNames() {
 }
 
 test("on a phone nothing scrolls sideways, and everything is a thumb away", async () => {
-  const phone = await openPage(browser, program.url, { viewport: { width: 390, height: 844 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true });
+  const phone = await openPage(browser, program.url, { viewport: { width: 360, height: 780 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true });
   const { page: small } = phone;
   await withText("A studio's evening", small).first().waitFor();
   const overflow = () => small.evaluate(() => document.documentElement.scrollWidth - innerWidth);

@@ -1,7 +1,7 @@
 const BASE = "/sandbox/api";
 
 /** Events after which the places that a person sees may be others. */
-export const PLACES = ["state", "channel_create", "channel_update", "channel_delete", "thread_create", "thread_delete", "guild_update"];
+export const PLACES = ["state", "channel_create", "channel_update", "channel_delete", "thread_create", "thread_update", "thread_delete", "guild_update"];
 const EVENT_TYPES = ["message_create", "message_update", "message_delete", "typing", "interaction_acknowledged",
   "interaction_failed", "modal", "commands", "bot", "violation", "fault", ...PLACES];
 
@@ -60,6 +60,9 @@ export const postModal = (body) => call("POST", "/modals", { body });
 
 /** Adds or takes back a reaction. */
 export const postReaction = (body) => call("POST", "/reactions", { body });
+
+/** Tells the others that this person is typing. */
+export const postTyping = (body) => call("POST", "/typing", { body });
 
 /** Opens a thread, from a message where one is named. */
 export const postThread = (body) => call("POST", "/threads", { body });

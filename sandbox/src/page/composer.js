@@ -4,7 +4,7 @@ import { checkValues, OPTION, parseLine, toOptions, unfold, usableIn } from "./c
 import { h, icon } from "./dom.js";
 import { useCommand } from "./interactions.js";
 import { Listbox } from "./listbox.js";
-import { placeholderOf, sendMessage } from "./outbox.js";
+import { placeholderOf, sendMessage, tellTyping } from "./outbox.js";
 import { PastLines } from "./past-lines.js";
 import { fileLimit, may, mayWrite, PERMISSION } from "./places.js";
 import { ReplyBar } from "./reply-bar.js";
@@ -185,6 +185,7 @@ export class Composer {
 
   #typed(event) {
     this.past.leave();
+    tellTyping(this.text.value);
     this.#complain(null);
     this.#grow();
     const typed = /^\/(.+) $/.exec(this.text.value);
@@ -217,9 +218,8 @@ export class Composer {
   }
 
   #escape() {
-    if (this.popup.isOpen) this.popup.close();
-    else if (this.reply.message) this.reply.show(null);
-    else this.#clear();
+    if (this.popup.isOpen) return this.popup.close();
+    return this.reply.message ? this.reply.show(null) : this.#clear();
   }
 
   #recall(event) {

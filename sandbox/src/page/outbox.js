@@ -1,10 +1,12 @@
-import { postMessage } from "./api.js";
+import { postMessage, postTyping } from "./api.js";
 import { channelName } from "./dom.js";
 import { fileValue } from "./files.js";
 import { isThread, mayWrite } from "./places.js";
 import { state } from "./state.js";
 
 const MAX_LENGTH = 2000;
+const TYPING_MS = 8000;
+let told = { at: 0 };
 
 /** Sends what a person wrote into the channel in view; throws a sentence where it cannot be sent. */
 export async function sendMessage({ content, files, replyTo }) {
@@ -20,4 +22,14 @@ export function placeholderOf(channel, canDraw) {
   if (!channel) return "Message";
   const commands = canDraw && !matchMedia("(max-width: 480px)").matches ? ", or / for commands" : "";
   return `Message ${isThread(channel) ? "" : channel.type === 1 ? "@" : "#"}${channelName(channel, state.bot)}${commands}`;
+}
+
+/** Tells the others now and then that this person is typing; a command is nobody's business before it is sent. */
+export function tellTyping(line) {
+  const { me: user, channel } = state;
+  const now = performance.now();
+  const isTold = told.user === user && told.channel === channel && now - told.at < TYPING_MS;
+  if (!line.trim() || line.startsWith("/") || isTold) return;
+  told = { user, channel, at: now };
+  postTyping({ user, channel }).catch(() => {});
 }
