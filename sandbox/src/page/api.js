@@ -30,7 +30,8 @@ async function call(method, path, { query, body, signal } = {}) {
   }
   const answer = await response.json().catch(() => null);
   if (response.ok) return answer;
-  throw new ApiError(response.status, answer?.error ?? `The sandbox answered ${response.status}.`);
+  const reason = answer?.error ?? `The sandbox answered ${response.status}.`;
+  throw new ApiError(response.status, reason[0].toUpperCase() + reason.slice(1));
 }
 
 /** Users, guilds, commands and where to start listening; without a user, the sandbox picks one. */

@@ -113,10 +113,13 @@ function checkNumber(option, text) {
   const value = Number(text);
   const isWhole = option.type === OPTION.INTEGER;
   if (!Number.isFinite(value) || (isWhole && !Number.isSafeInteger(value))) return { error: `${option.name}: ${isWhole ? "a whole number" : "a number"}, please; "${text}" is not one` };
-  const { min_value: min, max_value: max } = option;
+  const { min, max } = rangeOf(option);
   if ((min !== undefined && value < min) || (max !== undefined && value > max)) return { error: `${option.name}: ${range(min, max)}; ${text} is outside` };
   return { value };
 }
+
+/** The limits of a number option; libraries write an absent one as null. */
+export const rangeOf = (option) => ({ min: option.min_value ?? undefined, max: option.max_value ?? undefined });
 
 function range(min, max) {
   if (min === undefined) return `at most ${max}`;

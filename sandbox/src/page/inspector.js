@@ -54,6 +54,6 @@ function factsOf(message) {
 }
 
 /** How many components there are, inner ones included. */
-export function countComponents(components) {
+function countComponents(components) {
   return components.reduce((sum, one) => sum + 1 + countComponents(one.components ?? []) + (one.accessory ? 1 : 0), 0);
 }

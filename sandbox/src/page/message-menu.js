@@ -34,12 +34,12 @@ export function messageTools(current) {
 }
 
 /** Opens what can be done with a message. */
-export function openMessageMenu(message, where) {
+function openMessageMenu(message, where) {
   openMenu({ ...where, label: `Message by ${nameOf(message.author)}`, items: messageItems(message) });
 }
 
 /** Opens what can be done with a person. */
-export function openUserMenu(user, message, where) {
+function openUserMenu(user, message, where) {
   openMenu({ ...where, label: nameOf(user), items: userItems(user, message) });
 }
 

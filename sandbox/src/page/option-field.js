@@ -1,4 +1,4 @@
-import { checkValue, OPTION } from "./commands.js";
+import { checkValue, OPTION, rangeOf } from "./commands.js";
 import { h, icon, nameOf } from "./dom.js";
 import { FileSlot } from "./file-slot.js";
 import { fileLimit } from "./places.js";
@@ -143,7 +143,7 @@ export class OptionField {
 }
 
 function placeholder(option) {
-  const { min_value: min, max_value: max } = option;
+  const { min, max } = rangeOf(option);
   if (min !== undefined && max !== undefined) return `${min} to ${max}`;
   return { [OPTION.INTEGER]: "whole number", [OPTION.NUMBER]: "number", [OPTION.BOOLEAN]: "true or false" }[option.type] ?? "";
 }

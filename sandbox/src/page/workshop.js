@@ -11,7 +11,7 @@ let current = null;
 let last = "faults";
 
 /** Opens the workshop, or closes it where it is open. */
-export function toggleWorkshop(tab = last) {
+function toggleWorkshop(tab = last) {
   if (panelId() === "workshop" && tab === last) return closePanel();
   last = tab;
   showPanel({ id: "workshop", title: "Workshop", build });
