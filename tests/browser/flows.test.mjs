@@ -1,56 +1,14 @@
 // What people do on the stand-in's page, each with a picture of how it looks.
 import assert from "node:assert/strict";
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { dirname, join, resolve } from "node:path";
 import { after, before, test } from "node:test";
-import { fileURLToPath } from "node:url";
-import { dropFile, launch, openPage } from "./browser.mjs";
-import { startCompanion } from "./companion.mjs";
+import { dropFile, openPage } from "./browser.mjs";
 import { png } from "./picture.mjs";
-import { kill, startSandbox } from "./program.mjs";
+import { become, browser, close, HUES, id, messages, open, page, pictures, problems, program, send, shot, withText } from "./stage.mjs";
 
-const here = dirname(fileURLToPath(import.meta.url));
-const binary = resolve(process.env.ATELIER_BIN ?? join(here, "../../target/release/atelier"));
-const shots = resolve(process.env.SCREENSHOTS ?? join(here, "screenshots"));
-const data = mkdtempSync(join(tmpdir(), "atelier-flows-"));
 const minute = 60_000;
-/** The token of the bot inside `atelier sandbox`. */
-const TOKEN = "sandbox.token";
-const HUES = [[[246, 198, 103], [232, 138, 90]], [[111, 208, 192], [27, 143, 138]], [[143, 158, 214], [75, 90, 165]], [[233, 143, 161], [180, 82, 111]]];
-const pictures = HUES.map(([from, to]) => png(160, 160, from, to));
-let program, browser, companion, page, problems;
 
-before(async () => {
-  mkdirSync(shots, { recursive: true });
-  program = await startSandbox(binary, data, tmpdir());
-  browser = await launch();
-  ({ page, problems } = await openPage(browser, program.url));
-  companion = await startCompanion(program.url, TOKEN, pictures);
-});
-
-after(async () => {
-  companion?.stop();
-  await browser?.close();
-  if (program) await kill(program);
-  rmSync(data, { recursive: true, force: true });
-});
-
-const id = (name, place = page) => place.getByTestId(name);
-const shot = (name, place = page) => place.screenshot({ path: join(shots, `flow-${name}.png`) });
-const messages = (place = page) => id("message", place);
-const withText = (words, place = page) => messages(place).filter({ hasText: words });
-
-async function send(line, place = page) {
-  await id("composer", place).fill(line);
-  await id("send", place).click();
-}
-
-async function become(name, place = page) {
-  const labels = await id("user-switch", place).locator("option").allTextContents();
-  await id("user-switch", place).selectOption({ label: labels.find((label) => label.startsWith(name)) });
-  await place.getByText(`You are ${name} now`).last().waitFor();
-}
+before(open);
+after(close);
 
 test("imagine to grid: the pictures form, and open large", async () => {
   await send("/imagine a frog --steps 6 --seed 3");
