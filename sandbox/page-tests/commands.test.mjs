@@ -74,3 +74,17 @@ test("subcommands wrap their options", () => {
   ]);
   assert.deepEqual(toOptions(entries[0], { prompt: "a frog" }), [{ name: "prompt", type: 3, value: "a frog" }]);
 });
+
+test("a limit that is null is none", () => {
+  const open = { type: OPTION.NUMBER, name: "quota", min_value: null, max_value: null };
+  assert.deepEqual(checkValue(open, "5"), { value: 5 });
+  assert.deepEqual(checkValue(open, "-5"), { value: -5 });
+  assert.deepEqual(checkValue({ ...open, max_value: 4 }, "5"), { error: 'quota: at most 4; 5 is outside' });
+});
+
+test("a file is checked against the limit of its guild", () => {
+  const picture = { type: OPTION.ATTACHMENT, name: "picture" };
+  const file = { name: "fox.png", size: 2 * 1024 ** 2 };
+  assert.deepEqual(checkValue(picture, file, {}), { value: file });
+  assert.deepEqual(checkValue(picture, file, { fileLimit: 1024 ** 2 }), { error: "picture: at most 1 MB; fox.png has 2 MB" });
+});

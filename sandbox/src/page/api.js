@@ -1,6 +1,9 @@
 const BASE = "/sandbox/api";
+
+/** Events after which the places that a person sees may be others. */
+export const PLACES = ["state", "channel_create", "channel_update", "channel_delete", "thread_create", "thread_update", "thread_delete", "guild_update"];
 const EVENT_TYPES = ["message_create", "message_update", "message_delete", "typing", "interaction_acknowledged",
-  "interaction_failed", "modal", "commands", "bot"];
+  "interaction_failed", "modal", "commands", "bot", "violation", "fault", ...PLACES];
 
 /** An answer that is not a success; `status` is 0 when there was no answer at all. */
 export class ApiError extends Error {
@@ -27,7 +30,8 @@ async function call(method, path, { query, body, signal } = {}) {
   }
   const answer = await response.json().catch(() => null);
   if (response.ok) return answer;
-  throw new ApiError(response.status, answer?.error ?? `The sandbox answered ${response.status}.`);
+  const reason = answer?.error ?? `The sandbox answered ${response.status}.`;
+  throw new ApiError(response.status, reason[0].toUpperCase() + reason.slice(1));
 }
 
 /** Users, guilds, commands and where to start listening; without a user, the sandbox picks one. */
@@ -54,6 +58,40 @@ export const postComponent = (body) => call("POST", "/components", { body });
 
 /** Submits a modal. */
 export const postModal = (body) => call("POST", "/modals", { body });
+
+/** Adds or takes back a reaction. */
+export const postReaction = (body) => call("POST", "/reactions", { body });
+
+/** Tells the others that this person is typing. */
+export const postTyping = (body) => call("POST", "/typing", { body });
+
+/** Opens a thread, from a message where one is named. */
+export const postThread = (body) => call("POST", "/threads", { body });
+
+/** Gives a person what a premium button sells. */
+export const postEntitlement = (body) => call("POST", "/entitlements", { body });
+
+/** The message exactly as the bot's REST shows it; where that is not to be had, as the person sees it. */
+export async function getRawMessage(message, user) {
+  try {
+    return { message: await call("GET", `/messages/${message}/raw`, { query: { user } }), isRaw: true };
+  } catch (error) {
+    if (!(error instanceof ApiError) || error.status === 0) throw error;
+    return { message: await call("GET", `/messages/${message}`, { query: { user } }), isRaw: false };
+  }
+}
+
+/** The control API: faults, violations, the journal and the clock. */
+export const control = {
+  faults: () => call("GET", "/control/faults"),
+  start: (body) => call("POST", "/control/faults", { body }),
+  stop: (id) => call("DELETE", `/control/faults/${encodeURIComponent(id)}`),
+  stopAll: () => call("DELETE", "/control/faults"),
+  violations: () => call("GET", "/control/violations"),
+  forgetViolations: () => call("DELETE", "/control/violations"),
+  journal: (after, limit = 200) => call("GET", "/control/journal", { query: { after, limit } }),
+  advance: (ms) => call("POST", "/control/clock/advance", { body: { ms } }),
+};
 
 /**
  * Listens for events after `after`. `onLost` is called once, when the stream ends for any reason (410 included:

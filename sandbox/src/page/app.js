@@ -1,12 +1,16 @@
 import { Composer } from "./composer.js";
 import { announce, nameOf, toast } from "./dom.js";
+import { listenForFiles } from "./drops.js";
 import { connect } from "./live.js";
 import { emptyState, MessageList } from "./message-list.js";
 import { isLoading, summary } from "./message-view.js";
+import { closeMenu } from "./menu.js";
 import { openModal } from "./modal.js";
+import { closePanel, listenForPanel, panelId } from "./panel.js";
 import { renderSidebar, renderTopbar } from "./sidebar.js";
 import { loadLatest, markRead, on, room, state } from "./state.js";
 import { keepRelativeTimesFresh } from "./time.js";
+import { loadViolations } from "./violations.js";
 
 const BANNER_DELAY_MS = 700;
 const part = (id) => document.getElementById(id);
@@ -31,7 +35,10 @@ function drawFrame() {
 
 function changeUser(user) {
   localStorage.setItem("atelier.user", user);
-  connect(user).then(() => toast(`You are ${nameOf(state.users.get(state.me))} now`));
+  connect(user).then(() => {
+    document.querySelector(".toast.person")?.remove();
+    toast(`You are ${nameOf(state.users.get(state.me))} now`, "person");
+  });
 }
 
 /** Shows the channel that the address names, or the first one. */
@@ -45,7 +52,9 @@ function followAddress() {
   if (!room(channel).isLoaded && !room(channel).waiting) loadLatest(channel).catch((error) => toast(error.message, "error"));
   if (isOther) {
     list.show(channel);
-    composer.leave();
+    composer.reset();
+    closeMenu();
+    if (panelId() === "inspector") closePanel();
     openSidebar(false);
     if (!phone.matches) composer.focus();
   }
@@ -88,6 +97,23 @@ on("bot", () => {
   list.sync();
 });
 on("unread", drawFrame);
+on("violations", drawFrame);
+on("panel", drawFrame);
+on("reply", (message) => composer.replyTo(message));
+on("compose", (words) => composer.insert(words));
+on("violation", (one) => one && announce(`Violation: ${one.message}`));
+// Faults may take guilds, channels and rights away: look again what is in sight.
+on("fault", () => refreshPlaces());
+on("places", (channel) => {
+  if (channel) history.replaceState(null, "", `#${channel}`);
+  refreshPlaces();
+});
+
+let refresh = null;
+function refreshPlaces() {
+  clearTimeout(refresh);
+  refresh = setTimeout(() => connect(state.me), 50);
+}
 on("modal", openModal);
 
 on("typing", () => {
@@ -113,10 +139,13 @@ addEventListener("keydown", (event) => {
   if (event.key === "Escape" && document.body.classList.contains("sidebar-open")) openSidebar(false);
   // Typing anywhere goes to the composer, as in every chat.
   const isText = event.key.length === 1 && !event.ctrlKey && !event.metaKey && !event.altKey && event.key !== " ";
-  const isFree = !event.target.closest("input, textarea, select, dialog, [role=combobox]");
+  const isFree = !event.target.closest("input, textarea, select, dialog, [role=combobox], #panel, .menu-popup");
   if (isText && isFree && !document.querySelector("dialog[open]")) composer.focus();
 });
 
+listenForFiles(part("chat"), (files) => composer.addFiles(files));
+listenForPanel();
+loadViolations();
 openSidebar(false);
 keepRelativeTimesFresh();
 connect(localStorage.getItem("atelier.user") ?? undefined);

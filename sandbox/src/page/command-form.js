@@ -1,5 +1,5 @@
 import { postAutocomplete } from "./api.js";
-import { mainOption, toOptions } from "./commands.js";
+import { mainOption, OPTION, toOptions } from "./commands.js";
 import { h, icon } from "./dom.js";
 import { OptionField } from "./option-field.js";
 import { state } from "./state.js";
@@ -70,6 +70,24 @@ export class CommandForm {
       values[field.option.name] = value;
     }
     return toOptions(this.entry, values);
+  }
+
+  /** Puts files into the options that take one, and answers whether all found a place. */
+  takeFiles(files) {
+    for (const file of files) {
+      const isFree = (option) => option.type === OPTION.ATTACHMENT && !this.fields.some((field) => field.option === option && field.raw !== "");
+      const option = this.entry.options.find(isFree);
+      if (!option) {
+        const n = this.entry.options.filter((one) => one.type === OPTION.ATTACHMENT).length;
+        this.explain(n ? `/${this.entry.path} takes ${n === 1 ? "one file" : `${n} files`}` : `/${this.entry.path} takes no file`, true);
+        return false;
+      }
+      const field = this.fields.find((one) => one.option === option) ?? this.add(option);
+      field.setRaw(file);
+      this.#renderChips();
+      this.explain("");
+    }
+    return true;
   }
 
   remove(field) {

@@ -1,9 +1,10 @@
+import { MAX_FILE_BYTES, sizeText } from "./files.js";
+
 /** Discord's numbers for option types. */
 export const OPTION = { SUBCOMMAND: 1, GROUP: 2, STRING: 3, INTEGER: 4, BOOLEAN: 5, USER: 6, CHANNEL: 7, ROLE: 8, MENTIONABLE: 9, NUMBER: 10, ATTACHMENT: 11 };
 
 const CHAT_INPUT = 1;
 const DM_CONTEXT = 1;
-const MAX_FILE_BYTES = 10 * 1024 * 1024;
 
 /** The commands that can be used in `channel`: another guild's are left out, and in direct messages those that are not for them. */
 export function usableIn(commands, channel) {
@@ -89,21 +90,36 @@ export function checkValue(option, raw, lookup = {}) {
     case OPTION.BOOLEAN: return checkBoolean(option, text);
     case OPTION.USER:
     case OPTION.CHANNEL:
+    case OPTION.ROLE:
     case OPTION.MENTIONABLE: return checkReference(option, text, lookup);
     case OPTION.STRING: return checkLength(option, text);
-    case OPTION.ATTACHMENT: return text.size > MAX_FILE_BYTES ? { error: `${option.name}: at most 10 MiB` } : { value: text };
+    case OPTION.ATTACHMENT: return checkSize(option, text, lookup.fileLimit ?? MAX_FILE_BYTES);
     default: return { value: text };
   }
+}
+
+/** Every value of a typed line checked, ready to send; null if one is wrong. */
+export function checkValues(entry, values) {
+  const checked = {};
+  for (const option of entry.options) {
+    const { value, error } = checkValue(option, values[option.name], {});
+    if (error) return null;
+    checked[option.name] = value;
+  }
+  return checked;
 }
 
 function checkNumber(option, text) {
   const value = Number(text);
   const isWhole = option.type === OPTION.INTEGER;
   if (!Number.isFinite(value) || (isWhole && !Number.isSafeInteger(value))) return { error: `${option.name}: ${isWhole ? "a whole number" : "a number"}, please; "${text}" is not one` };
-  const { min_value: min, max_value: max } = option;
+  const { min, max } = rangeOf(option);
   if ((min !== undefined && value < min) || (max !== undefined && value > max)) return { error: `${option.name}: ${range(min, max)}; ${text} is outside` };
   return { value };
 }
+
+/** The limits of a number option; libraries write an absent one as null. */
+export const rangeOf = (option) => ({ min: option.min_value ?? undefined, max: option.max_value ?? undefined });
 
 function range(min, max) {
   if (min === undefined) return `at most ${max}`;
@@ -117,10 +133,15 @@ function checkBoolean(option, text) {
 }
 
 function checkReference(option, text, lookup) {
-  const known = option.type === OPTION.CHANNEL ? lookup.channels : lookup.users;
-  const wanted = String(text).replace(/^<?[@#]!?/, "").replace(/>$/, "").toLowerCase();
+  const kinds = { [OPTION.CHANNEL]: lookup.channels, [OPTION.ROLE]: lookup.roles, [OPTION.MENTIONABLE]: [...(lookup.users ?? []), ...(lookup.roles ?? [])] };
+  const known = kinds[option.type] ?? lookup.users;
+  const wanted = String(text).replace(/^<?[@#][!&]?/, "").replace(/>$/, "").toLowerCase();
   const hit = (known ?? []).find((one) => one.value === wanted || one.name.replace(/^[@#]/, "").toLowerCase() === wanted);
   return hit ? { value: hit.value } : { error: `${option.name}: "${text}" is not known here` };
+}
+
+function checkSize(option, file, limit) {
+  return file.size > limit ? { error: `${option.name}: at most ${sizeText(limit)}; ${file.name} has ${sizeText(file.size)}` } : { value: file };
 }
 
 function checkLength(option, text) {

@@ -1,20 +1,24 @@
-import { postMessage } from "./api.js";
+import { attachButton, AttachmentTray } from "./attachment-tray.js";
 import { CommandForm } from "./command-form.js";
-import { checkValue, parseLine, search, toOptions, unfold, usableIn } from "./commands.js";
-import { channelName, h, icon, nameOf } from "./dom.js";
+import { checkValues, OPTION, parseLine, toOptions, unfold, usableIn } from "./commands.js";
+import { h, icon } from "./dom.js";
 import { useCommand } from "./interactions.js";
 import { Listbox } from "./listbox.js";
+import { placeholderOf, sendMessage, tellTyping } from "./outbox.js";
+import { PastLines } from "./past-lines.js";
+import { fileLimit, may, mayWrite, PERMISSION } from "./places.js";
+import { ReplyBar } from "./reply-bar.js";
 import { state } from "./state.js";
-
-const MAX_LENGTH = 2000;
+import { suggestCommands } from "./suggest.js";
 
 /** Where a person types: plain text, a whole command line, or a command with its options as fields. */
 export class Composer {
   constructor(container, { onSent }) {
     this.onSent = onSent;
     this.form = null;
-    this.past = [];
-    this.recalled = -1;
+    this.past = new PastLines();
+    this.tray = new AttachmentTray({ limit: () => fileLimit(state.channels.get(state.channel)), onProblem: (text) => this.#complain(text) });
+    this.reply = new ReplyBar({ onLeave: () => this.focus() });
     this.text = h("textarea", {
       testid: "composer", rows: 1, "aria-label": "Message", autocomplete: "off", enterkeyhint: "send",
       "aria-autocomplete": "list", "aria-haspopup": "listbox",
@@ -24,7 +28,8 @@ export class Composer {
     this.slot = h("div", { class: "form-slot" });
     this.problem = h("div", { class: "composer-error", role: "alert", testid: "composer-error", hidden: true });
     this.sendButton = h("button", { type: "button", class: "send", testid: "send", "aria-label": "Send", title: "Send (Enter)", onclick: () => this.send() }, icon("send"));
-    this.box = h("div", { class: "composer-box" }, this.slot, this.text, this.sendButton);
+    this.attachButton = attachButton((files) => this.addFiles(files));
+    this.box = h("div", { class: "composer-box" }, this.reply.element, this.tray.element, this.slot, this.attachButton, this.text, this.sendButton);
     this.typing = h("div", { class: "typing", "aria-live": "polite" });
     container.append(this.popup.element, this.problem, this.box, this.typing);
     this.text.addEventListener("input", (event) => this.#typed(event));
@@ -43,8 +48,12 @@ export class Composer {
   refresh() {
     const channel = state.channels.get(state.channel);
     this.entries = unfold(usableIn(state.commands, channel));
-    const draw = this.entries.some((entry) => entry.path === "imagine") ? ", or / for commands" : "";
-    this.text.placeholder = channel ? `Message ${channel.type === 1 ? "@" : "#"}${channelName(channel, state.bot)}${draw}` : "Message";
+    this.isOpen = mayWrite(channel);
+    this.text.disabled = this.sendButton.disabled = !this.isOpen;
+    this.attachButton.hidden = !this.isOpen || !may(channel, PERMISSION.ATTACH_FILES);
+    this.box.classList.toggle("closed", !this.isOpen);
+    this.text.placeholder = placeholderOf(channel, this.entries.some((entry) => entry.path === "imagine"));
+    if (!this.isOpen) this.leave();
     if (this.form && !this.entries.some((entry) => entry.path === this.form.entry.path)) this.leave();
   }
 
@@ -52,6 +61,37 @@ export class Composer {
   focus() {
     if (this.form) this.form.focus();
     else this.text.focus();
+  }
+
+  /** Files that were dropped, pasted or chosen: for the command's options, else for the message. */
+  addFiles(files) {
+    if (!this.isOpen || !files.length) return;
+    if (this.form) this.form.takeFiles(files);
+    else if (this.attachButton.hidden) this.#complain("You may not attach files here.");
+    else this.tray.add(files);
+    this.focus();
+  }
+
+  /** Replies to `message` with what is sent next. */
+  replyTo(message) {
+    if (this.form) this.leave();
+    this.reply.show(message);
+    this.focus();
+  }
+
+  /** Puts words where the cursor is. */
+  insert(words) {
+    if (this.form) this.leave();
+    this.text.setRangeText(words, this.text.selectionStart, this.text.selectionEnd, "end");
+    this.#grow();
+    this.focus();
+  }
+
+  /** Forgets what was meant for another place. */
+  reset() {
+    this.leave();
+    this.reply.show(null);
+    this.tray.take();
   }
 
   /** Fills in a line and sends it, as a person would. */
@@ -70,6 +110,9 @@ export class Composer {
     this.text.value = "";
     this.text.hidden = true;
     this.box.classList.add("in-command");
+    this.reply.show(null);
+    // Files that wait are for the command if it takes files, and go on waiting if not.
+    if (this.tray.files.length && entry.options.some((option) => option.type === OPTION.ATTACHMENT)) this.form.takeFiles(this.tray.take());
     this.form.focus();
   }
 
@@ -92,7 +135,7 @@ export class Composer {
     this.isSending = true;
     try {
       if (this.form) await this.#sendForm();
-      else if (this.text.value.trim()) await this.#sendText(this.text.value.trim());
+      else if (this.text.value.trim() || this.tray.files.length) await this.#sendText(this.text.value.trim());
     } catch (error) {
       this.#complain(error.message);
     } finally {
@@ -105,7 +148,7 @@ export class Composer {
     const options = this.form.submit();
     if (!options) return;
     await this.#sendCommand(entry, options);
-    this.#remember({ entry, values });
+    this.past.add({ entry, values });
     this.leave();
     this.text.focus();
   }
@@ -114,26 +157,23 @@ export class Composer {
     const parsed = parseLine(this.entries, line);
     if (line.startsWith("/") && !parsed && this.entries.length) return this.#complain(`There is no command ${line.split(/\s/)[0]}. Type / to see all.`);
     if (parsed) return this.#sendLine(parsed, line);
-    if (line.length > MAX_LENGTH) return this.#complain(`A message has at most ${MAX_LENGTH} characters; this has ${line.length}.`);
-    await postMessage({ user: state.me, channel: state.channel, content: line });
-    this.#remember({ line });
+    await sendMessage({ content: line, files: this.tray.files, replyTo: this.reply.message });
+    this.reply.show(null);
+    this.tray.take();
+    if (line) this.past.add({ line });
     this.#clear();
     this.onSent();
   }
 
   async #sendLine({ entry, values }, line) {
-    const checked = {};
-    for (const option of entry.options) {
-      const { value, error } = checkValue(option, values[option.name], {});
-      if (error) {
-        this.enter(entry, values);
-        this.form.submit();
-        return;
-      }
-      checked[option.name] = value;
+    const checked = checkValues(entry, values);
+    if (!checked) {
+      this.enter(entry, values);
+      this.form.submit();
+      return;
     }
     await this.#sendCommand(entry, toOptions(entry, checked));
-    this.#remember({ line });
+    this.past.add({ line });
     this.#clear();
   }
 
@@ -144,7 +184,8 @@ export class Composer {
   }
 
   #typed(event) {
-    this.recalled = -1;
+    this.past.leave();
+    tellTyping(this.text.value);
     this.#complain(null);
     this.#grow();
     const typed = /^\/(.+) $/.exec(this.text.value);
@@ -154,14 +195,7 @@ export class Composer {
   }
 
   #suggest() {
-    const line = this.text.value;
-    const known = parseLine(this.entries, line);
-    if (!line.startsWith("/") || line.includes("\n") || (known && line.length > known.entry.path.length + 1)) return this.popup.close();
-    const fits = search(this.entries, line.slice(1)).slice(0, 50);
-    this.popup.owner = this.text;
-    this.popup.onPick = (item) => this.#choose(item.value);
-    const heading = fits.length ? "" : state.bot.online ? "No command has that name" : "The bot is offline; it brings the commands";
-    this.popup.open(fits.map((entry) => ({ label: `/${entry.path}`, hint: entry.description, value: entry, note: nameOf(state.bot), testid: `command-${entry.path}` })), { heading });
+    suggestCommands(this.popup, this.text, this.entries, (entry) => this.#choose(entry));
   }
 
   #choose(entry) {
@@ -174,7 +208,7 @@ export class Composer {
     if (!this.form && event.target === this.text) {
       if (this.popup.key(event)) return;
       if (event.key === "Escape") return this.#escape();
-      if (event.key === "ArrowUp" && (this.text.value === "" || this.recalled >= 0)) return this.#recall(event, 1);
+      if (event.key === "ArrowUp" && (this.text.value === "" || this.past.isRecalled)) return this.#recall(event);
     }
     const isField = event.target === this.text || event.target.matches?.(".field input, .field textarea, .command-form");
     if (event.key === "Enter" && !event.shiftKey && isField && !event.defaultPrevented) {
@@ -184,26 +218,17 @@ export class Composer {
   }
 
   #escape() {
-    if (this.popup.isOpen) this.popup.close();
-    else this.#clear();
+    if (this.popup.isOpen) return this.popup.close();
+    return this.reply.message ? this.reply.show(null) : this.#clear();
   }
 
-  #recall(event, step) {
-    const entry = this.past.at(-1 - (this.recalled + step));
+  #recall(event) {
+    const entry = this.past.older();
     if (!entry) return;
     event.preventDefault();
-    const depth = this.recalled + step;
-    if (entry.entry) this.enter(entry.entry, entry.values);
-    else {
-      this.text.value = entry.line;
-      this.#grow();
-    }
-    this.recalled = depth;
-  }
-
-  #remember(entry) {
-    this.past = [...this.past, entry].slice(-50);
-    this.recalled = -1;
+    if (entry.entry) return this.enter(entry.entry, entry.values);
+    this.text.value = entry.line;
+    this.#grow();
   }
 
   #clear() {

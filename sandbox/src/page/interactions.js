@@ -1,4 +1,5 @@
 import { postCommand } from "./api.js";
+import { fileValue } from "./files.js";
 import { dropLocal, outcomeOf, putLocal, room, state } from "./state.js";
 
 /**
@@ -27,13 +28,4 @@ async function withFiles(options) {
     if (option.options) return { ...option, options: await withFiles(option.options) };
     return option.value instanceof File ? { ...option, value: await fileValue(option.value) } : option;
   }));
-}
-
-function fileValue(file) {
-  return new Promise((resolve, reject) => {
-    const reader = new FileReader();
-    reader.onload = () => resolve({ filename: file.name, content_type: file.type, data: reader.result.split(",")[1] ?? "" });
-    reader.onerror = () => reject(new Error(`${file.name} cannot be read`));
-    reader.readAsDataURL(file);
-  });
 }

@@ -1,6 +1,7 @@
 import { channelName, h, icon } from "./dom.js";
 import { LocalView } from "./local-view.js";
 import { isEphemeral, MessageView } from "./message-view.js";
+import { isThread, mayWrite } from "./places.js";
 import { compareIds, loadOlder, room, state } from "./state.js";
 import { sameDay } from "./time.js";
 
@@ -19,10 +20,12 @@ export class MessageList {
     this.messages = h("div", { class: "messages" });
     this.welcome = h("div", { class: "welcome-slot" });
     this.inner = h("div", { class: "inner" }, this.older, this.welcome, this.messages);
-    this.scroller = h("div", { class: "scroller", role: "log", "aria-label": "Messages", "aria-live": "off", tabindex: "0", testid: "message-list" }, this.inner);
+    this.scroller = h("div", { class: "scroller", role: "log", "aria-label": "Messages", "aria-live": "off", tabindex: "0", "aria-describedby": "list-keys", testid: "message-list" }, this.inner,
+      h("span", { id: "list-keys", class: "unseen" }, "Arrow keys walk through the messages, Enter opens what can be done with one."));
     this.jumpText = h("span");
     this.jump = h("button", { class: "jump", type: "button", hidden: true, testid: "jump-to-present", onclick: () => this.toBottom() }, this.jumpText, icon("down"));
     container.append(this.scroller, this.jump);
+    this.scroller.addEventListener("keydown", (event) => this.#key(event));
     this.scroller.addEventListener("scroll", () => this.#scrolled(), { passive: true });
     const keepPinned = new ResizeObserver(() => this.isPinned && this.toBottom());
     keepPinned.observe(this.inner);
@@ -89,6 +92,23 @@ export class MessageList {
     else if (anchor) this.scroller.scrollTop += anchor.element.offsetTop - anchor.top;
   }
 
+  /** Arrows walk through the messages, Enter opens what can be done with one. */
+  #key(event) {
+    const current = document.activeElement.closest(".message");
+    const isOnMessage = document.activeElement === current;
+    if (!isOnMessage && document.activeElement !== this.scroller) return;
+    const all = [...this.messages.querySelectorAll(".message")];
+    const at = all.indexOf(current);
+    const next = { ArrowUp: at < 0 ? all.length - 1 : at - 1, ArrowDown: at < 0 ? all.length - 1 : at + 1, Home: 0, End: all.length - 1 }[event.key];
+    if (next !== undefined && all[next]) {
+      all[next].focus({ preventScroll: true });
+      all[next].scrollIntoView({ block: "nearest" });
+    } else if (event.key === "Enter" && isOnMessage) current.querySelector(".more")?.click();
+    else if (event.key === "Escape" && isOnMessage) this.scroller.focus();
+    else return;
+    event.preventDefault();
+  }
+
   #anchor() {
     const top = this.scroller.scrollTop;
     for (const element of this.messages.children) {
@@ -135,14 +155,15 @@ export function emptyState(onIdea) {
   const ideas = ["a frog", "a strawberry", "a pumpkin at night", "a robot in space"];
   const canDraw = state.commands.some((command) => command.name === "imagine");
   const channel = state.channels.get(state.channel);
-  const place = `${channel?.type === 1 ? "@" : "#"}${channelName(channel, state.bot)}`;
-  const line = state.bot.online && canDraw
+  const place = `${isThread(channel) ? "" : channel?.type === 1 ? "@" : "#"}${channelName(channel, state.bot)}`;
+  const isOpen = mayWrite(channel);
+  const line = !isOpen ? h("p", null, "Nothing has been said here yet.") : state.bot.online && canDraw
     ? h("p", null, "Type ", h("kbd", null, "/imagine"), " and a few words, and watch the pictures form.")
     : h("p", null, "The bot is not here yet. As soon as it is online, ", h("kbd", null, "/imagine"), " draws pictures from your words.");
   return h("section", { class: "welcome", testid: "welcome" },
     h("div", { class: "welcome-mark", "aria-hidden": "true" }, h("i"), h("i"), h("i"), h("i")),
     h("h2", null, `Welcome to ${place}`),
     line,
-    canDraw && h("div", { class: "ideas" }, h("span", null, "Try:"),
+    canDraw && isOpen && h("div", { class: "ideas" }, h("span", null, "Try:"),
       ideas.map((idea) => h("button", { type: "button", class: "idea", testid: `idea-${idea}`, onclick: () => onIdea(idea) }, idea))));
 }

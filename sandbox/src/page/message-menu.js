@@ -1,50 +1,167 @@
-import { deleteMessage } from "./api.js";
+import { deleteMessage, postThread } from "./api.js";
 import { usableIn } from "./commands.js";
-import { h, icon, toast } from "./dom.js";
+import { h, icon, nameOf, toast } from "./dom.js";
+import { inspect } from "./inspector.js";
 import { useCommand } from "./interactions.js";
-import { Listbox } from "./listbox.js";
-import { state } from "./state.js";
+import { openMenu } from "./menu.js";
+import { isThread, may, mayWrite, PERMISSION } from "./places.js";
+import { askText } from "./prompt.js";
+import { choose } from "./reactions.js";
+import { emit, state } from "./state.js";
 
+const USER_COMMAND = 2;
 const MESSAGE_COMMAND = 3;
+const EPHEMERAL = 64;
+const LONG_PRESS_MS = 480;
+const MOVED_PX = 10;
 
-/** The "…" of a message: the bot's message commands, and copying. `current()` gives the newest version of the message. */
-export function messageMenu(current) {
-  const control = h("button", { type: "button", class: "tool small", "aria-label": "More actions", title: "More actions", testid: "message-menu", "aria-haspopup": "listbox", "aria-expanded": "false" }, icon("more"));
-  const list = new Listbox({ owner: control, onPick: (item) => pick(item) });
-  control.setAttribute("aria-controls", list.id);
-  const pick = async (item) => {
-    list.close();
-    await item.value().catch((error) => toast(error.message, "error"));
-  };
-  control.addEventListener("click", () => {
-    if (list.isOpen) return list.close();
-    list.element.classList.toggle("above", control.getBoundingClientRect().bottom > innerHeight * 0.6);
-    list.open(actions(current()));
-  });
-  control.addEventListener("blur", () => list.close());
-  control.addEventListener("keydown", (event) => {
-    if (event.key === "Escape" && list.isOpen) list.close();
-    else list.key(event, { keys: ["Enter", " "] });
-  });
-  return h("div", { class: "message-menu" }, control, list.element);
+const place = (message) => state.channels.get(message.channel_id);
+const isOwnView = (message) => Boolean(message.flags & EPHEMERAL);
+const mayReact = (message) => !isOwnView(message) && may(place(message), PERMISSION.ADD_REACTIONS);
+const mayReply = (message) => !isOwnView(message) && mayWrite(place(message));
+
+/** The tools that show when a message is pointed at or has the focus. `current()` gives its newest version. */
+export function messageTools(current) {
+  const tool = (name, label, testid, onclick) => h("button", { type: "button", class: "tool small", tabindex: "-1", "aria-label": label, title: label, testid, onclick }, icon(name));
+  const react = tool("smile", "Add a reaction", "message-react", () => choose(current(), react));
+  const reply = tool("reply", "Reply", "message-reply", () => emit("reply", current()));
+  const more = tool("more", "More actions", "message-menu", () => openMessageMenu(current(), { anchor: more }));
+  more.setAttribute("aria-haspopup", "menu");
+  more.setAttribute("aria-expanded", "false");
+  more.classList.add("more");
+  return h("div", { class: "message-tools", role: "group", "aria-label": "Message" },
+    mayReact(current()) && react, mayReply(current()) && reply, more);
 }
 
-function actions(message) {
-  const commands = usableIn(state.commands, state.channels.get(message.channel_id)).filter((command) => command.type === MESSAGE_COMMAND);
-  const copy = (text, done) => async () => {
-    await navigator.clipboard.writeText(text);
-    toast(done);
+/** Opens what can be done with a message. */
+function openMessageMenu(message, where) {
+  openMenu({ ...where, label: `Message by ${nameOf(message.author)}`, items: messageItems(message) });
+}
+
+/** Opens what can be done with a person. */
+function openUserMenu(user, message, where) {
+  openMenu({ ...where, label: nameOf(user), items: userItems(user, message) });
+}
+
+/** Opens the menus by right click, long press, the menu key or Shift+F10. */
+export function listenForMenu(article, current) {
+  const open = (target, where) => {
+    const isPerson = target.closest(".side, .author");
+    if (isPerson) openUserMenu(current().author, current(), where);
+    else openMessageMenu(current(), where);
   };
-  return [
-    ...commands.map((command) => ({ label: command.name, testid: `message-command-${command.name}`, value: () => useCommand({ command, name: command.name, target: message.id }) })),
-    message.content && { label: "Copy text", value: copy(message.content, "Text copied") },
-    { label: "Copy message id", value: copy(message.id, "Id copied") },
-    mayDelete(message) && { label: "Delete message", testid: "message-delete", value: () => deleteMessage(message.id, state.me) },
-  ].filter(Boolean);
+  article.addEventListener("contextmenu", (event) => {
+    // What a person selected or links to has the browser's own menu.
+    if (String(getSelection()) || event.target.closest("a, input, textarea")) return;
+    event.preventDefault();
+    open(event.target, { at: { x: event.clientX, y: event.clientY } });
+  });
+  article.addEventListener("keydown", (event) => {
+    if (event.key !== "ContextMenu" && !(event.key === "F10" && event.shiftKey)) return;
+    event.preventDefault();
+    openMessageMenu(current(), { anchor: article.querySelector(".more") });
+  });
+  listenForLongPress(article, open);
+}
+
+function listenForLongPress(article, open) {
+  let timer = null;
+  let start = null;
+  let isOpened = false;
+  const stop = () => clearTimeout(timer);
+  article.addEventListener("touchstart", (event) => {
+    const { clientX: x, clientY: y } = event.touches[0];
+    start = { x, y };
+    stop();
+    isOpened = false;
+    timer = setTimeout(() => {
+      isOpened = true;
+      open(event.target, { at: start });
+    }, LONG_PRESS_MS);
+  }, { passive: true });
+  article.addEventListener("touchmove", (event) => {
+    const { clientX: x, clientY: y } = event.touches[0];
+    if (start && Math.hypot(x - start.x, y - start.y) > MOVED_PX) stop();
+  }, { passive: true });
+  article.addEventListener("touchcancel", stop, { passive: true });
+  article.addEventListener("touchend", (event) => {
+    stop();
+    // Or lifting the finger would press what lies under it.
+    if (isOpened && event.cancelable) event.preventDefault();
+  });
+}
+
+function messageItems(message) {
+  const channel = place(message);
+  const people = commandItems(USER_COMMAND, channel, message.author.id);
+  return withLines([
+    [
+      mayReact(message) && { label: "Add a reaction", icon: "smile", testid: "menu-react", onPick: () => choose(message, anchorOf(message)) },
+      mayReply(message) && { label: "Reply", icon: "reply", testid: "menu-reply", onPick: () => emit("reply", message) },
+      mayThread(message) && { label: "Make a thread", icon: "thread", testid: "menu-thread", onPick: () => makeThread(message) },
+    ],
+    commandItems(MESSAGE_COMMAND, channel, message.id),
+    people.length ? [{ heading: nameOf(message.author) }, ...people] : [],
+    [
+      message.content && { label: "Copy text", icon: "copy", testid: "menu-copy-text", onPick: () => copy(message.content, "Text copied") },
+      { label: "Copy message id", icon: "id", testid: "menu-copy-id", onPick: () => copy(message.id, "Id copied") },
+      { label: "Inspect", icon: "code", testid: "menu-inspect", onPick: () => inspect(message) },
+    ],
+    [isOwnView(message) ? { label: "Dismiss", icon: "eye", testid: "menu-dismiss", onPick: () => remove(message) }
+      : mayDelete(message) && { label: "Delete message", icon: "trash", isBad: true, testid: "message-delete", onPick: () => remove(message) }],
+  ]);
+}
+
+function userItems(user, message) {
+  const channel = place(message);
+  return withLines([
+    [{ heading: `${nameOf(user)}${user.bot ? " · bot" : ""}` }, mayWrite(channel) && { label: "Mention", icon: "at", testid: "menu-mention", onPick: () => emit("compose", `<@${user.id}> `) }],
+    commandItems(USER_COMMAND, channel, user.id),
+    [{ label: "Copy user id", icon: "id", testid: "menu-copy-user-id", onPick: () => copy(user.id, "Id copied") }],
+  ]);
+}
+
+/** Groups of items with lines between those that have any. */
+function withLines(groups) {
+  const filled = groups.map((group) => group.filter(Boolean)).filter((group) => group.length);
+  return filled.flatMap((group, index) => (index ? [{ line: true }, ...group] : group));
+}
+
+function commandItems(type, channel, target) {
+  const kind = type === USER_COMMAND ? "user" : "message";
+  return usableIn(state.commands, channel).filter((command) => command.type === type).map((command) => ({
+    label: command.name, hint: nameOf(state.bot), testid: `${kind}-command-${command.name}`,
+    onPick: () => useCommand({ command, name: command.name, target }).catch((error) => toast(error.message, "error")),
+  }));
+}
+
+const anchorOf = (message) => document.querySelector(`[data-message-id="${CSS.escape(message.id)}"] .more`) ?? document.body;
+
+function copy(text, done) {
+  return navigator.clipboard.writeText(text).then(() => toast(done), () => toast("The browser does not let this page copy", "error"));
+}
+
+const remove = (message) => deleteMessage(message.id, state.me).catch((error) => toast(error.message, "error"));
+
+function mayThread(message) {
+  const channel = place(message);
+  return !isOwnView(message) && Boolean(channel?.guild.id) && !isThread(channel) && may(channel, PERMISSION.CREATE_PUBLIC_THREADS);
+}
+
+function makeThread(message) {
+  askText({
+    title: "Make a thread", label: "Its name", submit: "Make it", value: (message.content ?? "").split("\n")[0].slice(0, 40),
+    onText: async (name) => {
+      const thread = await postThread({ user: state.me, channel: message.channel_id, name, message: message.id });
+      emit("places", thread?.id);
+    },
+  });
 }
 
 function mayDelete(message) {
-  const role = state.users.get(state.me)?.role;
-  const isModerator = (role === "owner" || role === "moderator") && state.channels.get(message.channel_id)?.guild.id;
-  return message.author.id === state.me || isModerator;
+  if (message.author.id === state.me) return true;
+  const channel = place(message);
+  if (!channel?.guild.id) return false;
+  if (channel.permissions) return may(channel, PERMISSION.MANAGE_MESSAGES);
+  return ["owner", "moderator"].includes(state.users.get(state.me)?.role);
 }

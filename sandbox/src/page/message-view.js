@@ -4,15 +4,19 @@ import { avatar, h, icon, nameOf, toast } from "./dom.js";
 import { looseAttachments, renderEmbeds } from "./embeds.js";
 import { openLightbox } from "./lightbox.js";
 import { markup } from "./markup.js";
-import { messageMenu } from "./message-menu.js";
+import { renderLayout, usesLayout } from "./layout.js";
+import { listenForMenu, messageTools } from "./message-menu.js";
 import { plainText } from "./markdown.js";
 import { Attachments } from "./picture.js";
+import { renderReactions } from "./reactions.js";
 import { room, state } from "./state.js";
 import { clock, dayName, fullDate } from "./time.js";
 
 const EPHEMERAL = 64;
 const LOADING = 128;
 const COMMAND = 2;
+const SLASH = 1;
+const FORM = 5;
 
 /** True for a message that only one person sees. */
 export const isEphemeral = (message) => Boolean(message.flags & EPHEMERAL);
@@ -33,15 +37,16 @@ export class MessageView {
   constructor(message) {
     this.keys = {};
     this.parts = {};
-    for (const name of ["header", "content", "embeds", "components", "footer"]) this.parts[name] = h("div", { class: `part-${name}` });
+    for (const name of ["header", "content", "embeds", "components", "reactions", "footer", "tools"]) this.parts[name] = h("div", { class: `part-${name}` });
     this.parts.content.classList.add("markup");
     this.attachments = new Attachments(openLightbox);
     this.origin = h("div", { class: "origin-slot" });
     this.side = h("div", { class: "side" });
-    const { header, content, embeds, components, footer } = this.parts;
-    this.body = h("div", { class: "body" }, header, content, this.attachments.element, embeds, components, footer);
+    const { header, content, embeds, components, reactions, footer } = this.parts;
+    this.body = h("div", { class: "body" }, header, content, this.attachments.element, embeds, components, reactions, footer);
     this.day = h("div", { class: "day", role: "separator", hidden: true });
-    this.article = h("article", { class: "message", testid: "message", "data-message-id": message.id, tabindex: "-1" }, this.origin, this.side, this.body, messageMenu(() => this.message));
+    this.article = h("article", { class: "message", testid: "message", "data-message-id": message.id, tabindex: "-1" }, this.origin, this.side, this.body, this.parts.tools);
+    listenForMenu(this.article, () => this.message);
     this.element = h("div", { class: "message-slot" }, this.day, this.article);
     this.update(message);
   }
@@ -53,10 +58,13 @@ export class MessageView {
     this.article.classList.toggle("loading", isLoading(message));
     this.article.classList.toggle("to-me", !message.interaction_metadata && (message.mentions ?? []).some((user) => user.id === state.me));
     this.#part("content", [message.content, isLoading(message), message.edited_timestamp], () => content(message));
-    const loose = looseAttachments(message);
+    // With a layout of components, files are seen only where it names them.
+    const loose = usesLayout(message) ? [] : looseAttachments(message);
     this.attachments.update(loose, plainText(message.content ?? "").slice(0, 120) || `picture by ${nameOf(message.author)}`);
     this.#part("embeds", message.embeds ?? [], () => renderEmbeds(message.embeds ?? [], message.attachments ?? [], openLightbox));
-    this.#part("components", message.components ?? [], () => (message.components?.length ? renderComponents(message) : []));
+    this.#part("components", message.components ?? [], () => componentsOf(message));
+    this.#part("reactions", message.reactions ?? [], () => renderReactions(message));
+    this.#part("tools", [isEphemeral(message), state.me, state.channels.get(message.channel_id)?.permissions], () => [messageTools(() => this.message)]);
     this.#part("footer", isEphemeral(message), () => (isEphemeral(message) ? onlyYou(() => dismiss(message)) : []));
   }
 
@@ -87,6 +95,11 @@ export class MessageView {
   }
 }
 
+function componentsOf(message) {
+  if (!message.components?.length) return [];
+  return usesLayout(message) ? renderLayout(message, openLightbox) : renderComponents(message);
+}
+
 function content(message) {
   if (isLoading(message)) return thinking(`${nameOf(message.author)} is thinking`);
   if (!message.content) return [];
@@ -107,7 +120,10 @@ export function thinking(words) {
 
 /** The line above a message: who used what, or what it replies to. */
 function origin(message) {
-  const used = message.interaction_metadata;
+  const told = message.interaction_metadata;
+  // A form that a command opened: the command is what the person used.
+  const opener = told?.type === FORM ? told.triggering_interaction_metadata : null;
+  const used = opener?.type === COMMAND ? { ...told, type: COMMAND, name: told.name ?? opener.name } : told;
   if (used?.user && (used.type ?? COMMAND) === COMMAND) return usedCommand(used.user, used.name ?? "command");
   const reply = repliedTo(message);
   if (!used?.user && !reply) return null;
@@ -125,9 +141,11 @@ function repliedTo(message) {
   return message.referenced_message ?? (id && room(message.channel_id).messages.find((other) => other.id === id));
 }
 
+const isMenuCommand = (name) => state.commands.some((command) => command.name === name && (command.type ?? SLASH) !== SLASH);
+
 /** "ada used /imagine". */
 export function usedCommand(user, name) {
-  return h("div", { class: "origin" }, icon("reply"), miniAvatar(user), h("span", null, h("b", null, nameOf(user)), " used ", h("span", { class: "command-name" }, `/${name}`)));
+  return h("div", { class: "origin" }, icon("reply"), miniAvatar(user), h("span", null, h("b", null, nameOf(user)), " used ", h("span", { class: "command-name" }, isMenuCommand(name) ? name : `/${name}`)));
 }
 
 function miniAvatar(user) {

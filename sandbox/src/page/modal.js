@@ -1,13 +1,8 @@
 import { postModal } from "./api.js";
 import { NO_RESPONSE } from "./components.js";
 import { h, icon } from "./dom.js";
+import { renderRow } from "./modal-fields.js";
 import { outcomeOf, state } from "./state.js";
-
-const TEXT_INPUT = 4;
-const STRING_SELECT = 3;
-const TEXT_DISPLAY = 10;
-const LABEL = 18;
-const PARAGRAPH = 2;
 
 /** Opens the form that a bot asked for, and sends it. */
 export function openModal(data) {
@@ -24,8 +19,9 @@ export function openModal(data) {
 
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
-    const faults = fields.map((field) => field.check()).filter(Boolean);
-    if (faults.length || submit.classList.contains("waiting")) return;
+    const wrong = fields.filter((field) => field.check());
+    wrong[0]?.input.focus();
+    if (wrong.length || submit.classList.contains("waiting")) return;
     problem.hidden = true;
     submit.classList.add("waiting");
     const text = await send(data, fields);
@@ -42,48 +38,11 @@ export function openModal(data) {
 
 async function send(data, fields) {
   try {
-    const values = Object.fromEntries(fields.map((field) => [field.id, field.value()]));
+    const values = Object.fromEntries(await Promise.all(fields.map(async (field) => [field.id, await field.value()])));
     const { interaction } = await postModal({ user: state.me, interaction: data.interaction, custom_id: data.custom_id, fields: values });
     const outcome = await outcomeOf(interaction);
     return outcome.isOk ? null : NO_RESPONSE;
   } catch (error) {
     return error.message;
   }
-}
-
-function renderRow(row, fields) {
-  if (row.type === TEXT_DISPLAY) return h("p", { class: "quiet" }, row.content);
-  const one = row.type === LABEL ? { ...row.component, label: row.label, description: row.description } : row.components?.[0];
-  if (one?.type !== TEXT_INPUT && one?.type !== STRING_SELECT) return null;
-  const isRequired = one.required !== false;
-  const fault = h("span", { class: "field-error", role: "alert" });
-  const input = one.type === STRING_SELECT ? choice(one) : textInput(one);
-  const check = () => {
-    fault.textContent = faultOf(one, isRequired, input.value);
-    input.setAttribute("aria-invalid", String(Boolean(fault.textContent)));
-    return fault.textContent;
-  };
-  input.addEventListener("input", () => fault.textContent && check());
-  fields.push({ id: one.custom_id, input, check, value: () => input.value });
-  return h("label", { class: "modal-field" },
-    h("span", null, one.label ?? one.custom_id, isRequired && h("em", { title: "required" }, " *")),
-    one.description && h("small", null, one.description), input, fault);
-}
-
-function faultOf(one, isRequired, value) {
-  if (isRequired && !value.trim()) return "Please fill this in.";
-  if (value && one.min_length && value.length < one.min_length) return `At least ${one.min_length} characters, please.`;
-  return "";
-}
-
-function textInput(one) {
-  const shared = { placeholder: one.placeholder, maxlength: one.max_length ?? 4000, testid: `modal-field-${one.custom_id}` };
-  const input = one.style === PARAGRAPH ? h("textarea", { ...shared, rows: 5 }) : h("input", { ...shared, type: "text" });
-  input.value = one.value ?? "";
-  return input;
-}
-
-function choice(one) {
-  return h("select", { testid: `modal-field-${one.custom_id}` },
-    (one.options ?? []).map((option) => h("option", { value: option.value, selected: option.default }, option.label)));
 }

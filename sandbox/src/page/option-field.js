@@ -1,5 +1,7 @@
-import { checkValue, OPTION } from "./commands.js";
+import { checkValue, OPTION, rangeOf } from "./commands.js";
 import { h, icon, nameOf } from "./dom.js";
+import { FileSlot } from "./file-slot.js";
+import { fileLimit } from "./places.js";
 import { state } from "./state.js";
 
 const AUTOCOMPLETE_DELAY_MS = 160;
@@ -9,13 +11,19 @@ function fixedChoices(option) {
   if (option.choices?.length) return option.choices;
   if (option.type === OPTION.BOOLEAN) return [{ name: "true", value: true }, { name: "false", value: false }];
   const lookup = references();
-  if (option.type === OPTION.USER || option.type === OPTION.MENTIONABLE) return lookup.users;
+  if (option.type === OPTION.USER) return lookup.users;
+  if (option.type === OPTION.ROLE) return lookup.roles;
+  if (option.type === OPTION.MENTIONABLE) return [...lookup.users, ...lookup.roles];
   if (option.type === OPTION.CHANNEL) return lookup.channels;
   return null;
 }
 
 function references() {
+  const channel = state.channels.get(state.channel);
+  const guild = channel?.guild;
   return {
+    fileLimit: fileLimit(channel),
+    roles: (guild?.roles ?? []).map((role) => ({ name: `@${role.name.replace(/^@/, "")}`, value: role.id })),
     users: [...state.users.values()].map((user) => ({ name: `@${nameOf(user)}`, value: user.id })),
     channels: [...state.channels.values()].map((channel) => ({ name: `#${channel.name}`, value: channel.id })),
   };
@@ -32,7 +40,8 @@ export class OptionField {
     this.isMain = isMain;
     this.picked = null;
     const shared = { id: `option-${option.name}`, testid: `command-option-${option.name}`, autocomplete: "off", spellcheck: isMain ? "true" : "false" };
-    if (option.type === OPTION.ATTACHMENT) this.input = h("input", { ...shared, type: "file", accept: "image/*" });
+    if (option.type === OPTION.ATTACHMENT) this.slot = new FileSlot(shared, () => this.#typed());
+    if (this.slot) this.input = this.slot.input;
     else if (isMain) this.input = h("textarea", { ...shared, rows: 1, placeholder: option.description, maxlength: option.max_length });
     else this.input = h("input", { ...shared, type: "text", size: 12, placeholder: placeholder(option), inputmode: inputMode(option) });
     this.list = fixedChoices(option) || option.autocomplete;
@@ -41,7 +50,7 @@ export class OptionField {
     }
     this.input.setAttribute("aria-describedby", "command-hint");
     this.element = h("div", { class: isMain ? "field main" : "field" },
-      h("label", { for: shared.id }, option.name), this.input,
+      h("label", { for: shared.id }, option.name), this.slot?.element ?? this.input,
       !option.required && h("button", { type: "button", class: "field-remove", tabindex: "-1", "aria-label": `Remove ${option.name}`, onclick: () => host.remove(this) }, icon("close")));
     this.setRaw(raw ?? "");
     this.input.addEventListener("input", () => this.#typed());
@@ -50,18 +59,13 @@ export class OptionField {
   }
 
   get raw() {
-    if (this.input.type === "file") return this.file ?? "";
+    if (this.slot) return this.slot.file ?? "";
     return this.picked ? this.picked.value : this.input.value;
   }
 
   /** Fills in a raw value, shown by its choice's name where there is one. */
   setRaw(raw) {
-    if (this.input.type === "file") {
-      // A page may not put a file into a file field, but it may name the one that it kept.
-      this.file = raw || undefined;
-      this.element.querySelector("label").textContent = this.file ? `${this.option.name}: ${this.file.name}` : this.option.name;
-      return;
-    }
+    if (this.slot) return this.slot.show(raw || null);
     const choice = fixedChoices(this.option)?.find((one) => one.value === raw || String(one.value) === String(raw));
     this.picked = choice ?? null;
     this.input.value = choice ? choice.name : String(raw);
@@ -86,7 +90,6 @@ export class OptionField {
 
   #typed() {
     this.picked = null;
-    if (this.input.type === "file") this.setRaw(this.input.files[0] ?? "");
     this.element.classList.remove("invalid");
     this.host.changed();
     if (this.list) this.offer();
@@ -140,7 +143,7 @@ export class OptionField {
 }
 
 function placeholder(option) {
-  const { min_value: min, max_value: max } = option;
+  const { min, max } = rangeOf(option);
   if (min !== undefined && max !== undefined) return `${min} to ${max}`;
   return { [OPTION.INTEGER]: "whole number", [OPTION.NUMBER]: "number", [OPTION.BOOLEAN]: "true or false" }[option.type] ?? "";
 }

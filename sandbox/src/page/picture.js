@@ -1,4 +1,5 @@
 import { h } from "./dom.js";
+import { sizeText } from "./files.js";
 
 const FADE_MS = 280;
 const SAME_SHAPE = 0.02;
@@ -7,6 +8,9 @@ const SAME_SHAPE = 0.02;
 export function isPicture(attachment) {
   return attachment.content_type?.startsWith("image/") || /\.(png|jpe?g|webp|gif)$/i.test(attachment.filename ?? "");
 }
+
+/** Which of the mosaic's shapes fits `n` pictures: one, two, three in a row, two by two, or rows of three. */
+export const mosaicSize = (n) => Math.min(n, 5);
 
 /** One picture with its place reserved. A newer version is decoded first and faded in over the old one. */
 export class Picture {
@@ -88,7 +92,7 @@ export class Attachments {
       sources.forEach((source, index) => this.pictures[index].show(source, altOf(source, index)));
     } else {
       this.pictures = sources.map((source, index) => new Picture(source, { alt: altOf(source, index), onOpen: this.onOpen }));
-      this.mosaic.dataset.count = Math.min(sources.length, 5);
+      this.mosaic.dataset.count = mosaicSize(sources.length);
       // The pictures of one job share their shape; others are cut to the first one's, so that the rows are even.
       this.mosaic.style.setProperty("--cell", Math.min(1.6, Math.max(0.6, this.pictures[0]?.shape ?? 1)).toFixed(4));
       this.mosaic.replaceChildren(...this.pictures.map((picture) => picture.element));
@@ -98,14 +102,8 @@ export class Attachments {
   }
 }
 
-function fileCard(file) {
+/** A file that is no picture, as a card. */
+export function fileCard(file) {
   return h("a", { class: "file", href: file.url, target: "_blank", rel: "noopener noreferrer" },
     h("strong", null, file.filename), h("span", null, sizeText(file.size ?? 0)));
-}
-
-/** A number of bytes for people. */
-export function sizeText(bytes) {
-  if (bytes < 1024) return `${bytes} B`;
-  const unit = bytes < 1024 ** 2 ? ["KB", 1024] : ["MB", 1024 ** 2];
-  return `${(bytes / unit[1]).toFixed(1)} ${unit[0]}`;
 }

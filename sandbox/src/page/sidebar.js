@@ -1,5 +1,7 @@
 import { avatar, channelName, h, icon, nameOf } from "./dom.js";
+import { activityText, isLocked, isThread } from "./places.js";
 import { state } from "./state.js";
+import { workshopButton } from "./workshop.js";
 
 const THEMES = ["dark", "light"];
 
@@ -10,25 +12,34 @@ export function renderSidebar(element, { onUser }) {
   const label = (user) => `${nameOf(user)}${user.role ? ` (${user.role})` : ""}`;
   const switcher = h("select", { testid: "user-switch", "aria-label": "You are", onchange: (event) => onUser(event.target.value) },
     people.map((user) => h("option", { value: user.id, selected: user.id === state.me }, label(user))));
+  const focused = element.contains(document.activeElement) && document.activeElement.getAttribute("href");
   element.replaceChildren(
     h("div", { class: "brand" }, h("span", { class: "brand-mark", "aria-hidden": "true" }), h("h1", null, "Atelier sandbox")),
     h("div", { class: "guilds" }, state.guilds.map(guild)),
     h("label", { class: "you" }, me && avatar(me), h("span", null, h("small", null, "You are"), switcher), icon("chevron")));
+  if (focused) element.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus();
 }
 
 function guild(one) {
-  return h("section", { class: "guild" }, h("h2", null, one.name), h("ul", null, one.channels.map(channelItem)));
+  return h("section", { class: "guild" }, h("h2", null, one.name, one.has_bot === false && h("span", { class: "guild-note" }, " without the bot")), h("ul", null, one.channels.map(channelItem)));
 }
 
 function channelItem(channel) {
   const unread = state.unread.get(channel.id) ?? 0;
   const isCurrent = channel.id === state.channel;
-  const isDirect = channel.type === 1;
+  const isPrivate = channel.type !== 1 && isLocked(channel);
   const name = channelName(channel, state.bot);
   return h("li", null, h("a", {
-    href: `#${channel.id}`, class: unread ? "channel unread" : "channel", testid: `channel-${name}`, "aria-current": isCurrent && "page",
-  }, h("span", { class: "hash", "aria-hidden": "true" }, isDirect ? "@" : "#"), h("span", { class: "channel-name" }, name),
+    href: `#${channel.id}`, class: ["channel", unread && "unread", isThread(channel) && "thread"].filter(Boolean).join(" "), testid: `channel-${name}`, "aria-current": isCurrent && "page",
+  }, channelMark(channel), h("span", { class: "channel-name" }, name),
+  isThread(channel) && h("span", { class: "unseen" }, "thread"),
+  isPrivate && h("span", { class: "channel-lock", title: "Only moderators see this channel" }, icon("lock"), h("span", { class: "unseen" }, "only moderators see it")),
   unread > 0 && h("span", { class: "dot", "aria-label": `${unread} unread` })));
+}
+
+function channelMark(channel) {
+  if (isThread(channel)) return h("span", { class: "hash", "aria-hidden": "true" }, icon("thread"));
+  return h("span", { class: "hash", "aria-hidden": "true" }, channel?.type === 1 ? "@" : "#");
 }
 
 /** "online" or "offline" with its dot. */
@@ -40,12 +51,16 @@ export function botStatus() {
 /** The line above the messages. */
 export function renderTopbar(element, { onMenu }) {
   const channel = state.channels.get(state.channel);
+  const focused = element.contains(document.activeElement) && document.activeElement.dataset.testid;
   const hidden = [...state.unread.keys()].some((id) => id !== state.channel);
   element.replaceChildren(
     h("button", { type: "button", class: hidden ? "tool menu unread" : "tool menu", "aria-label": "Channels", testid: "menu", onclick: onMenu }, icon("menu")),
-    h("h2", null, h("span", { class: "hash", "aria-hidden": "true" }, channel?.type === 1 ? "@" : "#"), channel && channelName(channel, state.bot)),
-    h("div", { class: "topbar-bot" }, h("span", null, nameOf(state.bot)), botStatus()),
+    h("h2", null, channelMark(channel), channel && channelName(channel, state.bot)),
+    h("div", { class: "topbar-bot" }, h("span", { class: "topbar-name" }, nameOf(state.bot)), botStatus(),
+      state.bot.online && activityText(state.bot) && h("span", { class: "topbar-activity", title: activityText(state.bot) }, activityText(state.bot))),
+    workshopButton(),
     themeButton());
+  if (focused) element.querySelector(`[data-testid="${CSS.escape(focused)}"]`)?.focus();
 }
 
 function themeButton() {

@@ -1,4 +1,6 @@
-import { getMessages } from "./api.js";
+import { getMessages, PLACES } from "./api.js";
+import { arrangeChannels, guildsOf } from "./places.js";
+import { adoptOwn, forgetOwn, withOwn } from "./own-reactions.js";
 
 /** Everything the page knows. `rooms` holds the messages of each channel that was opened. */
 export const state = {
@@ -16,7 +18,10 @@ export const state = {
 
 const bus = new EventTarget();
 
-/** Calls `handler(detail)` whenever `topic` changes: "state", "room", "unread", "typing", "bot", "commands", "modal", "channel". */
+/**
+ * Calls `handler(detail)` whenever `topic` changes: "state", "room", "unread", "typing", "bot", "commands", "modal",
+ * "message", "places" (other channels may be in sight), "violation", "fault", "panel", "reply", "compose".
+ */
 export const on = (topic, handler) => bus.addEventListener(topic, (event) => handler(event.detail));
 
 /** Tells everyone who listens for `topic`. */
@@ -28,12 +33,14 @@ export const compareIds = (one, other) => one.length - other.length || (one < ot
 /** Takes over an answer of `/state`. */
 export function adoptState(answer, me) {
   state.users = new Map(answer.users.map((user) => [user.id, user]));
-  state.guilds = answer.dm ? [...answer.guilds, { id: null, name: "Direct messages", channels: [answer.dm] }] : answer.guilds;
+  const guilds = guildsOf(answer, me).map((guild) => ({ ...guild, channels: arrangeChannels(guild.channels) }));
+  state.guilds = answer.dm ? [...guilds, { id: null, name: "Direct messages", channels: [answer.dm] }] : guilds;
   state.channels = new Map(state.guilds.flatMap((guild) => guild.channels.map((channel) => [channel.id, { ...channel, guild }])));
   state.bot = answer.bot ?? state.bot;
   state.commands = answer.commands ?? [];
   if (state.me !== me) {
     state.rooms.clear();
+    forgetOwn();
     state.unread.clear();
   }
   state.me = me;
@@ -64,6 +71,7 @@ async function load(place, before) {
   try {
     const page = await getMessages(place.channel, state.me, before);
     if (state.rooms.get(place.channel) !== place) return;
+    page.forEach(adoptOwn);
     place.messages = before ? [...page, ...place.messages] : page;
     place.isComplete = page.length < 50;
     place.isLoaded = true;
@@ -86,7 +94,8 @@ function change(place, type, data) {
   }
 }
 
-function receiveMessage(type, data) {
+function receiveMessage(type, told) {
+  const data = type === "message_delete" ? told : withOwn(told);
   const place = state.rooms.get(data.channel_id);
   if (place?.waiting) place.waiting.push([type, data]);
   else if (place?.isLoaded) change(place, type, data);
@@ -119,7 +128,8 @@ export function receive(type, data) {
   } else if (type === "bot") {
     Object.assign(state.bot, data);
     emit("bot");
-  }
+  } else if (type === "violation" || type === "fault") emit(type, data);
+  else if (PLACES.includes(type)) emit("places");
 }
 
 const settled = new Map();

@@ -1,0 +1,73 @@
+import { h, icon } from "./dom.js";
+import { acceptFiles, MAX_FILES, sizeText } from "./files.js";
+
+/** A small picture of a chosen file, or a file's sign. `release()` gives its memory back. */
+export function thumbnail(file) {
+  if (!file.type.startsWith("image/")) return { element: h("span", { class: "thumb" }, icon("file")), release: () => {} };
+  const url = URL.createObjectURL(file);
+  return { element: h("img", { class: "thumb", src: url, alt: "" }), release: () => URL.revokeObjectURL(url) };
+}
+
+/** The files that the next message will carry, each with its picture and a way to take it out; `limit()` gives the bytes that one may have. */
+export class AttachmentTray {
+  constructor({ limit, onProblem }) {
+    this.limitOf = limit;
+    this.onProblem = onProblem;
+    this.cards = [];
+    this.list = h("ul", { class: "tray-files", "aria-label": "Files of this message" });
+    this.limit = h("p", { class: "quiet small" });
+    this.element = h("div", { class: "tray", hidden: true, testid: "tray" }, this.list, this.limit);
+  }
+
+  get files() {
+    return this.cards.map((card) => card.file);
+  }
+
+  /** Adds what fits and says what does not. */
+  add(files) {
+    const { accepted, problems } = acceptFiles(files, this.cards.length, this.limitOf());
+    this.limit.textContent = `At most ${MAX_FILES} files of ${sizeText(this.limitOf())} each.`;
+    this.cards.push(...accepted.map((file) => this.#card(file)));
+    this.#draw();
+    this.onProblem(problems.join(" ") || null);
+  }
+
+  /** Empties the tray and answers what was in it. */
+  take() {
+    const { files } = this;
+    for (const card of this.cards) card.release();
+    this.cards = [];
+    this.#draw();
+    return files;
+  }
+
+  #card(file) {
+    const { element: picture, release } = thumbnail(file);
+    const card = { file, release };
+    const remove = () => {
+      release();
+      this.cards = this.cards.filter((one) => one !== card);
+      this.#draw();
+    };
+    card.element = h("li", { class: "tray-file", testid: "tray-file" }, picture,
+      h("span", { class: "tray-name", title: file.name }, file.name), h("span", { class: "quiet small" }, sizeText(file.size)),
+      h("button", { type: "button", class: "tray-remove", "aria-label": `Remove ${file.name}`, testid: "tray-remove", onclick: remove }, icon("close")));
+    return card;
+  }
+
+  #draw() {
+    this.element.hidden = this.cards.length === 0;
+    this.list.replaceChildren(...this.cards.map((card) => card.element));
+  }
+}
+
+/** The button that lets a person choose files from the disk. */
+export function attachButton(onFiles) {
+  const chooser = h("input", { type: "file", multiple: true, class: "unseen", tabindex: "-1", "aria-hidden": "true", testid: "file-chooser" });
+  chooser.addEventListener("change", () => {
+    onFiles([...chooser.files]);
+    chooser.value = "";
+  });
+  return h("button", { type: "button", class: "attach", testid: "attach", "aria-label": "Add files", title: "Add files (drop and paste work too)", onclick: (event) => event.target !== chooser && chooser.click() },
+    icon("clip"), chooser);
+}
