@@ -2,14 +2,20 @@ use crate::{
     cdn,
     clock::Clock,
     events::EventLog,
+    faults::{self, Fault, Faults},
     files::FileStore,
     gateway::{
         GatewayConfig, GatewayFaults, Hub, release_late_events,
         socket::{self, Opening},
         wire::{Reset, WireListener},
     },
+    journal::{self, Journal},
+    oracle::{OnViolation, Violation, Violations},
     page_api,
-    rest::{self, rate_limit::RateLimits},
+    rest::{
+        self,
+        rate_limit::{RateLimitConfig, RateLimits},
+    },
     state::{State, Suggestions},
     store::{self, Store},
 };
@@ -40,12 +46,29 @@ pub struct SandboxConfig {
     pub token: String,
     /// What the gateway asks of its clients.
     pub gateway: GatewayConfig,
+    /// How many requests a bot may make.
+    pub rate_limits: RateLimitConfig,
+    /// Decides which requests meet a fault that is not certain.
+    pub seed: u64,
+    /// Whether requests and answers are checked against Discord's own description.
+    pub validation: bool,
+    /// What a violation does to the program that owns the stand-in.
+    pub on_violation: OnViolation,
 }
 
 impl Default for SandboxConfig {
     /// A free port of this machine, everything in memory, and `sandbox` for a token.
     fn default() -> Self {
-        Self { listen: ([127, 0, 0, 1], 0).into(), data_dir: None, token: "sandbox".to_owned(), gateway: GatewayConfig::default() }
+        Self {
+            listen: ([127, 0, 0, 1], 0).into(),
+            data_dir: None,
+            token: "sandbox".to_owned(),
+            gateway: GatewayConfig::default(),
+            rate_limits: RateLimitConfig::default(),
+            seed: 0,
+            validation: true,
+            on_violation: OnViolation::default(),
+        }
     }
 }
 
@@ -92,6 +115,7 @@ pub enum SandboxError {
 pub struct Sandbox {
     state: Arc<State>,
     servers: Vec<JoinHandle<io::Result<()>>>,
+    on_violation: OnViolation,
 }
 
 impl Sandbox {
@@ -143,6 +167,13 @@ impl Sandbox {
         let yesterday = store::first_id_at(clock.now_ms() - 24 * 3600 * 1000);
         let stale = store::files::forget_uploads(&mut *store.connect().await?, yesterday).await?;
         files.remove(&stale).await;
+        let (journal, journal_lines) = match data_dir {
+            Some(_) => {
+                let (journal, lines) = Journal::with_file();
+                (journal, Some(lines))
+            }
+            None => (Journal::default(), None),
+        };
         let state = Arc::new(State {
             url: format!("http://{bound}"),
             token,
@@ -151,13 +182,20 @@ impl Sandbox {
             hub: Hub::new(clock.clone(), config.gateway),
             events: EventLog::new(clock.now_ms()),
             clock,
-            rate_limits: RateLimits::default(),
+            rate_limits: RateLimits::new(config.rate_limits),
             suggestions: Suggestions::default(),
             is_in_memory: data_dir.is_none(),
             shutdown: CancellationToken::new(),
             tasks: TaskTracker::new(),
             resume_url: resume_address.map(|address| format!("ws://{address}")),
+            journal,
+            faults: Faults::new(config.seed),
+            violations: Violations::default(),
+            validates: config.validation,
         });
+        if let (Some(directory), Some(lines)) = (data_dir, journal_lines) {
+            state.tasks.spawn(journal::keep(directory.to_owned(), lines, state.shutdown.clone()));
+        }
         state.tasks.spawn(release_late_events(Arc::clone(&state)));
         let mut servers = vec![serve(&state, listener, router(Arc::clone(&state)))];
         if let Some(listener) = resume_listener {
@@ -165,7 +203,7 @@ impl Sandbox {
             servers.push(serve(&state, listener, gateway));
         }
         tracing::info!(sandbox.url = state.url, "the sandbox listens");
-        Ok(Self { state, servers })
+        Ok(Self { state, servers, on_violation: config.on_violation })
     }
 
     /// The base address, such as `http://127.0.0.1:4321`: of the page, and of the API that a bot is pointed at.
@@ -186,6 +224,29 @@ impl Sandbox {
     /// What can go wrong with the gateway, on demand.
     pub fn gateway(&self) -> GatewayFaults<'_> {
         GatewayFaults { state: &self.state }
+    }
+
+    /// Lets something go wrong, and returns the number by which [`Sandbox::end_fault`] ends it.
+    ///
+    /// # Errors
+    /// One sentence, when the fault's fields do not make sense.
+    pub fn fault(&self, fault: Fault) -> Result<u64, String> {
+        faults::begin(&self.state, fault)
+    }
+
+    /// Ends a fault; `false` if there is none with this number.
+    pub fn end_fault(&self, id: u64) -> bool {
+        faults::end(&self.state, id)
+    }
+
+    /// What broke Discord's description so far, the newest 1,000.
+    pub fn violations(&self) -> Vec<Violation> {
+        self.state.violations.all()
+    }
+
+    /// Forgets the violations so far: for tests that provoke them.
+    pub fn forgive_violations(&self) {
+        self.state.violations.forgive();
     }
 
     /// Stops: closes connections, lets requests end and closes the database.
@@ -211,6 +272,12 @@ impl Drop for Sandbox {
         self.state.tasks.close();
         for server in &self.servers {
             server.abort();
+        }
+        let violations = self.violations();
+        if self.on_violation == OnViolation::Panic && !std::thread::panicking() && !violations.is_empty() {
+            let told: Vec<String> =
+                violations.iter().map(|one| format!("{} {} {}: {}", one.direction, one.method, one.path, one.message)).collect();
+            panic!("Discord's API description was violated:\n{}", told.join("\n"));
         }
     }
 }

@@ -1,8 +1,11 @@
 use crate::{
     clock::Clock,
     events::EventLog,
+    faults::Faults,
     files::{FileStore, Signer},
     gateway::Hub,
+    journal::Journal,
+    oracle::Violations,
     rest::rate_limit::RateLimits,
     store::Store,
     world::Id,
@@ -34,6 +37,11 @@ pub(crate) struct State {
     pub(crate) tasks: TaskTracker,
     /// `ws://127.0.0.1:PORT` of the second port, which only resumes should use.
     pub(crate) resume_url: Option<String>,
+    pub(crate) journal: Journal,
+    pub(crate) faults: Faults,
+    pub(crate) violations: Violations,
+    /// Whether requests and answers are checked against Discord's description.
+    pub(crate) validates: bool,
 }
 
 impl State {
@@ -44,6 +52,14 @@ impl State {
     /// The address of the gateway.
     pub(crate) fn gateway_url(&self) -> String {
         self.url.replacen("http", "ws", 1)
+    }
+
+    /// Keeps, journals and shows what breaks Discord's description.
+    pub(crate) fn violate(&self, direction: &'static str, method: &str, segments: &[&str], message: String) {
+        let violation = json!(self.violations.add(direction, method, segments, message));
+        tracing::warn!(%violation, "a violation of Discord's API description");
+        self.journal.write(self.clock.now_ms(), "violation", json!({ "violation": violation }));
+        self.events.push("violation", None, violation);
     }
 
     /// Tells people whether a bot is there, after a connection came or went.

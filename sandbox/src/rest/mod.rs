@@ -9,19 +9,23 @@ mod webhooks;
 
 use crate::{
     error::ApiError,
+    faults::FaultKind,
+    gateway::wire::Reset,
+    journal,
+    oracle::{self, Asked},
     state::State,
     world::{self, APPLICATION, Id, PEOPLE, bot_user},
 };
 use axum::{
     Json,
-    extract::{Request, State as Shared},
+    extract::{ConnectInfo, Request, State as Shared},
     http::{HeaderMap, Method, StatusCode, Uri, header},
-    response::{IntoResponse, Response},
+    response::{Html, IntoResponse, Response},
 };
 use incoming::Incoming;
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 
 /// What a route answers: a status, and a body unless it is 204.
 pub(crate) type Answer = Result<(StatusCode, Value), ApiError>;
@@ -37,39 +41,154 @@ fn nothing() -> Answer {
 }
 
 /// Everything below `/api`.
-pub(crate) async fn handle(Shared(state): Shared<Arc<State>>, method: Method, uri: Uri, headers: HeaderMap, request: Request) -> Response {
+pub(crate) async fn handle(
+    Shared(state): Shared<Arc<State>>,
+    ConnectInfo(Reset(reset)): ConnectInfo<Reset>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    request: Request,
+) -> Response {
     let decoded: Vec<String> =
         uri.path().trim_start_matches("/api/").split('/').map(|part| percent_decode_str(part).decode_utf8_lossy().into_owned()).collect();
     let segments: Vec<&str> = decoded.iter().map(String::as_str).collect();
     let Some(segments) = segments.strip_prefix(&["v10"]) else {
         tracing::warn!(http.path = uri.path(), "the bot asked for an API version that the sandbox does not have");
+        state.journal.write(state.clock.now_ms(), "rest", json!({ "method": method.as_str(), "path": uri.path(), "status": 404 }));
         return ApiError::not_found().into_response();
     };
-    if needs_token(segments) && !has_token(&state, &headers) {
-        return ApiError::unauthorized().into_response();
+    let mut call = Call { state: &state, method: method.as_str(), segments, query: uri.query().unwrap_or_default(), sent: Value::Null };
+    let started_ms = state.clock.now_ms();
+    let faults = state.faults.meet(call.method, segments);
+    let wants = |kind: FaultKind| faults.iter().find(|fault| fault.kind == kind);
+    if let Some(late) = wants(FaultKind::Latency) {
+        let ms = late.ms.unwrap_or(1000).min(i64::MAX as u64) as i64;
+        state.clock.sleep_until(started_ms.saturating_add(ms)).await;
     }
-    let limit = match state.rate_limits.take(&method, segments, state.clock.now_ms()) {
-        Ok(limit) => limit,
-        Err(limited) => return limited.into_response(),
-    };
-    let answer = match Incoming::read(request, uri.query().unwrap_or_default()).await {
-        Ok(incoming) => route(&state, method.as_str(), segments, incoming).await,
-        Err(error) => Err(error),
-    };
-    let mut response = match answer {
-        Ok((StatusCode::NO_CONTENT, _)) => StatusCode::NO_CONTENT.into_response(),
-        Ok((status, body)) => (status, Json(body)).into_response(),
-        Err(error) => {
-            // Segments of webhooks and callbacks hold tokens.
-            let place = segments.first().copied().unwrap_or_default();
-            tracing::warn!(http.method = %method, http.resource = place, http.status = error.status.as_u16(), answer = %error.body(), "refused a bot's request");
-            error.into_response()
+    let (response, answered) = if wants(FaultKind::Reset).is_some() {
+        reset.store(true, Ordering::Relaxed);
+        (StatusCode::BAD_GATEWAY.into_response(), json!("the connection was reset"))
+    } else if let Some(limited) = wants(FaultKind::RateLimit) {
+        (rate_limit::refusal(limited.ms.unwrap_or(1000)), json!("a rate limit on demand"))
+    } else if let Some(failed) = wants(FaultKind::ServerError) {
+        (broken(failed.status.unwrap_or(500)), json!("a failure on demand"))
+    } else {
+        let answered = call.answer(&headers, request).await;
+        if wants(FaultKind::LostAnswer).is_some() {
+            reset.store(true, Ordering::Relaxed);
         }
+        answered
     };
-    if let Some(limit) = limit {
-        limit.write(response.headers_mut());
-    }
+    call.write_down(started_ms, &response, &answered);
     response
+}
+
+/// One request of a bot.
+struct Call<'a> {
+    state: &'a Arc<State>,
+    method: &'a str,
+    segments: &'a [&'a str],
+    query: &'a str,
+    sent: Value,
+}
+
+impl Call<'_> {
+    /// The answer, and its body for the journal.
+    async fn answer(&mut self, headers: &HeaderMap, request: Request) -> (Response, Value) {
+        let Self { state, segments, .. } = *self;
+        let now_ms = state.clock.now_ms();
+        if state.rate_limits.is_banned(now_ms) {
+            return (rate_limit::banned(), json!("banned after too many invalid requests"));
+        }
+        if needs_token(segments) && !has_token(state, headers) {
+            state.rate_limits.note_invalid(now_ms);
+            let refused = ApiError::unauthorized();
+            let body = refused.body();
+            return (refused.into_response(), body);
+        }
+        let limit = match state.rate_limits.take(self.method, segments, now_ms) {
+            Ok(limit) => limit,
+            Err(limited) => {
+                state.rate_limits.note_invalid(now_ms);
+                return (limited.into_response(), json!("rate limited"));
+            }
+        };
+        let answer = match Incoming::read(request, self.query).await {
+            Ok(incoming) => {
+                self.sent = journal::body(&incoming.body);
+                self.judge(&incoming);
+                route(state, self.method, segments, incoming).await
+            }
+            Err(error) => Err(error),
+        };
+        let (mut response, body) = match answer {
+            Ok((StatusCode::NO_CONTENT, _)) => (StatusCode::NO_CONTENT.into_response(), Value::Null),
+            Ok((status, body)) => ((status, Json(&body)).into_response(), body),
+            Err(error) => {
+                if matches!(error.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
+                    state.rate_limits.note_invalid(now_ms);
+                }
+                let body = error.body();
+                self.warn(error.status, &body);
+                (error.into_response(), body)
+            }
+        };
+        if state.validates {
+            for fault in oracle::response(self.method, segments, response.status().as_u16(), &body) {
+                state.violate("response", self.method, segments, fault);
+            }
+        }
+        if let Some(limit) = limit {
+            limit.write(response.headers_mut());
+        }
+        (response, body)
+    }
+
+    fn judge(&self, incoming: &Incoming) {
+        if !self.state.validates {
+            return;
+        }
+        let files = incoming.uploads.iter().map(|upload| upload.placeholder.clone()).collect();
+        let asked = Asked { method: self.method, segments: self.segments, query: self.query, body: &incoming.body, files };
+        for fault in oracle::request(&asked) {
+            self.state.violate("request", self.method, self.segments, fault);
+        }
+    }
+
+    fn warn(&self, status: StatusCode, body: &Value) {
+        let path = oracle::blank(self.segments);
+        let is_nowhere = status == StatusCode::NOT_FOUND && body["code"] == 0;
+        if is_nowhere && oracle::route(self.method, self.segments).is_some() {
+            tracing::error!(http.method = self.method, http.path = path, "not implemented: Discord has this route, the sandbox does not");
+            self.state.journal.write(self.state.clock.now_ms(), "not_implemented", json!({ "method": self.method, "path": path }));
+        } else if is_nowhere {
+            tracing::error!(http.method = self.method, http.path = path, "the bot asked for a route that nobody knows");
+            self.state.journal.write(self.state.clock.now_ms(), "unknown_route", json!({ "method": self.method, "path": path }));
+        } else {
+            tracing::warn!(http.method = self.method, http.path = path, http.status = status.as_u16(), answer = %body, "refused a bot's request");
+        }
+    }
+
+    fn write_down(&self, started_ms: i64, response: &Response, answered: &Value) {
+        let now_ms = self.state.clock.now_ms();
+        let line = json!({
+            "method": self.method, "path": oracle::blank(self.segments), "route": oracle::route(self.method, self.segments),
+            "status": response.status().as_u16(), "ms": now_ms - started_ms, "request": self.sent, "answer": journal::body(answered),
+        });
+        self.state.journal.write(now_ms, "rest", line);
+    }
+}
+
+/// A failure in Discord's own form, or in that of the proxy before it.
+fn broken(status: u16) -> Response {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    if status == StatusCode::INTERNAL_SERVER_ERROR {
+        return ApiError::new(status, 0, "500: Internal Server Error").into_response();
+    }
+    let said = format!("{} {}", status.as_u16(), status.canonical_reason().unwrap_or_default());
+    let page =
+        format!("<html>\r\n<head><title>{said}</title></head>\r\n<body>\r\n<center><h1>{said}</h1></center>\r\n</body>\r\n</html>\r\n");
+    (status, Html(page)).into_response()
 }
 
 /// Callbacks and interaction webhooks prove themselves by the token in the path.

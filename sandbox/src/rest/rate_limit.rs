@@ -1,66 +1,140 @@
 use axum::{
     Json,
-    http::{HeaderMap, HeaderValue, Method, StatusCode},
-    response::{IntoResponse, Response},
+    http::{HeaderMap, HeaderValue, StatusCode},
+    response::{Html, IntoResponse, Response},
 };
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
-/// Generous beside Discord's 5 in 2 seconds, but finite: a bot that runs wild is told so.
-const LIMIT: u32 = 100;
-const WINDOW_MS: i64 = 1000;
+/// How many requests a bot may make.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RateLimitConfig {
+    /// Discord's own limits, as far as they are known.
+    Discord,
+    /// 100 in a second per route, and no other limit: finite, so that a bot that runs wild is told so.
+    #[default]
+    Generous,
+}
+
 /// Ended windows are swept when there are this many.
 const N_BUCKETS: usize = 10_000;
+/// Requests per second on all routes, but for interactions.
+const N_GLOBAL: u32 = 50;
+/// So many invalid requests within [`INVALID_WINDOW_MS`] get the machine banned.
+const N_INVALID: u32 = 10_000;
+const INVALID_WINDOW_MS: i64 = 10 * 60 * 1000;
 
+#[derive(Clone, Copy, Default)]
 struct Window {
     n_used: u32,
     ends_ms: i64,
 }
 
+impl Window {
+    /// Counts one more; `false` when the window was full.
+    fn take(&mut self, limit: u32, window_ms: i64, now_ms: i64) -> bool {
+        if self.ends_ms <= now_ms {
+            *self = Self { n_used: 0, ends_ms: now_ms + window_ms };
+        }
+        let has_room = self.n_used < limit;
+        self.n_used = (self.n_used + 1).min(limit);
+        has_room
+    }
+}
+
+#[derive(Default)]
+struct Counts {
+    windows: HashMap<String, Window>,
+    global: Window,
+    invalid: Window,
+}
+
 /// Counts requests per route and major parameter, as Discord does.
 #[derive(Default)]
 pub(crate) struct RateLimits {
-    windows: Mutex<HashMap<String, Window>>,
+    config: RateLimitConfig,
+    counts: Mutex<Counts>,
 }
 
 /// How a bucket stands after a request.
+#[derive(Debug)]
 pub(crate) struct Standing {
     bucket: String,
+    limit: u32,
     remaining: u32,
     reset_ms: i64,
     now_ms: i64,
 }
 
-/// The request came too early.
-pub(crate) struct Limited(Standing);
+/// The request came too early: for its bucket, or for all of them together.
+#[derive(Debug)]
+pub(crate) enum Limited {
+    Bucket(Standing),
+    Global { retry_after_ms: i64 },
+}
 
 impl RateLimits {
+    pub(crate) fn new(config: RateLimitConfig) -> Self {
+        Self { config, counts: Mutex::default() }
+    }
+
+    fn counts(&self) -> MutexGuard<'_, Counts> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Counts a request. `None` where Discord has no limit: interaction callbacks.
-    pub(crate) fn take(&self, method: &Method, segments: &[&str], now_ms: i64) -> Result<Option<Standing>, Limited> {
+    pub(crate) fn take(&self, method: &str, segments: &[&str], now_ms: i64) -> Result<Option<Standing>, Limited> {
         let Some((route, major)) = bucket(method, segments) else { return Ok(None) };
-        let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
-        if windows.len() >= N_BUCKETS {
-            windows.retain(|_, window| window.ends_ms > now_ms);
+        let (limit, window_ms) = match self.config {
+            RateLimitConfig::Generous => (100, 1000),
+            RateLimitConfig::Discord => limit_of(method, segments),
+        };
+        let mut counts = self.counts();
+        let is_of_interaction = segments.first() == Some(&"webhooks");
+        if self.config == RateLimitConfig::Discord && !is_of_interaction && !counts.global.take(N_GLOBAL, 1000, now_ms) {
+            return Err(Limited::Global { retry_after_ms: counts.global.ends_ms - now_ms });
         }
-        let window = windows.entry(format!("{route} {major}")).or_insert(Window { n_used: 0, ends_ms: now_ms + WINDOW_MS });
-        if window.ends_ms <= now_ms {
-            *window = Window { n_used: 0, ends_ms: now_ms + WINDOW_MS };
+        if counts.windows.len() >= N_BUCKETS {
+            counts.windows.retain(|_, window| window.ends_ms > now_ms);
         }
-        let is_over = window.n_used >= LIMIT;
-        window.n_used = (window.n_used + 1).min(LIMIT);
+        let window = counts.windows.entry(format!("{route} {major}")).or_default();
+        let has_room = window.take(limit, window_ms, now_ms);
         let digest = Sha256::digest(route.as_bytes());
         let bucket = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-        let standing = Standing { bucket, remaining: LIMIT - window.n_used, reset_ms: window.ends_ms, now_ms };
-        if is_over { Err(Limited(standing)) } else { Ok(Some(standing)) }
+        let standing = Standing { bucket, limit, remaining: limit - window.n_used, reset_ms: window.ends_ms, now_ms };
+        if has_room { Ok(Some(standing)) } else { Err(Limited::Bucket(standing)) }
+    }
+
+    /// Counts an answer 401, 403 or 429.
+    pub(crate) fn note_invalid(&self, now_ms: i64) {
+        if self.config == RateLimitConfig::Discord {
+            self.counts().invalid.take(N_INVALID, INVALID_WINDOW_MS, now_ms);
+        }
+    }
+
+    /// Whether there were too many invalid requests lately.
+    pub(crate) fn is_banned(&self, now_ms: i64) -> bool {
+        let invalid = self.counts().invalid;
+        invalid.n_used >= N_INVALID && invalid.ends_ms > now_ms
+    }
+}
+
+/// How many requests in how many milliseconds. Source: what libraries report; Discord does not publish them.
+fn limit_of(method: &str, segments: &[&str]) -> (u32, i64) {
+    match (method, segments) {
+        (_, ["webhooks", ..]) => (5, 2000),
+        (_, ["channels", _, "messages", _, "reactions", ..]) => (1, 250),
+        ("POST", ["channels", _, "messages"]) | ("PATCH", ["channels", _, "messages", _]) => (5, 5000),
+        _ => (50, 1000),
     }
 }
 
 /// The route with its minor ids taken out, and the major parameter: channel, guild, or webhook and token.
-fn bucket(method: &Method, segments: &[&str]) -> Option<(String, String)> {
+fn bucket(method: &str, segments: &[&str]) -> Option<(String, String)> {
     let n_major = match segments.first() {
         Some(&"interactions" | &"gateway") => return None,
         Some(&"webhooks") => 3,
@@ -79,7 +153,7 @@ impl Standing {
     pub(crate) fn write(&self, headers: &mut HeaderMap) {
         let left_s = (self.reset_ms - self.now_ms).max(0) as f64 / 1000.0;
         for (name, value) in [
-            ("x-ratelimit-limit", LIMIT.to_string()),
+            ("x-ratelimit-limit", self.limit.to_string()),
             ("x-ratelimit-remaining", self.remaining.to_string()),
             ("x-ratelimit-reset", format!("{:.3}", self.reset_ms as f64 / 1000.0)),
             ("x-ratelimit-reset-after", format!("{left_s:.3}")),
@@ -94,14 +168,40 @@ impl Standing {
 
 impl IntoResponse for Limited {
     fn into_response(self) -> Response {
-        let left_s = (self.0.reset_ms - self.0.now_ms).max(0) as f64 / 1000.0;
-        let body = json!({ "message": "You are being rate limited.", "retry_after": left_s, "global": false });
-        let mut response = (StatusCode::TOO_MANY_REQUESTS, Json(body)).into_response();
-        self.0.write(response.headers_mut());
-        response.headers_mut().insert("retry-after", HeaderValue::from(left_s.ceil() as u64));
-        response.headers_mut().insert("x-ratelimit-scope", HeaderValue::from_static("user"));
-        response
+        match self {
+            Self::Bucket(standing) => {
+                let mut response = refusal((standing.reset_ms - standing.now_ms).max(0) as u64);
+                standing.write(response.headers_mut());
+                response
+            }
+            Self::Global { retry_after_ms } => {
+                let mut response = too_many(retry_after_ms.max(0) as u64, true);
+                response.headers_mut().insert("x-ratelimit-global", HeaderValue::from_static("true"));
+                response.headers_mut().insert("x-ratelimit-scope", HeaderValue::from_static("global"));
+                response
+            }
+        }
     }
+}
+
+/// 429 for one route.
+pub(crate) fn refusal(retry_after_ms: u64) -> Response {
+    let mut response = too_many(retry_after_ms, false);
+    response.headers_mut().insert("x-ratelimit-scope", HeaderValue::from_static("user"));
+    response
+}
+
+fn too_many(retry_after_ms: u64, is_global: bool) -> Response {
+    let body = json!({ "message": "You are being rate limited.", "retry_after": retry_after_ms as f64 / 1000.0, "global": is_global });
+    let mut response = (StatusCode::TOO_MANY_REQUESTS, Json(body)).into_response();
+    response.headers_mut().insert("retry-after", HeaderValue::from(retry_after_ms.div_ceil(1000)));
+    response
+}
+
+/// What the proxy before Discord answers after too many invalid requests: a page, no JSON.
+pub(crate) fn banned() -> Response {
+    let page = "<!DOCTYPE html><html><head><title>Access denied</title></head><body><h1>Error 1015</h1><p>You are being rate limited.</p></body></html>";
+    (StatusCode::FORBIDDEN, Html(page)).into_response()
 }
 
 #[cfg(test)]
@@ -111,20 +211,43 @@ mod tests {
     #[test]
     fn tokens_have_buckets_of_their_own_and_messages_share_one() {
         let check = |segments: &[&str], route: &str, major: &str| {
-            assert_eq!(bucket(&Method::PATCH, segments), Some((route.to_owned(), major.to_owned())));
+            assert_eq!(bucket("PATCH", segments), Some((route.to_owned(), major.to_owned())));
         };
         check(&["webhooks", "1", "tok", "messages", "@original"], "PATCH webhooks/messages/@original", "1/tok");
         check(&["channels", "7", "messages", "12"], "PATCH channels/messages/:id", "7");
         check(&["applications", "1", "commands"], "PATCH applications/:id/commands", "");
-        assert_eq!(bucket(&Method::POST, &["interactions", "1", "tok", "callback"]), None);
+        assert_eq!(bucket("POST", &["interactions", "1", "tok", "callback"]), None);
     }
 
     #[test]
     fn a_full_bucket_refuses_until_its_window_ends() {
-        let limits = RateLimits::default();
-        let take = |now_ms| limits.take(&Method::POST, &["channels", "7", "messages"], now_ms).is_ok();
-        assert!((0..LIMIT).all(|_| take(5000)));
-        assert!(!take(5999));
-        assert!(take(6000));
+        let check = |config, n: usize, ends_ms| {
+            let limits = RateLimits::new(config);
+            let take = |now_ms| limits.take("POST", &["channels", "7", "messages"], now_ms).is_ok();
+            assert!((0..n).all(|_| take(5000)), "{config:?}");
+            assert!(!take(ends_ms - 1), "{config:?}");
+            assert!(take(ends_ms), "{config:?}");
+        };
+        check(RateLimitConfig::Generous, 100, 6000);
+        check(RateLimitConfig::Discord, 5, 10_000);
+    }
+
+    #[test]
+    fn all_routes_together_have_a_limit_that_interactions_do_not_share() {
+        let limits = RateLimits::new(RateLimitConfig::Discord);
+        let take = |channel: &str| limits.take("POST", &["channels", channel, "messages"], 0);
+        assert!((0..N_GLOBAL).all(|n| take(&n.to_string()).is_ok()));
+        assert!(matches!(take("99"), Err(Limited::Global { retry_after_ms: 1000 })));
+        assert!(limits.take("POST", &["webhooks", "1", "tok"], 0).is_ok());
+    }
+
+    #[test]
+    fn too_many_invalid_requests_ban_for_a_while() {
+        let limits = RateLimits::new(RateLimitConfig::Discord);
+        (0..N_INVALID - 1).for_each(|_| limits.note_invalid(0));
+        assert!(!limits.is_banned(0));
+        limits.note_invalid(0);
+        assert!(limits.is_banned(INVALID_WINDOW_MS - 1));
+        assert!(!limits.is_banned(INVALID_WINDOW_MS));
     }
 }
