@@ -34,6 +34,26 @@ pub struct SandboxConfig {
     pub data_dir: Option<PathBuf>,
     /// The bot's token: any word that is not a real Discord token.
     pub token: String,
+    /// What chance is drawn from: the same seed meets the same faults.
+    pub seed: u64,
+    /// Whether `listen` may be an address that other machines reach. Whoever reaches it may do everything.
+    pub allow_remote: bool,
+    /// The address by which bots and people know the stand-in, if it is not `listen`, such as `http://192.168.1.5:8090`.
+    pub public_url: Option<String>,
+}
+
+impl Default for SandboxConfig {
+    /// A free port of this machine, everything in memory, and `sandbox` for a token.
+    fn default() -> Self {
+        Self {
+            listen: ([127, 0, 0, 1], 0).into(),
+            data_dir: None,
+            token: "sandbox".to_owned(),
+            seed: 0,
+            allow_remote: false,
+            public_url: None,
+        }
+    }
 }
 
 /// Why a stand-in cannot start.
@@ -43,6 +63,9 @@ pub enum SandboxError {
     /// Other machines could reach the address.
     #[error("the sandbox listens on this machine only, not on {0}; use 127.0.0.1")]
     NotLoopback(SocketAddr),
+    /// The address that others should use is no address.
+    #[error("the sandbox's address for others is {0:?}; it must be like http://192.168.1.5:8090")]
+    PublicUrl(String),
     /// The token has the form of a real one, which must not be handed to a stand-in.
     #[error("the sandbox's token looks like a real Discord token; use any other word")]
     RealToken,
@@ -78,6 +101,7 @@ pub enum SandboxError {
 /// A running stand-in. Dropping it stops it at once; [`Sandbox::shutdown`] lets requests end first.
 pub struct Sandbox {
     state: Arc<State>,
+    address: SocketAddr,
     server: Option<JoinHandle<io::Result<()>>>,
 }
 
@@ -103,7 +127,7 @@ impl Sandbox {
             return Err(SandboxError::RealToken);
         }
         let address = config.listen;
-        if !address.ip().is_loopback() {
+        if !address.ip().is_loopback() && !config.allow_remote {
             return Err(SandboxError::NotLoopback(address));
         }
         let refuse = |source: io::Error| match source.kind() {
@@ -126,7 +150,10 @@ impl Sandbox {
         let stale = store::files::forget_uploads(&mut *store.connect().await?, yesterday).await?;
         files.remove(&stale).await;
         let state = Arc::new(State {
-            url: format!("http://{bound}"),
+            url: match config.public_url {
+                Some(url) => public_url(url)?,
+                None => format!("http://{bound}"),
+            },
             token,
             store,
             files,
@@ -138,12 +165,13 @@ impl Sandbox {
             is_in_memory: data_dir.is_none(),
             shutdown: CancellationToken::new(),
             tasks: TaskTracker::new(),
+            is_remote_allowed: config.allow_remote,
         });
         let ended = state.shutdown.clone().cancelled_owned();
         let app = router(Arc::clone(&state));
         let server = tokio::spawn(async move { axum::serve(listener, app).with_graceful_shutdown(ended).await });
         tracing::info!(sandbox.url = state.url, "the sandbox listens");
-        Ok(Self { state, server: Some(server) })
+        Ok(Self { state, address: bound, server: Some(server) })
     }
 
     /// The base address, such as `http://127.0.0.1:4321`: of the page, and of the API that a bot is pointed at.
@@ -151,9 +179,19 @@ impl Sandbox {
         &self.state.url
     }
 
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// The bot's token, without `Bot `.
     pub fn token(&self) -> &str {
         &self.state.token
+    }
+
+    /// The gateway's address, such as `ws://127.0.0.1:4321`.
+    pub fn gateway_url(&self) -> String {
+        self.state.gateway_url()
     }
 
     /// Breaks every gateway connection off, as a failing network would. Sessions can be resumed.
@@ -189,6 +227,13 @@ impl Drop for Sandbox {
     }
 }
 
+/// Without the slash at its end; other machines reach bots' files and the gateway by it.
+fn public_url(url: String) -> Result<String, SandboxError> {
+    let is_plain =
+        reqwest::Url::parse(&url).is_ok_and(|url| url.scheme() == "http" && url.has_host() && url.path() == "/" && url.query().is_none());
+    if is_plain { Ok(url.trim_end_matches('/').to_owned()) } else { Err(SandboxError::PublicUrl(url)) }
+}
+
 /// Whether a token has the three parts of a real one: an id, a time and a signature.
 fn looks_real(token: &str) -> bool {
     let parts: Vec<&str> = token.split('.').collect();
@@ -221,7 +266,7 @@ async fn root(Shared(state): Shared<Arc<State>>, Query(query): Query<HashMap<Str
                 tasks.track_future(socket::serve(state, connected, version))
             })
         }
-        Err(_) => page_api::assets::serve(parts.headers, parts.uri).await.into_response(),
+        Err(_) => page_api::assets::serve(Shared(state), parts.headers, parts.uri).await.into_response(),
     }
 }
 

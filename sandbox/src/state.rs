@@ -32,6 +32,8 @@ pub(crate) struct State {
     pub(crate) is_in_memory: bool,
     pub(crate) shutdown: CancellationToken,
     pub(crate) tasks: TaskTracker,
+    /// Whether other machines may use the page.
+    pub(crate) is_remote_allowed: bool,
 }
 
 impl State {

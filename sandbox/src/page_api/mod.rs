@@ -2,6 +2,7 @@
 
 pub(crate) mod assets;
 mod components;
+mod control;
 mod guard;
 mod listen;
 mod modals;
@@ -43,8 +44,9 @@ pub(crate) fn router(state: Arc<State>) -> Router<Arc<State>> {
         .route("/messages/{message}", get(read::message).delete(speak::delete))
         .route("/events", get(listen::stream))
         .route("/events/poll", get(listen::poll))
+        .nest("/control", control::router())
         .fallback(|| async { PageError::new(StatusCode::NOT_FOUND, "there is no such call") })
-        .layer(middleware::from_fn(guard::require_loopback))
+        .layer(middleware::from_fn_with_state(Arc::clone(&state), guard::require_loopback))
         .with_state(state)
 }
 

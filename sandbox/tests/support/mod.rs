@@ -18,7 +18,7 @@ pub const GENERAL: &str = "1000000000000000110";
 pub const SOON: Duration = Duration::from_secs(20);
 
 pub fn config(data_dir: Option<&Path>) -> SandboxConfig {
-    SandboxConfig { listen: ([127, 0, 0, 1], 0).into(), data_dir: data_dir.map(Path::to_owned), token: TOKEN.to_owned() }
+    SandboxConfig { data_dir: data_dir.map(Path::to_owned), token: TOKEN.to_owned(), ..SandboxConfig::default() }
 }
 
 pub async fn start() -> Sandbox {
