@@ -26,6 +26,7 @@ export async function start() {
     env: { ...process.env, RUST_LOG: "off" },
   });
   const ended = new Promise((resolve) => child.once("exit", resolve));
+  process.once("exit", () => child.kill());
   const settings = {};
   for await (const line of createInterface({ input: child.stdout })) {
     const [name, ...value] = line.split("=");
@@ -41,13 +42,14 @@ export async function start() {
   return { settings, stop };
 }
 
-/** Runs one of the README's programs against the stand-in; `node_modules` must be found from `folder`. */
+/** Runs one of the README's programs against the stand-in, from here, where `node_modules` is. Gives how to end it. */
 export function example(source, settings) {
   const child = spawn(process.execPath, ["--input-type=module"], {
     cwd: fileURLToPath(new URL(".", import.meta.url)),
     stdio: ["pipe", "inherit", "inherit"],
     env: { ...process.env, ...settings },
   });
+  process.once("exit", () => child.kill());
   child.stdin.end(source);
   return async () => {
     const ended = new Promise((resolve) => child.once("exit", resolve));
