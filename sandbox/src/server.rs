@@ -61,7 +61,7 @@ impl Default for SandboxConfig {
 #[non_exhaustive]
 pub enum SandboxError {
     /// Other machines could reach the address.
-    #[error("the sandbox listens on this machine only, not on {0}; use 127.0.0.1")]
+    #[error("the sandbox listens on this machine only, not on {0}; use 127.0.0.1, or say that other machines may in (`--allow-remote`)")]
     NotLoopback(SocketAddr),
     /// The address that others should use is no address.
     #[error("the sandbox's address for others is {0:?}; it must be like http://192.168.1.5:8090")]
