@@ -19,7 +19,7 @@ const TOO_LONG: Duration = Duration::from_secs(16 * 60);
 
 async fn studio(mode: Mode) -> (Studio, ManualClock) {
     let clock = ManualClock::new();
-    let studio = Studio::open_with_clock(mode, Clock::Manual(clock.clone()), |config| config.limits.max_steps = 150).await;
+    let studio = Studio::open_with_clock(mode, Clock::Manual(clock.clone()), |_| {}).await;
     (studio, clock)
 }
 
@@ -46,7 +46,7 @@ async fn edit_by_token(studio: &Studio, token: &str) -> (u16, Value) {
 async fn a_picture_that_is_finished_after_fifteen_minutes_comes_by_the_bots_own_token(mode: Mode) {
     let (studio, clock) = studio(mode).await;
     let ada = &studio.ada;
-    ada.slash(CHANNEL, "imagine", &prompt("a frog --steps 150")).await.expect("sent");
+    ada.slash(CHANNEL, "imagine", &prompt("a frog --steps 40 --images 1")).await.expect("sent");
     let progress = message_with(ada, "a frog").await;
     clock.advance(TOO_LONG);
     let queue = studio.running.bot.app.jobs.queue_status().await.expect("readable");
@@ -64,7 +64,7 @@ async fn a_picture_that_is_finished_after_fifteen_minutes_comes_by_the_bots_own_
 async fn a_picture_whose_message_is_gone_after_fifteen_minutes_is_posted_anew(mode: Mode) {
     let (studio, clock) = studio(mode).await;
     let ada = &studio.ada;
-    ada.slash(CHANNEL, "imagine", &prompt("a frog --steps 150")).await.expect("sent");
+    ada.slash(CHANNEL, "imagine", &prompt("a frog --steps 40 --images 1")).await.expect("sent");
     let progress = message_with(ada, "a frog").await;
     let client = reqwest::Client::builder().no_proxy().build().expect("a plain client");
     let url = format!("{}/sandbox/api/messages/{}?user={}", studio.running.stand_in.url(), id(&progress), ada.user_id());
