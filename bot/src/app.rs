@@ -12,6 +12,7 @@ use tokio::sync::{Notify, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
+    clock::Clock,
     config::Config,
     discord::Messenger,
     hashes::Hashes,
@@ -38,6 +39,8 @@ pub struct App {
     pub jobs: Arc<dyn JobStore>,
     /// Keeps pictures.
     pub blobs: Arc<dyn BlobStore>,
+    /// Tells the time.
+    pub clock: Clock,
     /// Sends.
     pub messenger: Messenger,
     /// Where a stand-in's page is; `None` on Discord itself.

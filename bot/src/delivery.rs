@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use futures::{StreamExt, stream};
-use storage::{Job, JobId, OutboxItem, Timestamp};
+use storage::{Job, JobId, OutboxItem};
 
 use crate::{app::App, discord::SendError, dispatcher::chain, messages, render};
 
@@ -24,7 +24,7 @@ pub async fn run(app: Arc<App>) {
         () = app.shutdown.cancelled() => return,
     }
     while !app.shutdown.is_cancelled() {
-        let due = match app.jobs.outbox(Timestamp::now(), MAX_DELIVERIES as u32).await {
+        let due = match app.jobs.outbox(app.clock.now(), MAX_DELIVERIES as u32).await {
             Ok(due) => due,
             Err(error) => {
                 tracing::error!(error = %chain(&error), "the outbox cannot be read");
@@ -38,18 +38,18 @@ pub async fn run(app: Arc<App>) {
             }
             // What could not be recorded is still due: sending it again at once would post it again and again.
             tokio::select! {
-                () = tokio::time::sleep(POLL) => {}
+                () = app.clock.sleep(POLL) => {}
                 () = app.shutdown.cancelled() => {}
             }
             continue;
         }
         let wait = match app.jobs.outbox_due().await {
-            Ok(Some(next)) => Duration::from_millis(next.0.saturating_sub(Timestamp::now().0).max(50).unsigned_abs()).min(POLL),
+            Ok(Some(next)) => Duration::from_millis(next.0.saturating_sub(app.clock.now().0).max(50).unsigned_abs()).min(POLL),
             _ => POLL,
         };
         tokio::select! {
             () = app.outbox_bell.notified() => {}
-            () = tokio::time::sleep(wait) => {}
+            () = app.clock.sleep(wait) => {}
             () = app.shutdown.cancelled() => {}
         }
     }
@@ -67,7 +67,7 @@ async fn deliver(app: &App, item: OutboxItem) -> bool {
     let (recorded, is_over) = match send(app, id).await {
         Ok(message) => (app.jobs.delivered(id, message).await, true),
         Err(reason) => {
-            let next = (item.attempts < MAX_ATTEMPTS).then(|| Timestamp::now().after(backoff(item.attempts)));
+            let next = (item.attempts < MAX_ATTEMPTS).then(|| app.clock.now().after(backoff(item.attempts)));
             tracing::warn!(job.id = %id, reason, attempts = item.attempts + 1, is_given_up = next.is_none(), "an answer could not be delivered");
             (app.jobs.delivery_failed(id, &reason, next).await, next.is_none())
         }

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use inference::task::Task;
-use storage::{BlobKey, Delivery, Enqueued, GuildId, JobId, JobStatus, NewJob, PressKey, Timestamp, UserId};
+use poise::serenity_prelude as serenity;
+use storage::{BlobKey, Enqueued, GuildId, JobId, JobStatus, NewJob, PressKey, UserId};
 
-use crate::{app::App, disk, error::BotError, live::Live, messages::UserError, render};
+use crate::{app::App, commands, disk, error::BotError, live::Live, messages::UserError, render};
 
 /// A wish that was understood.
 pub struct Request {
@@ -24,7 +25,9 @@ pub struct Request {
     /// The job and picture that this one comes from.
     pub parent: Option<(JobId, u32)>,
     /// Where the answer goes.
-    pub delivery: Delivery,
+    pub channel: serenity::ChannelId,
+    /// What the answer is sent with.
+    pub token: String,
 }
 
 /// Enqueues a job; its message is kept up to date from here on.
@@ -36,9 +39,10 @@ pub async fn enqueue(app: &Arc<App>, request: Request) -> Result<JobId, BotError
     check_disk(app).await?;
     let limits = crate::limits::of_guild(app, request.guild).await?;
     let source = request.task.source().map(BlobKey::parse).transpose()?;
+    let delivery = commands::delivery(app, request.channel, &request.token);
     let live = Live::new(
         render::heading(app, request.user.0, &request.task),
-        request.delivery.clone(),
+        delivery.clone(),
         render::picture_size(&request.task),
         request.task.n_images(),
     );
@@ -52,9 +56,9 @@ pub async fn enqueue(app: &Arc<App>, request: Request) -> Result<JobId, BotError
         task: serde_json::to_value(&request.task)?,
         parent: request.parent,
         source,
-        delivery: request.delivery,
+        delivery,
     };
-    match app.jobs.enqueue(job, &limits, Timestamp::now()).await? {
+    match app.jobs.enqueue(job, &limits, app.clock.now()).await? {
         Enqueued::Created(id) => {
             // The dispatcher may have been quicker: its entry is the newer one.
             app.live.entry(id).or_insert(live);

@@ -4,6 +4,7 @@ pub mod answer;
 pub mod app;
 pub mod buttons;
 pub mod cli;
+pub mod clock;
 pub mod commands;
 pub mod config;
 mod delivery;

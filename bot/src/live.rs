@@ -8,7 +8,7 @@ use std::{
 use dashmap::DashMap;
 use image::RgbImage;
 use inference::task::ImageSize;
-use storage::{Delivery, JobId};
+use storage::{Delivery, JobId, Timestamp};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
@@ -57,7 +57,7 @@ pub struct Live {
     /// The version that the message shows.
     pub shown: u64,
     /// When the message was last edited.
-    pub edited: Option<Instant>,
+    pub edited: Option<Timestamp>,
     /// Held by whoever edits the message, so that an old state never lands on a newer one.
     pub gate: Arc<Semaphore>,
     /// Tells the job's worker to stop.

@@ -1,9 +1,9 @@
 //! Keeps the messages of unfinished jobs up to date: at most one edit per job and interval, and only when something changed.
 
-use std::{sync::Arc, time::Instant};
+use std::sync::Arc;
 
 use inference::task::ImageSize;
-use storage::JobId;
+use storage::{JobId, Timestamp};
 use tokio::task::JoinSet;
 
 use crate::{
@@ -23,15 +23,14 @@ const MAX_EDITS: usize = 16;
 /// Runs until shutdown.
 pub async fn run(app: Arc<App>) {
     let mut edits = JoinSet::new();
-    let mut ticks = tokio::time::interval(app.progress_interval);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut ticks = app.clock.ticks(app.progress_interval);
     tokio::select! {
         () = app.messenger.ready() => {}
         () = app.shutdown.cancelled() => return,
     }
     loop {
         tokio::select! {
-            _ = ticks.tick() => {}
+            () = ticks.tick() => {}
             () = app.progress_bell.notified() => {}
             () = app.shutdown.cancelled() => break,
         }
@@ -46,10 +45,13 @@ pub async fn run(app: Arc<App>) {
 
 /// Jobs whose message is out of date and may be edited now; those being drawn come first.
 fn due(app: &App) -> Vec<JobId> {
+    let now = app.clock.now();
+    // A time of day that was set back must not silence a job until it comes again.
+    let is_past = |edited: Timestamp| u128::from(now.0.abs_diff(edited.0)) >= app.progress_interval.as_millis();
     let mut due: Vec<_> = app
         .live
         .iter()
-        .filter(|live| live.version > live.shown && live.edited.is_none_or(|edited| edited.elapsed() >= app.progress_interval))
+        .filter(|live| live.version > live.shown && live.edited.is_none_or(is_past))
         .map(|live| (matches!(live.phase, Phase::Queued { .. }), live.edited, *live.key()))
         .collect();
     due.sort_by_key(|(is_queued, edited, _)| (*is_queued, *edited));
@@ -61,7 +63,7 @@ async fn edit(app: Arc<App>, id: JobId) {
     let Ok(_permit) = gate.try_acquire() else { return };
     let Some((view, delivery)) = app.live.get_mut(&id).map(|mut live| {
         live.shown = live.version;
-        live.edited = Some(Instant::now());
+        live.edited = Some(app.clock.now());
         (View::of(&live), live.delivery.clone())
     }) else {
         return;

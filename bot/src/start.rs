@@ -20,6 +20,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     app::{self, App},
+    clock::Clock,
     config::Config,
     discord::{self, Access, Messenger},
     dispatcher,
@@ -44,7 +45,7 @@ pub struct Running {
 ///
 /// # Errors
 /// One sentence: which part, and what to do.
-pub async fn start(config: Config, access: Access, progress_interval: Duration) -> anyhow::Result<Running> {
+pub async fn start(config: Config, access: Access, clock: Clock, progress_interval: Duration) -> anyhow::Result<Running> {
     let dir = config.data.dir.clone();
     std::fs::create_dir_all(&dir).with_context(|| format!("cannot make the data folder {}", dir.display()))?;
     let jobs = SqliteStore::open(&dir.join("atelier.sqlite")).await?;
@@ -58,8 +59,9 @@ pub async fn start(config: Config, access: Access, progress_interval: Duration) 
         hashes: Arc::new(Hashes::in_folder(&dir)),
         jobs: Arc::new(jobs),
         blobs: Arc::new(blobs),
-        messenger: Messenger::default(),
-        page_url: access.api_url.clone(),
+        messenger: Messenger::new(clock.clone()),
+        clock,
+        page_url: access.endpoint.page_url().map(str::to_owned),
         live: Default::default(),
         queue_bell: Notify::new(),
         outbox_bell: Notify::new(),

@@ -5,9 +5,18 @@ mod support;
 use serde_json::json;
 use support::*;
 
-#[tokio::test(flavor = "multi_thread")]
-async fn upscale_posts_the_networks_picture_once_however_often_it_is_pressed() {
-    let studio = Studio::open(|_| {}).await;
+in_both_modes! {
+    upscale_posts_the_networks_picture_once_however_often_it_is_pressed,
+    variations_keep_prompt_and_change_seed_and_resemble_their_picture,
+    a_second_press_while_the_first_is_drawn_is_refused,
+    cancel_is_for_owner_and_moderators_and_refunds_what_was_not_computed,
+    quota_refuses_with_a_sentence_and_charges_nothing,
+    a_member_has_only_so_many_jobs_at_once,
+    history_info_and_settings_answer,
+}
+
+async fn upscale_posts_the_networks_picture_once_however_often_it_is_pressed(mode: Mode) {
+    let studio = Studio::open(mode, |_| {}).await;
     let ada = &studio.ada;
     ada.slash(CHANNEL, "imagine", &prompt("a frog --seed 7")).await.expect("sent");
     let grid = nth_grid(ada, 1).await;
@@ -32,9 +41,8 @@ async fn upscale_posts_the_networks_picture_once_however_often_it_is_pressed() {
     studio.close().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn variations_keep_prompt_and_change_seed_and_resemble_their_picture() {
-    let studio = Studio::open(|config| config.defaults.steps = 20).await;
+async fn variations_keep_prompt_and_change_seed_and_resemble_their_picture(mode: Mode) {
+    let studio = Studio::open(mode, |config| config.defaults.steps = 20).await;
     let ada = &studio.ada;
     ada.slash(CHANNEL, "imagine", &prompt("a strawberry --seed 7 --no leaves")).await.expect("sent");
     let grid = nth_grid(ada, 1).await;
@@ -54,9 +62,8 @@ async fn variations_keep_prompt_and_change_seed_and_resemble_their_picture() {
     studio.close().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_second_press_while_the_first_is_drawn_is_refused() {
-    let studio = Studio::open(|config| config.defaults.steps = 60).await;
+async fn a_second_press_while_the_first_is_drawn_is_refused(mode: Mode) {
+    let studio = Studio::open(mode, |config| config.defaults.steps = 60).await;
     let (ada, linus) = (&studio.ada, studio.visitor("linus").await);
     ada.slash(CHANNEL, "imagine", &prompt("a frog --steps 2")).await.expect("sent");
     let grid = nth_grid(ada, 1).await;
@@ -72,9 +79,8 @@ async fn a_second_press_while_the_first_is_drawn_is_refused() {
     studio.close().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn cancel_is_for_owner_and_moderators_and_refunds_what_was_not_computed() {
-    let studio = Studio::open(|config| config.limits.max_steps = 150).await;
+async fn cancel_is_for_owner_and_moderators_and_refunds_what_was_not_computed(mode: Mode) {
+    let studio = Studio::open(mode, |config| config.limits.max_steps = 150).await;
     let (ada, grace, linus) = (&studio.ada, studio.visitor("grace").await, studio.visitor("linus").await);
     linus.slash(CHANNEL, "imagine", &prompt("a frog --steps 150")).await.expect("sent");
     let drawing = message_with(&linus, "Drawing").await;
@@ -98,9 +104,8 @@ async fn cancel_is_for_owner_and_moderators_and_refunds_what_was_not_computed() 
     studio.close().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn quota_refuses_with_a_sentence_and_charges_nothing() {
-    let studio = Studio::open(|config| config.limits.daily_row_megapixels = 0.5).await;
+async fn quota_refuses_with_a_sentence_and_charges_nothing(mode: Mode) {
+    let studio = Studio::open(mode, |config| config.limits.daily_row_megapixels = 0.5).await;
     let ada = &studio.ada;
     ada.slash(CHANNEL, "imagine", &prompt("a frog --steps 100")).await.expect("sent");
     told(ada, "row-megapixels are used up here").await;
@@ -109,9 +114,8 @@ async fn quota_refuses_with_a_sentence_and_charges_nothing() {
     studio.close().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_member_has_only_so_many_jobs_at_once() {
-    let studio = Studio::open(|config| {
+async fn a_member_has_only_so_many_jobs_at_once(mode: Mode) {
+    let studio = Studio::open(mode, |config| {
         config.limits.max_active_per_user = 1;
         config.defaults.steps = 60;
     })
@@ -125,9 +129,8 @@ async fn a_member_has_only_so_many_jobs_at_once() {
     studio.close().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn history_info_and_settings_answer() {
-    let studio = Studio::open(|config| config.defaults.steps = 2).await;
+async fn history_info_and_settings_answer(mode: Mode) {
+    let studio = Studio::open(mode, |config| config.defaults.steps = 2).await;
     let ada = &studio.ada;
     ada.slash(CHANNEL, "history", &[]).await.expect("sent");
     told(ada, "Nothing was drawn here yet").await;

@@ -11,9 +11,16 @@ use serde_json::json;
 use storage::{GuildId, HistoryFilter};
 use support::*;
 
-#[tokio::test(flavor = "multi_thread")]
-async fn imagine_shows_progress_and_ends_in_a_grid_with_ten_buttons() {
-    let studio = Studio::open(|config| config.defaults.steps = 25).await;
+in_both_modes! {
+    imagine_shows_progress_and_ends_in_a_grid_with_ten_buttons,
+    the_same_seed_draws_the_same_pictures_and_each_can_be_made_alone,
+    pictures_say_how_they_were_made_in_their_files_and_in_the_store,
+    wrong_parameters_are_answered_to_the_caller_alone,
+    two_people_of_one_guild_are_drawn_in_the_same_batches,
+}
+
+async fn imagine_shows_progress_and_ends_in_a_grid_with_ten_buttons(mode: Mode) {
+    let studio = Studio::open(mode, |config| config.defaults.steps = 25).await;
     let ada = &studio.ada;
     let before = ada.seq().await.expect("the stand-in answers");
     ada.slash(CHANNEL, "imagine", &prompt("a frog --seed 7")).await.expect("the command is sent");
@@ -35,9 +42,8 @@ async fn imagine_shows_progress_and_ends_in_a_grid_with_ten_buttons() {
     studio.close().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_same_seed_draws_the_same_pictures_and_each_can_be_made_alone() {
-    let studio = Studio::open(|_| {}).await;
+async fn the_same_seed_draws_the_same_pictures_and_each_can_be_made_alone(mode: Mode) {
+    let studio = Studio::open(mode, |_| {}).await;
     let ada = &studio.ada;
     ada.slash(CHANNEL, "imagine", &prompt("a strawberry --seed 40")).await.expect("sent");
     nth_grid(ada, 1).await;
@@ -64,9 +70,8 @@ async fn the_same_seed_draws_the_same_pictures_and_each_can_be_made_alone() {
     studio.close().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn pictures_say_how_they_were_made_in_their_files_and_in_the_store() {
-    let studio = Studio::open(|_| {}).await;
+async fn pictures_say_how_they_were_made_in_their_files_and_in_the_store(mode: Mode) {
+    let studio = Studio::open(mode, |_| {}).await;
     let ada = &studio.ada;
     ada.slash(CHANNEL, "imagine", &prompt("a 🐸 frog --seed 40 --no leaves")).await.expect("sent");
     let grid = nth_grid(ada, 1).await;
@@ -100,9 +105,8 @@ async fn pictures_say_how_they_were_made_in_their_files_and_in_the_store() {
     studio.close().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn wrong_parameters_are_answered_to_the_caller_alone() {
-    let studio = Studio::open(|_| {}).await;
+async fn wrong_parameters_are_answered_to_the_caller_alone(mode: Mode) {
+    let studio = Studio::open(mode, |_| {}).await;
     let ada = &studio.ada;
     for (text, sentence) in [
         ("a frog --ar 0:2", "both sides must be at least 1"),
@@ -134,9 +138,8 @@ async fn wrong_parameters_are_answered_to_the_caller_alone() {
     studio.close().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn two_people_of_one_guild_are_drawn_in_the_same_batches() {
-    let studio = Studio::open(|config| config.defaults.steps = 20).await;
+async fn two_people_of_one_guild_are_drawn_in_the_same_batches(mode: Mode) {
+    let studio = Studio::open(mode, |config| config.defaults.steps = 20).await;
     let (ada, linus) = (&studio.ada, studio.visitor("linus").await);
     let engine = studio.running.bot.app.engine.clone();
     ada.slash(CHANNEL, "imagine", &prompt("a frog --seed 1")).await.expect("sent");

@@ -174,7 +174,7 @@ fn what_stands_in_the_way_of_a_start_is_one_sentence() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refused_token_ends_the_program_with_a_sentence() {
-    let studio = Studio::open(|_| {}).await;
+    let studio = Studio::open(Mode::Plain, |_| {}).await;
     let folder = tempfile::tempdir().expect("a temporary folder");
     let config =
         format!("[discord]\napi_url = \"{}\"\n[data]\ndir = \"{}\"", studio.running.stand_in.url(), folder.path().join("data").display());

@@ -40,7 +40,7 @@ impl Default for ManualClock {
 
 impl Clock {
     /// Milliseconds since 1970.
-    pub(crate) fn now_ms(&self) -> i64 {
+    pub fn now_ms(&self) -> i64 {
         match self {
             Self::System => system_ms() as i64,
             Self::Manual(clock) => *clock.now_ms.borrow() as i64,
@@ -48,7 +48,7 @@ impl Clock {
     }
 
     /// Returns when the clock shows `deadline_ms` or later.
-    pub(crate) async fn sleep_until(&self, deadline_ms: i64) {
+    pub async fn sleep_until(&self, deadline_ms: i64) {
         match self {
             Self::System => {
                 let left_ms = deadline_ms.saturating_sub(self.now_ms()).max(0);

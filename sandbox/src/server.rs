@@ -48,12 +48,16 @@ pub struct SandboxConfig {
     pub gateway: GatewayConfig,
     /// How many requests a bot may make.
     pub rate_limits: RateLimitConfig,
-    /// Decides which requests meet a fault that is not certain.
-    pub seed: u64,
     /// Whether requests and answers are checked against Discord's own description.
     pub validation: bool,
     /// What a violation does to the program that owns the stand-in.
     pub on_violation: OnViolation,
+    /// What chance is drawn from: the same seed meets the same faults.
+    pub seed: u64,
+    /// Whether `listen` may be an address that other machines reach. Whoever reaches it may do everything.
+    pub allow_remote: bool,
+    /// The address by which bots and people know the stand-in, if it is not `listen`, such as `http://192.168.1.5:8090`.
+    pub public_url: Option<String>,
 }
 
 impl Default for SandboxConfig {
@@ -65,9 +69,11 @@ impl Default for SandboxConfig {
             token: "sandbox".to_owned(),
             gateway: GatewayConfig::default(),
             rate_limits: RateLimitConfig::default(),
-            seed: 0,
             validation: true,
             on_violation: OnViolation::default(),
+            seed: 0,
+            allow_remote: false,
+            public_url: None,
         }
     }
 }
@@ -77,8 +83,11 @@ impl Default for SandboxConfig {
 #[non_exhaustive]
 pub enum SandboxError {
     /// Other machines could reach the address.
-    #[error("the sandbox listens on this machine only, not on {0}; use 127.0.0.1")]
+    #[error("the sandbox listens on this machine only, not on {0}; use 127.0.0.1, or say that other machines may in (`--allow-remote`)")]
     NotLoopback(SocketAddr),
+    /// The address that others should use is no address.
+    #[error("the sandbox's address for others is {0:?}; it must be like http://192.168.1.5:8090")]
+    PublicUrl(String),
     /// The token has the form of a real one, which must not be handed to a stand-in.
     #[error("the sandbox's token looks like a real Discord token; use any other word")]
     RealToken,
@@ -115,6 +124,7 @@ pub enum SandboxError {
 pub struct Sandbox {
     state: Arc<State>,
     servers: Vec<JoinHandle<io::Result<()>>>,
+    address: SocketAddr,
     on_violation: OnViolation,
 }
 
@@ -140,7 +150,7 @@ impl Sandbox {
             return Err(SandboxError::RealToken);
         }
         let address = config.listen;
-        if !address.ip().is_loopback() {
+        if !address.ip().is_loopback() && !config.allow_remote {
             return Err(SandboxError::NotLoopback(address));
         }
         let refuse = |source: io::Error| match source.kind() {
@@ -175,7 +185,10 @@ impl Sandbox {
             None => (Journal::default(), None),
         };
         let state = Arc::new(State {
-            url: format!("http://{bound}"),
+            url: match config.public_url {
+                Some(url) => public_url(url)?,
+                None => format!("http://{bound}"),
+            },
             token,
             store,
             files,
@@ -192,6 +205,7 @@ impl Sandbox {
             faults: Faults::new(config.seed),
             violations: Violations::default(),
             validates: config.validation,
+            is_remote_allowed: config.allow_remote,
         });
         if let (Some(directory), Some(lines)) = (data_dir, journal_lines) {
             state.tasks.spawn(journal::keep(directory.to_owned(), lines, state.shutdown.clone()));
@@ -203,7 +217,7 @@ impl Sandbox {
             servers.push(serve(&state, listener, gateway));
         }
         tracing::info!(sandbox.url = state.url, "the sandbox listens");
-        Ok(Self { state, servers, on_violation: config.on_violation })
+        Ok(Self { state, servers, address: bound, on_violation: config.on_violation })
     }
 
     /// The base address, such as `http://127.0.0.1:4321`: of the page, and of the API that a bot is pointed at.
@@ -211,9 +225,19 @@ impl Sandbox {
         &self.state.url
     }
 
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// The bot's token, without `Bot `.
     pub fn token(&self) -> &str {
         &self.state.token
+    }
+
+    /// The gateway's address, such as `ws://127.0.0.1:4321`.
+    pub fn gateway_url(&self) -> String {
+        self.state.gateway_url()
     }
 
     /// Breaks every gateway connection off, as a failing network would. Sessions can be resumed.
@@ -282,6 +306,13 @@ impl Drop for Sandbox {
     }
 }
 
+/// Without the slash at its end; other machines reach bots' files and the gateway by it.
+fn public_url(url: String) -> Result<String, SandboxError> {
+    let is_plain =
+        reqwest::Url::parse(&url).is_ok_and(|url| url.scheme() == "http" && url.has_host() && url.path() == "/" && url.query().is_none());
+    if is_plain { Ok(url.trim_end_matches('/').to_owned()) } else { Err(SandboxError::PublicUrl(url)) }
+}
+
 /// Whether a token has the three parts of a real one: an id, a time and a signature.
 fn looks_real(token: &str) -> bool {
     let parts: Vec<&str> = token.split('.').collect();
@@ -313,7 +344,7 @@ async fn root(Shared(state): Shared<Arc<State>>, wire: ConnectInfo<Reset>, query
     let (mut parts, _) = request.into_parts();
     match WebSocketUpgrade::from_request_parts(&mut parts, &state).await {
         Ok(upgrade) => upgrade_to_gateway(state, upgrade, opening(query.0, wire, false)),
-        Err(_) => page_api::assets::serve(parts.headers, parts.uri).await.into_response(),
+        Err(_) => page_api::assets::serve(Shared(state), parts.headers, parts.uri).await.into_response(),
     }
 }
 

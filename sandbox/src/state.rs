@@ -42,6 +42,8 @@ pub(crate) struct State {
     pub(crate) violations: Violations,
     /// Whether requests and answers are checked against Discord's description.
     pub(crate) validates: bool,
+    /// Whether other machines may use the page.
+    pub(crate) is_remote_allowed: bool,
 }
 
 impl State {

@@ -21,6 +21,27 @@ async fn only_a_safe_start_is_possible() {
     let real = format!("{}.{}.{}", "M".repeat(26), "Gabcde", "x".repeat(38));
     assert!(matches!(start(([127, 0, 0, 1], 0).into(), real).await, Err(SandboxError::RealToken)));
     assert!(matches!(start(([127, 0, 0, 1], 0).into(), String::new()).await, Err(SandboxError::EmptyToken)));
+    for url in ["192.168.1.5:8090", "https://example.org", "http://example.org/sandbox", "http://"] {
+        let config = SandboxConfig { public_url: Some(url.to_owned()), ..SandboxConfig::default() };
+        assert!(matches!(Sandbox::start(config).await, Err(SandboxError::PublicUrl(_))), "{url}");
+    }
+}
+
+#[tokio::test]
+async fn other_machines_are_let_in_only_when_that_was_asked_for() {
+    for allow_remote in [false, true] {
+        let public_url = Some("http://sandbox.test:8090/".to_owned());
+        let sandbox = Sandbox::start(SandboxConfig { allow_remote, public_url, ..SandboxConfig::default() }).await.expect("it starts");
+        assert_eq!((sandbox.url(), sandbox.gateway_url().as_str()), ("http://sandbox.test:8090", "ws://sandbox.test:8090"));
+        let asked = |path: &str| {
+            let client = reqwest::Client::builder().no_proxy().build().expect("a plain client builds");
+            client.get(format!("http://{}{path}", sandbox.address())).header("host", "sandbox.test:8090").send()
+        };
+        for path in ["/sandbox/api/state", "/"] {
+            assert_eq!(asked(path).await.expect("it answers").status(), if allow_remote { 200 } else { 403 }, "{path}");
+        }
+        sandbox.shutdown().await;
+    }
 }
 
 #[tokio::test]

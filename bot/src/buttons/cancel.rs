@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use poise::serenity_prelude as serenity;
-use storage::{Cancelled, Job, JobId, Timestamp};
+use storage::{Cancelled, Job, JobId};
 
 use crate::{app::App, dispatcher::chain, error::BotError, live::Phase, messages::UserError};
 
@@ -13,7 +13,7 @@ pub async fn cancel(press: &serenity::ComponentInteraction, app: &Arc<App>, id: 
     if !may(press, &job) {
         return Err(UserError::NotYours { owner: job.user.0 }.into());
     }
-    match app.jobs.request_cancel(id, Timestamp::now()).await? {
+    match app.jobs.request_cancel(id, app.clock.now()).await? {
         Cancelled::Now => app.outbox_bell.notify_one(),
         Cancelled::Requested => {
             if let Some(mut live) = app.live.get_mut(&id) {
@@ -50,7 +50,7 @@ pub async fn delete(ctx: &serenity::Context, press: &serenity::ComponentInteract
         Some(gate) => gate.acquire().await.ok(),
         None => None,
     };
-    for blob in app.jobs.delete(id, Timestamp::now()).await? {
+    for blob in app.jobs.delete(id, app.clock.now()).await? {
         app.blobs.delete(&blob).await?;
     }
     if let Err(error) = press.delete_response(ctx).await {

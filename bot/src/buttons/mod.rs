@@ -143,6 +143,7 @@ fn request(press: &serenity::ComponentInteraction, action: &'static str, task: T
         action,
         task,
         parent: Some((job.id, index)),
-        delivery: commands::delivery(press.channel_id, &press.token),
+        channel: press.channel_id,
+        token: press.token.clone(),
     }
 }

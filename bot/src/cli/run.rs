@@ -4,7 +4,12 @@ use std::time::Duration;
 
 use anyhow::Context;
 
-use crate::{config::Config, discord::Access, start};
+use crate::{
+    clock::Clock,
+    config::Config,
+    discord::{Access, Endpoint},
+    start,
+};
 
 /// Options of `atelier run`.
 #[derive(Debug, clap::Args)]
@@ -19,10 +24,13 @@ pub async fn run(config: Config, _args: RunArgs) -> anyhow::Result<()> {
         .ok()
         .filter(|token| !token.trim().is_empty())
         .context("DISCORD_TOKEN is not set; put the bot's token into it, or try `atelier sandbox`, which needs none")?;
-    let api_url = Some(config.discord.api_url.clone()).filter(|url| !url.is_empty());
+    let endpoint = match config.discord.api_url.as_str() {
+        "" => Endpoint::Discord,
+        url => Endpoint::StandIn(url.to_owned()),
+    };
     let interval = Duration::from_millis(config.discord.progress_interval_ms);
-    let access = Access { token: token.trim().to_owned(), api_url };
-    let running = start::start(config, access, interval).await?;
+    let access = Access { token: token.trim().to_owned(), endpoint };
+    let running = start::start(config, access, Clock::default(), interval).await?;
     tokio::select! {
         () = running.ready() => {}
         () = super::interrupted() => return running.stop().await,

@@ -5,7 +5,12 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use anyhow::Context;
 use sandbox::{Sandbox, SandboxConfig, SandboxError};
 
-use crate::{config::Config, discord::Access, models, start};
+use crate::{
+    clock::Clock,
+    config::Config,
+    discord::{Access, Endpoint},
+    models, start,
+};
 
 /// Accepted by the stand-in and by nothing else.
 const TOKEN: &str = "sandbox.token";
@@ -49,8 +54,8 @@ pub async fn start_sandbox(config: Config, listen: SocketAddr) -> anyhow::Result
     let data_dir = Some(config.data.dir.join("stand-in"));
     let stand_in = Sandbox::start(SandboxConfig { listen, data_dir, token: TOKEN.to_owned(), ..SandboxConfig::default() }).await?;
     let interval = Duration::from_millis(config.sandbox.progress_interval_ms);
-    let access = Access { token: stand_in.token().to_owned(), api_url: Some(stand_in.url().to_owned()) };
-    let bot = start::start(config, access, interval).await?;
+    let access = Access { token: stand_in.token().to_owned(), endpoint: Endpoint::StandIn(stand_in.url().to_owned()) };
+    let bot = start::start(config, access, Clock::default(), interval).await?;
     bot.ready().await;
     Ok(RunningSandbox { bot, stand_in })
 }

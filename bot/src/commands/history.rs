@@ -62,7 +62,7 @@ pub async fn page(app: &App, guild: GuildId, user: UserId, scope: HistoryScope, 
 pub async fn turn(press: &serenity::ComponentInteraction, app: &App, offset: u32, scope: HistoryScope) -> Result<(), BotError> {
     let guild = super::paying_guild(press.guild_id, &press.authorizing_integration_owners, press.user.id);
     let answer = page(app, guild, super::user_id(press.user.id), scope, offset).await?;
-    let delivery = super::delivery(press.channel_id, &press.token);
+    let delivery = super::delivery(app, press.channel_id, &press.token);
     app.messenger.edit(&delivery, &answer).await.map_err(|error| BotError::Internal(error.into()))?;
     Ok(())
 }

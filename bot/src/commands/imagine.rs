@@ -54,7 +54,8 @@ pub async fn imagine(
         action: "imagine",
         task: Task::TextToImage(parsed.task),
         parent: None,
-        delivery: super::delivery(interaction.channel_id, &interaction.token),
+        channel: interaction.channel_id,
+        token: interaction.token.clone(),
     };
     enqueue::enqueue(app, request).await?;
     Ok(())

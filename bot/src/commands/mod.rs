@@ -12,7 +12,7 @@ use std::{
 };
 
 use poise::serenity_prelude as serenity;
-use storage::{Delivery, GuildId, Timestamp, UserId};
+use storage::{Delivery, GuildId, UserId};
 
 use crate::{
     answer::Answer,
@@ -65,7 +65,7 @@ pub fn framework(app: Arc<App>) -> poise::Framework<Arc<App>, BotError> {
                     while let Err(error) = register(&registrar, &http, bot, commands.clone()).await {
                         tracing::error!(error = format!("{error:#}"), "the commands could not be registered; trying again");
                         tokio::select! {
-                            () = tokio::time::sleep(pause) => pause = (pause * 2).min(std::time::Duration::from_secs(300)),
+                            () = registrar.clock.sleep(pause) => pause = (pause * 2).min(std::time::Duration::from_secs(300)),
                             () = registrar.shutdown.cancelled() => break,
                         }
                     }
@@ -157,8 +157,8 @@ pub fn user_id(user: serenity::UserId) -> UserId {
 }
 
 /// Where the answer to an interaction goes.
-pub fn delivery(channel: serenity::ChannelId, token: &str) -> Delivery {
-    Delivery { channel: channel.get(), token: token.to_owned(), token_expires: Timestamp::now().after(TOKEN_LIFE), message: None }
+pub fn delivery(app: &App, channel: serenity::ChannelId, token: &str) -> Delivery {
+    Delivery { channel: channel.get(), token: token.to_owned(), token_expires: app.clock.now().after(TOKEN_LIFE), message: None }
 }
 
 /// Checks, before any work, that pictures can be posted where the interaction comes from. An answer needs no permission to send.

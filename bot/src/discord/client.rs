@@ -1,18 +1,52 @@
 //! Builds the serenity client: against Discord itself, or against a stand-in on loopback, and never by mistake the one for the other.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use poise::serenity_prelude as serenity;
 
 use crate::{app::App, buttons, commands};
+
+/// Discord's name; the library always asks it unless it is given a proxy.
+const HOST: &str = "discord.com";
 
 /// Where Discord is and how to prove who we are.
 #[derive(Clone)]
 pub struct Access {
     /// The bot's token.
     pub token: String,
-    /// Address of a stand-in on loopback; `None` for Discord itself.
-    pub api_url: Option<String>,
+    /// Who answers.
+    pub endpoint: Endpoint,
+}
+
+/// Who answers for Discord.
+#[derive(Clone)]
+pub enum Endpoint {
+    /// Discord itself.
+    Discord,
+    /// A stand-in at this address on loopback, such as `http://127.0.0.1:8420`: no TLS, and without the library's own rate limiter.
+    StandIn(String),
+    /// A machine that stands in front of Discord or of a stand-in and speaks TLS under Discord's name. Everything but the way to it is as
+    /// with Discord itself, the library's rate limiter too.
+    Front(Front),
+}
+
+/// The way to a machine that speaks TLS under Discord's name.
+#[derive(Clone)]
+pub struct Front {
+    /// Where it listens, on loopback.
+    pub address: SocketAddr,
+    /// Who vouches for it, beside the usual authorities.
+    pub root: reqwest::Certificate,
+}
+
+impl Endpoint {
+    /// A stand-in's address; `None` where Discord's own links lead to the messages.
+    pub fn page_url(&self) -> Option<&str> {
+        match self {
+            Self::StandIn(url) => Some(url),
+            Self::Discord | Self::Front(_) => None,
+        }
+    }
 }
 
 /// Why the client was not built.
@@ -56,24 +90,42 @@ pub async fn build(access: &Access, app: Arc<App>) -> Result<serenity::Client, B
         .cache_settings(cache_settings())
         .await
         .map_err(Box::new)?;
-    if let Some(api_url) = &access.api_url {
-        let gateway = client.ws_url.lock().await.clone();
-        let host = api_url.trim_start_matches("http://");
-        if gateway.strip_prefix("ws://").map(|rest| rest.trim_end_matches('/')) != Some(host) {
-            return Err(BuildError::WrongGateway { api_url: api_url.clone(), gateway });
-        }
-    }
+    let gateway = client.ws_url.lock().await.clone();
+    check_gateway(&access.endpoint, gateway)?;
     Ok(client)
+}
+
+/// A token that is not for Discord must not reach Discord's gateway, where the library goes when nobody names another.
+fn check_gateway(endpoint: &Endpoint, gateway: String) -> Result<(), BuildError> {
+    let host = gateway.strip_prefix("ws://").map(|rest| rest.trim_end_matches('/'));
+    match endpoint {
+        Endpoint::Discord => Ok(()),
+        Endpoint::StandIn(api_url) if host == Some(api_url.trim_start_matches("http://").trim_end_matches('/')) => Ok(()),
+        Endpoint::Front(_) if host.is_some_and(is_loopback) => Ok(()),
+        Endpoint::StandIn(api_url) => Err(BuildError::WrongGateway { api_url: api_url.clone(), gateway }),
+        Endpoint::Front(front) => Err(BuildError::WrongGateway { api_url: front.address.to_string(), gateway }),
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    host.parse::<SocketAddr>().is_ok_and(|host| host.ip().is_loopback())
 }
 
 fn http(access: &Access) -> Result<serenity::Http, BuildError> {
     let client = reqwest::Client::builder().use_rustls_tls().timeout(Duration::from_secs(30));
-    let Some(api_url) = &access.api_url else {
-        return Ok(serenity::HttpBuilder::new(&access.token).client(client.build()?).build());
+    let api_url = match &access.endpoint {
+        Endpoint::Discord => return Ok(serenity::HttpBuilder::new(&access.token).client(client.build()?).build()),
+        Endpoint::Front(front) => {
+            if !front.address.ip().is_loopback() {
+                return Err(BuildError::NotLoopback(front.address.to_string()));
+            }
+            // The address of a name may carry a port; it is used because the library's URLs have none.
+            let client = client.no_proxy().add_root_certificate(front.root.clone()).resolve(HOST, front.address).build()?;
+            return Ok(serenity::HttpBuilder::new(&access.token).client(client).build());
+        }
+        Endpoint::StandIn(api_url) => api_url,
     };
-    let host =
-        api_url.strip_prefix("http://").map(|rest| rest.trim_end_matches('/')).and_then(|host| host.parse::<std::net::SocketAddr>().ok());
-    if !host.is_some_and(|host| host.ip().is_loopback()) {
+    if !api_url.strip_prefix("http://").is_some_and(|host| is_loopback(host.trim_end_matches('/'))) {
         return Err(BuildError::NotLoopback(api_url.clone()));
     }
     // The library ignores `proxy` while its own limiter is on and would go to Discord with the token.
@@ -123,5 +175,22 @@ pub async fn on_event(ctx: &serenity::Context, event: &serenity::FullEvent, app:
             tracing::debug!(from = %event.old, to = %event.new, "gateway");
         }
         _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_for_a_stand_in_never_reaches_discords_gateway() {
+        let check = |endpoint: &Endpoint, gateway: &str, expected: bool| {
+            assert_eq!(check_gateway(endpoint, gateway.to_owned()).is_ok(), expected, "{gateway}");
+        };
+        let stand_in = Endpoint::StandIn("http://127.0.0.1:8420/".to_owned());
+        check(&stand_in, "ws://127.0.0.1:8420", true);
+        check(&stand_in, "ws://127.0.0.1:8421", false);
+        check(&stand_in, "wss://gateway.discord.gg", false);
+        check(&Endpoint::Discord, "wss://gateway.discord.gg", true);
     }
 }

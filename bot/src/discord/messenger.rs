@@ -6,11 +6,11 @@ use std::{
 };
 
 use poise::serenity_prelude::{self as serenity, Builder};
-use storage::{Delivery, JobId, Timestamp};
+use storage::{Delivery, JobId};
 use tokio::sync::watch;
 
 use super::convert;
-use crate::answer::Answer;
+use crate::{answer::Answer, clock::Clock};
 
 /// Tries of a call that may be repeated safely.
 const TRIES: u32 = 3;
@@ -42,15 +42,15 @@ pub enum SendError {
 pub struct Messenger {
     http: Arc<OnceLock<Arc<serenity::Http>>>,
     ready: watch::Sender<bool>,
-}
-
-impl Default for Messenger {
-    fn default() -> Self {
-        Self { http: Arc::default(), ready: watch::Sender::new(false) }
-    }
+    clock: Clock,
 }
 
 impl Messenger {
+    /// Sends nothing before [`Messenger::connect`]; tokens die by `clock`.
+    pub fn new(clock: Clock) -> Self {
+        Self { http: Arc::default(), ready: watch::Sender::new(false), clock }
+    }
+
     /// Gives the client to send with; from the first READY on.
     pub fn connect(&self, http: Arc<serenity::Http>) {
         let _ = self.http.set(http);
@@ -72,7 +72,7 @@ impl Messenger {
     /// See [`SendError`].
     pub async fn edit(&self, delivery: &Delivery, answer: &Answer) -> Result<u64, SendError> {
         let http = self.http()?;
-        let is_alive = !delivery.token.is_empty() && Timestamp::now().0 < delivery.token_expires.0 - TOKEN_MARGIN_MS;
+        let is_alive = !delivery.token.is_empty() && self.clock.now().0 < delivery.token_expires.0 - TOKEN_MARGIN_MS;
         let by_token = if is_alive { self.edit_by_token(http, &delivery.token, answer).await } else { Err(SendError::TokenExpired) };
         match (by_token, delivery.message) {
             (Err(SendError::TokenExpired), Some(message)) => self.edit_by_id(http, delivery.channel, message, answer).await,

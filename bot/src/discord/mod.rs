@@ -4,7 +4,7 @@ mod client;
 mod convert;
 mod messenger;
 
-pub use client::{Access, BuildError, build, on_event};
+pub use client::{Access, BuildError, Endpoint, Front, build, on_event};
 pub use convert::reply;
 pub use messenger::{Messenger, SendError};
 pub use poise::serenity_prelude::Error as SerenityError;

@@ -1,14 +1,19 @@
 //! What the flow tests share: the real bot, the real engine with the starter model, the stand-in, and a person.
 #![allow(dead_code, reason = "each test program uses its own part")]
 
+mod front;
+
 use std::{net::SocketAddr, time::Duration};
 
 use atelier::{
     cli::sandbox::{RunningSandbox, start_sandbox},
     config::Config,
+    discord::{Access, Endpoint},
+    start,
 };
+use front::Front;
 use image::RgbImage;
-use sandbox::Visitor;
+use sandbox::{Clock, Sandbox, SandboxConfig, Visitor};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -17,18 +22,58 @@ pub const PATIENCE: Duration = Duration::from_secs(180);
 /// Where everything happens.
 pub const CHANNEL: &str = "general";
 
+/// How the bot reaches the stand-in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// As in `atelier sandbox`: without TLS and without the library's rate limiter.
+    Plain,
+    /// As `atelier run` reaches Discord: by TLS to discord.com, with the library's rate limiter.
+    Production,
+}
+
+/// Makes two tests of each function, one a mode.
+macro_rules! in_both_modes {
+    ($($name:ident),+ $(,)?) => {
+        mod plain {
+            $(
+                #[tokio::test(flavor = "multi_thread")]
+                async fn $name() {
+                    super::$name(super::Mode::Plain).await;
+                }
+            )+
+        }
+        mod production {
+            $(
+                #[tokio::test(flavor = "multi_thread")]
+                async fn $name() {
+                    super::$name(super::Mode::Production).await;
+                }
+            )+
+        }
+    };
+}
+#[allow(unused_imports, reason = "each test program uses its own part")]
+pub(crate) use in_both_modes;
+
 /// A bot at work beside a stand-in, in this process.
 pub struct Studio {
     /// Both of them.
     pub running: RunningSandbox,
     /// The owner of the sandbox's guild.
     pub ada: Visitor,
+    /// What stands between them in production mode.
+    pub front: Option<Front>,
     folder: TempDir,
 }
 
 impl Studio {
     /// Opens a studio with few steps, so that tests are quick.
-    pub async fn open(change: impl FnOnce(&mut Config)) -> Self {
+    pub async fn open(mode: Mode, change: impl FnOnce(&mut Config)) -> Self {
+        Self::open_with_clock(mode, Clock::System, change).await
+    }
+
+    /// Opens a studio where stand-in and bot go by the same clock.
+    pub async fn open_with_clock(mode: Mode, clock: Clock, change: impl FnOnce(&mut Config)) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let mut config = Config::default();
         config.data.dir = folder.path().to_owned();
@@ -37,9 +82,16 @@ impl Studio {
         config.sandbox.progress_interval_ms = 20;
         config.engine.preview_every = 1;
         change(&mut config);
-        let running = start_sandbox(config, SocketAddr::from(([127, 0, 0, 1], 0))).await.expect("the studio opens");
+        let (running, front) = match (mode, &clock) {
+            (Mode::Plain, Clock::System) => (start_sandbox(config, SocketAddr::from(([127, 0, 0, 1], 0))).await, None),
+            _ => start_apart(mode, clock, config).await,
+        };
+        let running = running.expect("the studio opens");
+        if let Some(front) = &front {
+            assert!(front.n_connections() > 0, "the bot speaks TLS");
+        }
         let ada = Visitor::connect(running.stand_in.url(), "ada").await.expect("ada enters");
-        Self { running, ada, folder }
+        Self { running, ada, front, folder }
     }
 
     /// Another person.
@@ -51,6 +103,28 @@ impl Studio {
     pub async fn close(self) {
         self.running.stop().await.expect("an orderly end");
     }
+}
+
+/// Starts stand-in and bot one after the other, with what the mode asks for between them.
+async fn start_apart(mode: Mode, clock: Clock, config: Config) -> (anyhow::Result<RunningSandbox>, Option<Front>) {
+    let data_dir = Some(config.data.dir.join("stand-in"));
+    let stand_in = SandboxConfig { data_dir, ..SandboxConfig::default() };
+    let stand_in = Sandbox::start_with_clock(stand_in, clock.clone()).await.expect("the stand-in starts");
+    let front = match mode {
+        Mode::Plain => None,
+        Mode::Production => Some(Front::open(stand_in.address()).await),
+    };
+    let endpoint = front.as_ref().map_or_else(|| Endpoint::StandIn(stand_in.url().to_owned()), |front| Endpoint::Front(front.way()));
+    let interval = Duration::from_millis(config.sandbox.progress_interval_ms);
+    let access = Access { token: stand_in.token().to_owned(), endpoint };
+    let running = match start::start(config, access, clock.into(), interval).await {
+        Ok(bot) => {
+            bot.ready().await;
+            Ok(RunningSandbox { bot, stand_in })
+        }
+        Err(error) => Err(error),
+    };
+    (running, front)
 }
 
 /// Options of a command.

@@ -1,10 +1,12 @@
 use super::guard;
-use crate::files::content_type;
+use crate::{files::content_type, state::State};
 use axum::{
+    extract::State as Shared,
     http::{HeaderMap, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
 use rust_embed::RustEmbed;
+use std::sync::Arc;
 
 /// The page's files: inside the binary in a release build, read from the source folder in a debug build.
 #[derive(RustEmbed)]
@@ -12,8 +14,8 @@ use rust_embed::RustEmbed;
 struct Page;
 
 /// A file of the page; `/` is `index.html`.
-pub(crate) async fn serve(headers: HeaderMap, uri: Uri) -> Response {
-    if let Err(refused) = guard::check(&headers) {
+pub(crate) async fn serve(Shared(state): Shared<Arc<State>>, headers: HeaderMap, uri: Uri) -> Response {
+    if let Err(refused) = guard::check(&headers, state.is_remote_allowed) {
         return refused.into_response();
     }
     let path = match uri.path().trim_start_matches('/') {

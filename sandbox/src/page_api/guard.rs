@@ -1,26 +1,27 @@
 use super::PageError;
+use crate::state::State;
 use axum::{
-    extract::Request,
+    extract::{Request, State as Shared},
     http::{HeaderMap, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
 /// Lets only this machine's own pages in: a page of another site can resolve its name to 127.0.0.1, but cannot fake these headers.
-pub(crate) async fn require_loopback(request: Request, next: Next) -> Response {
-    match check(request.headers()) {
+pub(crate) async fn require_loopback(Shared(state): Shared<Arc<State>>, request: Request, next: Next) -> Response {
+    match check(request.headers(), state.is_remote_allowed) {
         Ok(()) => next.run(request).await,
         Err(refused) => refused.into_response(),
     }
 }
 
-/// Whether the host is this machine, and the origin, where there is one, the same page.
-pub(crate) fn check(headers: &HeaderMap) -> Result<(), PageError> {
+/// Whether the host is this machine, unless others may, and the origin, where there is one, the same page.
+pub(crate) fn check(headers: &HeaderMap, is_remote_allowed: bool) -> Result<(), PageError> {
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
     let host = text(header::HOST).unwrap_or_default();
     let is_same_page = text(header::ORIGIN).is_none_or(|origin| origin.strip_prefix("http://") == Some(host));
-    if is_loopback(host) && is_same_page {
+    if (is_loopback(host) || is_remote_allowed) && is_same_page {
         Ok(())
     } else {
         Err(PageError::new(StatusCode::FORBIDDEN, "the sandbox answers only its own page on this machine"))

@@ -46,7 +46,7 @@ pub(crate) fn router(state: Arc<State>) -> Router<Arc<State>> {
         .route("/events/poll", get(listen::poll))
         .nest("/control", control::router())
         .fallback(|| async { PageError::new(StatusCode::NOT_FOUND, "there is no such call") })
-        .layer(middleware::from_fn(guard::require_loopback))
+        .layer(middleware::from_fn_with_state(Arc::clone(&state), guard::require_loopback))
         .with_state(state)
 }
 

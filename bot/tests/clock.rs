@@ -1,0 +1,120 @@
+//! One clock for the bot and the stand-in: what happens after 3 seconds, after 15 minutes and on the next day.
+
+mod support;
+
+use std::time::Duration;
+
+use sandbox::{Clock, ManualClock};
+use serde_json::{Value, json};
+use storage::{GuildId, HistoryFilter, Job};
+use support::*;
+
+in_both_modes! {
+    a_picture_that_is_finished_after_fifteen_minutes_comes_by_the_bots_own_token,
+    a_picture_whose_message_is_gone_after_fifteen_minutes_is_posted_anew,
+}
+
+/// Longer than an interaction's token lives.
+const TOO_LONG: Duration = Duration::from_secs(16 * 60);
+
+async fn studio(mode: Mode) -> (Studio, ManualClock) {
+    let clock = ManualClock::new();
+    let studio = Studio::open_with_clock(mode, Clock::Manual(clock.clone()), |_| {}).await;
+    (studio, clock)
+}
+
+/// The only job that has ended.
+async fn only_job(studio: &Studio) -> Job {
+    let state = studio.ada.state().await.expect("readable");
+    let guild = GuildId(state["guilds"][0]["id"].as_str().and_then(|id| id.parse().ok()).expect("a guild"));
+    let jobs = &studio.running.bot.app.jobs;
+    let (mut history, _) = jobs.history(HistoryFilter { guild, user: None }, 0, 10).await.expect("readable");
+    assert_eq!(history.len(), 1);
+    history.remove(0)
+}
+
+/// What Discord says of an edit by the interaction's token.
+async fn edit_by_token(studio: &Studio, token: &str) -> (u16, Value) {
+    let client = reqwest::Client::builder().no_proxy().build().expect("a plain client");
+    let state = studio.ada.state().await.expect("readable");
+    let bot = state["bot"]["id"].as_str().expect("the bot has an id");
+    let url = format!("{}/api/v10/webhooks/{bot}/{token}/messages/@original", studio.running.stand_in.url());
+    let reply = client.patch(url).json(&json!({ "content": "too late" })).send().await.expect("it answers");
+    (reply.status().as_u16(), reply.json().await.expect("JSON"))
+}
+
+async fn a_picture_that_is_finished_after_fifteen_minutes_comes_by_the_bots_own_token(mode: Mode) {
+    let (studio, clock) = studio(mode).await;
+    let ada = &studio.ada;
+    ada.slash(CHANNEL, "imagine", &prompt("a frog --steps 40 --images 1")).await.expect("sent");
+    let progress = message_with(ada, "a frog").await;
+    clock.advance(TOO_LONG);
+    let queue = studio.running.bot.app.jobs.queue_status().await.expect("readable");
+    assert_eq!(queue.queued + queue.running, 1, "it was not finished before");
+    let grid = nth_grid(ada, 1).await;
+    assert_eq!(id(&grid), id(&progress), "the message that showed the progress");
+    assert_eq!(grid["attachments"].as_array().map(Vec::len), Some(1));
+    let job = only_job(&studio).await;
+    assert_eq!(job.attempts, 1, "its lease did not expire meanwhile");
+    let (status, error) = edit_by_token(&studio, &job.delivery.token).await;
+    assert_eq!((status, &error["code"]), (401, &json!(50027)), "{error}");
+    studio.close().await;
+}
+
+async fn a_picture_whose_message_is_gone_after_fifteen_minutes_is_posted_anew(mode: Mode) {
+    let (studio, clock) = studio(mode).await;
+    let ada = &studio.ada;
+    ada.slash(CHANNEL, "imagine", &prompt("a frog --steps 40 --images 1")).await.expect("sent");
+    let progress = message_with(ada, "a frog").await;
+    let client = reqwest::Client::builder().no_proxy().build().expect("a plain client");
+    let url = format!("{}/sandbox/api/messages/{}?user={}", studio.running.stand_in.url(), id(&progress), ada.user_id());
+    assert_eq!(client.delete(url).send().await.expect("it answers").status(), 200);
+    clock.advance(TOO_LONG);
+    let queue = studio.running.bot.app.jobs.queue_status().await.expect("readable");
+    assert_eq!(queue.queued + queue.running, 1, "it was not finished before");
+    let grid = nth_grid(ada, 1).await;
+    assert_ne!(id(&grid), id(&progress));
+    assert!(grid["interaction_metadata"].is_null(), "the bot's own message answers nobody: {grid}");
+    studio.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_is_late_by_three_seconds_fails_for_the_person_and_draws_nothing() {
+    let (studio, clock) = studio(Mode::Production).await;
+    let ada = &studio.ada;
+    let front = studio.front.as_ref().expect("production mode has one");
+    let before = ada.seq().await.expect("readable");
+    front.hold();
+    let interaction = ada.slash(CHANNEL, "imagine", &prompt("a frog")).await.expect("sent");
+    clock.advance(Duration::from_secs(4));
+    let reason = ada
+        .wait_for_event(before, PATIENCE, |kind, data| {
+            (kind == "interaction_failed" && data["interaction"] == interaction.0).then(|| data["reason"].to_string())
+        })
+        .await
+        .expect("it fails");
+    assert!(reason.contains("did not respond"), "{reason}");
+    front.release();
+    // The bot is well: the next command is answered, and the late one has left nothing behind.
+    ada.slash(CHANNEL, "imagine", &prompt("a robot --images 1")).await.expect("sent");
+    let grid = nth_grid(ada, 1).await;
+    assert!(content(&grid).contains("a robot"), "{grid}");
+    assert_eq!(only_job(&studio).await.task["prompt"], "a robot");
+    studio.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_quota_is_full_again_on_the_next_day() {
+    let clock = ManualClock::new();
+    let change = |config: &mut atelier::config::Config| config.limits.daily_row_megapixels = 0.2;
+    let studio = Studio::open_with_clock(Mode::Plain, Clock::Manual(clock.clone()), change).await;
+    let ada = &studio.ada;
+    ada.slash(CHANNEL, "imagine", &prompt("a frog --steps 4")).await.expect("sent");
+    nth_grid(ada, 1).await;
+    ada.slash(CHANNEL, "imagine", &prompt("a frog --steps 4")).await.expect("sent");
+    told(ada, "row-megapixels are used up here").await;
+    clock.advance(Duration::from_secs(24 * 3600));
+    ada.slash(CHANNEL, "imagine", &prompt("a frog --steps 4")).await.expect("sent");
+    nth_grid(ada, 2).await;
+    studio.close().await;
+}

@@ -1,0 +1,142 @@
+//! The program `atelier-sandbox`: the stand-in alone, for a bot in any language.
+
+use clap::Parser;
+use sandbox::{Sandbox, SandboxConfig, SandboxError};
+use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
+use tracing_subscriber::EnvFilter;
+
+/// A Discord stand-in on this machine: REST, gateway and a page to talk to the bot.
+#[derive(Debug, Parser)]
+#[command(name = "atelier-sandbox", version)]
+struct Args {
+    /// Address and port; port 0 takes a free one
+    #[arg(long, env = "SANDBOX_LISTEN", default_value = "127.0.0.1:8090", value_name = "ADDRESS")]
+    listen: SocketAddr,
+    /// Let other machines in: whoever reaches the address may do everything
+    #[arg(long)]
+    allow_remote: bool,
+    /// The address by which bots and people know it, if it is not the one it listens on
+    #[arg(long, value_name = "URL")]
+    public_url: Option<String>,
+    /// Where messages, files and sessions are kept; without it they are forgotten at the end
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// What the bot logs in with; never a real token
+    #[arg(long, env = "SANDBOX_TOKEN", default_value = "sandbox", hide_env_values = true)]
+    token: String,
+    /// What chance is drawn from: the same seed meets the same faults
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Print the bot's settings as `NAME=value` lines, for a script, and nothing else
+    #[arg(long)]
+    print_env: bool,
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return refuse(&error),
+    };
+    match runtime.block_on(run(args)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => refuse(&error),
+    }
+}
+
+fn refuse(error: &dyn std::error::Error) -> ExitCode {
+    let mut sentence = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        sentence = format!("{sentence}: {error}");
+        cause = error.source();
+    }
+    eprintln!("atelier-sandbox: {sentence}");
+    ExitCode::FAILURE
+}
+
+#[expect(clippy::print_stdout, reason = "the addresses are this program's output")]
+async fn run(args: Args) -> Result<(), SandboxError> {
+    let is_for_script = args.print_env;
+    let mut config = SandboxConfig { listen: args.listen, data_dir: args.data_dir, token: args.token, ..SandboxConfig::default() };
+    (config.seed, config.allow_remote, config.public_url) = (args.seed, args.allow_remote, args.public_url);
+    let sandbox = Sandbox::start(config).await?;
+    println!("{}", if is_for_script { settings(&sandbox) } else { welcome(&sandbox) });
+    interrupted().await;
+    if !is_for_script {
+        println!("\n  Ending.");
+    }
+    sandbox.shutdown().await;
+    Ok(())
+}
+
+/// What a bot needs to know, as a shell reads it.
+fn settings(sandbox: &Sandbox) -> String {
+    let (url, token) = (sandbox.url(), sandbox.token());
+    format!("SANDBOX_URL={url}\nDISCORD_API_URL={url}/api\nDISCORD_GATEWAY_URL={}\nDISCORD_TOKEN={token}", sandbox.gateway_url())
+}
+
+fn welcome(sandbox: &Sandbox) -> String {
+    let (url, gateway, token) = (sandbox.url(), sandbox.gateway_url(), sandbox.token());
+    format!(
+        r#"
+  The sandbox is ready. Open {url} and talk to your bot.
+
+    REST      {url}/api/v10
+    Gateway   {gateway}
+    Token     {token}
+
+  serenity    HttpBuilder::new("{token}").proxy("{url}").ratelimiter_disabled(true)
+  discord.py  discord.http.Route.BASE = "{url}/api/v10"
+              discord.gateway.DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL("{gateway}")
+  discord.js  new Client({{ intents, rest: {{ api: "{url}/api" }} }})
+
+  Whole programs are in sandbox/README.md. Ctrl-C ends it."#
+    )
+}
+
+/// Resolves at the first Ctrl-C or SIGTERM.
+async fn interrupted() {
+    let terminated = async {
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut signal) => {
+                signal.recv().await;
+            }
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        // Without a handler Ctrl-C ends the process by itself, so nobody waits for ever.
+        Ok(()) = tokio::signal::ctrl_c() => {}
+        () = terminated => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Args::command().debug_assert();
+        let args = Args::parse_from(["atelier-sandbox"]);
+        assert!(args.listen.ip().is_loopback());
+        assert!(!args.allow_remote);
+    }
+
+    #[tokio::test]
+    async fn the_program_tells_where_everything_is() {
+        let sandbox = Sandbox::start(SandboxConfig::default()).await.expect("it starts");
+        let (url, gateway) = (sandbox.url(), sandbox.gateway_url());
+        for line in [format!("SANDBOX_URL={url}"), format!("DISCORD_GATEWAY_URL={gateway}"), "DISCORD_TOKEN=sandbox".to_owned()] {
+            assert!(settings(&sandbox).lines().any(|said| said == line), "{line}");
+        }
+        for words in ["serenity", "discord.py", "discord.js", url, &gateway] {
+            assert!(welcome(&sandbox).contains(words), "{words}");
+        }
+        sandbox.shutdown().await;
+    }
+}
