@@ -3,8 +3,10 @@
 
 #![warn(missing_docs)]
 
+mod announce;
 mod cdn;
 mod clock;
+mod entitlement;
 mod error;
 mod events;
 mod files;
@@ -12,10 +14,12 @@ mod gateway;
 mod interact;
 mod message;
 mod page_api;
+mod reaction;
 mod rest;
 mod server;
 mod state;
 mod store;
+mod thread;
 mod validate;
 mod visitor;
 mod world;
@@ -23,3 +27,4 @@ mod world;
 pub use clock::{Clock, ManualClock};
 pub use server::{Sandbox, SandboxConfig, SandboxError};
 pub use visitor::{InteractionId, Visitor, VisitorError};
+pub use world::WorldFaults;

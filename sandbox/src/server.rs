@@ -8,6 +8,7 @@ use crate::{
     rest::{self, rate_limit::RateLimits},
     state::{State, Suggestions},
     store::{self, Store},
+    world::{World, WorldFaults},
 };
 use axum::{
     Router,
@@ -125,6 +126,7 @@ impl Sandbox {
         let yesterday = store::first_id_at(clock.now_ms() - 24 * 3600 * 1000);
         let stale = store::files::forget_uploads(&mut *store.connect().await?, yesterday).await?;
         files.remove(&stale).await;
+        let threads = store::threads::all(&mut *store.connect().await?).await?;
         let state = Arc::new(State {
             url: format!("http://{bound}"),
             token,
@@ -138,6 +140,7 @@ impl Sandbox {
             is_in_memory: data_dir.is_none(),
             shutdown: CancellationToken::new(),
             tasks: TaskTracker::new(),
+            world: World::new(threads),
         });
         let ended = state.shutdown.clone().cancelled_owned();
         let app = router(Arc::clone(&state));
@@ -160,6 +163,11 @@ impl Sandbox {
     pub fn drop_gateway(&self) {
         self.state.hub.drop_all();
         self.state.announce_bot();
+    }
+
+    /// What guilds do to the bot on demand.
+    pub fn world(&self) -> WorldFaults<'_> {
+        WorldFaults { state: &self.state }
     }
 
     /// Stops: closes connections, lets requests end and closes the database.

@@ -5,7 +5,7 @@ use crate::{
     gateway::Hub,
     rest::rate_limit::RateLimits,
     store::Store,
-    world::Id,
+    world::{Id, World},
 };
 use serde_json::{Value, json};
 use std::{
@@ -32,6 +32,7 @@ pub(crate) struct State {
     pub(crate) is_in_memory: bool,
     pub(crate) shutdown: CancellationToken,
     pub(crate) tasks: TaskTracker,
+    pub(crate) world: World,
 }
 
 impl State {

@@ -2,7 +2,7 @@ use super::{Dispatch, INTENT_GUILDS, Outgoing, ResumeError};
 use crate::{
     state::State,
     store,
-    world::{APPLICATION, GUILDS, bot_user},
+    world::{APPLICATION, bot_user},
 };
 use axum::extract::ws::{CloseFrame, Message, WebSocket};
 use serde_json::{Value, json};
@@ -197,7 +197,8 @@ fn parse(bytes: &[u8]) -> Result<Payload, End> {
 }
 
 fn first_events(state: &State, session: &str, shard: (u64, u64)) -> Vec<Dispatch> {
-    let unavailable: Vec<Value> = GUILDS.iter().map(|guild| json!({ "id": guild.id.to_string(), "unavailable": true })).collect();
+    let scene = state.world.now();
+    let unavailable: Vec<Value> = scene.bot_guilds().map(|guild| json!({ "id": guild.id.to_string(), "unavailable": true })).collect();
     let mut user = bot_user();
     user["verified"] = json!(true);
     user["mfa_enabled"] = json!(false);
@@ -208,9 +209,9 @@ fn first_events(state: &State, session: &str, shard: (u64, u64)) -> Vec<Dispatch
         "presences": [], "relationships": [], "user_settings": {}, "geo_ordered_rtc_regions": [], "_trace": [],
     });
     let mut events = vec![Dispatch { kind: "READY", data: ready, intent: 0, guild: None, is_private: false }];
-    events.extend(GUILDS.iter().map(|guild| Dispatch {
+    events.extend(scene.bot_guilds().map(|guild| Dispatch {
         kind: "GUILD_CREATE",
-        data: guild.create_event(),
+        data: guild.create_event(&scene),
         intent: INTENT_GUILDS,
         guild: Some(guild.id),
         is_private: false,
