@@ -48,6 +48,18 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, 10063, "Unknown application command")
     }
 
+    pub(crate) fn unknown(what: &str, code: u32) -> Self {
+        Self::new(StatusCode::NOT_FOUND, code, format!("Unknown {what}"))
+    }
+
+    pub(crate) fn missing_access() -> Self {
+        Self::new(StatusCode::FORBIDDEN, 50001, "Missing Access")
+    }
+
+    pub(crate) fn missing_permissions() -> Self {
+        Self::new(StatusCode::FORBIDDEN, 50013, "Missing Permissions")
+    }
+
     pub(crate) fn too_large() -> Self {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, 40005, "Request entity too large")
     }

@@ -14,7 +14,8 @@ const N_KEPT: usize = 10_000;
 struct Event {
     seq: u64,
     kind: &'static str,
-    audience: Option<Id>,
+    /// Everyone, or these people only.
+    audience: Option<Vec<Id>>,
     data: Value,
 }
 
@@ -47,12 +48,22 @@ impl EventLog {
 
     /// Tells everyone, or one person only.
     pub(crate) fn push(&self, kind: &'static str, audience: Option<Id>, data: Value) {
+        self.add(Event { seq: 0, kind, audience: audience.map(|person| vec![person]), data });
+    }
+
+    /// Tells some people.
+    pub(crate) fn push_to(&self, kind: &'static str, audience: Vec<Id>, data: Value) {
+        self.add(Event { seq: 0, kind, audience: Some(audience), data });
+    }
+
+    fn add(&self, mut event: Event) {
         let mut ring = self.ring();
         if ring.len() == N_KEPT {
             ring.pop_front();
         }
-        let seq = self.seq() + 1;
-        ring.push_back(Event { seq, kind, audience, data });
+        event.seq = self.seq() + 1;
+        let seq = event.seq;
+        ring.push_back(event);
         self.last.send_replace(seq);
     }
 
@@ -64,7 +75,7 @@ impl EventLog {
         if after < oldest_known || after > last {
             return Err(Forgotten);
         }
-        let for_user = |event: &&Event| event.audience.is_none_or(|audience| audience == user);
+        let for_user = |event: &&Event| event.audience.as_ref().is_none_or(|audience| audience.contains(&user));
         let new = ring.iter().skip((after - oldest_known) as usize).filter(for_user);
         Ok((last, new.map(|event| json!({ "seq": event.seq, "type": event.kind, "data": event.data })).collect()))
     }

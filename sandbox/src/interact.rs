@@ -1,8 +1,9 @@
 //! A person uses the bot: the interaction is recorded, sent over the gateway, and watched until its first answer.
 
 use crate::{
+    entitlement,
     error::ApiError,
-    message::{ATTACHMENT_SIZE_LIMIT, show},
+    message::show,
     state::State,
     store::{self, interactions::StoredInteraction, messages::StoredMessage},
     world::{APPLICATION, Channel, Id, Person},
@@ -19,6 +20,10 @@ pub(crate) const TOKEN_LIFE_MS: i64 = 15 * 60 * 1000;
 /// Rows of dead interactions are kept for a day, so that a late use gets the right error.
 const REMEMBER_MS: i64 = 24 * 3600 * 1000;
 
+/// Where an interaction happens.
+pub(crate) const GUILD_CONTEXT: u64 = 0;
+pub(crate) const DM_CONTEXT: u64 = 1;
+
 pub(crate) const COMMAND: i64 = 2;
 pub(crate) const COMPONENT: i64 = 3;
 pub(crate) const AUTOCOMPLETE: i64 = 4;
@@ -28,11 +33,13 @@ pub(crate) const MODAL_SUBMIT: i64 = 5;
 pub(crate) struct NewInteraction {
     pub(crate) kind: i64,
     pub(crate) name: Option<String>,
-    pub(crate) user: &'static Person,
+    pub(crate) user: Person,
     pub(crate) channel: Channel,
     pub(crate) data: Value,
     /// The message whose component was used.
     pub(crate) source: Option<StoredMessage>,
+    /// Who installed the application: Discord's `authorizing_integration_owners`.
+    pub(crate) owners: Value,
 }
 
 /// An interaction on its way.
@@ -61,14 +68,19 @@ pub(crate) async fn start(state: &Arc<State>, new: NewInteraction) -> Result<Sta
         original_id: None,
         source_id: new.source.as_ref().map(|source| source.id),
         modal: None,
+        owners: new.owners.clone(),
     };
     store::interactions::insert(&mut tx, &interaction).await?;
     store::interactions::forget(&mut tx, now_ms - REMEMBER_MS).await?;
+    let entitlements = entitlement::of(&mut tx, new.user.id, new.channel.guild_id()).await?;
     tx.commit().await?;
     let is_question = new.kind == AUTOCOMPLETE;
     let suggestions = is_question.then(|| state.suggestions.expect(id));
-    let payload = payload(state, &new, &interaction);
-    let was_sent = state.hub.interact(&payload, new.channel.guild().map(|guild| guild.id));
+    let mut payload = payload(state, &new, &interaction);
+    payload["entitlements"] = json!(entitlements);
+    // Without the bot as a member, a guild has no shard of its own.
+    let guild = new.channel.guild().filter(|guild| guild.has_bot()).map(|guild| guild.id);
+    let was_sent = state.hub.interact(&payload, guild);
     if !was_sent && !is_question {
         fail(state, &interaction, "the application did not respond: no bot is connected");
     } else if !is_question {
@@ -109,31 +121,51 @@ fn fail(state: &State, interaction: &StoredInteraction, reason: &str) {
 }
 
 fn payload(state: &State, new: &NewInteraction, interaction: &StoredInteraction) -> Value {
-    let mut channel = new.channel.object(None);
+    let scene = state.world.now();
     let mut payload = json!({
         "id": interaction.id.to_string(), "application_id": APPLICATION.to_string(), "type": interaction.kind, "data": new.data,
-        "channel_id": interaction.channel_id.to_string(), "token": interaction.token, "version": 1, "locale": "en-US", "entitlements": [],
-        "app_permissions": new.channel.app_permissions().to_string(), "attachment_size_limit": ATTACHMENT_SIZE_LIMIT,
+        "channel_id": interaction.channel_id.to_string(), "channel": new.channel.object_for(new.user.id), "token": interaction.token,
+        "version": 1, "locale": "en-US", "app_permissions": new.channel.app_permissions().to_string(),
+        "attachment_size_limit": new.channel.attachment_size_limit(), "authorizing_integration_owners": new.owners,
     });
     match new.channel.guild() {
         Some(guild) => {
-            channel["permissions"] = json!(new.user.permissions().to_string());
+            let mut member = guild.member_object(&scene, new.user.id).unwrap_or_default();
+            member["permissions"] = json!(new.channel.permissions_of(new.user.id).to_string());
             payload["guild_id"] = json!(guild.id.to_string());
             payload["guild"] = json!({ "id": guild.id.to_string(), "locale": "en-US", "features": [] });
             payload["guild_locale"] = json!("en-US");
-            payload["member"] = new.user.member(guild);
-            payload["context"] = json!(0);
-            payload["authorizing_integration_owners"] = json!({ "0": guild.id.to_string() });
+            payload["member"] = member;
+            payload["context"] = json!(GUILD_CONTEXT);
         }
         None => {
             payload["user"] = new.user.user();
-            payload["context"] = json!(1);
-            payload["authorizing_integration_owners"] = json!({ "0": "0" });
+            payload["context"] = json!(DM_CONTEXT);
         }
     }
-    payload["channel"] = channel;
     if let Some(source) = &new.source {
         payload["message"] = show(state, source);
     }
     payload
+}
+
+/// Who authorised a command of these `integration_types` here: the guild (0), the person (1), or both. Empty when nobody did.
+pub(crate) fn owners(command: &Value, channel: &Channel, user: Id) -> Value {
+    // Absent, a command is for guilds.
+    let is_for = |kind: u64| match command["integration_types"].as_array() {
+        Some(kinds) => kinds.iter().any(|known| *known == kind),
+        None => kind == 0,
+    };
+    let mut owners = json!({});
+    if is_for(0) {
+        match channel.guild() {
+            Some(guild) if guild.has_bot() => owners["0"] = json!(guild.id.to_string()),
+            Some(_) => {}
+            None => owners["0"] = json!("0"),
+        }
+    }
+    if is_for(1) {
+        owners["1"] = json!(user.to_string());
+    }
+    owners
 }

@@ -3,8 +3,10 @@
 
 #![warn(missing_docs)]
 
+mod announce;
 mod cdn;
 mod clock;
+mod entitlement;
 mod error;
 mod events;
 mod faults;
@@ -15,10 +17,12 @@ mod journal;
 mod message;
 mod oracle;
 mod page_api;
+mod reaction;
 mod rest;
 mod server;
 mod state;
 mod store;
+mod thread;
 mod validate;
 mod visitor;
 mod world;
@@ -30,3 +34,4 @@ pub use oracle::{OnViolation, Violation};
 pub use rest::rate_limit::RateLimitConfig;
 pub use server::{Sandbox, SandboxConfig, SandboxError};
 pub use visitor::{InteractionId, Visitor, VisitorError};
+pub use world::WorldFaults;

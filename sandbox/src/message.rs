@@ -1,14 +1,14 @@
-//! Messages: how a bot's body becomes a stored message, how it is shown, and who hears of it.
+//! Messages: how a body becomes a stored message, and how it is shown.
 
 use crate::{
     clock::timestamp,
     error::{ApiError, FormErrors},
     files::{self, describe, safe_filename},
-    gateway::{Dispatch, INTENT_DIRECT_MESSAGES, INTENT_GUILD_MESSAGES},
+    reaction,
     state::State,
     store::{self, files::StoredFile, interactions::StoredInteraction, messages::StoredMessage},
     validate::items,
-    world::{self, APPLICATION, Channel, Id},
+    world::{APPLICATION, Channel, Id, Scene, permission},
 };
 use axum::http::StatusCode;
 use bytes::Bytes;
@@ -19,11 +19,11 @@ pub(crate) const EPHEMERAL: u64 = 1 << 6;
 pub(crate) const LOADING: u64 = 1 << 7;
 /// Flags that a bot may set itself: no embeds, ephemeral, silent, components only.
 const SETTABLE: u64 = 1 << 2 | EPHEMERAL | 1 << 12 | crate::validate::IS_COMPONENTS_V2;
-/// What Discord allows a bot without any boosts, per file.
-pub(crate) const ATTACHMENT_SIZE_LIMIT: usize = 10 << 20;
+/// The one flag that an edit can take back.
+const SUPPRESS_EMBEDS: u64 = 1 << 2;
 const N_ATTACHMENTS: usize = 10;
 /// Without a directory, a channel remembers this many messages.
-const N_IN_MEMORY: i64 = 500;
+const N_IN_MEMORY: i64 = 1000;
 
 /// A file of a request.
 pub(crate) struct Upload {
@@ -46,7 +46,7 @@ pub(crate) async fn begin(db: &mut SqliteConnection, state: &State, channel_id: 
     let now_ms = state.clock.now_ms();
     let id = store::next_id(db, now_ms).await?;
     let body = json!({
-        "id": id.to_string(), "type": 0, "channel_id": channel_id.to_string(), "author": world::user(author_id), "content": "",
+        "id": id.to_string(), "type": 0, "channel_id": channel_id.to_string(), "author": state.world.now().user(author_id), "content": "",
         "timestamp": timestamp(now_ms), "edited_timestamp": null, "tts": false, "mention_everyone": false, "mentions": [],
         "mention_roles": [], "attachments": [], "embeds": [], "components": [], "pinned": false, "flags": 0,
     });
@@ -66,22 +66,22 @@ pub(crate) async fn begin_answer(
         None => None,
     };
     let refers_to = interaction.original_id.filter(|original| Some(*original) != interaction.source_id);
-    message.body["interaction_metadata"] = metadata(interaction, source.as_ref(), refers_to);
+    message.body["interaction_metadata"] = metadata(&state.world.now(), interaction, source.as_ref(), refers_to);
     message.body["application_id"] = json!(APPLICATION.to_string());
     message.body["webhook_id"] = json!(APPLICATION.to_string());
     message.body["flags"] = json!(flags);
     let replied_to = refers_to.or(interaction.source_id);
     message.body["type"] = json!(if replied_to.is_some() { 19 } else { 20 });
     if let Some(replied_to) = replied_to {
-        message.body["message_reference"] = reference(interaction.channel_id, replied_to);
+        message.body["message_reference"] = reference(&state.world.now(), interaction.channel_id, replied_to);
     }
     message.interaction_id = Some(interaction.id);
     message.audience = (flags & EPHEMERAL != 0).then_some(interaction.user_id);
     Ok(message)
 }
 
-pub(crate) fn reference(channel_id: Id, message_id: Id) -> Value {
-    let guild_id = world::channel(channel_id).and_then(|channel| channel.guild()).map(|guild| guild.id.to_string());
+pub(crate) fn reference(scene: &Scene, channel_id: Id, message_id: Id) -> Value {
+    let guild_id = scene.channel(channel_id).and_then(|channel| channel.guild_id()).map(|id| id.to_string());
     let mut reference = json!({ "type": 0, "channel_id": channel_id.to_string(), "message_id": message_id.to_string() });
     if let Some(guild_id) = guild_id {
         reference["guild_id"] = json!(guild_id);
@@ -89,17 +89,13 @@ pub(crate) fn reference(channel_id: Id, message_id: Id) -> Value {
     reference
 }
 
-fn metadata(interaction: &StoredInteraction, source: Option<&StoredMessage>, original: Option<Id>) -> Value {
+fn metadata(scene: &Scene, interaction: &StoredInteraction, source: Option<&StoredMessage>, original: Option<Id>) -> Value {
     let source_metadata = source.map(|source| source.body["interaction_metadata"].clone()).filter(|metadata| metadata.is_object());
     // A person reads "ada used /imagine" over the answer to a button too.
     let name = interaction.name.as_deref().or_else(|| source_metadata.as_ref().and_then(|metadata| metadata["name"].as_str()));
-    let owners = match world::channel(interaction.channel_id).and_then(|channel| channel.guild()) {
-        Some(guild) => json!({ "0": guild.id.to_string() }),
-        None => json!({ "0": "0" }),
-    };
     let mut metadata = json!({
-        "id": interaction.id.to_string(), "type": interaction.kind, "user": world::user(interaction.user_id), "name": name,
-        "authorizing_integration_owners": owners,
+        "id": interaction.id.to_string(), "type": interaction.kind, "user": scene.user(interaction.user_id), "name": name,
+        "authorizing_integration_owners": interaction.owners,
     });
     if let Some(original) = original {
         metadata["original_response_message_id"] = json!(original.to_string());
@@ -129,8 +125,14 @@ pub(crate) async fn apply(
     is_edit: bool,
 ) -> Result<Vec<Id>, ApiError> {
     let Draft { body: draft, uploads } = draft;
-    if uploads.iter().any(|upload| upload.bytes.len() > ATTACHMENT_SIZE_LIMIT) {
+    let scene = state.world.now();
+    let channel = scene.channel(message.channel_id).ok_or_else(ApiError::unknown_channel)?;
+    if uploads.iter().any(|upload| upload.bytes.len() > channel.attachment_size_limit()) {
         return Err(ApiError::too_large());
+    }
+    check_rights(&channel, message, &draft, !uploads.is_empty())?;
+    if channel.guild().is_some() && state.world.blocks(&text_of(&draft)) {
+        return Err(ApiError::new(StatusCode::BAD_REQUEST, 200_000, "Message was blocked by automatic moderation"));
     }
     let body = &mut message.body;
     if let Some(content) = draft.get("content") {
@@ -144,9 +146,12 @@ pub(crate) async fn apply(
     let flags = body["flags"].as_u64().unwrap_or(0);
     let wanted = draft["flags"].as_u64().unwrap_or(0) & SETTABLE;
     // Whether a message is ephemeral never changes after it began.
-    let flags = if is_edit { flags | wanted & !EPHEMERAL } else { flags | wanted & (SETTABLE & !EPHEMERAL) };
+    let kept = if is_edit && draft["flags"].is_u64() { flags & !SUPPRESS_EMBEDS } else { flags };
+    let flags = kept | wanted & !EPHEMERAL;
     body["flags"] = json!(flags & !LOADING);
-    mention(body, &draft["allowed_mentions"]);
+    if draft.get("content").is_some() || !is_edit {
+        mention(&scene, &channel, message.author_id, body, &draft["allowed_mentions"]);
+    }
 
     let kept = kept_attachments(&body["attachments"], &draft, &uploads, is_edit)?;
     let mut attachments = kept;
@@ -227,29 +232,98 @@ pub(crate) fn id_of(value: &Value) -> Option<Id> {
     value.as_str()?.parse().ok()
 }
 
-/// Fills in whom the content mentions, as far as `allowed_mentions` lets it.
-fn mention(body: &mut Value, allowed: &Value) {
-    let content = body["content"].as_str().unwrap_or_default().to_owned();
-    let parses = |kind: &str| allowed.is_null() || items(&allowed["parse"]).iter().any(|parsed| parsed == kind);
-    let names = |id: &str| parses("users") || items(&allowed["users"]).iter().any(|user| user == id);
-    let mentioned: Vec<Value> = world::PEOPLE
-        .iter()
-        .filter(|person| {
-            let id = person.id.to_string();
-            (content.contains(&format!("<@{id}>")) || content.contains(&format!("<@!{id}>"))) && names(&id)
-        })
-        .map(|person| person.user())
-        .collect();
-    body["mentions"] = json!(mentioned);
-    body["mention_everyone"] = json!((content.contains("@everyone") || content.contains("@here")) && parses("everyone"));
+/// Files and embeds in the open need their permissions; an ephemeral answer does not.
+fn check_rights(channel: &Channel, message: &StoredMessage, draft: &Value, has_files: bool) -> Result<(), ApiError> {
+    let needed = [(has_files, permission::ATTACH_FILES), (!items(&draft["embeds"]).is_empty(), permission::EMBED_LINKS)];
+    let held = if message.author_id == APPLICATION { channel.app_permissions() } else { channel.permissions_of(message.author_id) };
+    let lacks = needed.iter().any(|(is_used, bit)| *is_used && held & bit == 0);
+    if lacks && message.audience.is_none() { Err(ApiError::missing_permissions()) } else { Ok(()) }
 }
 
-/// The message as Discord shows it: files with signed addresses, `attachment://` resolved.
+/// Everything in a body that people read.
+fn text_of(body: &Value) -> String {
+    let mut texts = Vec::new();
+    collect_texts(&body["content"], &mut texts);
+    collect_texts(&body["embeds"], &mut texts);
+    collect_texts(&body["components"], &mut texts);
+    texts.join("\n")
+}
+
+fn collect_texts<'a>(value: &'a Value, texts: &mut Vec<&'a str>) {
+    match value {
+        Value::String(text) => texts.push(text),
+        Value::Array(list) => list.iter().for_each(|item| collect_texts(item, texts)),
+        Value::Object(object) => {
+            let is_read = |field: &str| !matches!(field, "custom_id" | "url" | "timestamp" | "icon_url" | "proxy_url");
+            object.iter().filter(|(field, _)| is_read(field)).for_each(|(_, inner)| collect_texts(inner, texts));
+        }
+        _ => {}
+    }
+}
+
+/// Fills in whom the content mentions, as far as `allowed_mentions` and the author's permissions let it.
+fn mention(scene: &Scene, channel: &Channel, author: Id, body: &mut Value, allowed: &Value) {
+    let content = body["content"].as_str().unwrap_or_default().to_owned();
+    let parses = |kind: &str| allowed.is_null() || items(&allowed["parse"]).iter().any(|parsed| parsed == kind);
+    let lists = |field: &str, id: &str| items(&allowed[field]).iter().any(|listed| *listed == id);
+    let replied_to = Some(&body["referenced_message"]["author"]["id"]).filter(|_| allowed.is_null() || allowed["replied_user"] == true);
+    let is_named = |id: &str| {
+        let is_written = content.contains(&format!("<@{id}>")) || content.contains(&format!("<@!{id}>"));
+        is_written && (parses("users") || lists("users", id)) || replied_to.is_some_and(|replied_to| *replied_to == id)
+    };
+    let ids = scene.people.iter().map(|person| person.id).chain([APPLICATION]);
+    let mentioned: Vec<Value> = ids.filter(|id| is_named(&id.to_string())).filter_map(|id| scene.user(id)).collect();
+    let may_call_all = channel.allows(author, permission::MENTION_EVERYONE);
+    let roles = channel.guild().filter(|_| may_call_all).map(|guild| guild.roles.iter()).into_iter().flatten();
+    let roles: Vec<String> = roles
+        .map(|role| role.id.to_string())
+        .filter(|id| content.contains(&format!("<@&{id}>")) && (parses("roles") || lists("roles", id)))
+        .collect();
+    body["mentions"] = json!(mentioned);
+    body["mention_roles"] = json!(roles);
+    body["mention_everyone"] = json!((content.contains("@everyone") || content.contains("@here")) && parses("everyone") && may_call_all);
+}
+
+/// The message that another one answers, as it is kept with that.
+pub(crate) fn referenced(message: &StoredMessage) -> Value {
+    let mut body = message.body.clone();
+    if let Some(body) = body.as_object_mut() {
+        for field in ["referenced_message", "thread", reaction::FIELD] {
+            body.remove(field);
+        }
+    }
+    body
+}
+
+/// The message as the bot sees it: files with signed addresses, `attachment://` resolved.
 pub(crate) fn show(state: &State, message: &StoredMessage) -> Value {
-    let signer = state.signer();
+    show_as(state, message, APPLICATION)
+}
+
+/// The message as somebody sees it: only their own reactions are theirs.
+pub(crate) fn show_as(state: &State, message: &StoredMessage, viewer: Id) -> Value {
     let mut shown = message.body.clone();
-    let attachments: Vec<Value> =
-        items(&shown["attachments"]).iter().map(|attachment| signer.attachment(message.channel_id, attachment)).collect();
+    sign(state, message.channel_id, &mut shown);
+    if shown["referenced_message"].is_object() {
+        sign(state, message.channel_id, &mut shown["referenced_message"]);
+    }
+    if let Some(shown) = shown.as_object_mut() {
+        let reactions = shown.remove(reaction::FIELD).map(|kept| reaction::show(&kept, viewer)).unwrap_or_default();
+        if !reactions.is_empty() {
+            shown.insert("reactions".to_owned(), json!(reactions));
+        }
+        if shown.contains_key("thread")
+            && let Some(thread) = state.world.now().threads.get(&message.id)
+        {
+            shown.insert("thread".to_owned(), thread.object(None));
+        }
+    }
+    shown
+}
+
+fn sign(state: &State, channel_id: Id, shown: &mut Value) {
+    let signer = state.signer();
+    let attachments: Vec<Value> = items(&shown["attachments"]).iter().map(|attachment| signer.attachment(channel_id, attachment)).collect();
     for field in ["embeds", "components"] {
         resolve(&mut shown[field], &attachments);
     }
@@ -257,7 +331,6 @@ pub(crate) fn show(state: &State, message: &StoredMessage) -> Value {
     for embed in shown["embeds"].as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
         embed.entry("type").or_insert_with(|| json!("rich"));
     }
-    shown
 }
 
 fn resolve(value: &mut Value, attachments: &[Value]) {
@@ -275,63 +348,6 @@ fn resolve(value: &mut Value, attachments: &[Value]) {
         }
         _ => {}
     }
-}
-
-/// Tells people and bots of a new message.
-pub(crate) fn announce_created(state: &State, message: &StoredMessage) {
-    let shown = show(state, message);
-    state.events.push("message_create", listener(message), shown.clone());
-    dispatch(state, "MESSAGE_CREATE", message, shown);
-}
-
-/// Tells people and bots of a changed message.
-pub(crate) fn announce_updated(state: &State, message: &StoredMessage) {
-    let shown = show(state, message);
-    state.events.push("message_update", listener(message), shown.clone());
-    dispatch(state, "MESSAGE_UPDATE", message, shown);
-}
-
-/// Tells people and bots of a deleted message.
-pub(crate) fn announce_deleted(state: &State, message: &StoredMessage) {
-    let gone = json!({ "id": message.id.to_string(), "channel_id": message.channel_id.to_string() });
-    state.events.push("message_delete", listener(message), gone.clone());
-    dispatch(state, "MESSAGE_DELETE", message, gone);
-}
-
-/// The only person who may hear of it: of an ephemeral message, or of one in direct messages.
-fn listener(message: &StoredMessage) -> Option<Id> {
-    message.audience.or(match world::channel(message.channel_id) {
-        Some(Channel::Dm(person)) => Some(person.id),
-        _ => None,
-    })
-}
-
-fn dispatch(state: &State, kind: &'static str, message: &StoredMessage, mut data: Value) {
-    if message.audience.is_some() {
-        return;
-    }
-    let guild = world::channel(message.channel_id).and_then(|channel| channel.guild());
-    if let Some(guild) = guild {
-        data["guild_id"] = json!(guild.id.to_string());
-        if kind != "MESSAGE_DELETE"
-            && let Some(mut member) = guild.member(message.author_id)
-        {
-            // The author is beside it.
-            member.as_object_mut().map(|member| member.remove("user"));
-            data["member"] = member;
-        }
-    }
-    if let Some(nonce) = message.nonce.as_ref().filter(|_| kind == "MESSAGE_CREATE") {
-        data["nonce"] = json!(nonce);
-    }
-    let mentions_bot = message.body["content"].as_str().is_some_and(|content| content.contains(&format!("<@{APPLICATION}>")));
-    state.hub.dispatch(&Dispatch {
-        kind,
-        data,
-        intent: if guild.is_some() { INTENT_GUILD_MESSAGES } else { INTENT_DIRECT_MESSAGES },
-        guild: guild.map(|guild| guild.id),
-        is_private: kind != "MESSAGE_DELETE" && guild.is_some() && message.author_id != APPLICATION && !mentions_bot,
-    });
 }
 
 /// Deletes a message; returns its files.

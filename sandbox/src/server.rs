@@ -18,6 +18,7 @@ use crate::{
     },
     state::{State, Suggestions},
     store::{self, Store},
+    world::{World, WorldFaults},
 };
 use axum::{
     Router,
@@ -184,6 +185,7 @@ impl Sandbox {
             }
             None => (Journal::default(), None),
         };
+        let threads = store::threads::all(&mut *store.connect().await?).await?;
         let state = Arc::new(State {
             url: match config.public_url {
                 Some(url) => public_url(url)?,
@@ -206,6 +208,7 @@ impl Sandbox {
             violations: Violations::default(),
             validates: config.validation,
             is_remote_allowed: config.allow_remote,
+            world: World::new(threads),
         });
         if let (Some(directory), Some(lines)) = (data_dir, journal_lines) {
             state.tasks.spawn(journal::keep(directory.to_owned(), lines, state.shutdown.clone()));
@@ -271,6 +274,11 @@ impl Sandbox {
     /// Forgets the violations so far: for tests that provoke them.
     pub fn forgive_violations(&self) {
         self.state.violations.forgive();
+    }
+
+    /// What guilds do to the bot on demand.
+    pub fn world(&self) -> WorldFaults<'_> {
+        WorldFaults { state: &self.state }
     }
 
     /// Stops: closes connections, lets requests end and closes the database.

@@ -8,7 +8,7 @@ use crate::{
     oracle::Violations,
     rest::rate_limit::RateLimits,
     store::Store,
-    world::Id,
+    world::{Id, World},
 };
 use serde_json::{Value, json};
 use std::{
@@ -44,6 +44,7 @@ pub(crate) struct State {
     pub(crate) validates: bool,
     /// Whether other machines may use the page.
     pub(crate) is_remote_allowed: bool,
+    pub(crate) world: World,
 }
 
 impl State {

@@ -1,10 +1,9 @@
-use super::{Body, IdText, PageError, PageResult, person};
+use super::{Body, IdText, PageError, PageResult, options::partial_member, person};
 use crate::{
     interact::{self, COMPONENT, NewInteraction},
     state::State,
-    store,
     validate::items,
-    world::{self, Id},
+    world::{Channel, Id, Person, Scene},
 };
 use axum::{Json, extract::State as Shared, http::StatusCode};
 use serde::Deserialize;
@@ -14,6 +13,8 @@ use std::sync::Arc;
 const BUTTON: u64 = 2;
 const STRING_SELECT: u64 = 3;
 const USER_SELECT: u64 = 5;
+const ROLE_SELECT: u64 = 6;
+const MENTIONABLE_SELECT: u64 = 7;
 const CHANNEL_SELECT: u64 = 8;
 
 #[derive(Deserialize)]
@@ -27,13 +28,8 @@ pub(super) struct Press {
 
 /// `POST /components`.
 pub(super) async fn press(Shared(state): Shared<Arc<State>>, Body(press): Body<Press>) -> PageResult {
-    let person = person(press.user)?;
-    let gone = || PageError::new(StatusCode::NOT_FOUND, "the message is gone");
-    let message = store::messages::get(&mut *state.store.connect().await?, press.message.0).await?.ok_or_else(gone)?;
-    let channel = world::channel(message.channel_id).filter(|channel| channel.is_open_to(person.id)).ok_or_else(gone)?;
-    if message.audience.is_some_and(|audience| audience != person.id) {
-        return Err(gone());
-    }
+    let person = person(&state, press.user)?;
+    let (channel, message) = super::message(&mut *state.store.connect().await?, &state, press.message, &person).await?;
     let component = find(&message.body["components"], &press.custom_id)
         .ok_or_else(|| PageError::new(StatusCode::NOT_FOUND, "the message has no such component"))?;
     if component["disabled"] == true {
@@ -43,13 +39,16 @@ pub(super) async fn press(Shared(state): Shared<Arc<State>>, Body(press): Body<P
     let mut data = json!({ "id": component["id"].as_u64().unwrap_or(0), "custom_id": press.custom_id, "component_type": kind });
     if kind != BUTTON {
         check_values(component, kind, &press.values)?;
-        let resolved = resolve(kind, &press.values)?;
+        let resolved = resolve(&state.world.now(), (&person, &channel), kind, &press.values)?;
         if !resolved.is_empty() {
             data["resolved"] = Value::Object(resolved);
         }
         data["values"] = json!(press.values);
     }
-    let new = NewInteraction { kind: COMPONENT, name: None, user: person, channel, data, source: Some(message) };
+    let owners = message.body["interaction_metadata"]["authorizing_integration_owners"].clone();
+    // Under a message of its own, the bot acts for the guild.
+    let owners = if owners.is_object() { owners } else { interact::owners(&Value::Null, &channel, person.id) };
+    let new = NewInteraction { kind: COMPONENT, name: None, user: person, channel, data, source: Some(message), owners };
     let started = interact::start(&state, new).await?;
     Ok(Json(json!({ "interaction": started.id.to_string() })))
 }
@@ -78,21 +77,26 @@ fn check_values(component: &Value, kind: u64, values: &[String]) -> Result<(), P
     Ok(())
 }
 
-fn resolve(kind: u64, values: &[String]) -> Result<Map<String, Value>, PageError> {
+fn resolve(scene: &Scene, (person, channel): (&Person, &Channel), kind: u64, values: &[String]) -> Result<Map<String, Value>, PageError> {
     let mut resolved = Map::new();
-    if !matches!(kind, USER_SELECT | CHANNEL_SELECT) {
-        return Ok(resolved);
+    for value in values.iter().filter(|_| kind != STRING_SELECT) {
+        let id = value.parse::<Id>().unwrap_or(0);
+        let user = scene.user(id).filter(|_| matches!(kind, USER_SELECT | MENTIONABLE_SELECT));
+        let role = channel.guild().and_then(|guild| guild.roles.iter().find(|role| role.id == id));
+        let role = role.filter(|_| matches!(kind, ROLE_SELECT | MENTIONABLE_SELECT));
+        let place = scene.channel(id).filter(|place| kind == CHANNEL_SELECT && place.is_open_to(person.id));
+        let mut add = |field: &str, object: Value| resolved.entry(field).or_insert_with(|| json!({}))[value] = object;
+        match (user, role, place) {
+            (Some(user), ..) => {
+                add("users", user);
+                if let Some(member) = channel.guild().and_then(|guild| partial_member(scene, channel, guild, id)) {
+                    add("members", member);
+                }
+            }
+            (_, Some(role), _) => add("roles", role.object()),
+            (.., Some(place)) => add("channels", place.object_for(person.id)),
+            _ => return Err(PageError::bad(format!("there is no {value}"))),
+        }
     }
-    let field = if kind == USER_SELECT { "users" } else { "channels" };
-    let mut objects = Map::new();
-    for value in values {
-        let id = value.parse::<Id>().ok();
-        let object = match kind {
-            USER_SELECT => id.and_then(world::user),
-            _ => id.and_then(world::channel).map(|channel| channel.object(None)),
-        };
-        objects.insert(value.clone(), object.ok_or_else(|| PageError::bad(format!("there is no {value}")))?);
-    }
-    resolved.insert(field.to_owned(), Value::Object(objects));
     Ok(resolved)
 }

@@ -30,7 +30,7 @@ fn forgotten() -> PageError {
 
 /// `GET /events/poll`.
 pub(super) async fn poll(Shared(state): Shared<Arc<State>>, Asked(listen): Asked<Listen>) -> PageResult {
-    let user = person(listen.user)?.id;
+    let user = person(&state, listen.user)?.id;
     let wait = async {
         let mut after = listen.after.unwrap_or_else(|| state.events.seq());
         loop {
@@ -64,7 +64,7 @@ struct Place {
 
 /// `GET /events`. The stream ends when its next event is forgotten; the client reconnects and gets `410`.
 pub(super) async fn stream(Shared(state): Shared<Arc<State>>, headers: HeaderMap, Asked(listen): Asked<Listen>) -> Response {
-    let user = match person(listen.user) {
+    let user = match person(&state, listen.user) {
         Ok(person) => person.id,
         Err(error) => return error.into_response(),
     };

@@ -7,14 +7,18 @@ mod guard;
 mod listen;
 mod modals;
 mod options;
+mod people;
+mod reactions;
 mod read;
 mod run;
 mod speak;
+mod threads;
 
 use crate::{
     error::ApiError,
     state::State,
-    world::{self, Channel, Id, Person},
+    store::{self, messages::StoredMessage},
+    world::{Channel, Id, Person},
 };
 use axum::{
     Json, Router,
@@ -25,10 +29,11 @@ use axum::{
     http::StatusCode,
     middleware,
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::{delete, get, post},
 };
 use serde::Deserialize;
 use serde_json::json;
+use sqlx::SqliteConnection;
 use std::sync::Arc;
 
 /// The routes below `/sandbox/api`.
@@ -36,12 +41,19 @@ pub(crate) fn router(state: Arc<State>) -> Router<Arc<State>> {
     Router::new()
         .route("/state", get(read::state))
         .route("/channels/{channel}/messages", get(read::messages))
-        .route("/commands", post(run::command))
+        .route("/commands", post(run::command).get(run::usable))
         .route("/autocomplete", post(run::autocomplete))
         .route("/components", post(components::press))
         .route("/modals", post(modals::submit))
         .route("/messages", post(speak::say))
         .route("/messages/{message}", get(read::message).delete(speak::delete))
+        .route("/messages/{message}/raw", get(read::raw))
+        .route("/reactions", post(reactions::react))
+        .route("/threads", post(threads::begin))
+        .route("/typing", post(speak::type_on))
+        .route("/people/{person}", post(people::change))
+        .route("/entitlements", get(people::entitlements).post(people::grant))
+        .route("/entitlements/{entitlement}", delete(people::revoke))
         .route("/events", get(listen::stream))
         .route("/events/poll", get(listen::poll))
         .nest("/control", control::router())
@@ -132,12 +144,30 @@ impl<'de> Deserialize<'de> for IdText {
     }
 }
 
-fn person(id: IdText) -> Result<&'static Person, PageError> {
-    world::person(id.0).ok_or_else(|| PageError::new(StatusCode::NOT_FOUND, format!("there is no person {}", id.0)))
+fn person(state: &State, id: IdText) -> Result<Person, PageError> {
+    state.world.now().person(id.0).ok_or_else(|| PageError::new(StatusCode::NOT_FOUND, format!("there is no person {}", id.0)))
 }
 
 /// A channel that this person sees.
-fn channel(id: IdText, person: &Person) -> Result<Channel, PageError> {
-    let visible = world::channel(id.0).filter(|channel| channel.is_open_to(person.id));
+fn channel(state: &State, id: IdText, person: &Person) -> Result<Channel, PageError> {
+    let visible = state.world.now().channel(id.0).filter(|channel| channel.is_open_to(person.id));
     visible.ok_or_else(|| PageError::new(StatusCode::NOT_FOUND, format!("there is no channel {}", id.0)))
+}
+
+/// A message that this person sees, with its channel.
+async fn message(db: &mut SqliteConnection, state: &State, id: IdText, person: &Person) -> Result<(Channel, StoredMessage), PageError> {
+    let gone = || PageError::new(StatusCode::NOT_FOUND, "the message is gone");
+    let found = store::messages::get(db, id.0).await?.filter(|found| found.audience.is_none_or(|audience| audience == person.id));
+    let found = found.ok_or_else(gone)?;
+    let channel = state.world.now().channel(found.channel_id).filter(|channel| channel.is_open_to(person.id));
+    Ok((channel.ok_or_else(gone)?, found))
+}
+
+/// Refuses what the person's permissions do not allow in a channel; `what` completes "you are not allowed to".
+fn allow(channel: &Channel, person: &Person, bits: u64, what: &str) -> Result<(), PageError> {
+    if channel.allows(person.id, bits) {
+        Ok(())
+    } else {
+        Err(PageError::new(StatusCode::FORBIDDEN, format!("you are not allowed to {what} here")))
+    }
 }

@@ -4,7 +4,6 @@ use crate::{
     state::State,
     store,
     validate::items,
-    world,
 };
 use axum::{Json, extract::State as Shared, http::StatusCode};
 use serde::Deserialize;
@@ -22,7 +21,7 @@ pub(super) struct Submit {
 
 /// `POST /modals`.
 pub(super) async fn submit(Shared(state): Shared<Arc<State>>, Body(submit): Body<Submit>) -> PageResult {
-    let person = person(submit.user)?;
+    let person = person(&state, submit.user)?;
     let mut db = state.store.connect().await?;
     let opened = store::interactions::get(&mut db, submit.interaction.0).await?.filter(|opened| opened.user_id == person.id);
     let missing = || PageError::new(StatusCode::NOT_FOUND, "there is no such form");
@@ -34,9 +33,10 @@ pub(super) async fn submit(Shared(state): Shared<Arc<State>>, Body(submit): Body
         None => None,
     };
     drop(db);
-    let channel = world::channel(opened.channel_id).ok_or_else(missing)?;
+    let channel = state.world.now().channel(opened.channel_id).filter(|channel| channel.is_open_to(person.id)).ok_or_else(missing)?;
     let data = json!({ "custom_id": submit.custom_id, "components": components });
-    let new = NewInteraction { kind: MODAL_SUBMIT, name: opened.name.clone(), user: person, channel, data, source };
+    let (name, owners) = (opened.name.clone(), opened.owners.clone());
+    let new = NewInteraction { kind: MODAL_SUBMIT, name, user: person, channel, data, source, owners };
     let started = interact::start(&state, new).await?;
     Ok(Json(json!({ "interaction": started.id.to_string() })))
 }

@@ -2,13 +2,14 @@
 
 use super::PageError;
 use crate::{
-    message::{ATTACHMENT_SIZE_LIMIT, Upload},
+    message::Upload,
     validate::items,
-    world::{self, Guild, Id, Person},
+    world::{APPLICATION, Channel, Guild, Id, Scene, permission},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use std::sync::Arc;
 
 const SUB_COMMAND: u64 = 1;
 const SUB_COMMAND_GROUP: u64 = 2;
@@ -17,6 +18,8 @@ const INTEGER: u64 = 4;
 const BOOLEAN: u64 = 5;
 const USER: u64 = 6;
 const CHANNEL: u64 = 7;
+const ROLE: u64 = 8;
+const MENTIONABLE: u64 = 9;
 const NUMBER: u64 = 10;
 const ATTACHMENT: u64 = 11;
 
@@ -31,13 +34,20 @@ pub(super) struct Given {
 }
 
 /// Objects behind the ids in options, and files still to be stored.
-#[derive(Default)]
 pub(super) struct Resolved {
+    scene: Arc<Scene>,
+    /// Where the command is used, and by whom.
+    channel: Channel,
+    user: Id,
     objects: Map<String, Value>,
     uploads: Vec<(String, Upload)>,
 }
 
 impl Resolved {
+    pub(super) fn new(scene: Arc<Scene>, channel: Channel, user: Id) -> Self {
+        Self { scene, channel, user, objects: Map::new(), uploads: Vec::new() }
+    }
+
     /// The objects, and the uploads by the placeholder that stands in their option.
     pub(super) fn into_parts(self) -> (Value, Vec<(String, Upload)>) {
         (Value::Object(self.objects), self.uploads)
@@ -93,24 +103,31 @@ fn check(definition: &Value, kind: u64, value: Value, resolved: &mut Resolved) -
     let name = definition["name"].as_str().unwrap_or_default();
     let wrong = |what: &str| PageError::bad(format!("option `{name}` must be {what}"));
     let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let too_large = format!("a file of at most {} MiB", resolved.channel.attachment_size_limit() >> 20);
     let value = match kind {
         STRING => json!(text),
         INTEGER => json!(text.parse::<i64>().map_err(|_| wrong("a whole number"))?),
         NUMBER => json!(text.parse::<f64>().ok().filter(|number| number.is_finite()).ok_or_else(|| wrong("a number"))?),
         BOOLEAN => json!(text.parse::<bool>().map_err(|_| wrong("true or false"))?),
-        USER => {
-            let user = text.parse::<Id>().ok().and_then(world::user).ok_or_else(|| wrong("somebody who is here"))?;
-            resolved.add("users", &text, user);
+        USER | ROLE | MENTIONABLE => {
+            let what = if kind == ROLE { "a role of this guild" } else { "somebody who is here" };
+            if !resolve_mention(kind, &text, resolved) {
+                return Err(wrong(what));
+            }
             json!(text)
         }
         CHANNEL => {
-            let channel = text.parse::<Id>().ok().and_then(world::channel).ok_or_else(|| wrong("a channel"))?;
-            let mut object = channel.object(None);
-            object["permissions"] = json!(channel.app_permissions().to_string());
+            let channel = text.parse::<Id>().ok().and_then(|id| resolved.scene.channel(id));
+            let channel = channel.filter(|channel| channel.is_open_to(resolved.user) && channel.guild_id() == resolved.channel.guild_id());
+            let object = channel.ok_or_else(|| wrong("a channel"))?.object_for(resolved.user);
+            let kinds = items(&definition["channel_types"]);
+            if !kinds.is_empty() && !kinds.contains(&object["type"]) {
+                return Err(wrong("a channel of another kind"));
+            }
             resolved.add("channels", &text, object);
             json!(text)
         }
-        ATTACHMENT => json!(upload(&value, resolved).ok_or_else(|| wrong("a file of at most 10 MiB"))?),
+        ATTACHMENT => json!(upload(&value, resolved).ok_or_else(|| wrong(&too_large))?),
         _ => return Err(PageError::bad(format!("option `{name}` has a kind that the sandbox does not have"))),
     };
     check_limits(definition, kind, &value).map_err(|what| wrong(&what))?;
@@ -145,7 +162,7 @@ fn same(choice: &Value, value: &Value) -> bool {
 /// Takes `{"filename", "content_type", "data": BASE64}` and returns a placeholder for the id it will have.
 fn upload(value: &Value, resolved: &mut Resolved) -> Option<String> {
     let bytes = STANDARD.decode(value["data"].as_str()?).ok()?;
-    if bytes.len() > ATTACHMENT_SIZE_LIMIT {
+    if bytes.len() > resolved.channel.attachment_size_limit() {
         return None;
     }
     let placeholder = format!("upload {}", resolved.uploads.len());
@@ -168,13 +185,33 @@ pub(super) fn replace_value(options: &mut [Value], placeholder: &str, id: &str) 
     }
 }
 
-/// A member as Discord resolves it: without the user beside it.
-pub(super) fn partial_member(person: &Person, guild: &Guild) -> Value {
-    let mut member = person.member(guild);
+/// Notes the user, with their membership, or the role behind an id.
+fn resolve_mention(kind: u64, text: &str, resolved: &mut Resolved) -> bool {
+    let Ok(id) = text.parse::<Id>() else { return false };
+    let guild = resolved.channel.guild().cloned();
+    let user = resolved.scene.user(id).filter(|_| kind != ROLE);
+    let role = guild.as_ref().and_then(|guild| guild.roles.iter().find(|role| role.id == id)).filter(|_| kind != USER);
+    if let Some(user) = user {
+        let member = guild.as_ref().and_then(|guild| partial_member(&resolved.scene, &resolved.channel, guild, id));
+        resolved.add("users", text, user);
+        if let Some(member) = member {
+            resolved.add("members", text, member);
+        }
+        return true;
+    }
+    let object = role.map(crate::world::Role::object);
+    object.map(|object| resolved.add("roles", text, object)).is_some()
+}
+
+/// A member as Discord resolves it: without the user beside it, with what they may do in the channel.
+pub(super) fn partial_member(scene: &Scene, channel: &Channel, guild: &Guild, user: Id) -> Option<Value> {
+    let mut member = guild.member_object(scene, user)?;
     if let Some(member) = member.as_object_mut() {
         for field in ["user", "deaf", "mute"] {
             member.remove(field);
         }
     }
-    member
+    let permissions = if user == APPLICATION { channel.app_permissions() } else { channel.permissions_of(user) };
+    member["permissions"] = json!((permissions & permission::ALL).to_string());
+    Some(member)
 }

@@ -1,12 +1,10 @@
 use super::{Asked, IdText, Named, PageError, PageResult, channel, person};
 use crate::{
-    message::show,
+    entitlement,
+    message::{show, show_as},
     state::State,
-    store::{
-        self,
-        messages::{StoredMessage, Window},
-    },
-    world::{self, Channel, GUILDS, PEOPLE},
+    store::{self, messages::Window},
+    world::{self, Channel, Guild, Id, Person, Role, Scene, permission},
 };
 use axum::{Json, extract::State as Shared, http::StatusCode};
 use serde::Deserialize;
@@ -26,30 +24,52 @@ pub(super) struct Visit {
 
 /// `GET /state`; without a person, as the first one sees it.
 pub(super) async fn state(Shared(state): Shared<Arc<State>>, Asked(visit): Asked<Visit>) -> PageResult {
-    let viewer = visit.user.map_or(Ok(&PEOPLE[0]), person)?;
+    let scene = state.world.now();
+    let first = || scene.people.first().cloned().ok_or_else(|| PageError::new(StatusCode::NOT_FOUND, "nobody is here"));
+    let viewer = visit.user.map_or_else(first, |user| person(&state, user))?;
     // Before anything is read: what changes meanwhile is heard again, never missed.
     let seq = state.events.seq();
-    let commands = store::commands::all(&mut *state.store.connect().await?).await?;
+    let mut commands = store::commands::all(&mut *state.store.connect().await?).await?;
+    let guilds: Vec<&Arc<Guild>> = scene.guilds.iter().filter(|guild| guild.member(viewer.id).is_some()).collect();
+    let is_near = |command: &Value| match command["guild_id"].as_str() {
+        Some(id) => guilds.iter().any(|guild| guild.id.to_string() == id),
+        None => true,
+    };
+    commands.retain(is_near);
     let mut bot = world::bot_user();
     bot["online"] = json!(state.hub.is_online());
     bot["presence"] = state.hub.presence();
-    let users: Vec<Value> = PEOPLE
-        .iter()
-        .map(|person| {
-            let mut user = person.user();
-            user["role"] = json!(person.rank.name());
-            user
-        })
-        .collect();
-    let guilds: Vec<Value> = GUILDS
-        .iter()
-        .map(|guild| {
-            let channels: Vec<Value> = guild.channels.iter().filter_map(|(id, _)| world::channel(*id)).map(|it| it.object(None)).collect();
-            json!({ "id": guild.id.to_string(), "name": guild.name, "channels": channels })
-        })
-        .collect();
-    let dm = Channel::Dm(viewer).object(None);
-    Ok(Json(json!({ "users": users, "guilds": guilds, "dm": dm, "bot": bot, "commands": commands, "seq": seq })))
+    let users: Vec<Value> = scene.people.iter().map(|person| user(&scene, person)).collect();
+    let guilds: Vec<Value> = guilds.into_iter().map(|guild| shown_guild(&scene, guild, viewer.id)).collect();
+    let mut dm = Channel::Dm(viewer.clone()).object(None);
+    dm["permissions"] = json!(permission::DIRECT.to_string());
+    let skus = entitlement::skus();
+    Ok(Json(json!({ "users": users, "guilds": guilds, "dm": dm, "bot": bot, "commands": commands, "skus": skus, "seq": seq })))
+}
+
+/// A person with the guilds they are in, and what they are in the first of those.
+fn user(scene: &Scene, person: &Person) -> Value {
+    let ranks: Vec<(&Arc<Guild>, &str)> = scene.guilds.iter().filter_map(|guild| Some((guild, guild.rank(person.id)?))).collect();
+    let roles: Value = ranks.iter().map(|(guild, rank)| (guild.id.to_string(), json!(rank))).collect::<serde_json::Map<_, _>>().into();
+    let mut user = person.user();
+    user["role"] = json!(ranks.first().map_or("member", |(_, rank)| rank));
+    user["roles"] = roles;
+    user["guilds"] = json!(ranks.iter().map(|(guild, _)| guild.id.to_string()).collect::<Vec<_>>());
+    user["accepts_dms"] = json!(person.accepts_dms);
+    user
+}
+
+/// A guild with the channels and active threads that somebody sees.
+fn shown_guild(scene: &Scene, guild: &Arc<Guild>, viewer: Id) -> Value {
+    let channels = guild.channels.iter().map(|channel| channel.id);
+    let threads = scene.threads_of(guild.id).filter(|thread| !thread.is_archived).map(|thread| thread.id);
+    let seen = channels.chain(threads).filter_map(|id| scene.channel(id)).filter(|channel| channel.is_open_to(viewer));
+    let channels: Vec<Value> = seen.map(|channel| channel.object_for(viewer)).collect();
+    json!({
+        "id": guild.id.to_string(), "name": guild.name, "owner_id": guild.owner.to_string(), "channels": channels,
+        "roles": guild.roles.iter().map(Role::object).collect::<Vec<_>>(), "emojis": guild.emojis(), "has_bot": guild.has_bot(),
+        "attachment_size_limit": guild.attachment_size_limit,
+    })
 }
 
 #[derive(Deserialize)]
@@ -61,26 +81,36 @@ pub(super) struct Page {
 
 /// `GET /channels/C/messages`.
 pub(super) async fn messages(Shared(state): Shared<Arc<State>>, Named(id): Named<IdText>, Asked(page): Asked<Page>) -> PageResult {
-    let viewer = person(page.user)?;
+    let viewer = person(&state, page.user)?;
+    let channel = channel(&state, id, &viewer)?;
+    if !channel.allows(viewer.id, permission::READ_MESSAGE_HISTORY) {
+        return Ok(Json(json!([])));
+    }
     let window = Window {
-        channel_id: channel(id, viewer)?.id(),
+        channel_id: channel.id(),
         viewer: Some(viewer.id),
         before: page.before.map(|before| before.0),
         after: None,
         limit: page.limit.unwrap_or(50).clamp(1, 200),
     };
     let found = store::messages::list(&mut *state.store.connect().await?, window).await?;
-    Ok(Json(json!(found.iter().map(|message| show(&state, message)).collect::<Vec<_>>())))
+    Ok(Json(json!(found.iter().map(|message| show_as(&state, message, viewer.id)).collect::<Vec<_>>())))
 }
 
 /// `GET /messages/M`.
 pub(super) async fn message(Shared(state): Shared<Arc<State>>, Named(id): Named<IdText>, Asked(Who { user }): Asked<Who>) -> PageResult {
-    let viewer = person(user)?;
-    let found = store::messages::get(&mut *state.store.connect().await?, id.0).await?;
-    let is_visible = |message: &StoredMessage| {
-        let is_open = world::channel(message.channel_id).is_some_and(|channel| channel.is_open_to(viewer.id));
-        is_open && message.audience.is_none_or(|audience| audience == viewer.id)
+    let viewer = person(&state, user)?;
+    let (_, found) = super::message(&mut *state.store.connect().await?, &state, id, &viewer).await?;
+    Ok(Json(show_as(&state, &found, viewer.id)))
+}
+
+/// `GET /messages/M/raw`: the message as the bot's REST shows it.
+pub(super) async fn raw(Shared(state): Shared<Arc<State>>, Named(id): Named<IdText>, Asked(visit): Asked<Visit>) -> PageResult {
+    let mut db = state.store.connect().await?;
+    let found = match visit.user {
+        Some(user) => Some(super::message(&mut db, &state, id, &person(&state, user)?).await?.1),
+        None => store::messages::get(&mut db, id.0).await?,
     };
-    let found = found.filter(is_visible).ok_or_else(|| PageError::new(StatusCode::NOT_FOUND, "the message is gone"))?;
+    let found = found.ok_or_else(|| PageError::new(StatusCode::NOT_FOUND, "the message is gone"))?;
     Ok(Json(show(&state, &found)))
 }

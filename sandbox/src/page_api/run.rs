@@ -1,15 +1,15 @@
 use super::{
-    Body, IdText, PageError, PageResult, channel,
+    Asked, Body, IdText, PageError, PageResult, channel,
     options::{self, Given, Resolved},
     person,
 };
 use crate::{
-    interact::{self, ANSWER_WITHIN_MS, AUTOCOMPLETE, COMMAND, NewInteraction},
+    interact::{self, ANSWER_WITHIN_MS, AUTOCOMPLETE, COMMAND, DM_CONTEXT, GUILD_CONTEXT, NewInteraction},
     message::{save_upload, show},
     state::State,
     store,
     validate::items,
-    world::{Channel, Id, Person},
+    world::{Channel, Id, Person, permission},
 };
 use axum::{Json, extract::State as Shared, http::StatusCode};
 use serde::Deserialize;
@@ -32,17 +32,18 @@ pub(super) struct Use {
 
 /// A use whose command, person and place are known to fit together.
 struct Checked {
-    person: &'static Person,
+    person: Person,
     channel: Channel,
     command: Value,
+    owners: Value,
 }
 
 /// `POST /commands`.
 pub(super) async fn command(Shared(state): Shared<Arc<State>>, Body(used): Body<Use>) -> PageResult {
     let checked = check(&state, &used).await?;
-    let mut resolved = Resolved::default();
+    let mut resolved = Resolved::new(state.world.now(), checked.channel.clone(), checked.person.id);
     let options = options::fill(items(&checked.command["options"]), used.options, None, &mut resolved)?;
-    let resolved = store_uploads(&state, checked.channel, resolved).await?;
+    let resolved = store_uploads(&state, &checked.channel, resolved).await?;
     let mut data = data(&checked.command, options, resolved);
     if let Some(target) = used.target {
         aim(&state, &checked, target.0, &mut data).await?;
@@ -55,7 +56,7 @@ pub(super) async fn command(Shared(state): Shared<Arc<State>>, Body(used): Body<
 pub(super) async fn autocomplete(Shared(state): Shared<Arc<State>>, Body(used): Body<Use>) -> PageResult {
     let checked = check(&state, &used).await?;
     let focused = used.focused.as_deref().ok_or_else(|| PageError::bad("`focused` names no option"))?;
-    let mut resolved = Resolved::default();
+    let mut resolved = Resolved::new(state.world.now(), checked.channel.clone(), checked.person.id);
     let options = options::fill(items(&checked.command["options"]), used.options, Some(focused), &mut resolved)?;
     let question = new(&checked, AUTOCOMPLETE, data(&checked.command, options, json!({})));
     let silent = || PageError::new(StatusCode::REQUEST_TIMEOUT, "the application did not respond");
@@ -70,37 +71,73 @@ pub(super) async fn autocomplete(Shared(state): Shared<Arc<State>>, Body(used): 
 
 fn new(checked: &Checked, kind: i64, data: Value) -> NewInteraction {
     let name = checked.command["name"].as_str().map(str::to_owned);
-    NewInteraction { kind, name, user: checked.person, channel: checked.channel, data, source: None }
+    let (user, channel, owners) = (checked.person.clone(), checked.channel.clone(), checked.owners.clone());
+    NewInteraction { kind, name, user, channel, data, source: None, owners }
 }
 
 async fn check(state: &State, used: &Use) -> Result<Checked, PageError> {
-    let person = person(used.user)?;
-    let channel = channel(used.channel, person)?;
+    let person = person(state, used.user)?;
+    let channel = channel(state, used.channel, &person)?;
     let command = store::commands::get(&mut *state.store.connect().await?, used.command.0).await?;
     let command = command.ok_or_else(|| PageError::new(StatusCode::NOT_FOUND, "there is no such command"))?;
-    let required: u64 = command["default_member_permissions"].as_str().and_then(|bits| bits.parse().ok()).unwrap_or(0);
+    let owners = authorise(&command, &channel, &person)?;
+    Ok(Checked { person, channel, command, owners })
+}
+
+/// Whether this person may use a command here; who installed the application for it.
+/// Source: discord-api-docs, interactions/application-commands, "Contexts" and "Permissions".
+fn authorise(command: &Value, channel: &Channel, person: &Person) -> Result<Value, PageError> {
+    let forbidden = || PageError::new(StatusCode::FORBIDDEN, "you are not allowed to use this command");
+    let contexts = items(&command["contexts"]);
+    let is_for = |context: u64| contexts.is_empty() || contexts.iter().any(|known| *known == context);
     match channel.guild() {
         Some(guild) => {
             if command["guild_id"].as_str().is_some_and(|id| id != guild.id.to_string()) {
                 return Err(PageError::bad("this command belongs to another guild"));
             }
-            if !person.may(required) {
-                return Err(PageError::new(StatusCode::FORBIDDEN, "you are not allowed to use this command"));
+            if !is_for(GUILD_CONTEXT) {
+                return Err(PageError::bad("this command cannot be used in guilds"));
+            }
+            let required = command["default_member_permissions"].as_str().and_then(|bits| bits.parse::<u64>().ok());
+            // "0" leaves a command to administrators.
+            let required = required.map_or(0, |bits| if bits == 0 { permission::ADMINISTRATOR } else { bits });
+            if !channel.allows(person.id, required | permission::USE_APPLICATION_COMMANDS) {
+                return Err(forbidden());
             }
         }
         None => {
-            let contexts = items(&command["contexts"]);
-            let is_for_dm = command["guild_id"].is_null() && command["dm_permission"] != false;
-            if !is_for_dm || !(contexts.is_empty() || contexts.iter().any(|context| *context == 1)) {
+            if command["guild_id"].is_string() || command["dm_permission"] == false || !is_for(DM_CONTEXT) {
                 return Err(PageError::bad("this command cannot be used in direct messages"));
             }
         }
     }
-    Ok(Checked { person, channel, command })
+    if command["nsfw"] == true && channel.guild().is_some() && !channel.is_nsfw() {
+        return Err(PageError::new(StatusCode::FORBIDDEN, "this command is for age-restricted channels"));
+    }
+    let owners = interact::owners(command, channel, person.id);
+    if owners.as_object().is_none_or(serde_json::Map::is_empty) {
+        return Err(PageError::new(StatusCode::FORBIDDEN, "the application is not installed here for this command"));
+    }
+    Ok(owners)
+}
+
+#[derive(Deserialize)]
+pub(super) struct Where {
+    user: IdText,
+    channel: IdText,
+}
+
+/// `GET /commands`: what this person may use in a channel.
+pub(super) async fn usable(Shared(state): Shared<Arc<State>>, Asked(place): Asked<Where>) -> PageResult {
+    let person = person(&state, place.user)?;
+    let channel = channel(&state, place.channel, &person)?;
+    let mut commands = store::commands::all(&mut *state.store.connect().await?).await?;
+    commands.retain(|command| authorise(command, &channel, &person).is_ok());
+    Ok(Json(json!(commands)))
 }
 
 /// Uploads become attachments that the bot can fetch.
-async fn store_uploads(state: &State, channel: Channel, resolved: Resolved) -> Result<Value, PageError> {
+async fn store_uploads(state: &State, channel: &Channel, resolved: Resolved) -> Result<Value, PageError> {
     let (mut objects, uploads) = resolved.into_parts();
     if uploads.is_empty() {
         return Ok(objects);
@@ -147,10 +184,11 @@ async fn aim(state: &State, checked: &Checked, target: Id, data: &mut Value) -> 
     data["target_id"] = json!(key);
     match checked.command["type"].as_i64() {
         Some(2) => {
-            let person = crate::world::person(target).ok_or_else(missing)?;
-            data["resolved"]["users"][&key] = person.user();
-            if let Some(guild) = checked.channel.guild() {
-                data["resolved"]["members"][&key] = options::partial_member(person, guild);
+            let scene = state.world.now();
+            data["resolved"]["users"][&key] = scene.user(target).ok_or_else(missing)?;
+            let member = checked.channel.guild().and_then(|guild| options::partial_member(&scene, &checked.channel, guild, target));
+            if let Some(member) = member {
+                data["resolved"]["members"][&key] = member;
             }
         }
         Some(3) => {

@@ -1,43 +1,95 @@
-use super::{Asked, Body, IdText, Named, PageError, PageResult, channel, person};
+use super::{Asked, Body, IdText, Named, PageError, PageResult, allow, channel, person};
 use crate::{
-    message::{self, Draft},
+    announce,
+    message::{self, Draft, Upload},
     state::State,
-    store,
-    world::{self, permission},
+    thread,
+    world::permission,
 };
 use axum::{Json, extract::State as Shared, http::StatusCode};
+use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use sqlx::Connection;
 use std::sync::Arc;
 
 const MAX_CHARACTERS: usize = 2000;
+const REPLY: u64 = 19;
 
 #[derive(Deserialize)]
 pub(super) struct Say {
     user: IdText,
     channel: IdText,
+    #[serde(default)]
     content: String,
+    #[serde(default)]
+    attachments: Option<Vec<File>>,
+    reply_to: Option<IdText>,
+}
+
+#[derive(Deserialize)]
+struct File {
+    filename: String,
+    content_type: Option<String>,
+    data: String,
 }
 
 /// `POST /messages`.
 pub(super) async fn say(Shared(state): Shared<Arc<State>>, Body(say): Body<Say>) -> PageResult {
-    let person = person(say.user)?;
-    let channel = channel(say.channel, person)?;
+    let person = person(&state, say.user)?;
+    let channel = channel(&state, say.channel, &person)?;
     if say.content.chars().count() > MAX_CHARACTERS {
         return Err(PageError::bad(format!("a message has at most {MAX_CHARACTERS} characters")));
+    }
+    allow(&channel, &person, channel.sending(), "write")?;
+    thread::check_open(&channel, person.id)?;
+    let uploads = uploads(say.attachments.unwrap_or_default())?;
+    if !uploads.is_empty() {
+        allow(&channel, &person, permission::ATTACH_FILES, "attach files")?;
     }
     let mut db = state.store.connect().await?;
     let mut tx = db.begin().await?;
     let mut said = message::begin(&mut tx, &state, channel.id(), person.id).await?;
-    let draft = Draft { body: json!({ "content": say.content.trim() }), uploads: Vec::new() };
+    if let Some(answered) = say.reply_to {
+        let (_, answered) = super::message(&mut tx, &state, answered, &person).await?;
+        if answered.channel_id != channel.id() || answered.audience.is_some() {
+            return Err(PageError::bad("this message cannot be answered here"));
+        }
+        said.body["type"] = json!(REPLY);
+        said.body["message_reference"] = message::reference(&state.world.now(), channel.id(), answered.id);
+        said.body["referenced_message"] = message::referenced(&answered);
+    }
+    let draft = Draft { body: json!({ "content": say.content.trim() }), uploads };
     message::apply(&mut tx, &state, &mut said, draft, false).await?;
-    let forgotten = message::forget_oldest(&mut tx, &state, channel.id()).await?;
+    let forgotten = thread::settle(&mut tx, &state, &said).await?;
     tx.commit().await?;
-    message::announce_created(&state, &said);
+    announce::created(&state, &said);
     drop(db);
     state.files.remove(&forgotten).await;
-    Ok(Json(message::show(&state, &said)))
+    Ok(Json(message::show_as(&state, &said, person.id)))
+}
+
+fn uploads(files: Vec<File>) -> Result<Vec<Upload>, PageError> {
+    let read = |(n, file): (usize, File)| {
+        let bytes = STANDARD.decode(&file.data).map_err(|_| PageError::bad(format!("`{}` is not base64", file.filename)))?;
+        Ok(Upload { placeholder: n.to_string(), filename: file.filename, content_type: file.content_type, bytes: bytes.into() })
+    };
+    files.into_iter().enumerate().map(read).collect()
+}
+
+#[derive(Deserialize)]
+pub(super) struct Type {
+    user: IdText,
+    channel: IdText,
+}
+
+/// `POST /typing`.
+pub(super) async fn type_on(Shared(state): Shared<Arc<State>>, Body(typing): Body<Type>) -> PageResult {
+    let person = person(&state, typing.user)?;
+    let channel = channel(&state, typing.channel, &person)?;
+    allow(&channel, &person, channel.sending(), "write")?;
+    announce::typing(&state, &channel, person.id);
+    Ok(Json(Value::Object(serde_json::Map::new())))
 }
 
 #[derive(Deserialize)]
@@ -47,23 +99,17 @@ pub(super) struct Who {
 
 /// `DELETE /messages/M`: one's own or dismissing an ephemeral one; a moderator's of others too.
 pub(super) async fn delete(Shared(state): Shared<Arc<State>>, Named(id): Named<IdText>, Asked(who): Asked<Who>) -> PageResult {
-    let person = person(who.user)?;
-    let gone = || PageError::new(StatusCode::NOT_FOUND, "the message is gone");
+    let person = person(&state, who.user)?;
     let mut db = state.store.connect().await?;
     let mut tx = db.begin().await?;
-    let found = store::messages::get(&mut tx, id.0).await?.ok_or_else(gone)?;
-    let channel = world::channel(found.channel_id).filter(|channel| channel.is_open_to(person.id)).ok_or_else(gone)?;
-    if found.audience.is_some_and(|audience| audience != person.id) {
-        return Err(gone());
-    }
+    let (channel, found) = super::message(&mut tx, &state, id, &person).await?;
     let is_own = found.author_id == person.id || found.audience.is_some();
-    let is_moderator = channel.guild().is_some() && person.may(permission::MANAGE_MESSAGES);
-    if !is_own && !is_moderator {
+    if !is_own && !channel.allows(person.id, permission::MANAGE_MESSAGES) {
         return Err(PageError::new(StatusCode::FORBIDDEN, "only its author or a moderator can delete this message"));
     }
     let removed = message::delete(&mut tx, &found).await?;
     tx.commit().await?;
-    message::announce_deleted(&state, &found);
+    announce::deleted(&state, &found);
     drop(db);
     state.files.remove(&removed).await;
     Ok(Json(json!({ "id": found.id.to_string() })))

@@ -3,7 +3,7 @@ use crate::{
     error::{ApiError, FormErrors},
     state::State,
     store::{self, commands::StoredCommand},
-    validate,
+    validate::{self, items},
     world::{APPLICATION, Id},
 };
 use axum::http::StatusCode;
@@ -12,7 +12,13 @@ use sqlx::{Connection, SqliteConnection};
 use std::collections::HashSet;
 
 /// Discord's limit on commands of each kind: slash, user, message.
-const N_COMMANDS: [(i64, usize); 3] = [(1, 100), (2, 15), (3, 15)];
+const N_COMMANDS: [(i64, usize); 4] = [(1, 100), (2, 15), (3, 15), (4, 1)];
+
+/// What all texts of a command together may hold.
+const N_CHARACTERS: usize = 8000;
+/// Commands that may be created in a day, per place.
+const N_DAILY: i64 = 200;
+const DAY_MS: i64 = 24 * 3600 * 1000;
 
 /// `/applications/{id}/commands…` and `/applications/{id}/guilds/{id}/commands…`; guild 0 is global.
 pub(super) async fn commands(state: &State, method: &str, guild_id: Id, rest: &[&str], incoming: Incoming) -> Answer {
@@ -20,6 +26,13 @@ pub(super) async fn commands(state: &State, method: &str, guild_id: Id, rest: &[
     let mut tx = db.begin().await?;
     let answer = match (method, rest) {
         ("GET", []) => ok(json!(store::commands::of_guild(&mut tx, guild_id).await?)),
+        ("GET", ["permissions"]) if guild_id != 0 => ok(json!([])),
+        ("GET", [id, "permissions"]) if guild_id != 0 => {
+            // Nobody changed any: that takes a person's token.
+            store::commands::get(&mut tx, parse(id)?).await?.ok_or_else(ApiError::unknown_command)?;
+            Err(ApiError::unknown("application command permissions", 10066))
+        }
+        ("PUT", [_, "permissions"]) if guild_id != 0 => Err(ApiError::new(StatusCode::FORBIDDEN, 20001, "Bots cannot use this endpoint")),
         ("GET", [id]) => ok(existing(&mut tx, guild_id, parse(id)?).await?),
         ("PUT", []) => replace_all(&mut tx, state, guild_id, &incoming.body).await,
         ("POST", []) => {
@@ -100,8 +113,18 @@ fn check(commands: &[(&str, &Value)]) -> Result<(), ApiError> {
     let mut errors = FormErrors::default();
     for (path, command) in commands {
         validate::command(&mut errors, path, command);
+        if n_characters(command) > N_CHARACTERS {
+            errors.add(path, "APPLICATION_COMMAND_TOO_LARGE", format!("Command exceeds maximum size ({N_CHARACTERS})"));
+        }
     }
     errors.finish()
+}
+
+/// The names, descriptions and values of a command, its options and their choices.
+fn n_characters(command: &Value) -> usize {
+    let own = ["name", "description", "value"].iter().filter_map(|field| command[field].as_str()).map(|text| text.chars().count());
+    let inner = items(&command["options"]).iter().chain(items(&command["choices"]));
+    own.sum::<usize>() + inner.map(n_characters).sum::<usize>()
 }
 
 async fn check_count(db: &mut SqliteConnection, guild_id: Id) -> Result<(), ApiError> {
@@ -128,7 +151,14 @@ async fn save(db: &mut SqliteConnection, state: &State, guild_id: Id, command: &
     let known = id_of_named(db, guild_id, command).await?;
     let id = match known {
         Some(id) => id,
-        None => store::next_id(db, state.clock.now_ms()).await?,
+        None => {
+            let now_ms = state.clock.now_ms();
+            if store::commands::count_creation(db, guild_id, now_ms, now_ms - DAY_MS).await? > N_DAILY {
+                let told = format!("Max number of daily application command creates has been reached ({N_DAILY})");
+                return Err(ApiError::new(StatusCode::TOO_MANY_REQUESTS, 30034, told));
+            }
+            store::next_id(db, now_ms).await?
+        }
     };
     let mut body = json!({
         "id": id.to_string(), "application_id": APPLICATION.to_string(),

@@ -2,13 +2,14 @@
 
 use super::{Answer, incoming::Incoming, nothing, ok};
 use crate::{
+    announce,
     clock::timestamp,
     error::{ApiError, FormErrors},
     interact::{ANSWER_WITHIN_MS, AUTOCOMPLETE, COMMAND, COMPONENT, MODAL_SUBMIT},
     message::{self, Draft, EPHEMERAL, LOADING},
     state::State,
     store::{self, interactions::StoredInteraction, messages::StoredMessage},
-    validate,
+    thread, validate,
     world::Id,
 };
 use axum::http::StatusCode;
@@ -51,7 +52,10 @@ pub(super) async fn answer(state: &State, id: Id, token: &str, incoming: Incomin
     interaction.answer = Some(kind);
     let (effect, removed) = take_effect(&mut tx, state, &mut interaction, draft).await?;
     store::interactions::answer(&mut tx, &interaction).await?;
-    let forgotten = message::forget_oldest(&mut tx, state, interaction.channel_id).await?;
+    let forgotten = match &effect {
+        Effect::Created(created) => thread::settle(&mut tx, state, created).await?,
+        _ => Vec::new(),
+    };
     tx.commit().await?;
     announce(state, &interaction, &effect);
     drop(db);
@@ -134,8 +138,8 @@ fn announce(state: &State, interaction: &StoredInteraction, effect: &Effect) {
         state.events.push("interaction_acknowledged", Some(interaction.user_id), json!({ "interaction": id }));
     }
     match effect {
-        Effect::Created(message) => message::announce_created(state, message),
-        Effect::Updated(message) => message::announce_updated(state, message),
+        Effect::Created(message) => announce::created(state, message),
+        Effect::Updated(message) => announce::updated(state, message),
         Effect::Acknowledged => {}
         Effect::Suggested(choices) => state.suggestions.answer(interaction.id, choices.clone()),
         Effect::Opened(modal) => {

@@ -3,8 +3,14 @@
 mod applications;
 mod callback;
 mod channels;
+mod entitlements;
+mod guilds;
 mod incoming;
+mod messages;
+mod pins;
 pub(crate) mod rate_limit;
+mod reactions;
+mod threads;
 mod webhooks;
 
 use crate::{
@@ -14,7 +20,7 @@ use crate::{
     journal,
     oracle::{self, Asked},
     state::State,
-    world::{self, APPLICATION, Id, PEOPLE, bot_user},
+    world::{APPLICATION, Channel, Guild, Id, bot_user},
 };
 use axum::{
     Json,
@@ -206,30 +212,33 @@ async fn route(state: &Arc<State>, method: &str, segments: &[&str], incoming: In
         ("GET", ["gateway"]) => ok(json!({ "url": state.gateway_url() })),
         ("GET", ["gateway", "bot"]) => ok(state.hub.advice(&state.gateway_url())),
         ("GET", ["users", "@me"]) => ok(own_user()),
-        ("GET", ["users", id]) => world::user(parse(id)?).map_or_else(|| Err(unknown("User", 10013)), ok),
-        ("GET", ["applications", "@me"] | ["oauth2", "applications", "@me"]) => ok(application()),
-        ("GET", ["guilds", id]) => ok(guild(id)?.object()),
-        ("GET", ["guilds", id, "channels"]) => channels::of_guild(state, guild(id)?).await,
-        ("GET", ["guilds", id, "members", user]) => guild(id)?.member(parse(user)?).map_or_else(|| Err(unknown("Member", 10007)), ok),
-        ("GET", ["guilds", id, "roles"]) => ok(guild(id)?.object()["roles"].take()),
+        ("GET", ["users", "@me", "guilds"]) => guilds::own(state, &incoming),
+        ("POST", ["users", "@me", "channels"]) => channels::open_dm(state, incoming).await,
+        ("GET", ["users", id]) => state.world.now().user(parse(id)?).map_or_else(|| Err(ApiError::unknown("User", 10013)), ok),
+        ("GET", ["applications", "@me"] | ["oauth2", "applications", "@me"]) => ok(application(state)),
+        (_, ["guilds", id, rest @ ..]) if guilds::has(method, rest) => {
+            guilds::route(state, method, &guild(state, id)?, rest, &incoming).await
+        }
         (_, ["applications", app, "commands", rest @ ..]) => {
             check_application(app)?;
             applications::commands(state, method, 0, rest, incoming).await
         }
         (_, ["applications", app, "guilds", id, "commands", rest @ ..]) => {
             check_application(app)?;
-            applications::commands(state, method, guild(id)?.id, rest, incoming).await
+            let id = guild(state, id).map_err(|_| ApiError::missing_access())?.id;
+            applications::commands(state, method, id, rest, incoming).await
+        }
+        ("GET", ["applications", app, "skus"]) => check_application(app).and_then(|()| ok(json!(crate::entitlement::skus()))),
+        (_, ["applications", app, "entitlements", rest @ ..]) => {
+            check_application(app)?;
+            entitlements::route(state, method, rest, incoming).await
         }
         ("POST", ["interactions", id, token, "callback"]) => callback::answer(state, parse(id)?, token, incoming).await,
         (_, ["webhooks", app, token, rest @ ..]) => {
             check_application(app).map_err(|_| ApiError::unknown_webhook())?;
             webhooks::route(state, method, token, rest, incoming).await
         }
-        ("POST", ["users", "@me", "channels"]) => channels::open_dm(state, incoming).await,
-        (_, ["channels", id, rest @ ..]) => {
-            let channel = world::channel(parse(id)?).ok_or_else(ApiError::unknown_channel)?;
-            channels::route(state, method, channel, rest, incoming).await
-        }
+        (_, ["channels", id, rest @ ..]) => channels::route(state, method, &channel(state, id)?, rest, incoming).await,
         _ => Err(ApiError::not_found()),
     }
 }
@@ -242,16 +251,20 @@ fn parse(id: &str) -> Result<Id, ApiError> {
     })
 }
 
-fn guild(id: &str) -> Result<&'static world::Guild, ApiError> {
-    world::guild(parse(id)?).ok_or_else(|| unknown("Guild", 10004))
+/// A guild that the bot is in.
+fn guild(state: &State, id: &str) -> Result<Arc<Guild>, ApiError> {
+    let found = state.world.now().guild(parse(id)?).filter(|guild| guild.has_bot());
+    found.ok_or_else(|| ApiError::unknown("Guild", 10004))
 }
 
-fn unknown(what: &str, code: u32) -> ApiError {
-    ApiError::new(StatusCode::NOT_FOUND, code, format!("Unknown {what}"))
+/// A channel that the bot sees.
+fn channel(state: &State, id: &str) -> Result<Channel, ApiError> {
+    let found = state.world.now().channel(parse(id)?).ok_or_else(ApiError::unknown_channel)?;
+    if found.is_open_to(APPLICATION) { Ok(found) } else { Err(ApiError::missing_access()) }
 }
 
 fn check_application(id: &str) -> Result<(), ApiError> {
-    if id == "@me" || parse(id)? == APPLICATION { Ok(()) } else { Err(unknown("Application", 10002)) }
+    if id == "@me" || parse(id)? == APPLICATION { Ok(()) } else { Err(ApiError::unknown("Application", 10002)) }
 }
 
 fn own_user() -> Value {
@@ -264,13 +277,16 @@ fn own_user() -> Value {
     user
 }
 
-fn application() -> Value {
+fn application(state: &State) -> Value {
+    let scene = state.world.now();
+    let n_guilds = scene.bot_guilds().count();
+    let owner = scene.people.first().map(|person| person.user());
     json!({
         "id": APPLICATION.to_string(), "name": "Atelier", "icon": null, "description": "", "type": null, "bot": bot_user(), "summary": "",
         "bot_public": true, "bot_require_code_grant": false, "verify_key": "0".repeat(64), "flags": 0, "flags_new": "0",
         "max_participants": null, "tags": [], "redirect_uris": [], "interactions_endpoint_url": null,
-        "role_connections_verification_url": null, "owner": PEOPLE[0].user(), "approximate_guild_count": 2,
-        "approximate_user_install_count": 0, "approximate_user_authorization_count": 0, "explicit_content_filter": 0, "team": null,
+        "role_connections_verification_url": null, "owner": owner, "approximate_guild_count": n_guilds,
+        "approximate_user_install_count": scene.people.len(), "approximate_user_authorization_count": 0, "explicit_content_filter": 0, "team": null,
         "eligible_oauth2_scopes": [], "integration_types_config": { "0": {}, "1": {} }, "event_webhooks_status": 1,
     })
 }

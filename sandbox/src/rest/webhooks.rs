@@ -2,17 +2,21 @@
 
 use super::{Answer, incoming::Incoming, nothing, ok, parse};
 use crate::{
+    announce,
     clock::timestamp,
     error::{ApiError, FormErrors},
     interact::TOKEN_LIFE_MS,
     message::{self, Draft, EPHEMERAL, LOADING},
     state::State,
     store::{self, interactions::StoredInteraction, messages::StoredMessage},
-    validate,
+    thread, validate,
 };
 use axum::http::StatusCode;
 use serde_json::json;
 use sqlx::{Connection, SqliteConnection};
+
+/// What an application may add where only the person installed it.
+const N_PERSONAL_FOLLOW_UPS: i64 = 5;
 
 /// `/webhooks/{application}/{token}…`.
 pub(super) async fn route(state: &State, method: &str, token: &str, rest: &[&str], incoming: Incoming) -> Answer {
@@ -56,7 +60,7 @@ async fn edit(state: &State, token: &str, id: &str, draft: Draft) -> Answer {
     errors.finish()?;
     let removed = change(&mut tx, state, &mut edited, draft).await?;
     tx.commit().await?;
-    message::announce_updated(state, &edited);
+    announce::updated(state, &edited);
     let shown = message::show(state, &edited);
     drop(db);
     state.files.remove(&removed).await;
@@ -96,18 +100,24 @@ async fn follow_up(state: &State, token: &str, draft: Draft) -> Answer {
             (waiting, false, removed)
         }
         None => {
+            let is_for_person_only = interaction.owners.is_object() && interaction.owners.get("0").is_none();
+            let n_follow_ups = store::interactions::count_follow_up(&mut tx, interaction.id).await?;
+            if is_for_person_only && n_follow_ups > N_PERSONAL_FOLLOW_UPS {
+                let told = "This interaction has reached the maximum number of follow up messages";
+                return Err(ApiError::new(StatusCode::BAD_REQUEST, 40094, told));
+            }
             let flags = draft.body["flags"].as_u64().unwrap_or(0) & EPHEMERAL;
             let mut created = message::begin_answer(&mut tx, state, &interaction, flags).await?;
             message::apply(&mut tx, state, &mut created, draft, false).await?;
-            let forgotten = message::forget_oldest(&mut tx, state, interaction.channel_id).await?;
+            let forgotten = thread::settle(&mut tx, state, &created).await?;
             (created, true, forgotten)
         }
     };
     tx.commit().await?;
     if is_new {
-        message::announce_created(state, &message);
+        announce::created(state, &message);
     } else {
-        message::announce_updated(state, &message);
+        announce::updated(state, &message);
     }
     let shown = message::show(state, &message);
     drop(db);
@@ -121,7 +131,7 @@ async fn delete(state: &State, token: &str, id: &str) -> Answer {
     let (_, found) = find(&mut tx, state, token, id).await?;
     let removed = message::delete(&mut tx, &found).await?;
     tx.commit().await?;
-    message::announce_deleted(state, &found);
+    announce::deleted(state, &found);
     drop(db);
     state.files.remove(&removed).await;
     nothing()

@@ -61,6 +61,13 @@ pub(crate) async fn delete(db: &mut SqliteConnection, guild_id: Id, id: Id) -> R
     Ok(done.rows_affected() > 0)
 }
 
+/// Counts the creation of a command; returns how many there were since `since_ms`.
+pub(crate) async fn count_creation(db: &mut SqliteConnection, guild_id: Id, now_ms: i64, since_ms: i64) -> Result<i64, sqlx::Error> {
+    sqlx::query("DELETE FROM command_creations WHERE created_ms <= ?").bind(since_ms).execute(&mut *db).await?;
+    sqlx::query("INSERT INTO command_creations (guild_id, created_ms) VALUES (?, ?)").bind(guild_id).bind(now_ms).execute(&mut *db).await?;
+    sqlx::query_scalar("SELECT COUNT(*) FROM command_creations WHERE guild_id = ?").bind(guild_id).fetch_one(db).await
+}
+
 /// Removes every command of a place whose id is not in `kept`.
 pub(crate) async fn retain(db: &mut SqliteConnection, guild_id: Id, kept: &[Id]) -> Result<(), sqlx::Error> {
     let kept = serde_json::json!(kept).to_string();

@@ -20,6 +20,8 @@ pub(crate) struct StoredInteraction {
     pub(crate) original_id: Option<Id>,
     pub(crate) source_id: Option<Id>,
     pub(crate) modal: Option<Value>,
+    /// Discord's `authorizing_integration_owners`.
+    pub(crate) owners: Value,
 }
 
 fn read(row: &SqliteRow) -> Result<StoredInteraction, sqlx::Error> {
@@ -35,12 +37,14 @@ fn read(row: &SqliteRow) -> Result<StoredInteraction, sqlx::Error> {
         original_id: row.try_get("original_id")?,
         source_id: row.try_get("source_id")?,
         modal: if row.try_get::<Option<String>, _>("modal")?.is_some() { Some(json_column(row, "modal")?) } else { None },
+        owners: if row.try_get::<Option<String>, _>("owners")?.is_some() { json_column(row, "owners")? } else { Value::Null },
     })
 }
 
 pub(crate) async fn insert(db: &mut SqliteConnection, interaction: &StoredInteraction) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "INSERT INTO interactions (id, token, kind, name, user_id, channel_id, created_ms, source_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO interactions (id, token, kind, name, user_id, channel_id, created_ms, source_id, owners)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(interaction.id)
     .bind(&interaction.token)
@@ -50,6 +54,7 @@ pub(crate) async fn insert(db: &mut SqliteConnection, interaction: &StoredIntera
     .bind(interaction.channel_id)
     .bind(interaction.created_ms)
     .bind(interaction.source_id)
+    .bind(interaction.owners.to_string())
     .execute(db)
     .await
     .map(drop)
@@ -75,6 +80,14 @@ pub(crate) async fn answer(db: &mut SqliteConnection, interaction: &StoredIntera
         .execute(db)
         .await
         .map(drop)
+}
+
+/// Counts a follow-up; returns how many there are now.
+pub(crate) async fn count_follow_up(db: &mut SqliteConnection, id: Id) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar("UPDATE interactions SET n_follow_ups = n_follow_ups + 1 WHERE id = ? RETURNING n_follow_ups")
+        .bind(id)
+        .fetch_one(db)
+        .await
 }
 
 /// Whether the interaction still waits for its first answer.

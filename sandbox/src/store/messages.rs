@@ -118,3 +118,17 @@ pub(crate) async fn beyond(db: &mut SqliteConnection, channel_id: Id, n_kept: i6
         .fetch_all(db)
         .await
 }
+
+/// The pinned messages of a channel, the newest first.
+pub(crate) async fn pinned(db: &mut SqliteConnection, channel_id: Id) -> Result<Vec<StoredMessage>, sqlx::Error> {
+    let rows = sqlx::query("SELECT * FROM messages WHERE channel_id = ? AND audience IS NULL AND body ->> '$.pinned' = 1 ORDER BY id DESC")
+        .bind(channel_id)
+        .fetch_all(db)
+        .await?;
+    rows.iter().map(read).collect()
+}
+
+/// The ids of every message of a channel.
+pub(crate) async fn ids(db: &mut SqliteConnection, channel_id: Id) -> Result<Vec<Id>, sqlx::Error> {
+    sqlx::query_scalar("SELECT id FROM messages WHERE channel_id = ?").bind(channel_id).fetch_all(db).await
+}

@@ -2,9 +2,11 @@
 //! an operation announces its events before it gives the connection back.
 
 pub(crate) mod commands;
+pub(crate) mod entitlements;
 pub(crate) mod files;
 pub(crate) mod interactions;
 pub(crate) mod messages;
+pub(crate) mod threads;
 
 use crate::world::Id;
 use sqlx::{

@@ -1,0 +1,250 @@
+use super::{
+    Answer,
+    channels::{require, require_history},
+    incoming::Incoming,
+    nothing, ok, parse,
+};
+use crate::{
+    announce,
+    clock::timestamp,
+    error::{ApiError, FormErrors},
+    message::{self, Draft},
+    state::State,
+    store::{
+        self,
+        messages::{StoredMessage, Window},
+    },
+    thread, validate,
+    validate::items,
+    world::{APPLICATION, Channel, Id, permission},
+};
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+use sqlx::{Connection, SqliteConnection};
+
+/// A repeated nonce within this time returns the first message.
+const NONCE_LIFE_MS: i64 = 5 * 60 * 1000;
+/// Older messages cannot be deleted in bulk.
+const BULK_AGE_MS: i64 = 14 * 24 * 3600 * 1000;
+
+/// `/channels/{id}/messages…`.
+pub(super) async fn route(state: &State, method: &str, channel: &Channel, rest: &[&str], incoming: Incoming) -> Answer {
+    match (method, rest) {
+        ("GET", []) => list(state, channel, &incoming).await,
+        ("POST", []) => create(state, channel, incoming.draft()).await,
+        ("POST", ["bulk-delete"]) => delete_in_bulk(state, channel, &incoming.body).await,
+        ("GET", [id]) => {
+            require_history(channel)?;
+            let mut db = state.store.connect().await?;
+            ok(message::show(state, &find(&mut db, channel, id).await?))
+        }
+        ("PATCH", [id]) => edit(state, channel, id, incoming.draft()).await,
+        ("DELETE", [id]) => delete(state, channel, id).await,
+        // The stand-in has no announcement channels.
+        ("POST", [_, "crosspost"]) => Err(ApiError::new(StatusCode::BAD_REQUEST, 50024, "Cannot execute action on this channel type")),
+        _ => Err(ApiError::not_found()),
+    }
+}
+
+/// A message that the bot's own token can reach: ephemeral ones are not.
+pub(super) async fn find(db: &mut SqliteConnection, channel: &Channel, id: &str) -> Result<StoredMessage, ApiError> {
+    let found = store::messages::get(db, parse(id)?).await?;
+    found.filter(|found| found.channel_id == channel.id() && found.audience.is_none()).ok_or_else(ApiError::unknown_message)
+}
+
+async fn list(state: &State, channel: &Channel, incoming: &Incoming) -> Answer {
+    let limit = incoming.number("limit").unwrap_or(50);
+    if !(1..=100).contains(&limit) {
+        let mut errors = FormErrors::default();
+        errors.add("limit", "NUMBER_TYPE_MAX", "int value should be between 1 and 100.");
+        errors.finish()?;
+    }
+    if !channel.allows(APPLICATION, permission::READ_MESSAGE_HISTORY) {
+        return ok(json!([]));
+    }
+    let mut db = state.store.connect().await?;
+    let window =
+        Window { channel_id: channel.id(), viewer: None, before: incoming.number("before"), after: incoming.number("after"), limit };
+    let mut found = match incoming.number("around") {
+        Some(around) => {
+            let half = limit / 2;
+            let mut older = store::messages::list(&mut db, Window { before: Some(around), after: None, limit: half, ..window }).await?;
+            let newer = Window { before: None, after: Some(around - 1), limit: limit - half, ..window };
+            older.extend(store::messages::list(&mut db, newer).await?);
+            older
+        }
+        None => store::messages::list(&mut db, window).await?,
+    };
+    found.reverse();
+    ok(json!(found.iter().map(|found| message::show(state, found)).collect::<Vec<_>>()))
+}
+
+/// Whether the bot may write here: 50007 for a person who refuses it, 50013 without the permission.
+fn check_may_write(channel: &Channel) -> Result<(), ApiError> {
+    if matches!(channel, Channel::Dm(person) if !person.accepts_dms) {
+        return Err(ApiError::new(StatusCode::FORBIDDEN, 50007, "Cannot send messages to this user"));
+    }
+    require(channel, channel.sending())?;
+    thread::check_open(channel, APPLICATION)
+}
+
+/// A kind that is parsed cannot be listed too.
+fn allowed_mentions(errors: &mut FormErrors, allowed: &Value) {
+    for (n, parsed) in items(&allowed["parse"]).iter().enumerate() {
+        match parsed.as_str() {
+            Some(kind @ ("users" | "roles")) if !items(&allowed[kind]).is_empty() => {
+                let told = format!("parse:[\"{kind}\"] and {kind}: [ids...] are mutually exclusive.");
+                errors.add("allowed_mentions", "MESSAGE_ALLOWED_MENTIONS_PARSE_EXCLUSIVE", told);
+            }
+            Some("users" | "roles" | "everyone") => {}
+            _ => errors.choice(&format!("allowed_mentions.parse.{n}"), "roles, users, everyone"),
+        }
+    }
+}
+
+async fn create(state: &State, channel: &Channel, draft: Draft) -> Answer {
+    let mut errors = FormErrors::default();
+    validate::message(&mut errors, "", &draft.body);
+    let nonce = nonce(&draft.body["nonce"]);
+    if nonce.as_ref().is_some_and(|nonce| nonce.chars().count() > 25) {
+        errors.too_long("nonce", 25);
+    }
+    allowed_mentions(&mut errors, &draft.body["allowed_mentions"]);
+    errors.finish()?;
+    check_may_write(channel)?;
+    let mut db = state.store.connect().await?;
+    let mut tx = db.begin().await?;
+    if let Some(nonce) = nonce.as_deref().filter(|_| draft.body["enforce_nonce"] == true) {
+        let since_ms = state.clock.now_ms() - NONCE_LIFE_MS;
+        if let Some(earlier) = store::messages::with_nonce(&mut tx, APPLICATION, nonce, since_ms).await? {
+            return ok(with_nonce(message::show(state, &earlier), &draft.body["nonce"]));
+        }
+    }
+    let mut created = message::begin(&mut tx, state, channel.id(), APPLICATION).await?;
+    created.nonce = nonce;
+    if draft.body["message_reference"].is_object() {
+        refer(&mut tx, state, channel, &mut created, &draft.body["message_reference"]).await?;
+    }
+    let sent_nonce = draft.body["nonce"].clone();
+    message::apply(&mut tx, state, &mut created, draft, false).await?;
+    let forgotten = thread::settle(&mut tx, state, &created).await?;
+    tx.commit().await?;
+    announce::created(state, &created);
+    let shown = message::show(state, &created);
+    drop(db);
+    state.files.remove(&forgotten).await;
+    ok(with_nonce(shown, &sent_nonce))
+}
+
+/// A nonce is a number or a text.
+fn nonce(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+fn with_nonce(mut shown: Value, nonce: &Value) -> Value {
+    if !nonce.is_null() {
+        shown["nonce"] = nonce.clone();
+    }
+    shown
+}
+
+async fn refer(
+    db: &mut SqliteConnection,
+    state: &State,
+    channel: &Channel,
+    created: &mut StoredMessage,
+    wanted: &Value,
+) -> Result<(), ApiError> {
+    let id = wanted["message_id"].as_str().and_then(|id| id.parse::<Id>().ok()).or_else(|| wanted["message_id"].as_i64());
+    let found = match id {
+        Some(id) => store::messages::get(db, id).await?.filter(|found| found.channel_id == channel.id() && found.audience.is_none()),
+        None => None,
+    };
+    if let Some(found) = found {
+        if !channel.allows(APPLICATION, permission::READ_MESSAGE_HISTORY) {
+            return Err(ApiError::new(StatusCode::FORBIDDEN, 160_002, "Cannot reply without permission to read message history"));
+        }
+        created.body["type"] = json!(19);
+        created.body["message_reference"] = message::reference(&state.world.now(), channel.id(), found.id);
+        created.body["referenced_message"] = message::referenced(&found);
+    } else if wanted["fail_if_not_exists"] != false {
+        let mut errors = FormErrors::default();
+        errors.add("message_reference", "REPLIES_UNKNOWN_MESSAGE", "Unknown message");
+        errors.finish()?;
+    }
+    Ok(())
+}
+
+async fn edit(state: &State, channel: &Channel, id: &str, draft: Draft) -> Answer {
+    let mut errors = FormErrors::default();
+    validate::message(&mut errors, "", &draft.body);
+    errors.finish()?;
+    let mut db = state.store.connect().await?;
+    let mut tx = db.begin().await?;
+    let mut edited = find(&mut tx, channel, id).await?;
+    if edited.author_id != APPLICATION {
+        return Err(ApiError::new(StatusCode::FORBIDDEN, 50005, "Cannot edit a message authored by another user"));
+    }
+    edited.body["edited_timestamp"] = json!(timestamp(state.clock.now_ms()));
+    let removed = message::apply(&mut tx, state, &mut edited, draft, true).await?;
+    tx.commit().await?;
+    announce::updated(state, &edited);
+    let shown = message::show(state, &edited);
+    drop(db);
+    state.files.remove(&removed).await;
+    ok(shown)
+}
+
+async fn delete(state: &State, channel: &Channel, id: &str) -> Answer {
+    let mut db = state.store.connect().await?;
+    let mut tx = db.begin().await?;
+    let found = find(&mut tx, channel, id).await?;
+    if found.author_id != APPLICATION {
+        require(channel, permission::MANAGE_MESSAGES)?;
+    }
+    let removed = message::delete(&mut tx, &found).await?;
+    tx.commit().await?;
+    announce::deleted(state, &found);
+    drop(db);
+    state.files.remove(&removed).await;
+    nothing()
+}
+
+/// `POST /channels/{id}/messages/bulk-delete`. Ids of no message are passed over, as on Discord.
+async fn delete_in_bulk(state: &State, channel: &Channel, body: &Value) -> Answer {
+    require(channel, permission::MANAGE_MESSAGES)?;
+    let wanted = items(&body["messages"]);
+    if !(2..=100).contains(&wanted.len()) {
+        let told = "Provided too few or too many messages to delete. Must provide at least 2 and fewer than 100 messages to delete";
+        return Err(ApiError::new(StatusCode::BAD_REQUEST, 50016, told));
+    }
+    let oldest = store::first_id_at(state.clock.now_ms() - BULK_AGE_MS);
+    let mut ids: Vec<Id> = Vec::new();
+    for id in wanted {
+        ids.push(parse(id.as_str().unwrap_or_default())?);
+    }
+    if ids.iter().any(|id| *id < oldest) {
+        return Err(ApiError::new(StatusCode::BAD_REQUEST, 50034, "A message provided was too old to bulk delete"));
+    }
+    let mut db = state.store.connect().await?;
+    let mut tx = db.begin().await?;
+    let (mut deleted, mut removed) = (Vec::new(), Vec::new());
+    for id in ids {
+        let found = store::messages::get(&mut tx, id).await?;
+        if let Some(found) = found.filter(|found| found.channel_id == channel.id() && found.audience.is_none()) {
+            removed.extend(message::delete(&mut tx, &found).await?);
+            deleted.push(found);
+        }
+    }
+    tx.commit().await?;
+    if !deleted.is_empty() {
+        announce::deleted_in_bulk(state, channel, &deleted);
+    }
+    drop(db);
+    state.files.remove(&removed).await;
+    nothing()
+}

@@ -1,0 +1,138 @@
+//! The world that the stand-in shows: people, guilds, channels and threads, and what each may do where.
+//! Readers take a snapshot; whoever changes the world replaces it.
+
+mod channel;
+mod faults;
+mod guild;
+mod handle;
+mod people;
+pub(crate) mod permission;
+mod start;
+mod thread;
+
+pub(crate) use channel::{Channel, GuildChannel, Overwrite};
+pub(crate) use guild::{Emoji, Guild, Member, Role};
+pub use handle::WorldFaults;
+pub(crate) use people::{Person, bot_user};
+pub(crate) use thread::{N_THREADS, Thread};
+
+use serde_json::Value;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+/// A snowflake. Discord's ids are below 2^63.
+pub(crate) type Id = i64;
+
+pub(crate) const APPLICATION: Id = 1_000_000_000_000_000_001;
+
+/// The world as it is now.
+pub(crate) struct World {
+    scene: Mutex<Arc<Scene>>,
+}
+
+/// The world at one moment.
+#[derive(Clone)]
+pub(crate) struct Scene {
+    pub(crate) people: Vec<Person>,
+    pub(crate) guilds: Vec<Arc<Guild>>,
+    pub(crate) threads: BTreeMap<Id, Thread>,
+    /// Words that AutoMod refuses, in lower case, each with how often it still does; `None` is for ever.
+    blocked: Vec<(String, Option<u64>)>,
+}
+
+impl World {
+    /// The world as it begins, with the threads of an earlier process.
+    pub(crate) fn new(threads: Vec<Thread>) -> Self {
+        let mut scene = start::scene();
+        scene.threads.extend(threads.into_iter().map(|thread| (thread.id, thread)));
+        Self { scene: Mutex::new(Arc::new(scene)) }
+    }
+
+    /// A snapshot that no change touches.
+    pub(crate) fn now(&self) -> Arc<Scene> {
+        Arc::clone(&self.scene.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut Scene) -> T) -> T {
+        change(Arc::make_mut(&mut self.scene.lock().unwrap_or_else(PoisonError::into_inner)))
+    }
+
+    /// Whether this person takes direct messages; `false` when there is no such person.
+    pub(crate) fn accept_dms(&self, person: Id, accepts: bool) -> bool {
+        self.change(|scene| {
+            let found = scene.people.iter_mut().find(|found| found.id == person);
+            found.map(|found| found.accepts_dms = accepts).is_some()
+        })
+    }
+
+    /// Creates a thread, or replaces the one with its id.
+    pub(crate) fn put_thread(&self, thread: Thread) {
+        self.change(|scene| scene.threads.insert(thread.id, thread));
+    }
+
+    /// Forgets a thread.
+    pub(crate) fn drop_thread(&self, id: Id) {
+        self.change(|scene| scene.threads.remove(&id));
+    }
+
+    /// Counts down the words that a text contains; `true` when AutoMod refuses it.
+    pub(crate) fn blocks(&self, text: &str) -> bool {
+        if self.now().blocked.is_empty() {
+            return false;
+        }
+        let text = text.to_lowercase();
+        self.change(|scene| {
+            let Some((_, n_left)) = scene.blocked.iter_mut().find(|(word, _)| text.contains(word.as_str())) else { return false };
+            if let Some(n) = n_left {
+                *n = n.saturating_sub(1);
+            }
+            scene.blocked.retain(|(_, n_left)| *n_left != Some(0));
+            true
+        })
+    }
+}
+
+impl Scene {
+    pub(crate) fn person(&self, id: Id) -> Option<Person> {
+        self.people.iter().find(|person| person.id == id).cloned()
+    }
+
+    /// Any guild, with or without the bot.
+    pub(crate) fn guild(&self, id: Id) -> Option<Arc<Guild>> {
+        self.guilds.iter().find(|guild| guild.id == id).cloned()
+    }
+
+    /// The guilds that the bot is a member of.
+    pub(crate) fn bot_guilds(&self) -> impl Iterator<Item = &Arc<Guild>> {
+        self.guilds.iter().filter(|guild| guild.has_bot())
+    }
+
+    pub(crate) fn channel(&self, id: Id) -> Option<Channel> {
+        if let Some(person) = self.people.iter().find(|person| person.dm_channel == id) {
+            return Some(Channel::Dm(person.clone()));
+        }
+        if let Some(thread) = self.threads.get(&id) {
+            let guild = self.guild(thread.guild)?;
+            let parent = guild.channel(thread.parent)?.clone();
+            return Some(Channel::Thread(guild, parent, Box::new(thread.clone())));
+        }
+        self.guilds.iter().find_map(|guild| Some(Channel::Guild(Arc::clone(guild), guild.channel(id)?.clone())))
+    }
+
+    /// The threads of a guild, oldest first.
+    pub(crate) fn threads_of(&self, guild: Id) -> impl Iterator<Item = &Thread> {
+        self.threads.values().filter(move |thread| thread.guild == guild)
+    }
+
+    /// The person or the bot behind an id.
+    pub(crate) fn user(&self, id: Id) -> Option<Value> {
+        if id == APPLICATION { Some(bot_user()) } else { self.person(id).map(|person| person.user()) }
+    }
+
+    /// The people who see a channel.
+    pub(crate) fn audience(&self, channel: &Channel) -> Vec<Id> {
+        self.people.iter().map(|person| person.id).filter(|id| channel.is_open_to(*id)).collect()
+    }
+}

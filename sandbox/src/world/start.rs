@@ -1,0 +1,92 @@
+//! How the world begins: four people and three guilds. In the third the bot is no member: people use what they installed for themselves.
+
+use super::{APPLICATION, Emoji, Guild, GuildChannel, Id, Member, Overwrite, Person, Role, Scene, permission};
+use std::{collections::BTreeMap, sync::Arc};
+
+const ADA: Id = 1_000_000_000_000_000_011;
+const GRACE: Id = 1_000_000_000_000_000_012;
+const LINUS: Id = 1_000_000_000_000_000_013;
+const MARGARET: Id = 1_000_000_000_000_000_014;
+
+const SANDBOX: Id = 1_000_000_000_000_000_100;
+const STUDIO: Id = 1_000_000_000_000_000_200;
+const CLUB: Id = 1_000_000_000_000_000_300;
+
+/// Roles of every guild, by their distance from its id.
+const OWNER: Id = 1;
+const MODERATOR: Id = 2;
+const BOT: Id = 3;
+const MEMBER: Id = 4;
+
+const MODERATION: u64 = permission::MANAGE_MESSAGES | permission::MANAGE_THREADS | permission::PIN_MESSAGES | permission::MODERATE_MEMBERS;
+
+pub(super) fn scene() -> Scene {
+    let person = |id: Id, name| Person { id, name, dm_channel: id + 10, accepts_dms: true };
+    let people = vec![person(ADA, "ada"), person(GRACE, "grace"), person(LINUS, "linus"), person(MARGARET, "margaret")];
+    Scene { people, guilds: vec![Arc::new(sandbox()), Arc::new(studio()), Arc::new(club())], threads: BTreeMap::new(), blocked: Vec::new() }
+}
+
+fn sandbox() -> Guild {
+    let mut guild = guild(SANDBOX, "Atelier sandbox", &["general", "gallery", "moderators", "text-only"]);
+    guild.owner = ADA;
+    guild.members = vec![member(SANDBOX, ADA, &[OWNER]), member(SANDBOX, GRACE, &[MODERATOR]), member(SANDBOX, LINUS, &[]), bot(SANDBOX)];
+    guild.channels[2].overwrites = vec![on(SANDBOX, 0, permission::VIEW_CHANNEL), on(SANDBOX + MODERATOR, permission::VIEW_CHANNEL, 0)];
+    guild.channels[3].overwrites = vec![on(SANDBOX, 0, permission::ATTACH_FILES)];
+    guild.emojis = vec![Emoji { id: SANDBOX + 90, name: "palette" }];
+    guild
+}
+
+fn studio() -> Guild {
+    let mut guild = guild(STUDIO, "Second studio", &["general", "after-dark"]);
+    guild.owner = MARGARET;
+    let members = [member(STUDIO, MARGARET, &[OWNER]), member(STUDIO, ADA, &[]), member(STUDIO, GRACE, &[MODERATOR])];
+    guild.members = members.into_iter().chain([member(STUDIO, LINUS, &[]), bot(STUDIO)]).collect();
+    guild.channels[1].is_nsfw = true;
+    guild.attachment_size_limit = 25 << 20;
+    guild.premium_tier = 2;
+    // Here the bot may moderate too.
+    guild.roles[BOT as usize].permissions |= MODERATION;
+    guild
+}
+
+fn club() -> Guild {
+    let mut guild = guild(CLUB, "Book club", &["general"]);
+    guild.owner = GRACE;
+    guild.members = vec![member(CLUB, GRACE, &[OWNER]), member(CLUB, LINUS, &[])];
+    guild.roles.retain(|role| !role.is_managed);
+    guild
+}
+
+/// A guild of these channels, with the roles that all have.
+fn guild(id: Id, name: &'static str, channels: &[&str]) -> Guild {
+    let role = |offset: Id, name, permissions| Role { id: id + offset, name, permissions, position: offset, is_managed: offset == BOT };
+    let channel =
+        |(n, name): (usize, &&str)| GuildChannel { id: id + 10 + n as Id, name: (*name).to_owned(), position: n, ..Default::default() };
+    Guild {
+        id,
+        name,
+        roles: vec![
+            // What people may do is in a role of their own, so that the bot can lose what they keep.
+            role(0, "@everyone", permission::CHANGE_NICKNAME),
+            role(OWNER, "Owner", permission::ADMINISTRATOR | permission::MANAGE_GUILD),
+            role(MODERATOR, "Moderator", MODERATION),
+            role(BOT, "Atelier", permission::MEMBER),
+            role(MEMBER, "Member", permission::MEMBER),
+        ],
+        channels: channels.iter().enumerate().map(channel).collect(),
+        attachment_size_limit: 10 << 20,
+        ..Guild::default()
+    }
+}
+
+fn member(guild: Id, user: Id, roles: &[Id]) -> Member {
+    Member { user, roles: roles.iter().chain([&MEMBER]).map(|offset| guild + offset).collect() }
+}
+
+fn bot(guild: Id) -> Member {
+    Member { user: APPLICATION, roles: vec![guild + BOT] }
+}
+
+fn on(id: Id, allow: u64, deny: u64) -> Overwrite {
+    Overwrite { id, is_member: false, allow, deny }
+}
