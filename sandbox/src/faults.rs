@@ -1,6 +1,6 @@
 //! What goes wrong on demand: a list of faults that requests meet, decided by one seed.
 
-use crate::{state::State, world};
+use crate::{state::State, world::WorldFaults};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -248,10 +248,21 @@ pub(crate) fn begin(state: &State, fault: Fault) -> Result<u64, String> {
             true
         }
         GuildRemoved => {
-            state.hub.remove_guild(guild(&fault)?);
+            WorldFaults { state }.remove_guild(guild(state, &fault)?);
             true
         }
-        PermissionRemoved | Automod => return Err("this fault is not available".to_owned()),
+        PermissionRemoved => {
+            let permission = fault.permission.as_deref().ok_or("this fault needs a permission, such as ATTACH_FILES")?;
+            if !(WorldFaults { state }).remove_permission(guild(state, &fault)?, fault.channel.as_deref(), permission) {
+                return Err(format!("there is no permission {permission}"));
+            }
+            true
+        }
+        Automod => {
+            let word = fault.word.as_deref().filter(|word| !word.trim().is_empty()).ok_or("this fault needs a word")?;
+            state.world.block_word(word, fault.count);
+            fault.count.is_none()
+        }
     };
     let mut data = json!(fault);
     let mut inner = state.faults.inner();
@@ -278,7 +289,12 @@ pub(crate) fn end(state: &State, id: u64) -> bool {
         FaultKind::DuplicateEvents if is_last => state.hub.duplicate_events(0),
         FaultKind::LateEvents if is_last => state.hub.delay_events(0, 0),
         FaultKind::TokenRevoked if is_last => state.hub.restore_token(),
-        FaultKind::GuildRemoved if is_last => _ = guild(&fault).map(|guild| state.hub.restore_guild(guild)),
+        FaultKind::GuildRemoved if is_last => WorldFaults { state }.restore_guild(fault.guild.as_deref().unwrap_or_default()),
+        FaultKind::PermissionRemoved => {
+            let (guild, permission) = (fault.guild.as_deref().unwrap_or_default(), fault.permission.as_deref().unwrap_or_default());
+            WorldFaults { state }.restore_permission(guild, fault.channel.as_deref(), permission);
+        }
+        FaultKind::Automod => state.world.unblock_word(fault.word.as_deref().unwrap_or_default()),
         _ => {}
     }
     let mut data = json!(fault);
@@ -296,10 +312,10 @@ pub(crate) fn end_all(state: &State) {
     }
 }
 
-fn guild(fault: &Fault) -> Result<world::Id, String> {
+fn guild<'a>(state: &State, fault: &'a Fault) -> Result<&'a str, String> {
     let named = fault.guild.as_deref().ok_or("this fault needs a guild")?;
-    let found = named.parse().ok().and_then(world::guild);
-    found.map(|guild| guild.id).ok_or_else(|| format!("there is no guild {named}"))
+    let is_known = named.parse().is_ok_and(|id| state.world.now().guild(id).is_some());
+    if is_known { Ok(named) } else { Err(format!("there is no guild {named}")) }
 }
 
 fn tell(state: &State, data: Value) {

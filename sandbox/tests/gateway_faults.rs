@@ -198,15 +198,15 @@ async fn a_revoked_token_closes_every_door() {
 #[tokio::test]
 async fn a_guild_can_remove_the_bot_and_let_it_in_again() {
     let mut stage = stage().await;
-    stage.sandbox.gateway().remove_guild(STUDIO);
+    stage.sandbox.world().remove_guild(STUDIO);
     assert_eq!(stage.gateway.event("GUILD_DELETE").await, json!({ "id": STUDIO }), "`unavailable` is absent");
     let mut new = Gateway::open(&stage.sandbox).await;
     let ready = new.identify(1).await;
     assert_eq!(ready["guilds"].as_array().expect("a list").len(), 1);
     assert_ne!(new.event("GUILD_CREATE").await["id"], STUDIO);
     new.beat().await;
-    stage.sandbox.gateway().restore_guild(STUDIO);
+    stage.sandbox.world().restore_guild(STUDIO);
     assert_eq!(stage.gateway.event("GUILD_CREATE").await["id"], STUDIO);
-    stage.sandbox.gateway().restore_guild(STUDIO);
+    stage.sandbox.world().restore_guild(STUDIO);
     stage.gateway.beat().await;
 }

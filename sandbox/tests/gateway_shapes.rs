@@ -160,7 +160,7 @@ async fn every_event_is_understood_by_another_library() {
 
     rest.delete(&format!("/channels/{GENERAL}/messages/{id}")).await;
     seen.until(&mut gateway, "MESSAGE_DELETE").await;
-    sandbox.gateway().remove_guild(STUDIO);
+    sandbox.world().remove_guild(STUDIO);
     seen.until(&mut gateway, "GUILD_DELETE").await;
     sandbox.drop_gateway();
     seen.until(&mut gateway.resume().await, "RESUMED").await;

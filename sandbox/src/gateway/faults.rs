@@ -170,29 +170,6 @@ impl Hub {
     pub(crate) fn is_revoked(&self) -> bool {
         self.inner().faults.is_revoked
     }
-
-    /// The guild removes the bot: GUILD_DELETE, then nothing more of it. `false` if it had done so already.
-    pub(crate) fn remove_guild(&self, guild: Id) -> bool {
-        if self.is_removed(guild) {
-            return false;
-        }
-        let gone = event("GUILD_DELETE", json!({ "id": guild.to_string() }));
-        self.dispatch(&Dispatch { guild: Some(guild), intent: INTENT_GUILDS, ..gone });
-        self.inner().removed.insert(guild)
-    }
-
-    /// The guild lets the bot in again.
-    pub(crate) fn restore_guild(&self, guild: Id) {
-        let was_removed = self.inner().removed.remove(&guild);
-        if let Some(guild) = world::guild(guild).filter(|_| was_removed) {
-            self.dispatch(&members::guild_created(guild));
-        }
-    }
-
-    /// Whether this guild has removed the bot.
-    pub(crate) fn is_removed(&self, guild: Id) -> bool {
-        self.inner().removed.contains(&guild)
-    }
 }
 
 /// The gateway's faults, for a test in the same process.
@@ -270,19 +247,5 @@ impl GatewayFaults<'_> {
     /// Makes the token good again.
     pub fn restore_token(&self) {
         self.state.hub.restore_token();
-    }
-
-    /// Removes the bot from a guild. Nothing happens for an id of no guild.
-    pub fn remove_guild(&self, guild: &str) {
-        if let Some(guild) = guild.parse().ok().and_then(world::guild) {
-            self.state.hub.remove_guild(guild.id);
-        }
-    }
-
-    /// Lets the bot into the guild again.
-    pub fn restore_guild(&self, guild: &str) {
-        if let Ok(guild) = guild.parse() {
-            self.state.hub.restore_guild(guild);
-        }
     }
 }

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     state::State,
     store,
-    world::{APPLICATION, GUILDS, bot_user},
+    world::{APPLICATION, bot_user},
 };
 use serde_json::{Value, json};
 
@@ -113,7 +113,8 @@ async fn new_session_id(state: &State) -> Result<String, sqlx::Error> {
 
 /// READY, and GUILD_CREATE for each guild of the shard.
 fn first_events(state: &State, session: &str, shard: (u64, u64)) -> Vec<Dispatch> {
-    let guilds: Vec<_> = GUILDS.iter().filter(|guild| handles(shard, Some(guild.id)) && !state.hub.is_removed(guild.id)).collect();
+    let scene = state.world.now();
+    let guilds: Vec<_> = scene.bot_guilds().filter(|guild| handles(shard, Some(guild.id))).collect();
     let unavailable: Vec<Value> = guilds.iter().map(|guild| json!({ "id": guild.id.to_string(), "unavailable": true })).collect();
     let mut user = bot_user();
     user["verified"] = json!(true);
@@ -125,6 +126,6 @@ fn first_events(state: &State, session: &str, shard: (u64, u64)) -> Vec<Dispatch
         "shard": [shard.0, shard.1], "application": { "id": APPLICATION.to_string(), "flags": 0 }, "private_channels": [],
         "presences": [], "relationships": [], "user_settings": {}, "geo_ordered_rtc_regions": [], "_trace": [],
     });
-    let creations = guilds.into_iter().map(members::guild_created);
+    let creations = guilds.into_iter().map(|guild| members::guild_created(&scene, guild));
     std::iter::once(event("READY", ready)).chain(creations).collect()
 }

@@ -138,9 +138,15 @@ impl Hub {
         Ok(session.wishes.wants_compression)
     }
 
-    /// Sends an event to every session that asked for its kind.
+    /// Sends an event to every session that asked for its kind. After GUILD_DELETE nothing comes of that guild until GUILD_CREATE.
     pub(crate) fn dispatch(&self, event: &Dispatch) {
+        if let Some(guild) = event.guild.filter(|_| event.kind == "GUILD_CREATE") {
+            self.inner().removed.remove(&guild);
+        }
         self.give(event);
+        if let Some(guild) = event.guild.filter(|_| event.kind == "GUILD_DELETE") {
+            self.inner().removed.insert(guild);
+        }
     }
 
     /// Sends an interaction to the sessions of its shard; `false` if there is none.

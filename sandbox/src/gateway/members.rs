@@ -4,9 +4,10 @@
 use super::{Dispatch, INTENT_GUILD_MEMBERS, INTENT_GUILD_PRESENCES, INTENT_GUILDS, session::event, socket::End};
 use crate::{
     state::State,
-    world::{self, Guild, Id},
+    world::{Guild, Id, Scene},
 };
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 /// Members of a chunk.
 const N_CHUNK: usize = 1000;
@@ -36,7 +37,8 @@ pub(super) fn answer(state: &State, session: &str, asked: &Value) -> Result<(), 
         tracing::warn!("a bot asked for all members without the intent for members; it gets no answer");
         return Ok(());
     }
-    let Some(guild) = world::guild(guild_id).filter(|guild| !state.hub.is_removed(guild.id)) else {
+    let scene = state.world.now();
+    let Some(guild) = scene.guild(guild_id).filter(|guild| guild.has_bot()) else {
         tracing::warn!(guild.id = guild_id, "a bot asked for the members of a guild that it is not in");
         return Ok(());
     };
@@ -53,8 +55,7 @@ pub(super) fn answer(state: &State, session: &str, asked: &Value) -> Result<(), 
         state.hub.answer(session, &Dispatch { guild: Some(guild_id), ..event("RATE_LIMITED", refusal) });
         return Ok(());
     }
-    let all = guild.create_event()["members"].take();
-    let all = all.as_array().map(Vec::as_slice).unwrap_or_default();
+    let all = guild.members(&scene);
     let n_most = match limit {
         0 if is_whole => usize::MAX,
         _ if is_whole => limit,
@@ -103,8 +104,8 @@ fn names(member: &Value) -> impl Iterator<Item = &str> {
 }
 
 /// GUILD_CREATE, with everyone online: in the sandbox nobody is ever away.
-pub(super) fn guild_created(guild: &Guild) -> Dispatch {
-    let mut data = guild.create_event();
+pub(crate) fn guild_created(scene: &Scene, guild: &Arc<Guild>) -> Dispatch {
+    let mut data = guild.create_event(scene);
     let members = data["members"].as_array().map(Vec::as_slice).unwrap_or_default();
     data["presences"] = members.iter().map(|member| presence(member, guild.id)).collect();
     Dispatch { guild: Some(guild.id), intent: INTENT_GUILDS, ..event("GUILD_CREATE", data) }

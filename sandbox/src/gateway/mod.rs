@@ -20,6 +20,7 @@ pub use config::GatewayConfig;
 pub use faults::GatewayFaults;
 pub(crate) use hub::{Hub, release_late_events};
 pub(crate) use intents::*;
+pub(crate) use members::guild_created;
 use serde_json::Value;
 
 /// An event for the bots.

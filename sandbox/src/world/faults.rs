@@ -1,7 +1,7 @@
 //! What a test takes from the bot, and gives back. Each change returns the events that tell of it.
 
 use super::{APPLICATION, Channel, Guild, Id, Member, Overwrite, World};
-use crate::gateway::{Dispatch, INTENT_GUILDS};
+use crate::gateway::{Dispatch, INTENT_GUILDS, guild_created};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ impl World {
         });
         let scene = self.now();
         let back = scene.guild(id).filter(|_| was_away == Some(true));
-        back.map(|guild| event("GUILD_CREATE", id, guild.create_event(&scene))).into_iter().collect()
+        back.map(|guild| guild_created(&scene, &guild)).into_iter().collect()
     }
 
     /// Takes permissions from the bot's role in a guild, or from the bot in one channel.
