@@ -164,7 +164,7 @@ pub(crate) async fn forget(db: &mut SqliteConnection, state: &State, id: Id) -> 
     Ok(removed)
 }
 
-/// Whether this user may write here now. `None` for anywhere but a thread.
+/// Refuses who may not write in a locked thread.
 pub(crate) fn check_open(channel: &Channel, user: Id) -> Result<(), ApiError> {
     let is_locked = channel.thread().is_some_and(|thread| thread.is_locked);
     if is_locked && !channel.allows(user, permission::MANAGE_THREADS) {

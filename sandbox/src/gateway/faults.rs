@@ -1,15 +1,11 @@
 //! What goes wrong on demand.
 
 use super::{
-    Dispatch, INTENT_GUILDS,
+    Dispatch,
     hub::{Hub, Inner},
-    members,
     session::{Outgoing, event},
 };
-use crate::{
-    state::State,
-    world::{self, Id},
-};
+use crate::state::State;
 use serde_json::json;
 use std::{collections::VecDeque, time::Duration};
 use tokio_util::sync::CancellationToken;
