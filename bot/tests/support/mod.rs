@@ -32,6 +32,7 @@ pub enum Mode {
 }
 
 /// Makes two tests of each function, one a mode.
+#[allow(unused_macros, reason = "each test program uses its own part")]
 macro_rules! in_both_modes {
     ($($name:ident),+ $(,)?) => {
         mod plain {

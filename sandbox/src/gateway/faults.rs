@@ -3,7 +3,7 @@
 use super::{
     Dispatch,
     hub::{Hub, Inner},
-    session::{Outgoing, event},
+    session::Outgoing,
 };
 use crate::state::State;
 use serde_json::json;
