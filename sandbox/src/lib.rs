@@ -6,6 +6,7 @@
 mod announce;
 mod cdn;
 mod clock;
+mod components;
 mod entitlement;
 mod error;
 mod events;

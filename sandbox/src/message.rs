@@ -2,6 +2,7 @@
 
 use crate::{
     clock::timestamp,
+    components,
     error::{ApiError, FormErrors},
     files::{self, describe, safe_filename},
     reaction,
@@ -143,6 +144,7 @@ pub(crate) async fn apply(
             body[field] = json!(items(list));
         }
     }
+    components::complete(&mut body["components"]);
     let flags = body["flags"].as_u64().unwrap_or(0);
     let wanted = draft["flags"].as_u64().unwrap_or(0) & SETTABLE;
     // Whether a message is ephemeral never changes after it began.

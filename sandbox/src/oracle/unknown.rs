@@ -37,7 +37,7 @@ fn walk_object(shapes: &[&'static Value], object: &Map<String, Value>, path: &st
     if shapes.is_empty() {
         return;
     }
-    for (name, value) in object {
+    for (name, value) in object.iter().filter(|(name, value)| !is_empty(value) && !is_undescribed(name)) {
         let at = format!("{path}.{name}");
         let next: Vec<&'static Value> = shapes
             .iter()
@@ -50,6 +50,21 @@ fn walk_object(shapes: &[&'static Value], object: &Map<String, Value>, path: &st
             walk(next, value, &at, found);
         }
     }
+}
+
+/// Libraries write out what they do not set; Discord takes that as not given.
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::Array(list) => list.is_empty(),
+        Value::Object(object) => object.is_empty(),
+        Value::Bool(true) | Value::Number(_) | Value::String(_) => false,
+    }
+}
+
+/// The files of a form, and what is in Discord's documentation of commands but not in the description.
+fn is_undescribed(name: &str) -> bool {
+    name.starts_with("files[") || name == "nsfw"
 }
 
 fn flatten(schema: &'static Value, shapes: &mut Vec<&'static Value>) {
@@ -99,6 +114,7 @@ mod tests {
         let schema = operation.request_schema(false).expect("a message has a body");
         let check = |body: Value, expected: &[&str]| assert_eq!(fields(schema, &body), expected, "{body}");
         check(json!({ "content": "x", "embeds": [{ "title": "x", "fields": [] }], "allowed_mentions": { "parse": [] } }), &[]);
+        check(json!({ "content": "x", "tss": false, "flag": null, "embed": [], "files[0]": "" }), &[]);
         check(json!({ "contnet": "x" }), &["`contnet` is no field that Discord knows; did you mean `content`?"]);
         check(json!({ "embeds": [{ "titel": "x" }] }), &["`embeds.0.titel` is no field that Discord knows; did you mean `title`?"]);
         let button = json!({ "type": 2, "style": 1, "label": "x", "custom_idd": "a" });

@@ -177,7 +177,18 @@ async fn save(db: &mut SqliteConnection, state: &State, guild_id: Id, command: &
     store_body(db, guild_id, id, body).await
 }
 
-async fn store_body(db: &mut SqliteConnection, guild_id: Id, id: Id, body: Value) -> Result<Value, ApiError> {
+/// Libraries write out what an option does not have; Discord's own commands lack it.
+fn drop_empty(options: &mut Value) {
+    for option in options.as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
+        option.retain(|_, value| !value.is_null() && value.as_array().is_none_or(|list| !list.is_empty()));
+        if let Some(inner) = option.get_mut("options") {
+            drop_empty(inner);
+        }
+    }
+}
+
+async fn store_body(db: &mut SqliteConnection, guild_id: Id, id: Id, mut body: Value) -> Result<Value, ApiError> {
+    drop_empty(&mut body["options"]);
     let name = body["name"].as_str().unwrap_or_default().to_owned();
     let stored = StoredCommand { id, guild_id, kind: kind(&body), name, body };
     store::commands::save(db, &stored).await?;

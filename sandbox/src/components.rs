@@ -1,0 +1,63 @@
+//! What Discord adds to the components of a message. Source: discord-api-docs, components/reference, "Anatomy of a Component".
+
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+/// Select menus, which take one value unless they say otherwise.
+const SELECTS: [u64; 5] = [3, 5, 6, 7, 8];
+
+/// Numbers the components that have no number of their own, and writes out what is left to a default.
+pub(crate) fn complete(components: &mut Value) {
+    let mut taken = BTreeSet::new();
+    visit(components, &mut |component| {
+        taken.extend(component["id"].as_u64().filter(|id| *id != 0));
+    });
+    let mut next = 1;
+    visit(components, &mut |component| {
+        if component["id"].as_u64().is_none_or(|id| id == 0) {
+            while !taken.insert(next) {
+                next += 1;
+            }
+            component["id"] = json!(next);
+        }
+        if component["type"].as_u64().is_some_and(|kind| SELECTS.contains(&kind)) {
+            for field in ["min_values", "max_values"] {
+                if component[field].is_null() {
+                    component[field] = json!(1);
+                }
+            }
+        }
+    });
+}
+
+/// Every component, each before those inside it.
+fn visit(components: &mut Value, see: &mut impl FnMut(&mut Value)) {
+    for component in components.as_array_mut().into_iter().flatten().filter(|component| component.is_object()) {
+        see(component);
+        if component.get("components").is_some() {
+            visit(&mut component["components"], see);
+        }
+        if component.get("accessory").is_some_and(Value::is_object) {
+            see(&mut component["accessory"]);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn components_without_a_number_get_the_next_free_one() {
+        let mut components = json!([
+            { "type": 9, "components": [{ "type": 10, "id": 2 }], "accessory": { "type": 2 } },
+            { "type": 1, "components": [{ "type": 3, "max_values": 4 }, { "type": 2, "id": 0 }] },
+        ]);
+        complete(&mut components);
+        let expected = json!([
+            { "type": 9, "id": 1, "components": [{ "type": 10, "id": 2 }], "accessory": { "type": 2, "id": 3 } },
+            { "type": 1, "id": 4, "components": [{ "type": 3, "id": 5, "min_values": 1, "max_values": 4 }, { "type": 2, "id": 6 }] },
+        ]);
+        assert_eq!(components, expected);
+    }
+}
