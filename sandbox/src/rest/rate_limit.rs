@@ -195,6 +195,8 @@ fn too_many(retry_after_ms: u64, is_global: bool) -> Response {
     let body = json!({ "message": "You are being rate limited.", "retry_after": retry_after_ms as f64 / 1000.0, "global": is_global });
     let mut response = (StatusCode::TOO_MANY_REQUESTS, Json(body)).into_response();
     response.headers_mut().insert("retry-after", HeaderValue::from(retry_after_ms.div_ceil(1000)));
+    // discord.py takes a 429 without this header for a ban by the proxy before Discord, and gives up.
+    response.headers_mut().insert("via", HeaderValue::from_static("1.1 google"));
     response
 }
 

@@ -128,8 +128,9 @@ impl Gateway {
                 other => panic!("a payload was expected, not {other:?}"),
             };
             let payload: Value = serde_json::from_str(&json).expect("the gateway sends JSON");
-            // Twilight 0.18 wants a variant's name in `meta` that neither the documentation nor other libraries have.
-            if payload["t"] != "RATE_LIMITED" {
+            // Twilight 0.18 wants a variant's name in `meta` that neither the documentation nor other libraries have, and reads no entitlements
+            // from the form that the documentation gives.
+            if !payload["t"].as_str().is_some_and(|kind| kind == "RATE_LIMITED" || kind.starts_with("ENTITLEMENT")) {
                 understood(&payload);
             }
             self.seq = payload["s"].as_u64().unwrap_or(self.seq);
