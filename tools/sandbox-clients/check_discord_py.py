@@ -147,6 +147,8 @@ async def limited(bot: Bot, ada: Person, limits: Warnings) -> None:
 
 
 async def resumed(bot: Bot, ada: Person) -> None:
+    # The library waits two seconds for further guilds before it is ready.
+    await bot.wait_until_ready()
     await ada.fault(kind="gateway_drop", count=1)
     await ada.say("said while you were away")
     for _ in range(300):
