@@ -7,9 +7,15 @@ use serde_json::json;
 use storage::{GuildId, HistoryFilter};
 use support::*;
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_model_is_suggested_and_drawn_with_and_kept_by_buttons() {
-    let studio = Studio::open(Mode::Plain, |_| {}).await;
+in_both_modes! {
+    a_model_is_suggested_and_drawn_with_and_kept_by_buttons,
+    an_alias_draws_with_what_suits_it,
+    two_models_are_drawn_with_side_by_side,
+    a_button_of_a_model_that_is_gone_says_so,
+}
+
+async fn a_model_is_suggested_and_drawn_with_and_kept_by_buttons(mode: Mode) {
+    let studio = Studio::open(mode, |_| {}).await;
     let ada = &studio.ada;
     let suggested = ada.autocomplete(CHANNEL, "imagine", &[("prompt", json!("a frog")), ("model", json!("STAR"))], "model").await;
     assert_eq!(suggested.expect("suggestions come")[0]["value"], "starter");
@@ -32,8 +38,7 @@ async fn a_model_is_suggested_and_drawn_with_and_kept_by_buttons() {
     studio.close().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn an_alias_draws_with_what_suits_it() {
+async fn an_alias_draws_with_what_suits_it(mode: Mode) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let link = folder.path().join("link");
     std::os::unix::fs::symlink(atelier::models::starter().expect("the starter").model, &link).expect("a link");
@@ -42,7 +47,7 @@ async fn an_alias_draws_with_what_suits_it() {
          schedule = \"karras\"\nwidth = 96\nheight = 64\nnegative_prompt = \"leaves\""
     );
     let aliased = atelier::config::Config::parse(&text).expect("a configuration");
-    let studio = Studio::open(Mode::Plain, |config| (config.model, config.aliases) = (aliased.model, aliased.aliases)).await;
+    let studio = Studio::open(mode, |config| (config.model, config.aliases) = (aliased.model, aliased.aliases)).await;
     let ada = &studio.ada;
     ada.slash(CHANNEL, "imagine", &prompt("a frog --seed 7 --images 1")).await.expect("sent");
     let grid = nth_grid(ada, 1).await;
@@ -60,14 +65,13 @@ async fn an_alias_draws_with_what_suits_it() {
     studio.close().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn two_models_are_drawn_with_side_by_side() {
+async fn two_models_are_drawn_with_side_by_side(mode: Mode) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let link = folder.path().join("link");
     std::os::unix::fs::symlink(atelier::models::starter().expect("the starter").model, &link).expect("a link");
     let text = format!("[aliases.dreamy]\npath = {link:?}\nsteps = 3\nwidth = 96\nheight = 64");
     let aliases = atelier::config::Config::parse(&text).expect("a configuration").aliases;
-    let studio = Studio::open(Mode::Plain, |config| config.aliases = aliases).await;
+    let studio = Studio::open(mode, |config| config.aliases = aliases).await;
     let ada = &studio.ada;
     let typed = [("prompt", json!("a frog")), ("model", json!("dre"))];
     let suggested = ada.autocomplete(CHANNEL, "imagine", &typed, "model").await.expect("suggestions come");
@@ -87,13 +91,12 @@ async fn two_models_are_drawn_with_side_by_side() {
     studio.close().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_button_of_a_model_that_is_gone_says_so() {
+async fn a_button_of_a_model_that_is_gone_says_so(mode: Mode) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let earlier = folder.path().join("earlier");
     std::os::unix::fs::symlink(atelier::models::starter().expect("the starter").model, &earlier).expect("a link");
     let data = folder.path().join("data");
-    let studio = Studio::open(Mode::Plain, |config| {
+    let studio = Studio::open(mode, |config| {
         config.data.dir = data.clone();
         config.model.path = earlier.clone();
     })
@@ -102,7 +105,7 @@ async fn a_button_of_a_model_that_is_gone_says_so() {
     let grid = nth_grid(&studio.ada, 1).await;
     studio.close().await;
 
-    let studio = Studio::open(Mode::Plain, |config| config.data.dir = data).await;
+    let studio = Studio::open(mode, |config| config.data.dir = data).await;
     let ada = &studio.ada;
     for button in ["🔄", "V1"] {
         ada.press(id(&grid), button).await.expect("sent");

@@ -6,40 +6,113 @@ use std::{
     io::{BufRead, BufReader},
     path::Path,
     process::{Child, Command, Stdio},
+    time::Duration,
 };
 
-use sandbox::Visitor;
-use support::*;
+use atelier::{
+    clock::Clock,
+    config::Config,
+    discord::{self, Access, Endpoint},
+    start,
+};
+use sandbox::{Sandbox, SandboxConfig, Visitor};
+use support::{front::Front, *};
+use tempfile::TempDir;
 
-/// `atelier sandbox` as a process of its own.
+in_both_modes! {
+    a_killed_program_goes_on_where_it_was_and_its_old_buttons_work,
+    quota_and_history_are_the_same_after_a_kill,
+    a_job_whose_model_is_gone_after_a_kill_fails_with_a_sentence_and_is_refunded,
+}
+
+/// What [`the_bot_as_a_process_of_its_own`] prints when people can use it.
+const READY: &str = "the bot is ready";
+/// Its address of Discord, for [`the_bot_as_a_process_of_its_own`].
+const FRONT: &str = "ATELIER_TEST_FRONT";
+/// Its folder.
+const FOLDER: &str = "ATELIER_TEST_FOLDER";
+
+/// What outlives a kill.
+struct Setting {
+    folder: TempDir,
+    /// In production mode Discord goes on while the bot is dead.
+    discord: Option<(Sandbox, Front)>,
+}
+
+impl Setting {
+    async fn new(mode: Mode) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let discord = match mode {
+            Mode::Plain => None,
+            Mode::Production => {
+                let stand_in = Sandbox::start(SandboxConfig::default()).await.expect("the stand-in starts");
+                let front = Front::open(stand_in.address()).await;
+                std::fs::write(folder.path().join("root.der"), front.root_der()).expect("writable");
+                Some((stand_in, front))
+            }
+        };
+        Self { folder, discord }
+    }
+
+    /// Starts the bot, and in plain mode the stand-in with it.
+    fn start(&self) -> Program {
+        self.start_with("")
+    }
+
+    fn start_with(&self, more: &str) -> Program {
+        let config = self.folder.path().join("atelier.toml");
+        std::fs::write(&config, format!("[limits]\ndaily_row_megapixels = 10\n{more}")).expect("writable");
+        let Some((stand_in, front)) = &self.discord else { return Program::sandbox(self.folder.path()) };
+        let mut command = Command::new(std::env::current_exe().expect("this program has a path"));
+        command
+            .args(["--exact", "the_bot_as_a_process_of_its_own", "--nocapture"])
+            .env(FRONT, front.way().address.to_string())
+            .env(FOLDER, self.folder.path());
+        Program::spawn(command, |line| line.contains(READY).then(|| stand_in.url().to_owned()))
+    }
+}
+
+/// Not a test of its own: the others start it as a process in production mode, to kill it.
+#[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::print_stdout, reason = "the process that started it waits for the line")]
+async fn the_bot_as_a_process_of_its_own() {
+    let (Ok(address), Ok(folder)) = (std::env::var(FRONT), std::env::var(FOLDER)) else { return };
+    let folder = Path::new(&folder);
+    let read = |name: &str| std::fs::read(folder.join(name)).expect("readable");
+    let mut config = Config::parse(&String::from_utf8(read("atelier.toml")).expect("text")).expect("a configuration");
+    config.data.dir = folder.join("data");
+    let root = reqwest::Certificate::from_der(&read("root.der")).expect("a certificate");
+    let front = discord::Front { address: address.parse().expect("an address"), root };
+    let access = Access { token: SandboxConfig::default().token, endpoint: Endpoint::Front(front) };
+    let bot = start::start(config, access, Clock::default(), Duration::from_secs(1)).await.expect("the bot starts");
+    bot.ready().await;
+    println!("{READY}");
+    std::future::pending().await
+}
+
+/// The bot as a process of its own.
 struct Program {
     child: Child,
     url: String,
 }
 
 impl Program {
-    fn start(data: &Path) -> Self {
-        Self::start_with(data, "")
+    /// `atelier sandbox`.
+    fn sandbox(data: &Path) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_atelier"));
+        command.arg("--config").arg(data.join("atelier.toml")).args(["sandbox", "--port", "0", "--data"]).arg(data);
+        Self::spawn(command, |line| Some(format!("http://{}", line.split_once("http://")?.1.trim())))
     }
 
-    fn start_with(data: &Path, more: &str) -> Self {
-        let config = data.join("atelier.toml");
-        std::fs::write(&config, format!("[limits]\ndaily_row_megapixels = 10\n{more}")).expect("writable");
-        let mut child = Command::new(env!("CARGO_BIN_EXE_atelier"))
-            .arg("--config")
-            .arg(config)
-            .args(["sandbox", "--port", "0", "--data"])
-            .arg(data)
-            .current_dir(std::env::temp_dir())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the program starts");
+    /// Waits for the line that tells the stand-in's address.
+    fn spawn(mut command: Command, address: impl Fn(&str) -> Option<String>) -> Self {
+        let mut child = command.current_dir(std::env::temp_dir()).stdout(Stdio::piped()).spawn().expect("the program starts");
         let lines = BufReader::new(child.stdout.take().expect("its output is piped")).lines();
         let mut lines = lines.map(|line| line.expect("its output is text"));
-        let url = lines.find_map(|line| Some(line.split_once("http://")?.1.trim().to_owned())).expect("it prints its address");
+        let url = lines.find_map(|line| address(&line)).expect("it tells that it is ready");
         // What it prints later must not fill the pipe.
         std::thread::spawn(move || lines.for_each(drop));
-        Self { child, url: format!("http://{url}") }
+        Self { child, url }
     }
 
     /// SIGKILL: nothing of the program runs after this.
@@ -49,10 +122,9 @@ impl Program {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_killed_program_goes_on_where_it_was_and_its_old_buttons_work() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let program = Program::start(folder.path());
+async fn a_killed_program_goes_on_where_it_was_and_its_old_buttons_work(mode: Mode) {
+    let setting = Setting::new(mode).await;
+    let program = setting.start();
     let ada = Visitor::connect(&program.url, "ada").await.expect("ada enters");
     ada.slash(CHANNEL, "imagine", &prompt("a frog --seed 7 --steps 4")).await.expect("sent");
     let grid = nth_grid(&ada, 1).await;
@@ -61,7 +133,7 @@ async fn a_killed_program_goes_on_where_it_was_and_its_old_buttons_work() {
     message_with(&ada, "Drawing").await;
     program.kill();
 
-    let program = Program::start(folder.path());
+    let program = setting.start();
     let ada = Visitor::connect(&program.url, "ada").await.expect("ada enters again");
     let kept = ada.messages(CHANNEL).await.expect("readable").into_iter().find(|message| id(message) == id(&grid));
     assert_eq!(kept.as_ref().map(buttons), Some(buttons(&grid)), "the old grid is still there");
@@ -86,9 +158,8 @@ async fn a_killed_program_goes_on_where_it_was_and_its_old_buttons_work() {
     program.kill();
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn quota_and_history_are_the_same_after_a_kill() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
+async fn quota_and_history_are_the_same_after_a_kill(mode: Mode) {
+    let setting = Setting::new(mode).await;
     let ask = async |ada: &Visitor| {
         ada.slash(CHANNEL, "quota", &[]).await.expect("sent");
         let quota = content(&told(ada, "row-megapixels are left").await).to_owned();
@@ -96,25 +167,24 @@ async fn quota_and_history_are_the_same_after_a_kill() {
         let history = told(ada, "newest first").await["embeds"][0]["description"].clone();
         (quota, history)
     };
-    let program = Program::start(folder.path());
+    let program = setting.start();
     let ada = Visitor::connect(&program.url, "ada").await.expect("ada enters");
     ada.slash(CHANNEL, "imagine", &prompt("a frog --seed 7 --steps 10")).await.expect("sent");
     nth_grid(&ada, 1).await;
     let before = ask(&ada).await;
     assert!(!before.0.contains("10 of 10"), "something was spent: {}", before.0);
     program.kill();
-    let program = Program::start(folder.path());
+    let program = setting.start();
     let ada = Visitor::connect(&program.url, "ada").await.expect("ada enters again");
     assert_eq!(ask(&ada).await, before);
     program.kill();
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_job_whose_model_is_gone_after_a_kill_fails_with_a_sentence_and_is_refunded() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let model = folder.path().join("earlier");
+async fn a_job_whose_model_is_gone_after_a_kill_fails_with_a_sentence_and_is_refunded(mode: Mode) {
+    let setting = Setting::new(mode).await;
+    let model = setting.folder.path().join("earlier");
     std::os::unix::fs::symlink(atelier::models::starter().expect("the starter").model, &model).expect("a link");
-    let program = Program::start_with(folder.path(), &format!("[model]\npath = {model:?}"));
+    let program = setting.start_with(&format!("[model]\npath = {model:?}"));
     let ada = Visitor::connect(&program.url, "ada").await.expect("ada enters");
     ada.slash(CHANNEL, "imagine", &prompt("a frog --seed 7 --steps 100")).await.expect("sent");
     message_with(&ada, "Drawing").await;
@@ -122,7 +192,7 @@ async fn a_job_whose_model_is_gone_after_a_kill_fails_with_a_sentence_and_is_ref
     message_with(&ada, "a robot").await;
     program.kill();
 
-    let program = Program::start(folder.path());
+    let program = setting.start();
     let ada = Visitor::connect(&program.url, "ada").await.expect("ada enters again");
     for word in ["a frog", "a robot"] {
         let is_it = |message: &&serde_json::Value| content(message).contains(word) && content(message).contains("No picture this time");
@@ -138,7 +208,8 @@ async fn a_job_whose_model_is_gone_after_a_kill_fails_with_a_sentence_and_is_ref
 #[test]
 fn a_second_program_on_the_same_data_is_refused_with_a_sentence() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let program = Program::start(folder.path());
+    std::fs::write(folder.path().join("atelier.toml"), "").expect("writable");
+    let program = Program::sandbox(folder.path());
     let second = Command::new(env!("CARGO_BIN_EXE_atelier"))
         .args(["sandbox", "--port", "0", "--data"])
         .arg(folder.path())

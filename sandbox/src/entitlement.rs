@@ -59,7 +59,7 @@ pub(crate) async fn grant(db: &mut SqliteConnection, state: &State, owner: Owner
         Owner::User(user) => (user, scene.person(user).ok_or_else(|| ApiError::unknown("User", 10_013))?.id),
         Owner::Guild(guild) => (guild, scene.guild(guild).ok_or_else(|| ApiError::unknown("Guild", 10_004))?.owner),
     };
-    let id = store::next_id(db, state.clock.now_ms()).await?;
+    let id = state.store.next_id(db, state.clock.now_ms()).await?;
     let mut entitlement = json!({
         "id": id.to_string(), "sku_id": sku.to_string(), "application_id": APPLICATION.to_string(), "user_id": user.to_string(),
         "type": 8, "deleted": false, "starts_at": null, "ends_at": null, "consumed": false,

@@ -5,71 +5,50 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::{
-    collections::BTreeMap,
     io,
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
 };
 
 /// Signed addresses live this long, as Discord's do.
 const ADDRESS_LIFE_S: i64 = 24 * 3600;
-/// Without a directory, the oldest files go when all together are larger than this.
-const MEMORY_LIMIT_BYTES: usize = 256 << 20;
-
-/// Where the bytes of files are.
-pub(crate) enum FileStore {
-    Directory(PathBuf),
-    Memory(Mutex<BTreeMap<Id, Bytes>>),
+/// Where the bytes of files are: a directory with a file per id.
+pub(crate) struct FileStore {
+    directory: PathBuf,
 }
 
 impl FileStore {
-    pub(crate) fn in_memory() -> Self {
-        Self::Memory(Mutex::default())
-    }
-
-    /// Uses `attachments/` in `data_dir`.
-    pub(crate) async fn open(data_dir: &Path) -> io::Result<Self> {
+    /// Uses `attachments/` in `data_dir`, and removes from it what no row names: a process that was killed may have left it.
+    pub(crate) async fn open(data_dir: &Path, known: &[Id]) -> io::Result<Self> {
         let directory = data_dir.join("attachments");
         tokio::fs::create_dir_all(&directory).await?;
-        Ok(Self::Directory(directory))
+        let store = Self { directory };
+        let mut entries = tokio::fs::read_dir(&store.directory).await?;
+        let mut stray = Vec::new();
+        while let Some(entry) = entries.next_entry().await? {
+            let id = entry.file_name().to_str().and_then(|name| name.parse().ok());
+            stray.extend(id.filter(|id| known.binary_search(id).is_err()));
+        }
+        store.remove(&stray).await;
+        Ok(store)
+    }
+
+    fn path(&self, id: Id) -> PathBuf {
+        self.directory.join(id.to_string())
     }
 
     pub(crate) async fn write(&self, id: Id, bytes: Bytes) -> io::Result<()> {
-        match self {
-            Self::Directory(directory) => tokio::fs::write(directory.join(id.to_string()), &bytes).await,
-            Self::Memory(files) => {
-                let mut files = files.lock().unwrap_or_else(PoisonError::into_inner);
-                files.insert(id, bytes);
-                while files.values().map(Bytes::len).sum::<usize>() > MEMORY_LIMIT_BYTES && files.len() > 1 {
-                    files.pop_first();
-                }
-                Ok(())
-            }
-        }
+        tokio::fs::write(self.path(id), &bytes).await
     }
 
     pub(crate) async fn read(&self, id: Id) -> io::Result<Bytes> {
-        match self {
-            Self::Directory(directory) => tokio::fs::read(directory.join(id.to_string())).await.map(Bytes::from),
-            Self::Memory(files) => {
-                let files = files.lock().unwrap_or_else(PoisonError::into_inner);
-                files.get(&id).cloned().ok_or_else(|| io::ErrorKind::NotFound.into())
-            }
-        }
+        tokio::fs::read(self.path(id)).await.map(Bytes::from)
     }
 
     /// Removes files that nothing names any more. One that cannot be removed only wastes space.
     pub(crate) async fn remove(&self, ids: &[Id]) {
         for id in ids {
-            match self {
-                Self::Directory(directory) => {
-                    if let Err(error) = tokio::fs::remove_file(directory.join(id.to_string())).await {
-                        tracing::warn!(file.id = id, %error, "an old attachment stays on disk");
-                    }
-                }
-                Self::Memory(files) => {
-                    files.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
-                }
+            if let Err(error) = tokio::fs::remove_file(self.path(*id)).await {
+                tracing::warn!(file.id = id, %error, "an old attachment stays on disk");
             }
         }
     }
@@ -180,6 +159,17 @@ mod tests {
         assert!(!signer(7200).is_valid("/attachments/5/7/a.png", query));
         assert!(!signer(7200).is_valid(path, &query.replace("ex=", "ex=1")));
         assert!(!Signer { base: "", secret: b"other", now_s: 7200 }.is_valid(path, query));
+    }
+
+    #[tokio::test]
+    async fn what_no_row_names_is_gone_after_a_start() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let store = FileStore::open(folder.path(), &[]).await.expect("it opens");
+        for id in [3, 5, 7] {
+            store.write(id, Bytes::from_static(b"x")).await.expect("writable");
+        }
+        let store = FileStore::open(folder.path(), &[3, 7]).await.expect("it opens");
+        assert!(store.read(3).await.is_ok() && store.read(5).await.is_err() && store.read(7).await.is_ok());
     }
 
     #[test]

@@ -9,9 +9,8 @@ use crate::{
     world::{APPLICATION, Channel, Id, Person},
 };
 use serde_json::{Value, json};
-use sqlx::Connection;
-use std::sync::Arc;
-use tokio::sync::oneshot;
+use std::{collections::VecDeque, sync::Arc};
+use tokio::sync::{mpsc, oneshot};
 
 /// The time for a first answer.
 pub(crate) const ANSWER_WITHIN_MS: i64 = 3000;
@@ -19,6 +18,8 @@ pub(crate) const ANSWER_WITHIN_MS: i64 = 3000;
 pub(crate) const TOKEN_LIFE_MS: i64 = 15 * 60 * 1000;
 /// Rows of dead interactions are kept for a day, so that a late use gets the right error.
 const REMEMBER_MS: i64 = 24 * 3600 * 1000;
+/// They are looked for this often.
+const SWEEP_EVERY_MS: i64 = 60 * 1000;
 
 /// Where an interaction happens.
 pub(crate) const GUILD_CONTEXT: u64 = 0;
@@ -53,9 +54,8 @@ pub(crate) struct Started {
 pub(crate) async fn start(state: &Arc<State>, new: NewInteraction) -> Result<Started, ApiError> {
     let now_ms = state.clock.now_ms();
     let mut db = state.store.connect().await?;
-    let mut tx = db.begin().await?;
-    let id = store::next_id(&mut tx, now_ms).await?;
-    let token = store::random_hex(&mut tx, 40).await?;
+    let id = state.store.next_id(&mut db, now_ms).await?;
+    let token = state.store.token(id);
     let interaction = StoredInteraction {
         id,
         token,
@@ -70,10 +70,8 @@ pub(crate) async fn start(state: &Arc<State>, new: NewInteraction) -> Result<Sta
         modal: None,
         owners: new.owners.clone(),
     };
-    store::interactions::insert(&mut tx, &interaction).await?;
-    store::interactions::forget(&mut tx, now_ms - REMEMBER_MS).await?;
-    let entitlements = entitlement::of(&mut tx, new.user.id, new.channel.guild_id()).await?;
-    tx.commit().await?;
+    store::interactions::insert(&mut db, &interaction).await?;
+    let entitlements = entitlement::of(&mut db, new.user.id, new.channel.guild_id()).await?;
     let is_question = new.kind == AUTOCOMPLETE;
     let suggestions = is_question.then(|| state.suggestions.expect(id));
     let mut payload = payload(state, &new, &interaction);
@@ -82,42 +80,88 @@ pub(crate) async fn start(state: &Arc<State>, new: NewInteraction) -> Result<Sta
     let guild = new.channel.guild().filter(|guild| guild.has_bot()).map(|guild| guild.id);
     let was_sent = state.hub.interact(&payload, guild);
     if !was_sent && !is_question {
-        fail(state, &interaction, "the application did not respond: no bot is connected");
+        fail(state, &Waiting::of(&interaction), "the application did not respond: no bot is connected");
     } else if !is_question {
-        watch(state, interaction);
+        // Whoever listens lives as long as the stand-in.
+        let _ = state.waiting.send(Waiting::of(&interaction));
     }
     Ok(Started { id, suggestions: suggestions.filter(|_| was_sent) })
 }
 
-/// Reports the interaction as failed if no answer comes in time.
-fn watch(state: &Arc<State>, interaction: StoredInteraction) {
-    let watched = Arc::clone(state);
-    state.tasks.spawn(async move {
-        tokio::select! {
-            () = watched.shutdown.cancelled() => return,
-            () = watched.clock.sleep_until(interaction.created_ms + ANSWER_WITHIN_MS + 1) => {}
-        }
-        // The connection is held until the event is out: an answer comes wholly before or wholly after.
-        let unanswered = match watched.store.connect().await {
-            Ok(mut db) => {
-                let unanswered = store::interactions::is_unanswered(&mut db, interaction.id).await;
-                if let Ok(true) = unanswered {
-                    fail(&watched, &interaction, "the application did not respond");
-                }
-                unanswered.map(drop)
-            }
-            Err(error) => Err(error),
-        };
-        if let Err(error) = unanswered {
-            tracing::error!(%error, interaction.id = interaction.id, "an interaction cannot be watched");
-        }
-    });
+/// An interaction that was sent and may still be unanswered.
+pub(crate) struct Waiting {
+    id: Id,
+    user_id: Id,
+    deadline_ms: i64,
 }
 
-fn fail(state: &State, interaction: &StoredInteraction, reason: &str) {
-    let failed = json!({ "interaction": interaction.id.to_string(), "reason": reason });
-    state.events.push("interaction_failed", Some(interaction.user_id), failed);
-    tracing::debug!(interaction.id = interaction.id, reason, "an interaction failed");
+impl Waiting {
+    fn of(interaction: &StoredInteraction) -> Self {
+        Self { id: interaction.id, user_id: interaction.user_id, deadline_ms: interaction.created_ms + ANSWER_WITHIN_MS + 1 }
+    }
+}
+
+/// Reports interactions as failed that got no answer in time, and forgets old ones, until the stand-in ends.
+pub(crate) async fn watch(state: Arc<State>, waiting: mpsc::UnboundedReceiver<Waiting>) {
+    tokio::select! {
+        () = state.shutdown.cancelled() => {}
+        () = watch_all(&state, waiting) => {}
+    }
+}
+
+async fn watch_all(state: &State, mut waiting: mpsc::UnboundedReceiver<Waiting>) {
+    // All wait equally long, so the first to come is the first to be due.
+    let mut line = VecDeque::new();
+    let mut sweep_ms = 0;
+    while let Some(first) = waiting.recv().await {
+        line.push_back(first);
+        while let Some(first) = line.front() {
+            state.clock.sleep_until(first.deadline_ms).await;
+            let now_ms = state.clock.now_ms();
+            while let Ok(next) = waiting.try_recv() {
+                line.push_back(next);
+            }
+            let n_due = line.iter().take_while(|waiting| waiting.deadline_ms <= now_ms).count();
+            let due: Vec<Waiting> = line.drain(..n_due).collect();
+            if let Err(error) = fail_unanswered(state, &due).await {
+                tracing::error!(%error, "interactions cannot be watched");
+            }
+            if now_ms >= sweep_ms {
+                sweep_ms = now_ms + SWEEP_EVERY_MS;
+                if let Err(error) = sweep(state, now_ms - REMEMBER_MS).await {
+                    tracing::error!(%error, "old interactions cannot be forgotten");
+                }
+            }
+        }
+    }
+}
+
+async fn fail_unanswered(state: &State, due: &[Waiting]) -> Result<(), sqlx::Error> {
+    // The connection is held until the events are out: an answer comes wholly before or wholly after.
+    let mut db = state.store.connect().await?;
+    let ids: Vec<Id> = due.iter().map(|waiting| waiting.id).collect();
+    let unanswered = store::interactions::unanswered(&mut db, &ids).await?;
+    for waiting in due.iter().filter(|waiting| unanswered.contains(&waiting.id)) {
+        fail(state, waiting, "the application did not respond");
+    }
+    Ok(())
+}
+
+/// Forgets interactions and uploads without a message that are older than `before_ms`.
+async fn sweep(state: &State, before_ms: i64) -> Result<(), sqlx::Error> {
+    let before = store::first_id_at(before_ms);
+    let mut db = state.store.connect().await?;
+    store::interactions::forget(&mut db, before).await?;
+    let stale = store::files::forget_uploads(&mut db, before).await?;
+    drop(db);
+    state.files.remove(&stale).await;
+    Ok(())
+}
+
+fn fail(state: &State, Waiting { id, user_id, .. }: &Waiting, reason: &str) {
+    let failed = json!({ "interaction": id.to_string(), "reason": reason });
+    state.events.push("interaction_failed", Some(*user_id), failed);
+    tracing::debug!(interaction.id = id, reason, "an interaction failed");
 }
 
 fn payload(state: &State, new: &NewInteraction, interaction: &StoredInteraction) -> Value {

@@ -27,6 +27,9 @@ struct Args {
     /// What chance is drawn from: the same seed meets the same faults
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    /// Do not check requests and answers against Discord's own description
+    #[arg(long)]
+    no_validation: bool,
     /// Print the bot's settings as `NAME=value` lines, for a script, and nothing else
     #[arg(long)]
     print_env: bool,
@@ -62,6 +65,7 @@ async fn run(args: Args) -> Result<(), SandboxError> {
     let is_for_script = args.print_env;
     let mut config = SandboxConfig { listen: args.listen, data_dir: args.data_dir, token: args.token, ..SandboxConfig::default() };
     (config.seed, config.allow_remote, config.public_url) = (args.seed, args.allow_remote, args.public_url);
+    config.validation = !args.no_validation;
     let sandbox = Sandbox::start(config).await?;
     println!("{}", if is_for_script { settings(&sandbox) } else { welcome(&sandbox) });
     interrupted().await;

@@ -15,6 +15,7 @@ use axum::http::StatusCode;
 use bytes::Bytes;
 use serde_json::{Value, json};
 use sqlx::SqliteConnection;
+use std::sync::atomic::Ordering;
 
 pub(crate) const EPHEMERAL: u64 = 1 << 6;
 pub(crate) const LOADING: u64 = 1 << 7;
@@ -25,6 +26,8 @@ const SUPPRESS_EMBEDS: u64 = 1 << 2;
 const N_ATTACHMENTS: usize = 10;
 /// Without a directory, a channel remembers this many messages.
 const N_IN_MEMORY: i64 = 1000;
+/// The oldest are forgotten at every so many messages, all at once.
+const FORGET_EVERY: u64 = 100;
 
 /// A file of a request.
 pub(crate) struct Upload {
@@ -45,7 +48,7 @@ pub(crate) struct Draft {
 /// An empty message of this author.
 pub(crate) async fn begin(db: &mut SqliteConnection, state: &State, channel_id: Id, author_id: Id) -> Result<StoredMessage, ApiError> {
     let now_ms = state.clock.now_ms();
-    let id = store::next_id(db, now_ms).await?;
+    let id = state.store.next_id(db, now_ms).await?;
     let body = json!({
         "id": id.to_string(), "type": 0, "channel_id": channel_id.to_string(), "author": state.world.now().user(author_id), "content": "",
         "timestamp": timestamp(now_ms), "edited_timestamp": null, "tts": false, "mention_everyone": false, "mentions": [],
@@ -155,6 +158,7 @@ pub(crate) async fn apply(
         mention(&scene, &channel, message.author_id, body, &draft["allowed_mentions"]);
     }
 
+    let had_files = !items(&body["attachments"]).is_empty();
     let kept = kept_attachments(&body["attachments"], &draft, &uploads, is_edit)?;
     let mut attachments = kept;
     if attachments.len() + uploads.len() > N_ATTACHMENTS {
@@ -166,7 +170,7 @@ pub(crate) async fn apply(
         return Err(ApiError::new(StatusCode::BAD_REQUEST, 50006, "Cannot send an empty message"));
     }
     let kept_ids: Vec<Id> = attachments.iter().filter_map(|attachment| id_of(&attachment["id"])).collect();
-    let removed = store::files::retain(db, message.id, &kept_ids).await?;
+    let removed = if had_files { store::files::retain(db, message.id, &kept_ids).await? } else { Vec::new() };
     for upload in uploads {
         let told = items(&draft["attachments"]).iter().find(|told| id_text(&told["id"]) == upload.placeholder);
         let mut attachment = save_upload(db, state, message.channel_id, Some(message.id), upload).await?;
@@ -188,7 +192,7 @@ pub(crate) async fn save_upload(
     message_id: Option<Id>,
     upload: Upload,
 ) -> Result<Value, ApiError> {
-    let id = store::next_id(db, state.clock.now_ms()).await?;
+    let id = state.store.next_id(db, state.clock.now_ms()).await?;
     let filename = safe_filename(&upload.filename);
     let content_type = match upload.content_type {
         Some(given) if given != "application/octet-stream" => given,
@@ -360,12 +364,9 @@ pub(crate) async fn delete(db: &mut SqliteConnection, message: &StoredMessage) -
 
 /// Without a directory, forgets the oldest messages of a channel; returns their files.
 pub(crate) async fn forget_oldest(db: &mut SqliteConnection, state: &State, channel_id: Id) -> Result<Vec<Id>, ApiError> {
-    let mut removed = Vec::new();
-    if state.is_in_memory {
-        for id in store::messages::beyond(db, channel_id, N_IN_MEMORY).await? {
-            store::messages::delete(db, id).await?;
-            removed.extend(store::files::retain(db, id, &[]).await?);
-        }
+    if !state.is_in_memory || !state.n_messages.fetch_add(1, Ordering::Relaxed).is_multiple_of(FORGET_EVERY) {
+        return Ok(Vec::new());
     }
-    Ok(removed)
+    let forgotten = store::messages::keep_newest(db, channel_id, N_IN_MEMORY).await?;
+    Ok(store::files::forget_of(db, &forgotten).await?)
 }

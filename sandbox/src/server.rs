@@ -9,6 +9,7 @@ use crate::{
         socket::{self, Opening},
         wire::{Reset, WireListener},
     },
+    interact,
     journal::{self, Journal},
     oracle::{OnViolation, Violation, Violations},
     page_api,
@@ -26,8 +27,15 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{any, get},
 };
-use std::{collections::HashMap, io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
-use tokio::{net::TcpListener, task::JoinHandle};
+use std::{
+    collections::HashMap,
+    io,
+    net::SocketAddr,
+    path::PathBuf,
+    sync::{Arc, atomic::AtomicU64},
+    time::Duration,
+};
+use tokio::{net::TcpListener, sync::mpsc, task::JoinHandle};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// The largest request: ten pictures of a message fit, as on Discord.
@@ -166,18 +174,13 @@ impl Sandbox {
         };
         let resume_address = resume_listener.as_ref().map(TcpListener::local_addr).transpose().map_err(refuse)?;
         let data_dir = config.data_dir.as_deref();
-        let files = match data_dir {
-            Some(path) => {
-                let refuse = |source| SandboxError::Directory { path: path.to_owned(), source };
-                tokio::fs::create_dir_all(path).await.map_err(refuse)?;
-                FileStore::open(path).await.map_err(refuse)?
-            }
-            None => FileStore::in_memory(),
-        };
-        let store = Store::open(data_dir).await?;
-        let yesterday = store::first_id_at(clock.now_ms() - 24 * 3600 * 1000);
-        let stale = store::files::forget_uploads(&mut *store.connect().await?, yesterday).await?;
-        files.remove(&stale).await;
+        if let Some(path) = data_dir {
+            tokio::fs::create_dir_all(path).await.map_err(|source| SandboxError::Directory { path: path.to_owned(), source })?;
+        }
+        let store = Store::open(data_dir, clock.clone()).await?;
+        let known = store::files::ids(&mut *store.connect().await?).await?;
+        let refuse = |source| SandboxError::Directory { path: store.directory().to_owned(), source };
+        let files = FileStore::open(store.directory(), &known).await.map_err(refuse)?;
         let (journal, journal_lines) = match data_dir {
             Some(_) => {
                 let (journal, lines) = Journal::with_file();
@@ -186,7 +189,9 @@ impl Sandbox {
             None => (Journal::default(), None),
         };
         let threads = store::threads::all(&mut *store.connect().await?).await?;
+        let (waiting, to_watch) = mpsc::unbounded_channel();
         let state = Arc::new(State {
+            waiting,
             url: match config.public_url {
                 Some(url) => public_url(url)?,
                 None => format!("http://{bound}"),
@@ -200,6 +205,7 @@ impl Sandbox {
             rate_limits: RateLimits::new(config.rate_limits),
             suggestions: Suggestions::default(),
             is_in_memory: data_dir.is_none(),
+            n_messages: AtomicU64::new(0),
             shutdown: CancellationToken::new(),
             tasks: TaskTracker::new(),
             resume_url: resume_address.map(|address| format!("ws://{address}")),
@@ -214,6 +220,7 @@ impl Sandbox {
             state.tasks.spawn(journal::keep(directory.to_owned(), lines, state.shutdown.clone()));
         }
         state.tasks.spawn(release_late_events(Arc::clone(&state)));
+        state.tasks.spawn(interact::watch(Arc::clone(&state), to_watch));
         let mut servers = vec![serve(&state, listener, router(Arc::clone(&state)))];
         if let Some(listener) = resume_listener {
             let gateway = Router::new().route("/", any(resume_port)).with_state(Arc::clone(&state));

@@ -4,6 +4,7 @@ use crate::{
     faults::Faults,
     files::{FileStore, Signer},
     gateway::Hub,
+    interact::Waiting,
     journal::Journal,
     oracle::Violations,
     rest::rate_limit::RateLimits,
@@ -13,9 +14,9 @@ use crate::{
 use serde_json::{Value, json};
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, PoisonError, atomic::AtomicU64},
 };
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// Everything that the parts of a running stand-in share.
@@ -31,8 +32,12 @@ pub(crate) struct State {
     pub(crate) rate_limits: RateLimits,
     /// People whose autocomplete waits for the bot, by interaction.
     pub(crate) suggestions: Suggestions,
+    /// Interactions whose first answer is waited for.
+    pub(crate) waiting: mpsc::UnboundedSender<Waiting>,
     /// Without a directory, old messages are forgotten.
     pub(crate) is_in_memory: bool,
+    /// Messages since the start.
+    pub(crate) n_messages: AtomicU64,
     pub(crate) shutdown: CancellationToken,
     pub(crate) tasks: TaskTracker,
     /// `ws://127.0.0.1:PORT` of the second port, which only resumes should use.

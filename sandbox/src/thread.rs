@@ -54,7 +54,7 @@ pub(crate) async fn begin(
     let mut thread = Thread {
         id: match &source {
             Some(source) => source.id,
-            None => store::next_id(db, now_ms).await?,
+            None => state.store.next_id(db, now_ms).await?,
         },
         guild: guild.id,
         parent: parent.id,

@@ -25,6 +25,7 @@ use tokio_rustls::{
 /// A front at work. Its authority is made anew each time and lives as long as it.
 pub struct Front {
     way: discord::Front,
+    root_der: Vec<u8>,
     n_connections: Arc<AtomicUsize>,
     held: watch::Sender<bool>,
     listening: JoinHandle<()>,
@@ -33,7 +34,7 @@ pub struct Front {
 impl Front {
     /// Opens a front of what listens at `behind`.
     pub async fn open(behind: SocketAddr) -> Self {
-        let (acceptor, root) = certified("discord.com");
+        let (acceptor, root_der) = certified("discord.com");
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
         let address = listener.local_addr().expect("it is bound");
         let n_connections = Arc::new(AtomicUsize::new(0));
@@ -48,12 +49,18 @@ impl Front {
                 });
             }
         });
-        Self { way: discord::Front { address, root }, n_connections, held, listening }
+        let way = discord::Front { address, root: reqwest::Certificate::from_der(&root_der).expect("a certificate") };
+        Self { way, root_der, n_connections, held, listening }
     }
 
     /// What the bot needs to know.
     pub fn way(&self) -> discord::Front {
         self.way.clone()
+    }
+
+    /// The authority's certificate, for a bot in another process.
+    pub fn root_der(&self) -> &[u8] {
+        &self.root_der
     }
 
     /// Connections that spoke TLS so far.
@@ -108,7 +115,7 @@ async fn carry(
 }
 
 /// What speaks TLS under `name`, and the authority that vouches for it.
-fn certified(name: &str) -> (TlsAcceptor, reqwest::Certificate) {
+fn certified(name: &str) -> (TlsAcceptor, Vec<u8>) {
     let mut authority = CertificateParams::default();
     authority.distinguished_name.push(DnType::CommonName, "throw-away authority of a test");
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -124,5 +131,5 @@ fn certified(name: &str) -> (TlsAcceptor, reqwest::Certificate) {
         .with_no_client_auth()
         .with_single_cert(vec![own.der().clone()], PrivateKeyDer::Pkcs8(key.serialize_der().into()))
         .expect("key and certificate belong together");
-    (TlsAcceptor::from(Arc::new(config)), reqwest::Certificate::from_der(root.der()).expect("a certificate"))
+    (TlsAcceptor::from(Arc::new(config)), root.der().to_vec())
 }

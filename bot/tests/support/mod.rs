@@ -1,7 +1,7 @@
 //! What the flow tests share: the real bot, the real engine with the starter model, the stand-in, and a person.
 #![allow(dead_code, reason = "each test program uses its own part")]
 
-mod front;
+pub mod front;
 
 use std::{net::SocketAddr, time::Duration};
 

@@ -105,7 +105,7 @@ async fn edit(db: &mut SqliteConnection, state: &State, guild_id: Id, id: Id, ch
         errors.add("name", "APPLICATION_COMMANDS_DUPLICATE_NAME", "Command names must be unique");
         errors.finish()?;
     }
-    command["version"] = json!(store::next_id(db, state.clock.now_ms()).await?.to_string());
+    command["version"] = json!(state.store.next_id(db, state.clock.now_ms()).await?.to_string());
     store_body(db, guild_id, id, command).await.and_then(ok)
 }
 
@@ -157,12 +157,12 @@ async fn save(db: &mut SqliteConnection, state: &State, guild_id: Id, command: &
                 let told = format!("Max number of daily application command creates has been reached ({N_DAILY})");
                 return Err(ApiError::new(StatusCode::TOO_MANY_REQUESTS, 30034, told));
             }
-            store::next_id(db, now_ms).await?
+            state.store.next_id(db, now_ms).await?
         }
     };
     let mut body = json!({
         "id": id.to_string(), "application_id": APPLICATION.to_string(),
-        "version": store::next_id(db, state.clock.now_ms()).await?.to_string(), "type": 1, "description": "",
+        "version": state.store.next_id(db, state.clock.now_ms()).await?.to_string(), "type": 1, "description": "",
         "default_member_permissions": null, "dm_permission": true, "nsfw": false, "contexts": null, "integration_types": [0],
         "name_localizations": null, "description_localizations": null, "options": [],
     });

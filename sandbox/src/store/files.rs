@@ -42,7 +42,20 @@ pub(crate) async fn retain(db: &mut SqliteConnection, message_id: Id, kept: &[Id
     rows.iter().map(|row| row.try_get(0)).collect()
 }
 
+/// Forgets every file of these messages; returns their ids.
+pub(crate) async fn forget_of(db: &mut SqliteConnection, messages: &[Id]) -> Result<Vec<Id>, sqlx::Error> {
+    sqlx::query_scalar("DELETE FROM files WHERE message_id IN (SELECT value FROM json_each(?)) RETURNING id")
+        .bind(serde_json::json!(messages).to_string())
+        .fetch_all(db)
+        .await
+}
+
 /// Forgets uploads of people that no message names and whose ids are below `before`; returns their ids.
 pub(crate) async fn forget_uploads(db: &mut SqliteConnection, before: Id) -> Result<Vec<Id>, sqlx::Error> {
     sqlx::query_scalar("DELETE FROM files WHERE message_id IS NULL AND id < ? RETURNING id").bind(before).fetch_all(db).await
+}
+
+/// The ids of all files, the lowest first.
+pub(crate) async fn ids(db: &mut SqliteConnection) -> Result<Vec<Id>, sqlx::Error> {
+    sqlx::query_scalar("SELECT id FROM files ORDER BY id").fetch_all(db).await
 }

@@ -90,14 +90,15 @@ pub(crate) async fn count_follow_up(db: &mut SqliteConnection, id: Id) -> Result
         .await
 }
 
-/// Whether the interaction still waits for its first answer.
-pub(crate) async fn is_unanswered(db: &mut SqliteConnection, id: Id) -> Result<bool, sqlx::Error> {
-    let found: Option<i64> =
-        sqlx::query_scalar("SELECT 1 FROM interactions WHERE id = ? AND answer IS NULL").bind(id).fetch_optional(db).await?;
-    Ok(found.is_some())
+/// Those of these interactions that still wait for their first answer.
+pub(crate) async fn unanswered(db: &mut SqliteConnection, ids: &[Id]) -> Result<Vec<Id>, sqlx::Error> {
+    sqlx::query_scalar("SELECT id FROM interactions WHERE id IN (SELECT value FROM json_each(?)) AND answer IS NULL")
+        .bind(serde_json::json!(ids).to_string())
+        .fetch_all(db)
+        .await
 }
 
-/// Forgets interactions that began before `before_ms`: their tokens have long been dead.
-pub(crate) async fn forget(db: &mut SqliteConnection, before_ms: i64) -> Result<(), sqlx::Error> {
-    sqlx::query("DELETE FROM interactions WHERE created_ms < ?").bind(before_ms).execute(db).await.map(drop)
+/// Forgets interactions whose ids are below `before`: their tokens have long been dead.
+pub(crate) async fn forget(db: &mut SqliteConnection, before: Id) -> Result<(), sqlx::Error> {
+    sqlx::query("DELETE FROM interactions WHERE id < ?").bind(before).execute(db).await.map(drop)
 }

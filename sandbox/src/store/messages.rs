@@ -110,13 +110,16 @@ pub(crate) async fn with_nonce(
     row.as_ref().map(read).transpose()
 }
 
-/// The ids of the messages of a channel beyond the newest `n_kept`.
-pub(crate) async fn beyond(db: &mut SqliteConnection, channel_id: Id, n_kept: i64) -> Result<Vec<Id>, sqlx::Error> {
-    sqlx::query_scalar("SELECT id FROM messages WHERE channel_id = ? ORDER BY id DESC LIMIT -1 OFFSET ?")
-        .bind(channel_id)
-        .bind(n_kept)
-        .fetch_all(db)
-        .await
+/// Deletes the messages of a channel beyond the newest `n_kept`; returns their ids.
+pub(crate) async fn keep_newest(db: &mut SqliteConnection, channel_id: Id, n_kept: i64) -> Result<Vec<Id>, sqlx::Error> {
+    sqlx::query_scalar(
+        "DELETE FROM messages WHERE channel_id = ?1
+         AND id <= (SELECT id FROM messages WHERE channel_id = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2) RETURNING id",
+    )
+    .bind(channel_id)
+    .bind(n_kept)
+    .fetch_all(db)
+    .await
 }
 
 /// The pinned messages of a channel, the newest first.

@@ -4,51 +4,81 @@
 pub(crate) mod commands;
 pub(crate) mod entitlements;
 pub(crate) mod files;
+mod ids;
 pub(crate) mod interactions;
 pub(crate) mod messages;
 pub(crate) mod threads;
 
-use crate::world::Id;
+pub(crate) use ids::first_id_at;
+
+use crate::{clock::Clock, world::Id};
+use ids::Ids;
+use sha2::{Digest, Sha256};
 use sqlx::{
     Row, Sqlite, SqliteConnection, SqlitePool,
     pool::PoolConnection,
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteLockingMode, SqlitePoolOptions, SqliteSynchronous},
 };
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use tempfile::TempDir;
-
-/// Discord counts its ids from 2015.
-const EPOCH_MS: i64 = 1_420_070_400_000;
 
 pub(crate) struct Store {
     pool: SqlitePool,
+    pub(super) clock: Clock,
+    ids: Ids,
     secret: Vec<u8>,
+    directory: PathBuf,
     /// Removed with the store.
     _scratch: Option<TempDir>,
 }
 
 impl Store {
     /// Opens `sandbox.sqlite` in `data_dir`, or in a temporary folder.
-    pub(crate) async fn open(data_dir: Option<&Path>) -> Result<Self, sqlx::Error> {
+    pub(crate) async fn open(data_dir: Option<&Path>, clock: Clock) -> Result<Self, sqlx::Error> {
         // Not a database in memory: that one dies with its connection, and a request that is given up closes its connection.
         let scratch = if data_dir.is_none() { Some(tempfile::tempdir().map_err(sqlx::Error::Io)?) } else { None };
         let dir = data_dir.or(scratch.as_ref().map(TempDir::path)).unwrap_or(Path::new("."));
-        let options = SqliteConnectOptions::new()
-            .filename(dir.join("sandbox.sqlite"))
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
+        let options = SqliteConnectOptions::new().filename(dir.join("sandbox.sqlite")).create_if_missing(true);
+        let options = match data_dir {
             // Enough against a killed process; only a power cut can lose the last writes.
-            .synchronous(SqliteSynchronous::Normal);
+            Some(_) => options.journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Normal),
+            // It ends with the process in any case.
+            None => options
+                .journal_mode(SqliteJournalMode::Memory)
+                .synchronous(SqliteSynchronous::Off)
+                .locking_mode(SqliteLockingMode::Exclusive),
+        };
         let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await?;
         sqlx::migrate!().run(&pool).await?;
         sqlx::query("INSERT OR IGNORE INTO identity (one, last_id, secret) VALUES (1, 0, randomblob(32))").execute(&pool).await?;
         let secret = sqlx::query("SELECT secret FROM identity").fetch_one(&pool).await?.try_get(0)?;
-        Ok(Self { pool, secret, _scratch: scratch })
+        let directory = dir.to_owned();
+        let ids = Ids::load(&mut *pool.acquire().await?).await?;
+        Ok(Self { pool, clock, ids, secret, directory, _scratch: scratch })
+    }
+
+    /// Where the database is: what else must live as long as it goes there too.
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
     }
 
     /// The connection. While it is held, nothing else happens.
     pub(crate) async fn connect(&self) -> Result<PoolConnection<Sqlite>, sqlx::Error> {
-        self.pool.acquire().await
+        let mut db = self.pool.acquire().await?;
+        self.ids.reserve(&mut db, self.clock.now_ms()).await?;
+        Ok(db)
+    }
+
+    /// A new id, above every id ever given out.
+    pub(crate) async fn next_id(&self, db: &mut SqliteConnection, now_ms: i64) -> Result<Id, sqlx::Error> {
+        self.ids.next(db, now_ms).await
+    }
+
+    /// The secret by which an interaction is answered: nobody guesses it, and it needs no place to be kept.
+    pub(crate) fn token(&self, interaction: Id) -> String {
+        let inner = Sha256::new().chain_update(&self.secret).chain_update(format!("token {interaction}")).finalize();
+        let outer = Sha256::new().chain_update(&self.secret).chain_update(inner).finalize();
+        outer.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// The key that signs addresses, the same after a restart.
@@ -59,20 +89,6 @@ impl Store {
     pub(crate) async fn close(&self) {
         self.pool.close().await;
     }
-}
-
-/// The lowest id of a moment.
-pub(crate) fn first_id_at(ms: i64) -> Id {
-    (ms - EPOCH_MS).max(0) << 22
-}
-
-/// A new id: the time in its upper bits, as Discord's, and above every id ever given out.
-pub(crate) async fn next_id(db: &mut SqliteConnection, now_ms: i64) -> Result<Id, sqlx::Error> {
-    sqlx::query("UPDATE identity SET last_id = MAX(last_id + 1, ?) RETURNING last_id")
-        .bind(first_id_at(now_ms))
-        .fetch_one(db)
-        .await?
-        .try_get(0)
 }
 
 /// Random hexadecimal digits, for tokens and session ids.
