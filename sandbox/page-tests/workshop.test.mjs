@@ -53,6 +53,7 @@ test("every preset and every kind's first values can be sent as they are", () =>
 const DESCRIBED = [
   [{ kind: "latency", ms: 1500 }, "1.5 s · until stopped"],
   [{ kind: "rate_limit", ms: 500, probability: 0.5, count: 3 }, "500 ms · 50 % · 3 times left"],
+  [{ kind: "rate_limit", ms: 500, scope: "shared", count: 1 }, "500 ms · scope shared · 1 time left"],
   [{ kind: "automod", word: "frog", count: 1, probability: 1 }, "“frog” · 1 time left"],
   [{ kind: "permission_removed", permission: "ATTACH_FILES", channel: "7" }, "ATTACH_FILES · #general · until stopped"],
   [{ kind: "reset", count: 5, remaining: 2 }, "2 times left"],
@@ -71,6 +72,23 @@ test("a journal line is summed up, whether it is text or an object", () => {
   assert.deepEqual([event.kind, event.what, event.isBad], ["event", "READY", false]);
   assert.equal(journalSummary("not JSON").what, "not JSON");
   assert.ok(fitsFilter(request, "WEBHOOKS 404") && !fitsFilter(request, "webhooks 500") && fitsFilter(request, ""));
+});
+
+const GATEWAY_LINES = [
+  [{ kind: "gateway", event: "open", version: "10" }, "a connection opens", "", false],
+  [{ kind: "gateway", direction: "to_bot", op: 0, t: "READY", s: 1 }, "to the bot: READY", "", false],
+  [{ kind: "gateway", direction: "from_bot", op: 2, t: null, s: null }, "from the bot: IDENTIFY", "", false],
+  [{ kind: "gateway", direction: "from_bot", op: null, message: "a payload that cannot be decoded" }, "from the bot: a payload that cannot be decoded", "", false],
+  [{ kind: "gateway", direction: "from_bot", op: 77 }, "from the bot: op 77", "", false],
+  [{ kind: "gateway", event: "close", by: "sandbox", code: 4002, reason: "Error while decoding payload." }, "closed by the sandbox: Error while decoding payload.", "4002", true],
+  [{ kind: "gateway", event: "close", by: "bot", code: 1000, reason: "" }, "closed by the bot", "1000", false],
+  [{ kind: "gateway", event: "close", by: "sandbox", code: null, reason: "" }, "broken off by the sandbox", "", false],
+  [{ kind: "page", method: "POST", path: "/messages", name: "ada", status: 200 }, "ada: POST /messages", "200", false],
+  [{ kind: "note", message: "a bot does this" }, "a bot does this", "", true],
+];
+for (const [line, what, result, isBad] of GATEWAY_LINES) test(`the journal says: ${what} ${result}`, () => {
+  const summary = journalSummary(line);
+  assert.deepEqual([summary.what, summary.result, summary.isBad], [what, result, isBad]);
 });
 
 const GUILD = "100";

@@ -68,6 +68,15 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, 50109, "The request body contains invalid JSON.")
     }
 
+    pub(crate) fn wrong_content_type(media_types: &str) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, 50035, format!("Expected \"Content-Type\" header to be one of {{{media_types}}}."))
+    }
+
+    /// The body did not come in time. Not of Discord's own list: the proxy before it says so.
+    pub(crate) fn too_slow() -> Self {
+        Self::new(StatusCode::REQUEST_TIMEOUT, 0, "408: Request Timeout")
+    }
+
     /// The body with a further field beside `message` and `code`.
     pub(crate) fn body(&self) -> Value {
         let mut body = json!({ "message": self.message, "code": self.code });

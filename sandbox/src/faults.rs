@@ -1,6 +1,6 @@
 //! What goes wrong on demand: a list of faults that requests meet, decided by one seed.
 
-use crate::{state::State, world::WorldFaults};
+use crate::{journal::Fields, rest::rate_limit::Scope, state::State, world::WorldFaults};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -15,7 +15,7 @@ const N_ACTIVE: usize = 1000;
 pub enum FaultKind {
     /// The answer comes `ms` later, by the stand-in's clock.
     Latency,
-    /// 429; `ms` is how long to wait.
+    /// 429; `ms` is how long to wait, `scope` whose limit it is.
     RateLimit,
     /// `status`: 500 with JSON, 502 to 504 with the HTML of a proxy.
     ServerError,
@@ -23,6 +23,8 @@ pub enum FaultKind {
     Reset,
     /// The request is carried out, and the connection is reset before its answer.
     LostAnswer,
+    /// The answer begins, and its body trickles in for `ms`, by the stand-in's clock. One without a body comes at once.
+    SlowBody,
     /// Every gateway connection breaks off.
     GatewayDrop,
     /// The gateway accepts everything and says nothing, until the fault is removed.
@@ -55,6 +57,7 @@ const KINDS: &[FaultKind] = {
         ServerError,
         Reset,
         LostAnswer,
+        SlowBody,
         GatewayDrop,
         HalfOpen,
         InvalidSession,
@@ -64,6 +67,8 @@ const KINDS: &[FaultKind] = {
         LateEvents,
         TokenRevoked,
         GuildRemoved,
+        PermissionRemoved,
+        Automod,
     ]
 };
 
@@ -85,6 +90,9 @@ pub struct Fault {
     /// How long.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ms: Option<u64>,
+    /// Whose limit a 429 is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<Scope>,
     /// The status of a server error.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
@@ -118,6 +126,7 @@ impl Fault {
             probability: 1.0,
             route: None,
             ms: None,
+            scope: None,
             status: None,
             code: None,
             guild: None,
@@ -129,7 +138,7 @@ impl Fault {
 
     fn is_of_http(&self) -> bool {
         use FaultKind::*;
-        matches!(self.kind, Latency | RateLimit | ServerError | Reset | LostAnswer)
+        matches!(self.kind, Latency | RateLimit | ServerError | Reset | LostAnswer | SlowBody)
     }
 
     fn concerns(&self, method: &str, segments: &[&str]) -> bool {
@@ -209,7 +218,7 @@ pub(crate) fn begin(state: &State, fault: Fault) -> Result<u64, String> {
     }
     let n_events = fault.count.unwrap_or(u64::MAX);
     let lasts = match fault.kind {
-        Latency | RateLimit | ServerError | Reset | LostAnswer => fault.count != Some(0),
+        Latency | RateLimit | ServerError | Reset | LostAnswer | SlowBody => fault.count != Some(0),
         GatewayDrop => {
             state.hub.drop_all();
             state.announce_bot();
@@ -319,7 +328,7 @@ fn guild<'a>(state: &State, fault: &'a Fault) -> Result<&'a str, String> {
 }
 
 fn tell(state: &State, data: Value) {
-    state.journal.write(state.clock.now_ms(), "fault", json!({ "fault": data }));
+    state.write_down("fault", Fields::default().with("fault", &data));
     state.events.push("fault", None, data);
 }
 

@@ -1,34 +1,19 @@
 use crate::{
-    cdn,
     clock::Clock,
     events::EventLog,
     faults::{self, Fault, Faults},
     files::FileStore,
-    gateway::{
-        GatewayConfig, GatewayFaults, Hub, release_late_events,
-        socket::{self, Opening},
-        wire::{Reset, WireListener},
-    },
+    gateway::{GatewayConfig, GatewayFaults, Hub, release_late_events},
+    http::{self, ConnectionLimits},
     interact,
     journal::{self, Journal},
     oracle::{OnViolation, Violation, Violations},
-    page_api,
-    rest::{
-        self,
-        rate_limit::{RateLimitConfig, RateLimits},
-    },
+    rest::rate_limit::{RateLimitConfig, RateLimits},
     state::{State, Suggestions},
     store::{self, Store},
     world::{World, WorldFaults},
 };
-use axum::{
-    Router,
-    extract::{ConnectInfo, DefaultBodyLimit, FromRequestParts, Query, Request, State as Shared, ws::WebSocketUpgrade},
-    response::{IntoResponse, Response},
-    routing::{any, get},
-};
 use std::{
-    collections::HashMap,
     io,
     net::SocketAddr,
     path::PathBuf,
@@ -38,9 +23,6 @@ use std::{
 use tokio::{net::TcpListener, sync::mpsc, task::JoinHandle};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-/// The largest request: ten pictures of a message fit, as on Discord.
-const MAX_BODY_BYTES: usize = 25 << 20;
-const MAX_FRAME_BYTES: usize = 64 << 10;
 /// How long requests in progress may take to end at shutdown.
 const SHUTDOWN_WITHIN: Duration = Duration::from_secs(3);
 
@@ -57,6 +39,8 @@ pub struct SandboxConfig {
     pub gateway: GatewayConfig,
     /// How many requests a bot may make.
     pub rate_limits: RateLimitConfig,
+    /// How many connections there may be, and how slow they.
+    pub limits: ConnectionLimits,
     /// Whether requests and answers are checked against Discord's own description.
     pub validation: bool,
     /// What a violation does to the program that owns the stand-in.
@@ -78,6 +62,7 @@ impl Default for SandboxConfig {
             token: "sandbox".to_owned(),
             gateway: GatewayConfig::default(),
             rate_limits: RateLimitConfig::default(),
+            limits: ConnectionLimits::default(),
             validation: true,
             on_violation: OnViolation::default(),
             seed: 0,
@@ -132,7 +117,7 @@ pub enum SandboxError {
 /// A running stand-in. Dropping it stops it at once; [`Sandbox::shutdown`] lets requests end first.
 pub struct Sandbox {
     state: Arc<State>,
-    servers: Vec<JoinHandle<io::Result<()>>>,
+    servers: Vec<JoinHandle<()>>,
     address: SocketAddr,
     on_violation: OnViolation,
 }
@@ -203,6 +188,7 @@ impl Sandbox {
             events: EventLog::new(clock.now_ms()),
             clock,
             rate_limits: RateLimits::new(config.rate_limits),
+            limits: config.limits,
             suggestions: Suggestions::default(),
             is_in_memory: data_dir.is_none(),
             n_messages: AtomicU64::new(0),
@@ -221,10 +207,9 @@ impl Sandbox {
         }
         state.tasks.spawn(release_late_events(Arc::clone(&state)));
         state.tasks.spawn(interact::watch(Arc::clone(&state), to_watch));
-        let mut servers = vec![serve(&state, listener, router(Arc::clone(&state)))];
+        let mut servers = vec![http::serve(&state, listener, http::router(Arc::clone(&state)))];
         if let Some(listener) = resume_listener {
-            let gateway = Router::new().route("/", any(resume_port)).with_state(Arc::clone(&state));
-            servers.push(serve(&state, listener, gateway));
+            servers.push(http::serve(&state, listener, http::resume_router(Arc::clone(&state))));
         }
         tracing::info!(sandbox.url = state.url, "the sandbox listens");
         Ok(Self { state, servers, address: bound, on_violation: config.on_violation })
@@ -334,54 +319,6 @@ fn looks_real(token: &str) -> bool {
     let is_base64 = |part: &str| part.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
     matches!(parts.as_slice(), [id, time, signature]
         if (22..=30).contains(&id.len()) && (5..=8).contains(&time.len()) && signature.len() >= 25 && parts.iter().all(|part| is_base64(part)))
-}
-
-fn router(state: Arc<State>) -> Router {
-    Router::new()
-        .route("/", any(root))
-        .route("/attachments/{channel}/{id}/{filename}", get(cdn::serve))
-        .route("/api/{*path}", any(rest::handle))
-        .nest("/sandbox/api", page_api::router(Arc::clone(&state)))
-        .fallback(page_api::assets::serve)
-        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
-        .with_state(state)
-}
-
-/// Serves until the stand-in ends.
-fn serve(state: &State, listener: TcpListener, app: Router) -> JoinHandle<io::Result<()>> {
-    let ended = state.shutdown.clone().cancelled_owned();
-    let service = app.into_make_service_with_connect_info::<Reset>();
-    tokio::spawn(async move { axum::serve(WireListener(listener), service).with_graceful_shutdown(ended).await })
-}
-
-/// The gateway for a client that speaks WebSocket, the page for a browser.
-async fn root(Shared(state): Shared<Arc<State>>, wire: ConnectInfo<Reset>, query: Gateways, request: Request) -> Response {
-    let (mut parts, _) = request.into_parts();
-    match WebSocketUpgrade::from_request_parts(&mut parts, &state).await {
-        Ok(upgrade) => upgrade_to_gateway(state, upgrade, opening(query.0, wire, false)),
-        Err(_) => page_api::assets::serve(Shared(state), parts.headers, parts.uri).await.into_response(),
-    }
-}
-
-/// The gateway's second address.
-async fn resume_port(Shared(state): Shared<Arc<State>>, wire: ConnectInfo<Reset>, query: Gateways, upgrade: WebSocketUpgrade) -> Response {
-    upgrade_to_gateway(state, upgrade, opening(query.0, wire, true))
-}
-
-/// `?v=10&encoding=json&compress=zlib-stream`.
-type Gateways = Query<HashMap<String, String>>;
-
-fn opening(mut query: HashMap<String, String>, ConnectInfo(Reset(reset)): ConnectInfo<Reset>, is_resume_port: bool) -> Opening {
-    Opening { version: query.remove("v"), encoding: query.remove("encoding"), compress: query.remove("compress"), is_resume_port, reset }
-}
-
-fn upgrade_to_gateway(state: Arc<State>, upgrade: WebSocketUpgrade, opening: Opening) -> Response {
-    let upgrade = upgrade.max_message_size(MAX_FRAME_BYTES).max_frame_size(MAX_FRAME_BYTES);
-    upgrade.on_upgrade(move |connected| {
-        let tasks = state.tasks.clone();
-        // Tracked, so that a shutdown waits for the last close frame.
-        tasks.track_future(socket::serve(state, connected, opening))
-    })
 }
 
 #[cfg(test)]

@@ -4,8 +4,9 @@ use crate::{
     faults::Faults,
     files::{FileStore, Signer},
     gateway::Hub,
+    http::ConnectionLimits,
     interact::Waiting,
-    journal::Journal,
+    journal::{Fields, Journal},
     oracle::Violations,
     rest::rate_limit::RateLimits,
     store::Store,
@@ -30,6 +31,7 @@ pub(crate) struct State {
     pub(crate) hub: Hub,
     pub(crate) events: EventLog,
     pub(crate) rate_limits: RateLimits,
+    pub(crate) limits: ConnectionLimits,
     /// People whose autocomplete waits for the bot, by interaction.
     pub(crate) suggestions: Suggestions,
     /// Interactions whose first answer is waited for.
@@ -66,8 +68,20 @@ impl State {
     pub(crate) fn violate(&self, direction: &'static str, method: &str, segments: &[&str], message: String) {
         let violation = json!(self.violations.add(direction, method, segments, message));
         tracing::warn!(%violation, "a violation of Discord's API description");
-        self.journal.write(self.clock.now_ms(), "violation", json!({ "violation": violation }));
+        self.write_down("violation", Fields::default().with("violation", &violation));
         self.events.push("violation", None, violation);
+    }
+
+    /// Journals and shows what a bot does that is allowed but not as Discord asks for it.
+    pub(crate) fn note(&self, message: &str) {
+        tracing::warn!("{message}");
+        self.write_down("note", Fields::default().with("message", message));
+        self.events.push("note", None, json!({ "message": message }));
+    }
+
+    /// Writes a line of the journal, by the stand-in's clock.
+    pub(crate) fn write_down(&self, kind: &str, fields: Fields) {
+        self.journal.write(self.clock.now_ms(), kind, fields);
     }
 
     /// Tells people whether a bot is there, after a connection came or went.

@@ -6,7 +6,6 @@ use super::{
     session::Outgoing,
 };
 use crate::state::State;
-use serde_json::json;
 use std::{collections::VecDeque, time::Duration};
 use tokio_util::sync::CancellationToken;
 
@@ -105,7 +104,7 @@ impl Hub {
 
     /// Asks every client for a heartbeat (op 1).
     pub(crate) fn ask_heartbeat(&self) {
-        self.tell_all(|| Outgoing::Control(json!({ "op": 1, "d": null, "s": null, "t": null })));
+        self.tell_all(|| Outgoing::AskHeartbeat);
     }
 
     /// Closes every connection with a code.

@@ -7,7 +7,7 @@ use super::{
     intents::{KNOWN, PRIVILEGED},
     members,
     session::{Wishes, event, handles},
-    socket::{Connection, End, invalid_session},
+    socket::{Connection, End},
 };
 use crate::{
     state::State,
@@ -35,7 +35,7 @@ impl Connection {
             }
             Err(OpenError::TooSoon) => {
                 tracing::warn!(shard.id = shard.0, "a bot identified sooner than max_concurrency allows");
-                self.control(invalid_session(false)).await
+                self.invalidate(false).await
             }
             Err(OpenError::Exhausted) => {
                 tracing::error!("a bot identified more often than a day allows; its token is revoked");
@@ -49,7 +49,7 @@ impl Connection {
     pub(super) async fn resume(&mut self, data: &Value) -> Result<(), End> {
         self.check_token(data)?;
         if self.state.resume_url.is_some() && !self.opening.is_resume_port {
-            tracing::warn!("a bot resumes at the first address instead of resume_gateway_url");
+            self.state.note("a bot resumes at the first address instead of resume_gateway_url");
         }
         let id = data["session_id"].as_str().unwrap_or_default();
         match self.state.hub.resume(id, data["seq"].as_u64().unwrap_or(0), self.link.clone()) {
@@ -60,7 +60,7 @@ impl Connection {
                 Ok(())
             }
             Err(ResumeError::SeqAhead) => Err(End::Close(4007, "Invalid seq.")),
-            Err(ResumeError::Invalid) => self.control(invalid_session(false)).await,
+            Err(ResumeError::Invalid) => self.invalidate(false).await,
         }
     }
 

@@ -183,6 +183,11 @@ impl Hub {
         self.inner().sessions.get(id).map_or(0, |session| session.wishes.intents)
     }
 
+    /// The shard of a session, and the number of shards, if it is still there.
+    pub(super) fn shard(&self, id: &str) -> Option<(u64, u64)> {
+        self.inner().sessions.get(id).map(|session| session.wishes.shard)
+    }
+
     /// Counts a request for all members of a guild, or tells how long to wait in milliseconds.
     pub(super) fn may_ask_members(&self, guild: Id) -> Result<(), i64> {
         self.inner().member_requests.take(guild, self.clock.now_ms())

@@ -9,6 +9,7 @@ mod hub;
 mod intents;
 mod limits;
 mod members;
+mod record;
 mod session;
 pub(crate) mod socket;
 #[cfg(test)]

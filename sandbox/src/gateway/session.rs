@@ -1,7 +1,7 @@
 use super::{Dispatch, INTENT_GUILD_PRESENCES, INTENT_MESSAGE_CONTENT, intents};
 use crate::world::{APPLICATION, Id};
 use serde_json::{Value, json};
-use std::{borrow::Cow, collections::VecDeque};
+use std::{borrow::Cow, collections::VecDeque, fmt::Write, sync::Arc};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -10,12 +10,36 @@ const N_REPLAYABLE: usize = 1000;
 /// Interactions that are sent once more after a resume.
 const N_AGAIN: usize = 16;
 
+/// An event as it is sent.
+pub(super) struct Sent {
+    pub(super) kind: &'static str,
+    pub(super) seq: u64,
+    pub(super) payload: String,
+    /// Where the event's data begins in `payload`.
+    data_starts: usize,
+}
+
+impl Sent {
+    fn new(kind: &'static str, seq: u64, data: &Value) -> Arc<Self> {
+        let mut payload = format!(r#"{{"op":0,"s":{seq},"t":"{kind}","d":"#);
+        let data_starts = payload.len();
+        // Writing into a text cannot fail.
+        let _ = write!(payload, "{data}}}");
+        Arc::new(Self { kind, seq, payload, data_starts })
+    }
+
+    /// The event's data, as JSON.
+    pub(super) fn data(&self) -> &str {
+        &self.payload[self.data_starts..self.payload.len() - 1]
+    }
+}
+
 /// What a connection's task is told to do.
 pub(super) enum Outgoing {
     /// Send an event.
-    Event(String),
-    /// Send a payload that is no event.
-    Control(Value),
+    Event(Arc<Sent>),
+    /// Ask the client for a heartbeat.
+    AskHeartbeat,
     /// Ask the client to come again, and close if it stays.
     Reconnect,
     /// Tell the client that its session is invalid, and whether it may be resumed.
@@ -45,7 +69,7 @@ pub(super) struct Wishes {
 pub(super) struct Session {
     pub(super) wishes: Wishes,
     pub(super) seq: u64,
-    replay: VecDeque<(u64, String)>,
+    replay: VecDeque<Arc<Sent>>,
     /// The newest event that a resume can no longer have.
     forgotten: u64,
     pub(super) link: Option<Link>,
@@ -74,17 +98,16 @@ impl Session {
     /// Numbers an event, keeps it for a resume and sends it if somebody is connected.
     pub(super) fn push(&mut self, event: &Dispatch, now_ms: i64) {
         self.seq += 1;
-        let data = self.shown(event);
-        let payload = json!({ "op": 0, "s": self.seq, "t": event.kind, "d": data }).to_string();
+        let sent = Sent::new(event.kind, self.seq, &self.shown(event));
         if event.kind != "RESUMED" {
             if self.replay.len() == N_REPLAYABLE
-                && let Some((seq, _)) = self.replay.pop_front()
+                && let Some(oldest) = self.replay.pop_front()
             {
-                self.forgotten = seq;
+                self.forgotten = oldest.seq;
             }
-            self.replay.push_back((self.seq, payload.clone()));
+            self.replay.push_back(Arc::clone(&sent));
         }
-        self.send(Outgoing::Event(payload), now_ms);
+        self.send(Outgoing::Event(sent), now_ms);
     }
 
     /// The event as the intents of this session show it.
@@ -123,9 +146,9 @@ impl Session {
         if let Some(previous) = self.link.replace(link) {
             previous.cut.cancel();
         }
-        let missed: Vec<String> = self.replay.iter().filter(|(sent, _)| *sent > seq).map(|(_, payload)| payload.clone()).collect();
-        for payload in missed {
-            self.send(Outgoing::Event(payload), now_ms);
+        let missed: Vec<Arc<Sent>> = self.replay.iter().filter(|sent| sent.seq > seq).cloned().collect();
+        for sent in missed {
+            self.send(Outgoing::Event(sent), now_ms);
         }
         self.push(&event("RESUMED", json!({ "_trace": [] })), now_ms);
         for data in std::mem::take(&mut self.again) {

@@ -2,6 +2,7 @@ use super::{
     compress::Encoder,
     limits::Sends,
     members,
+    record::Payload,
     session::{Link, Outgoing},
 };
 use crate::state::State;
@@ -30,17 +31,11 @@ const SEND_WITHIN: Duration = Duration::from_secs(10);
 /// How a connection comes to its end.
 pub(super) enum End {
     /// The client went away or said goodbye; with 1000 or 1001 its session is over.
-    Client { is_goodbye: bool },
+    Client { code: Option<u16> },
     /// Close with one of the gateway's own codes.
     Close(u16, &'static str),
     /// Break off without a word.
     Drop,
-}
-
-/// A client's payload.
-struct Payload {
-    op: u64,
-    data: Value,
 }
 
 /// What a client asked for by the address that it opened.
@@ -61,7 +56,10 @@ pub(super) struct Connection {
     pub(super) link: Link,
     pub(super) opening: Opening,
     pub(super) session: Option<String>,
+    /// The shard of the session that it has or had, and the number of shards.
+    pub(super) shard: Option<(u64, u64)>,
     sends: Sends,
+    pings: Sends,
     /// Set when the gateway fell silent: this connection gets nothing any more.
     silence: Option<CancellationToken>,
     beats: Beats,
@@ -92,11 +90,14 @@ pub(crate) async fn serve(state: Arc<State>, socket: WebSocket, opening: Opening
         link,
         opening,
         session: None,
+        shard: None,
         sends: Sends::default(),
+        pings: Sends::default(),
         silence: None,
     };
     let shared = Arc::clone(&connection.state);
     let place = shared.hub.places.try_acquire();
+    connection.record_open();
     let end = match &place {
         Ok(_) => connection.run(outgoing).await,
         Err(_) => End::Close(1013, "The sandbox has too many connections."),
@@ -123,15 +124,15 @@ impl Connection {
                     None => return End::Drop,
                 },
                 received = self.socket.recv() => match received {
-                    None => return End::Client { is_goodbye: false },
+                    None => return End::Client { code: None },
                     // A frame that is too large or no WebSocket at all; if the client is gone, nobody reads the code.
                     Some(Err(_)) => Err(End::Close(4002, "Error while decoding payload.")),
                     Some(Ok(Message::Close(frame))) => {
-                        return End::Client { is_goodbye: frame.is_some_and(|frame| matches!(frame.code, 1000 | 1001)) };
+                        return End::Client { code: Some(frame.map_or(1005, |frame| frame.code)) };
                     }
                     Some(Ok(Message::Text(text))) => self.receive(text.as_bytes()).await,
                     Some(Ok(Message::Binary(bytes))) => self.receive(&bytes).await,
-                    Some(Ok(Message::Ping(_) | Message::Pong(_))) => Ok(()),
+                    Some(Ok(Message::Ping(_) | Message::Pong(_))) => self.count_ping(),
                 },
             };
             if let Err(end) = step {
@@ -153,7 +154,12 @@ impl Connection {
             return Err(End::Close(4012, "The sandbox speaks encoding=json only."));
         }
         let interval_ms = self.state.hub.config.heartbeat_interval.as_millis() as u64;
-        self.control(json!({ "op": 10, "s": null, "t": null, "d": { "heartbeat_interval": interval_ms, "_trace": [] } })).await
+        self.control(10, json!({ "heartbeat_interval": interval_ms, "_trace": [] })).await
+    }
+
+    /// Pings are answered, but not without end.
+    fn count_ping(&mut self) -> Result<(), End> {
+        if self.pings.take(self.state.clock.now_ms()) { Ok(()) } else { Err(End::Close(4008, "Rate limited.")) }
     }
 
     /// While the gateway is half open, a connection hears nothing; one that met this never hears anything again.
@@ -191,7 +197,7 @@ impl Connection {
         }
         // Asked first: a test may move the clock by more than an interval, and a client that lives answers at once.
         self.beats.asked_ms = Some(now_ms);
-        self.control(json!({ "op": 1, "s": null, "t": null, "d": null })).await
+        self.control(1, Value::Null).await
     }
 
     /// Does what the hub says.
@@ -200,28 +206,35 @@ impl Connection {
             return Ok(());
         }
         match outgoing {
-            Outgoing::Event(payload) => self.send(&payload, true).await,
-            Outgoing::Control(payload) => self.control(payload).await,
+            Outgoing::Event(sent) => self.send(Payload::of_event(&sent)).await,
+            Outgoing::AskHeartbeat => self.control(1, Value::Null).await,
             Outgoing::Reconnect => {
                 self.beats.leave_ms = Some(self.state.clock.now_ms() + RECONNECT_WITHIN_MS);
-                self.control(json!({ "op": 7, "s": null, "t": null, "d": null })).await
+                self.control(7, Value::Null).await
             }
             Outgoing::Invalidate { is_resumable } => {
                 self.leave(!is_resumable);
-                self.control(invalid_session(is_resumable)).await
+                self.invalidate(is_resumable).await
             }
             Outgoing::Close(code) => Err(End::Close(code, reason(code))),
         }
     }
 
+    /// Op 9.
+    pub(super) async fn invalidate(&mut self, is_resumable: bool) -> Result<(), End> {
+        self.control(9, json!(is_resumable)).await
+    }
+
     /// Sends a payload that is no event.
-    pub(super) async fn control(&mut self, payload: Value) -> Result<(), End> {
-        self.send(&payload.to_string(), false).await
+    async fn control(&mut self, op: u64, data: Value) -> Result<(), End> {
+        let text = json!({ "op": op, "s": null, "t": null, "d": data }).to_string();
+        self.send(Payload { op, event: None, size_bytes: text.len(), data: &data.to_string(), text: &text }).await
     }
 
     /// A client that does not read must not hold up the task for ever.
-    async fn send(&mut self, payload: &str, is_event: bool) -> Result<(), End> {
-        let message = self.encoder.encode(payload, is_event).map_err(|error| {
+    async fn send(&mut self, payload: Payload<'_>) -> Result<(), End> {
+        self.record("to_bot", &payload);
+        let message = self.encoder.encode(payload.text, payload.event.is_some()).map_err(|error| {
             tracing::error!(%error, "a payload cannot be compressed");
             End::Close(4000, "Unknown error.")
         })?;
@@ -230,7 +243,7 @@ impl Connection {
             biased;
             sent = timeout(SEND_WITHIN, self.socket.send(message)) => match sent {
                 Ok(Ok(())) => Ok(()),
-                Ok(Err(_)) => Err(End::Client { is_goodbye: false }),
+                Ok(Err(_)) => Err(End::Client { code: None }),
                 Err(_) => Err(End::Drop),
             },
             () = cut.cancelled() => Err(End::Drop),
@@ -244,18 +257,22 @@ impl Connection {
         }
         let now_ms = self.state.clock.now_ms();
         self.beats.heard_ms = now_ms;
-        let payload = parse(bytes)?;
+        let Some((op, data)) = parse(bytes) else {
+            self.record_garbage(bytes.len());
+            return Err(End::Close(4002, "Error while decoding payload."));
+        };
+        let text = data.to_string();
+        self.record("from_bot", &Payload { op, event: None, size_bytes: bytes.len(), data: &text, text: "" });
         if !self.sends.take(now_ms) {
             return Err(End::Close(4008, "Rate limited."));
         }
-        tracing::debug!(gateway.op = payload.op, "received from the bot");
-        match (payload.op, self.session.clone()) {
-            (1, _) => self.beat(&payload.data).await,
-            (2, None) => self.identify(&payload.data).await,
-            (6, None) => self.resume(&payload.data).await,
+        match (op, self.session.clone()) {
+            (1, _) => self.beat(&data).await,
+            (2, None) => self.identify(&data).await,
+            (6, None) => self.resume(&data).await,
             (2 | 6, Some(_)) => Err(End::Close(4005, "Already authenticated.")),
-            (3, Some(session)) => self.show_presence(&session, payload.data),
-            (8, Some(session)) => members::answer(&self.state, &session, &payload.data),
+            (3, Some(session)) => self.show_presence(&session, data),
+            (8, Some(session)) => members::answer(&self.state, &session, &data),
             // Voice and soundboards: there is nobody to hear them.
             (4 | 31, Some(_)) => Ok(()),
             (3 | 4 | 8 | 31, None) => Err(End::Close(4003, "Not authenticated.")),
@@ -269,7 +286,7 @@ impl Connection {
         }
         self.beats.beat_ms = self.state.clock.now_ms();
         self.beats.asked_ms = None;
-        if self.state.hub.acknowledges() { self.control(json!({ "op": 11, "s": null, "t": null, "d": null })).await } else { Ok(()) }
+        if self.state.hub.acknowledges() { self.control(11, Value::Null).await } else { Ok(()) }
     }
 
     fn show_presence(&self, session: &str, presence: Value) -> Result<(), End> {
@@ -283,6 +300,7 @@ impl Connection {
 
     /// The session and its times begin.
     pub(super) fn enter(&mut self, session: String) {
+        self.shard = self.state.hub.shard(&session);
         self.session = Some(session);
         self.beats.beat_ms = self.state.clock.now_ms();
         self.beats.asked_ms = None;
@@ -297,8 +315,9 @@ impl Connection {
     }
 
     async fn finish(mut self, end: End) {
+        self.record_end(&end);
         // Before the last word: whoever reads it may come back at once.
-        let is_goodbye = matches!(end, End::Client { is_goodbye: true });
+        let is_goodbye = matches!(end, End::Client { code: Some(1000 | 1001) });
         self.leave(is_goodbye || matches!(end, End::Close(4004 | 4007 | 4010..=4014, _)));
         match end {
             End::Client { .. } => {}
@@ -329,19 +348,14 @@ async fn ended(silence: Option<&CancellationToken>) {
     }
 }
 
-/// Op 9.
-pub(super) fn invalid_session(is_resumable: bool) -> Value {
-    json!({ "op": 9, "s": null, "t": null, "d": is_resumable })
-}
-
-fn parse(bytes: &[u8]) -> Result<Payload, End> {
-    const BAD: End = End::Close(4002, "Error while decoding payload.");
+/// The op and the data of a client's payload.
+fn parse(bytes: &[u8]) -> Option<(u64, Value)> {
     if bytes.len() > MAX_PAYLOAD_BYTES {
-        return Err(BAD);
+        return None;
     }
-    let mut value: Value = serde_json::from_slice(bytes).map_err(|_| BAD)?;
-    let op = value["op"].as_u64().ok_or(BAD)?;
-    Ok(Payload { op, data: value.get_mut("d").map(Value::take).unwrap_or_default() })
+    let mut value: Value = serde_json::from_slice(bytes).ok()?;
+    let op = value["op"].as_u64()?;
+    Some((op, value.get_mut("d").map(Value::take).unwrap_or_default()))
 }
 
 /// Source: discord-api-docs, topics/opcodes-and-status-codes, "Gateway Close Event Codes".

@@ -35,8 +35,8 @@ fn said(words: &str) -> Dispatch {
 
 fn events(outgoing: &mut mpsc::Receiver<Outgoing>) -> Vec<Value> {
     let mut events = Vec::new();
-    while let Ok(Outgoing::Event(payload)) = outgoing.try_recv() {
-        events.push(serde_json::from_str(&payload).expect("an event is JSON"));
+    while let Ok(Outgoing::Event(sent)) = outgoing.try_recv() {
+        events.push(serde_json::from_str(&sent.payload).expect("an event is JSON"));
     }
     events
 }

@@ -1,9 +1,6 @@
 //! TCP connections that can end by a reset, as those of a failing network do.
 
-use axum::{
-    extract::connect_info::Connected,
-    serve::{IncomingStream, Listener},
-};
+use axum::serve::Listener;
 use std::{
     io,
     net::SocketAddr,
@@ -13,19 +10,27 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll},
+    time::Duration,
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
+    sync::OwnedSemaphorePermit,
+    time::{Sleep, sleep},
 };
 
-/// Accepts [`Wire`]s.
-pub(crate) struct WireListener(pub(crate) TcpListener);
+/// Accepts [`Wire`]s whose clients may leave bytes lying for so long.
+pub(crate) struct WireListener(pub(crate) TcpListener, pub(crate) Duration);
 
 /// A TCP connection.
 pub(crate) struct Wire {
     stream: TcpStream,
     reset: Arc<AtomicBool>,
+    taken_within: Duration,
+    /// Set while the client takes nothing.
+    gives_up: Option<Pin<Box<Sleep>>>,
+    /// Its place among the port's connections, until it ends.
+    place: Option<OwnedSemaphorePermit>,
 }
 
 /// Set, it makes the end of a request's connection a reset.
@@ -38,7 +43,7 @@ impl Listener for WireListener {
 
     async fn accept(&mut self) -> (Wire, SocketAddr) {
         let (stream, address) = Listener::accept(&mut self.0).await;
-        (Wire { stream, reset: Arc::default() }, address)
+        (Wire { stream, reset: Arc::default(), taken_within: self.1, gives_up: None, place: None }, address)
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -46,13 +51,34 @@ impl Listener for WireListener {
     }
 }
 
-impl Connected<IncomingStream<'_, WireListener>> for Reset {
-    fn connect_info(stream: IncomingStream<'_, WireListener>) -> Self {
-        Self(Arc::clone(&stream.io().reset))
+impl Reset {
+    pub(crate) fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
     }
 }
 
 impl Wire {
+    /// Takes a place, which is free again when the connection ends.
+    pub(crate) fn occupy(&mut self, place: OwnedSemaphorePermit) {
+        self.place = Some(place);
+    }
+
+    /// What [`Reset`] sets.
+    pub(crate) fn reset_switch(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.reset)
+    }
+
+    /// Ends a connection whose client takes nothing for too long.
+    fn bounded<T>(&mut self, context: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            self.gives_up = None;
+            return written;
+        }
+        let taken_within = self.taken_within;
+        let gives_up = self.gives_up.get_or_insert_with(|| Box::pin(sleep(taken_within)));
+        gives_up.as_mut().poll(context).map(|()| Err(io::ErrorKind::TimedOut.into()))
+    }
+
     /// Whether the connection is to end by a reset: nothing more is sent.
     fn is_reset(&self) -> bool {
         self.reset.load(Ordering::Relaxed)
@@ -79,7 +105,8 @@ impl AsyncWrite for Wire {
         if self.is_reset() {
             return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
         }
-        Pin::new(&mut self.stream).poll_write(context, bytes)
+        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.bounded(context, written)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -94,7 +121,8 @@ impl AsyncWrite for Wire {
         if self.is_reset() {
             return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
         }
-        Pin::new(&mut self.stream).poll_write_vectored(context, parts)
+        let written = Pin::new(&mut self.stream).poll_write_vectored(context, parts);
+        self.bounded(context, written)
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -3,6 +3,7 @@ const NUMBER = "number";
 /** The fields that a fault may have. `top` is the greatest number that makes sense. */
 export const FIELDS = {
   ms: { label: "Milliseconds", type: NUMBER, top: 600_000 },
+  scope: { label: "Whose limit", type: "text", choices: ["user", "global", "shared"] },
   status: { label: "Status", type: NUMBER, top: 599 },
   code: { label: "Code", type: NUMBER, top: 99_999 },
   word: { label: "Word", type: "text" },
@@ -20,9 +21,11 @@ const GATEWAY = ["count", "probability"];
 /** What each kind does, in a sentence, with its fields, their first values, and those that are needed. */
 export const KINDS = {
   latency: { title: "Latency", sentence: "Every answer takes longer.", fields: ["ms", ...HTTP], first: { ms: "1500" }, needed: ["ms"] },
-  rate_limit: { title: "Rate limit", sentence: "Requests are answered 429 with a time to wait.", fields: ["ms", ...HTTP], first: { ms: "2000" } },
+  rate_limit: { title: "Rate limit", sentence: "Requests are answered 429 with a time to wait.", fields: ["ms", "scope", ...HTTP], first: { ms: "2000", scope: "user" } },
   server_error: { title: "Server error", sentence: "Requests end in a 5xx with a page of HTML.", fields: ["status", ...HTTP], first: { status: "502" } },
   reset: { title: "Connection reset", sentence: "The connection is cut while a request is on its way.", fields: HTTP },
+  lost_answer: { title: "Lost answer", sentence: "The request is carried out, and the connection is cut before its answer.", fields: HTTP },
+  slow_body: { title: "Slow body", sentence: "An answer begins, and its body trickles in.", fields: ["ms", ...HTTP], first: { ms: "5000" } },
   gateway_drop: { title: "Gateway drop", sentence: "The gateway's connection is lost without a word.", fields: GATEWAY, first: { count: "1" } },
   half_open: { title: "Half-open socket", sentence: "The gateway stays connected and says nothing more, not even to heartbeats.", fields: GATEWAY, first: { count: "1" } },
   invalid_session: { title: "Invalid session", sentence: "The session is declared invalid: the bot has to identify anew.", fields: GATEWAY, first: { count: "1" } },
@@ -82,6 +85,7 @@ export function faultBody(kind, typed) {
 export function describeFault(fault, nameOfId = (id) => id) {
   const parts = [
     fault.ms !== undefined && fault.ms !== null && (fault.ms >= 1000 ? `${fault.ms / 1000} s` : `${fault.ms} ms`),
+    fault.scope && `scope ${fault.scope}`,
     fault.status && `status ${fault.status}`,
     fault.code && `code ${fault.code}`,
     fault.word && `“${fault.word}”`,

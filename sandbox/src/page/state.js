@@ -128,7 +128,7 @@ export function receive(type, data) {
   } else if (type === "bot") {
     Object.assign(state.bot, data);
     emit("bot");
-  } else if (type === "violation" || type === "fault") emit(type, data);
+  } else if (type === "violation" || type === "fault" || type === "note") emit(type, data);
   else if (PLACES.includes(type)) emit("places");
 }
 

@@ -24,6 +24,8 @@ on("violation", (one) => {
   emit("violations");
 });
 
+on("note", ({ message }) => toast(`The sandbox notes: ${message}`));
+
 /** The tab with the violations. */
 export function violationTab() {
   const list = h("div", { class: "violations", testid: "violation-list" });

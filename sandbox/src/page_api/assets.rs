@@ -1,8 +1,8 @@
 use super::guard;
-use crate::{files::content_type, state::State};
+use crate::{error::ApiError, files::content_type, journal::Fields, oracle, state::State};
 use axum::{
     extract::State as Shared,
-    http::{HeaderMap, StatusCode, Uri, header},
+    http::{HeaderMap, Uri, header},
     response::{IntoResponse, Response},
 };
 use rust_embed::RustEmbed;
@@ -32,8 +32,11 @@ pub(crate) async fn serve(Shared(state): Shared<Arc<State>>, headers: HeaderMap,
             (headers, file.data).into_response()
         }
         None => {
-            tracing::warn!(http.path = uri.path(), "there is no such page");
-            StatusCode::NOT_FOUND.into_response()
+            // A bot whose base lacks `/api/v10` comes here too.
+            let path = oracle::blank(&uri.path().trim_start_matches('/').split('/').collect::<Vec<_>>());
+            tracing::warn!(http.path = path, "the sandbox has nothing here");
+            state.write_down("unknown_route", Fields::default().with("path", path));
+            ApiError::not_found().into_response()
         }
     }
 }

@@ -4,12 +4,14 @@ use super::{Asked, Body, Named, PageError, PageResult};
 use crate::{
     clock::Clock,
     faults::{self, Fault},
+    journal::Fields,
     state::State,
 };
 use axum::{
     Json, Router,
     extract::State as Shared,
-    http::StatusCode,
+    http::{StatusCode, header},
+    response::IntoResponse,
     routing::{delete, get, post},
 };
 use serde::Deserialize;
@@ -68,9 +70,9 @@ struct Since {
     limit: Option<usize>,
 }
 
-async fn journal(Shared(state): Shared<Arc<State>>, Asked(since): Asked<Since>) -> PageResult {
+async fn journal(Shared(state): Shared<Arc<State>>, Asked(since): Asked<Since>) -> impl IntoResponse {
     let (seq, lines) = state.journal.after(since.after, since.limit.unwrap_or(100).min(MAX_LINES));
-    Ok(Json(json!({ "seq": seq, "lines": lines })))
+    ([(header::CONTENT_TYPE, "application/json")], format!(r#"{{"seq":{seq},"lines":[{}]}}"#, lines.join(",")))
 }
 
 #[derive(Deserialize)]
@@ -82,7 +84,7 @@ async fn advance(Shared(state): Shared<Arc<State>>, Body(by): Body<By>) -> PageR
     match &state.clock {
         Clock::Manual(clock) if by.ms <= MAX_ADVANCE_MS => {
             clock.advance(Duration::from_millis(by.ms));
-            state.journal.write(state.clock.now_ms(), "clock", json!({ "advanced_ms": by.ms }));
+            state.write_down("clock", Fields::default().with("advanced_ms", by.ms));
             Ok(Json(json!({ "now_ms": state.clock.now_ms() })))
         }
         Clock::Manual(_) => Err(PageError::bad(format!("ms must be at most {MAX_ADVANCE_MS}"))),

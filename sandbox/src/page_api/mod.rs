@@ -10,6 +10,7 @@ mod options;
 mod people;
 mod reactions;
 mod read;
+mod record;
 mod run;
 mod speak;
 mod threads;
@@ -58,6 +59,7 @@ pub(crate) fn router(state: Arc<State>) -> Router<Arc<State>> {
         .route("/events/poll", get(listen::poll))
         .nest("/control", control::router())
         .fallback(|| async { PageError::new(StatusCode::NOT_FOUND, "there is no such call") })
+        .layer(middleware::from_fn_with_state(Arc::clone(&state), record::record))
         .layer(middleware::from_fn_with_state(Arc::clone(&state), guard::require_loopback))
         .with_state(state)
 }

@@ -1,13 +1,11 @@
+use super::form;
 use crate::{
-    error::ApiError,
+    error::{ApiError, FormErrors},
+    inflow::InflowError,
     message::{Draft, Upload},
 };
-use axum::{
-    body::Bytes,
-    extract::{FromRequest, Multipart, Request, multipart::MultipartError},
-    http::{StatusCode, header},
-};
-use serde_json::{Map, Value};
+use axum::{body::to_bytes, extract::Request, http::header};
+use serde_json::Value;
 
 /// A request's body and query, however it was sent.
 pub(crate) struct Incoming {
@@ -16,22 +14,62 @@ pub(crate) struct Incoming {
     query: String,
 }
 
-impl Incoming {
-    /// Reads JSON, or a multipart form with its parts in any order.
-    pub(crate) async fn read(request: Request, query: &str) -> Result<Self, ApiError> {
-        let query = query.to_owned();
-        let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        if content_type.starts_with("multipart/form-data") {
-            let form = Multipart::from_request(request, &()).await.map_err(|_| ApiError::not_json())?;
-            let (body, uploads) = read_form(form).await?;
-            return Ok(Self { body, uploads, query });
+/// What a route takes instead of JSON, by Discord's description of its API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum FormRule {
+    /// Nothing; whether the JSON may be a list.
+    None { may_be_list: bool },
+    /// Forms with the fields of a message.
+    Message,
+    /// Forms that have their JSON in `payload_json`.
+    Payload,
+}
+
+impl FormRule {
+    pub(super) fn of(method: &str, segments: &[&str]) -> Self {
+        match (method, segments) {
+            ("POST", ["interactions", ..]) => Self::Payload,
+            ("POST" | "PATCH", ["webhooks", ..] | ["channels", _, "messages" | "threads", ..]) => Self::Message,
+            _ => Self::None { may_be_list: matches!(method, "PUT" | "PATCH") },
         }
-        let bytes = Bytes::from_request(request, &()).await.map_err(|rejection| match rejection.status() {
-            StatusCode::PAYLOAD_TOO_LARGE => ApiError::too_large(),
-            _ => ApiError::not_json(),
-        })?;
-        let body = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).map_err(|_| ApiError::not_json())? };
-        Ok(Self { body, uploads: Vec::new(), query })
+    }
+
+    fn media_types(self) -> &'static str {
+        match self {
+            Self::None { .. } => "'application/json'",
+            Self::Message | Self::Payload => "'application/json', 'application/x-www-form-urlencoded', 'multipart/form-data'",
+        }
+    }
+}
+
+impl Incoming {
+    /// Reads JSON, or a form with its parts in any order.
+    ///
+    /// # Errors
+    /// 50109 for what is no JSON, 50035 for another kind of content, a broken form or JSON that is no object, 40005 for too much of it.
+    pub(super) async fn read(request: Request, query: &str, rule: FormRule) -> Result<Self, ApiError> {
+        let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let media_type = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        let takes_forms = !matches!(rule, FormRule::None { .. });
+        let (body, uploads) = if takes_forms && media_type == "multipart/form-data" {
+            form::multipart(request, rule).await?
+        } else {
+            let bytes = to_bytes(request.into_body(), usize::MAX).await.map_err(|error| refuse(&error))?;
+            let body = match media_type.as_str() {
+                _ if bytes.is_empty() => Value::Null,
+                "application/json" => serde_json::from_slice(&bytes).map_err(|_| ApiError::not_json())?,
+                "application/x-www-form-urlencoded" if takes_forms => form::urlencoded(&bytes, rule)?,
+                _ => return Err(ApiError::wrong_content_type(rule.media_types())),
+            };
+            (body, Vec::new())
+        };
+        let is_well = body.is_object() || body.is_null() || (body.is_array() && rule == FormRule::None { may_be_list: true });
+        if !is_well {
+            let mut errors = FormErrors::default();
+            errors.add("", "DICT_TYPE_CONVERT", "Only dictionaries may be used in a DictType");
+            errors.finish()?;
+        }
+        Ok(Self { body, uploads, query: query.to_owned() })
     }
 
     /// A field of the query.
@@ -55,28 +93,28 @@ impl Incoming {
     }
 }
 
-async fn read_form(mut form: Multipart) -> Result<(Value, Vec<Upload>), ApiError> {
-    let (mut payload, mut fields, mut uploads) = (None, Map::new(), Vec::new());
-    while let Some(field) = form.next_field().await.map_err(refuse)? {
-        let name = field.name().unwrap_or_default().to_owned();
-        let filename = field.file_name().map(str::to_owned);
-        let content_type = field.content_type().map(str::to_owned);
-        let bytes = field.bytes().await.map_err(refuse)?;
-        match filename {
-            Some(filename) => {
-                let placeholder = name.strip_prefix("files[").and_then(|rest| rest.strip_suffix(']')).unwrap_or("0").to_owned();
-                uploads.push(Upload { placeholder, filename, content_type, bytes });
-            }
-            None if name == "payload_json" => payload = Some(serde_json::from_slice(&bytes).map_err(|_| ApiError::not_json())?),
-            None => {
-                fields.insert(name, Value::String(String::from_utf8_lossy(&bytes).into_owned()));
-            }
-        }
+/// Why a body did not come whole.
+pub(super) fn refuse(error: &(dyn std::error::Error + 'static)) -> ApiError {
+    match InflowError::behind(error) {
+        Some(InflowError::TooLarge) => ApiError::too_large(),
+        Some(InflowError::Stalled) => ApiError::too_slow(),
+        Some(InflowError::Broken) | None => ApiError::not_json(),
     }
-    uploads.sort_by_key(|upload| upload.placeholder.parse::<u64>().unwrap_or(u64::MAX));
-    Ok((payload.unwrap_or(Value::Object(fields)), uploads))
 }
 
-fn refuse(error: MultipartError) -> ApiError {
-    if error.status() == StatusCode::PAYLOAD_TOO_LARGE { ApiError::too_large() } else { ApiError::not_json() }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn routes_take_what_discord_takes_there() {
+        let check = |method, path: &str, expected| {
+            assert_eq!(FormRule::of(method, &path.split('/').collect::<Vec<_>>()), expected, "{method} {path}");
+        };
+        check("POST", "interactions/1/token/callback", FormRule::Payload);
+        check("PATCH", "webhooks/1/token/messages/@original", FormRule::Message);
+        check("POST", "channels/1/messages", FormRule::Message);
+        check("PUT", "applications/1/commands", FormRule::None { may_be_list: true });
+        check("POST", "users/@me/channels", FormRule::None { may_be_list: false });
+    }
 }

@@ -4,12 +4,14 @@ mod applications;
 mod callback;
 mod channels;
 mod entitlements;
+mod form;
 mod guilds;
 mod incoming;
 mod messages;
 mod pins;
 pub(crate) mod rate_limit;
 mod reactions;
+mod slow;
 mod threads;
 mod webhooks;
 
@@ -17,19 +19,19 @@ use crate::{
     error::ApiError,
     faults::FaultKind,
     gateway::wire::Reset,
-    journal,
+    journal::{self, Fields},
     oracle::{self, Asked},
     state::State,
     world::{APPLICATION, Channel, Guild, Id, bot_user},
 };
 use axum::{
-    Json,
     extract::{ConnectInfo, Request, State as Shared},
     http::{HeaderMap, Method, StatusCode, Uri, header},
     response::{Html, IntoResponse, Response},
 };
-use incoming::Incoming;
+use incoming::{FormRule, Incoming};
 use percent_encoding::percent_decode_str;
+use rate_limit::Scope;
 use serde_json::{Value, json};
 use std::sync::{Arc, atomic::Ordering};
 
@@ -59,11 +61,14 @@ pub(crate) async fn handle(
         uri.path().trim_start_matches("/api/").split('/').map(|part| percent_decode_str(part).decode_utf8_lossy().into_owned()).collect();
     let segments: Vec<&str> = decoded.iter().map(String::as_str).collect();
     let Some(segments) = segments.strip_prefix(&["v10"]) else {
-        tracing::warn!(http.path = uri.path(), "the bot asked for an API version that the sandbox does not have");
-        state.journal.write(state.clock.now_ms(), "rest", json!({ "method": method.as_str(), "path": uri.path(), "status": 404 }));
+        let path = oracle::blank(segments.get(1..).unwrap_or_default());
+        let path = format!("/api/{}{path}", segments.first().copied().unwrap_or_default());
+        tracing::warn!(http.path = path, "the bot asked for an API version that the sandbox does not have");
+        state.write_down("unknown_route", Fields::default().with("method", method.as_str()).with("path", path).with("status", 404));
         return ApiError::not_found().into_response();
     };
-    let mut call = Call { state: &state, method: method.as_str(), segments, query: uri.query().unwrap_or_default(), sent: Value::Null };
+    let query = uri.query().unwrap_or_default();
+    let mut call = Call { state: &state, method: method.as_str(), segments, query, sent: "null".to_owned() };
     let started_ms = state.clock.now_ms();
     let faults = state.faults.meet(call.method, segments);
     let wants = |kind: FaultKind| faults.iter().find(|fault| fault.kind == kind);
@@ -71,13 +76,17 @@ pub(crate) async fn handle(
         let ms = late.ms.unwrap_or(1000).min(i64::MAX as u64) as i64;
         state.clock.sleep_until(started_ms.saturating_add(ms)).await;
     }
-    let (response, answered) = if wants(FaultKind::Reset).is_some() {
+    let (mut response, answered) = if wants(FaultKind::Reset).is_some() {
         reset.store(true, Ordering::Relaxed);
-        (StatusCode::BAD_GATEWAY.into_response(), json!("the connection was reset"))
+        (StatusCode::BAD_GATEWAY.into_response(), quoted("the connection was reset"))
     } else if let Some(limited) = wants(FaultKind::RateLimit) {
-        (rate_limit::refusal(limited.ms.unwrap_or(1000)), json!("a rate limit on demand"))
+        let scope = limited.scope.unwrap_or_default();
+        if scope != Scope::Shared {
+            state.rate_limits.note_invalid(started_ms);
+        }
+        (rate_limit::refusal(scope, limited.ms.unwrap_or(1000)), quoted("a rate limit on demand"))
     } else if let Some(failed) = wants(FaultKind::ServerError) {
-        (broken(failed.status.unwrap_or(500)), json!("a failure on demand"))
+        (broken(failed.status.unwrap_or(500)), quoted("a failure on demand"))
     } else {
         let answered = call.answer(&headers, request).await;
         if wants(FaultKind::LostAnswer).is_some() {
@@ -86,7 +95,15 @@ pub(crate) async fn handle(
         answered
     };
     call.write_down(started_ms, &response, &answered);
+    if let Some(slow) = wants(FaultKind::SlowBody) {
+        response = slow::trickle(&state, response, slow.ms.unwrap_or(5000)).await;
+    }
     response
+}
+
+/// A remark in the place of a body.
+fn quoted(remark: &str) -> String {
+    format!("\"{remark}\"")
 }
 
 /// One request of a bot.
@@ -95,31 +112,32 @@ struct Call<'a> {
     method: &'a str,
     segments: &'a [&'a str],
     query: &'a str,
-    sent: Value,
+    /// The request's body as the journal keeps it.
+    sent: String,
 }
 
 impl Call<'_> {
     /// The answer, and its body for the journal.
-    async fn answer(&mut self, headers: &HeaderMap, request: Request) -> (Response, Value) {
+    async fn answer(&mut self, headers: &HeaderMap, request: Request) -> (Response, String) {
         let Self { state, segments, .. } = *self;
         let now_ms = state.clock.now_ms();
         if state.rate_limits.is_banned(now_ms) {
-            return (rate_limit::banned(), json!("banned after too many invalid requests"));
+            return (rate_limit::banned(), quoted("banned after too many invalid requests"));
         }
         if needs_token(segments) && !has_token(state, headers) {
             state.rate_limits.note_invalid(now_ms);
             let refused = ApiError::unauthorized();
-            let body = refused.body();
+            let body = refused.body().to_string();
             return (refused.into_response(), body);
         }
         let limit = match state.rate_limits.take(self.method, segments, now_ms) {
             Ok(limit) => limit,
             Err(limited) => {
                 state.rate_limits.note_invalid(now_ms);
-                return (limited.into_response(), json!("rate limited"));
+                return (limited.into_response(), quoted("rate limited"));
             }
         };
-        let answer = match Incoming::read(request, self.query).await {
+        let answer = match Incoming::read(request, self.query, FormRule::of(self.method, segments)).await {
             Ok(incoming) => {
                 self.sent = journal::body(&incoming.body);
                 self.judge(&incoming);
@@ -127,27 +145,34 @@ impl Call<'_> {
             }
             Err(error) => Err(error),
         };
-        let (mut response, body) = match answer {
-            Ok((StatusCode::NO_CONTENT, _)) => (StatusCode::NO_CONTENT.into_response(), Value::Null),
-            Ok((status, body)) => ((status, Json(&body)).into_response(), body),
+        let (status, body) = match answer {
+            Ok((StatusCode::NO_CONTENT, _)) => (StatusCode::NO_CONTENT, Value::Null),
+            Ok(answer) => answer,
             Err(error) => {
                 if matches!(error.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
                     state.rate_limits.note_invalid(now_ms);
                 }
                 let body = error.body();
                 self.warn(error.status, &body);
-                (error.into_response(), body)
+                (error.status, body)
             }
         };
         if state.validates {
-            for fault in oracle::response(self.method, segments, response.status().as_u16(), &body) {
+            for fault in oracle::response(self.method, segments, status.as_u16(), &body) {
                 state.violate("response", self.method, segments, fault);
             }
         }
+        // Written once, for the bot and for the journal.
+        let text = body.to_string();
+        let written = journal::text(&text);
+        let mut response = match status {
+            StatusCode::NO_CONTENT => status.into_response(),
+            _ => (status, [(header::CONTENT_TYPE, "application/json")], text).into_response(),
+        };
         if let Some(limit) = limit {
             limit.write(response.headers_mut());
         }
-        (response, body)
+        (response, written)
     }
 
     fn judge(&self, incoming: &Incoming) {
@@ -166,22 +191,25 @@ impl Call<'_> {
         let is_nowhere = status == StatusCode::NOT_FOUND && body["code"] == 0;
         if is_nowhere && oracle::route(self.method, self.segments).is_some() {
             tracing::error!(http.method = self.method, http.path = path, "not implemented: Discord has this route, the sandbox does not");
-            self.state.journal.write(self.state.clock.now_ms(), "not_implemented", json!({ "method": self.method, "path": path }));
+            self.state.write_down("not_implemented", Fields::default().with("method", self.method).with("path", &path));
         } else if is_nowhere {
             tracing::error!(http.method = self.method, http.path = path, "the bot asked for a route that nobody knows");
-            self.state.journal.write(self.state.clock.now_ms(), "unknown_route", json!({ "method": self.method, "path": path }));
+            self.state.write_down("unknown_route", Fields::default().with("method", self.method).with("path", &path));
         } else {
             tracing::warn!(http.method = self.method, http.path = path, http.status = status.as_u16(), answer = %body, "refused a bot's request");
         }
     }
 
-    fn write_down(&self, started_ms: i64, response: &Response, answered: &Value) {
-        let now_ms = self.state.clock.now_ms();
-        let line = json!({
-            "method": self.method, "path": oracle::blank(self.segments), "route": oracle::route(self.method, self.segments),
-            "status": response.status().as_u16(), "ms": now_ms - started_ms, "request": self.sent, "answer": journal::body(answered),
-        });
-        self.state.journal.write(now_ms, "rest", line);
+    fn write_down(&self, started_ms: i64, response: &Response, answered: &str) {
+        let line = Fields::default()
+            .with("method", self.method)
+            .with("path", oracle::blank(self.segments))
+            .with("route", oracle::route(self.method, self.segments))
+            .with("status", response.status().as_u16())
+            .with("ms", self.state.clock.now_ms() - started_ms)
+            .with_json("request", &self.sent)
+            .with_json("answer", answered);
+        self.state.write_down("rest", line);
     }
 }
 

@@ -3,6 +3,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode},
     response::{Html, IntoResponse, Response},
 };
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::{
@@ -18,14 +19,52 @@ pub enum RateLimitConfig {
     /// 100 in a second per route, and no other limit: finite, so that a bot that runs wild is told so.
     #[default]
     Generous,
+    /// Discord's own limits per route, with other numbers for what all routes share: for tests that are to meet them soon.
+    Shared {
+        /// Requests per second on all routes together, but for interactions. Discord's number is 50.
+        n_global: u32,
+        /// So many answers 401, 403 and 429 within 10 minutes ban the machine for the rest of them. Discord's number is 10,000.
+        n_invalid: u32,
+    },
+}
+
+impl RateLimitConfig {
+    /// Requests per second on all routes, and invalid requests in ten minutes; `None` without such limits.
+    fn shared(self) -> Option<(u32, u32)> {
+        match self {
+            Self::Discord => Some((50, 10_000)),
+            Self::Generous => None,
+            Self::Shared { n_global, n_invalid } => Some((n_global, n_invalid)),
+        }
+    }
+}
+
+/// Whose limit a 429 is about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Scope {
+    /// The bot's own on one route.
+    #[default]
+    User,
+    /// The bot's own on all routes.
+    Global,
+    /// That of the resource, which others use too: it does not count towards the ban.
+    Shared,
+}
+
+impl Scope {
+    fn name(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Global => "global",
+            Self::Shared => "shared",
+        }
+    }
 }
 
 /// Ended windows are swept when there are this many.
 const N_BUCKETS: usize = 10_000;
-/// Requests per second on all routes, but for interactions.
-const N_GLOBAL: u32 = 50;
-/// So many invalid requests within [`INVALID_WINDOW_MS`] get the machine banned.
-const N_INVALID: u32 = 10_000;
 const INVALID_WINDOW_MS: i64 = 10 * 60 * 1000;
 
 #[derive(Clone, Copy, Default)]
@@ -91,11 +130,14 @@ impl RateLimits {
         let Some((route, major)) = bucket(method, segments) else { return Ok(None) };
         let (limit, window_ms) = match self.config {
             RateLimitConfig::Generous => (100, 1000),
-            RateLimitConfig::Discord => limit_of(method, segments),
+            RateLimitConfig::Discord | RateLimitConfig::Shared { .. } => limit_of(method, segments),
         };
         let mut counts = self.counts();
         let is_of_interaction = segments.first() == Some(&"webhooks");
-        if self.config == RateLimitConfig::Discord && !is_of_interaction && !counts.global.take(N_GLOBAL, 1000, now_ms) {
+        if let Some((n_global, _)) = self.config.shared()
+            && !is_of_interaction
+            && !counts.global.take(n_global, 1000, now_ms)
+        {
             return Err(Limited::Global { retry_after_ms: counts.global.ends_ms - now_ms });
         }
         if counts.windows.len() >= N_BUCKETS {
@@ -111,15 +153,16 @@ impl RateLimits {
 
     /// Counts an answer 401, 403 or 429.
     pub(crate) fn note_invalid(&self, now_ms: i64) {
-        if self.config == RateLimitConfig::Discord {
-            self.counts().invalid.take(N_INVALID, INVALID_WINDOW_MS, now_ms);
+        if let Some((_, n_invalid)) = self.config.shared() {
+            self.counts().invalid.take(n_invalid, INVALID_WINDOW_MS, now_ms);
         }
     }
 
     /// Whether there were too many invalid requests lately.
     pub(crate) fn is_banned(&self, now_ms: i64) -> bool {
+        let Some((_, n_invalid)) = self.config.shared() else { return false };
         let invalid = self.counts().invalid;
-        invalid.n_used >= N_INVALID && invalid.ends_ms > now_ms
+        invalid.n_used >= n_invalid && invalid.ends_ms > now_ms
     }
 }
 
@@ -170,33 +213,29 @@ impl IntoResponse for Limited {
     fn into_response(self) -> Response {
         match self {
             Self::Bucket(standing) => {
-                let mut response = refusal((standing.reset_ms - standing.now_ms).max(0) as u64);
+                let mut response = refusal(Scope::User, (standing.reset_ms - standing.now_ms).max(0) as u64);
                 standing.write(response.headers_mut());
                 response
             }
-            Self::Global { retry_after_ms } => {
-                let mut response = too_many(retry_after_ms.max(0) as u64, true);
-                response.headers_mut().insert("x-ratelimit-global", HeaderValue::from_static("true"));
-                response.headers_mut().insert("x-ratelimit-scope", HeaderValue::from_static("global"));
-                response
-            }
+            Self::Global { retry_after_ms } => refusal(Scope::Global, retry_after_ms.max(0) as u64),
         }
     }
 }
 
-/// 429 for one route.
-pub(crate) fn refusal(retry_after_ms: u64) -> Response {
-    let mut response = too_many(retry_after_ms, false);
-    response.headers_mut().insert("x-ratelimit-scope", HeaderValue::from_static("user"));
-    response
-}
-
-fn too_many(retry_after_ms: u64, is_global: bool) -> Response {
-    let body = json!({ "message": "You are being rate limited.", "retry_after": retry_after_ms as f64 / 1000.0, "global": is_global });
+/// 429.
+pub(crate) fn refusal(scope: Scope, retry_after_ms: u64) -> Response {
+    let is_global = scope == Scope::Global;
+    let message = if scope == Scope::Shared { "The resource is being rate limited." } else { "You are being rate limited." };
+    let body = json!({ "message": message, "retry_after": retry_after_ms as f64 / 1000.0, "global": is_global });
     let mut response = (StatusCode::TOO_MANY_REQUESTS, Json(body)).into_response();
-    response.headers_mut().insert("retry-after", HeaderValue::from(retry_after_ms.div_ceil(1000)));
+    let headers = response.headers_mut();
+    headers.insert("retry-after", HeaderValue::from(retry_after_ms.div_ceil(1000)));
+    headers.insert("x-ratelimit-scope", HeaderValue::from_static(scope.name()));
+    if is_global {
+        headers.insert("x-ratelimit-global", HeaderValue::from_static("true"));
+    }
     // discord.py takes a 429 without this header for a ban by the proxy before Discord, and gives up.
-    response.headers_mut().insert("via", HeaderValue::from_static("1.1 google"));
+    headers.insert("via", HeaderValue::from_static("1.1 google"));
     response
 }
 
@@ -238,7 +277,7 @@ mod tests {
     fn all_routes_together_have_a_limit_that_interactions_do_not_share() {
         let limits = RateLimits::new(RateLimitConfig::Discord);
         let take = |channel: &str| limits.take("POST", &["channels", channel, "messages"], 0);
-        assert!((0..N_GLOBAL).all(|n| take(&n.to_string()).is_ok()));
+        assert!((0..50).all(|n| take(&n.to_string()).is_ok()));
         assert!(matches!(take("99"), Err(Limited::Global { retry_after_ms: 1000 })));
         assert!(limits.take("POST", &["webhooks", "1", "tok"], 0).is_ok());
     }
@@ -246,7 +285,7 @@ mod tests {
     #[test]
     fn too_many_invalid_requests_ban_for_a_while() {
         let limits = RateLimits::new(RateLimitConfig::Discord);
-        (0..N_INVALID - 1).for_each(|_| limits.note_invalid(0));
+        (0..9999).for_each(|_| limits.note_invalid(0));
         assert!(!limits.is_banned(0));
         limits.note_invalid(0);
         assert!(limits.is_banned(INVALID_WINDOW_MS - 1));

@@ -2,8 +2,10 @@
 #![allow(dead_code, unused_imports, reason = "each test file uses its own part")]
 
 mod gateway;
+mod raw;
 
 pub use gateway::*;
+pub use raw::*;
 use reqwest::{
     Client, Method, Response,
     multipart::{Form, Part},
