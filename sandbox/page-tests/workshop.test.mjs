@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { describeFault, faultBody, FIELDS, kindNames, KINDS, PRESETS } from "../src/page/faults.js";
 import { fitsFilter, journalSummary } from "../src/page/journal-line.js";
 import { jsonTokens } from "../src/page/json-view.js";
-import { activityText, arrangeChannels, fileLimit, guildsOf, isLocked, may, mayWrite, PERMISSION } from "../src/page/places.js";
+import { activityText, arrangeChannels, fileLimit, guildsOf, isArchived, isLocked, may, mayWrite, PERMISSION } from "../src/page/places.js";
 
 test("JSON is cut into keys, values and marks, and joined again unchanged", () => {
   const value = { id: "1", n: -1.5e3, ok: true, none: null, list: ["a \"quoted\" word", "with: a colon"], empty: {} };
@@ -112,4 +112,19 @@ test("each guild has its own limit for files", () => {
   assert.equal(fileLimit({ guild: { attachment_size_limit: 5 } }), 5);
   assert.equal(fileLimit({ guild: { id: null } }), 10 * 1024 ** 2);
   assert.equal(fileLimit(undefined), 10 * 1024 ** 2);
+});
+
+test("a locked thread is for moderators, an archived one wakes up by a word", () => {
+  const thread = (metadata, permissions) => ({ type: 11, permissions: String(permissions), thread_metadata: metadata });
+  const writes = PERMISSION.SEND_MESSAGES_IN_THREADS;
+  assert.equal(mayWrite(thread({ archived: true, locked: false }, writes)), true);
+  assert.equal(mayWrite(thread({ archived: true, locked: true }, writes)), false);
+  assert.equal(mayWrite(thread({ locked: true }, writes | PERMISSION.MANAGE_THREADS)), true);
+  assert.equal(isArchived(thread({ archived: true }, 0)), true);
+  assert.equal(isArchived({ type: 0 }), false);
+});
+
+test("a fault that outlives the sandbox says so", () => {
+  assert.equal(describeFault({ kind: "token_revoked" }, undefined, true), "until stopped · kept over a restart");
+  assert.equal(describeFault({ kind: "latency", ms: 5 }), "5 ms · until stopped");
 });

@@ -17,7 +17,7 @@ export function faultTab() {
   const load = async () => {
     try {
       const answer = await control.faults();
-      active.replaceChildren(...activeList(answer.active ?? []));
+      active.replaceChildren(...activeList(answer.active ?? [], answer.standing ?? []));
       seed.textContent = answer.seed === undefined ? "" : `Chance comes from seed ${answer.seed}: the same seed, the same faults.`;
       // Drawn once, so that what is typed stays.
       const names = kindNames(answer.kinds);
@@ -55,12 +55,12 @@ function preset({ id, title, sentence, body }) {
   } }, h("strong", null, title), h("span", null, sentence));
 }
 
-function activeList(faults) {
+function activeList(faults, standing) {
   if (!faults.length) return [h("p", { class: "empty" }, "Nothing: everything works as it should.")];
   const nameOfId = (id) => state.channels.get(id)?.name ?? state.guilds.find((guild) => guild.id === id)?.name ?? id;
   const rows = faults.map((fault) => h("div", { class: "fault", testid: `fault-${fault.kind}` },
     h("span", { class: "fault-mark", "aria-hidden": "true" }),
-    h("span", { class: "fault-text" }, h("strong", null, kindOf(fault.kind).title), h("span", null, describeFault(fault, nameOfId))),
+    h("span", { class: "fault-text" }, h("strong", null, kindOf(fault.kind).title), h("span", null, describeFault(fault, nameOfId, standing.includes(fault.kind)))),
     h("button", { type: "button", class: "button secondary compact", testid: `fault-stop-${fault.kind}`, "aria-label": `Stop ${kindOf(fault.kind).title}`,
       onclick: () => act(control.stop(fault.id)) }, icon("stop"), "Stop")));
   const all = h("button", { type: "button", class: "link", testid: "fault-stop-all", onclick: () => act(control.stopAll()) }, "Stop all");
