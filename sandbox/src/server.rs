@@ -1,5 +1,5 @@
 use crate::{
-    cdn,
+    archive, cdn,
     clock::Clock,
     events::EventLog,
     faults::{self, Fault, Faults},
@@ -16,6 +16,7 @@ use crate::{
         self,
         rate_limit::{RateLimitConfig, RateLimits},
     },
+    standing,
     state::{State, Suggestions},
     store::{self, Store},
     world::{World, WorldFaults},
@@ -23,6 +24,7 @@ use crate::{
 use axum::{
     Router,
     extract::{ConnectInfo, DefaultBodyLimit, FromRequestParts, Query, Request, State as Shared, ws::WebSocketUpgrade},
+    middleware,
     response::{IntoResponse, Response},
     routing::{any, get},
 };
@@ -211,9 +213,12 @@ impl Sandbox {
             world: World::new(threads),
         });
         if let (Some(directory), Some(lines)) = (data_dir, journal_lines) {
+            standing::restore(&state).await?;
             state.tasks.spawn(journal::keep(directory.to_owned(), lines, state.shutdown.clone()));
+            state.tasks.spawn(standing::keep(Arc::clone(&state)));
         }
         state.tasks.spawn(release_late_events(Arc::clone(&state)));
+        state.tasks.spawn(archive::keep(Arc::clone(&state)));
         let mut servers = vec![serve(&state, listener, router(Arc::clone(&state)))];
         if let Some(listener) = resume_listener {
             let gateway = Router::new().route("/", any(resume_port)).with_state(Arc::clone(&state));
@@ -336,6 +341,7 @@ fn router(state: Arc<State>) -> Router {
         .route("/api/{*path}", any(rest::handle))
         .nest("/sandbox/api", page_api::router(Arc::clone(&state)))
         .fallback(page_api::assets::serve)
+        .layer(middleware::from_fn_with_state(Arc::clone(&state), archive::before))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .with_state(state)
 }

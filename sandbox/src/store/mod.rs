@@ -7,6 +7,7 @@ pub(crate) mod files;
 pub(crate) mod interactions;
 pub(crate) mod messages;
 pub(crate) mod threads;
+pub(crate) mod world;
 
 use crate::world::Id;
 use sqlx::{
