@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { describeFault, faultBody, FIELDS, kindNames, KINDS, PRESETS } from "../src/page/faults.js";
 import { fitsFilter, journalSummary } from "../src/page/journal-line.js";
 import { jsonTokens } from "../src/page/json-view.js";
-import { activityText, arrangeChannels, fileLimit, guildsOf, isArchived, isLocked, may, mayWrite, PERMISSION } from "../src/page/places.js";
+import { activityText, arrangeChannels, fileLimit, guildsOf, isArchived, isLocked, markOf, may, mayWrite, PERMISSION } from "../src/page/places.js";
 
 test("JSON is cut into keys, values and marks, and joined again unchanged", () => {
   const value = { id: "1", n: -1.5e3, ok: true, none: null, list: ["a \"quoted\" word", "with: a colon"], empty: {} };
@@ -127,4 +127,15 @@ test("a locked thread is for moderators, an archived one wakes up by a word", ()
 test("a fault that outlives the sandbox says so", () => {
   assert.equal(describeFault({ kind: "token_revoked" }, undefined, true), "until stopped · kept over a restart");
   assert.equal(describeFault({ kind: "latency", ms: 5 }), "5 ms · until stopped");
+});
+
+const MARKS = [[{ type: 0, guild_id: "1" }, "#"], [{ type: 11, guild_id: "1" }, ""], [{ type: 1 }, "@"], [{ type: 3 }, ""], [undefined, ""]];
+for (const [channel, mark] of MARKS) test(`a channel of type ${channel?.type} is marked by "${mark}"`, () => assert.equal(markOf(channel), mark));
+
+test("a line of the journal says what a fault or a violation was, and ids by their ends", () => {
+  assert.equal(journalSummary({ kind: "fault", fault: { kind: "token_revoked" } }).what, "token revoked began");
+  assert.equal(journalSummary({ kind: "fault", fault: { kind: "token_revoked", ended: true } }).what, "token revoked ended");
+  assert.equal(journalSummary({ kind: "violation", violation: { message: "too long" } }).what, "too long");
+  const path = "/interactions/1574587310605860112/{token}/callback";
+  assert.equal(journalSummary({ kind: "rest", method: "POST", path }).what, "POST /interactions/…0112/{token}/callback");
 });

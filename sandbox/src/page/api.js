@@ -94,6 +94,7 @@ export const control = {
   grant: (owner, sku) => call("POST", "/control/entitlements", { body: { owner, sku } }),
   consume: (id) => call("POST", `/control/entitlements/${encodeURIComponent(id)}/consume`),
   revoke: (id) => call("DELETE", `/control/entitlements/${encodeURIComponent(id)}`),
+  clock: () => call("GET", "/control/clock"),
   advance: (ms) => call("POST", "/control/clock/advance", { body: { ms } }),
 };
 

@@ -1,5 +1,5 @@
 import { MAX_FILE_BYTES, sizeText } from "./files.js";
-import { may } from "./places.js";
+import { isWithoutBot, may } from "./places.js";
 
 /** Discord's numbers for option types. */
 export const OPTION = { SUBCOMMAND: 1, GROUP: 2, STRING: 3, INTEGER: 4, BOOLEAN: 5, USER: 6, CHANNEL: 7, ROLE: 8, MENTIONABLE: 9, NUMBER: 10, ATTACHMENT: 11 };
@@ -16,7 +16,7 @@ const ADMINISTRATOR = 1n << 3n;
 export function usableIn(commands, channel) {
   const guild = channel?.guild?.id;
   const context = channel?.is_private ? CONTEXT.PRIVATE : guild ? CONTEXT.GUILD : CONTEXT.DM;
-  const isMember = !channel?.is_private && channel?.guild?.has_bot !== false;
+  const isMember = !isWithoutBot(channel);
   return commands.filter((command) => {
     if (command.guild_id) return command.guild_id === guild && isMember;
     if (!channel) return true;

@@ -52,7 +52,7 @@ function form(skus, onDone) {
   const owner = h("select", { testid: "entitlement-owner" }, h("optgroup", { label: "People" }, people), h("optgroup", { label: "Guilds" }, guilds));
   const sku = h("select", { testid: "entitlement-sku" }, skus.map((one) => h("option", { value: one.id }, one.name)));
   const element = h("form", { class: "fault-form", novalidate: true },
-    h("div", { class: "fault-fields" }, h("label", { class: "fault-field" }, h("span", null, "Who"), owner), h("label", { class: "fault-field" }, h("span", null, "What"), sku)),
+    h("div", { class: "fault-fields" }, h("label", { class: "fault-field wide" }, h("span", null, "Who"), owner), h("label", { class: "fault-field wide" }, h("span", null, "What"), sku)),
     problem, h("button", { type: "submit", class: "button primary", testid: "entitlement-grant" }, icon("plus"), "Give"));
   element.addEventListener("submit", async (event) => {
     event.preventDefault();

@@ -6,9 +6,12 @@ export function journalSummary(line) {
   const entry = typeof line === "string" ? parsed(line) : line;
   const status = entry.status ?? entry.response?.status;
   const kind = entry.kind ?? entry.type ?? entry.event ?? entry.direction ?? "line";
-  const request = [entry.method, (entry.path ?? entry.route)?.replace(/^\/api\/v\d+/, "")].filter(Boolean).join(" ");
+  // Ids are long and alike: their ends tell them apart.
+  const path = (entry.path ?? entry.route)?.replace(/^\/api\/v\d+/, "").replace(/\d{15,}/g, (id) => `…${id.slice(-4)}`);
+  const request = [entry.method, path].filter(Boolean).join(" ");
   const rest = Object.entries(entry).filter(([name, value]) => !USELESS.has(name) && value !== kind && typeof value !== "object");
-  const what = request || entry.name || entry.t || entry.message || rest.map(([name, value]) => `${name} ${value}`).join(", ");
+  const fault = entry.fault && `${String(entry.fault.kind).replaceAll("_", " ")} ${entry.fault.ended ? "ended" : "began"}`;
+  const what = request || fault || entry.violation?.message || entry.name || entry.t || entry.message || rest.map(([name, value]) => `${name} ${value}`).join(", ");
   return { seq: entry.seq, kind: String(kind), what: String(what), result: status === undefined ? "" : String(status), isBad: status >= 400 || kind === "violation", entry };
 }
 

@@ -85,6 +85,7 @@ export class MessageView {
     const time = h("time", { datetime: message.timestamp, title: fullDate(date) }, clock(date));
     this.origin.replaceChildren(...(isGrouped ? [] : [origin(message)].filter(Boolean)));
     const { author } = shownIn(message);
+    this.article.setAttribute("aria-label", `${nameOf(author)}, ${clock(date)}`);
     this.side.replaceChildren(isGrouped ? time : avatar(author));
     this.parts.header.replaceChildren(...(isGrouped ? [] : [
       h("strong", { class: "author" }, nameOf(author)),

@@ -3,6 +3,7 @@ import { MAX_FILE_BYTES } from "./files.js";
 const ADMINISTRATOR = 1n << 3n;
 const VIEW_CHANNEL = 1n << 10n;
 const DIRECT = 1;
+const GROUP = 3;
 const THREADS = [10, 11, 12];
 
 /** Discord's permission bits that the page asks for. */
@@ -20,6 +21,15 @@ export function may(channel, bit) {
   const bits = BigInt(channel.permissions);
   return (bits & ADMINISTRATOR) !== 0n || (bits & bit) === bit;
 }
+
+/** What stands before the name of a channel: "#" in a guild, "@" for somebody, nothing for a thread or a group. */
+export function markOf(channel) {
+  if (!channel || isThread(channel) || channel.type === GROUP) return "";
+  return channel.guild_id || channel.guild?.id ? "#" : "@";
+}
+
+/** True where the bot is no member: only commands that a person installed for themselves work there. */
+export const isWithoutBot = (channel) => Boolean(channel) && (channel.is_private || channel.guild?.has_bot === false);
 
 /** True for a thread that is out of the way until somebody writes in it. */
 export const isArchived = (channel) => Boolean(channel?.thread_metadata?.archived);

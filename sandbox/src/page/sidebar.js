@@ -1,5 +1,5 @@
 import { avatar, channelName, h, icon, nameOf } from "./dom.js";
-import { activityText, isArchived, isLocked, isThread } from "./places.js";
+import { activityText, isArchived, isLocked, isThread, markOf } from "./places.js";
 import { state } from "./state.js";
 import { workshopButton } from "./workshop.js";
 
@@ -36,14 +36,13 @@ function channelItem(channel) {
     href: `#${channel.id}`, class: ["channel", unread && "unread", isThread(channel) && "thread"].filter(Boolean).join(" "), testid: `channel-${name}`, "aria-current": isCurrent && "page",
   }, channelMark(channel), h("span", { class: "channel-name" }, name),
   isThread(channel) && h("span", { class: "unseen" }, isArchived(channel) ? "archived thread" : "thread"),
-  channel.is_private && h("span", { class: "guild-note" }, "without the bot"),
   isPrivate && h("span", { class: "channel-lock", title: "Only moderators see this channel" }, icon("lock"), h("span", { class: "unseen" }, "only moderators see it")),
   unread > 0 && h("span", { class: "dot", "aria-label": `${unread} unread` })));
 }
 
 function channelMark(channel) {
   if (isThread(channel)) return h("span", { class: "hash", "aria-hidden": "true" }, icon("thread"));
-  return h("span", { class: "hash", "aria-hidden": "true" }, channel?.guild?.id || channel?.guild_id ? "#" : "@");
+  return h("span", { class: "hash", "aria-hidden": "true" }, markOf(channel) || "@");
 }
 
 /** "online" or "offline" with its dot. */

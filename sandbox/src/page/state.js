@@ -35,8 +35,9 @@ export function adoptState(answer, me) {
   state.users = new Map(answer.users.map((user) => [user.id, user]));
   const guilds = guildsOf(answer, me).map((guild) => ({ ...guild, channels: arrangeChannels(guild.channels) }));
   const among = (answer.private ?? []).map((channel) => ({ ...channel, is_private: true }));
-  const direct = [...(answer.dm ? [answer.dm] : []), ...among];
-  state.guilds = direct.length ? [...guilds, { id: null, name: "Direct messages", channels: direct }] : guilds;
+  if (answer.dm) guilds.push({ id: null, name: "Direct messages", channels: [answer.dm] });
+  if (among.length) guilds.push({ id: null, name: "Among people", has_bot: false, channels: among });
+  state.guilds = guilds;
   state.channels = new Map(state.guilds.flatMap((guild) => guild.channels.map((channel) => [channel.id, { ...channel, guild }])));
   state.bot = answer.bot ?? state.bot;
   state.commands = answer.commands ?? [];

@@ -30,6 +30,7 @@ pub(super) fn router() -> Router<Arc<State>> {
         .route("/entitlements/{entitlement}/consume", post(entitlements::consume))
         .route("/violations", get(violations).delete(forgive))
         .route("/journal", get(journal))
+        .route("/clock", get(clock))
         .route("/clock/advance", post(advance))
 }
 
@@ -76,6 +77,10 @@ struct Since {
 async fn journal(Shared(state): Shared<Arc<State>>, Asked(since): Asked<Since>) -> PageResult {
     let (seq, lines) = state.journal.after(since.after, since.limit.unwrap_or(100).min(MAX_LINES));
     Ok(Json(json!({ "seq": seq, "lines": lines })))
+}
+
+async fn clock(Shared(state): Shared<Arc<State>>) -> PageResult {
+    Ok(Json(json!({ "now_ms": state.clock.now_ms(), "is_manual": matches!(state.clock, Clock::Manual(_)) })))
 }
 
 #[derive(Deserialize)]

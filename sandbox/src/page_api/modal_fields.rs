@@ -110,7 +110,9 @@ impl Form<'_> {
                 return Err(PageError::bad(format!("{} takes channels of another kind", field.quoted())));
             }
             let known = self.resolved.entry(group).or_insert_with(|| json!({}));
-            known.as_object_mut().map(|known| known.extend(objects));
+            if let Some(known) = known.as_object_mut() {
+                known.extend(objects);
+            }
         }
         Ok(())
     }
@@ -118,9 +120,10 @@ impl Form<'_> {
 
 /// Puts the id of a stored file into its field.
 pub(super) fn add_file(rows: &mut [Value], custom_id: &str, id: &Value) {
-    for field in rows.iter_mut().filter_map(|row| row.get_mut("component")) {
-        if field["custom_id"] == custom_id && field["type"] == FILE_UPLOAD {
-            field["values"].as_array_mut().map(|values| values.push(id.clone()));
+    let fields = rows.iter_mut().filter_map(|row| row.get_mut("component"));
+    for field in fields.filter(|field| field["custom_id"] == custom_id && field["type"] == FILE_UPLOAD) {
+        if let Some(values) = field["values"].as_array_mut() {
+            values.push(id.clone());
         }
     }
 }
