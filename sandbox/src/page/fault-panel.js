@@ -3,6 +3,9 @@ import { announce, h, icon, toast } from "./dom.js";
 import { describeFault, faultBody, FIELDS, kindNames, kindOf, PRESETS } from "./faults.js";
 import { emit, state } from "./state.js";
 
+/** Fields whose values are long. */
+const WIDE = ["route", "guild", "channel"];
+
 /** The tab with the faults: presets, what is going on, and a form for everything else. */
 export function faultTab() {
   const active = h("div", { class: "fault-list", testid: "fault-list" });
@@ -95,7 +98,7 @@ function form(names) {
 
 function field(name, value) {
   const { label, type, hint, step, top, choices } = FIELDS[name];
-  return h("label", { class: name === "route" ? "fault-field wide" : "fault-field" }, h("span", null, label), input());
+  return h("label", { class: WIDE.includes(name) ? "fault-field wide" : "fault-field" }, h("span", null, label), input());
 
   function input() {
     const shared = { name, testid: `fault-field-${name}` };
