@@ -49,7 +49,7 @@ test("files that are too large or too many are left out, with a sentence for eac
   const { accepted, problems } = acceptFiles([file("a.png", 10), file("huge.png", MAX_FILE_BYTES + 1)], 0);
   assert.deepEqual(accepted.map((one) => one.name), ["a.png"]);
   assert.deepEqual(problems, ["huge.png is too large: a file has at most 10 MB."]);
-  assert.deepEqual(acceptFiles([file("b.png", 1), file("c.png", 1)], 9).problems, ["A message has at most 10 files."]);
+  assert.deepEqual(acceptFiles([file("b.png", 1), file("c.png", 1)], 9).problems, ["At most 10 files fit here."]);
   assert.equal(acceptFiles([file("b.png", MAX_FILE_BYTES)], 9).accepted.length, 1);
   assert.deepEqual(acceptFiles([file("b.png", 1)], 10).accepted, []);
 });

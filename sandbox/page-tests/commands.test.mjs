@@ -1,7 +1,7 @@
 // Run with: node --test sandbox/page-tests/
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { checkValue, OPTION, parseLine, search, toOptions, unfold } from "../src/page/commands.js";
+import { checkValue, OPTION, parseLine, search, toOptions, unfold, usableIn } from "../src/page/commands.js";
 
 const prompt = { type: OPTION.STRING, name: "prompt", description: "what to draw", required: true, max_length: 10 };
 const seed = { type: OPTION.INTEGER, name: "seed", description: "", min_value: 0, max_value: 99 };
@@ -88,3 +88,26 @@ test("a file is checked against the limit of its guild", () => {
   assert.deepEqual(checkValue(picture, file, {}), { value: file });
   assert.deepEqual(checkValue(picture, file, { fileLimit: 1024 ** 2 }), { error: "picture: at most 1 MB; fox.png has 2 MB" });
 });
+
+const CHANNELS = {
+  guild: { id: "1", guild: { id: "g", has_bot: true }, permissions: "2048" },
+  elsewhere: { id: "2", guild: { id: "h", has_bot: false } },
+  bot: { id: "3", type: 1, guild: { id: null } },
+  group: { id: "4", type: 3, guild: { id: null }, is_private: true },
+};
+const USES = [
+  [{ name: "plain" }, "guild bot"],
+  [{ name: "mine", integration_types: [0, 1], contexts: [0, 1, 2] }, "guild elsewhere bot group"],
+  [{ name: "mine, in guilds", integration_types: [1], contexts: [0] }, "guild elsewhere"],
+  [{ name: "the guild's", guild_id: "g" }, "guild"],
+  [{ name: "not direct", dm_permission: false }, "guild"],
+  [{ name: "for moderators", default_member_permissions: "8192" }, "bot"],
+  [{ name: "for writers", default_member_permissions: "2048" }, "guild bot"],
+  [{ name: "for administrators", default_member_permissions: "0" }, "bot"],
+];
+for (const [command, places] of USES) {
+  test(`a command that is ${command.name} is offered in: ${places}`, () => {
+    const found = Object.keys(CHANNELS).filter((name) => usableIn([command], CHANNELS[name]).length);
+    assert.equal(found.join(" "), places);
+  });
+}

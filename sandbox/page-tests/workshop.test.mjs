@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { describeFault, faultBody, FIELDS, kindNames, KINDS, PRESETS } from "../src/page/faults.js";
 import { fitsFilter, journalSummary } from "../src/page/journal-line.js";
 import { jsonTokens } from "../src/page/json-view.js";
-import { activityText, arrangeChannels, fileLimit, guildsOf, isLocked, may, mayWrite, PERMISSION } from "../src/page/places.js";
+import { activityText, arrangeChannels, fileLimit, guildsOf, isArchived, isLocked, markOf, may, mayWrite, PERMISSION } from "../src/page/places.js";
 
 test("JSON is cut into keys, values and marks, and joined again unchanged", () => {
   const value = { id: "1", n: -1.5e3, ok: true, none: null, list: ["a \"quoted\" word", "with: a colon"], empty: {} };
@@ -130,4 +130,30 @@ test("each guild has its own limit for files", () => {
   assert.equal(fileLimit({ guild: { attachment_size_limit: 5 } }), 5);
   assert.equal(fileLimit({ guild: { id: null } }), 10 * 1024 ** 2);
   assert.equal(fileLimit(undefined), 10 * 1024 ** 2);
+});
+
+test("a locked thread is for moderators, an archived one wakes up by a word", () => {
+  const thread = (metadata, permissions) => ({ type: 11, permissions: String(permissions), thread_metadata: metadata });
+  const writes = PERMISSION.SEND_MESSAGES_IN_THREADS;
+  assert.equal(mayWrite(thread({ archived: true, locked: false }, writes)), true);
+  assert.equal(mayWrite(thread({ archived: true, locked: true }, writes)), false);
+  assert.equal(mayWrite(thread({ locked: true }, writes | PERMISSION.MANAGE_THREADS)), true);
+  assert.equal(isArchived(thread({ archived: true }, 0)), true);
+  assert.equal(isArchived({ type: 0 }), false);
+});
+
+test("a fault that outlives the sandbox says so", () => {
+  assert.equal(describeFault({ kind: "token_revoked" }, undefined, true), "until stopped · kept over a restart");
+  assert.equal(describeFault({ kind: "latency", ms: 5 }), "5 ms · until stopped");
+});
+
+const MARKS = [[{ type: 0, guild_id: "1" }, "#"], [{ type: 11, guild_id: "1" }, ""], [{ type: 1 }, "@"], [{ type: 3 }, ""], [undefined, ""]];
+for (const [channel, mark] of MARKS) test(`a channel of type ${channel?.type} is marked by "${mark}"`, () => assert.equal(markOf(channel), mark));
+
+test("a line of the journal says what a fault or a violation was, and ids by their ends", () => {
+  assert.equal(journalSummary({ kind: "fault", fault: { kind: "token_revoked" } }).what, "token revoked began");
+  assert.equal(journalSummary({ kind: "fault", fault: { kind: "token_revoked", ended: true } }).what, "token revoked ended");
+  assert.equal(journalSummary({ kind: "violation", violation: { message: "too long" } }).what, "too long");
+  const path = "/interactions/1574587310605860112/{token}/callback";
+  assert.equal(journalSummary({ kind: "rest", method: "POST", path }).what, "POST /interactions/…0112/{token}/callback");
 });

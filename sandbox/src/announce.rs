@@ -76,6 +76,21 @@ pub(crate) fn thread(state: &State, kind: &'static str, thread: &Thread) {
     to_bot(state, &channel, kind, data);
 }
 
+/// Tells the people of a guild that it, or a channel of it, is other than before; `events` are what the bot was sent of it.
+pub(crate) fn places(state: &State, events: &[Dispatch]) {
+    let scene = state.world.now();
+    for event in events {
+        let channel = event.data["id"].as_str().and_then(|id| id.parse().ok()).and_then(|id| scene.channel(id));
+        if let (Some(channel), "CHANNEL_UPDATE") = (channel, event.kind) {
+            state.events.push_to("channel_update", scene.audience(&channel), event.data.clone());
+        } else if let Some(guild) = event.guild.and_then(|id| scene.guild(id)) {
+            let people = scene.people.iter().map(|person| person.id).filter(|id| guild.member(*id).is_some()).collect();
+            let data = json!({ "id": guild.id.to_string(), "name": guild.name, "has_bot": guild.has_bot() });
+            state.events.push_to("guild_update", people, data);
+        }
+    }
+}
+
 /// Tells people, and the bot unless it is the one who types.
 pub(crate) fn typing(state: &State, channel: &Channel, user: Id) {
     let scene = state.world.now();

@@ -93,7 +93,7 @@ pub(crate) async fn revoke(db: &mut SqliteConnection, state: &State, id: Id) -> 
 /// Notes that a consumable was used up.
 pub(crate) async fn consume(db: &mut SqliteConnection, state: &State, id: Id) -> Result<(), ApiError> {
     let mut entitlement = get(db, id).await?;
-    if id_of(&entitlement["sku_id"]) != Some(CONSUMABLE) {
+    if !is_consumable(&entitlement) {
         return Err(ApiError::new(StatusCode::BAD_REQUEST, 50_035, "Invalid Form Body"));
     }
     if entitlement["consumed"] == true {
@@ -103,6 +103,11 @@ pub(crate) async fn consume(db: &mut SqliteConnection, state: &State, id: Id) ->
     store::entitlements::save(db, id, 0, &entitlement).await?;
     tell(state, "ENTITLEMENT_UPDATE", &entitlement);
     Ok(())
+}
+
+/// Whether it is used up at some time, rather than kept.
+pub(crate) fn is_consumable(entitlement: &Value) -> bool {
+    id_of(&entitlement["sku_id"]) == Some(CONSUMABLE)
 }
 
 /// What an interaction of this person, in this guild, carries.
@@ -115,5 +120,6 @@ pub(crate) async fn of(db: &mut SqliteConnection, user: Id, guild: Option<Id>) -
 
 /// Events without a guild go to shard 0 only.
 fn tell(state: &State, kind: &'static str, entitlement: &Value) {
+    state.events.push("entitlement", None, entitlement.clone());
     state.hub.dispatch(&Dispatch { kind, data: entitlement.clone(), intent: 0, guild: None, is_private: false });
 }

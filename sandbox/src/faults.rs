@@ -4,6 +4,7 @@ use crate::{journal::Fields, rest::rate_limit::Scope, state::State, world::World
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use tokio::sync::Notify;
 
 /// More faults at once than this are refused.
 const N_ACTIVE: usize = 1000;
@@ -71,6 +72,10 @@ const KINDS: &[FaultKind] = {
         Automod,
     ]
 };
+
+/// What somebody took from the bot, rather than what happens to its connections.
+pub(crate) const STANDING: &[FaultKind] =
+    &[FaultKind::TokenRevoked, FaultKind::GuildRemoved, FaultKind::PermissionRemoved, FaultKind::Automod];
 
 /// A fault to come.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -166,11 +171,23 @@ struct Inner {
 pub(crate) struct Faults {
     seed: u64,
     inner: Mutex<Inner>,
+    /// Tells [`crate::standing::keep`] that a fault began or ended.
+    pub(crate) are_changed: Notify,
 }
 
 impl Faults {
     pub(crate) fn new(seed: u64) -> Self {
-        Self { seed, inner: Mutex::new(Inner { rng: fastrand::Rng::with_seed(seed), last_id: 0, active: Vec::new() }) }
+        Self {
+            seed,
+            inner: Mutex::new(Inner { rng: fastrand::Rng::with_seed(seed), last_id: 0, active: Vec::new() }),
+            are_changed: Notify::new(),
+        }
+    }
+
+    /// The faults that outlive the process.
+    pub(crate) fn standing(&self) -> Vec<Fault> {
+        let inner = self.inner();
+        inner.active.iter().filter(|active| STANDING.contains(&active.fault.kind)).map(|active| active.fault.clone()).collect()
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -330,6 +347,7 @@ fn guild<'a>(state: &State, fault: &'a Fault) -> Result<&'a str, String> {
 fn tell(state: &State, data: Value) {
     state.write_down("fault", Fields::default().with("fault", &data));
     state.events.push("fault", None, data);
+    state.faults.are_changed.notify_one();
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The stand-in's ports: how many connections there are, how long a client may take, and where a request goes.
 
 use crate::{
-    cdn,
+    archive, cdn,
     gateway::{
         socket::{self, Opening},
         wire::{Reset, Wire, WireListener},
@@ -14,6 +14,7 @@ use axum::{
     Router,
     body::Body,
     extract::{ConnectInfo, DefaultBodyLimit, FromRequestParts, Query, Request, State as Shared, ws::WebSocketUpgrade},
+    middleware,
     response::{IntoResponse, Response},
     routing::{any, get},
     serve::Listener,
@@ -73,6 +74,7 @@ pub(crate) fn router(state: Arc<State>) -> Router {
         .route("/api/{*path}", any(rest::handle))
         .nest("/sandbox/api", page_api::router(Arc::clone(&state)))
         .fallback(page_api::assets::serve)
+        .layer(middleware::from_fn_with_state(Arc::clone(&state), archive::before))
         // `Inflow` bounds every body.
         .layer(DefaultBodyLimit::disable())
         .with_state(state)

@@ -24,6 +24,7 @@ const SWEEP_EVERY_MS: i64 = 60 * 1000;
 /// Where an interaction happens.
 pub(crate) const GUILD_CONTEXT: u64 = 0;
 pub(crate) const DM_CONTEXT: u64 = 1;
+pub(crate) const PRIVATE_CONTEXT: u64 = 2;
 
 pub(crate) const COMMAND: i64 = 2;
 pub(crate) const COMPONENT: i64 = 3;
@@ -184,13 +185,22 @@ fn payload(state: &State, new: &NewInteraction, interaction: &StoredInteraction)
         }
         None => {
             payload["user"] = new.user.user();
-            payload["context"] = json!(DM_CONTEXT);
+            payload["context"] = json!(context(&new.channel));
         }
     }
     if let Some(source) = &new.source {
         payload["message"] = show(state, source);
     }
     payload
+}
+
+/// Discord's name for the kind of place.
+pub(crate) fn context(channel: &Channel) -> u64 {
+    match channel {
+        Channel::Guild(..) | Channel::Thread(..) => GUILD_CONTEXT,
+        Channel::Dm(_) => DM_CONTEXT,
+        Channel::Private(..) => PRIVATE_CONTEXT,
+    }
 }
 
 /// Who authorised a command of these `integration_types` here: the guild (0), the person (1), or both. Empty when nobody did.
@@ -204,8 +214,8 @@ pub(crate) fn owners(command: &Value, channel: &Channel, user: Id) -> Value {
     if is_for(0) {
         match channel.guild() {
             Some(guild) if guild.has_bot() => owners["0"] = json!(guild.id.to_string()),
-            Some(_) => {}
-            None => owners["0"] = json!("0"),
+            None if matches!(channel, Channel::Dm(_)) => owners["0"] = json!("0"),
+            _ => {}
         }
     }
     if is_for(1) {

@@ -4,6 +4,7 @@
 #![warn(missing_docs)]
 
 mod announce;
+mod archive;
 mod cdn;
 mod clock;
 mod components;
@@ -23,6 +24,7 @@ mod page_api;
 mod reaction;
 mod rest;
 mod server;
+mod standing;
 mod state;
 mod store;
 mod thread;

@@ -311,7 +311,9 @@ pub(crate) fn show_as(state: &State, message: &StoredMessage, viewer: Id) -> Val
     let mut shown = message.body.clone();
     sign(state, message.channel_id, &mut shown);
     if shown["referenced_message"].is_object() {
-        sign(state, message.channel_id, &mut shown["referenced_message"]);
+        // The first message of a thread refers to one in the channel above.
+        let channel_id = id_of(&shown["referenced_message"]["channel_id"]).unwrap_or(message.channel_id);
+        sign(state, channel_id, &mut shown["referenced_message"]);
     }
     if let Some(shown) = shown.as_object_mut() {
         let reactions = shown.remove(reaction::FIELD).map(|kept| reaction::show(&kept, viewer)).unwrap_or_default();

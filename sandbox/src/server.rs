@@ -1,4 +1,5 @@
 use crate::{
+    archive,
     clock::Clock,
     events::EventLog,
     faults::{self, Fault, Faults},
@@ -9,6 +10,7 @@ use crate::{
     journal::{self, Journal},
     oracle::{OnViolation, Violation, Violations},
     rest::rate_limit::{RateLimitConfig, RateLimits},
+    standing,
     state::{State, Suggestions},
     store::{self, Store},
     world::{World, WorldFaults},
@@ -203,10 +205,13 @@ impl Sandbox {
             world: World::new(threads),
         });
         if let (Some(directory), Some(lines)) = (data_dir, journal_lines) {
+            standing::restore(&state).await?;
             state.tasks.spawn(journal::keep(directory.to_owned(), lines, state.shutdown.clone()));
+            state.tasks.spawn(standing::keep(Arc::clone(&state)));
         }
         state.tasks.spawn(release_late_events(Arc::clone(&state)));
         state.tasks.spawn(interact::watch(Arc::clone(&state), to_watch));
+        state.tasks.spawn(archive::keep(Arc::clone(&state)));
         let mut servers = vec![http::serve(&state, listener, http::router(Arc::clone(&state)))];
         if let Some(listener) = resume_listener {
             servers.push(http::serve(&state, listener, http::resume_router(Arc::clone(&state))));

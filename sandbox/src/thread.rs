@@ -14,6 +14,9 @@ use sqlx::SqliteConnection;
 
 const PUBLIC: u64 = 11;
 const PRIVATE: u64 = 12;
+/// Types of the messages that tell of a thread: in the channel above it, and as the first inside it.
+const THREAD_CREATED: u64 = 18;
+const THREAD_STARTER_MESSAGE: u64 = 21;
 /// The flag of a message that a thread hangs under.
 const HAS_THREAD: u64 = 1 << 5;
 /// The minutes without a message after which a thread is archived, as Discord offers them.
@@ -21,7 +24,8 @@ const AUTO_ARCHIVE: [u64; 4] = [60, 1440, 4320, 10080];
 /// Archived threads are forgotten beyond this many in memory mode.
 const N_REMEMBERED: usize = 2 * N_THREADS;
 
-/// Begins a thread; under `source` where there is one, whose id it then shares.
+/// Begins a thread; under `source` where there is one, whose id it then shares. A message tells of it: above a thread of its own,
+/// and in the other case inside it, with what it began with.
 pub(crate) async fn begin(
     db: &mut SqliteConnection,
     state: &State,
@@ -67,6 +71,7 @@ pub(crate) async fn begin(
         rate_limit_s: 0,
         created_ms: now_ms,
         archived_ms: now_ms,
+        active_ms: now_ms,
         members: vec![(user, now_ms)],
         n_messages: 0,
     };
@@ -74,10 +79,23 @@ pub(crate) async fn begin(
     save(db, state, &thread).await?;
     announce::thread(state, "THREAD_CREATE", &thread);
     if let Some(source) = source {
+        let mut starter = message::begin(db, state, thread.id, user).await?;
+        starter.body["type"] = json!(THREAD_STARTER_MESSAGE);
+        starter.body["message_reference"] = message::reference(&state.world.now(), parent.id, source.id);
+        starter.body["referenced_message"] = message::referenced(source);
+        store::messages::save(db, &starter).await?;
         source.body["thread"] = thread.object(None);
         source.body["flags"] = json!(source.body["flags"].as_u64().unwrap_or(0) | HAS_THREAD);
         store::messages::save(db, source).await?;
+        announce::created(state, &starter);
         announce::updated(state, source);
+    } else if !thread.is_private() {
+        let mut told = message::begin(db, state, parent.id, user).await?;
+        told.body["type"] = json!(THREAD_CREATED);
+        told.body["content"] = json!(thread.name);
+        told.body["message_reference"] = json!({ "type": 0, "channel_id": thread.id.to_string(), "guild_id": guild.id.to_string() });
+        store::messages::save(db, &told).await?;
+        announce::created(state, &told);
     }
     Ok(thread)
 }
@@ -132,9 +150,8 @@ fn take(thread: &mut Thread, body: &Value, now_ms: i64) {
     if let Some(locked) = body["locked"].as_bool() {
         thread.is_locked = locked;
     }
-    if let Some(archived) = body["archived"].as_bool().filter(|archived| *archived != thread.is_archived) {
-        thread.is_archived = archived;
-        thread.archived_ms = now_ms;
+    if let Some(archived) = body["archived"].as_bool() {
+        thread.archive(archived, now_ms);
     }
 }
 
@@ -179,7 +196,9 @@ pub(crate) async fn settle(db: &mut SqliteConnection, state: &State, message: &S
     let scene = state.world.now();
     if let Some(mut thread) = scene.threads.get(&message.channel_id).filter(|_| message.audience.is_none()).cloned() {
         thread.n_messages += 1;
-        let was_archived = std::mem::take(&mut thread.is_archived);
+        let was_archived = thread.is_archived;
+        thread.archive(false, message.created_ms);
+        thread.active_ms = message.created_ms;
         thread.join(message.author_id, message.created_ms);
         save(db, state, &thread).await?;
         if was_archived {

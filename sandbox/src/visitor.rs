@@ -82,7 +82,7 @@ impl Visitor {
     }
 
     /// Uses a slash command; `"settings show"` names a sub-command. `channel` is an id, a name of the first guild such as
-    /// `general`, `GUILD/NAME`, or `dm`.
+    /// `general`, `GUILD/NAME`, `dm`, or `dm/NAME` for what people have among themselves: a group's name, or the other person's.
     ///
     /// # Errors
     /// When the command or channel is unknown, or an option does not fit.
@@ -143,12 +143,14 @@ impl Visitor {
         self.interaction("/components", &body).await
     }
 
-    /// Sends a form; `modal` is the data of the event that opened it.
+    /// Sends a form; `modal` is the data of the event that opened it. A field's value is a text, a list of the chosen values, `true`
+    /// or `false` for a checkbox, or a list of what [`Visitor::file`] makes.
     ///
     /// # Errors
     /// When the form is gone or a field does not fit.
-    pub async fn submit(&self, modal: &Value, fields: &[(&str, &str)]) -> Result<InteractionId, VisitorError> {
-        let fields: serde_json::Map<String, Value> = fields.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
+    pub async fn submit<T: Clone + Into<Value>>(&self, modal: &Value, fields: &[(&str, T)]) -> Result<InteractionId, VisitorError> {
+        let fields: serde_json::Map<String, Value> =
+            fields.iter().map(|(name, value)| ((*name).to_owned(), value.clone().into())).collect();
         let body = json!({ "user": self.user, "interaction": modal["interaction"], "custom_id": modal["custom_id"], "fields": fields });
         self.interaction("/modals", &body).await
     }
@@ -342,6 +344,15 @@ fn channel_in(state: &Value, wanted: &str) -> Result<String, VisitorError> {
     }
     if wanted == "dm" {
         return Ok(text(&state["dm"], "id"));
+    }
+    if let Some(name) = wanted.strip_prefix("dm/") {
+        let private = state["private"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let is_named = |channel: &&Value| match channel["name"].as_str() {
+            Some(known) => known == name,
+            None => channel["recipients"][0]["username"] == name,
+        };
+        let found = private.iter().find(is_named);
+        return found.map(|channel| text(channel, "id")).ok_or_else(|| VisitorError::Missing(format!("channel {wanted}")));
     }
     let guilds = state["guilds"].as_array().map(Vec::as_slice).unwrap_or_default();
     let (guild, name) = match wanted.rsplit_once('/') {

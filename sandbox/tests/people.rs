@@ -108,3 +108,30 @@ async fn entitlements_are_granted_carried_consumed_and_taken_away() {
     assert_eq!(of_guild.as_array().map(Vec::len), Some(1));
     assert_eq!(rest.get(&format!("{all}?exclude_deleted=false")).await.body.as_array().map(Vec::len), Some(2));
 }
+
+#[tokio::test]
+async fn the_workshop_grants_consumes_and_takes_back_for_people_and_guilds() {
+    let sandbox = start().await;
+    let mut gateway = Gateway::ready(&sandbox).await;
+    let linus = Visitor::connect(sandbox.url(), "linus").await.expect("linus is here");
+    let seq = linus.seq().await.expect("the sandbox counts");
+    let all = "/control/entitlements";
+    let (status, own) = page(&sandbox, Method::POST, all, json!({ "owner": linus.user_id(), "sku": CONSUMABLE })).await;
+    assert_eq!((status, &own["user_id"], &own["consumed"]), (200, &json!(linus.user_id()), &json!(false)));
+    assert_eq!(gateway.event("ENTITLEMENT_CREATE").await["id"], own["id"]);
+    let (_, shared) = page(&sandbox, Method::POST, all, json!({ "owner": "1000000000000000100", "sku": SUBSCRIPTION })).await;
+    assert_eq!(gateway.event("ENTITLEMENT_CREATE").await["guild_id"], "1000000000000000100");
+    let (_, listed) = page(&sandbox, Method::GET, all, Value::Null).await;
+    assert_eq!((&listed["entitlements"], listed["skus"].as_array().map(Vec::len)), (&json!([shared, own]), Some(3)));
+    let (status, refused) = page(&sandbox, Method::POST, &format!("{all}/{}/consume", text(&shared, "id")), json!({})).await;
+    assert_eq!((status, text(&refused, "error")), (400, "only what is used up can be consumed"));
+    let consume = format!("{all}/{}/consume", text(&own, "id"));
+    assert_eq!(page(&sandbox, Method::POST, &consume, json!({})).await.1["consumed"], true);
+    assert_eq!(gateway.event("ENTITLEMENT_UPDATE").await["consumed"], true);
+    assert_eq!(page(&sandbox, Method::POST, &consume, json!({})).await.0, 400);
+    assert_eq!(page(&sandbox, Method::DELETE, &format!("{all}/{}", text(&shared, "id")), json!({})).await.0, 200);
+    assert_eq!(gateway.event("ENTITLEMENT_DELETE").await["id"], shared["id"]);
+    assert_eq!(page(&sandbox, Method::POST, all, json!({ "owner": "5", "sku": CONSUMABLE })).await.0, 404);
+    let (_, heard) = linus.events(seq, std::time::Duration::ZERO).await.expect("the sandbox answers");
+    assert!(heard.iter().all(|event| event["type"] == "entitlement") && heard.len() == 4, "the page redraws with each: {heard:?}");
+}

@@ -3,7 +3,7 @@
 mod support;
 
 use reqwest::Method;
-use sandbox::{Clock, ManualClock, Sandbox, Visitor};
+use sandbox::{Clock, Fault, FaultKind, ManualClock, Sandbox, Visitor};
 use serde_json::{Value, json};
 use std::{
     io::{BufRead, BufReader, Write},
@@ -127,4 +127,39 @@ async fn a_killed_process_loses_nothing_that_it_confirmed() {
     for message in &messages {
         assert_eq!(ada.attachment_bytes(message, 0).await.expect("the picture is served"), png());
     }
+}
+
+#[tokio::test]
+async fn what_was_taken_from_the_bot_stays_taken_after_a_restart() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let sandbox = Sandbox::start(config(Some(dir.path()))).await.expect("it starts");
+    let linus = Visitor::connect(sandbox.url(), "linus").await.expect("linus is here");
+    let guild = Some("1000000000000000100".to_owned());
+    let studio = Some("1000000000000000200".to_owned());
+    sandbox.fault(Fault { guild, ..Fault::new(FaultKind::GuildRemoved) }).expect("the guild is known");
+    let permission = Some("ATTACH_FILES".to_owned());
+    sandbox.fault(Fault { guild: studio, permission, ..Fault::new(FaultKind::PermissionRemoved) }).expect("both are known");
+    sandbox.fault(Fault { ms: Some(1), ..Fault::new(FaultKind::Latency) }).expect("it makes sense");
+    let url = format!("{}/sandbox/api/people/{}", sandbox.url(), linus.user_id());
+    let refusal = Rest::new(&sandbox).client.post(url).json(&json!({ "accepts_dms": false })).send().await.expect("it answers");
+    assert_eq!(refusal.status(), 200);
+    sandbox.shutdown().await;
+
+    let sandbox = Sandbox::start(config(Some(dir.path()))).await.expect("it starts");
+    let rest = Rest::new(&sandbox);
+    assert_eq!(rest.get("/guilds/1000000000000000100").await.body["code"], 10004);
+    let file = rest.upload(Method::POST, "/channels/1000000000000000210/messages", json!({}), &[("a.png", png())]).await;
+    assert_eq!(file.body["code"], 50013);
+    let dm = rest.post("/users/@me/channels", json!({ "recipient_id": linus.user_id() })).await.body;
+    assert_eq!(rest.post(&format!("/channels/{}/messages", text(&dm, "id")), json!({ "content": "psst" })).await.body["code"], 50007);
+    let faults = format!("{}/sandbox/api/control/faults", sandbox.url());
+    let listed: Value = rest.client.get(&faults).send().await.expect("it answers").json().await.expect("JSON");
+    let kinds: Vec<&str> = listed["active"].as_array().expect("a list").iter().map(|fault| text(fault, "kind")).collect();
+    assert_eq!(kinds, ["guild_removed", "permission_removed"], "what happens to connections ends with the process");
+    assert!(listed["standing"].as_array().is_some_and(|standing| standing.contains(&json!("guild_removed"))));
+    rest.client.delete(&faults).send().await.expect("it answers");
+    sandbox.shutdown().await;
+
+    let sandbox = Sandbox::start(config(Some(dir.path()))).await.expect("it starts");
+    assert_eq!(Rest::new(&sandbox).get("/guilds/1000000000000000100").await.status, 200, "what is given back stays so");
 }

@@ -3,7 +3,7 @@
 mod support;
 
 use reqwest::Method;
-use sandbox::{ManualClock, Visitor};
+use sandbox::{GatewayConfig, ManualClock, Visitor};
 use serde_json::{Value, json};
 use std::time::Duration;
 use support::*;
@@ -99,4 +99,66 @@ async fn pins_are_kept_by_both_paths() {
     assert_eq!(rest.get(&format!("/channels/{STUDIO}/pins")).await.body[0]["id"], sent["id"]);
     assert_eq!(rest.delete(&pin).await.status, 204);
     assert_eq!(rest.get(&format!("/channels/{STUDIO}/pins")).await.body, json!([]));
+}
+
+#[tokio::test]
+async fn a_thread_in_which_nobody_writes_is_archived_and_writing_wakes_it() {
+    let heartbeat_interval = Duration::from_secs(24 * 3600);
+    let (sandbox, clock) = start_gateway(GatewayConfig { heartbeat_interval, ..GatewayConfig::default() }).await;
+    let rest = Rest::new(&sandbox);
+    let ada = Visitor::connect(sandbox.url(), "ada").await.expect("ada is here");
+    let begin = json!({ "name": "brief", "type": 11, "auto_archive_duration": 60 });
+    let begun = rest.post(&format!("/channels/{STUDIO}/threads"), begin).await.body;
+    let (id, path) = (text(&begun, "id"), format!("/channels/{}", text(&begun, "id")));
+    let mut gateway = Gateway::open(&sandbox).await;
+    gateway.identify(1).await;
+    gateway.event("GUILD_CREATE").await;
+    gateway.event("GUILD_CREATE").await;
+    let is_archived = async || rest.get(&path).await.body["thread_metadata"]["archived"].clone();
+    clock.advance(Duration::from_secs(59 * 60));
+    ada.say(id, "still here").await.expect("the thread is open");
+    clock.advance(Duration::from_secs(59 * 60));
+    assert_eq!(is_archived().await, false, "somebody wrote an hour less a minute ago");
+    gateway.beat().await;
+    let seq = ada.seq().await.expect("the sandbox counts");
+    clock.advance(Duration::from_secs(60));
+    // Nobody asks: the event comes by itself.
+    assert_eq!(gateway.event("THREAD_UPDATE").await["thread_metadata"]["archived"], true);
+    let (_, heard) = ada.events(seq, SOON).await.expect("the page hears of it");
+    assert_eq!((&heard[0]["type"], &heard[0]["data"]["id"]), (&json!("thread_update"), &begun["id"]));
+    assert_eq!(is_archived().await, true);
+    ada.say(id, "and back").await.expect("a thread that is only archived wakes up");
+    assert_eq!(gateway.event("THREAD_UPDATE").await["thread_metadata"]["archived"], false);
+    clock.advance(Duration::from_secs(3600));
+    assert_eq!(is_archived().await, true, "who asks right after the clock was moved sees it");
+}
+
+#[tokio::test]
+async fn a_message_tells_of_a_thread_above_it_or_inside_it() {
+    let sandbox = start().await;
+    let rest = Rest::new(&sandbox);
+    let messages = format!("/channels/{STUDIO}/messages");
+    let mut gateway = Gateway::ready(&sandbox).await;
+    let own = rest.post(&format!("/channels/{STUDIO}/threads"), json!({ "name": "open", "type": 11 })).await.body;
+    gateway.event("THREAD_CREATE").await;
+    let told = gateway.event("MESSAGE_CREATE").await;
+    assert_eq!((&told["type"], &told["content"], &told["channel_id"]), (&json!(18), &json!("open"), &json!(STUDIO)));
+    let reference = json!({ "type": 0, "channel_id": own["id"], "guild_id": "1000000000000000200" });
+    assert_eq!((&told["message_reference"], &told["author"]["id"]), (&reference, &json!(APP)));
+    let closed = rest.post(&format!("/channels/{STUDIO}/threads"), json!({ "name": "closed", "type": 12 })).await;
+    assert_eq!(closed.body["code"], 50013, "the bot may not begin private threads");
+
+    let sent = rest.upload(Method::POST, &messages, json!({ "content": "news" }), &[("a.png", png())]).await.body;
+    gateway.event("MESSAGE_CREATE").await;
+    let thread = rest.post(&format!("{messages}/{}/threads", text(&sent, "id")), json!({ "name": "talk" })).await.body;
+    gateway.event("THREAD_CREATE").await;
+    let starter = gateway.event("MESSAGE_CREATE").await;
+    assert_eq!((&starter["type"], &starter["content"], &starter["channel_id"]), (&json!(21), &json!(""), &thread["id"]));
+    assert_eq!((&starter["message_reference"]["message_id"], &starter["message_reference"]["channel_id"]), (&sent["id"], &json!(STUDIO)));
+    assert_eq!(starter["referenced_message"]["content"], "news");
+    let url = text(&starter["referenced_message"]["attachments"][0], "url");
+    let bytes = rest.client.get(url).send().await.expect("the file is served").bytes().await.expect("bytes");
+    assert_eq!(bytes, png(), "what the thread began with is seen in it");
+    assert_eq!(gateway.event("MESSAGE_UPDATE").await["thread"]["name"], "talk");
+    assert_eq!(rest.get(&format!("/channels/{}", text(&thread, "id"))).await.body["total_message_sent"], 0);
 }

@@ -134,3 +134,24 @@ async fn guilds_members_and_roles_are_read() {
     assert_eq!(get("/emojis").await.body[0]["name"], "palette");
     assert_eq!(get("/channels").await.body[2]["permission_overwrites"][0]["id"], SANDBOX);
 }
+
+#[tokio::test]
+async fn the_page_learns_at_once_what_a_guild_does_to_the_bot() {
+    let sandbox = start().await;
+    let linus = Visitor::connect(sandbox.url(), "linus").await.expect("linus is here");
+    let margaret = Visitor::connect(sandbox.url(), "margaret").await.expect("margaret is here");
+    let seq = linus.seq().await.expect("the sandbox counts");
+    sandbox.world().remove_guild(SANDBOX);
+    sandbox.world().remove_permission(STUDIO, None, "ATTACH_FILES");
+    sandbox.world().remove_permission(SANDBOX, Some(GENERAL), "SEND_MESSAGES");
+    sandbox.world().remove_permission(SANDBOX, Some(MODERATORS), "SEND_MESSAGES");
+    let heard = async |who: &Visitor| {
+        let (_, events) = who.events(seq, std::time::Duration::ZERO).await.expect("the sandbox answers");
+        events.into_iter().map(|event| (text(&event, "type").to_owned(), event["data"]["id"].clone())).collect::<Vec<_>>()
+    };
+    let event = |kind: &str, id: &str| (kind.to_owned(), json!(id));
+    let expected = [event("guild_update", SANDBOX), event("guild_update", STUDIO), event("channel_update", GENERAL)];
+    assert_eq!(heard(&linus).await, expected, "the moderators' channel is out of his sight");
+    assert_eq!(heard(&margaret).await, [event("guild_update", STUDIO)]);
+    assert_eq!(linus.state().await.expect("the sandbox answers")["guilds"][0]["has_bot"], false);
+}

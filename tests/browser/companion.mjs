@@ -7,6 +7,7 @@ const text = (content, flags) => ({ type: 4, data: { content, flags } });
 
 const COMMANDS = [
   { name: "form", description: "opens a form" },
+  { name: "order", description: "opens a form with every kind of choice", integration_types: [0, 1], contexts: [0, 1, 2] },
   { name: "measure", description: "tells what a picture is", options: [
     { type: 11, name: "picture", description: "the picture", required: true },
     { type: 3, name: "note", description: "a note about it" }] },
@@ -23,6 +24,17 @@ const FORM = {
   data: { custom_id: "form", title: "A few words", components: [
     { type: 1, components: [{ type: 4, custom_id: "title", label: "Title", style: 1, min_length: 3, max_length: 40, required: true, placeholder: "a short name" }] },
     { type: 1, components: [{ type: 4, custom_id: "story", label: "Story", style: 2, required: false }] }] },
+};
+
+const label = (name, component) => ({ type: 18, label: name, component });
+const ORDER = {
+  type: 9,
+  data: { custom_id: "order", title: "An order", components: [
+    label("Size", { type: 3, custom_id: "size", options: [{ label: "Small", value: "small" }, { label: "Large", value: "large", default: true }] }),
+    label("For", { type: 7, custom_id: "for", max_values: 2 }),
+    label("Finish", { type: 21, custom_id: "finish", options: [{ label: "Matt", value: "matt" }, { label: "Gloss", value: "gloss" }] }),
+    label("References", { type: 19, custom_id: "references", max_values: 2, required: false }),
+    label("In a hurry", { type: 23, custom_id: "hurry" })] },
 };
 
 const LAYOUT_ANSWER = {
@@ -97,10 +109,12 @@ function answerTo({ type, data, member, user }, pictures) {
     const values = data.components.flatMap((row) => row.components ?? [row.component]).map((one) => one.value);
     return text(`**${values[0]}** by ${name}: ${values[1] || "no story"}`);
   }
+  if (type === 5 && data.custom_id === "order") return text(`An order: ${data.components.map(({ component }) => told(component, data.resolved)).join(", ")}`);
   // Atelier answers every button, also with a word on those that it does not know.
   if (type !== 2) return null;
   switch (data.name) {
     case "form": return FORM;
+    case "order": return ORDER;
     case "whisper": return text("This is between us.", EPHEMERAL);
     case "layout": return withPictures(pictures, LAYOUT_ANSWER);
     case "measure": return measured(data);
@@ -109,6 +123,12 @@ function answerTo({ type, data, member, user }, pictures) {
     case "Wave at": return text(`${name} waves at <@${data.target_id}>.`);
     default: return null;
   }
+}
+
+/** What a field of a form holds, with names in place of ids. */
+function told({ value, values }, resolved = {}) {
+  const name = (id) => resolved.attachments?.[id]?.filename ?? resolved.users?.[id]?.global_name ?? resolved.roles?.[id]?.name ?? id;
+  return values ? values.map(name).join("+") || "none" : String(value);
 }
 
 function measured({ options, resolved }) {

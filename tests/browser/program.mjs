@@ -3,9 +3,9 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 
-/** Starts `atelier sandbox` on a free port and waits for the address that it prints. */
-export async function startSandbox(binary, dataDir, workingDir) {
-  const child = spawn(binary, ["sandbox", "--data", dataDir, "--port", "0"], { cwd: workingDir, stdio: ["ignore", "pipe", "pipe"] });
+/** Starts `atelier sandbox`, or what `args` say, on a free port and waits for the address that it prints. */
+export async function startSandbox(binary, dataDir, workingDir, args = ["sandbox", "--data", dataDir, "--port", "0"]) {
+  const child = spawn(binary, args, { cwd: workingDir, stdio: ["ignore", "pipe", "pipe"] });
   const lines = [];
   child.stderr.on("data", (chunk) => lines.push(String(chunk)));
   const started = Date.now();

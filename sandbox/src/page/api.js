@@ -3,7 +3,7 @@ const BASE = "/sandbox/api";
 /** Events after which the places that a person sees may be others. */
 export const PLACES = ["state", "channel_create", "channel_update", "channel_delete", "thread_create", "thread_update", "thread_delete", "guild_update"];
 const EVENT_TYPES = ["message_create", "message_update", "message_delete", "typing", "interaction_acknowledged",
-  "interaction_failed", "modal", "commands", "bot", "violation", "fault", ...PLACES];
+  "interaction_failed", "modal", "commands", "bot", "violation", "fault", "entitlement", ...PLACES];
 
 /** An answer that is not a success; `status` is 0 when there was no answer at all. */
 export class ApiError extends Error {
@@ -90,6 +90,11 @@ export const control = {
   violations: () => call("GET", "/control/violations"),
   forgetViolations: () => call("DELETE", "/control/violations"),
   journal: (after, limit = 200) => call("GET", "/control/journal", { query: { after, limit } }),
+  entitlements: () => call("GET", "/control/entitlements"),
+  grant: (owner, sku) => call("POST", "/control/entitlements", { body: { owner, sku } }),
+  consume: (id) => call("POST", `/control/entitlements/${encodeURIComponent(id)}/consume`),
+  revoke: (id) => call("DELETE", `/control/entitlements/${encodeURIComponent(id)}`),
+  clock: () => call("GET", "/control/clock"),
   advance: (ms) => call("POST", "/control/clock/advance", { body: { ms } }),
 };
 

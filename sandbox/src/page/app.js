@@ -134,6 +134,8 @@ part("banner").textContent = "Connection lost, retrying…";
 addEventListener("hashchange", followAddress);
 addEventListener("visibilitychange", () => !document.hidden && markRead());
 part("backdrop").addEventListener("click", () => openSidebar(false));
+// The channel in view changes no address.
+part("sidebar").addEventListener("click", (event) => event.target.closest("a[aria-current]") && openSidebar(false));
 phone.addEventListener("change", () => openSidebar(false));
 addEventListener("keydown", (event) => {
   if (event.key === "Escape" && document.body.classList.contains("sidebar-open")) openSidebar(false);

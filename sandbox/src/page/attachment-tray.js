@@ -8,13 +8,15 @@ export function thumbnail(file) {
   return { element: h("img", { class: "thumb", src: url, alt: "" }), release: () => URL.revokeObjectURL(url) };
 }
 
-/** The files that the next message will carry, each with its picture and a way to take it out; `limit()` gives the bytes that one may have. */
+/** The files that go with a message or a form, each with its picture and a way to take it out; `limit()` gives the bytes that one may have. */
 export class AttachmentTray {
-  constructor({ limit, onProblem }) {
+  constructor({ limit, onProblem, most = MAX_FILES, label = "Files of this message", onChange = () => {} }) {
     this.limitOf = limit;
+    this.most = most;
+    this.onChange = onChange;
     this.onProblem = onProblem;
     this.cards = [];
-    this.list = h("ul", { class: "tray-files", "aria-label": "Files of this message" });
+    this.list = h("ul", { class: "tray-files", "aria-label": label });
     this.limit = h("p", { class: "quiet small" });
     this.element = h("div", { class: "tray", hidden: true, testid: "tray" }, this.list, this.limit);
   }
@@ -25,8 +27,8 @@ export class AttachmentTray {
 
   /** Adds what fits and says what does not. */
   add(files) {
-    const { accepted, problems } = acceptFiles(files, this.cards.length, this.limitOf());
-    this.limit.textContent = `At most ${MAX_FILES} files of ${sizeText(this.limitOf())} each.`;
+    const { accepted, problems } = acceptFiles(files, this.cards.length, this.limitOf(), this.most);
+    this.limit.textContent = `At most ${this.most} ${this.most === 1 ? "file" : "files"} of ${sizeText(this.limitOf())}${this.most === 1 ? "" : " each"}.`;
     this.cards.push(...accepted.map((file) => this.#card(file)));
     this.#draw();
     this.onProblem(problems.join(" ") || null);
@@ -58,6 +60,7 @@ export class AttachmentTray {
   #draw() {
     this.element.hidden = this.cards.length === 0;
     this.list.replaceChildren(...this.cards.map((card) => card.element));
+    this.onChange();
   }
 }
 

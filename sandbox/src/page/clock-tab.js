@@ -8,12 +8,11 @@ export function clockTab() {
   const note = h("p", { class: "quiet small", role: "status" });
   const buttons = h("div", { class: "action-row" }, STEPS.map(([label, ms]) => h("button", { type: "button", class: "button secondary", testid: `clock-${ms}`, onclick: () => advance(ms, label) }, `+ ${label}`)));
   const advance = (ms, label) => control.advance(ms).then(() => (note.textContent = `The clock went ${label} ahead.`), refuse);
-  const refuse = (error) => {
-    buttons.hidden = error.status !== 0;
-    note.textContent = error.status === 0 ? error.message : "This sandbox's clock runs by itself; only one that is set by hand can be moved.";
-  };
-  // A step of nothing tells whether the clock can be set at all.
-  control.advance(0).catch(refuse);
+  const refuse = (error) => (note.textContent = error.message);
+  control.clock().then(({ is_manual: isManual }) => {
+    buttons.hidden = !isManual;
+    if (!isManual) note.textContent = "This sandbox's clock runs by itself; only one that is set by hand can be moved.";
+  }, refuse);
   const element = h("div", { class: "clock-tab" },
     h("p", { class: "quiet" }, "A clock set by hand shows at once what otherwise takes its time: an interaction expires after 3 seconds, a deferred answer after 15 minutes."),
     buttons, note);

@@ -1,19 +1,37 @@
 import { MAX_FILE_BYTES, sizeText } from "./files.js";
+import { isWithoutBot, may } from "./places.js";
 
 /** Discord's numbers for option types. */
 export const OPTION = { SUBCOMMAND: 1, GROUP: 2, STRING: 3, INTEGER: 4, BOOLEAN: 5, USER: 6, CHANNEL: 7, ROLE: 8, MENTIONABLE: 9, NUMBER: 10, ATTACHMENT: 11 };
 
 const CHAT_INPUT = 1;
-const DM_CONTEXT = 1;
+const CONTEXT = { GUILD: 0, DM: 1, PRIVATE: 2 };
+const INSTALL = { GUILD: 0, USER: 1 };
+const ADMINISTRATOR = 1n << 3n;
 
-/** The commands that can be used in `channel`: another guild's are left out, and in direct messages those that are not for them. */
+/**
+ * The commands that can be used in `channel`: what belongs to another guild is left out, what is not for such a place, what nobody
+ * installed here (where the bot is no member only a person's own commands work), and what the person may not use.
+ */
 export function usableIn(commands, channel) {
   const guild = channel?.guild?.id;
+  const context = channel?.is_private ? CONTEXT.PRIVATE : guild ? CONTEXT.GUILD : CONTEXT.DM;
+  const isMember = !isWithoutBot(channel);
   return commands.filter((command) => {
-    if (command.guild_id) return command.guild_id === guild;
-    if (guild || !channel) return true;
-    return command.dm_permission !== false && (!command.contexts?.length || command.contexts.includes(DM_CONTEXT));
+    if (command.guild_id) return command.guild_id === guild && isMember;
+    if (!channel) return true;
+    if (!guild && command.dm_permission === false) return false;
+    if (command.contexts?.length && !command.contexts.includes(context)) return false;
+    if (!isMember && !(command.integration_types ?? [INSTALL.GUILD]).includes(INSTALL.USER)) return false;
+    return !guild || may(channel, neededFor(command));
   });
+}
+
+/** The permission bits that a command asks of a person; "0" leaves it to administrators. */
+function neededFor(command) {
+  const bits = command.default_member_permissions;
+  if (bits === undefined || bits === null) return 0n;
+  return BigInt(bits) || ADMINISTRATOR;
 }
 
 /** Every slash command a person can type, subcommands unfolded, as the bot ordered them: `{ path, description, options, command, parents }`. */

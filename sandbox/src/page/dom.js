@@ -87,8 +87,8 @@ export function nameOf(user) {
   return user?.global_name || user?.username || "someone";
 }
 
-/** The name of a channel; a direct one is named after the bot. */
-export const channelName = (channel, bot) => channel?.name || nameOf(bot);
+/** The name of a channel; a direct one is named after the other side, which is the bot or a person. */
+export const channelName = (channel, bot) => channel?.name || nameOf(channel?.is_private ? channel.recipients?.[0] : bot);
 
 /** Shows a short notice in the corner for a few seconds. */
 export function toast(text, kind = "info") {

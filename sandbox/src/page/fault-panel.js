@@ -3,6 +3,9 @@ import { announce, h, icon, toast } from "./dom.js";
 import { describeFault, faultBody, FIELDS, kindNames, kindOf, PRESETS } from "./faults.js";
 import { emit, state } from "./state.js";
 
+/** Fields whose values are long. */
+const WIDE = ["route", "guild", "channel"];
+
 /** The tab with the faults: presets, what is going on, and a form for everything else. */
 export function faultTab() {
   const active = h("div", { class: "fault-list", testid: "fault-list" });
@@ -17,7 +20,7 @@ export function faultTab() {
   const load = async () => {
     try {
       const answer = await control.faults();
-      active.replaceChildren(...activeList(answer.active ?? []));
+      active.replaceChildren(...activeList(answer.active ?? [], answer.standing ?? []));
       seed.textContent = answer.seed === undefined ? "" : `Chance comes from seed ${answer.seed}: the same seed, the same faults.`;
       // Drawn once, so that what is typed stays.
       const names = kindNames(answer.kinds);
@@ -55,12 +58,12 @@ function preset({ id, title, sentence, body }) {
   } }, h("strong", null, title), h("span", null, sentence));
 }
 
-function activeList(faults) {
+function activeList(faults, standing) {
   if (!faults.length) return [h("p", { class: "empty" }, "Nothing: everything works as it should.")];
   const nameOfId = (id) => state.channels.get(id)?.name ?? state.guilds.find((guild) => guild.id === id)?.name ?? id;
   const rows = faults.map((fault) => h("div", { class: "fault", testid: `fault-${fault.kind}` },
     h("span", { class: "fault-mark", "aria-hidden": "true" }),
-    h("span", { class: "fault-text" }, h("strong", null, kindOf(fault.kind).title), h("span", null, describeFault(fault, nameOfId))),
+    h("span", { class: "fault-text" }, h("strong", null, kindOf(fault.kind).title), h("span", null, describeFault(fault, nameOfId, standing.includes(fault.kind)))),
     h("button", { type: "button", class: "button secondary compact", testid: `fault-stop-${fault.kind}`, "aria-label": `Stop ${kindOf(fault.kind).title}`,
       onclick: () => act(control.stop(fault.id)) }, icon("stop"), "Stop")));
   const all = h("button", { type: "button", class: "link", testid: "fault-stop-all", onclick: () => act(control.stopAll()) }, "Stop all");
@@ -95,7 +98,7 @@ function form(names) {
 
 function field(name, value) {
   const { label, type, hint, step, top, choices } = FIELDS[name];
-  return h("label", { class: name === "route" ? "fault-field wide" : "fault-field" }, h("span", null, label), input());
+  return h("label", { class: WIDE.includes(name) ? "fault-field wide" : "fault-field" }, h("span", null, label), input());
 
   function input() {
     const shared = { name, testid: `fault-field-${name}` };

@@ -81,8 +81,8 @@ export function faultBody(kind, typed) {
   return { body };
 }
 
-/** The details of an active fault in a few words. */
-export function describeFault(fault, nameOfId = (id) => id) {
+/** The details of an active fault in a few words; `isStanding` when the sandbox keeps it over a restart. */
+export function describeFault(fault, nameOfId = (id) => id, isStanding = false) {
   const parts = [
     fault.ms !== undefined && fault.ms !== null && (fault.ms >= 1000 ? `${fault.ms / 1000} s` : `${fault.ms} ms`),
     fault.scope && `scope ${fault.scope}`,
@@ -95,6 +95,7 @@ export function describeFault(fault, nameOfId = (id) => id) {
     fault.route,
     fault.probability < 1 && `${Math.round(fault.probability * 100)} %`,
     remaining(fault),
+    isStanding && "kept over a restart",
   ];
   return parts.filter(Boolean).join(" · ");
 }

@@ -2,13 +2,13 @@
 export const MAX_FILES = 10;
 export const MAX_FILE_BYTES = 10 * 1024 * 1024;
 
-/** Splits `files` into those that still fit beside `n` others, and one sentence for each kind that does not. */
-export function acceptFiles(files, n = 0, limit = MAX_FILE_BYTES) {
+/** Splits `files` into those that still fit beside `n` others, `most` in all, and one sentence for each kind that does not. */
+export function acceptFiles(files, n = 0, limit = MAX_FILE_BYTES, most = MAX_FILES) {
   const small = files.filter((file) => file.size <= limit);
-  const accepted = small.slice(0, Math.max(0, MAX_FILES - n));
+  const accepted = small.slice(0, Math.max(0, most - n));
   const problems = files.filter((file) => file.size > limit)
     .map((file) => `${file.name} is too large: a file has at most ${sizeText(limit)}.`);
-  if (small.length > accepted.length) problems.push(`A message has at most ${MAX_FILES} files.`);
+  if (small.length > accepted.length) problems.push(`At most ${most} ${most === 1 ? "file fits" : "files fit"} here.`);
   return { accepted, problems };
 }
 

@@ -15,10 +15,14 @@ export function journalSummary(line) {
   const entry = typeof line === "string" ? parsed(line) : line;
   const status = entry.status ?? entry.response?.status ?? (entry.kind === "gateway" ? entry.code : undefined) ?? undefined;
   const kind = entry.kind ?? entry.type ?? entry.event ?? entry.direction ?? "line";
-  const request = [entry.method, (entry.path ?? entry.route)?.replace(/^\/api\/v\d+/, "")].filter(Boolean).join(" ");
+  // Ids are long and alike: their ends tell them apart.
+  const path = (entry.path ?? entry.route)?.replace(/^\/api\/v\d+/, "").replace(/\d{15,}/g, (id) => `…${id.slice(-4)}`);
+  const request = [entry.method, path].filter(Boolean).join(" ");
   const rest = Object.entries(entry).filter(([name, value]) => !USELESS.has(name) && value !== kind && typeof value !== "object");
   const acted = kind === "page" && [entry.name, request].filter(Boolean).join(": ");
-  const what = (kind === "gateway" && gatewayWords(entry)) || acted || request || entry.name || entry.t || entry.message || rest.map(([name, value]) => `${name} ${value}`).join(", ");
+  const fault = entry.fault && `${String(entry.fault.kind).replaceAll("_", " ")} ${entry.fault.ended ? "ended" : "began"}`;
+  const said = entry.violation?.message || entry.name || entry.t || entry.message;
+  const what = (kind === "gateway" && gatewayWords(entry)) || acted || request || fault || said || rest.map(([name, value]) => `${name} ${value}`).join(", ");
   return { seq: entry.seq, kind: String(kind), what: String(what), result: status === undefined ? "" : String(status), isBad: isBad(kind, status), entry };
 }
 

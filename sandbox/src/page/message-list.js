@@ -1,7 +1,7 @@
 import { channelName, h, icon } from "./dom.js";
 import { LocalView } from "./local-view.js";
 import { isEphemeral, MessageView } from "./message-view.js";
-import { isThread, mayWrite } from "./places.js";
+import { isWithoutBot, markOf, mayWrite } from "./places.js";
 import { compareIds, loadOlder, room, state } from "./state.js";
 import { sameDay } from "./time.js";
 
@@ -150,20 +150,25 @@ function fit(message, previous, isBehindLocal) {
   return { isGrouped, newDay };
 }
 
+/** What a person can do first in a channel. */
+function firstWords(channel, canDraw) {
+  const slash = h("kbd", null, "/");
+  if (!state.bot.online) return ["The bot is not online yet. When it is, type ", slash, " to see its commands."];
+  if (isWithoutBot(channel)) return ["The bot is not a member here. Commands that you installed for yourself still work: type ", slash, " to see them."];
+  if (canDraw) return ["Type ", h("kbd", null, "/imagine"), " and a few words, and watch the pictures form."];
+  return ["Type ", slash, " to see what the bot can do."];
+}
+
 /** The teaching text of an empty channel; a pressed idea is passed to `onIdea`. */
 export function emptyState(onIdea) {
   const ideas = ["a frog", "a strawberry", "a pumpkin at night", "a robot in space"];
   const canDraw = state.commands.some((command) => command.name === "imagine");
   const channel = state.channels.get(state.channel);
-  const place = `${isThread(channel) ? "" : channel?.type === 1 ? "@" : "#"}${channelName(channel, state.bot)}`;
   const isOpen = mayWrite(channel);
-  const line = !isOpen ? h("p", null, "Nothing has been said here yet.") : state.bot.online && canDraw
-    ? h("p", null, "Type ", h("kbd", null, "/imagine"), " and a few words, and watch the pictures form.")
-    : h("p", null, "The bot is not here yet. As soon as it is online, ", h("kbd", null, "/imagine"), " draws pictures from your words.");
   return h("section", { class: "welcome", testid: "welcome" },
     h("div", { class: "welcome-mark", "aria-hidden": "true" }, h("i"), h("i"), h("i"), h("i")),
-    h("h2", null, `Welcome to ${place}`),
-    line,
+    h("h2", null, `Welcome to ${markOf(channel)}${channelName(channel, state.bot)}`),
+    h("p", null, isOpen ? firstWords(channel, canDraw) : "Nothing has been said here yet."),
     canDraw && isOpen && h("div", { class: "ideas" }, h("span", null, "Try:"),
       ideas.map((idea) => h("button", { type: "button", class: "idea", testid: `idea-${idea}`, onclick: () => onIdea(idea) }, idea))));
 }

@@ -17,6 +17,8 @@ const LOADING = 128;
 const COMMAND = 2;
 const SLASH = 1;
 const FORM = 5;
+const THREAD_CREATED = 18;
+const THREAD_STARTER_MESSAGE = 21;
 
 /** True for a message that only one person sees. */
 export const isEphemeral = (message) => Boolean(message.flags & EPHEMERAL);
@@ -37,13 +39,13 @@ export class MessageView {
   constructor(message) {
     this.keys = {};
     this.parts = {};
-    for (const name of ["header", "content", "embeds", "components", "reactions", "footer", "tools"]) this.parts[name] = h("div", { class: `part-${name}` });
+    for (const name of ["header", "content", "embeds", "components", "reactions", "thread", "footer", "tools"]) this.parts[name] = h("div", { class: `part-${name}` });
     this.parts.content.classList.add("markup");
     this.attachments = new Attachments(openLightbox);
     this.origin = h("div", { class: "origin-slot" });
     this.side = h("div", { class: "side" });
-    const { header, content, embeds, components, reactions, footer } = this.parts;
-    this.body = h("div", { class: "body" }, header, content, this.attachments.element, embeds, components, reactions, footer);
+    const { header, content, embeds, components, reactions, thread, footer } = this.parts;
+    this.body = h("div", { class: "body" }, header, content, this.attachments.element, embeds, components, reactions, thread, footer);
     this.day = h("div", { class: "day", role: "separator", hidden: true });
     this.article = h("article", { class: "message", testid: "message", "data-message-id": message.id, tabindex: "-1" }, this.origin, this.side, this.body, this.parts.tools);
     listenForMenu(this.article, () => this.message);
@@ -57,14 +59,16 @@ export class MessageView {
     this.article.classList.toggle("ephemeral", isEphemeral(message));
     this.article.classList.toggle("loading", isLoading(message));
     this.article.classList.toggle("to-me", !message.interaction_metadata && (message.mentions ?? []).some((user) => user.id === state.me));
-    this.#part("content", [message.content, isLoading(message), message.edited_timestamp], () => content(message));
+    const shown = shownIn(message);
+    this.#part("content", [shown.content, isLoading(message), message.edited_timestamp, message.type], () => content(shown));
     // With a layout of components, files are seen only where it names them.
-    const loose = usesLayout(message) ? [] : looseAttachments(message);
-    this.attachments.update(loose, plainText(message.content ?? "").slice(0, 120) || `picture by ${nameOf(message.author)}`);
-    this.#part("embeds", message.embeds ?? [], () => renderEmbeds(message.embeds ?? [], message.attachments ?? [], openLightbox));
+    const loose = usesLayout(message) ? [] : looseAttachments(shown);
+    this.attachments.update(loose, plainText(shown.content ?? "").slice(0, 120) || `picture by ${nameOf(message.author)}`);
+    this.#part("embeds", shown.embeds ?? [], () => renderEmbeds(shown.embeds ?? [], shown.attachments ?? [], openLightbox));
     this.#part("components", message.components ?? [], () => componentsOf(message));
     this.#part("reactions", message.reactions ?? [], () => renderReactions(message));
     this.#part("tools", [isEphemeral(message), state.me, state.channels.get(message.channel_id)?.permissions], () => [messageTools(() => this.message)]);
+    this.#part("thread", message.thread ? [message.thread.id, message.thread.name] : null, () => (message.thread ? threadLink(message.thread) : []));
     this.#part("footer", isEphemeral(message), () => (isEphemeral(message) ? onlyYou(() => dismiss(message)) : []));
   }
 
@@ -80,10 +84,12 @@ export class MessageView {
     if (newDay) this.day.replaceChildren(h("span", null, dayName(date)));
     const time = h("time", { datetime: message.timestamp, title: fullDate(date) }, clock(date));
     this.origin.replaceChildren(...(isGrouped ? [] : [origin(message)].filter(Boolean)));
-    this.side.replaceChildren(isGrouped ? time : avatar(message.author));
+    const { author } = shownIn(message);
+    this.article.setAttribute("aria-label", `${nameOf(author)}, ${clock(date)}`);
+    this.side.replaceChildren(isGrouped ? time : avatar(author));
     this.parts.header.replaceChildren(...(isGrouped ? [] : [
-      h("strong", { class: "author" }, nameOf(message.author)),
-      message.author.bot && h("span", { class: "tag" }, "BOT"),
+      h("strong", { class: "author" }, nameOf(author)),
+      author.bot && h("span", { class: "tag" }, "BOT"),
       time].filter(Boolean)));
   }
 
@@ -100,7 +106,18 @@ function componentsOf(message) {
   return usesLayout(message) ? renderLayout(message, openLightbox) : renderComponents(message);
 }
 
+/** What is read of a message: the first one of a thread shows that which the thread began with. */
+const shownIn = (message) => (message.type === THREAD_STARTER_MESSAGE ? { ...message, ...message.referenced_message, type: message.type } : message);
+
+/** The way into a thread. */
+function threadLink({ id, name }) {
+  return h("a", { class: "thread-link", href: `#${id}`, testid: "thread-link" }, icon("thread"), h("span", null, name), h("span", { class: "unseen" }, "thread"));
+}
+
 function content(message) {
+  if (message.type === THREAD_CREATED) {
+    return h("p", { class: "quiet" }, "began a thread: ", threadLink({ id: message.message_reference?.channel_id, name: message.content }));
+  }
   if (isLoading(message)) return thinking(`${nameOf(message.author)} is thinking`);
   if (!message.content) return [];
   const text = h("div", null, markup(message.content));
@@ -125,7 +142,8 @@ function origin(message) {
   const opener = told?.type === FORM ? told.triggering_interaction_metadata : null;
   const used = opener?.type === COMMAND ? { ...told, type: COMMAND, name: told.name ?? opener.name } : told;
   if (used?.user && (used.type ?? COMMAND) === COMMAND) return usedCommand(used.user, used.name ?? "command");
-  const reply = repliedTo(message);
+  if (message.type === THREAD_STARTER_MESSAGE) return h("div", { class: "origin" }, icon("thread"), h("span", null, "The thread began with"));
+  const reply = message.type === THREAD_CREATED ? null : repliedTo(message);
   if (!used?.user && !reply) return null;
   const words = used?.user ? [h("b", null, nameOf(used.user)), h("span", null, reply ? "pressed a button on" : "pressed a button")] : [h("b", null, nameOf(reply.author))];
   const jump = () => document.querySelector(`[data-message-id="${CSS.escape(reply.id)}"]`)?.scrollIntoView({ block: "center", behavior: "smooth" });

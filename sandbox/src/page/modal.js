@@ -20,7 +20,7 @@ export function openModal(data) {
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const wrong = fields.filter((field) => field.check());
-    wrong[0]?.input.focus();
+    wrong[0]?.input?.focus();
     if (wrong.length || submit.classList.contains("waiting")) return;
     problem.hidden = true;
     submit.classList.add("waiting");
@@ -33,7 +33,7 @@ export function openModal(data) {
   dialog.addEventListener("close", () => dialog.remove());
   document.body.append(dialog);
   dialog.showModal();
-  fields[0]?.input.focus();
+  fields[0]?.input?.focus();
 }
 
 async function send(data, fields) {

@@ -1,7 +1,7 @@
 import { postMessage, postTyping } from "./api.js";
 import { channelName } from "./dom.js";
 import { fileValue } from "./files.js";
-import { isThread, mayWrite } from "./places.js";
+import { markOf, mayWrite } from "./places.js";
 import { state } from "./state.js";
 
 const MAX_LENGTH = 2000;
@@ -21,7 +21,7 @@ export function placeholderOf(channel, canDraw) {
   if (!mayWrite(channel)) return "You can read here, but not write";
   if (!channel) return "Message";
   const commands = canDraw && !matchMedia("(max-width: 480px)").matches ? ", or / for commands" : "";
-  return `Message ${isThread(channel) ? "" : channel.type === 1 ? "@" : "#"}${channelName(channel, state.bot)}${commands}`;
+  return `Message ${markOf(channel)}${channelName(channel, state.bot)}${commands}`;
 }
 
 /** Tells the others now and then that this person is typing; a command is nobody's business before it is sent. */

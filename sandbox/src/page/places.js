@@ -3,12 +3,13 @@ import { MAX_FILE_BYTES } from "./files.js";
 const ADMINISTRATOR = 1n << 3n;
 const VIEW_CHANNEL = 1n << 10n;
 const DIRECT = 1;
+const GROUP = 3;
 const THREADS = [10, 11, 12];
 
 /** Discord's permission bits that the page asks for. */
 export const PERMISSION = {
   ADD_REACTIONS: 1n << 6n, SEND_MESSAGES: 1n << 11n, MANAGE_MESSAGES: 1n << 13n, ATTACH_FILES: 1n << 15n,
-  CREATE_PUBLIC_THREADS: 1n << 35n, SEND_MESSAGES_IN_THREADS: 1n << 38n,
+  MANAGE_THREADS: 1n << 34n, CREATE_PUBLIC_THREADS: 1n << 35n, SEND_MESSAGES_IN_THREADS: 1n << 38n,
 };
 
 /** True for a thread, which stands below its channel. */
@@ -21,9 +22,22 @@ export function may(channel, bit) {
   return (bits & ADMINISTRATOR) !== 0n || (bits & bit) === bit;
 }
 
+/** What stands before the name of a channel: "#" in a guild, "@" for somebody, nothing for a thread or a group. */
+export function markOf(channel) {
+  if (!channel || isThread(channel) || channel.type === GROUP) return "";
+  return channel.guild_id || channel.guild?.id ? "#" : "@";
+}
+
+/** True where the bot is no member: only commands that a person installed for themselves work there. */
+export const isWithoutBot = (channel) => Boolean(channel) && (channel.is_private || channel.guild?.has_bot === false);
+
+/** True for a thread that is out of the way until somebody writes in it. */
+export const isArchived = (channel) => Boolean(channel?.thread_metadata?.archived);
+
 /** Whether the acting person may write here: threads have a bit of their own, direct messages are always open. */
 export function mayWrite(channel) {
   if (!channel || channel.type === DIRECT) return true;
+  if (channel.thread_metadata?.locked && !may(channel, PERMISSION.MANAGE_THREADS)) return false;
   return may(channel, isThread(channel) ? PERMISSION.SEND_MESSAGES_IN_THREADS : PERMISSION.SEND_MESSAGES);
 }
 

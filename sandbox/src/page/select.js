@@ -9,6 +9,8 @@ const ROLE = 6;
 const MENTIONABLE = 7;
 const CHANNEL = 8;
 
+const touch = globalThis.matchMedia?.("(hover: none)") ?? { matches: false };
+
 /** The kinds of components that let a person choose from a list. */
 export const SELECTS = [STRING, USER, ROLE, MENTIONABLE, CHANNEL];
 
@@ -50,7 +52,7 @@ export function select(one, use) {
     list.open(choices.map((choice) => ({
       label: [emojiText(choice.emoji), choice.label].filter(Boolean).join(" "), hint: choice.description, value: choice.value,
       testid: `select-option-${choice.label}`, isChecked: isMultiple ? chosen.has(choice.value) : undefined,
-    })), { active, heading: isMultiple ? `Choose ${one.min_values ?? 1} to ${one.max_values}, then press Escape or click outside` : "" });
+    })), { active, heading: isMultiple ? `Choose ${one.min_values ?? 1} to ${one.max_values}, then ${touch.matches ? "tap" : "press Escape or click"} outside` : "" });
   };
   const commit = () => use(control, { custom_id: one.custom_id, values: [...chosen] });
   const close = () => {

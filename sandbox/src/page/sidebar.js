@@ -1,5 +1,5 @@
 import { avatar, channelName, h, icon, nameOf } from "./dom.js";
-import { activityText, isLocked, isThread } from "./places.js";
+import { activityText, isArchived, isLocked, isThread, markOf } from "./places.js";
 import { state } from "./state.js";
 import { workshopButton } from "./workshop.js";
 
@@ -21,8 +21,11 @@ export function renderSidebar(element, { onUser }) {
 }
 
 function guild(one) {
-  return h("section", { class: "guild" }, h("h2", null, one.name, one.has_bot === false && h("span", { class: "guild-note" }, " without the bot")), h("ul", null, one.channels.map(channelItem)));
+  return h("section", { class: "guild" }, h("h2", null, one.name, one.has_bot === false && h("span", { class: "guild-note" }, " without the bot")), h("ul", null, one.channels.filter(isInSight).map(channelItem)));
 }
+
+/** An archived thread is reached from its message; it is listed while it is open. */
+const isInSight = (channel) => !isArchived(channel) || channel.id === state.channel;
 
 function channelItem(channel) {
   const unread = state.unread.get(channel.id) ?? 0;
@@ -32,14 +35,14 @@ function channelItem(channel) {
   return h("li", null, h("a", {
     href: `#${channel.id}`, class: ["channel", unread && "unread", isThread(channel) && "thread"].filter(Boolean).join(" "), testid: `channel-${name}`, "aria-current": isCurrent && "page",
   }, channelMark(channel), h("span", { class: "channel-name" }, name),
-  isThread(channel) && h("span", { class: "unseen" }, "thread"),
+  isThread(channel) && h("span", { class: "unseen" }, isArchived(channel) ? "archived thread" : "thread"),
   isPrivate && h("span", { class: "channel-lock", title: "Only moderators see this channel" }, icon("lock"), h("span", { class: "unseen" }, "only moderators see it")),
   unread > 0 && h("span", { class: "dot", "aria-label": `${unread} unread` })));
 }
 
 function channelMark(channel) {
   if (isThread(channel)) return h("span", { class: "hash", "aria-hidden": "true" }, icon("thread"));
-  return h("span", { class: "hash", "aria-hidden": "true" }, channel?.type === 1 ? "@" : "#");
+  return h("span", { class: "hash", "aria-hidden": "true" }, markOf(channel) || "@");
 }
 
 /** "online" or "offline" with its dot. */

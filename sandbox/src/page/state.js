@@ -20,7 +20,7 @@ const bus = new EventTarget();
 
 /**
  * Calls `handler(detail)` whenever `topic` changes: "state", "room", "unread", "typing", "bot", "commands", "modal",
- * "message", "places" (other channels may be in sight), "violation", "fault", "panel", "reply", "compose".
+ * "message", "places" (other channels may be in sight), "violation", "fault", "entitlement", "panel", "reply", "compose".
  */
 export const on = (topic, handler) => bus.addEventListener(topic, (event) => handler(event.detail));
 
@@ -34,7 +34,10 @@ export const compareIds = (one, other) => one.length - other.length || (one < ot
 export function adoptState(answer, me) {
   state.users = new Map(answer.users.map((user) => [user.id, user]));
   const guilds = guildsOf(answer, me).map((guild) => ({ ...guild, channels: arrangeChannels(guild.channels) }));
-  state.guilds = answer.dm ? [...guilds, { id: null, name: "Direct messages", channels: [answer.dm] }] : guilds;
+  const among = (answer.private ?? []).map((channel) => ({ ...channel, is_private: true }));
+  if (answer.dm) guilds.push({ id: null, name: "Direct messages", channels: [answer.dm] });
+  if (among.length) guilds.push({ id: null, name: "Among people", has_bot: false, channels: among });
+  state.guilds = guilds;
   state.channels = new Map(state.guilds.flatMap((guild) => guild.channels.map((channel) => [channel.id, { ...channel, guild }])));
   state.bot = answer.bot ?? state.bot;
   state.commands = answer.commands ?? [];
@@ -128,7 +131,7 @@ export function receive(type, data) {
   } else if (type === "bot") {
     Object.assign(state.bot, data);
     emit("bot");
-  } else if (type === "violation" || type === "fault" || type === "note") emit(type, data);
+  } else if (["violation", "fault", "note", "entitlement"].includes(type)) emit(type, data);
   else if (PLACES.includes(type)) emit("places");
 }
 

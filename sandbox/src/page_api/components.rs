@@ -77,14 +77,22 @@ fn check_values(component: &Value, kind: u64, values: &[String]) -> Result<(), P
     Ok(())
 }
 
-fn resolve(scene: &Scene, (person, channel): (&Person, &Channel), kind: u64, values: &[String]) -> Result<Map<String, Value>, PageError> {
+/// The objects behind the chosen ids, by kind.
+pub(super) fn resolve(
+    scene: &Scene,
+    (person, channel): (&Person, &Channel),
+    kind: u64,
+    values: &[String],
+) -> Result<Map<String, Value>, PageError> {
     let mut resolved = Map::new();
     for value in values.iter().filter(|_| kind != STRING_SELECT) {
         let id = value.parse::<Id>().unwrap_or(0);
         let user = scene.user(id).filter(|_| matches!(kind, USER_SELECT | MENTIONABLE_SELECT));
         let role = channel.guild().and_then(|guild| guild.roles.iter().find(|role| role.id == id));
         let role = role.filter(|_| matches!(kind, ROLE_SELECT | MENTIONABLE_SELECT));
-        let place = scene.channel(id).filter(|place| kind == CHANNEL_SELECT && place.is_open_to(person.id));
+        let place = scene
+            .channel(id)
+            .filter(|place| kind == CHANNEL_SELECT && place.is_open_to(person.id) && place.guild_id() == channel.guild_id());
         let mut add = |field: &str, object: Value| resolved.entry(field).or_insert_with(|| json!({}))[value] = object;
         match (user, role, place) {
             (Some(user), ..) => {

@@ -1,6 +1,6 @@
-//! Faults, violations, the journal and the clock, for the page and for tests in any language.
+//! Faults, violations, entitlements, the journal and the clock, for the page and for tests in any language.
 
-use super::{Asked, Body, Named, PageError, PageResult};
+use super::{Asked, Body, Named, PageError, PageResult, entitlements};
 use crate::{
     clock::Clock,
     faults::{self, Fault},
@@ -27,13 +27,19 @@ pub(super) fn router() -> Router<Arc<State>> {
     Router::new()
         .route("/faults", get(list).post(begin).delete(end_all))
         .route("/faults/{id}", delete(end))
+        .route("/entitlements", get(entitlements::all).post(entitlements::grant))
+        .route("/entitlements/{entitlement}", delete(entitlements::revoke))
+        .route("/entitlements/{entitlement}/consume", post(entitlements::consume))
         .route("/violations", get(violations).delete(forgive))
         .route("/journal", get(journal))
+        .route("/clock", get(clock))
         .route("/clock/advance", post(advance))
 }
 
 async fn list(Shared(state): Shared<Arc<State>>) -> PageResult {
-    Ok(Json(state.faults.list()))
+    let mut faults = state.faults.list();
+    faults["standing"] = if state.is_in_memory { json!([]) } else { json!(faults::STANDING) };
+    Ok(Json(faults))
 }
 
 async fn begin(Shared(state): Shared<Arc<State>>, Body(fault): Body<Fault>) -> PageResult {
@@ -73,6 +79,10 @@ struct Since {
 async fn journal(Shared(state): Shared<Arc<State>>, Asked(since): Asked<Since>) -> impl IntoResponse {
     let (seq, lines) = state.journal.after(since.after, since.limit.unwrap_or(100).min(MAX_LINES));
     ([(header::CONTENT_TYPE, "application/json")], format!(r#"{{"seq":{seq},"lines":[{}]}}"#, lines.join(",")))
+}
+
+async fn clock(Shared(state): Shared<Arc<State>>) -> PageResult {
+    Ok(Json(json!({ "now_ms": state.clock.now_ms(), "is_manual": matches!(state.clock, Clock::Manual(_)) })))
 }
 
 #[derive(Deserialize)]

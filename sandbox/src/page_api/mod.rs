@@ -3,8 +3,10 @@
 pub(crate) mod assets;
 mod components;
 mod control;
+mod entitlements;
 mod guard;
 mod listen;
+mod modal_fields;
 mod modals;
 mod options;
 mod people;

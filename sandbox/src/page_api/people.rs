@@ -5,6 +5,7 @@ use crate::{
     entitlement::{self, Owner},
     message::id_of,
     state::State,
+    store,
 };
 use axum::{Json, extract::State as Shared, http::StatusCode};
 use serde::Deserialize;
@@ -19,6 +20,7 @@ pub(super) struct Change {
 /// `POST /people/P`.
 pub(super) async fn change(Shared(state): Shared<Arc<State>>, Named(id): Named<IdText>, Body(change): Body<Change>) -> PageResult {
     let person = person(&state, id)?;
+    store::world::accept_dms(&mut *state.store.connect().await?, person.id, change.accepts_dms).await?;
     state.world.accept_dms(person.id, change.accepts_dms);
     Ok(Json(json!({ "id": person.id.to_string(), "accepts_dms": change.accepts_dms })))
 }

@@ -4,12 +4,15 @@ use crate::{
     message::{show, show_as},
     state::State,
     store::{self, messages::Window},
-    world::{self, Channel, Guild, Id, Person, Role, Scene, permission},
+    world::{self, Channel, Guild, Id, Person, Role, Scene, Thread, permission},
 };
 use axum::{Json, extract::State as Shared, http::StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::sync::Arc;
+use std::{cmp::Reverse, sync::Arc};
+
+/// Archived threads that a guild is shown with.
+const N_ARCHIVED: usize = 50;
 
 #[derive(Deserialize)]
 pub(super) struct Who {
@@ -43,8 +46,11 @@ pub(super) async fn state(Shared(state): Shared<Arc<State>>, Asked(visit): Asked
     let guilds: Vec<Value> = guilds.into_iter().map(|guild| shown_guild(&scene, guild, viewer.id)).collect();
     let mut dm = Channel::Dm(viewer.clone()).object(None);
     dm["permissions"] = json!(permission::DIRECT.to_string());
+    let private: Vec<Value> = scene.private.iter().filter_map(|private| shown_private(&scene, private.id, viewer.id)).collect();
     let skus = entitlement::skus();
-    Ok(Json(json!({ "users": users, "guilds": guilds, "dm": dm, "bot": bot, "commands": commands, "skus": skus, "seq": seq })))
+    Ok(Json(json!({
+        "users": users, "guilds": guilds, "dm": dm, "private": private, "bot": bot, "commands": commands, "skus": skus, "seq": seq,
+    })))
 }
 
 /// A person with the guilds they are in, and what they are in the first of those.
@@ -59,11 +65,23 @@ fn user(scene: &Scene, person: &Person) -> Value {
     user
 }
 
-/// A guild with the channels and active threads that somebody sees.
+/// A channel among people; nothing for somebody who is not in it.
+fn shown_private(scene: &Scene, id: Id, viewer: Id) -> Option<Value> {
+    let channel = scene.channel(id).filter(|channel| channel.is_open_to(viewer))?;
+    let mut shown = channel.object_for(viewer);
+    shown["permissions"] = json!(channel.permissions_of(viewer).to_string());
+    Some(shown)
+}
+
+/// A guild with the channels and threads that somebody sees; of the archived threads, the newest.
 fn shown_guild(scene: &Scene, guild: &Arc<Guild>, viewer: Id) -> Value {
     let channels = guild.channels.iter().map(|channel| channel.id);
-    let threads = scene.threads_of(guild.id).filter(|thread| !thread.is_archived).map(|thread| thread.id);
-    let seen = channels.chain(threads).filter_map(|id| scene.channel(id)).filter(|channel| channel.is_open_to(viewer));
+    let active = scene.threads_of(guild.id).filter(|thread| !thread.is_archived).map(|thread| thread.id);
+    let mut archived: Vec<&Thread> = scene.threads_of(guild.id).filter(|thread| thread.is_archived).collect();
+    archived.sort_by_key(|thread| Reverse(thread.archived_ms));
+    let seen =
+        channels.chain(active).chain(archived.into_iter().take(N_ARCHIVED).map(|thread| thread.id)).filter_map(|id| scene.channel(id));
+    let seen = seen.filter(|channel| channel.is_open_to(viewer));
     let channels: Vec<Value> = seen.map(|channel| channel.object_for(viewer)).collect();
     json!({
         "id": guild.id.to_string(), "name": guild.name, "owner_id": guild.owner.to_string(), "channels": channels,

@@ -4,8 +4,8 @@ use super::{
     person,
 };
 use crate::{
-    interact::{self, ANSWER_WITHIN_MS, AUTOCOMPLETE, COMMAND, DM_CONTEXT, GUILD_CONTEXT, NewInteraction},
-    message::{save_upload, show},
+    interact::{self, ANSWER_WITHIN_MS, AUTOCOMPLETE, COMMAND, NewInteraction, context},
+    message::{Upload, save_upload, show},
     state::State,
     store,
     validate::items,
@@ -89,13 +89,14 @@ async fn check(state: &State, used: &Use) -> Result<Checked, PageError> {
 fn authorise(command: &Value, channel: &Channel, person: &Person) -> Result<Value, PageError> {
     let forbidden = || PageError::new(StatusCode::FORBIDDEN, "you are not allowed to use this command");
     let contexts = items(&command["contexts"]);
-    let is_for = |context: u64| contexts.is_empty() || contexts.iter().any(|known| *known == context);
+    let context = context(channel);
+    let is_for_here = contexts.is_empty() || contexts.iter().any(|known| *known == context);
     match channel.guild() {
         Some(guild) => {
             if command["guild_id"].as_str().is_some_and(|id| id != guild.id.to_string()) {
                 return Err(PageError::bad("this command belongs to another guild"));
             }
-            if !is_for(GUILD_CONTEXT) {
+            if !is_for_here {
                 return Err(PageError::bad("this command cannot be used in guilds"));
             }
             let required = command["default_member_permissions"].as_str().and_then(|bits| bits.parse::<u64>().ok());
@@ -106,7 +107,7 @@ fn authorise(command: &Value, channel: &Channel, person: &Person) -> Result<Valu
             }
         }
         None => {
-            if command["guild_id"].is_string() || command["dm_permission"] == false || !is_for(DM_CONTEXT) {
+            if command["guild_id"].is_string() || command["dm_permission"] == false || !is_for_here {
                 return Err(PageError::bad("this command cannot be used in direct messages"));
             }
         }
@@ -139,20 +140,33 @@ pub(super) async fn usable(Shared(state): Shared<Arc<State>>, Asked(place): Aske
 /// Uploads become attachments that the bot can fetch.
 async fn store_uploads(state: &State, channel: &Channel, resolved: Resolved) -> Result<Value, PageError> {
     let (mut objects, uploads) = resolved.into_parts();
+    for (placeholder, attachment) in save_uploads(state, channel, uploads).await? {
+        // The option was given a placeholder before the file had an id.
+        objects["attachments"][placeholder] = attachment;
+    }
+    Ok(objects)
+}
+
+/// Stores files that no message names; gives each one's attachment object beside its key.
+pub(super) async fn save_uploads(
+    state: &State,
+    channel: &Channel,
+    uploads: Vec<(String, Upload)>,
+) -> Result<Vec<(String, Value)>, PageError> {
     if uploads.is_empty() {
-        return Ok(objects);
+        return Ok(Vec::new());
     }
     let mut db = state.store.connect().await?;
     let mut tx = db.begin().await?;
-    for (value, upload) in uploads {
+    let mut saved = Vec::new();
+    for (key, upload) in uploads {
         let attachment = save_upload(&mut tx, state, channel.id(), None, upload).await?;
         let mut shown = state.signer().attachment(channel.id(), &attachment);
         shown["ephemeral"] = json!(true);
-        // The option was given a placeholder before the file had an id.
-        objects["attachments"][value] = shown;
+        saved.push((key, shown));
     }
     tx.commit().await?;
-    Ok(objects)
+    Ok(saved)
 }
 
 fn data(command: &Value, mut options: Vec<Value>, mut resolved: Value) -> Value {

@@ -4,6 +4,7 @@ use super::{Answer, incoming::Incoming, nothing, ok};
 use crate::{
     announce,
     clock::timestamp,
+    components,
     error::{ApiError, FormErrors},
     interact::{ANSWER_WITHIN_MS, AUTOCOMPLETE, COMMAND, COMPONENT, MODAL_SUBMIT},
     message::{self, Draft, EPHEMERAL, LOADING},
@@ -121,8 +122,10 @@ async fn take_effect(
         }
         Some(SUGGESTIONS) => (Effect::Suggested(draft.body["choices"].clone()), Vec::new()),
         _ => {
-            interaction.modal = Some(draft.body.clone());
-            (Effect::Opened(draft.body), Vec::new())
+            let mut modal = draft.body;
+            components::complete(&mut modal["components"]);
+            interaction.modal = Some(modal.clone());
+            (Effect::Opened(modal), Vec::new())
         }
     })
 }

@@ -8,6 +8,7 @@ mod ids;
 pub(crate) mod interactions;
 pub(crate) mod messages;
 pub(crate) mod threads;
+pub(crate) mod world;
 
 pub(crate) use ids::first_id_at;
 

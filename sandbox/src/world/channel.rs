@@ -1,14 +1,16 @@
-use super::{APPLICATION, Guild, Id, Person, Thread, permission};
+use super::{APPLICATION, Guild, Id, Person, PrivateChannel, Thread, permission};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-/// A channel: one of a guild's, a thread below one, or somebody's direct messages.
+/// A channel: one of a guild's, a thread below one, somebody's direct messages with the bot, or one among people.
 #[derive(Clone, Debug)]
 pub(crate) enum Channel {
     Guild(Arc<Guild>, GuildChannel),
     /// With the channel that it hangs below.
     Thread(Arc<Guild>, GuildChannel, Box<Thread>),
     Dm(Person),
+    /// With the people in it.
+    Private(PrivateChannel, Vec<Person>),
 }
 
 /// A text channel of a guild.
@@ -36,13 +38,14 @@ impl Channel {
             Self::Guild(_, channel) => channel.id,
             Self::Thread(_, _, thread) => thread.id,
             Self::Dm(person) => person.dm_channel,
+            Self::Private(channel, _) => channel.id,
         }
     }
 
     pub(crate) fn guild(&self) -> Option<&Arc<Guild>> {
         match self {
             Self::Guild(guild, _) | Self::Thread(guild, ..) => Some(guild),
-            Self::Dm(_) => None,
+            Self::Dm(_) | Self::Private(..) => None,
         }
     }
 
@@ -68,7 +71,8 @@ impl Channel {
                 if is_let_in { permissions } else { 0 }
             }
             Self::Dm(person) if person.id == user || user == APPLICATION => permission::DIRECT,
-            Self::Dm(_) => 0,
+            Self::Private(channel, _) if channel.people.contains(&user) => permission::DIRECT,
+            Self::Dm(_) | Self::Private(..) => 0,
         }
     }
 
@@ -89,8 +93,9 @@ impl Channel {
 
     /// What an application may do here: its own permissions, or, where it is not a member, what an ordinary member may.
     pub(crate) fn app_permissions(&self) -> u64 {
-        match self.guild() {
-            Some(guild) if !guild.has_bot() => permission::MEMBER & !permission::CREATE_PUBLIC_THREADS,
+        match self {
+            Self::Private(..) => permission::DIRECT,
+            _ if self.guild().is_some_and(|guild| !guild.has_bot()) => permission::MEMBER & !permission::CREATE_PUBLIC_THREADS,
             _ => self.permissions_of(APPLICATION),
         }
     }
@@ -117,11 +122,15 @@ impl Channel {
             Self::Dm(person) => json!({
                 "id": person.dm_channel.to_string(), "type": 1, "last_message_id": last_message_id, "recipients": [person.user()], "flags": 0,
             }),
+            Self::Private(channel, people) => channel.object_for(people, APPLICATION, last_message_id.as_deref()),
         }
     }
 
     /// The channel as interactions carry it, with what `user` may do there.
     pub(crate) fn object_for(&self, user: Id) -> Value {
+        if let Self::Private(channel, people) = self {
+            return channel.object_for(people, user, None);
+        }
         let mut object = self.object(None);
         if self.guild().is_some() {
             object["permissions"] = json!(self.permissions_of(user).to_string());

@@ -1,7 +1,8 @@
 use super::{Id, permission};
-use crate::{gateway::Dispatch, state::State};
+use crate::{announce, gateway::Dispatch, state::State};
 
-/// What guilds do to the bot, for a test in the same process. Ids are texts, as everywhere on Discord.
+/// What guilds do to the bot, for a test in the same process, until the process ends; a [`crate::Fault`] of the same kind outlives it
+/// where there is a directory. Ids are texts, as everywhere on Discord.
 pub struct WorldFaults<'a> {
     pub(crate) state: &'a State,
 }
@@ -43,6 +44,7 @@ impl WorldFaults<'_> {
 
     fn send(&self, events: Vec<Dispatch>) {
         events.iter().for_each(|event| self.state.hub.dispatch(event));
+        announce::places(self.state, &events);
     }
 }
 

@@ -7,6 +7,7 @@ mod guild;
 mod handle;
 mod people;
 pub(crate) mod permission;
+mod private;
 mod start;
 mod thread;
 
@@ -14,6 +15,7 @@ pub(crate) use channel::{Channel, GuildChannel, Overwrite};
 pub(crate) use guild::{Emoji, Guild, Member, Role};
 pub use handle::WorldFaults;
 pub(crate) use people::{Person, bot_user};
+pub(crate) use private::PrivateChannel;
 pub(crate) use thread::{N_THREADS, Thread};
 
 use serde_json::Value;
@@ -21,6 +23,7 @@ use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, PoisonError},
 };
+use tokio::sync::Notify;
 
 /// A snowflake. Discord's ids are below 2^63.
 pub(crate) type Id = i64;
@@ -30,6 +33,8 @@ pub(crate) const APPLICATION: Id = 1_000_000_000_000_000_001;
 /// The world as it is now.
 pub(crate) struct World {
     scene: Mutex<Arc<Scene>>,
+    /// Tells [`crate::archive::keep`] that a thread may be due at another time.
+    pub(crate) are_threads_changed: Notify,
 }
 
 /// The world at one moment.
@@ -38,6 +43,8 @@ pub(crate) struct Scene {
     pub(crate) people: Vec<Person>,
     pub(crate) guilds: Vec<Arc<Guild>>,
     pub(crate) threads: BTreeMap<Id, Thread>,
+    /// What people have among themselves.
+    pub(crate) private: Vec<PrivateChannel>,
     /// Words that AutoMod refuses, in lower case, each with how often it still does; `None` is for ever.
     blocked: Vec<(String, Option<u64>)>,
 }
@@ -47,7 +54,7 @@ impl World {
     pub(crate) fn new(threads: Vec<Thread>) -> Self {
         let mut scene = start::scene();
         scene.threads.extend(threads.into_iter().map(|thread| (thread.id, thread)));
-        Self { scene: Mutex::new(Arc::new(scene)) }
+        Self { scene: Mutex::new(Arc::new(scene)), are_threads_changed: Notify::new() }
     }
 
     /// A snapshot that no change touches.
@@ -70,6 +77,7 @@ impl World {
     /// Creates a thread, or replaces the one with its id.
     pub(crate) fn put_thread(&self, thread: Thread) {
         self.change(|scene| scene.threads.insert(thread.id, thread));
+        self.are_threads_changed.notify_one();
     }
 
     /// Forgets a thread.
@@ -112,6 +120,9 @@ impl Scene {
     pub(crate) fn channel(&self, id: Id) -> Option<Channel> {
         if let Some(person) = self.people.iter().find(|person| person.dm_channel == id) {
             return Some(Channel::Dm(person.clone()));
+        }
+        if let Some(private) = self.private.iter().find(|private| private.id == id) {
+            return Some(Channel::Private(private.clone(), private.recipients(self)));
         }
         if let Some(thread) = self.threads.get(&id) {
             let guild = self.guild(thread.guild)?;

@@ -1,6 +1,7 @@
-//! How the world begins: four people and three guilds. In the third the bot is no member: people use what they installed for themselves.
+//! How the world begins: four people, three guilds, and two places that people have among themselves. There, as in the third guild, the bot
+//! is no member: people use what they installed for themselves.
 
-use super::{APPLICATION, Emoji, Guild, GuildChannel, Id, Member, Overwrite, Person, Role, Scene, permission};
+use super::{APPLICATION, Emoji, Guild, GuildChannel, Id, Member, Overwrite, Person, PrivateChannel, Role, Scene, permission};
 use std::{collections::BTreeMap, sync::Arc};
 
 const ADA: Id = 1_000_000_000_000_000_011;
@@ -11,6 +12,8 @@ const MARGARET: Id = 1_000_000_000_000_000_014;
 const SANDBOX: Id = 1_000_000_000_000_000_100;
 const STUDIO: Id = 1_000_000_000_000_000_200;
 const CLUB: Id = 1_000_000_000_000_000_300;
+const GROUP: Id = 1_000_000_000_000_000_401;
+const PAIR: Id = 1_000_000_000_000_000_402;
 
 /// Roles of every guild, by their distance from its id.
 const OWNER: Id = 1;
@@ -23,7 +26,12 @@ const MODERATION: u64 = permission::MANAGE_MESSAGES | permission::MANAGE_THREADS
 pub(super) fn scene() -> Scene {
     let person = |id: Id, name| Person { id, name, dm_channel: id + 10, accepts_dms: true };
     let people = vec![person(ADA, "ada"), person(GRACE, "grace"), person(LINUS, "linus"), person(MARGARET, "margaret")];
-    Scene { people, guilds: vec![Arc::new(sandbox()), Arc::new(studio()), Arc::new(club())], threads: BTreeMap::new(), blocked: Vec::new() }
+    let private = vec![
+        PrivateChannel { id: GROUP, name: Some("Weekend plans"), people: vec![ADA, GRACE, LINUS] },
+        PrivateChannel { id: PAIR, name: None, people: vec![ADA, GRACE] },
+    ];
+    let guilds = vec![Arc::new(sandbox()), Arc::new(studio()), Arc::new(club())];
+    Scene { people, guilds, threads: BTreeMap::new(), private, blocked: Vec::new() }
 }
 
 fn sandbox() -> Guild {

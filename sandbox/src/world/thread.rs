@@ -23,6 +23,9 @@ pub(crate) struct Thread {
     pub(crate) rate_limit_s: u64,
     pub(crate) created_ms: i64,
     pub(crate) archived_ms: i64,
+    /// When somebody last wrote here.
+    #[serde(default)]
+    pub(crate) active_ms: i64,
     /// Who is in it, and since when.
     pub(crate) members: Vec<(Id, i64)>,
     pub(crate) n_messages: u64,
@@ -31,6 +34,20 @@ pub(crate) struct Thread {
 impl Thread {
     pub(crate) fn is_private(&self) -> bool {
         self.kind == PRIVATE
+    }
+
+    /// When it will be archived if nobody writes; nothing for one that is.
+    pub(crate) fn archival_ms(&self) -> Option<i64> {
+        let since_ms = self.archived_ms.max(self.active_ms);
+        (!self.is_archived).then(|| since_ms + self.auto_archive_minutes as i64 * 60_000)
+    }
+
+    /// Archives it, or takes it out of the archive.
+    pub(crate) fn archive(&mut self, is_archived: bool, now_ms: i64) {
+        if self.is_archived != is_archived {
+            self.is_archived = is_archived;
+            self.archived_ms = now_ms;
+        }
     }
 
     pub(crate) fn has(&self, user: Id) -> bool {
