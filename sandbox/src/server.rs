@@ -62,7 +62,7 @@ pub struct SandboxConfig {
 }
 
 impl Default for SandboxConfig {
-    /// A free port of this machine, everything in memory, and `sandbox` for a token.
+    /// For a test: a free port of this machine, everything in memory, `sandbox` for a token, and violations fail the test.
     fn default() -> Self {
         Self {
             listen: ([127, 0, 0, 1], 0).into(),
@@ -71,7 +71,7 @@ impl Default for SandboxConfig {
             gateway: GatewayConfig::default(),
             rate_limits: RateLimitConfig::default(),
             validation: true,
-            on_violation: OnViolation::default(),
+            on_violation: OnViolation::Panic,
             seed: 0,
             allow_remote: false,
             public_url: None,
