@@ -108,7 +108,7 @@ impl IntoResponse for ApiError {
 }
 
 /// Collects everything that is wrong with a form, so that the answer names all of it.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct FormErrors {
     tree: Map<String, Value>,
 }
@@ -132,12 +132,31 @@ impl FormErrors {
         self.add(path, "BASE_TYPE_MAX_LENGTH", format!("Must be {limit} or fewer in length."));
     }
 
+    /// A text or list that must have `min` to `max` characters or elements; an empty text is as good as none.
+    pub(crate) fn bad_length(&mut self, path: &str, min: usize, max: usize) {
+        if min == 0 {
+            self.too_long(path, max);
+        } else {
+            self.add(path, "BASE_TYPE_BAD_LENGTH", format!("Must be between {min} and {max} in length."));
+        }
+    }
+
     pub(crate) fn required(&mut self, path: &str) {
         self.add(path, "BASE_TYPE_REQUIRED", "This field is required");
     }
 
     pub(crate) fn choice(&mut self, path: &str, allowed: &str) {
         self.add(path, "BASE_TYPE_CHOICES", format!("Value must be one of {{{allowed}}}."));
+    }
+
+    /// An object that is of no kind that its place takes.
+    pub(crate) fn union(&mut self, path: &str, allowed: &str) {
+        self.add(path, "UNION_TYPE_CHOICES", format!("Value of field \"type\" must be one of ({allowed})."));
+    }
+
+    /// Notes the faults of `other` wherever this one has none, neither there nor above or below.
+    pub(crate) fn fill(&mut self, other: &Self) {
+        fill(&mut self.tree, &other.tree);
     }
 
     /// `Ok` when nothing was wrong.
@@ -148,5 +167,53 @@ impl FormErrors {
         let mut error = ApiError::new(StatusCode::BAD_REQUEST, 50035, "Invalid Form Body");
         error.errors = Some(Value::Object(self.tree));
         Err(error)
+    }
+}
+
+fn fill(tree: &mut Map<String, Value>, other: &Map<String, Value>) {
+    if tree.contains_key("_errors") {
+        return;
+    }
+    let is_empty = tree.is_empty();
+    for (field, theirs) in other {
+        match tree.get_mut(field) {
+            None if field == "_errors" && !is_empty => {}
+            None => {
+                tree.insert(field.clone(), theirs.clone());
+            }
+            Some(ours) => {
+                if let (Some(ours), Some(theirs)) = (ours.as_object_mut(), theirs.as_object()) {
+                    fill(ours, theirs);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn errors(paths: &[&str], code: &str) -> FormErrors {
+        let mut errors = FormErrors::default();
+        paths.iter().for_each(|path| errors.add(path, code, "x"));
+        errors
+    }
+
+    #[test]
+    fn what_was_found_first_is_not_said_again() {
+        let check = |first: &[&str], second: &[&str], expected: &[&str]| {
+            let mut filled = errors(first, "A");
+            filled.fill(&errors(second, "B"));
+            let tree = Value::Object(filled.tree);
+            assert!(expected.iter().all(|pointer| tree.pointer(pointer).is_some()), "{tree}");
+            assert_eq!(tree.to_string().matches("code").count(), expected.len(), "{tree}");
+        };
+        check(&["content"], &["content"], &["/content/_errors/0"]);
+        check(&["content"], &["embeds.0.title"], &["/content/_errors/0", "/embeds/0/title/_errors/0"]);
+        check(&["embeds"], &["embeds.0.title"], &["/embeds/_errors/0"]);
+        check(&["embeds.0.title"], &["embeds", "embeds.1"], &["/embeds/0/title/_errors/0", "/embeds/1/_errors/0"]);
+        check(&["type"], &[""], &["/type/_errors/0"]);
+        check(&[], &["", "a"], &["/_errors/0", "/a/_errors/0"]);
     }
 }

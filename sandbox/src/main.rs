@@ -1,7 +1,7 @@
 //! The program `atelier-sandbox`: the stand-in alone, for a bot in any language.
 
 use clap::Parser;
-use sandbox::{Sandbox, SandboxConfig, SandboxError};
+use sandbox::{OnViolation, Sandbox, SandboxConfig, SandboxError};
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 use tracing_subscriber::EnvFilter;
 
@@ -63,7 +63,9 @@ fn refuse(error: &dyn std::error::Error) -> ExitCode {
 #[expect(clippy::print_stdout, reason = "the addresses are this program's output")]
 async fn run(args: Args) -> Result<(), SandboxError> {
     let is_for_script = args.print_env;
-    let mut config = SandboxConfig { listen: args.listen, data_dir: args.data_dir, token: args.token, ..SandboxConfig::default() };
+    let on_violation = OnViolation::Report;
+    let mut config =
+        SandboxConfig { listen: args.listen, data_dir: args.data_dir, token: args.token, on_violation, ..SandboxConfig::default() };
     (config.seed, config.allow_remote, config.public_url) = (args.seed, args.allow_remote, args.public_url);
     config.validation = !args.no_validation;
     let sandbox = Sandbox::start(config).await?;

@@ -8,7 +8,7 @@ use crate::{
     reaction,
     state::State,
     store::{self, files::StoredFile, interactions::StoredInteraction, messages::StoredMessage},
-    validate::items,
+    validate::{check_references, items, join},
     world::{APPLICATION, Channel, Id, Scene, permission},
 };
 use axum::http::StatusCode;
@@ -43,6 +43,10 @@ pub(crate) struct Upload {
 pub(crate) struct Draft {
     pub(crate) body: Value,
     pub(crate) uploads: Vec<Upload>,
+    /// The path of `body` in the request: empty, or `data`.
+    pub(crate) at: &'static str,
+    /// What breaks Discord's description.
+    pub(crate) faults: FormErrors,
 }
 
 /// An empty message of this author.
@@ -128,7 +132,7 @@ pub(crate) async fn apply(
     draft: Draft,
     is_edit: bool,
 ) -> Result<Vec<Id>, ApiError> {
-    let Draft { body: draft, uploads } = draft;
+    let Draft { body: draft, mut uploads, at, .. } = draft;
     let scene = state.world.now();
     let channel = scene.channel(message.channel_id).ok_or_else(ApiError::unknown_channel)?;
     if uploads.iter().any(|upload| upload.bytes.len() > channel.attachment_size_limit()) {
@@ -159,8 +163,14 @@ pub(crate) async fn apply(
     }
 
     let had_files = !items(&body["attachments"]).is_empty();
-    let kept = kept_attachments(&body["attachments"], &draft, &uploads, is_edit)?;
-    let mut attachments = kept;
+    let mut attachments = kept_attachments(&body["attachments"], &draft, &uploads, (at, is_edit))?;
+    // An edit leaves out the files that it does not name.
+    if let Some(named) = draft["attachments"].as_array().filter(|_| is_edit) {
+        uploads.retain(|upload| named.iter().any(|told| id_text(&told["id"]) == upload.placeholder));
+    }
+    let kept = attachments.iter().filter_map(|kept| kept["filename"].as_str().map(str::to_owned));
+    let filenames: Vec<String> = kept.chain(uploads.iter().map(|upload| safe_filename(&upload.filename))).collect();
+    check_references(&join(at, "components"), &draft["components"], &filenames)?;
     if attachments.len() + uploads.len() > N_ATTACHMENTS {
         let message = format!("Maximum number of attachments in a message reached ({N_ATTACHMENTS})");
         return Err(ApiError::new(StatusCode::BAD_REQUEST, 30015, message));
@@ -205,7 +215,7 @@ pub(crate) async fn save_upload(
     Ok(attachment)
 }
 
-fn kept_attachments(current: &Value, draft: &Value, uploads: &[Upload], is_edit: bool) -> Result<Vec<Value>, ApiError> {
+fn kept_attachments(current: &Value, draft: &Value, uploads: &[Upload], (at, is_edit): (&str, bool)) -> Result<Vec<Value>, ApiError> {
     let Some(listed) = draft.get("attachments").filter(|listed| !listed.is_null()) else { return Ok(items(current).to_vec()) };
     let mut errors = FormErrors::default();
     let mut kept = Vec::new();
@@ -221,7 +231,7 @@ fn kept_attachments(current: &Value, draft: &Value, uploads: &[Upload], is_edit:
                 kept.push(attachment);
             }
             None if uploads.iter().any(|upload| upload.placeholder == id) => {}
-            None => errors.add(&format!("attachments.{n}"), "ATTACHMENT_NOT_FOUND", "Attachment data not found"),
+            None => errors.add(&join(at, &format!("attachments.{n}")), "ATTACHMENT_NOT_FOUND", "Attachment data not found"),
         }
     }
     errors.finish()?;
@@ -229,13 +239,13 @@ fn kept_attachments(current: &Value, draft: &Value, uploads: &[Upload], is_edit:
 }
 
 /// Discord takes ids of attachments as numbers and as strings.
-fn id_text(id: &Value) -> String {
+pub(crate) fn id_text(id: &Value) -> String {
     id.as_str().map_or_else(|| id.to_string(), str::to_owned)
 }
 
-/// Reads an id from JSON.
+/// Reads an id from JSON: a text, or the number that some libraries send.
 pub(crate) fn id_of(value: &Value) -> Option<Id> {
-    value.as_str()?.parse().ok()
+    value.as_str().map_or_else(|| value.as_i64(), |text| text.parse().ok())
 }
 
 /// Files and embeds in the open need their permissions; an ephemeral answer does not.
@@ -271,7 +281,7 @@ fn collect_texts<'a>(value: &'a Value, texts: &mut Vec<&'a str>) {
 fn mention(scene: &Scene, channel: &Channel, author: Id, body: &mut Value, allowed: &Value) {
     let content = body["content"].as_str().unwrap_or_default().to_owned();
     let parses = |kind: &str| allowed.is_null() || items(&allowed["parse"]).iter().any(|parsed| parsed == kind);
-    let lists = |field: &str, id: &str| items(&allowed[field]).iter().any(|listed| *listed == id);
+    let lists = |field: &str, id: &str| items(&allowed[field]).iter().any(|listed| id_text(listed) == id);
     let replied_to = Some(&body["referenced_message"]["author"]["id"]).filter(|_| allowed.is_null() || allowed["replied_user"] == true);
     let is_named = |id: &str| {
         let is_written = content.contains(&format!("<@{id}>")) || content.contains(&format!("<@!{id}>"));
@@ -335,6 +345,8 @@ fn sign(state: &State, channel_id: Id, shown: &mut Value) {
     for field in ["embeds", "components"] {
         resolve(&mut shown[field], &attachments);
     }
+    let id = shown["id"].clone();
+    components::describe_media(&mut shown["components"], &attachments, &id);
     shown["attachments"] = json!(attachments);
     for embed in shown["embeds"].as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
         embed.entry("type").or_insert_with(|| json!("rich"));

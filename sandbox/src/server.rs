@@ -56,7 +56,7 @@ pub struct SandboxConfig {
 }
 
 impl Default for SandboxConfig {
-    /// A free port of this machine, everything in memory, and `sandbox` for a token.
+    /// For a test: a free port of this machine, everything in memory, `sandbox` for a token, and violations fail the test.
     fn default() -> Self {
         Self {
             listen: ([127, 0, 0, 1], 0).into(),
@@ -66,7 +66,7 @@ impl Default for SandboxConfig {
             rate_limits: RateLimitConfig::default(),
             limits: ConnectionLimits::default(),
             validation: true,
-            on_violation: OnViolation::default(),
+            on_violation: OnViolation::Panic,
             seed: 0,
             allow_remote: false,
             public_url: None,

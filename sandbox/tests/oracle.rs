@@ -3,17 +3,13 @@
 mod support;
 
 use reqwest::StatusCode;
-use sandbox::{Clock, Fault, FaultKind, ManualClock, OnViolation, RateLimitConfig, Sandbox, SandboxConfig, Violation, Visitor};
+use sandbox::{Clock, Fault, FaultKind, ManualClock, OnViolation, RateLimitConfig, Sandbox, SandboxConfig, Visitor};
 use serde_json::{Value, json};
 use std::time::Duration;
 use support::*;
 
 fn messages() -> String {
     format!("/channels/{GENERAL}/messages")
-}
-
-fn of_requests(sandbox: &Sandbox) -> Vec<Violation> {
-    sandbox.violations().into_iter().filter(|violation| violation.direction == "request").collect()
 }
 
 async fn control(sandbox: &Sandbox, method: reqwest::Method, path: &str, body: Value) -> (StatusCode, Value) {
@@ -33,10 +29,10 @@ async fn misspelt_fields_are_violations_that_the_page_hears_of() {
     let ada = Visitor::connect(sandbox.url(), "ada").await.expect("ada is here");
     let seq = ada.seq().await.expect("the sandbox counts");
     assert_eq!(rest.post(&messages(), json!({ "content": "fine" })).await.status, 200);
-    assert!(of_requests(&sandbox).is_empty(), "{:?}", of_requests(&sandbox));
+    assert!(sandbox.violations().is_empty(), "{:?}", sandbox.violations());
     let sent = rest.post(&messages(), json!({ "content": "x", "allowed_mention": { "parse": [] } })).await;
     assert_eq!(sent.status, 200, "Discord ignores what it does not know");
-    let found = of_requests(&sandbox);
+    let found = sandbox.violations();
     assert_eq!(found.len(), 1, "{found:?}");
     assert_eq!((found[0].method.as_str(), found[0].route.as_str()), ("POST", "/channels/{channel_id}/messages"));
     assert!(found[0].message.ends_with("did you mean `allowed_mentions`?"), "{}", found[0].message);
@@ -50,15 +46,34 @@ async fn misspelt_fields_are_violations_that_the_page_hears_of() {
 
 #[tokio::test]
 async fn a_violation_fails_the_test_that_owns_the_sandbox() {
-    let strict = SandboxConfig { on_violation: OnViolation::Panic, ..config(None) };
-    let sandbox = Sandbox::start(strict.clone()).await.expect("a sandbox starts");
-    Rest::new(&sandbox).get("/nobody/knows").await;
-    let ended = tokio::spawn(async move { drop(sandbox) }).await;
-    assert!(ended.is_err_and(|error| error.is_panic()));
-    let sandbox = Sandbox::start(strict).await.expect("a sandbox starts");
-    Rest::new(&sandbox).get("/nobody/knows").await;
+    assert_eq!(SandboxConfig::default().on_violation, OnViolation::Panic);
+    let violated = async || {
+        let sandbox = start().await;
+        Rest::new(&sandbox).get("/nobody/knows").await;
+        sandbox
+    };
+    let sandbox = violated().await;
+    let dropped = tokio::spawn(async move { drop(sandbox) }).await;
+    let ended = tokio::spawn(violated().await.shutdown()).await;
+    for told in [dropped, ended] {
+        let told = told.expect_err("the end panics").into_panic();
+        let told = told.downcast_ref::<String>().expect("it says why");
+        assert!(told.contains("request GET /nobody/knows: Discord has no GET /nobody/knows"), "{told}");
+    }
+    let sandbox = violated().await;
+    let failing = tokio::spawn(async move {
+        let _sandbox = sandbox;
+        panic!("the test's own failure");
+    });
+    let told = failing.await.expect_err("it panics").into_panic();
+    assert_eq!(told.downcast_ref::<&str>(), Some(&"the test's own failure"), "the first failure is the one that is told");
+    let sandbox = violated().await;
     sandbox.forgive_violations();
     sandbox.shutdown().await;
+    let lenient = SandboxConfig { on_violation: OnViolation::Report, ..config(None) };
+    let sandbox = Sandbox::start(lenient).await.expect("a sandbox starts");
+    Rest::new(&sandbox).get("/nobody/knows").await;
+    assert_eq!(sandbox.violations().len(), 1);
 }
 
 #[tokio::test]
@@ -138,6 +153,7 @@ async fn the_journal_keeps_what_passed_without_tokens() {
     assert!(lines.iter().any(|line| line["kind"] == "rest" && line["request"]["content"] == "hello" && line["status"] == 200), "{lines:?}");
     assert!(lines.iter().any(|line| line["kind"] == "unknown_route" && line["path"] == "/nobody/knows"), "{lines:?}");
     assert!(!journal.to_string().contains("verysecret"));
+    expect_violations(&sandbox, &["Discord has no GET /nobody/knows"]);
     sandbox.shutdown().await;
     let file = std::fs::read_to_string(directory.path().join("journal.jsonl")).expect("the journal is a file");
     assert!(file.lines().count() >= lines.len() && file.lines().all(|line| serde_json::from_str::<Value>(line).is_ok()), "{file}");

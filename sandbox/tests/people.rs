@@ -103,7 +103,8 @@ async fn entitlements_are_granted_carried_consumed_and_taken_away() {
 
     let test = json!({ "sku_id": SUBSCRIPTION, "owner_id": "1000000000000000100", "owner_type": 1 });
     assert_eq!(rest.post(&all, test).await.body["guild_id"], "1000000000000000100");
-    assert_eq!(rest.post(&all, json!({ "owner_type": 3 })).await.body["code"], 50035);
+    assert_eq!(rest.post(&all, json!({ "sku_id": SUBSCRIPTION, "owner_id": "5", "owner_type": 3 })).await.body["code"], 50035);
+    expect_violations(&sandbox, &["`owner_type`"]);
     let of_guild = rest.get(&format!("{all}?guild_id=1000000000000000100&sku_ids={SUBSCRIPTION}")).await.body;
     assert_eq!(of_guild.as_array().map(Vec::len), Some(1));
     assert_eq!(rest.get(&format!("{all}?exclude_deleted=false")).await.body.as_array().map(Vec::len), Some(2));

@@ -26,6 +26,7 @@ async fn a_thread_begins_lives_and_ends() {
     assert_eq!(gateway.event("THREAD_CREATE").await["newly_created"], true);
     assert_eq!(rest.post(&begin, json!({ "name": "again" })).await.body["code"], 160_004);
     assert_eq!(rest.post(&begin, json!({})).await.body["code"], 50035);
+    expect_violations(&sandbox, &["`name`: \"name\" is a required property"]);
     let source = rest.get(&format!("/channels/{STUDIO}/messages/{}", text(&sent, "id"))).await.body;
     assert_eq!((&source["thread"]["name"], &source["flags"]), (&json!("talk"), &json!(32)));
 
@@ -78,6 +79,7 @@ async fn bulk_deletion_needs_two_to_a_hundred_young_messages() {
     }
     let bulk = async |ids: &[String]| rest.post(&format!("{messages}/bulk-delete"), json!({ "messages": ids })).await;
     assert_eq!(bulk(&ids[..1]).await.body["code"], 50016);
+    expect_violations(&sandbox, &["`messages`"]);
     let mut gateway = Gateway::ready(&sandbox).await;
     assert_eq!(bulk(&ids[..2]).await.status, 204);
     assert_eq!(gateway.event("MESSAGE_DELETE_BULK").await["ids"], json!(ids[..2]));

@@ -126,6 +126,7 @@ async fn guilds_members_and_roles_are_read() {
     let get = async |path: &str| rest.get(&format!("/guilds/{SANDBOX}{path}")).await;
     assert_eq!(get("/members?limit=10").await.body.as_array().map(Vec::len), Some(4));
     assert_eq!(get("/members/@me").await.body["user"]["id"], APP);
+    expect_violations(&sandbox, &["`user_id` in the path is not what Discord takes"]);
     assert_eq!(code(&get("/members/1000000000000000014").await), (404, 10007), "margaret is elsewhere");
     assert_eq!(code(&get("/members/5").await), (404, 10013));
     assert_eq!(get("/members/search?query=GRA&limit=5").await.body[0]["user"]["username"], "grace");

@@ -19,7 +19,8 @@ pub(crate) static DOCUMENT: LazyLock<Document> = LazyLock::new(Document::read);
 /// The description with its operations.
 pub(crate) struct Document {
     root: &'static Value,
-    operations: Vec<Operation>,
+    /// By how many parts their path has.
+    operations: Vec<Vec<Operation>>,
     registry: Registry<'static>,
 }
 
@@ -39,7 +40,12 @@ impl Document {
     fn read() -> Self {
         let mut text = String::new();
         GzDecoder::new(ARCHIVE).read_to_string(&mut text).expect("the embedded description is whole");
-        let root: Value = serde_json::from_str(&text).expect("the embedded description is JSON");
+        let mut root: Value = serde_json::from_str(&text).expect("the embedded description is JSON");
+        // The description says that the codes inside of a refusal are numbers. Discord's words are in its reference, "Error Messages".
+        root["components"]["schemas"]["InnerErrors"]["properties"]["_errors"]["items"] = json!({
+            "type": "object", "required": ["code", "message"],
+            "properties": { "code": { "type": "string" }, "message": { "type": "string" } },
+        });
         // Lives as long as the process: compiled validators refer into it.
         let root: &'static Value = Box::leak(Box::new(root));
         let registry = Registry::new().add(BASE, root).expect("the base address is one").prepare().expect("every reference is inside");
@@ -56,13 +62,25 @@ impl Document {
                 validators: Mutex::default(),
             })
         });
-        Self { root, operations: operations.collect(), registry }
+        let mut by_length: Vec<Vec<Operation>> = Vec::new();
+        for operation in operations {
+            let n_parts = operation.segments.len();
+            by_length.resize_with(by_length.len().max(n_parts + 1), Vec::new);
+            by_length[n_parts].push(operation);
+        }
+        Self { root, operations: by_length, registry }
     }
 
     /// The operation that a method and decoded path segments name; literal segments win over parameters.
     pub(crate) fn find(&self, method: &str, segments: &[&str]) -> Option<&Operation> {
-        let fitting = self.operations.iter().filter(|operation| operation.method == method && operation.fits(segments));
+        let fitting =
+            self.operations.get(segments.len())?.iter().filter(|operation| operation.method == method && operation.fits(segments));
         fitting.max_by_key(|operation| operation.segments.iter().filter(|part| !is_parameter(part)).count())
+    }
+
+    /// The part of the document that a JSON pointer names.
+    pub(crate) fn at(&self, pointer: &str) -> Option<&'static Value> {
+        self.root.pointer(pointer)
     }
 
     /// Follows a `$ref`, if the value is one.
@@ -84,8 +102,7 @@ impl Document {
 
 impl Operation {
     fn fits(&self, segments: &[&str]) -> bool {
-        self.segments.len() == segments.len()
-            && self.segments.iter().zip(segments).all(|(part, given)| if is_parameter(part) { !given.is_empty() } else { part == given })
+        self.segments.iter().zip(segments).all(|(part, given)| if is_parameter(part) { !given.is_empty() } else { part == given })
     }
 
     /// The values of the path's parameters.
@@ -180,8 +197,9 @@ mod tests {
 
     #[test]
     fn every_schema_of_the_description_compiles() {
-        assert_eq!(DOCUMENT.operations.len(), 242);
-        for operation in &DOCUMENT.operations {
+        let operations: Vec<&Operation> = DOCUMENT.operations.iter().flatten().collect();
+        assert_eq!(operations.len(), 242);
+        for operation in operations {
             if let Some(schema) = operation.request_schema(false) {
                 assert!(operation.validator("request", schema).is_some(), "{}", operation.template);
             }

@@ -1,27 +1,29 @@
 //! Checks every request of a bot, and every answer of the stand-in, against Discord's own description.
 
 mod document;
+mod forms;
+mod ignored;
 mod unknown;
 
+use crate::error::FormErrors;
 use document::{DOCUMENT, Operation, typed};
+use forms::Author;
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::{
+    borrow::Cow,
     collections::VecDeque,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
 /// Older violations are forgotten.
 const N_KEPT: usize = 1000;
-/// A sentence about a large body is cut off here.
-const MAX_SENTENCE_CHARS: usize = 500;
 
-/// What happens to a program whose requests break Discord's rules.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What happens to a program whose requests break Discord's rules. Either way they are listed, journaled and shown in the page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnViolation {
-    /// They are listed, journaled and shown in the page.
-    #[default]
+    /// Nothing more: for people who watch the page.
     Report,
     /// The end of the [`crate::Sandbox`] panics with the list, which fails the test that owns it.
     Panic,
@@ -50,8 +52,17 @@ pub(crate) struct Asked<'a> {
     pub(crate) segments: &'a [&'a str],
     pub(crate) query: &'a str,
     pub(crate) body: &'a Value,
-    /// The n of each `files[n]`; not empty only for multipart.
-    pub(crate) files: Vec<String>,
+    /// The n of each `files[n]` and the file's name; not empty only for multipart.
+    pub(crate) files: Vec<(&'a str, &'a str)>,
+}
+
+/// What is wrong with a request.
+#[derive(Default)]
+pub(crate) struct Judgement {
+    /// One sentence for each fault.
+    pub(crate) sentences: Vec<String>,
+    /// The faults that Discord refuses.
+    pub(crate) errors: FormErrors,
 }
 
 #[derive(Default)]
@@ -108,29 +119,46 @@ pub(crate) fn blank(segments: &[&str]) -> String {
         .collect()
 }
 
-/// What is wrong with a request.
-pub(crate) fn request(asked: &Asked<'_>) -> Vec<String> {
+/// What Discord's documentation has and its description lacks.
+fn is_documented(method: &str, segments: &[&str]) -> bool {
+    matches!((method, segments), ("GET", ["applications", _, "skus"]))
+}
+
+/// Checks a request.
+pub(crate) fn request(asked: &Asked<'_>) -> Judgement {
+    let mut judgement = Judgement::default();
     let Some(operation) = DOCUMENT.find(asked.method, asked.segments) else {
-        return vec![format!("Discord has no {} {}", asked.method, blank(asked.segments))];
+        if is_documented(asked.method, asked.segments) {
+            return judgement;
+        }
+        judgement.sentences.push(format!("Discord has no {} {}", asked.method, blank(asked.segments)));
+        return judgement;
     };
-    let mut found = parameters(operation, asked);
+    judgement.sentences = parameters(operation, asked);
     let is_multipart = !asked.files.is_empty();
     let Some(schema) = operation.request_schema(is_multipart) else {
         if asked.body.as_object().is_some_and(|body| !body.is_empty()) {
-            found.push("this operation takes no body".to_owned());
+            judgement.sentences.push("this operation takes no body".to_owned());
         }
-        return found;
+        return judgement;
     };
-    if asked.body.is_null() && asked.files.is_empty() {
+    if asked.body.is_null() && !is_multipart {
         if operation.requires_body() {
-            found.push("this operation needs a body".to_owned());
+            judgement.sentences.push("this operation needs a body".to_owned());
         }
-        return found;
+        return judgement;
     }
     let body = normalised(asked);
-    found.extend(broken(operation, if is_multipart { "multipart" } else { "request" }, schema, &body));
-    found.extend(unknown::fields(schema, &body));
-    found
+    let purpose = if is_multipart { "multipart" } else { "request" };
+    if let Some(validator) = operation.validator(purpose, schema) {
+        for fault in forms::faults(&validator, &body, Author::Bot) {
+            fault.note(&mut judgement.errors);
+            judgement.sentences.push(fault.sentence);
+        }
+    }
+    judgement.sentences.extend(unknown::fields(schema, &body));
+    judgement.sentences.extend(ignored::parts(asked));
+    judgement
 }
 
 /// What is wrong with an answer of the stand-in.
@@ -144,16 +172,26 @@ pub(crate) fn response(method: &str, segments: &[&str], status: u16, body: &Valu
         return vec![format!("the description has no answer {status} here")];
     };
     match schema {
-        Some(schema) => broken(operation, &status.to_string(), schema, body),
+        Some(schema) => {
+            let validator = operation.validator(&status.to_string(), schema);
+            let faults = validator.map(|validator| forms::faults(&validator, body, Author::Discord));
+            faults.into_iter().flatten().map(|fault| fault.sentence).collect()
+        }
         None if body.is_null() => Vec::new(),
         None => vec![format!("an answer {status} has no body here")],
     }
 }
 
+const ATTACHMENTS: [&str; 2] = ["/attachments", "/data/attachments"];
+
 /// Ids of attachments are numbers on the wire and strings in the description; files are fields of the form.
-fn normalised(asked: &Asked<'_>) -> Value {
+fn normalised<'a>(asked: &Asked<'a>) -> Cow<'a, Value> {
+    let has_attachments = ATTACHMENTS.iter().any(|at| asked.body.pointer(at).is_some_and(Value::is_array));
+    if asked.files.is_empty() && !has_attachments {
+        return Cow::Borrowed(asked.body);
+    }
     let mut body = asked.body.clone();
-    for at in ["/attachments", "/data/attachments"] {
+    for at in ATTACHMENTS {
         for attachment in body.pointer_mut(at).and_then(Value::as_array_mut).into_iter().flatten() {
             if let Some(id) = attachment.get("id").and_then(Value::as_u64) {
                 attachment["id"] = json!(id.to_string());
@@ -161,30 +199,11 @@ fn normalised(asked: &Asked<'_>) -> Value {
         }
     }
     if let Some(object) = body.as_object_mut() {
-        for placeholder in &asked.files {
+        for (placeholder, _) in &asked.files {
             object.insert(format!("files[{placeholder}]"), json!(""));
         }
     }
-    body
-}
-
-fn broken(operation: &Operation, purpose: &str, schema: &'static Value, body: &Value) -> Vec<String> {
-    let Some(validator) = operation.validator(purpose, schema) else { return Vec::new() };
-    if validator.is_valid(body) {
-        return Vec::new();
-    }
-    let sentence = |error: jsonschema::ValidationError<'_>| {
-        let at = error.instance_path().to_string();
-        let at = if at.is_empty() { "the body".to_owned() } else { format!("`{}`", at.trim_start_matches('/').replace('/', ".")) };
-        format!("{at}: {error}").chars().take(MAX_SENTENCE_CHARS).collect()
-    };
-    validator.iter_errors(body).filter(|error| !is_written_number(error)).map(sentence).take(20).collect()
-}
-
-/// Discord takes a number as text where the description has an integer; permissions are documented as texts.
-fn is_written_number(error: &jsonschema::ValidationError<'_>) -> bool {
-    let names_integer = error.to_string().contains("\"integer\"");
-    names_integer && error.instance().as_str().is_some_and(|text| text.parse::<i64>().is_ok())
+    Cow::Owned(body)
 }
 
 fn parameters(operation: &Operation, asked: &Asked<'_>) -> Vec<String> {
@@ -195,10 +214,11 @@ fn parameters(operation: &Operation, asked: &Asked<'_>) -> Vec<String> {
     let mut check = |place: &str, name: &str, text: &str, parameter: &'static Value| {
         let Some(schema) = parameter.get("schema") else { return };
         let purpose = format!("{place} {name}");
-        let is_good = |value: &Value| operation.validator(&purpose, schema).is_none_or(|validator| validator.is_valid(value));
+        let Some(validator) = operation.validator(&purpose, schema) else { return };
+        let is_good = |value: Value| validator.is_valid(&value);
         // A list may be written as one element, and a union takes numbers as text.
-        let (as_typed, as_text) = (typed(schema, text), json!(text));
-        if ![json!([as_typed]), json!([as_text]), as_typed, as_text].iter().any(is_good) {
+        let (as_typed, as_text) = (|| typed(schema, text), || json!(text));
+        if !(is_good(as_typed()) || is_good(as_text()) || is_good(json!([as_typed()])) || is_good(json!([as_text()]))) {
             found.push(format!("`{name}` in the {place} is not what Discord takes"));
         }
     };
@@ -229,11 +249,12 @@ fn parameters(operation: &Operation, asked: &Asked<'_>) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Sandbox, SandboxConfig};
 
     fn check(method: &str, path: &str, body: Value, expected: &str) {
         let (path, query) = path.split_once('?').unwrap_or((path, ""));
         let segments: Vec<&str> = path.split('/').collect();
-        let found = request(&Asked { method, segments: &segments, query, body: &body, files: Vec::new() });
+        let found = request(&Asked { method, segments: &segments, query, body: &body, files: Vec::new() }).sentences;
         if expected.is_empty() {
             assert!(found.is_empty(), "{path}: {found:?}");
         } else {
@@ -267,6 +288,15 @@ mod tests {
         assert!(response("GET", &me, 401, &json!({ "message": "401: Unauthorized", "code": 0 })).is_empty());
         assert!(!response("GET", &me, 302, &Value::Null).is_empty());
         assert!(response("GET", &me, 502, &Value::Null).is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_fault_of_the_stand_in_itself_fails_the_test_too() {
+        let sandbox = Sandbox::start(SandboxConfig::default()).await.expect("a sandbox starts");
+        sandbox.gateway().state.violate("response", "GET", &["users", "@me"], "`id` is missing".to_owned());
+        let told = tokio::spawn(sandbox.shutdown()).await.expect_err("the end panics").into_panic();
+        let told = told.downcast_ref::<String>().expect("it says why");
+        assert!(told.contains("response GET /users/@me: `id` is missing"), "{told}");
     }
 
     #[test]

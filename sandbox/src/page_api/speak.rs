@@ -59,7 +59,7 @@ pub(super) async fn say(Shared(state): Shared<Arc<State>>, Body(say): Body<Say>)
         said.body["message_reference"] = message::reference(&state.world.now(), channel.id(), answered.id);
         said.body["referenced_message"] = message::referenced(&answered);
     }
-    let draft = Draft { body: json!({ "content": say.content.trim() }), uploads };
+    let draft = Draft { body: json!({ "content": say.content.trim() }), uploads, ..Draft::default() };
     message::apply(&mut tx, &state, &mut said, draft, false).await?;
     let forgotten = thread::settle(&mut tx, &state, &said).await?;
     tx.commit().await?;

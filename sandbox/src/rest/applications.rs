@@ -34,15 +34,15 @@ pub(super) async fn commands(state: &State, method: &str, guild_id: Id, rest: &[
         }
         ("PUT", [_, "permissions"]) if guild_id != 0 => Err(ApiError::new(StatusCode::FORBIDDEN, 20001, "Bots cannot use this endpoint")),
         ("GET", [id]) => ok(existing(&mut tx, guild_id, parse(id)?).await?),
-        ("PUT", []) => replace_all(&mut tx, state, guild_id, &incoming.body).await,
+        ("PUT", []) => replace_all(&mut tx, state, guild_id, &incoming).await,
         ("POST", []) => {
-            check(&[("", &incoming.body)])?;
+            check(&[("", &incoming.body)], &incoming.faults)?;
             let is_new = id_of_named(&mut tx, guild_id, &incoming.body).await?.is_none();
             let saved = save(&mut tx, state, guild_id, &incoming.body).await?;
             check_count(&mut tx, guild_id).await?;
             Ok((if is_new { StatusCode::CREATED } else { StatusCode::OK }, saved))
         }
-        ("PATCH", [id]) => edit(&mut tx, state, guild_id, parse(id)?, &incoming.body).await,
+        ("PATCH", [id]) => edit(&mut tx, state, guild_id, parse(id)?, &incoming).await,
         ("DELETE", [id]) => match store::commands::delete(&mut tx, guild_id, parse(id)?).await? {
             true => nothing(),
             false => Err(ApiError::unknown_command()),
@@ -63,20 +63,20 @@ async fn existing(db: &mut SqliteConnection, guild_id: Id, id: Id) -> Result<Val
     if is_here { Ok(command) } else { Err(ApiError::unknown_command()) }
 }
 
-async fn replace_all(db: &mut SqliteConnection, state: &State, guild_id: Id, body: &Value) -> Answer {
-    let Some(wanted) = body.as_array() else {
+async fn replace_all(db: &mut SqliteConnection, state: &State, guild_id: Id, incoming: &Incoming) -> Answer {
+    let Some(wanted) = incoming.body.as_array() else {
         let mut errors = FormErrors::default();
         errors.add("", "LIST_TYPE_CONVERT", "Only iterables may be used in a ListType");
         errors.finish()?;
         return Err(ApiError::not_json());
     };
     let paths: Vec<String> = (0..wanted.len()).map(|n| n.to_string()).collect();
-    check(&paths.iter().map(String::as_str).zip(wanted).collect::<Vec<_>>())?;
+    check(&paths.iter().map(String::as_str).zip(wanted).collect::<Vec<_>>(), &incoming.faults)?;
     let mut names = HashSet::new();
     for (path, command) in paths.iter().zip(wanted) {
         if !names.insert((kind(command), command["name"].as_str())) {
             let mut errors = FormErrors::default();
-            errors.add(&format!("{path}.name"), "APPLICATION_COMMANDS_DUPLICATE_NAME", "Command names must be unique");
+            errors.add(path, "APPLICATION_COMMANDS_DUPLICATE_NAME", "Application command names must be unique");
             errors.finish()?;
         }
     }
@@ -94,22 +94,22 @@ async fn replace_all(db: &mut SqliteConnection, state: &State, guild_id: Id, bod
     ok(json!(saved))
 }
 
-async fn edit(db: &mut SqliteConnection, state: &State, guild_id: Id, id: Id, changes: &Value) -> Answer {
+async fn edit(db: &mut SqliteConnection, state: &State, guild_id: Id, id: Id, incoming: &Incoming) -> Answer {
     let mut command = existing(db, guild_id, id).await?;
-    if let (Some(command), Some(changes)) = (command.as_object_mut(), changes.as_object()) {
+    if let (Some(command), Some(changes)) = (command.as_object_mut(), incoming.body.as_object()) {
         command.extend(changes.clone());
     }
-    check(&[("", &command)])?;
+    check(&[("", &command)], &incoming.faults)?;
     if id_of_named(db, guild_id, &command).await?.is_some_and(|other| other != id) {
         let mut errors = FormErrors::default();
-        errors.add("name", "APPLICATION_COMMANDS_DUPLICATE_NAME", "Command names must be unique");
+        errors.add("name", "APPLICATION_COMMANDS_DUPLICATE_NAME", "Application command names must be unique");
         errors.finish()?;
     }
     command["version"] = json!(state.store.next_id(db, state.clock.now_ms()).await?.to_string());
     store_body(db, guild_id, id, command).await.and_then(ok)
 }
 
-fn check(commands: &[(&str, &Value)]) -> Result<(), ApiError> {
+fn check(commands: &[(&str, &Value)], faults: &FormErrors) -> Result<(), ApiError> {
     let mut errors = FormErrors::default();
     for (path, command) in commands {
         validate::command(&mut errors, path, command);
@@ -117,6 +117,7 @@ fn check(commands: &[(&str, &Value)]) -> Result<(), ApiError> {
             errors.add(path, "APPLICATION_COMMAND_TOO_LARGE", format!("Command exceeds maximum size ({N_CHARACTERS})"));
         }
     }
+    errors.fill(faults);
     errors.finish()
 }
 
@@ -155,7 +156,7 @@ async fn save(db: &mut SqliteConnection, state: &State, guild_id: Id, command: &
             let now_ms = state.clock.now_ms();
             if store::commands::count_creation(db, guild_id, now_ms, now_ms - DAY_MS).await? > N_DAILY {
                 let told = format!("Max number of daily application command creates has been reached ({N_DAILY})");
-                return Err(ApiError::new(StatusCode::TOO_MANY_REQUESTS, 30034, told));
+                return Err(ApiError::new(StatusCode::BAD_REQUEST, 30034, told));
             }
             state.store.next_id(db, now_ms).await?
         }

@@ -23,6 +23,8 @@ const DEFERRED_UPDATE: i64 = 6;
 const UPDATE: i64 = 7;
 const SUGGESTIONS: i64 = 8;
 const MODAL: i64 = 9;
+/// The kind of the commands that have options.
+const SLASH: i64 = 1;
 
 /// What an answer did, to be announced once it is committed.
 enum Effect {
@@ -46,10 +48,12 @@ pub(super) async fn answer(state: &State, id: Id, token: &str, incoming: Incomin
     if state.clock.now_ms() > interaction.created_ms + ANSWER_WITHIN_MS {
         return Err(ApiError::unknown_interaction());
     }
-    let kind = incoming.body["type"].as_i64().unwrap_or(0);
-    check(&interaction, kind, &incoming.body["data"])?;
     let mut draft = incoming.draft();
+    let kind = draft.body["type"].as_i64().unwrap_or(0);
     draft.body = draft.body.get_mut("data").map(Value::take).unwrap_or_default();
+    draft.at = "data";
+    let command = if kind == SUGGESTIONS { asking(&mut tx, state, &interaction).await? } else { Value::Null };
+    check(&interaction, kind, &draft, &command)?;
     interaction.answer = Some(kind);
     let (effect, removed) = take_effect(&mut tx, state, &mut interaction, draft).await?;
     store::interactions::answer(&mut tx, &interaction).await?;
@@ -66,7 +70,7 @@ pub(super) async fn answer(state: &State, id: Id, token: &str, incoming: Incomin
 }
 
 /// Which answers fit which interaction, and whether the data is well formed.
-fn check(interaction: &StoredInteraction, kind: i64, data: &Value) -> Result<(), ApiError> {
+fn check(interaction: &StoredInteraction, kind: i64, draft: &Draft, command: &Value) -> Result<(), ApiError> {
     let allowed: &[i64] = match interaction.kind {
         COMMAND => &[MESSAGE, DEFERRED_MESSAGE, MODAL],
         AUTOCOMPLETE => &[SUGGESTIONS],
@@ -80,12 +84,25 @@ fn check(interaction: &StoredInteraction, kind: i64, data: &Value) -> Result<(),
         errors.choice("type", &allowed.join(", "));
     }
     match kind {
-        MESSAGE | UPDATE => validate::message(&mut errors, "data", data),
-        SUGGESTIONS => validate::choices(&mut errors, "data.choices", &data["choices"]),
-        MODAL => validate::modal(&mut errors, "data", data),
+        MESSAGE | UPDATE => validate::message(&mut errors, draft),
+        SUGGESTIONS => validate::choices(&mut errors, "data.choices", &draft.body["choices"], &validate::suggesting(command)),
+        MODAL => validate::modal(&mut errors, draft.at, &draft.body),
         _ => {}
     }
+    errors.fill(&draft.faults);
     errors.finish()
+}
+
+/// The command whose option asks for suggestions; null when it is no longer registered.
+async fn asking(db: &mut SqliteConnection, state: &State, interaction: &StoredInteraction) -> Result<Value, ApiError> {
+    let guild = state.world.now().channel(interaction.channel_id).and_then(|channel| channel.guild_id());
+    let name = interaction.name.as_deref().unwrap_or_default();
+    for place in guild.into_iter().chain([0]) {
+        if let Some(id) = store::commands::named(db, place, SLASH, name).await? {
+            return Ok(store::commands::get(db, id).await?.unwrap_or_default());
+        }
+    }
+    Ok(Value::Null)
 }
 
 async fn take_effect(

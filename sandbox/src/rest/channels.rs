@@ -2,9 +2,10 @@ use super::{Answer, incoming::Incoming, messages, nothing, ok, pins, reactions, 
 use crate::{
     announce,
     error::{ApiError, FormErrors},
+    message::id_of,
     state::State,
     store,
-    world::{APPLICATION, Channel, Id, permission},
+    world::{APPLICATION, Channel, permission},
 };
 use serde_json::json;
 
@@ -15,7 +16,7 @@ pub(super) async fn route(state: &State, method: &str, channel: &Channel, rest: 
             let mut db = state.store.connect().await?;
             ok(channel.object(store::messages::last_id(&mut db, channel.id()).await?))
         }
-        ("PATCH" | "DELETE", []) if channel.thread().is_some() => threads::change(state, method, channel, &incoming.body).await,
+        ("PATCH" | "DELETE", []) if channel.thread().is_some() => threads::change(state, method, channel, incoming.form()?).await,
         // The stand-in's bot never manages channels.
         ("PATCH" | "DELETE", []) | ("PUT" | "DELETE", ["permissions", _]) => Err(ApiError::missing_permissions()),
         ("POST", ["typing"]) => {
@@ -24,10 +25,10 @@ pub(super) async fn route(state: &State, method: &str, channel: &Channel, rest: 
             nothing()
         }
         (_, ["messages", message, "reactions", rest @ ..]) => reactions::route(state, method, channel, message, rest, &incoming).await,
-        ("POST", ["messages", message, "threads"]) => threads::begin(state, channel, Some(message), &incoming.body).await,
+        ("POST", ["messages", message, "threads"]) => threads::begin(state, channel, Some(message), incoming.form()?).await,
         (_, ["messages", "pins", ..] | ["pins", ..]) => pins::route(state, method, channel, rest, &incoming).await,
         (_, ["messages", rest @ ..]) => messages::route(state, method, channel, rest, incoming).await,
-        ("POST", ["threads"]) => threads::begin(state, channel, None, &incoming.body).await,
+        ("POST", ["threads"]) => threads::begin(state, channel, None, incoming.form()?).await,
         ("GET", ["threads", "archived", kind]) => threads::archived(state, channel, kind, &incoming),
         ("GET", ["users", "@me", "threads", "archived", "private"]) => threads::archived(state, channel, "joined", &incoming),
         (_, ["thread-members", rest @ ..]) => threads::members(state, method, channel, rest).await,
@@ -47,8 +48,7 @@ pub(super) fn require_history(channel: &Channel) -> Result<(), ApiError> {
 
 /// `POST /users/@me/channels`.
 pub(super) async fn open_dm(state: &State, incoming: Incoming) -> Answer {
-    let recipient = &incoming.body["recipient_id"];
-    let id = recipient.as_str().and_then(|id| id.parse::<Id>().ok()).or_else(|| recipient.as_i64());
+    let id = id_of(&incoming.form()?["recipient_id"]);
     let Some(person) = id.and_then(|id| state.world.now().person(id)) else {
         let mut errors = FormErrors::default();
         errors.add("recipient_id", "INVALID_RECIPIENT", "Invalid recipient.");

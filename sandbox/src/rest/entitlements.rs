@@ -23,7 +23,7 @@ pub(super) async fn route(state: &State, method: &str, rest: &[&str], incoming: 
             ok(json!(all.into_iter().skip(skipped).take(limit).collect::<Vec<_>>()))
         }
         ("POST", []) => {
-            let (owner, sku) = read(&incoming.body)?;
+            let (owner, sku) = read(incoming.form()?)?;
             ok(entitlement::grant(&mut db, state, owner, sku).await?)
         }
         ("GET", [id]) => ok(entitlement::get(&mut db, parse(id)?).await?),

@@ -11,6 +11,8 @@ use serde_json::Value;
 pub(crate) struct Incoming {
     pub(crate) body: Value,
     pub(crate) uploads: Vec<Upload>,
+    /// What breaks Discord's description; a route refuses it once it knows that what is asked for exists.
+    pub(crate) faults: FormErrors,
     query: String,
 }
 
@@ -69,7 +71,13 @@ impl Incoming {
             errors.add("", "DICT_TYPE_CONVERT", "Only dictionaries may be used in a DictType");
             errors.finish()?;
         }
-        Ok(Self { body, uploads, query: query.to_owned() })
+        Ok(Self { body, uploads, faults: FormErrors::default(), query: query.to_owned() })
+    }
+
+    /// The body, if it is as Discord describes it.
+    pub(crate) fn form(&self) -> Result<&Value, ApiError> {
+        self.faults.clone().finish()?;
+        Ok(&self.body)
     }
 
     /// A field of the query.
@@ -89,7 +97,7 @@ impl Incoming {
 
     /// The message that the body describes.
     pub(crate) fn draft(self) -> Draft {
-        Draft { body: self.body, uploads: self.uploads }
+        Draft { body: self.body, uploads: self.uploads, at: "", faults: self.faults }
     }
 }
 

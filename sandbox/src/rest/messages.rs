@@ -32,7 +32,7 @@ pub(super) async fn route(state: &State, method: &str, channel: &Channel, rest: 
     match (method, rest) {
         ("GET", []) => list(state, channel, &incoming).await,
         ("POST", []) => create(state, channel, incoming.draft()).await,
-        ("POST", ["bulk-delete"]) => delete_in_bulk(state, channel, &incoming.body).await,
+        ("POST", ["bulk-delete"]) => delete_in_bulk(state, channel, &incoming).await,
         ("GET", [id]) => {
             require_history(channel)?;
             let mut db = state.store.connect().await?;
@@ -88,29 +88,12 @@ fn check_may_write(channel: &Channel) -> Result<(), ApiError> {
     thread::check_open(channel, APPLICATION)
 }
 
-/// A kind that is parsed cannot be listed too.
-fn allowed_mentions(errors: &mut FormErrors, allowed: &Value) {
-    for (n, parsed) in items(&allowed["parse"]).iter().enumerate() {
-        match parsed.as_str() {
-            Some(kind @ ("users" | "roles")) if !items(&allowed[kind]).is_empty() => {
-                let told = format!("parse:[\"{kind}\"] and {kind}: [ids...] are mutually exclusive.");
-                errors.add("allowed_mentions", "MESSAGE_ALLOWED_MENTIONS_PARSE_EXCLUSIVE", told);
-            }
-            Some("users" | "roles" | "everyone") => {}
-            _ => errors.choice(&format!("allowed_mentions.parse.{n}"), "roles, users, everyone"),
-        }
-    }
-}
-
 async fn create(state: &State, channel: &Channel, draft: Draft) -> Answer {
     let mut errors = FormErrors::default();
-    validate::message(&mut errors, "", &draft.body);
-    let nonce = nonce(&draft.body["nonce"]);
-    if nonce.as_ref().is_some_and(|nonce| nonce.chars().count() > 25) {
-        errors.too_long("nonce", 25);
-    }
-    allowed_mentions(&mut errors, &draft.body["allowed_mentions"]);
+    validate::message(&mut errors, &draft);
+    errors.fill(&draft.faults);
     errors.finish()?;
+    let nonce = nonce(&draft.body["nonce"]);
     check_may_write(channel)?;
     let mut db = state.store.connect().await?;
     let mut tx = db.begin().await?;
@@ -159,8 +142,7 @@ async fn refer(
     created: &mut StoredMessage,
     wanted: &Value,
 ) -> Result<(), ApiError> {
-    let id = wanted["message_id"].as_str().and_then(|id| id.parse::<Id>().ok()).or_else(|| wanted["message_id"].as_i64());
-    let found = match id {
+    let found = match message::id_of(&wanted["message_id"]) {
         Some(id) => store::messages::get(db, id).await?.filter(|found| found.channel_id == channel.id() && found.audience.is_none()),
         None => None,
     };
@@ -181,7 +163,8 @@ async fn refer(
 
 async fn edit(state: &State, channel: &Channel, id: &str, draft: Draft) -> Answer {
     let mut errors = FormErrors::default();
-    validate::message(&mut errors, "", &draft.body);
+    validate::message(&mut errors, &draft);
+    errors.fill(&draft.faults);
     errors.finish()?;
     let mut db = state.store.connect().await?;
     let mut tx = db.begin().await?;
@@ -215,17 +198,18 @@ async fn delete(state: &State, channel: &Channel, id: &str) -> Answer {
 }
 
 /// `POST /channels/{id}/messages/bulk-delete`. Ids of no message are passed over, as on Discord.
-async fn delete_in_bulk(state: &State, channel: &Channel, body: &Value) -> Answer {
+async fn delete_in_bulk(state: &State, channel: &Channel, incoming: &Incoming) -> Answer {
     require(channel, permission::MANAGE_MESSAGES)?;
-    let wanted = items(&body["messages"]);
+    let wanted = items(&incoming.body["messages"]);
     if !(2..=100).contains(&wanted.len()) {
         let told = "Provided too few or too many messages to delete. Must provide at least 2 and fewer than 100 messages to delete";
         return Err(ApiError::new(StatusCode::BAD_REQUEST, 50016, told));
     }
+    incoming.form()?;
     let oldest = store::first_id_at(state.clock.now_ms() - BULK_AGE_MS);
     let mut ids: Vec<Id> = Vec::new();
     for id in wanted {
-        ids.push(parse(id.as_str().unwrap_or_default())?);
+        ids.push(parse(&message::id_text(id))?);
     }
     if ids.iter().any(|id| *id < oldest) {
         return Err(ApiError::new(StatusCode::BAD_REQUEST, 50034, "A message provided was too old to bulk delete"));

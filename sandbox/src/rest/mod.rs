@@ -16,7 +16,7 @@ mod threads;
 mod webhooks;
 
 use crate::{
-    error::ApiError,
+    error::{ApiError, FormErrors},
     faults::FaultKind,
     gateway::wire::Reset,
     journal::{self, Fields},
@@ -138,9 +138,9 @@ impl Call<'_> {
             }
         };
         let answer = match Incoming::read(request, self.query, FormRule::of(self.method, segments)).await {
-            Ok(incoming) => {
+            Ok(mut incoming) => {
                 self.sent = journal::body(&incoming.body);
-                self.judge(&incoming);
+                incoming.faults = self.judge(&incoming);
                 route(state, self.method, segments, incoming).await
             }
             Err(error) => Err(error),
@@ -175,15 +175,18 @@ impl Call<'_> {
         (response, written)
     }
 
-    fn judge(&self, incoming: &Incoming) {
+    /// Lists what is wrong with a request; returns what Discord refuses of it.
+    fn judge(&self, incoming: &Incoming) -> FormErrors {
         if !self.state.validates {
-            return;
+            return FormErrors::default();
         }
-        let files = incoming.uploads.iter().map(|upload| upload.placeholder.clone()).collect();
+        let files = incoming.uploads.iter().map(|upload| (upload.placeholder.as_str(), upload.filename.as_str())).collect();
         let asked = Asked { method: self.method, segments: self.segments, query: self.query, body: &incoming.body, files };
-        for fault in oracle::request(&asked) {
-            self.state.violate("request", self.method, self.segments, fault);
+        let judgement = oracle::request(&asked);
+        for sentence in judgement.sentences {
+            self.state.violate("request", self.method, self.segments, sentence);
         }
+        judgement.errors
     }
 
     fn warn(&self, status: StatusCode, body: &Value) {
@@ -273,7 +276,7 @@ async fn route(state: &Arc<State>, method: &str, segments: &[&str], incoming: In
 
 fn parse(id: &str) -> Result<Id, ApiError> {
     id.parse().map_err(|_| {
-        let mut errors = crate::error::FormErrors::default();
+        let mut errors = FormErrors::default();
         errors.add("id", "NUMBER_TYPE_COERCE", format!("Value \"{id}\" is not snowflake."));
         errors.finish().err().unwrap_or_else(ApiError::not_found)
     })

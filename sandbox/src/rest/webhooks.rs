@@ -53,7 +53,8 @@ async fn find(db: &mut SqliteConnection, state: &State, token: &str, id: &str) -
 
 async fn edit(state: &State, token: &str, id: &str, draft: Draft) -> Answer {
     let mut errors = FormErrors::default();
-    validate::message(&mut errors, "", &draft.body);
+    validate::message(&mut errors, &draft);
+    errors.fill(&draft.faults);
     let mut db = state.store.connect().await?;
     let mut tx = db.begin().await?;
     let (_, mut edited) = find(&mut tx, state, token, id).await?;
@@ -83,7 +84,8 @@ async fn change(
 
 async fn follow_up(state: &State, token: &str, draft: Draft) -> Answer {
     let mut errors = FormErrors::default();
-    validate::message(&mut errors, "", &draft.body);
+    validate::message(&mut errors, &draft);
+    errors.fill(&draft.faults);
     let mut db = state.store.connect().await?;
     let mut tx = db.begin().await?;
     let interaction = live(&mut tx, state, token).await?;

@@ -41,6 +41,15 @@ pub async fn start_gateway(gateway: GatewayConfig) -> (Sandbox, ManualClock) {
     (sandbox, clock)
 }
 
+/// Expects exactly these violations, by words of each, and forgives them.
+#[track_caller]
+pub fn expect_violations(sandbox: &Sandbox, expected: &[&str]) {
+    let told: Vec<String> = sandbox.violations().into_iter().map(|violation| violation.message).collect();
+    let is_so = told.len() == expected.len() && told.iter().zip(expected).all(|(told, words)| told.contains(words));
+    assert!(is_so, "{expected:?} was expected of {told:#?}");
+    sandbox.forgive_violations();
+}
+
 /// A picture of 3 by 2 pixels.
 pub fn png() -> Vec<u8> {
     let mut bytes = std::io::Cursor::new(Vec::new());
