@@ -30,7 +30,7 @@ mod world;
 
 pub use clock::{Clock, ManualClock};
 pub use faults::{Fault, FaultKind};
-pub use gateway::{GatewayConfig, GatewayFaults};
+pub use gateway::{EVENT_KINDS, GatewayConfig, GatewayFaults};
 pub use oracle::{OnViolation, Violation};
 pub use rest::rate_limit::RateLimitConfig;
 pub use server::{Sandbox, SandboxConfig, SandboxError};
