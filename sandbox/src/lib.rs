@@ -34,7 +34,7 @@ mod world;
 
 pub use clock::{Clock, ManualClock};
 pub use faults::{Fault, FaultKind};
-pub use gateway::{GatewayConfig, GatewayFaults};
+pub use gateway::{EVENT_KINDS, GatewayConfig, GatewayFaults};
 pub use http::ConnectionLimits;
 pub use oracle::{OnViolation, Violation};
 pub use rest::rate_limit::{RateLimitConfig, Scope};

@@ -2,30 +2,23 @@
 
 mod support;
 
-use sandbox::Visitor;
+use reqwest::Method;
+use sandbox::{EVENT_KINDS, Visitor};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use support::*;
 use twilight_model::{
-    application::interaction::InteractionData,
-    gateway::event::{DispatchEvent, GatewayEvent},
+    application::{interaction::InteractionData, monetization::Entitlement},
+    gateway::{
+        OpCode,
+        event::{DispatchEvent, GatewayEvent},
+    },
 };
 
 const STUDIO: &str = "1000000000000000200";
+const GENERAL_OF_STUDIO: &str = "1000000000000000210";
+const CONSUMABLE: &str = "1000000000000000802";
 const GRACE: &str = "1000000000000000012";
-
-/// What must have been seen at the end.
-const KINDS: [&str; 9] = [
-    "GUILD_CREATE",
-    "GUILD_DELETE",
-    "GUILD_MEMBERS_CHUNK",
-    "INTERACTION_CREATE",
-    "MESSAGE_CREATE",
-    "MESSAGE_DELETE",
-    "MESSAGE_UPDATE",
-    "READY",
-    "RESUMED",
-];
 
 /// Kinds of interactions: type and, of commands, the command's type; `dm` outside a guild.
 const INTERACTIONS: [&str; 7] = ["2.1", "2.1 dm", "2.2", "2.3", "3", "4", "5"];
@@ -41,9 +34,7 @@ impl Seen {
     async fn until(&mut self, gateway: &mut Gateway, kind: &str) -> Value {
         loop {
             let payload = gateway.next().await;
-            let GatewayEvent::Dispatch(seq, event) = understood(&payload) else { panic!("an event was expected, not {payload}") };
-            assert_eq!(Some(seq), payload["s"].as_u64());
-            check(&event, &payload["d"]);
+            check(understood(&payload), &payload);
             let is_it = payload["t"] == kind;
             self.events.entry(text(&payload, "t").to_owned()).or_default().push(payload["d"].clone());
             if is_it {
@@ -51,10 +42,78 @@ impl Seen {
             }
         }
     }
+
+    async fn reactions_and_pins(&mut self, rest: &Rest, gateway: &mut Gateway) {
+        let messages = format!("/channels/{GENERAL_OF_STUDIO}/messages");
+        let sent = rest.post(&messages, json!({ "content": "vote" })).await.body;
+        let message = format!("{messages}/{}", text(&sent, "id"));
+        let reactions = format!("{message}/reactions");
+        let thumb = format!("{reactions}/%F0%9F%91%8D");
+        for (method, path, kind) in [
+            (Method::PUT, format!("{thumb}/@me"), "MESSAGE_REACTION_ADD"),
+            (Method::DELETE, format!("{thumb}/@me"), "MESSAGE_REACTION_REMOVE"),
+            (Method::PUT, format!("{thumb}/@me"), "MESSAGE_REACTION_ADD"),
+            (Method::DELETE, thumb.clone(), "MESSAGE_REACTION_REMOVE_EMOJI"),
+            (Method::PUT, format!("{thumb}/@me"), "MESSAGE_REACTION_ADD"),
+            (Method::DELETE, reactions.clone(), "MESSAGE_REACTION_REMOVE_ALL"),
+            (Method::PUT, message.replace("/messages/", "/messages/pins/"), "CHANNEL_PINS_UPDATE"),
+        ] {
+            assert_eq!(rest.call(method, &path, Value::Null).await.status, 204, "{path}");
+            self.until(gateway, kind).await;
+        }
+    }
+
+    async fn threads(&mut self, rest: &Rest, gateway: &mut Gateway) {
+        let begun = rest.post(&format!("/channels/{GENERAL_OF_STUDIO}/threads"), json!({ "name": "talk", "type": 11 })).await;
+        assert_eq!(begun.status, 201, "{}", begun.body);
+        self.until(gateway, "THREAD_CREATE").await;
+        let thread = format!("/channels/{}", text(&begun.body, "id"));
+        assert_eq!(rest.call(Method::PUT, &format!("{thread}/thread-members/{GRACE}"), Value::Null).await.status, 204);
+        self.until(gateway, "THREAD_MEMBERS_UPDATE").await;
+        assert_eq!(rest.patch(&thread, json!({ "name": "more talk" })).await.status, 200);
+        self.until(gateway, "THREAD_UPDATE").await;
+        assert_eq!(rest.delete(&thread).await.status, 200);
+        self.until(gateway, "THREAD_DELETE").await;
+    }
+
+    async fn entitlements(&mut self, rest: &Rest, gateway: &mut Gateway, user: &str) {
+        let all = format!("/applications/{APP}/entitlements");
+        let granted = rest.post(&all, json!({ "sku_id": CONSUMABLE, "owner_id": user, "owner_type": 2 })).await.body;
+        self.until(gateway, "ENTITLEMENT_CREATE").await;
+        let one = format!("{all}/{}", text(&granted, "id"));
+        assert_eq!(rest.post(&format!("{one}/consume"), Value::Null).await.status, 204);
+        self.until(gateway, "ENTITLEMENT_UPDATE").await;
+        assert_eq!(rest.delete(&one).await.status, 204);
+        self.until(gateway, "ENTITLEMENT_DELETE").await;
+    }
+
+    async fn deletions(&mut self, rest: &Rest, gateway: &mut Gateway, id: &str) {
+        assert_eq!(rest.delete(&format!("/channels/{GENERAL}/messages/{id}")).await.status, 204);
+        self.until(gateway, "MESSAGE_DELETE").await;
+        let messages = format!("/channels/{GENERAL_OF_STUDIO}/messages");
+        let mut ids = Vec::new();
+        for content in ["one", "two"] {
+            ids.push(rest.post(&messages, json!({ "content": content })).await.body["id"].clone());
+        }
+        assert_eq!(rest.post(&format!("{messages}/bulk-delete"), json!({ "messages": ids })).await.status, 204);
+        self.until(gateway, "MESSAGE_DELETE_BULK").await;
+    }
 }
 
 /// What was read must mean what was sent.
-fn check(event: &DispatchEvent, sent: &Value) {
+fn check(understood: Understood, payload: &Value) {
+    let sent = &payload["d"];
+    let event = match understood {
+        Understood::Event(event) => event,
+        Understood::Entitlement(entitlement) => return check_entitlement(&entitlement, sent),
+        Understood::RateLimited(limited) => {
+            assert_eq!((limited.opcode, Some(limited.retry_after)), (OpCode::RequestGuildMembers, sent["retry_after"].as_f64()));
+            assert_eq!((limited.meta.guild_id.to_string().as_str(), limited.meta.nonce.as_deref()), (STUDIO, Some("again")));
+            return;
+        }
+    };
+    let GatewayEvent::Dispatch(seq, event) = *event else { panic!("an event was expected, not {payload}") };
+    assert_eq!(Some(seq), payload["s"].as_u64());
     match event {
         DispatchEvent::Ready(ready) => {
             assert_eq!(ready.session_id, text(sent, "session_id"));
@@ -73,8 +132,21 @@ fn check(event: &DispatchEvent, sent: &Value) {
                 other => panic!("an interaction has data of its kind, not {other:?}: {sent}"),
             }
         }
+        DispatchEvent::EntitlementCreate(entitlement) => check_entitlement(&entitlement, sent),
+        DispatchEvent::ThreadCreate(thread) => assert_eq!(thread.name.as_deref(), sent["name"].as_str()),
+        DispatchEvent::ThreadMembersUpdate(update) => assert_eq!(update.removed_member_ids.len() + update.added_members.len(), 1),
+        DispatchEvent::ReactionAdd(added) => assert_eq!(added.message_id.to_string(), text(sent, "message_id")),
+        DispatchEvent::MessageDeleteBulk(deleted) => assert_eq!(deleted.ids.len(), 2),
+        DispatchEvent::RoleUpdate(update) => assert_eq!(update.role.permissions.bits().to_string(), text(&sent["role"], "permissions")),
+        DispatchEvent::ChannelUpdate(channel) => assert_eq!(channel.id.to_string(), GENERAL_OF_STUDIO),
+        DispatchEvent::TypingStart(typing) => assert!(typing.member.is_some()),
         _ => {}
     }
+}
+
+fn check_entitlement(entitlement: &Entitlement, sent: &Value) {
+    assert_eq!((entitlement.id.to_string().as_str(), entitlement.sku_id.to_string().as_str()), (text(sent, "id"), CONSUMABLE));
+    assert_eq!((Some(entitlement.deleted), entitlement.consumed), (sent["deleted"].as_bool(), sent["consumed"].as_bool()));
 }
 
 fn commands() -> Value {
@@ -111,6 +183,8 @@ async fn every_event_is_understood_by_another_library() {
     let asked = json!({ "guild_id": STUDIO, "query": "", "limit": 0, "presences": true, "nonce": "all" });
     gateway.send(json!({ "op": 8, "d": asked })).await;
     seen.until(&mut gateway, "GUILD_MEMBERS_CHUNK").await;
+    gateway.send(json!({ "op": 8, "d": { "guild_id": STUDIO, "query": "", "limit": 0, "nonce": "again" } })).await;
+    seen.until(&mut gateway, "RATE_LIMITED").await;
 
     // Messages of a person and of the bot, in a guild and in private; changed and deleted.
     let said = ada.say("general", &format!("hello <@{APP}>")).await.expect("ada may speak");
@@ -158,8 +232,18 @@ async fn every_event_is_understood_by_another_library() {
     ada.submit(&form, &[("words", "a cat")]).await.expect("the form is taken");
     seen.until(&mut gateway, "INTERACTION_CREATE").await;
 
-    rest.delete(&format!("/channels/{GENERAL}/messages/{id}")).await;
-    seen.until(&mut gateway, "MESSAGE_DELETE").await;
+    seen.reactions_and_pins(&rest, &mut gateway).await;
+    seen.threads(&rest, &mut gateway).await;
+    seen.entitlements(&rest, &mut gateway, ada.user_id()).await;
+    seen.deletions(&rest, &mut gateway, id).await;
+    let typing = json!({ "user": ada.user_id(), "channel": GENERAL });
+    let typed = rest.client.post(format!("{}/sandbox/api/typing", sandbox.url())).json(&typing).send().await.expect("it answers");
+    assert!(typed.status().is_success());
+    seen.until(&mut gateway, "TYPING_START").await;
+    assert!(sandbox.world().remove_permission(STUDIO, None, "EMBED_LINKS"));
+    seen.until(&mut gateway, "GUILD_ROLE_UPDATE").await;
+    assert!(sandbox.world().remove_permission(STUDIO, Some(GENERAL_OF_STUDIO), "ATTACH_FILES"));
+    seen.until(&mut gateway, "CHANNEL_UPDATE").await;
     sandbox.world().remove_guild(STUDIO);
     seen.until(&mut gateway, "GUILD_DELETE").await;
     sandbox.drop_gateway();
@@ -170,7 +254,7 @@ async fn every_event_is_understood_by_another_library() {
         assert!(interactions.iter().any(|seen| seen == kind), "no interaction {kind} among {interactions:?}");
     }
     let kinds: Vec<&str> = seen.events.keys().map(String::as_str).collect();
-    assert_eq!(kinds, KINDS);
+    assert_eq!(kinds, EVENT_KINDS);
 }
 
 fn kind_of_interaction(interaction: &Value) -> String {

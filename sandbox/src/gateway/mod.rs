@@ -7,6 +7,7 @@ mod faults;
 mod handshake;
 mod hub;
 mod intents;
+mod kinds;
 mod limits;
 mod members;
 mod record;
@@ -21,6 +22,7 @@ pub use config::GatewayConfig;
 pub use faults::GatewayFaults;
 pub(crate) use hub::{Hub, release_late_events};
 pub(crate) use intents::*;
+pub use kinds::EVENT_KINDS;
 pub(crate) use members::guild_created;
 use serde_json::Value;
 

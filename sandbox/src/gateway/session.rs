@@ -1,4 +1,4 @@
-use super::{Dispatch, INTENT_GUILD_PRESENCES, INTENT_MESSAGE_CONTENT, intents};
+use super::{Dispatch, EVENT_KINDS, INTENT_GUILD_PRESENCES, INTENT_MESSAGE_CONTENT, intents};
 use crate::world::{APPLICATION, Id};
 use serde_json::{Value, json};
 use std::{borrow::Cow, collections::VecDeque, fmt::Write, sync::Arc};
@@ -97,6 +97,8 @@ impl Session {
 
     /// Numbers an event, keeps it for a resume and sends it if somebody is connected.
     pub(super) fn push(&mut self, event: &Dispatch, now_ms: i64) {
+        // A kind that no test reads with another library must not slip in.
+        debug_assert!(EVENT_KINDS.contains(&event.kind), "{} is missing from EVENT_KINDS", event.kind);
         self.seq += 1;
         let sent = Sent::new(event.kind, self.seq, &self.shown(event));
         if event.kind != "RESUMED" {

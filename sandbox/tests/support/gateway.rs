@@ -2,7 +2,7 @@ use super::{GENERAL, SOON, TOKEN, text};
 use flate2::{Decompress, FlushDecompress, read::ZlibDecoder};
 use futures::{SinkExt, StreamExt};
 use sandbox::Sandbox;
-use serde::de::DeserializeSeed;
+use serde::{Deserialize, de::DeserializeSeed};
 use serde_json::{Value, json};
 use std::io::Read;
 use tokio::net::TcpStream;
@@ -10,7 +10,14 @@ use tokio_tungstenite::{
     MaybeTlsStream, WebSocketStream, connect_async,
     tungstenite::{Bytes, Message, protocol::CloseFrame},
 };
-use twilight_model::gateway::event::{GatewayEvent, GatewayEventDeserializer};
+use twilight_model::{
+    application::monetization::Entitlement,
+    gateway::{
+        OpCode,
+        event::{GatewayEvent, GatewayEventDeserializer},
+    },
+    id::{Id, marker::GuildMarker},
+};
 
 /// Every intent that Discord defines.
 pub const ALL_INTENTS: u64 = 0x331_ffff;
@@ -128,11 +135,7 @@ impl Gateway {
                 other => panic!("a payload was expected, not {other:?}"),
             };
             let payload: Value = serde_json::from_str(&json).expect("the gateway sends JSON");
-            // Twilight 0.18 wants a variant's name in `meta` that neither the documentation nor other libraries have, and reads no entitlements
-            // from the form that the documentation gives.
-            if !payload["t"].as_str().is_some_and(|kind| kind == "RATE_LIMITED" || kind.starts_with("ENTITLEMENT")) {
-                understood(&payload);
-            }
+            understood(&payload);
             self.seq = payload["s"].as_u64().unwrap_or(self.seq);
             if payload["op"] == 1 && self.answers_heartbeats {
                 self.n_owed_acks += 1;
@@ -217,11 +220,40 @@ pub fn identify(extra: Value) -> Value {
     json!({ "op": 2, "d": data })
 }
 
-/// A library that takes Discord at its word reads every payload.
-pub fn understood(payload: &Value) -> GatewayEvent {
+/// What a second library reads in a payload.
+pub enum Understood {
+    Event(Box<GatewayEvent>),
+    Entitlement(Entitlement),
+    RateLimited(RateLimited),
+}
+
+/// Request Guild Members was refused. Twilight 0.18 wants a variant's name in `meta` that neither the documentation nor other
+/// libraries have.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RateLimited {
+    pub opcode: OpCode,
+    pub retry_after: f64,
+    pub meta: RateLimitMeta,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RateLimitMeta {
+    pub guild_id: Id<GuildMarker>,
+    pub nonce: Option<String>,
+}
+
+/// Reads a payload with twilight's types, or panics.
+pub fn understood(payload: &Value) -> Understood {
     let op = payload["op"].as_u64().and_then(|op| op.try_into().ok()).expect("a payload has an opcode");
     let text = payload.to_string();
     let seed = GatewayEventDeserializer::new(op, payload["t"].as_str());
-    let event = seed.deserialize(&mut serde_json::Deserializer::from_str(&text));
-    event.unwrap_or_else(|error| panic!("twilight does not understand this: {error}\n{payload:#}"))
+    let read = match payload["t"].as_str() {
+        // Twilight 0.18 has types for these events, but reads no such event.
+        Some("ENTITLEMENT_UPDATE" | "ENTITLEMENT_DELETE") => Entitlement::deserialize(&payload["d"]).map(Understood::Entitlement),
+        Some("RATE_LIMITED") => RateLimited::deserialize(&payload["d"]).map(Understood::RateLimited),
+        _ => seed.deserialize(&mut serde_json::Deserializer::from_str(&text)).map(|event| Understood::Event(Box::new(event))),
+    };
+    read.unwrap_or_else(|error| panic!("twilight does not understand this: {error}\n{payload:#}"))
 }
