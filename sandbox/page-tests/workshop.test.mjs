@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { describeFault, faultBody, FIELDS, kindNames, KINDS, PRESETS } from "../src/page/faults.js";
 import { fitsFilter, journalSummary } from "../src/page/journal-line.js";
 import { jsonTokens } from "../src/page/json-view.js";
-import { activityText, arrangeChannels, fileLimit, guildsOf, isArchived, isLocked, markOf, may, mayWrite, PERMISSION } from "../src/page/places.js";
+import { activityText, arrangeChannels, fileLimit, guildsOf, isArchived, isLocked, markOf, may, mayWrite, peopleIn, PERMISSION } from "../src/page/places.js";
 
 test("JSON is cut into keys, values and marks, and joined again unchanged", () => {
   const value = { id: "1", n: -1.5e3, ok: true, none: null, list: ["a \"quoted\" word", "with: a colon"], empty: {} };
@@ -156,4 +156,13 @@ test("a line of the journal says what a fault or a violation was, and ids by the
   assert.equal(journalSummary({ kind: "violation", violation: { message: "too long" } }).what, "too long");
   const path = "/interactions/1574587310605860112/{token}/callback";
   assert.equal(journalSummary({ kind: "rest", method: "POST", path }).what, "POST /interactions/…0112/{token}/callback");
+});
+
+test("the people of a place are its members, and the bot where it is one", () => {
+  const all = [{ id: "1", guilds: ["g"] }, { id: "2", guilds: [] }, { id: "3", guilds: ["g"] }];
+  const names = (channel) => peopleIn(channel, all, "1", { id: "b" }).map((user) => user.id).join("");
+  assert.equal(names({ guild: { id: "g", has_bot: true } }), "13b");
+  assert.equal(names({ guild: { id: "g", has_bot: false } }), "13");
+  assert.equal(names({ type: 1, guild: { id: null } }), "1b");
+  assert.equal(names({ type: 3, is_private: true, guild: { id: null }, recipients: [{ id: "2" }] }), "12");
 });

@@ -181,6 +181,20 @@ pub(crate) async fn forget(db: &mut SqliteConnection, state: &State, id: Id) -> 
     Ok(removed)
 }
 
+/// Nobody edits the messages that tell of a thread.
+pub(crate) fn check_editable(message: &StoredMessage) -> Result<(), ApiError> {
+    if matches!(message.body["type"].as_u64(), Some(THREAD_CREATED | THREAD_STARTER_MESSAGE)) { Err(is_system()) } else { Ok(()) }
+}
+
+/// Nobody deletes the message that shows what a thread began with.
+pub(crate) fn check_deletable(message: &StoredMessage) -> Result<(), ApiError> {
+    if message.body["type"] == THREAD_STARTER_MESSAGE { Err(is_system()) } else { Ok(()) }
+}
+
+fn is_system() -> ApiError {
+    ApiError::new(StatusCode::FORBIDDEN, 50021, "Cannot execute action on a system message")
+}
+
 /// Refuses who may not write in a locked thread.
 pub(crate) fn check_open(channel: &Channel, user: Id) -> Result<(), ApiError> {
     let is_locked = channel.thread().is_some_and(|thread| thread.is_locked);

@@ -147,6 +147,10 @@ async fn a_message_tells_of_a_thread_above_it_or_inside_it() {
     assert_eq!((&told["type"], &told["content"], &told["channel_id"]), (&json!(18), &json!("open"), &json!(STUDIO)));
     let reference = json!({ "type": 0, "channel_id": own["id"], "guild_id": "1000000000000000200" });
     assert_eq!((&told["message_reference"], &told["author"]["id"]), (&reference, &json!(APP)));
+    let notice = format!("{messages}/{}", text(&told, "id"));
+    assert_eq!(rest.patch(&notice, json!({ "content": "mine" })).await.body["code"], 50021);
+    assert_eq!(rest.delete(&notice).await.status, 204, "a notice can be taken away");
+    gateway.event("MESSAGE_DELETE").await;
     let closed = rest.post(&format!("/channels/{STUDIO}/threads"), json!({ "name": "closed", "type": 12 })).await;
     assert_eq!(closed.body["code"], 50013, "the bot may not begin private threads");
 
@@ -158,6 +162,8 @@ async fn a_message_tells_of_a_thread_above_it_or_inside_it() {
     assert_eq!((&starter["type"], &starter["content"], &starter["channel_id"]), (&json!(21), &json!(""), &thread["id"]));
     assert_eq!((&starter["message_reference"]["message_id"], &starter["message_reference"]["channel_id"]), (&sent["id"], &json!(STUDIO)));
     assert_eq!(starter["referenced_message"]["content"], "news");
+    let beginning = format!("/channels/{}/messages/{}", text(&thread, "id"), text(&starter, "id"));
+    assert_eq!(rest.delete(&beginning).await.body["code"], 50021, "what it began with cannot");
     let url = text(&starter["referenced_message"]["attachments"][0], "url");
     let bytes = rest.client.get(url).send().await.expect("the file is served").bytes().await.expect("bytes");
     assert_eq!(bytes, png(), "what the thread began with is seen in it");

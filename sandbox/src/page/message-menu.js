@@ -12,6 +12,7 @@ import { emit, state } from "./state.js";
 const USER_COMMAND = 2;
 const MESSAGE_COMMAND = 3;
 const EPHEMERAL = 64;
+const THREAD_STARTER_MESSAGE = 21;
 const LONG_PRESS_MS = 480;
 const MOVED_PX = 10;
 
@@ -159,6 +160,7 @@ function makeThread(message) {
 }
 
 function mayDelete(message) {
+  if (message.type === THREAD_STARTER_MESSAGE) return false;
   if (message.author.id === state.me) return true;
   const channel = place(message);
   if (!channel?.guild.id) return false;

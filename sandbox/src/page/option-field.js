@@ -1,7 +1,7 @@
 import { checkValue, OPTION, rangeOf } from "./commands.js";
 import { h, icon, nameOf } from "./dom.js";
 import { FileSlot } from "./file-slot.js";
-import { fileLimit } from "./places.js";
+import { fileLimit, isArchived, markOf, peopleIn } from "./places.js";
 import { state } from "./state.js";
 
 const AUTOCOMPLETE_DELAY_MS = 160;
@@ -24,8 +24,8 @@ function references() {
   return {
     fileLimit: fileLimit(channel),
     roles: (guild?.roles ?? []).map((role) => ({ name: `@${role.name.replace(/^@/, "")}`, value: role.id })),
-    users: [...state.users.values()].map((user) => ({ name: `@${nameOf(user)}`, value: user.id })),
-    channels: [...state.channels.values()].map((channel) => ({ name: `#${channel.name}`, value: channel.id })),
+    users: peopleIn(channel, [...state.users.values()], state.me, state.bot).map((user) => ({ name: `@${nameOf(user)}`, value: user.id })),
+    channels: (guild?.id ? guild.channels : []).filter((one) => !isArchived(one)).map((one) => ({ name: `${markOf(one)}${one.name}`, value: one.id })),
   };
 }
 
@@ -145,6 +145,9 @@ export class OptionField {
 function placeholder(option) {
   const { min, max } = rangeOf(option);
   if (min !== undefined && max !== undefined) return `${min} to ${max}`;
+  if (option.choices?.length) return "choose one";
+  const things = { [OPTION.USER]: "a person", [OPTION.ROLE]: "a role", [OPTION.MENTIONABLE]: "person or role", [OPTION.CHANNEL]: "a channel" };
+  if (things[option.type]) return things[option.type];
   return { [OPTION.INTEGER]: "whole number", [OPTION.NUMBER]: "number", [OPTION.BOOLEAN]: "true or false" }[option.type] ?? "";
 }
 

@@ -1,7 +1,7 @@
 import { postMessage, postTyping } from "./api.js";
 import { channelName } from "./dom.js";
 import { fileValue } from "./files.js";
-import { markOf, mayWrite } from "./places.js";
+import { isArchived, markOf, mayWrite } from "./places.js";
 import { state } from "./state.js";
 
 const MAX_LENGTH = 2000;
@@ -18,9 +18,10 @@ export async function sendMessage({ content, files, replyTo }) {
 
 /** What the empty composer says: where a message goes, and on a wide screen how to find the commands. */
 export function placeholderOf(channel, canDraw) {
-  if (!mayWrite(channel)) return "You can read here, but not write";
+  if (!mayWrite(channel)) return channel.thread_metadata?.locked ? "This thread is locked: only moderators write here" : "You can read here, but not write";
   if (!channel) return "Message";
   const commands = canDraw && !matchMedia("(max-width: 480px)").matches ? ", or / for commands" : "";
+  if (isArchived(channel)) return "This thread is archived; writing brings it back";
   return `Message ${markOf(channel)}${channelName(channel, state.bot)}${commands}`;
 }
 

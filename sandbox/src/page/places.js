@@ -50,6 +50,14 @@ export function isLocked(channel, guildId = channel.guild_id) {
   return Boolean(everyone && BigInt(everyone.deny ?? 0) & VIEW_CHANNEL);
 }
 
+/** The people in `channel`, and the bot where it is one of them. `all` are the people, each with the guilds they are in. */
+export function peopleIn(channel, all, me, bot) {
+  if (channel?.is_private) return all.filter((user) => user.id === me || channel.recipients?.some((one) => one.id === user.id));
+  const guild = channel?.guild?.id;
+  const people = all.filter((user) => (guild ? !user.guilds || user.guilds.includes(guild) : !channel || user.id === me));
+  return isWithoutBot(channel) || !bot?.id ? people : [...people, bot];
+}
+
 /** The guilds that `me` is in; everyone is in all where the sandbox does not say. */
 export function guildsOf(answer, me) {
   const mine = answer.users.find((user) => user.id === me)?.guilds;

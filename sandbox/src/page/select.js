@@ -1,6 +1,7 @@
 import { channelName, h, icon, nameOf } from "./dom.js";
 import { emojiText } from "./emoji.js";
 import { Listbox } from "./listbox.js";
+import { isArchived, markOf, peopleIn } from "./places.js";
 import { state } from "./state.js";
 
 const STRING = 3;
@@ -20,11 +21,11 @@ export function choicesOf(one) {
   const preset = new Set((one.default_values ?? []).map((value) => value.id));
   const choice = (id, label, description) => ({ label, value: id, description, default: preset.has(id) });
   const guild = state.channels.get(state.channel)?.guild;
-  const isHere = (user) => !guild?.id || !user.guilds || user.guilds.includes(guild.id);
-  const users = [...state.users.values()].filter(isHere).map((user) => choice(user.id, nameOf(user), user.role));
+  const people = peopleIn(state.channels.get(state.channel), [...state.users.values()], state.me, state.bot);
+  const users = people.map((user) => choice(user.id, nameOf(user), user.bot ? "bot" : (user.roles?.[guild?.id] ?? user.role)));
   const roles = (guild?.roles ?? []).map((role) => choice(role.id, role.name, "role"));
   const fits = (channel) => !one.channel_types?.length || one.channel_types.includes(channel.type);
-  const channels = (guild?.channels ?? []).filter(fits).map((channel) => choice(channel.id, `#${channelName(channel, state.bot)}`));
+  const channels = (guild?.id ? guild.channels : []).filter((channel) => fits(channel) && !isArchived(channel)).map((channel) => choice(channel.id, `${markOf(channel)}${channelName(channel, state.bot)}`));
   return { [USER]: users, [ROLE]: roles, [MENTIONABLE]: [...users, ...roles], [CHANNEL]: channels }[one.type] ?? [];
 }
 

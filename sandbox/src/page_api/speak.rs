@@ -107,6 +107,7 @@ pub(super) async fn delete(Shared(state): Shared<Arc<State>>, Named(id): Named<I
     if !is_own && !channel.allows(person.id, permission::MANAGE_MESSAGES) {
         return Err(PageError::new(StatusCode::FORBIDDEN, "only its author or a moderator can delete this message"));
     }
+    thread::check_deletable(&found)?;
     let removed = message::delete(&mut tx, &found).await?;
     tx.commit().await?;
     announce::deleted(&state, &found);

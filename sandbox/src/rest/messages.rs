@@ -172,6 +172,7 @@ async fn edit(state: &State, channel: &Channel, id: &str, draft: Draft) -> Answe
     if edited.author_id != APPLICATION {
         return Err(ApiError::new(StatusCode::FORBIDDEN, 50005, "Cannot edit a message authored by another user"));
     }
+    thread::check_editable(&edited)?;
     edited.body["edited_timestamp"] = json!(timestamp(state.clock.now_ms()));
     let removed = message::apply(&mut tx, state, &mut edited, draft, true).await?;
     tx.commit().await?;
@@ -189,6 +190,7 @@ async fn delete(state: &State, channel: &Channel, id: &str) -> Answer {
     if found.author_id != APPLICATION {
         require(channel, permission::MANAGE_MESSAGES)?;
     }
+    thread::check_deletable(&found)?;
     let removed = message::delete(&mut tx, &found).await?;
     tx.commit().await?;
     announce::deleted(state, &found);
