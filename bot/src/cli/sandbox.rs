@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use anyhow::Context;
-use sandbox::{Sandbox, SandboxConfig, SandboxError};
+use sandbox::{OnViolation, Sandbox, SandboxConfig, SandboxError};
 
 use crate::{
     clock::Clock,
@@ -52,7 +52,10 @@ impl RunningSandbox {
 /// One sentence for the person who started it.
 pub async fn start_sandbox(config: Config, listen: SocketAddr) -> anyhow::Result<RunningSandbox> {
     let data_dir = Some(config.data.dir.join("stand-in"));
-    let stand_in = Sandbox::start(SandboxConfig { listen, data_dir, token: TOKEN.to_owned(), ..SandboxConfig::default() }).await?;
+    // People see a violation in the page; it does not end the bot.
+    let on_violation = OnViolation::Report;
+    let stand_in =
+        Sandbox::start(SandboxConfig { listen, data_dir, token: TOKEN.to_owned(), on_violation, ..SandboxConfig::default() }).await?;
     let interval = Duration::from_millis(config.sandbox.progress_interval_ms);
     let access = Access { token: stand_in.token().to_owned(), endpoint: Endpoint::StandIn(stand_in.url().to_owned()) };
     let bot = start::start(config, access, Clock::default(), interval).await?;

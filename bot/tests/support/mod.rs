@@ -100,9 +100,16 @@ impl Studio {
         Visitor::connect(self.running.stand_in.url(), name).await.expect("the person enters")
     }
 
-    /// Ends in order.
+    /// Ends in order. The bot must have kept to Discord's description of its API.
     pub async fn close(self) {
-        self.running.stop().await.expect("an orderly end");
+        let RunningSandbox { bot, stand_in } = self.running;
+        let ended = bot.stop().await;
+        let violations = stand_in.violations();
+        // What is told below is told once.
+        stand_in.forgive_violations();
+        stand_in.shutdown().await;
+        assert!(violations.is_empty(), "{violations:#?}");
+        ended.expect("an orderly end");
     }
 }
 
