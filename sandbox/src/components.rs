@@ -5,6 +5,10 @@ use std::collections::BTreeSet;
 
 /// Select menus, which take one value unless they say otherwise.
 const SELECTS: [u64; 5] = [3, 5, 6, 7, 8];
+const THUMBNAIL: u64 = 11;
+const FILE: u64 = 13;
+const SEPARATOR: u64 = 14;
+const CONTAINER: u64 = 17;
 
 /// Numbers the components that have no number of their own, and writes out what is left to a default.
 pub(crate) fn complete(components: &mut Value) {
@@ -20,14 +24,48 @@ pub(crate) fn complete(components: &mut Value) {
             }
             component["id"] = json!(next);
         }
-        if component["type"].as_u64().is_some_and(|kind| SELECTS.contains(&kind)) {
-            for field in ["min_values", "max_values"] {
-                if component[field].is_null() {
-                    component[field] = json!(1);
-                }
-            }
-        }
+        write_out(component);
     });
+}
+
+/// What a component says when nothing was said.
+fn write_out(component: &mut Value) {
+    let number = component["id"].to_string();
+    let defaults = match component["type"].as_u64() {
+        Some(kind) if SELECTS.contains(&kind) => json!({ "min_values": 1, "max_values": 1 }),
+        Some(THUMBNAIL) => json!({ "description": null, "spoiler": false }),
+        Some(FILE) => json!({ "name": null, "size": null, "spoiler": false }),
+        Some(SEPARATOR) => json!({ "spacing": 1, "divider": true }),
+        Some(CONTAINER) => json!({ "accent_color": null, "spoiler": false }),
+        _ => json!({}),
+    };
+    fill(component, &defaults);
+    for item in component.get_mut("items").and_then(Value::as_array_mut).into_iter().flatten() {
+        fill(item, &json!({ "description": null, "spoiler": false }));
+        name_media(item, &number);
+    }
+    name_media(component, &number);
+}
+
+/// Media from elsewhere have an id and a second address too. Those of files get the file's when they are shown.
+fn name_media(holder: &mut Value, id: &str) {
+    for field in ["media", "file"] {
+        if let Some(media) = holder.get_mut(field).filter(|media| media["url"].is_string()) {
+            let defaults = json!({ "id": id, "proxy_url": media["url"] });
+            fill(media, &defaults);
+        }
+    }
+}
+
+/// Writes each field that is absent or null.
+fn fill(object: &mut Value, defaults: &Value) {
+    let Some(object) = object.as_object_mut() else { return };
+    for (field, value) in defaults.as_object().into_iter().flatten() {
+        let known = object.entry(field).or_insert(Value::Null);
+        if known.is_null() {
+            *known = value.clone();
+        }
+    }
 }
 
 /// Every component, each before those inside it.

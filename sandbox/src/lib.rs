@@ -4,6 +4,7 @@
 #![warn(missing_docs)]
 
 mod announce;
+mod attachment;
 mod cdn;
 mod clock;
 mod components;
@@ -18,12 +19,15 @@ mod journal;
 mod message;
 mod oracle;
 mod page_api;
+mod pin;
+mod privacy;
 mod reaction;
 mod rest;
 mod server;
 mod state;
 mod store;
 mod thread;
+mod timeout;
 mod validate;
 mod visitor;
 mod world;

@@ -186,6 +186,7 @@ impl Sandbox {
             None => (Journal::default(), None),
         };
         let threads = store::threads::all(&mut *store.connect().await?).await?;
+        let world = World::new(clock.clone(), threads);
         let state = Arc::new(State {
             url: match config.public_url {
                 Some(url) => public_url(url)?,
@@ -208,7 +209,7 @@ impl Sandbox {
             violations: Violations::default(),
             validates: config.validation,
             is_remote_allowed: config.allow_remote,
-            world: World::new(threads),
+            world,
         });
         if let (Some(directory), Some(lines)) = (data_dir, journal_lines) {
             state.tasks.spawn(journal::keep(directory.to_owned(), lines, state.shutdown.clone()));

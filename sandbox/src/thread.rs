@@ -84,7 +84,8 @@ pub(crate) async fn begin(
 
 /// Changes what `body` names. Needs the right to manage threads, or to have begun it.
 pub(crate) async fn edit(db: &mut SqliteConnection, state: &State, channel: &Channel, user: Id, body: &Value) -> Result<Thread, ApiError> {
-    let mut thread = channel.thread().cloned().ok_or_else(ApiError::unknown_channel)?;
+    // What the caller knew may have changed while it waited for the database.
+    let mut thread = state.world.now().threads.get(&channel.id()).cloned().ok_or_else(ApiError::unknown_channel)?;
     let mut errors = FormErrors::default();
     check(&mut errors, body, false);
     errors.finish()?;
@@ -164,6 +165,12 @@ pub(crate) async fn forget(db: &mut SqliteConnection, state: &State, id: Id) -> 
     Ok(removed)
 }
 
+/// Refuses what cannot be done in an archived thread. Source: discord-api-docs, topics/threads, "Active & Archived Threads".
+pub(crate) fn check_active(channel: &Channel) -> Result<(), ApiError> {
+    let is_archived = channel.thread().is_some_and(|thread| thread.is_archived);
+    if is_archived { Err(ApiError::new(StatusCode::BAD_REQUEST, 50083, "Thread is archived")) } else { Ok(()) }
+}
+
 /// Refuses who may not write in a locked thread.
 pub(crate) fn check_open(channel: &Channel, user: Id) -> Result<(), ApiError> {
     let is_locked = channel.thread().is_some_and(|thread| thread.is_locked);
@@ -180,10 +187,13 @@ pub(crate) async fn settle(db: &mut SqliteConnection, state: &State, message: &S
     if let Some(mut thread) = scene.threads.get(&message.channel_id).filter(|_| message.audience.is_none()).cloned() {
         thread.n_messages += 1;
         let was_archived = std::mem::take(&mut thread.is_archived);
-        thread.join(message.author_id, message.created_ms);
+        let has_joined = thread.join(message.author_id, message.created_ms);
         save(db, state, &thread).await?;
         if was_archived {
             announce::thread(state, "THREAD_UPDATE", &thread);
+        }
+        if has_joined {
+            announce::thread_members(state, &thread, (&[message.author_id], &[]));
         }
     }
     message::forget_oldest(db, state, message.channel_id).await

@@ -34,6 +34,10 @@ pub(super) async fn submit(Shared(state): Shared<Arc<State>>, Body(submit): Body
     };
     drop(db);
     let channel = state.world.now().channel(opened.channel_id).filter(|channel| channel.is_open_to(person.id)).ok_or_else(missing)?;
+    // Nobody takes a form while no bot is there; otherwise it is sent once.
+    if state.hub.is_online() && !store::interactions::close_form(&mut *state.store.connect().await?, opened.id).await? {
+        return Err(missing());
+    }
     let data = json!({ "custom_id": submit.custom_id, "components": components });
     let (name, owners) = (opened.name.clone(), opened.owners.clone());
     let new = NewInteraction { kind: MODAL_SUBMIT, name, user: person, channel, data, source, owners };

@@ -4,8 +4,9 @@ use super::{
     person,
 };
 use crate::{
+    attachment,
     interact::{self, ANSWER_WITHIN_MS, AUTOCOMPLETE, COMMAND, DM_CONTEXT, GUILD_CONTEXT, NewInteraction},
-    message::{save_upload, show},
+    message::show,
     state::State,
     store,
     validate::items,
@@ -145,8 +146,8 @@ async fn store_uploads(state: &State, channel: &Channel, resolved: Resolved) -> 
     let mut db = state.store.connect().await?;
     let mut tx = db.begin().await?;
     for (value, upload) in uploads {
-        let attachment = save_upload(&mut tx, state, channel.id(), None, upload).await?;
-        let mut shown = state.signer().attachment(channel.id(), &attachment);
+        let saved = attachment::save(&mut tx, state, channel.id(), None, upload).await?;
+        let mut shown = state.signer().attachment(channel.id(), &saved);
         shown["ephemeral"] = json!(true);
         // The option was given a placeholder before the file had an id.
         objects["attachments"][value] = shown;

@@ -1,5 +1,6 @@
 use crate::{
-    error::ApiError,
+    clock,
+    error::{ApiError, FormErrors},
     message::{Draft, Upload},
 };
 use axum::{
@@ -7,6 +8,7 @@ use axum::{
     extract::{FromRequest, Multipart, Request, multipart::MultipartError},
     http::{StatusCode, header},
 };
+use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
 /// A request's body and query, however it was sent.
@@ -47,6 +49,19 @@ impl Incoming {
     /// A number in the query.
     pub(crate) fn number(&self, name: &str) -> Option<i64> {
         self.query(name)?.parse().ok()
+    }
+
+    /// A moment in the query, in microseconds since 1970.
+    pub(crate) fn moment_us(&self, name: &str) -> Result<Option<i64>, ApiError> {
+        let Some(text) = self.query(name) else { return Ok(None) };
+        let text = percent_decode_str(text).decode_utf8_lossy().into_owned();
+        let moment_us = clock::parse_us(&text);
+        if moment_us.is_none() {
+            let mut errors = FormErrors::default();
+            errors.add(name, "DATETIME_TYPE_PARSE", format!("Could not parse {text}. Should be ISO8601."));
+            errors.finish()?;
+        }
+        Ok(moment_us)
     }
 
     /// The message that the body describes.

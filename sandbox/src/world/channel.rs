@@ -87,11 +87,13 @@ impl Channel {
         if self.thread().is_some() { permission::SEND_MESSAGES_IN_THREADS } else { permission::SEND_MESSAGES }
     }
 
-    /// What an application may do here: its own permissions, or, where it is not a member, what an ordinary member may.
+    /// What an application may do here, as interactions tell it: its own permissions, or in direct messages what an answer
+    /// can use. Where it is not a member that is a guess: what an ordinary member may.
     pub(crate) fn app_permissions(&self) -> u64 {
         match self.guild() {
             Some(guild) if !guild.has_bot() => permission::MEMBER & !permission::CREATE_PUBLIC_THREADS,
-            _ => self.permissions_of(APPLICATION),
+            Some(_) => self.permissions_of(APPLICATION),
+            None => permission::ANSWERING,
         }
     }
 
