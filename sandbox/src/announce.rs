@@ -3,6 +3,7 @@
 use crate::{
     gateway::{Dispatch, INTENT_DIRECT_MESSAGES, INTENT_GUILD_MESSAGES, INTENT_GUILDS},
     message::{show, show_as},
+    privacy,
     state::State,
     store::messages::StoredMessage,
     world::{APPLICATION, Channel, Id, Thread},
@@ -91,6 +92,23 @@ pub(crate) fn places(state: &State, events: &[Dispatch]) {
     }
 }
 
+/// Tells the bot who came into a thread and who left it.
+pub(crate) fn thread_members(state: &State, thread: &Thread, (joined, left): (&[Id], &[Id])) {
+    let scene = state.world.now();
+    let Some(channel) = scene.channel(thread.id) else { return };
+    let added = joined.iter().filter_map(|id| {
+        let mut member = thread.member_object(*id)?;
+        member["member"] = channel.guild()?.member_object(&scene, *id)?;
+        member["presence"] = Value::Null;
+        Some(member)
+    });
+    let event = json!({
+        "id": thread.id.to_string(), "member_count": thread.members.len().min(50), "added_members": added.collect::<Vec<_>>(),
+        "removed_member_ids": left.iter().map(Id::to_string).collect::<Vec<_>>(),
+    });
+    to_bot(state, &channel, "THREAD_MEMBERS_UPDATE", event);
+}
+
 /// Tells people, and the bot unless it is the one who types.
 pub(crate) fn typing(state: &State, channel: &Channel, user: Id) {
     let scene = state.world.now();
@@ -154,14 +172,12 @@ fn tell_bot(state: &State, kind: &'static str, message: &StoredMessage, mut data
     if let Some(nonce) = message.nonce.as_ref().filter(|_| kind == "MESSAGE_CREATE") {
         data["nonce"] = json!(nonce);
     }
-    let bot = format!("<@{APPLICATION}>");
-    let mentions_bot = message.body["content"].as_str().is_some_and(|content| content.contains(&bot));
     let guild = channel.guild_id();
     state.hub.dispatch(&Dispatch {
         kind,
         data,
         intent: if guild.is_some() { INTENT_GUILD_MESSAGES } else { INTENT_DIRECT_MESSAGES },
         guild,
-        is_private: !is_deletion && guild.is_some() && message.author_id != APPLICATION && !mentions_bot,
+        is_private: !is_deletion && privacy::is_private(&channel, message),
     });
 }

@@ -1,3 +1,4 @@
+use crate::rest::rate_limit;
 use axum::{
     Json,
     http::StatusCode,
@@ -13,11 +14,13 @@ pub(crate) struct ApiError {
     code: u32,
     message: String,
     errors: Option<Value>,
+    /// For 429: when to come again.
+    retry_after_ms: Option<i64>,
 }
 
 impl ApiError {
     pub(crate) fn new(status: StatusCode, code: u32, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), errors: None }
+        Self { status, code, message: message.into(), errors: None, retry_after_ms: None }
     }
 
     pub(crate) fn not_found() -> Self {
@@ -64,6 +67,11 @@ impl ApiError {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, 40005, "Request entity too large")
     }
 
+    pub(crate) fn too_many_old_edits(retry_after_ms: i64) -> Self {
+        let told = "Maximum number of edits to messages older than 1 hour reached. Try again later";
+        Self { retry_after_ms: Some(retry_after_ms), ..Self::new(StatusCode::TOO_MANY_REQUESTS, 30046, told) }
+    }
+
     pub(crate) fn not_json() -> Self {
         Self::new(StatusCode::BAD_REQUEST, 50109, "The request body contains invalid JSON.")
     }
@@ -82,6 +90,10 @@ impl ApiError {
         let mut body = json!({ "message": self.message, "code": self.code });
         if let Some(errors) = &self.errors {
             body["errors"] = errors.clone();
+        }
+        if let Some(ms) = self.retry_after_ms {
+            body["retry_after"] = json!(ms as f64 / 1000.0);
+            body["global"] = json!(false);
         }
         body
     }
@@ -103,7 +115,11 @@ impl From<std::io::Error> for ApiError {
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        (self.status, Json(self.body())).into_response()
+        let mut response = (self.status, Json(self.body())).into_response();
+        if let Some(ms) = self.retry_after_ms {
+            rate_limit::mark(&mut response, ms.max(0) as u64, "user");
+        }
+        response
     }
 }
 

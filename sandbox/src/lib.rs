@@ -5,6 +5,7 @@
 
 mod announce;
 mod archive;
+mod attachment;
 mod cdn;
 mod clock;
 mod components;
@@ -21,6 +22,8 @@ mod journal;
 mod message;
 mod oracle;
 mod page_api;
+mod pin;
+mod privacy;
 mod reaction;
 mod rest;
 mod server;
@@ -28,6 +31,7 @@ mod standing;
 mod state;
 mod store;
 mod thread;
+mod timeout;
 mod validate;
 mod visitor;
 mod world;

@@ -1,14 +1,15 @@
 //! Messages: how a body becomes a stored message, and how it is shown.
 
 use crate::{
+    attachment,
     clock::timestamp,
     components,
     error::{ApiError, FormErrors},
-    files::{self, describe, safe_filename},
-    reaction,
+    files::safe_filename,
+    pin, reaction,
     state::State,
-    store::{self, files::StoredFile, interactions::StoredInteraction, messages::StoredMessage},
-    validate::{check_references, items, join},
+    store::{self, interactions::StoredInteraction, messages::StoredMessage},
+    validate::{IS_COMPONENTS_V2, check_references, items, join},
     world::{APPLICATION, Channel, Id, Scene, permission},
 };
 use axum::http::StatusCode;
@@ -19,8 +20,10 @@ use std::sync::atomic::Ordering;
 
 pub(crate) const EPHEMERAL: u64 = 1 << 6;
 pub(crate) const LOADING: u64 = 1 << 7;
-/// Flags that a bot may set itself: no embeds, ephemeral, silent, components only.
-const SETTABLE: u64 = 1 << 2 | EPHEMERAL | 1 << 12 | crate::validate::IS_COMPONENTS_V2;
+/// Flags that a bot may set itself: no embeds, silent, components only.
+const SETTABLE: u64 = SUPPRESS_EMBEDS | 1 << 12 | IS_COMPONENTS_V2;
+/// Of those, the ones that an edit can set.
+const EDITABLE: u64 = SUPPRESS_EMBEDS | IS_COMPONENTS_V2;
 /// The one flag that an edit can take back.
 const SUPPRESS_EMBEDS: u64 = 1 << 2;
 const N_ATTACHMENTS: usize = 10;
@@ -132,7 +135,7 @@ pub(crate) async fn apply(
     draft: Draft,
     is_edit: bool,
 ) -> Result<Vec<Id>, ApiError> {
-    let Draft { body: draft, mut uploads, at, .. } = draft;
+    let Draft { body: draft, uploads, at, .. } = draft;
     let scene = state.world.now();
     let channel = scene.channel(message.channel_id).ok_or_else(ApiError::unknown_channel)?;
     if uploads.iter().any(|upload| upload.bytes.len() > channel.attachment_size_limit()) {
@@ -153,21 +156,17 @@ pub(crate) async fn apply(
     }
     components::complete(&mut body["components"]);
     let flags = body["flags"].as_u64().unwrap_or(0);
-    let wanted = draft["flags"].as_u64().unwrap_or(0) & SETTABLE;
     // Whether a message is ephemeral never changes after it began.
+    let wanted = draft["flags"].as_u64().unwrap_or(0) & if is_edit { EDITABLE } else { SETTABLE };
     let kept = if is_edit && draft["flags"].is_u64() { flags & !SUPPRESS_EMBEDS } else { flags };
-    let flags = kept | wanted & !EPHEMERAL;
+    let flags = kept | wanted;
     body["flags"] = json!(flags & !LOADING);
     if draft.get("content").is_some() || !is_edit {
         mention(&scene, &channel, message.author_id, body, &draft["allowed_mentions"]);
     }
 
     let had_files = !items(&body["attachments"]).is_empty();
-    let mut attachments = kept_attachments(&body["attachments"], &draft, &uploads, (at, is_edit))?;
-    // An edit leaves out the files that it does not name.
-    if let Some(named) = draft["attachments"].as_array().filter(|_| is_edit) {
-        uploads.retain(|upload| named.iter().any(|told| id_text(&told["id"]) == upload.placeholder));
-    }
+    let (mut attachments, uploads) = attachment::chosen(&body["attachments"], &draft, uploads, (at, is_edit))?;
     let kept = attachments.iter().filter_map(|kept| kept["filename"].as_str().map(str::to_owned));
     let filenames: Vec<String> = kept.chain(uploads.iter().map(|upload| safe_filename(&upload.filename))).collect();
     check_references(&join(at, "components"), &draft["components"], &filenames)?;
@@ -176,14 +175,16 @@ pub(crate) async fn apply(
         return Err(ApiError::new(StatusCode::BAD_REQUEST, 30015, message));
     }
     let is_empty = |field: &str| items(&body[field]).is_empty();
-    if body["content"] == "" && is_empty("embeds") && is_empty("components") && attachments.is_empty() && uploads.is_empty() {
+    let has_files = !attachments.is_empty() || !uploads.is_empty();
+    if body["content"] == "" && !has_files && ["embeds", "components", "message_snapshots"].into_iter().all(is_empty) {
         return Err(ApiError::new(StatusCode::BAD_REQUEST, 50006, "Cannot send an empty message"));
     }
-    let kept_ids: Vec<Id> = attachments.iter().filter_map(|attachment| id_of(&attachment["id"])).collect();
+    let forwarded = items(&body["message_snapshots"]).iter().flat_map(|snapshot| items(&snapshot["message"]["attachments"]));
+    let kept_ids: Vec<Id> = attachments.iter().chain(forwarded).filter_map(|attachment| id_of(&attachment["id"])).collect();
     let removed = if had_files { store::files::retain(db, message.id, &kept_ids).await? } else { Vec::new() };
     for upload in uploads {
-        let told = items(&draft["attachments"]).iter().find(|told| id_text(&told["id"]) == upload.placeholder);
-        let mut attachment = save_upload(db, state, message.channel_id, Some(message.id), upload).await?;
+        let told = items(&draft["attachments"]).iter().find(|told| attachment::id_text(&told["id"]) == upload.placeholder);
+        let mut attachment = attachment::save(db, state, message.channel_id, Some(message.id), upload).await?;
         if let Some(description) = told.and_then(|told| told["description"].as_str()) {
             attachment["description"] = json!(description);
         }
@@ -192,55 +193,6 @@ pub(crate) async fn apply(
     message.body["attachments"] = json!(attachments);
     store::messages::save(db, message).await?;
     Ok(removed)
-}
-
-/// Stores the bytes of an upload and returns its attachment object without addresses.
-pub(crate) async fn save_upload(
-    db: &mut SqliteConnection,
-    state: &State,
-    channel_id: Id,
-    message_id: Option<Id>,
-    upload: Upload,
-) -> Result<Value, ApiError> {
-    let id = state.store.next_id(db, state.clock.now_ms()).await?;
-    let filename = safe_filename(&upload.filename);
-    let content_type = match upload.content_type {
-        Some(given) if given != "application/octet-stream" => given,
-        _ => files::content_type(&filename).to_owned(),
-    };
-    let attachment = describe(id, &filename, &content_type, &upload.bytes);
-    // Bytes before the row: a row never names a file that is not there.
-    state.files.write(id, upload.bytes).await?;
-    store::files::insert(db, &StoredFile { id, channel_id, message_id, filename, content_type }).await?;
-    Ok(attachment)
-}
-
-fn kept_attachments(current: &Value, draft: &Value, uploads: &[Upload], (at, is_edit): (&str, bool)) -> Result<Vec<Value>, ApiError> {
-    let Some(listed) = draft.get("attachments").filter(|listed| !listed.is_null()) else { return Ok(items(current).to_vec()) };
-    let mut errors = FormErrors::default();
-    let mut kept = Vec::new();
-    for (n, told) in items(listed).iter().enumerate() {
-        let id = id_text(&told["id"]);
-        let known = items(current).iter().find(|attachment| is_edit && attachment["id"] == id.as_str());
-        match known {
-            Some(attachment) => {
-                let mut attachment = attachment.clone();
-                if let Some(description) = told.get("description") {
-                    attachment["description"] = description.clone();
-                }
-                kept.push(attachment);
-            }
-            None if uploads.iter().any(|upload| upload.placeholder == id) => {}
-            None => errors.add(&join(at, &format!("attachments.{n}")), "ATTACHMENT_NOT_FOUND", "Attachment data not found"),
-        }
-    }
-    errors.finish()?;
-    Ok(kept)
-}
-
-/// Discord takes ids of attachments as numbers and as strings.
-pub(crate) fn id_text(id: &Value) -> String {
-    id.as_str().map_or_else(|| id.to_string(), str::to_owned)
 }
 
 /// Reads an id from JSON: a text, or the number that some libraries send.
@@ -281,7 +233,7 @@ fn collect_texts<'a>(value: &'a Value, texts: &mut Vec<&'a str>) {
 fn mention(scene: &Scene, channel: &Channel, author: Id, body: &mut Value, allowed: &Value) {
     let content = body["content"].as_str().unwrap_or_default().to_owned();
     let parses = |kind: &str| allowed.is_null() || items(&allowed["parse"]).iter().any(|parsed| parsed == kind);
-    let lists = |field: &str, id: &str| items(&allowed[field]).iter().any(|listed| id_text(listed) == id);
+    let lists = |field: &str, id: &str| items(&allowed[field]).iter().any(|listed| attachment::id_text(listed) == id);
     let replied_to = Some(&body["referenced_message"]["author"]["id"]).filter(|_| allowed.is_null() || allowed["replied_user"] == true);
     let is_named = |id: &str| {
         let is_written = content.contains(&format!("<@{id}>")) || content.contains(&format!("<@!{id}>"));
@@ -304,7 +256,7 @@ fn mention(scene: &Scene, channel: &Channel, author: Id, body: &mut Value, allow
 pub(crate) fn referenced(message: &StoredMessage) -> Value {
     let mut body = message.body.clone();
     if let Some(body) = body.as_object_mut() {
-        for field in ["referenced_message", "thread", reaction::FIELD] {
+        for field in ["referenced_message", "thread", pin::FIELD, reaction::FIELD] {
             body.remove(field);
         }
     }
@@ -319,13 +271,14 @@ pub(crate) fn show(state: &State, message: &StoredMessage) -> Value {
 /// The message as somebody sees it: only their own reactions are theirs.
 pub(crate) fn show_as(state: &State, message: &StoredMessage, viewer: Id) -> Value {
     let mut shown = message.body.clone();
-    sign(state, message.channel_id, &mut shown);
+    attachment::sign(state, message.channel_id, &mut shown);
     if shown["referenced_message"].is_object() {
         // The first message of a thread refers to one in the channel above.
         let channel_id = id_of(&shown["referenced_message"]["channel_id"]).unwrap_or(message.channel_id);
-        sign(state, channel_id, &mut shown["referenced_message"]);
+        attachment::sign(state, channel_id, &mut shown["referenced_message"]);
     }
     if let Some(shown) = shown.as_object_mut() {
+        shown.remove(pin::FIELD);
         let reactions = shown.remove(reaction::FIELD).map(|kept| reaction::show(&kept, viewer)).unwrap_or_default();
         if !reactions.is_empty() {
             shown.insert("reactions".to_owned(), json!(reactions));
@@ -337,37 +290,6 @@ pub(crate) fn show_as(state: &State, message: &StoredMessage, viewer: Id) -> Val
         }
     }
     shown
-}
-
-fn sign(state: &State, channel_id: Id, shown: &mut Value) {
-    let signer = state.signer();
-    let attachments: Vec<Value> = items(&shown["attachments"]).iter().map(|attachment| signer.attachment(channel_id, attachment)).collect();
-    for field in ["embeds", "components"] {
-        resolve(&mut shown[field], &attachments);
-    }
-    let id = shown["id"].clone();
-    components::describe_media(&mut shown["components"], &attachments, &id);
-    shown["attachments"] = json!(attachments);
-    for embed in shown["embeds"].as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
-        embed.entry("type").or_insert_with(|| json!("rich"));
-    }
-}
-
-fn resolve(value: &mut Value, attachments: &[Value]) {
-    match value {
-        Value::Array(list) => list.iter_mut().for_each(|item| resolve(item, attachments)),
-        Value::Object(object) => {
-            let name = object.get("url").and_then(Value::as_str).and_then(|url| url.strip_prefix("attachment://"));
-            let attachment = name.and_then(|name| attachments.iter().find(|attachment| attachment["filename"] == safe_filename(name)));
-            if let Some(attachment) = attachment {
-                for field in ["url", "proxy_url", "width", "height", "content_type"] {
-                    object.insert(field.to_owned(), attachment[field].clone());
-                }
-            }
-            object.values_mut().for_each(|inner| resolve(inner, attachments));
-        }
-        _ => {}
-    }
 }
 
 /// Deletes a message; returns its files.

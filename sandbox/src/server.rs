@@ -177,6 +177,7 @@ impl Sandbox {
         };
         let threads = store::threads::all(&mut *store.connect().await?).await?;
         let (waiting, to_watch) = mpsc::unbounded_channel();
+        let world = World::new(clock.clone(), threads);
         let state = Arc::new(State {
             waiting,
             url: match config.public_url {
@@ -202,7 +203,7 @@ impl Sandbox {
             violations: Violations::default(),
             validates: config.validation,
             is_remote_allowed: config.allow_remote,
-            world: World::new(threads),
+            world,
         });
         if let (Some(directory), Some(lines)) = (data_dir, journal_lines) {
             standing::restore(&state).await?;

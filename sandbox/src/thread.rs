@@ -102,7 +102,8 @@ pub(crate) async fn begin(
 
 /// Changes what `body` names. Needs the right to manage threads, or to have begun it.
 pub(crate) async fn edit(db: &mut SqliteConnection, state: &State, channel: &Channel, user: Id, body: &Value) -> Result<Thread, ApiError> {
-    let mut thread = channel.thread().cloned().ok_or_else(ApiError::unknown_channel)?;
+    // What the caller knew may have changed while it waited for the database.
+    let mut thread = state.world.now().threads.get(&channel.id()).cloned().ok_or_else(ApiError::unknown_channel)?;
     let mut errors = FormErrors::default();
     check(&mut errors, body, false);
     errors.finish()?;
@@ -195,6 +196,12 @@ fn is_system() -> ApiError {
     ApiError::new(StatusCode::FORBIDDEN, 50021, "Cannot execute action on a system message")
 }
 
+/// Refuses what cannot be done in an archived thread. Source: discord-api-docs, topics/threads, "Active & Archived Threads".
+pub(crate) fn check_active(channel: &Channel) -> Result<(), ApiError> {
+    let is_archived = channel.thread().is_some_and(|thread| thread.is_archived);
+    if is_archived { Err(ApiError::new(StatusCode::BAD_REQUEST, 50083, "Thread is archived")) } else { Ok(()) }
+}
+
 /// Refuses who may not write in a locked thread.
 pub(crate) fn check_open(channel: &Channel, user: Id) -> Result<(), ApiError> {
     let is_locked = channel.thread().is_some_and(|thread| thread.is_locked);
@@ -213,10 +220,13 @@ pub(crate) async fn settle(db: &mut SqliteConnection, state: &State, message: &S
         let was_archived = thread.is_archived;
         thread.archive(false, message.created_ms);
         thread.active_ms = message.created_ms;
-        thread.join(message.author_id, message.created_ms);
+        let has_joined = thread.join(message.author_id, message.created_ms);
         save(db, state, &thread).await?;
         if was_archived {
             announce::thread(state, "THREAD_UPDATE", &thread);
+        }
+        if has_joined {
+            announce::thread_members(state, &thread, (&[message.author_id], &[]));
         }
     }
     message::forget_oldest(db, state, message.channel_id).await

@@ -23,7 +23,8 @@ async fn a_day_has_two_hundred_new_commands() {
         rest.register(json!(hundred)).await;
     }
     assert_eq!(rest.post(&commands, named("c1-5")).await.status, 200, "an overwrite is no creation");
-    assert_eq!(rest.call(Method::PUT, &commands, json!([named("more")])).await.body["code"], 30034);
+    let refused = rest.call(Method::PUT, &commands, json!([named("more")])).await;
+    assert_eq!((refused.status, &refused.body["code"]), (400, &json!(30034)));
     assert_eq!(rest.get(&commands).await.body.as_array().map(Vec::len), Some(100), "nothing changed");
     clock.advance(Duration::from_secs(24 * 3600));
     assert_eq!(rest.post(&commands, named("more")).await.body["code"], 30032);
@@ -77,4 +78,32 @@ async fn deprecated_and_foreign_answers_are_refused() {
     assert!(sandbox.violations().iter().all(|violation| violation.path.ends_with("/callback")), "{:#?}", sandbox.violations());
     sandbox.forgive_violations();
     assert_eq!(rest.answer(&interaction, json!({ "type": 5 })).await.status, 204, "the refused ones were none");
+}
+
+#[tokio::test]
+async fn what_is_the_servers_of_a_command_stays_so() {
+    let sandbox = start().await;
+    let rest = Rest::new(&sandbox);
+    let commands = format!("/applications/{APP}/commands");
+    let words = json!({ "de": "x", "en-US": "y" });
+    let option = json!({ "type": 3, "name": "words", "description": "x", "name_localizations": words,
+        "choices": [{ "name": "a", "value": "a", "name_localizations": words }] });
+    let sent = json!({ "name": "ping", "description": "x", "description_localizations": words, "options": [option], "version": "1", "guild_id": "5" });
+    let created = rest.post(&commands, sent).await.body;
+    let path = format!("{commands}/{}", text(&created, "id"));
+    let changes =
+        json!({ "id": "5", "version": "1", "application_id": "5", "guild_id": "1000000000000000100", "type": 3, "description": "z" });
+    let edited = rest.patch(&path, changes).await.body;
+    let mut expected = created.clone();
+    expected["description"] = json!("z");
+    expected["version"] = edited["version"].clone();
+    assert_eq!(edited, expected);
+    assert_ne!((&edited["version"], &created["version"]), (&created["version"], &json!("1")));
+    assert_eq!(rest.get(&path).await.body, edited, "a single one has every language");
+    assert_eq!(rest.get(&format!("{commands}?with_localizations=true")).await.body[0], edited);
+    let listed = rest.get(&commands).await.body[0].clone();
+    assert_eq!((&listed["description_localized"], listed.get("description_localizations")), (&json!("y"), None));
+    let option = &listed["options"][0];
+    assert_eq!((&option["name_localized"], option.get("name_localizations")), (&json!("y"), None));
+    assert_eq!((&option["choices"][0]["name_localized"], option["choices"][0].get("name_localizations")), (&json!("y"), None));
 }

@@ -183,15 +183,20 @@ async fn a_revoked_token_closes_every_door() {
     let mut stage = stage().await;
     let rest = Rest::new(&stage.sandbox);
     assert_eq!(rest.get("/users/@me").await.status, 200);
+    let mut away = Gateway::ready(&stage.sandbox).await;
+    away.socket.close(None).await.expect("the gateway listens");
     stage.sandbox.gateway().revoke_token();
     assert_eq!(rest.get("/users/@me").await.status, 401);
     assert_eq!(stage.gateway.close_code().await, 4004);
-    for payload in [identify(json!({})), json!({ "op": 6, "d": { "token": TOKEN, "session_id": stage.gateway.session, "seq": 1 } })] {
-        let mut gateway = Gateway::open(&stage.sandbox).await;
-        gateway.send(payload).await;
-        assert_eq!(gateway.close_code().await, 4004);
-    }
+    let mut gateway = Gateway::open(&stage.sandbox).await;
+    gateway.send(identify(json!({}))).await;
+    assert_eq!(gateway.close_code().await, 4004);
+    let invalid = json!({ "op": 9, "d": false, "s": null, "t": null });
+    assert_eq!(stage.gateway.resume().await.next().await, invalid);
     stage.sandbox.gateway().restore_token();
+    for ended in [&stage.gateway, &away] {
+        assert_eq!(ended.resume().await.next().await, invalid, "every session ended, also that of who was away");
+    }
     Gateway::ready(&stage.sandbox).await;
 }
 

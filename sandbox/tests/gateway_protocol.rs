@@ -58,7 +58,9 @@ async fn who_may_not_come_in_is_told_by_the_code() {
         check(&sandbox, json!({ "op": op, "d": {} }), 4003).await;
     }
     check(&sandbox, identify(json!({ "token": "wrong" })), 4004).await;
-    check(&sandbox, json!({ "op": 6, "d": { "token": "wrong", "session_id": "any", "seq": 0 } }), 4004).await;
+    let mut gateway = Gateway::open(&sandbox).await;
+    gateway.send(json!({ "op": 6, "d": { "token": "wrong", "session_id": "any", "seq": 0 } })).await;
+    assert_eq!(gateway.next().await, json!({ "op": 9, "d": false, "s": null, "t": null }));
     for shard in [json!([1, 1]), json!([0, 0]), json!([0]), json!(["0", "1"]), json!([-1, 2])] {
         check(&sandbox, identify(json!({ "shard": shard })), 4010).await;
     }

@@ -274,3 +274,93 @@ async fn the_bots_presence_is_shown_to_people() {
     gateway.send(json!({ "op": 31, "d": { "guild_ids": [] } })).await;
     gateway.beat().await;
 }
+
+#[tokio::test]
+async fn a_resume_brings_what_was_missed_of_every_place_in_its_order() {
+    let sandbox = start().await;
+    let rest = Rest::new(&sandbox);
+    let ada = enter(&sandbox, "ada").await;
+    let mut gateway = listener(&sandbox, 1 | 1 << 9 | 1 << 10 | 1 << 12 | 1 << 13).await;
+    sandbox.drop_gateway();
+    ada.say("dm", "privately").await.expect("ada may speak");
+    let said = ada.say("general", "openly").await.expect("ada may speak");
+    let react = json!({ "user": ada.user_id(), "message": said["id"], "emoji": "👍", "add": true });
+    let begin = json!({ "user": ada.user_id(), "channel": GENERAL, "name": "aside" });
+    for (path, body) in [("reactions", react), ("threads", begin)] {
+        let url = format!("{}/sandbox/api/{path}", sandbox.url());
+        assert!(rest.client.post(url).json(&body).send().await.expect("it answers").status().is_success());
+    }
+    sandbox.world().remove_guild("1000000000000000200");
+    gateway = gateway.resume().await;
+    assert!(gateway.event("MESSAGE_CREATE").await["guild_id"].is_null());
+    assert_eq!(gateway.event("MESSAGE_CREATE").await["guild_id"], "1000000000000000100");
+    assert_eq!(gateway.event("MESSAGE_REACTION_ADD").await["message_id"], said["id"]);
+    assert_eq!(gateway.event("THREAD_CREATE").await["name"], "aside");
+    assert_eq!(gateway.event("GUILD_DELETE").await["id"], "1000000000000000200");
+    gateway.event("RESUMED").await;
+}
+
+#[tokio::test]
+async fn reactions_and_typing_in_private_have_intents_of_their_own() {
+    let sandbox = start().await;
+    let rest = Rest::new(&sandbox);
+    let ada = enter(&sandbox, "ada").await;
+    let state = ada.state().await.expect("the sandbox answers");
+    let dm = text(&state["dm"], "id");
+    let (open, private) = (ada.say("general", "x").await.expect("ada may speak"), ada.say("dm", "x").await.expect("ada may speak"));
+    let act = async |path: &str, body: Value| {
+        let mut body = body;
+        body["user"] = json!(ada.user_id());
+        let url = format!("{}/sandbox/api/{path}", sandbox.url());
+        assert!(rest.client.post(url).json(&body).send().await.expect("it answers").status().is_success());
+    };
+    for (intents, heard) in [
+        (0, vec![]),
+        (1 << 10, vec![("MESSAGE_REACTION_ADD", GENERAL)]),
+        (1 << 11, vec![("TYPING_START", GENERAL)]),
+        (1 << 13, vec![("MESSAGE_REACTION_ADD", dm)]),
+        (1 << 14, vec![("TYPING_START", dm)]),
+    ] {
+        let mut gateway = listener(&sandbox, intents).await;
+        for (message, channel) in [(&open, GENERAL), (&private, dm)] {
+            act("reactions", json!({ "message": message["id"], "emoji": "👍", "add": true })).await;
+            act("typing", json!({ "channel": channel })).await;
+        }
+        for (kind, channel) in heard {
+            assert_eq!(gateway.event(kind).await["channel_id"], channel);
+        }
+        gateway.beat().await;
+        gateway.close(1000).await;
+        for message in [&open, &private] {
+            act("reactions", json!({ "message": message["id"], "emoji": "👍", "add": false })).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn purchases_go_to_the_first_shard_and_orders_to_all() {
+    let sandbox = start().await;
+    let mut shards = Vec::new();
+    for n in 0..2 {
+        let mut gateway = Gateway::open(&sandbox).await;
+        gateway.identify_with(json!({ "intents": 0, "shard": [n, 2] })).await;
+        shards.push(gateway);
+    }
+    let test = json!({ "sku_id": "1000000000000000801", "owner_id": LINUS, "owner_type": 2 });
+    assert_eq!(Rest::new(&sandbox).post(&format!("/applications/{APP}/entitlements"), test).await.status, 200);
+    assert_eq!(shards[0].event("ENTITLEMENT_CREATE").await["user_id"], LINUS);
+    shards[1].beat().await;
+    sandbox.gateway().invalidate_resumable();
+    for gateway in &mut shards {
+        assert_eq!(gateway.next().await, json!({ "op": 9, "d": true, "s": null, "t": null }));
+    }
+    sandbox.drop_gateway();
+    for gateway in &mut shards {
+        *gateway = gateway.resume().await;
+        gateway.event("RESUMED").await;
+    }
+    sandbox.gateway().reconnect();
+    for gateway in &mut shards {
+        assert_eq!(gateway.next().await["op"], 7);
+    }
+}

@@ -170,3 +170,120 @@ async fn a_message_tells_of_a_thread_above_it_or_inside_it() {
     assert_eq!(gateway.event("MESSAGE_UPDATE").await["thread"]["name"], "talk");
     assert_eq!(rest.get(&format!("/channels/{}", text(&thread, "id"))).await.body["total_message_sent"], 0);
 }
+
+#[tokio::test]
+async fn lists_of_pins_and_threads_end() {
+    let clock = ManualClock::new();
+    let sandbox = start_with(&clock).await;
+    let rest = Rest::new(&sandbox);
+    let (mut pinned, mut archived) = (Vec::new(), Vec::new());
+    for n in 0..5 {
+        let sent = rest.post(&format!("/channels/{STUDIO}/messages"), json!({ "content": n.to_string() })).await.body;
+        let pin = format!("/channels/{STUDIO}/messages/pins/{}", text(&sent, "id"));
+        assert_eq!(rest.call(Method::PUT, &pin, Value::Null).await.status, 204);
+        pinned.insert(0, text(&sent, "id").to_owned());
+    }
+    // The newest message is pinned anew, and so is first; to pin the second again changes nothing.
+    let again = |n: usize| format!("/channels/{STUDIO}/messages/pins/{}", pinned[n]);
+    assert_eq!(rest.delete(&again(4)).await.status, 204);
+    for n in [4, 3] {
+        assert_eq!(rest.call(Method::PUT, &again(n), Value::Null).await.status, 204);
+    }
+    let oldest = pinned.remove(4);
+    pinned.insert(0, oldest);
+    for n in 0..5 {
+        clock.advance(Duration::from_secs(1));
+        let body = json!({ "name": format!("talk {n}"), "type": 12 });
+        let begun = rest.post(&format!("/channels/{STUDIO}/threads"), body).await.body;
+        let thread = format!("/channels/{}", text(&begun, "id"));
+        assert_eq!(rest.patch(&thread, json!({ "archived": true })).await.status, 200);
+        archived.insert(0, text(&begun, "id").to_owned());
+    }
+    let private = format!("/channels/{STUDIO}/threads/archived/private");
+    let joined = format!("/channels/{STUDIO}/users/@me/threads/archived/private");
+    let pins = format!("/channels/{STUDIO}/messages/pins");
+    for (path, list, item, before, expected) in [
+        (pins, "items", "/message/id", "/pinned_at", &pinned),
+        (private, "threads", "/id", "/thread_metadata/archive_timestamp", &archived),
+        (joined, "threads", "/id", "/id", &archived),
+    ] {
+        let (mut found, mut page) = (Vec::new(), format!("{path}?limit=2"));
+        for pages_left in (0..3).rev() {
+            let answer = rest.get(&page).await.body;
+            let items = answer[list].as_array().expect("a list").clone();
+            let at = |pointer: &str| items.iter().map(|one| one.pointer(pointer).expect("it is there").clone()).collect::<Vec<_>>();
+            found.extend(at(item));
+            assert_eq!(answer["has_more"], pages_left > 0, "{path}");
+            page = format!("{path}?limit=2&before={}", at(before).last().expect("an item").as_str().expect("a text").replace('+', "%2B"));
+        }
+        assert_eq!(found, *expected, "{path}");
+    }
+    assert_eq!(rest.get(&format!("/channels/{STUDIO}/messages/pins?before=soon")).await.body["code"], 50035);
+    sandbox.forgive_violations();
+}
+
+#[tokio::test]
+async fn nothing_but_deletion_happens_in_an_archived_thread() {
+    let sandbox = start().await;
+    let rest = Rest::new(&sandbox);
+    let begun = rest.post(&format!("/channels/{STUDIO}/threads"), json!({ "name": "talk", "type": 11 })).await.body;
+    let thread = format!("/channels/{}", text(&begun, "id"));
+    let sent = rest.post(&format!("{thread}/messages"), json!({ "content": "inside" })).await.body;
+    let one = format!("{thread}/messages/{}", text(&sent, "id"));
+    rest.patch(&thread, json!({ "archived": true })).await;
+    for (method, path, body) in [
+        (Method::PATCH, one.clone(), json!({ "content": "x" })),
+        (Method::PUT, format!("{one}/reactions/%F0%9F%91%8D/@me"), Value::Null),
+        (Method::PUT, format!("{thread}/messages/pins/{}", text(&sent, "id")), Value::Null),
+        (Method::PUT, format!("{thread}/thread-members/@me"), Value::Null),
+    ] {
+        let refused = rest.call(method, &path, body).await;
+        assert_eq!((refused.status, &refused.body["code"]), (400, &json!(50083)), "{path}");
+    }
+    assert_eq!(rest.delete(&one).await.status, 204);
+    assert_eq!(rest.post(&format!("{thread}/messages"), json!({ "content": "awake" })).await.status, 200);
+    assert_eq!(rest.get(&thread).await.body["thread_metadata"]["archived"], false);
+}
+
+#[tokio::test]
+async fn changes_of_a_thread_at_once_all_hold() {
+    let sandbox = start().await;
+    let rest = Rest::new(&sandbox);
+    for n in 0..8 {
+        let body = json!({ "name": format!("talk {n}"), "type": 12 });
+        let begun = rest.post(&format!("/channels/{STUDIO}/threads"), body).await.body;
+        let thread = format!("/channels/{}", text(&begun, "id"));
+        let put = async |person: &str| rest.call(Method::PUT, &format!("{thread}/thread-members/{person}"), Value::Null).await.status;
+        let people = ["1000000000000000011", "1000000000000000012", "1000000000000000013", "1000000000000000014"];
+        let (a, b, c, d) = tokio::join!(put(people[0]), put(people[1]), put(people[2]), put(people[3]));
+        assert_eq!([a, b, c, d], [204; 4]);
+        assert_eq!(rest.get(&format!("{thread}/thread-members")).await.body.as_array().map(Vec::len), Some(5), "four people and the bot");
+        let (gone, edited) = tokio::join!(rest.delete(&thread), rest.patch(&thread, json!({ "name": "changed" })));
+        assert!(gone.status == 200 && matches!(edited.status, 200 | 404), "{} {}", gone.status, edited.status);
+        assert_eq!(rest.get(&thread).await.body["code"], 10003, "an edit brings nothing back");
+    }
+}
+
+#[tokio::test]
+async fn who_joins_a_thread_is_told_to_who_hears_of_members_and_the_bot_of_itself() {
+    let sandbox = start().await;
+    let rest = Rest::new(&sandbox);
+    let ada = Visitor::connect(sandbox.url(), "ada").await.expect("ada is here");
+    let (mut all, mut own) = (Gateway::open(&sandbox).await, Gateway::open(&sandbox).await);
+    all.identify(1 << 1).await;
+    own.identify(1).await;
+    for _ in 0..2 {
+        own.event("GUILD_CREATE").await;
+    }
+    let begun = rest.post(&format!("/channels/{STUDIO}/threads"), json!({ "name": "talk", "type": 11 })).await.body;
+    own.event("THREAD_CREATE").await;
+    ada.say(text(&begun, "id"), "I join").await.expect("ada sees it");
+    let heard = all.event("THREAD_MEMBERS_UPDATE").await;
+    assert_eq!((&heard["member_count"], &heard["added_members"][0]["user_id"]), (&json!(2), &json!(ada.user_id())));
+    assert_eq!(heard["added_members"][0]["member"]["user"]["username"], "ada");
+    own.beat().await;
+    rest.delete(&format!("/channels/{}/thread-members/@me", text(&begun, "id"))).await;
+    for gateway in [&mut all, &mut own] {
+        assert_eq!(gateway.event("THREAD_MEMBERS_UPDATE").await["removed_member_ids"], json!([APP]));
+    }
+}

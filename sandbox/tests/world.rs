@@ -156,3 +156,26 @@ async fn the_page_learns_at_once_what_a_guild_does_to_the_bot() {
     assert_eq!(heard(&margaret).await, [event("guild_update", STUDIO)]);
     assert_eq!(linus.state().await.expect("the sandbox answers")["guilds"][0]["has_bot"], false);
 }
+
+#[tokio::test]
+async fn what_the_bot_lacks_is_told_by_the_code_of_each_call() {
+    let sandbox = start().await;
+    let rest = Rest::new(&sandbox);
+    rest.register(json!([{ "name": "ping", "description": "Answers" }])).await;
+    let mut gateway = Gateway::open(&sandbox).await;
+    gateway.identify(0).await;
+    gateway.beat().await;
+    let ada = Visitor::connect(sandbox.url(), "ada").await.expect("ada is here");
+    ada.slash("dm", "ping", &[]).await.expect("the command is known");
+    // Files, embeds, mentions of all, emojis from elsewhere.
+    assert_eq!(gateway.interaction().await["app_permissions"], "442368");
+    let sent = say(&rest, GENERAL).await.body;
+    let messages = format!("/channels/{GENERAL}/messages");
+    let world = sandbox.world();
+    world.remove_permission(SANDBOX, None, "READ_MESSAGE_HISTORY");
+    assert_eq!(code(&rest.get(&format!("{messages}/{}", text(&sent, "id"))).await), (403, 50001));
+    let reply = json!({ "content": "x", "message_reference": { "message_id": sent["id"] } });
+    assert_eq!(code(&rest.post(&messages, reply).await), (403, 160_002));
+    world.remove_permission(SANDBOX, None, "EMBED_LINKS");
+    assert_eq!(code(&rest.post(&messages, json!({ "embeds": [{ "title": "x" }] })).await), (403, 50013));
+}

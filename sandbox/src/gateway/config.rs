@@ -1,4 +1,4 @@
-use super::intents::PRIVILEGED;
+use super::intents::{INTENT_GUILD_MEMBERS, INTENT_GUILD_PRESENCES, INTENT_MESSAGE_CONTENT, PRIVILEGED};
 use std::time::Duration;
 
 /// What the gateway asks of its clients. The default is what Discord asks of a small bot.
@@ -22,6 +22,14 @@ pub struct GatewayConfig {
     pub allows_compression: bool,
     /// Whether `resume_gateway_url` has a port of its own, so that a library that ignores it is found.
     pub has_resume_port: bool,
+}
+
+impl GatewayConfig {
+    /// The application's flags: those of an application in fewer than 100 guilds with its privileged intents.
+    pub(crate) fn application_flags(&self) -> u64 {
+        let flags = [(INTENT_GUILD_PRESENCES, 1 << 13), (INTENT_GUILD_MEMBERS, 1 << 15), (INTENT_MESSAGE_CONTENT, 1 << 19)];
+        flags.iter().filter(|(intent, _)| self.privileged_intents & intent != 0).fold(0, |flags, (_, flag)| flags | flag)
+    }
 }
 
 impl Default for GatewayConfig {

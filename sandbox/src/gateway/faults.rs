@@ -148,10 +148,12 @@ impl Hub {
         self.inner().faults.delay = (n > 0).then_some(Delay { ms, n_left: n });
     }
 
-    /// Closes every socket with 4004; nobody gets in until [`Hub::restore_token`].
+    /// Closes every socket with 4004 and ends all sessions, also of those who are away; nobody gets in until
+    /// [`Hub::restore_token`].
     pub(crate) fn revoke_token(&self) {
         self.inner().faults.is_revoked = true;
         self.close(4004);
+        self.inner().sessions.clear();
     }
 
     /// The token is good again, with a new day's session starts.

@@ -18,7 +18,10 @@ use serde_json::{Value, json};
 
 impl Connection {
     pub(super) async fn identify(&mut self, data: &Value) -> Result<(), End> {
-        self.check_token(data)?;
+        if !self.has_token(data)? {
+            tracing::warn!("a bot with a wrong token was turned away");
+            return Err(End::Close(4004, "Authentication failed."));
+        }
         let wishes = self.wishes(data)?;
         let (shard, wants_compression) = (wishes.shard, wishes.wants_compression);
         let session = new_session_id(&self.state).await.map_err(|error| {
@@ -47,7 +50,10 @@ impl Connection {
     }
 
     pub(super) async fn resume(&mut self, data: &Value) -> Result<(), End> {
-        self.check_token(data)?;
+        if !self.has_token(data)? {
+            tracing::warn!("a bot resumed with a wrong token");
+            return self.invalidate(false).await;
+        }
         if self.state.resume_url.is_some() && !self.opening.is_resume_port {
             self.state.note("a bot resumes at the first address instead of resume_gateway_url");
         }
@@ -64,14 +70,9 @@ impl Connection {
         }
     }
 
-    fn check_token(&self, data: &Value) -> Result<(), End> {
+    fn has_token(&self, data: &Value) -> Result<bool, End> {
         let token = data["token"].as_str().ok_or(End::Close(4002, "Error while decoding payload."))?;
-        if token.strip_prefix("Bot ").unwrap_or(token) == self.state.token && !self.state.hub.is_revoked() {
-            Ok(())
-        } else {
-            tracing::warn!("a bot with a wrong token was turned away");
-            Err(End::Close(4004, "Authentication failed."))
-        }
+        Ok(token.strip_prefix("Bot ").unwrap_or(token) == self.state.token && !self.state.hub.is_revoked())
     }
 
     fn wishes(&self, data: &Value) -> Result<Wishes, End> {
@@ -123,7 +124,7 @@ fn first_events(state: &State, session: &str, shard: (u64, u64)) -> Vec<Dispatch
     let ready = json!({
         "v": 10, "user": user, "guilds": unavailable, "session_id": session, "session_type": "normal",
         "resume_gateway_url": state.resume_url.clone().unwrap_or_else(|| state.gateway_url()),
-        "shard": [shard.0, shard.1], "application": { "id": APPLICATION.to_string(), "flags": 0 }, "private_channels": [],
+        "shard": [shard.0, shard.1], "application": { "id": APPLICATION.to_string(), "flags": state.hub.config.application_flags() }, "private_channels": [],
         "presences": [], "relationships": [], "user_settings": {}, "geo_ordered_rtc_regions": [], "_trace": [],
     });
     let creations = guilds.into_iter().map(|guild| members::guild_created(&scene, guild));

@@ -21,7 +21,7 @@ const MAX_CONNECTIONS: usize = 128;
 /// All sessions, and what is wrong with the gateway.
 pub(crate) struct Hub {
     pub(super) clock: Clock,
-    pub(super) config: GatewayConfig,
+    pub(crate) config: GatewayConfig,
     inner: Mutex<Inner>,
     pub(super) places: Semaphore,
     /// Tells [`release_late_events`] that there are some.

@@ -1,5 +1,9 @@
-use super::{Dispatch, EVENT_KINDS, INTENT_GUILD_PRESENCES, INTENT_MESSAGE_CONTENT, intents};
-use crate::world::{APPLICATION, Id};
+use super::{Dispatch, EVENT_KINDS, INTENT_GUILD_MEMBERS, INTENT_GUILD_PRESENCES, INTENT_MESSAGE_CONTENT, intents};
+use crate::{
+    privacy::{is_bot, without_content},
+    validate::items,
+    world::{APPLICATION, Id},
+};
 use serde_json::{Value, json};
 use std::{borrow::Cow, collections::VecDeque, fmt::Write, sync::Arc};
 use tokio::sync::mpsc;
@@ -92,7 +96,17 @@ impl Session {
         // A bot hears of itself in any case.
         let is_own = event.kind == "GUILD_MEMBER_UPDATE" && is_bot(&event.data["user"]);
         let needed = if is_own { 0 } else { intents::needed(event.kind, event.guild.is_some()).unwrap_or(event.intent) };
-        self.handles(event.guild) && (needed == 0 || self.wishes.intents & needed != 0)
+        self.handles(event.guild) && (needed == 0 || self.wishes.intents & needed != 0) && self.may_know_members(event)
+    }
+
+    /// Who else joins or leaves a thread is told to those who hear of all members.
+    fn may_know_members(&self, event: &Dispatch) -> bool {
+        let joined = items(&event.data["added_members"]).iter().map(|member| &member["user_id"]);
+        let left = items(&event.data["removed_member_ids"]).iter();
+        let bot = APPLICATION.to_string();
+        event.kind != "THREAD_MEMBERS_UPDATE"
+            || self.wishes.intents & INTENT_GUILD_MEMBERS != 0
+            || joined.chain(left).any(|user| *user == bot.as_str())
     }
 
     /// Numbers an event, keeps it for a resume and sends it if somebody is connected.
@@ -175,25 +189,6 @@ pub(super) fn handles((number, n_shards): (u64, u64), guild: Option<Id>) -> bool
 /// An event that needs no intent and belongs to no guild.
 pub(super) fn event(kind: &'static str, data: Value) -> Dispatch {
     Dispatch { kind, data, intent: 0, guild: None, is_private: false }
-}
-
-fn is_bot(user: &Value) -> bool {
-    user["id"].as_str().and_then(|id| id.parse().ok()) == Some(APPLICATION)
-}
-
-fn without_content(message: &Value) -> Value {
-    let mut blank = message.clone();
-    let Some(fields) = blank.as_object_mut() else { return blank };
-    for (field, value) in fields.iter_mut() {
-        match field.as_str() {
-            "content" => *value = json!(""),
-            "embeds" | "attachments" | "components" => *value = json!([]),
-            "referenced_message" if value.is_object() && !is_bot(&value["author"]) => *value = without_content(value),
-            _ => {}
-        }
-    }
-    fields.remove("poll");
-    blank
 }
 
 /// Without the presence intent, GUILD_CREATE has no member but the bot.

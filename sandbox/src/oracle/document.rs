@@ -46,6 +46,7 @@ impl Document {
             "type": "object", "required": ["code", "message"],
             "properties": { "code": { "type": "string" }, "message": { "type": "string" } },
         });
+        amend(&mut root);
         // Lives as long as the process: compiled validators refer into it.
         let root: &'static Value = Box::leak(Box::new(root));
         let registry = Registry::new().add(BASE, root).expect("the base address is one").prepare().expect("every reference is inside");
@@ -141,6 +142,13 @@ impl Operation {
         validators.insert(purpose.to_owned(), compiled.clone());
         compiled
     }
+}
+
+/// Adds what Discord's prose describes and its description lacks: a message can be forwarded.
+/// Source: discord-api-docs, resources/message, "Message Reference Types".
+fn amend(root: &mut Value) {
+    let kinds = root.pointer_mut("/components/schemas/MessageReferenceType/oneOf").and_then(Value::as_array_mut);
+    kinds.expect("the description has message references").push(json!({ "title": "FORWARD", "const": 1 }));
 }
 
 fn is_parameter(part: &str) -> bool {

@@ -2,8 +2,9 @@
 
 use super::Asked;
 use crate::{
+    attachment::id_text,
     files::safe_filename,
-    message::{EPHEMERAL, id_text},
+    message::EPHEMERAL,
     validate::{attachment_urls, items},
 };
 use serde_json::Value;

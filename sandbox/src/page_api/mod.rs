@@ -16,6 +16,7 @@ mod record;
 mod run;
 mod speak;
 mod threads;
+mod timeouts;
 
 use crate::{
     error::ApiError,
@@ -53,6 +54,7 @@ pub(crate) fn router(state: Arc<State>) -> Router<Arc<State>> {
         .route("/messages/{message}/raw", get(read::raw))
         .route("/reactions", post(reactions::react))
         .route("/threads", post(threads::begin))
+        .route("/timeouts", post(timeouts::set))
         .route("/typing", post(speak::type_on))
         .route("/people/{person}", post(people::change))
         .route("/entitlements", get(people::entitlements).post(people::grant))

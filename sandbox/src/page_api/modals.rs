@@ -42,6 +42,10 @@ pub(super) async fn submit(Shared(state): Shared<Arc<State>>, Body(submit): Body
     let mut form = Form { scene: &scene, person: &person, channel: &channel, given, resolved, uploads };
     let mut components = form.fill(&modal["components"])?;
     let Form { mut resolved, uploads, .. } = form;
+    // Nobody takes a form while no bot is there; otherwise it is sent once.
+    if state.hub.is_online() && !store::interactions::close_form(&mut *state.store.connect().await?, opened.id).await? {
+        return Err(missing());
+    }
     for (custom_id, attachment) in save_uploads(&state, &channel, uploads).await? {
         let id = attachment["id"].clone();
         add_file(&mut components, &custom_id, &id);

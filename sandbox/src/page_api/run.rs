@@ -4,8 +4,9 @@ use super::{
     person,
 };
 use crate::{
+    attachment,
     interact::{self, ANSWER_WITHIN_MS, AUTOCOMPLETE, COMMAND, NewInteraction, context},
-    message::{Upload, save_upload, show},
+    message::{Upload, show},
     state::State,
     store,
     validate::items,
@@ -160,7 +161,7 @@ pub(super) async fn save_uploads(
     let mut tx = db.begin().await?;
     let mut saved = Vec::new();
     for (key, upload) in uploads {
-        let attachment = save_upload(&mut tx, state, channel.id(), None, upload).await?;
+        let attachment = attachment::save(&mut tx, state, channel.id(), None, upload).await?;
         let mut shown = state.signer().attachment(channel.id(), &attachment);
         shown["ephemeral"] = json!(true);
         saved.push((key, shown));

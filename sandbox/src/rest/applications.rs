@@ -19,13 +19,35 @@ const N_CHARACTERS: usize = 8000;
 /// Commands that may be created in a day, per place.
 const N_DAILY: i64 = 200;
 const DAY_MS: i64 = 24 * 3600 * 1000;
+/// What a bot may say of a command; the kind only when it is new. All else is the server's.
+const FIELDS: [&str; 11] = [
+    "name",
+    "name_localizations",
+    "description",
+    "description_localizations",
+    "options",
+    "default_member_permissions",
+    "dm_permission",
+    "integration_types",
+    "contexts",
+    "nsfw",
+    "handler",
+];
+/// The language of the bot's own user.
+const LOCALE: &str = "en-US";
 
 /// `/applications/{id}/commands…` and `/applications/{id}/guilds/{id}/commands…`; guild 0 is global.
 pub(super) async fn commands(state: &State, method: &str, guild_id: Id, rest: &[&str], incoming: Incoming) -> Answer {
     let mut db = state.store.connect().await?;
     let mut tx = db.begin().await?;
     let answer = match (method, rest) {
-        ("GET", []) => ok(json!(store::commands::of_guild(&mut tx, guild_id).await?)),
+        ("GET", []) => {
+            let mut all = store::commands::of_guild(&mut tx, guild_id).await?;
+            if !incoming.is_set("with_localizations") {
+                all.iter_mut().for_each(localize);
+            }
+            ok(json!(all))
+        }
         ("GET", ["permissions"]) if guild_id != 0 => ok(json!([])),
         ("GET", [id, "permissions"]) if guild_id != 0 => {
             // Nobody changed any: that takes a person's token.
@@ -96,8 +118,8 @@ async fn replace_all(db: &mut SqliteConnection, state: &State, guild_id: Id, inc
 
 async fn edit(db: &mut SqliteConnection, state: &State, guild_id: Id, id: Id, incoming: &Incoming) -> Answer {
     let mut command = existing(db, guild_id, id).await?;
-    if let (Some(command), Some(changes)) = (command.as_object_mut(), incoming.body.as_object()) {
-        command.extend(changes.clone());
+    for (field, value) in incoming.body.as_object().into_iter().flatten().filter(|(field, _)| FIELDS.contains(&field.as_str())) {
+        command[field] = if value.is_null() && field == "options" { json!([]) } else { value.clone() };
     }
     check(&[("", &command)], &incoming.faults)?;
     if id_of_named(db, guild_id, &command).await?.is_some_and(|other| other != id) {
@@ -171,11 +193,26 @@ async fn save(db: &mut SqliteConnection, state: &State, guild_id: Id, command: &
         body["guild_id"] = json!(guild_id.to_string());
     }
     if let (Some(body), Some(command)) = (body.as_object_mut(), command.as_object()) {
-        for (field, value) in command.iter().filter(|(field, value)| !value.is_null() && *field != "id") {
+        let is_taken = |field: &str| field == "type" || FIELDS.contains(&field);
+        for (field, value) in command.iter().filter(|(field, value)| !value.is_null() && is_taken(field)) {
             body.insert(field.clone(), value.clone());
         }
     }
     store_body(db, guild_id, id, body).await
+}
+
+/// Without the dictionaries of all languages, in that of the bot.
+fn localize(value: &mut Value) {
+    let Some(object) = value.as_object_mut() else { return };
+    for text in ["name", "description"] {
+        let dictionary = object.remove(&format!("{text}_localizations")).unwrap_or_default();
+        if let Some(localized) = dictionary.get(LOCALE) {
+            object.insert(format!("{text}_localized"), localized.clone());
+        }
+    }
+    for field in ["options", "choices"] {
+        object.get_mut(field).and_then(Value::as_array_mut).into_iter().flatten().for_each(localize);
+    }
 }
 
 /// Libraries write out what an option does not have; Discord's own commands lack it.

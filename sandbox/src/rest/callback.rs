@@ -21,7 +21,7 @@ const MESSAGE: i64 = 4;
 const DEFERRED_MESSAGE: i64 = 5;
 const DEFERRED_UPDATE: i64 = 6;
 const UPDATE: i64 = 7;
-const SUGGESTIONS: i64 = 8;
+pub(super) const SUGGESTIONS: i64 = 8;
 const MODAL: i64 = 9;
 /// The kind of the commands that have options.
 const SLASH: i64 = 1;
@@ -178,9 +178,12 @@ fn callback_response(state: &State, interaction: &StoredInteraction, effect: &Ef
             answer["interaction"]["response_message_id"] = json!(message.id.to_string());
             answer["interaction"]["response_message_loading"] = json!(message.body["flags"].as_u64().unwrap_or(0) & LOADING != 0);
             answer["interaction"]["response_message_ephemeral"] = json!(message.audience.is_some());
-            answer["resource"] = json!({ "type": interaction.answer, "message": message::show(state, message) });
+            // Only what is a message by now is a resource.
+            if matches!(interaction.answer, Some(MESSAGE | UPDATE)) {
+                answer["resource"] = json!({ "type": interaction.answer, "message": message::show(state, message) });
+            }
         }
-        Effect::Acknowledged | Effect::Suggested(_) | Effect::Opened(_) => answer["resource"] = json!({ "type": interaction.answer }),
+        Effect::Acknowledged | Effect::Suggested(_) | Effect::Opened(_) => {}
     }
     answer
 }

@@ -7,6 +7,7 @@ use crate::{
     store,
     world::{APPLICATION, Channel, permission},
 };
+use axum::http::StatusCode;
 use serde_json::json;
 
 /// `/channels/{id}…` of a channel that the bot sees.
@@ -17,8 +18,13 @@ pub(super) async fn route(state: &State, method: &str, channel: &Channel, rest: 
             ok(channel.object(store::messages::last_id(&mut db, channel.id()).await?))
         }
         ("PATCH" | "DELETE", []) if channel.thread().is_some() => threads::change(state, method, channel, incoming.form()?).await,
+        // A bot that closes a private channel can open it again, and people see nothing of either.
+        ("DELETE", []) if channel.guild().is_none() => ok(channel.object(None)),
         // The stand-in's bot never manages channels.
-        ("PATCH" | "DELETE", []) | ("PUT" | "DELETE", ["permissions", _]) => Err(ApiError::missing_permissions()),
+        ("PATCH" | "DELETE", []) | ("PUT" | "DELETE", ["permissions", _]) => {
+            require_guild(channel)?;
+            Err(ApiError::missing_permissions())
+        }
         ("POST", ["typing"]) => {
             require(channel, channel.sending())?;
             announce::typing(state, channel, APPLICATION);
@@ -39,6 +45,12 @@ pub(super) async fn route(state: &State, method: &str, channel: &Channel, rest: 
 /// The bot must have every one of these bits here.
 pub(super) fn require(channel: &Channel, bits: u64) -> Result<(), ApiError> {
     if channel.allows(APPLICATION, bits) { Ok(()) } else { Err(ApiError::missing_permissions()) }
+}
+
+/// What only channels of guilds have.
+pub(super) fn require_guild(channel: &Channel) -> Result<(), ApiError> {
+    let refused = || ApiError::new(StatusCode::FORBIDDEN, 50003, "Cannot execute action on a DM channel");
+    channel.guild().map(drop).ok_or_else(refused)
 }
 
 /// What was said earlier is hidden without its own bit.

@@ -1,6 +1,7 @@
-use super::{Answer, incoming::Incoming, ok, parse, threads};
+use super::{Answer, incoming::Incoming, members, ok, parse, threads};
 use crate::{
     error::ApiError,
+    gateway::INTENT_GUILD_MEMBERS,
     state::State,
     store,
     world::{APPLICATION, Channel, Guild, Role, permission},
@@ -11,7 +12,8 @@ use std::sync::Arc;
 /// Whether there is such a route: asked before whether there is such a guild.
 pub(super) fn has(method: &str, rest: &[&str]) -> bool {
     let is_list = matches!(rest, [] | ["channels" | "members" | "roles" | "emojis"] | ["threads", "active"]);
-    method == "GET" && (is_list || matches!(rest, ["members" | "roles" | "emojis", _]))
+    let is_of_one = matches!(rest, ["members" | "roles" | "emojis", _]);
+    method == "GET" && (is_list || is_of_one) || matches!((method, rest), ("PATCH", ["members", _]))
 }
 
 /// `/guilds/{id}…` of a guild that the bot is in.
@@ -29,6 +31,9 @@ pub(super) async fn route(state: &State, method: &str, guild: &Arc<Guild>, rest:
         ("GET", ["channels"]) => channels(state, guild).await,
         ("GET", ["threads", "active"]) => threads::active(state, guild),
         ("GET", ["members"]) => {
+            if state.hub.config.privileged_intents & INTENT_GUILD_MEMBERS == 0 {
+                return Err(ApiError::missing_access());
+            }
             let limit = incoming.number("limit").unwrap_or(1).clamp(1, 1000) as usize;
             let after = incoming.number("after").unwrap_or(0);
             let mut members: Vec<_> = guild.members.iter().filter(|member| member.user > after).collect();
@@ -50,6 +55,7 @@ pub(super) async fn route(state: &State, method: &str, guild: &Arc<Guild>, rest:
             let code = if scene.user(user).is_some() { ("Member", 10007) } else { ("User", 10013) };
             guild.member_object(&scene, user).map_or_else(|| Err(ApiError::unknown(code.0, code.1)), ok)
         }
+        ("PATCH", ["members", user]) => members::change(state, guild, user, &incoming.body),
         ("GET", ["roles"]) => ok(json!(guild.roles.iter().map(Role::object).collect::<Vec<_>>())),
         ("GET", ["roles", id]) => {
             let id = parse(id)?;

@@ -1,10 +1,12 @@
 use super::form;
 use crate::{
+    clock,
     error::{ApiError, FormErrors},
     inflow::InflowError,
     message::{Draft, Upload},
 };
 use axum::{body::to_bytes, extract::Request, http::header};
+use percent_encoding::percent_decode_str;
 use serde_json::Value;
 
 /// A request's body and query, however it was sent.
@@ -93,6 +95,19 @@ impl Incoming {
     /// A number in the query.
     pub(crate) fn number(&self, name: &str) -> Option<i64> {
         self.query(name)?.parse().ok()
+    }
+
+    /// A moment in the query, in microseconds since 1970.
+    pub(crate) fn moment_us(&self, name: &str) -> Result<Option<i64>, ApiError> {
+        let Some(text) = self.query(name) else { return Ok(None) };
+        let text = percent_decode_str(text).decode_utf8_lossy().into_owned();
+        let moment_us = clock::parse_us(&text);
+        if moment_us.is_none() {
+            let mut errors = FormErrors::default();
+            errors.add(name, "DATETIME_TYPE_PARSE", format!("Could not parse {text}. Should be ISO8601."));
+            errors.finish()?;
+        }
+        Ok(moment_us)
     }
 
     /// The message that the body describes.

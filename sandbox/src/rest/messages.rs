@@ -1,14 +1,15 @@
 use super::{
     Answer,
-    channels::{require, require_history},
+    channels::{require, require_guild, require_history},
     incoming::Incoming,
-    nothing, ok, parse,
+    nothing, ok, parse, references,
 };
 use crate::{
-    announce,
+    announce, attachment,
     clock::timestamp,
     error::{ApiError, FormErrors},
     message::{self, Draft},
+    privacy,
     state::State,
     store::{
         self,
@@ -36,7 +37,7 @@ pub(super) async fn route(state: &State, method: &str, channel: &Channel, rest: 
         ("GET", [id]) => {
             require_history(channel)?;
             let mut db = state.store.connect().await?;
-            ok(message::show(state, &find(&mut db, channel, id).await?))
+            ok(privacy::show(state, channel, &find(&mut db, channel, id).await?))
         }
         ("PATCH", [id]) => edit(state, channel, id, incoming.draft()).await,
         ("DELETE", [id]) => delete(state, channel, id).await,
@@ -76,7 +77,7 @@ async fn list(state: &State, channel: &Channel, incoming: &Incoming) -> Answer {
         None => store::messages::list(&mut db, window).await?,
     };
     found.reverse();
-    ok(json!(found.iter().map(|found| message::show(state, found)).collect::<Vec<_>>()))
+    ok(json!(found.iter().map(|found| privacy::show(state, channel, found)).collect::<Vec<_>>()))
 }
 
 /// Whether the bot may write here: 50007 for a person who refuses it, 50013 without the permission.
@@ -106,7 +107,7 @@ async fn create(state: &State, channel: &Channel, draft: Draft) -> Answer {
     let mut created = message::begin(&mut tx, state, channel.id(), APPLICATION).await?;
     created.nonce = nonce;
     if draft.body["message_reference"].is_object() {
-        refer(&mut tx, state, channel, &mut created, &draft.body["message_reference"]).await?;
+        references::refer(&mut tx, state, channel, &mut created, &draft.body["message_reference"]).await?;
     }
     let sent_nonce = draft.body["nonce"].clone();
     message::apply(&mut tx, state, &mut created, draft, false).await?;
@@ -135,32 +136,6 @@ fn with_nonce(mut shown: Value, nonce: &Value) -> Value {
     shown
 }
 
-async fn refer(
-    db: &mut SqliteConnection,
-    state: &State,
-    channel: &Channel,
-    created: &mut StoredMessage,
-    wanted: &Value,
-) -> Result<(), ApiError> {
-    let found = match message::id_of(&wanted["message_id"]) {
-        Some(id) => store::messages::get(db, id).await?.filter(|found| found.channel_id == channel.id() && found.audience.is_none()),
-        None => None,
-    };
-    if let Some(found) = found {
-        if !channel.allows(APPLICATION, permission::READ_MESSAGE_HISTORY) {
-            return Err(ApiError::new(StatusCode::FORBIDDEN, 160_002, "Cannot reply without permission to read message history"));
-        }
-        created.body["type"] = json!(19);
-        created.body["message_reference"] = message::reference(&state.world.now(), channel.id(), found.id);
-        created.body["referenced_message"] = message::referenced(&found);
-    } else if wanted["fail_if_not_exists"] != false {
-        let mut errors = FormErrors::default();
-        errors.add("message_reference", "REPLIES_UNKNOWN_MESSAGE", "Unknown message");
-        errors.finish()?;
-    }
-    Ok(())
-}
-
 async fn edit(state: &State, channel: &Channel, id: &str, draft: Draft) -> Answer {
     let mut errors = FormErrors::default();
     validate::message(&mut errors, &draft);
@@ -169,11 +144,14 @@ async fn edit(state: &State, channel: &Channel, id: &str, draft: Draft) -> Answe
     let mut db = state.store.connect().await?;
     let mut tx = db.begin().await?;
     let mut edited = find(&mut tx, channel, id).await?;
-    if edited.author_id != APPLICATION {
-        return Err(ApiError::new(StatusCode::FORBIDDEN, 50005, "Cannot edit a message authored by another user"));
+    thread::check_active(channel)?;
+    if edited.author_id == APPLICATION {
+        state.rate_limits.take_old_edit(channel.id(), edited.created_ms, state.clock.now_ms())?;
+        edited.body["edited_timestamp"] = json!(timestamp(state.clock.now_ms()));
+    } else {
+        check_others_edit(channel, &draft)?;
     }
     thread::check_editable(&edited)?;
-    edited.body["edited_timestamp"] = json!(timestamp(state.clock.now_ms()));
     let removed = message::apply(&mut tx, state, &mut edited, draft, true).await?;
     tx.commit().await?;
     announce::updated(state, &edited);
@@ -183,11 +161,21 @@ async fn edit(state: &State, channel: &Channel, id: &str, draft: Draft) -> Answe
     ok(shown)
 }
 
+/// Of a message of somebody else only the flags can be changed, by who manages messages.
+fn check_others_edit(channel: &Channel, draft: &Draft) -> Result<(), ApiError> {
+    let fields = || draft.body.as_object().into_iter().flatten();
+    if !draft.uploads.is_empty() || fields().next().is_none() || fields().any(|(field, _)| field != "flags") {
+        return Err(ApiError::new(StatusCode::FORBIDDEN, 50005, "Cannot edit a message authored by another user"));
+    }
+    require(channel, permission::MANAGE_MESSAGES)
+}
+
 async fn delete(state: &State, channel: &Channel, id: &str) -> Answer {
     let mut db = state.store.connect().await?;
     let mut tx = db.begin().await?;
     let found = find(&mut tx, channel, id).await?;
     if found.author_id != APPLICATION {
+        require_guild(channel)?;
         require(channel, permission::MANAGE_MESSAGES)?;
     }
     thread::check_deletable(&found)?;
@@ -201,6 +189,7 @@ async fn delete(state: &State, channel: &Channel, id: &str) -> Answer {
 
 /// `POST /channels/{id}/messages/bulk-delete`. Ids of no message are passed over, as on Discord.
 async fn delete_in_bulk(state: &State, channel: &Channel, incoming: &Incoming) -> Answer {
+    require_guild(channel)?;
     require(channel, permission::MANAGE_MESSAGES)?;
     let wanted = items(&incoming.body["messages"]);
     if !(2..=100).contains(&wanted.len()) {
@@ -211,7 +200,7 @@ async fn delete_in_bulk(state: &State, channel: &Channel, incoming: &Incoming) -
     let oldest = store::first_id_at(state.clock.now_ms() - BULK_AGE_MS);
     let mut ids: Vec<Id> = Vec::new();
     for id in wanted {
-        ids.push(parse(&message::id_text(id))?);
+        ids.push(parse(&attachment::id_text(id))?);
     }
     if ids.iter().any(|id| *id < oldest) {
         return Err(ApiError::new(StatusCode::BAD_REQUEST, 50034, "A message provided was too old to bulk delete"));

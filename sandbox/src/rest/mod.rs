@@ -7,10 +7,13 @@ mod entitlements;
 mod form;
 mod guilds;
 mod incoming;
+mod members;
 mod messages;
+mod old_edits;
 mod pins;
 pub(crate) mod rate_limit;
 mod reactions;
+mod references;
 mod slow;
 mod threads;
 mod webhooks;
@@ -60,12 +63,12 @@ pub(crate) async fn handle(
     let decoded: Vec<String> =
         uri.path().trim_start_matches("/api/").split('/').map(|part| percent_decode_str(part).decode_utf8_lossy().into_owned()).collect();
     let segments: Vec<&str> = decoded.iter().map(String::as_str).collect();
-    let Some(segments) = segments.strip_prefix(&["v10"]) else {
+    let Some(segments) = versioned(&segments) else {
         let path = oracle::blank(segments.get(1..).unwrap_or_default());
         let path = format!("/api/{}{path}", segments.first().copied().unwrap_or_default());
         tracing::warn!(http.path = path, "the bot asked for an API version that the sandbox does not have");
-        state.write_down("unknown_route", Fields::default().with("method", method.as_str()).with("path", path).with("status", 404));
-        return ApiError::not_found().into_response();
+        state.write_down("unknown_route", Fields::default().with("method", method.as_str()).with("path", path).with("status", 400));
+        return ApiError::new(StatusCode::BAD_REQUEST, 50041, "Invalid API version").into_response();
     };
     let query = uri.query().unwrap_or_default();
     let mut call = Call { state: &state, method: method.as_str(), segments, query, sent: "null".to_owned() };
@@ -104,6 +107,16 @@ pub(crate) async fn handle(
 /// A remark in the place of a body.
 fn quoted(remark: &str) -> String {
     format!("\"{remark}\"")
+}
+
+/// The path without its version. Version 9 and a path without any are answered as version 10.
+fn versioned<'a>(segments: &'a [&'a str]) -> Option<&'a [&'a str]> {
+    let is_number = |part: &str| part.strip_prefix('v').is_some_and(|n| !n.is_empty() && n.bytes().all(|byte| byte.is_ascii_digit()));
+    match segments {
+        ["v10" | "v9", rest @ ..] => Some(rest),
+        [version, ..] if is_number(version) => None,
+        _ => Some(segments),
+    }
 }
 
 /// One request of a bot.
@@ -149,7 +162,7 @@ impl Call<'_> {
             Ok((StatusCode::NO_CONTENT, _)) => (StatusCode::NO_CONTENT, Value::Null),
             Ok(answer) => answer,
             Err(error) => {
-                if matches!(error.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
+                if matches!(error.status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS) {
                     state.rate_limits.note_invalid(now_ms);
                 }
                 let body = error.body();
@@ -312,9 +325,10 @@ fn application(state: &State) -> Value {
     let scene = state.world.now();
     let n_guilds = scene.bot_guilds().count();
     let owner = scene.people.first().map(|person| person.user());
+    let flags = state.hub.config.application_flags();
     json!({
         "id": APPLICATION.to_string(), "name": "Atelier", "icon": null, "description": "", "type": null, "bot": bot_user(), "summary": "",
-        "bot_public": true, "bot_require_code_grant": false, "verify_key": "0".repeat(64), "flags": 0, "flags_new": "0",
+        "bot_public": true, "bot_require_code_grant": false, "verify_key": "0".repeat(64), "flags": flags, "flags_new": flags.to_string(),
         "max_participants": null, "tags": [], "redirect_uris": [], "interactions_endpoint_url": null,
         "role_connections_verification_url": null, "owner": owner, "approximate_guild_count": n_guilds,
         "approximate_user_install_count": scene.people.len(), "approximate_user_authorization_count": 0, "explicit_content_filter": 0, "team": null,

@@ -9,9 +9,9 @@ use crate::{
     announce,
     clock::timestamp,
     error::ApiError,
-    message,
+    pin, privacy,
     state::State,
-    store,
+    store, thread,
     world::{Channel, permission},
 };
 use axum::http::StatusCode;
@@ -32,11 +32,11 @@ pub(super) async fn route(state: &State, method: &str, channel: &Channel, place:
         ("GET", []) => {
             require_history(channel)?;
             let limit = incoming.number("limit").unwrap_or(50).clamp(1, 50) as usize;
-            let pinned = store::messages::pinned(&mut db, channel.id()).await?;
-            let shown = |message: &_| {
-                let message = message::show(state, message);
-                json!({ "pinned_at": message["timestamp"], "message": message })
-            };
+            let before_us = incoming.moment_us("before")?.unwrap_or(i64::MAX);
+            let mut pinned = store::messages::pinned(&mut db, channel.id()).await?;
+            pinned.retain(|message| pin::pinned_us(message) < before_us);
+            pinned.sort_by_key(|message| std::cmp::Reverse(pin::pinned_us(message)));
+            let shown = |message: &_| json!({ "pinned_at": pin::shown(message), "message": privacy::show(state, channel, message) });
             let pins: Vec<Value> = pinned.iter().take(limit).map(shown).collect();
             if is_old_path {
                 return ok(json!(pins.into_iter().map(|mut pin| pin["message"].take()).collect::<Vec<_>>()));
@@ -46,13 +46,24 @@ pub(super) async fn route(state: &State, method: &str, channel: &Channel, place:
         ("PUT" | "DELETE", [id]) => {
             // Until 2026 the right to manage messages was enough for this.
             require(channel, permission::PIN_MESSAGES)?;
+            thread::check_active(channel)?;
             let mut found = find(&mut db, channel, id).await?;
             let is_pinned = method == "PUT";
-            if is_pinned && store::messages::pinned(&mut db, channel.id()).await?.len() >= N_PINS {
-                let told = format!("Maximum number of pins reached for the channel ({N_PINS})");
-                return Err(ApiError::new(StatusCode::BAD_REQUEST, 30003, told));
+            if (found.body["pinned"] == true) == is_pinned {
+                return nothing();
             }
-            found.body["pinned"] = json!(is_pinned);
+            let mut pinned_us = None;
+            if is_pinned {
+                let pinned = store::messages::pinned(&mut db, channel.id()).await?;
+                if pinned.len() >= N_PINS {
+                    let told = format!("Maximum number of pins reached for the channel ({N_PINS})");
+                    return Err(ApiError::new(StatusCode::BAD_REQUEST, 30003, told));
+                }
+                // No two pins of a channel share a moment: a page ends at one.
+                let latest_us = pinned.iter().map(pin::pinned_us).max().unwrap_or(0);
+                pinned_us = Some((state.clock.now_ms() * 1000).max(latest_us + 1));
+            }
+            pin::set(&mut found, pinned_us);
             store::messages::save(&mut db, &found).await?;
             announce::updated(state, &found);
             let changed = json!({ "channel_id": channel.id().to_string(), "last_pin_timestamp": timestamp(state.clock.now_ms()) });

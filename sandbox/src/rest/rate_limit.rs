@@ -1,3 +1,5 @@
+use super::old_edits::OldEdits;
+use crate::{error::ApiError, world::Id};
 use axum::{
     Json,
     http::{HeaderMap, HeaderValue, StatusCode},
@@ -97,6 +99,7 @@ struct Counts {
 pub(crate) struct RateLimits {
     config: RateLimitConfig,
     counts: Mutex<Counts>,
+    old_edits: OldEdits,
 }
 
 /// How a bucket stands after a request.
@@ -118,7 +121,7 @@ pub(crate) enum Limited {
 
 impl RateLimits {
     pub(crate) fn new(config: RateLimitConfig) -> Self {
-        Self { config, counts: Mutex::default() }
+        Self { config, ..Self::default() }
     }
 
     fn counts(&self) -> MutexGuard<'_, Counts> {
@@ -149,6 +152,14 @@ impl RateLimits {
         let bucket = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
         let standing = Standing { bucket, limit, remaining: limit - window.n_used, reset_ms: window.ends_ms, now_ms };
         if has_room { Ok(Some(standing)) } else { Err(Limited::Bucket(standing)) }
+    }
+
+    /// Counts an edit by the bot's own token of a message from `created_ms`.
+    pub(crate) fn take_old_edit(&self, channel_id: Id, created_ms: i64, now_ms: i64) -> Result<(), ApiError> {
+        match self.config {
+            RateLimitConfig::Discord => self.old_edits.take(channel_id, created_ms, now_ms),
+            RateLimitConfig::Generous | RateLimitConfig::Shared { .. } => Ok(()),
+        }
     }
 
     /// Counts an answer 401, 403 or 429.
@@ -228,15 +239,20 @@ pub(crate) fn refusal(scope: Scope, retry_after_ms: u64) -> Response {
     let message = if scope == Scope::Shared { "The resource is being rate limited." } else { "You are being rate limited." };
     let body = json!({ "message": message, "retry_after": retry_after_ms as f64 / 1000.0, "global": is_global });
     let mut response = (StatusCode::TOO_MANY_REQUESTS, Json(body)).into_response();
+    mark(&mut response, retry_after_ms, scope.name());
+    if is_global {
+        response.headers_mut().insert("x-ratelimit-global", HeaderValue::from_static("true"));
+    }
+    response
+}
+
+/// The headers of every 429 that Discord itself answers.
+pub(crate) fn mark(response: &mut Response, retry_after_ms: u64, scope: &'static str) {
     let headers = response.headers_mut();
     headers.insert("retry-after", HeaderValue::from(retry_after_ms.div_ceil(1000)));
-    headers.insert("x-ratelimit-scope", HeaderValue::from_static(scope.name()));
-    if is_global {
-        headers.insert("x-ratelimit-global", HeaderValue::from_static("true"));
-    }
+    headers.insert("x-ratelimit-scope", HeaderValue::from_static(scope));
     // discord.py takes a 429 without this header for a ban by the proxy before Discord, and gives up.
     headers.insert("via", HeaderValue::from_static("1.1 google"));
-    response
 }
 
 /// What the proxy before Discord answers after too many invalid requests: a page, no JSON.

@@ -3,6 +3,7 @@ use crate::{
     error::ApiError,
     reaction,
     state::State,
+    thread,
     world::{APPLICATION, Channel, Id, permission},
 };
 use serde_json::{Value, json};
@@ -15,6 +16,7 @@ pub(super) async fn route(state: &State, method: &str, channel: &Channel, messag
     match (method, rest) {
         ("PUT", [emoji, "@me"]) => {
             reaction::check_history(channel)?;
+            thread::check_active(channel)?;
             let emoji = reaction::emoji(&scene, emoji)?;
             reaction::add(&mut db, state, (channel, &mut found), APPLICATION, &emoji).await?;
             nothing()

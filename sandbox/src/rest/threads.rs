@@ -8,7 +8,7 @@ use crate::{
 };
 use axum::http::StatusCode;
 use serde_json::{Value, json};
-use sqlx::Connection;
+use sqlx::{Connection, SqliteConnection};
 
 /// `POST /channels/{id}/threads` and `POST /channels/{id}/messages/{id}/threads`.
 pub(super) async fn begin(state: &State, channel: &Channel, message: Option<&str>, body: &Value) -> Answer {
@@ -28,7 +28,7 @@ pub(super) async fn change(state: &State, method: &str, channel: &Channel, body:
         return ok(thread::edit(&mut db, state, channel, APPLICATION, body).await?.object(None));
     }
     require(channel, permission::MANAGE_THREADS)?;
-    let gone = channel.thread().cloned().ok_or_else(ApiError::unknown_channel)?;
+    let gone = state.world.now().threads.get(&channel.id()).cloned().ok_or_else(ApiError::unknown_channel)?;
     let mut tx = db.begin().await?;
     let removed = thread::forget(&mut tx, state, gone.id).await?;
     tx.commit().await?;
@@ -40,10 +40,10 @@ pub(super) async fn change(state: &State, method: &str, channel: &Channel, body:
 
 /// `/channels/{thread}/thread-members…`.
 pub(super) async fn members(state: &State, method: &str, channel: &Channel, rest: &[&str]) -> Answer {
-    let mut thread = channel
-        .thread()
-        .cloned()
-        .ok_or_else(|| ApiError::new(StatusCode::BAD_REQUEST, 50024, "Cannot execute action on this channel type"))?;
+    channel.thread().ok_or_else(|| ApiError::new(StatusCode::BAD_REQUEST, 50024, "Cannot execute action on this channel type"))?;
+    let mut db = state.store.connect().await?;
+    // Read while nothing else happens, so that nobody's change is lost.
+    let mut thread = state.world.now().threads.get(&channel.id()).cloned().ok_or_else(ApiError::unknown_channel)?;
     let user = match rest {
         [] => APPLICATION,
         ["@me"] => APPLICATION,
@@ -62,7 +62,7 @@ pub(super) async fn members(state: &State, method: &str, channel: &Channel, rest
                 channel.guild().and_then(|guild| guild.member(user)).ok_or_else(unknown)?;
             }
             if thread.join(user, now_ms) {
-                keep(state, &thread, (&[user], &[])).await?;
+                keep(&mut db, state, &thread, (&[user], &[])).await?;
             }
             nothing()
         }
@@ -73,7 +73,7 @@ pub(super) async fn members(state: &State, method: &str, channel: &Channel, rest
             let n_members = thread.members.len();
             thread.members.retain(|(member, _)| *member != user);
             if thread.members.len() < n_members {
-                keep(state, &thread, (&[], &[user])).await?;
+                keep(&mut db, state, &thread, (&[], &[user])).await?;
             }
             nothing()
         }
@@ -82,16 +82,9 @@ pub(super) async fn members(state: &State, method: &str, channel: &Channel, rest
 }
 
 /// Saves a thread whose members changed, and tells of it.
-async fn keep(state: &State, thread: &Thread, (joined, left): (&[Id], &[Id])) -> Result<(), ApiError> {
-    thread::save(&mut *state.store.connect().await?, state, thread).await?;
-    let Some(channel) = state.world.now().channel(thread.id) else { return Ok(()) };
-    let added: Vec<Value> = joined.iter().filter_map(|id| thread.member_object(*id)).collect();
-    let removed: Vec<String> = left.iter().map(Id::to_string).collect();
-    let mut event =
-        json!({ "id": thread.id.to_string(), "guild_id": thread.guild.to_string(), "member_count": thread.members.len().min(50) });
-    event["added_members"] = json!(added);
-    event["removed_member_ids"] = json!(removed);
-    announce::to_bot(state, &channel, "THREAD_MEMBERS_UPDATE", event);
+async fn keep(db: &mut SqliteConnection, state: &State, thread: &Thread, (joined, left): (&[Id], &[Id])) -> Result<(), ApiError> {
+    thread::save(db, state, thread).await?;
+    announce::thread_members(state, thread, (joined, left));
     Ok(())
 }
 
@@ -117,13 +110,17 @@ pub(super) fn archived(state: &State, channel: &Channel, kind: &str, incoming: &
         _ => return Err(ApiError::not_found()),
     };
     let limit = incoming.number("limit").unwrap_or(50).clamp(2, 100) as usize;
+    // What the bot joined is in the order of its ids, the rest in that of its archiving.
+    let is_by_id = kind == "joined";
+    let before = if is_by_id { incoming.number("before") } else { incoming.moment_us("before")? }.unwrap_or(i64::MAX);
+    let place = |thread: &Thread| if is_by_id { thread.id } else { thread.archived_ms * 1000 };
     let scene = state.world.now();
     let is_wanted = |thread: &&Thread| {
         let is_here = thread.parent == channel.id() && thread.is_archived && thread.is_private() == wants_private;
-        is_here && (kind != "joined" || thread.has(APPLICATION))
+        is_here && (!is_by_id || thread.has(APPLICATION)) && place(thread) < before
     };
     let mut found: Vec<&Thread> = scene.threads.values().filter(is_wanted).collect();
-    found.sort_by_key(|thread| std::cmp::Reverse(thread.archived_ms));
+    found.sort_by_key(|thread| std::cmp::Reverse((place(thread), thread.id)));
     let mut answer = together(&found[..found.len().min(limit)]);
     answer["has_more"] = json!(found.len() > limit);
     ok(answer)

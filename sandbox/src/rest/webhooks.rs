@@ -1,6 +1,6 @@
 //! What follows the first answer: edits, follow-ups and deletions by the interaction's token.
 
-use super::{Answer, incoming::Incoming, nothing, ok, parse};
+use super::{Answer, callback::SUGGESTIONS, incoming::Incoming, nothing, ok, parse};
 use crate::{
     announce,
     clock::timestamp,
@@ -40,7 +40,8 @@ async fn live(db: &mut SqliteConnection, state: &State, token: &str) -> Result<S
     if state.clock.now_ms() > interaction.created_ms + TOKEN_LIFE_MS {
         return Err(expired());
     }
-    if interaction.answer.is_none() { Err(ApiError::unknown_webhook()) } else { Ok(interaction) }
+    // Suggestions are no message, so nothing can follow them.
+    if matches!(interaction.answer, None | Some(SUGGESTIONS)) { Err(ApiError::unknown_webhook()) } else { Ok(interaction) }
 }
 
 async fn find(db: &mut SqliteConnection, state: &State, token: &str, id: &str) -> Result<(StoredInteraction, StoredMessage), ApiError> {

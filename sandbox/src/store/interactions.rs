@@ -82,6 +82,12 @@ pub(crate) async fn answer(db: &mut SqliteConnection, interaction: &StoredIntera
         .map(drop)
 }
 
+/// Takes away the form that the first answer opened; `false` when it was gone.
+pub(crate) async fn close_form(db: &mut SqliteConnection, id: Id) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query("UPDATE interactions SET modal = NULL WHERE id = ? AND modal IS NOT NULL").bind(id).execute(db).await?;
+    Ok(done.rows_affected() > 0)
+}
+
 /// Counts a follow-up; returns how many there are now.
 pub(crate) async fn count_follow_up(db: &mut SqliteConnection, id: Id) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar("UPDATE interactions SET n_follow_ups = n_follow_ups + 1 WHERE id = ? RETURNING n_follow_ups")

@@ -91,12 +91,14 @@ impl Channel {
         if self.thread().is_some() { permission::SEND_MESSAGES_IN_THREADS } else { permission::SEND_MESSAGES }
     }
 
-    /// What an application may do here: its own permissions, or, where it is not a member, what an ordinary member may.
+    /// What an application may do here, as interactions tell it: its own permissions, or in direct messages what an answer
+    /// can use. Where it is not a member that is a guess: what an ordinary member may.
     pub(crate) fn app_permissions(&self) -> u64 {
-        match self {
-            Self::Private(..) => permission::DIRECT,
-            _ if self.guild().is_some_and(|guild| !guild.has_bot()) => permission::MEMBER & !permission::CREATE_PUBLIC_THREADS,
-            _ => self.permissions_of(APPLICATION),
+        match (self, self.guild()) {
+            (Self::Private(..), _) => permission::DIRECT,
+            (_, Some(guild)) if !guild.has_bot() => permission::MEMBER & !permission::CREATE_PUBLIC_THREADS,
+            (_, Some(_)) => self.permissions_of(APPLICATION),
+            (_, None) => permission::ANSWERING,
         }
     }
 

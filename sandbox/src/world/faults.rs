@@ -23,7 +23,7 @@ impl World {
         let was_away = self.change_guild(id, |guild| {
             let role = guild.roles.iter().find(|role| role.is_managed).map(|role| role.id);
             let Some(role) = role.filter(|_| !guild.has_bot()) else { return false };
-            guild.members.push(Member { user: APPLICATION, roles: vec![role] });
+            guild.members.push(Member { user: APPLICATION, roles: vec![role], timed_out_until_ms: None });
             true
         });
         let scene = self.now();
@@ -108,6 +108,7 @@ fn event(kind: &'static str, guild: Id, data: Value) -> Dispatch {
 #[cfg(test)]
 mod tests {
     use super::{super::permission, *};
+    use crate::clock::Clock;
 
     const SANDBOX: Id = 1_000_000_000_000_000_100;
     const GENERAL: Id = 1_000_000_000_000_000_110;
@@ -118,7 +119,7 @@ mod tests {
 
     #[test]
     fn what_is_taken_is_told_and_comes_back() {
-        let world = World::new(Vec::new());
+        let world = World::new(Clock::System, Vec::new());
         let kinds = |events: Vec<Dispatch>| events.iter().map(|event| event.kind).collect::<Vec<_>>();
         let files = permission::ATTACH_FILES;
         assert_eq!(kinds(world.remove_permission(SANDBOX, None, files)), ["GUILD_ROLE_UPDATE"]);
@@ -140,7 +141,7 @@ mod tests {
 
     #[test]
     fn a_blocked_word_is_counted_down() {
-        let world = World::new(Vec::new());
+        let world = World::new(Clock::System, Vec::new());
         world.block_word(" Frog ", Some(2));
         let found = ["a FROG", "a cat", "frogs", "frog"].map(|text| world.blocks(text));
         assert_eq!(found, [true, false, true, false]);

@@ -1,4 +1,5 @@
 use super::{APPLICATION, Channel, GuildChannel, Id, Scene, bot_user, permission};
+use crate::clock::timestamp;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -34,6 +35,8 @@ pub(crate) struct Role {
 pub(crate) struct Member {
     pub(crate) user: Id,
     pub(crate) roles: Vec<Id>,
+    /// When their timeout ends, in milliseconds since 1970. The world forgets it then.
+    pub(crate) timed_out_until_ms: Option<i64>,
 }
 
 /// An emoji of a guild's own.
@@ -74,7 +77,8 @@ impl Guild {
         let roles: Vec<String> = member.roles.iter().map(Id::to_string).collect();
         Some(json!({
             "user": scene.user(user)?, "nick": null, "avatar": null, "banner": null, "roles": roles, "joined_at": JOINED_AT,
-            "premium_since": null, "deaf": false, "mute": false, "flags": 0, "pending": false, "communication_disabled_until": null,
+            "premium_since": null, "deaf": false, "mute": false, "flags": 0, "pending": false,
+            "communication_disabled_until": member.timed_out_until_ms.map(timestamp),
         }))
     }
 

@@ -18,6 +18,7 @@ pub(crate) use people::{Person, bot_user};
 pub(crate) use private::PrivateChannel;
 pub(crate) use thread::{N_THREADS, Thread};
 
+use crate::clock::Clock;
 use serde_json::Value;
 use std::{
     collections::BTreeMap,
@@ -35,6 +36,7 @@ pub(crate) struct World {
     scene: Mutex<Arc<Scene>>,
     /// Tells [`crate::archive::keep`] that a thread may be due at another time.
     pub(crate) are_threads_changed: Notify,
+    clock: Clock,
 }
 
 /// The world at one moment.
@@ -47,19 +49,25 @@ pub(crate) struct Scene {
     pub(crate) private: Vec<PrivateChannel>,
     /// Words that AutoMod refuses, in lower case, each with how often it still does; `None` is for ever.
     blocked: Vec<(String, Option<u64>)>,
+    /// When the next timeout of a member ends; `i64::MAX` when nobody has one.
+    timeout_ends_ms: i64,
 }
 
 impl World {
     /// The world as it begins, with the threads of an earlier process.
-    pub(crate) fn new(threads: Vec<Thread>) -> Self {
+    pub(crate) fn new(clock: Clock, threads: Vec<Thread>) -> Self {
         let mut scene = start::scene();
         scene.threads.extend(threads.into_iter().map(|thread| (thread.id, thread)));
-        Self { scene: Mutex::new(Arc::new(scene)), are_threads_changed: Notify::new() }
+        Self { scene: Mutex::new(Arc::new(scene)), are_threads_changed: Notify::new(), clock }
     }
 
     /// A snapshot that no change touches.
     pub(crate) fn now(&self) -> Arc<Scene> {
-        Arc::clone(&self.scene.lock().unwrap_or_else(PoisonError::into_inner))
+        let mut scene = self.scene.lock().unwrap_or_else(PoisonError::into_inner);
+        if scene.timeout_ends_ms <= self.clock.now_ms() {
+            Arc::make_mut(&mut scene).end_timeouts(self.clock.now_ms());
+        }
+        Arc::clone(&scene)
     }
 
     fn change<T>(&self, change: impl FnOnce(&mut Scene) -> T) -> T {
@@ -71,6 +79,17 @@ impl World {
         self.change(|scene| {
             let found = scene.people.iter_mut().find(|found| found.id == person);
             found.map(|found| found.accepts_dms = accepts).is_some()
+        })
+    }
+
+    /// Times a member out until a moment, or ends their timeout; `false` when there is no such member.
+    pub(crate) fn time_out(&self, guild: Id, user: Id, until_ms: Option<i64>) -> bool {
+        self.change(|scene| {
+            let guild = scene.guilds.iter_mut().find(|known| known.id == guild).map(Arc::make_mut);
+            let Some(member) = guild.and_then(|guild| guild.members.iter_mut().find(|member| member.user == user)) else { return false };
+            member.timed_out_until_ms = until_ms;
+            scene.timeout_ends_ms = scene.timeout_ends_ms.min(until_ms.unwrap_or(i64::MAX));
+            true
         })
     }
 
@@ -103,6 +122,20 @@ impl World {
 }
 
 impl Scene {
+    fn end_timeouts(&mut self, now_ms: i64) {
+        let mut next_ms = i64::MAX;
+        for guild in &mut self.guilds {
+            if guild.members.iter().all(|member| member.timed_out_until_ms.is_none()) {
+                continue;
+            }
+            for member in &mut Arc::make_mut(guild).members {
+                member.timed_out_until_ms = member.timed_out_until_ms.filter(|until_ms| *until_ms > now_ms);
+                next_ms = next_ms.min(member.timed_out_until_ms.unwrap_or(i64::MAX));
+            }
+        }
+        self.timeout_ends_ms = next_ms;
+    }
+
     pub(crate) fn person(&self, id: Id) -> Option<Person> {
         self.people.iter().find(|person| person.id == id).cloned()
     }

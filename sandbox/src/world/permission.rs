@@ -1,7 +1,7 @@
 //! Discord's permission bits, and how roles and overwrites become what somebody may do.
 //! Source: discord-api-docs, topics/permissions.
 
-use super::{Guild, GuildChannel, Id, Overwrite};
+use super::{Guild, GuildChannel, Id, Member, Overwrite};
 
 macro_rules! permissions {
     ($($name:ident = $bit:literal,)*) => {
@@ -51,8 +51,14 @@ pub(crate) const MEMBER: u64 = VIEW_CHANNEL
 pub(crate) const DIRECT: u64 =
     VIEW_CHANNEL | SEND_MESSAGES | EMBED_LINKS | ATTACH_FILES | READ_MESSAGE_HISTORY | ADD_REACTIONS | USE_EXTERNAL_EMOJIS | PIN_MESSAGES;
 
+/// What an answer to an interaction can use, and all that `app_permissions` tells of in direct messages.
+pub(crate) const ANSWERING: u64 = ATTACH_FILES | EMBED_LINKS | MENTION_EVERYONE | USE_EXTERNAL_EMOJIS;
+
 /// What cannot be done without writing.
 const NEEDS_SENDING: u64 = MENTION_EVERYONE | SEND_TTS_MESSAGES | ATTACH_FILES | EMBED_LINKS;
+
+/// What a timeout leaves.
+const TIMED_OUT: u64 = VIEW_CHANNEL | READ_MESSAGE_HISTORY;
 
 /// The bit of a name such as `ATTACH_FILES`.
 pub(crate) fn named(name: &str) -> Option<u64> {
@@ -67,7 +73,12 @@ pub(crate) fn in_guild(guild: &Guild, user: Id) -> u64 {
     }
     let held = |role: &&super::Role| role.id == guild.id || member.roles.contains(&role.id);
     let base = guild.roles.iter().filter(held).fold(0, |base, role| base | role.permissions);
-    if base & ADMINISTRATOR != 0 { ALL } else { base }
+    if base & ADMINISTRATOR != 0 { ALL } else { base & left_to(member) }
+}
+
+/// The bits that the member's timeout, if there is one, leaves.
+fn left_to(member: &Member) -> u64 {
+    if member.timed_out_until_ms.is_some() { TIMED_OUT } else { ALL }
 }
 
 /// What a member may do in a channel, or in a thread below it.
@@ -91,15 +102,13 @@ pub(crate) fn in_channel(guild: &Guild, channel: &GuildChannel, user: Id, is_thr
         return 0;
     }
     let sending = if is_thread { SEND_MESSAGES_IN_THREADS } else { SEND_MESSAGES };
-    if permissions & sending == 0 { permissions & !NEEDS_SENDING } else { permissions }
+    let permissions = if permissions & sending == 0 { permissions & !NEEDS_SENDING } else { permissions };
+    permissions & left_to(member)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{
-        super::{Member, Role},
-        *,
-    };
+    use super::{super::Role, *};
 
     const OWNER: Id = 1;
     const USER: Id = 2;
@@ -109,7 +118,8 @@ mod tests {
 
     fn guild(everyone: u64, red: u64) -> Guild {
         let role = |id, permissions| Role { id, name: "a role", permissions, position: 0, is_managed: false };
-        let members = vec![Member { user: OWNER, roles: vec![] }, Member { user: USER, roles: vec![RED, BLUE] }];
+        let member = |user, roles| Member { user, roles, timed_out_until_ms: None };
+        let members = vec![member(OWNER, vec![]), member(USER, vec![RED, BLUE])];
         Guild {
             id: EVERYONE,
             owner: OWNER,
@@ -157,6 +167,21 @@ mod tests {
         let guild = guild(VIEW_CHANNEL, 0);
         assert_eq!((in_guild(&guild, OWNER), in_guild(&guild, 77)), (ALL, 0));
         assert_eq!(in_channel(&guild, &GuildChannel::default(), 77, false), 0);
+    }
+
+    #[test]
+    fn a_timeout_leaves_sight_and_history_to_all_but_owners_and_administrators() {
+        let check = |user, red, expected| {
+            let mut guild = guild(VIEW_CHANNEL | READ_MESSAGE_HISTORY | SEND_MESSAGES, red);
+            guild.members.iter_mut().for_each(|member| member.timed_out_until_ms = Some(1));
+            let overwrites = vec![on(USER, ADD_REACTIONS, 0)];
+            let channel = GuildChannel { overwrites, ..GuildChannel::default() };
+            assert_eq!(in_channel(&guild, &channel, user, false), expected);
+            assert_eq!(in_guild(&guild, user), expected);
+        };
+        check(USER, ATTACH_FILES, VIEW_CHANNEL | READ_MESSAGE_HISTORY);
+        check(USER, ADMINISTRATOR, ALL);
+        check(OWNER, 0, ALL);
     }
 
     #[test]

@@ -21,7 +21,11 @@ const MODERATOR: Id = 2;
 const BOT: Id = 3;
 const MEMBER: Id = 4;
 
-const MODERATION: u64 = permission::MANAGE_MESSAGES | permission::MANAGE_THREADS | permission::PIN_MESSAGES | permission::MODERATE_MEMBERS;
+const MODERATION: u64 = permission::MANAGE_MESSAGES
+    | permission::MANAGE_THREADS
+    | permission::CREATE_PRIVATE_THREADS
+    | permission::PIN_MESSAGES
+    | permission::MODERATE_MEMBERS;
 
 pub(super) fn scene() -> Scene {
     let person = |id: Id, name| Person { id, name, dm_channel: id + 10, accepts_dms: true };
@@ -31,7 +35,7 @@ pub(super) fn scene() -> Scene {
         PrivateChannel { id: PAIR, name: None, people: vec![ADA, GRACE] },
     ];
     let guilds = vec![Arc::new(sandbox()), Arc::new(studio()), Arc::new(club())];
-    Scene { people, guilds, threads: BTreeMap::new(), private, blocked: Vec::new() }
+    Scene { people, guilds, threads: BTreeMap::new(), private, blocked: Vec::new(), timeout_ends_ms: i64::MAX }
 }
 
 fn sandbox() -> Guild {
@@ -88,11 +92,11 @@ fn guild(id: Id, name: &'static str, channels: &[&str]) -> Guild {
 }
 
 fn member(guild: Id, user: Id, roles: &[Id]) -> Member {
-    Member { user, roles: roles.iter().chain([&MEMBER]).map(|offset| guild + offset).collect() }
+    Member { user, roles: roles.iter().chain([&MEMBER]).map(|offset| guild + offset).collect(), timed_out_until_ms: None }
 }
 
 fn bot(guild: Id) -> Member {
-    Member { user: APPLICATION, roles: vec![guild + BOT] }
+    Member { user: APPLICATION, roles: vec![guild + BOT], timed_out_until_ms: None }
 }
 
 fn on(id: Id, allow: u64, deny: u64) -> Overwrite {
