@@ -1,4 +1,4 @@
-//! What Discord adds to the components of a message. Source: discord-api-docs, components/reference, "Anatomy of a Component".
+//! What Discord adds to the components of a message or a form. Source: discord-api-docs, components/reference, "Anatomy of a Component".
 
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -75,8 +75,10 @@ fn visit(components: &mut Value, see: &mut impl FnMut(&mut Value)) {
         if component.get("components").is_some() {
             visit(&mut component["components"], see);
         }
-        if component.get("accessory").is_some_and(Value::is_object) {
-            see(&mut component["accessory"]);
+        for only in ["accessory", "component"] {
+            if component.get(only).is_some_and(Value::is_object) {
+                see(&mut component[only]);
+            }
         }
     }
 }
@@ -90,11 +92,13 @@ mod tests {
         let mut components = json!([
             { "type": 9, "components": [{ "type": 10, "id": 2 }], "accessory": { "type": 2 } },
             { "type": 1, "components": [{ "type": 3, "max_values": 4 }, { "type": 2, "id": 0 }] },
+            { "type": 18, "component": { "type": 4 } },
         ]);
         complete(&mut components);
         let expected = json!([
             { "type": 9, "id": 1, "components": [{ "type": 10, "id": 2 }], "accessory": { "type": 2, "id": 3 } },
             { "type": 1, "id": 4, "components": [{ "type": 3, "id": 5, "min_values": 1, "max_values": 4 }, { "type": 2, "id": 6 }] },
+            { "type": 18, "id": 7, "component": { "type": 4, "id": 8 } },
         ]);
         assert_eq!(components, expected);
     }

@@ -15,7 +15,7 @@ pub(crate) struct ApiError {
     message: String,
     errors: Option<Value>,
     /// For 429: when to come again.
-    retry_after_ms: Option<i64>,
+    pub(crate) retry_after_ms: Option<i64>,
 }
 
 impl ApiError {

@@ -308,7 +308,8 @@ pub(crate) fn end(state: &State, id: u64) -> bool {
     let mut inner = state.faults.inner();
     let Some(n) = inner.active.iter().position(|active| active.id == id) else { return false };
     let Active { fault, .. } = inner.active.remove(n);
-    let is_last = !inner.active.iter().any(|other| other.fault.kind == fault.kind && other.fault.guild == fault.guild);
+    let aim = |fault: &Fault| (fault.guild.clone(), fault.channel.clone(), fault.permission.clone(), fault.word.clone());
+    let is_last = !inner.active.iter().any(|other| other.fault.kind == fault.kind && aim(&other.fault) == aim(&fault));
     drop(inner);
     match fault.kind {
         FaultKind::HalfOpen if is_last => state.hub.half_open(false),
@@ -316,11 +317,11 @@ pub(crate) fn end(state: &State, id: u64) -> bool {
         FaultKind::LateEvents if is_last => state.hub.delay_events(0, 0),
         FaultKind::TokenRevoked if is_last => state.hub.restore_token(),
         FaultKind::GuildRemoved if is_last => WorldFaults { state }.restore_guild(fault.guild.as_deref().unwrap_or_default()),
-        FaultKind::PermissionRemoved => {
+        FaultKind::PermissionRemoved if is_last => {
             let (guild, permission) = (fault.guild.as_deref().unwrap_or_default(), fault.permission.as_deref().unwrap_or_default());
             WorldFaults { state }.restore_permission(guild, fault.channel.as_deref(), permission);
         }
-        FaultKind::Automod => state.world.unblock_word(fault.word.as_deref().unwrap_or_default()),
+        FaultKind::Automod if is_last => state.world.unblock_word(fault.word.as_deref().unwrap_or_default()),
         _ => {}
     }
     let mut data = json!(fault);
@@ -336,6 +337,10 @@ pub(crate) fn end_all(state: &State) {
     for id in ids {
         end(state, id);
     }
+    // Those for a number of events or messages are not listed.
+    state.hub.duplicate_events(0);
+    state.hub.delay_events(0, 0);
+    state.world.unblock_words();
 }
 
 fn guild<'a>(state: &State, fault: &'a Fault) -> Result<&'a str, String> {

@@ -242,7 +242,7 @@ async fn a_nonce_holds_for_five_minutes_and_through_a_restart() {
     let (sandbox, rest) = begin().await;
     let first = send(&rest, json!("one")).await.body;
     sandbox.shutdown().await;
-    let (_sandbox, rest) = begin().await;
+    let (sandbox, rest) = begin().await;
     assert_eq!(send(&rest, json!("one")).await.body["id"], first["id"]);
     clock.advance(Duration::from_secs(301));
     assert_ne!(send(&rest, json!("one")).await.body["id"], first["id"], "five minutes are over");
@@ -253,4 +253,5 @@ async fn a_nonce_holds_for_five_minutes_and_through_a_restart() {
     assert_ne!(send(&rest, json!(7)).await.body["id"], number["id"], "the message is gone, and its nonce with it");
     assert_eq!(send(&rest, json!("x".repeat(25))).await.status, 200);
     assert_eq!(code(&send(&rest, json!("x".repeat(26))).await), (400, 50035));
+    expect_violations(&sandbox, &["longer than 25 characters"]);
 }

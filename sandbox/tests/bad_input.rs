@@ -46,6 +46,7 @@ async fn what_is_no_json_is_50109() {
         assert_refused(&message(&sandbox, "content-type: application/json", body).await, "", "DICT_TYPE_CONVERT");
     }
     assert_eq!(message(&sandbox, "content-type: application/json", "null").await.json()["code"], 50006);
+    expect_violations(&sandbox, &["this operation needs a body"]);
 }
 
 #[tokio::test]

@@ -106,4 +106,9 @@ async fn what_is_the_servers_of_a_command_stays_so() {
     let option = &listed["options"][0];
     assert_eq!((&option["name_localized"], option.get("name_localizations")), (&json!("y"), None));
     assert_eq!((&option["choices"][0]["name_localized"], option["choices"][0].get("name_localizations")), (&json!("y"), None));
+    let passed_over = ["guild_id", "version", "application_id", "guild_id", "id", "type", "version"];
+    expect_violations(
+        &sandbox,
+        &passed_over.map(|field| format!("`{field}` is no field that Discord knows")).each_ref().map(String::as_str),
+    );
 }

@@ -296,6 +296,7 @@ async fn a_resume_brings_what_was_missed_of_every_place_in_its_order() {
     assert_eq!(gateway.event("MESSAGE_CREATE").await["guild_id"], "1000000000000000100");
     assert_eq!(gateway.event("MESSAGE_REACTION_ADD").await["message_id"], said["id"]);
     assert_eq!(gateway.event("THREAD_CREATE").await["name"], "aside");
+    assert_eq!(gateway.event("MESSAGE_CREATE").await["type"], 18);
     assert_eq!(gateway.event("GUILD_DELETE").await["id"], "1000000000000000200");
     gateway.event("RESUMED").await;
 }

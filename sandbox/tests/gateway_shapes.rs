@@ -76,6 +76,12 @@ impl Seen {
         self.until(gateway, "THREAD_DELETE").await;
     }
 
+    async fn timeouts(&mut self, rest: &Rest, gateway: &mut Gateway) {
+        let over = json!({ "communication_disabled_until": "2020-01-01T00:00:00+00:00" });
+        assert_eq!(rest.patch(&format!("/guilds/{STUDIO}/members/{GRACE}"), over).await.status, 200);
+        self.until(gateway, "GUILD_MEMBER_UPDATE").await;
+    }
+
     async fn entitlements(&mut self, rest: &Rest, gateway: &mut Gateway, user: &str) {
         let all = format!("/applications/{APP}/entitlements");
         let granted = rest.post(&all, json!({ "sku_id": CONSUMABLE, "owner_id": user, "owner_type": 2 })).await.body;
@@ -139,6 +145,7 @@ fn check(understood: Understood, payload: &Value) {
         DispatchEvent::MessageDeleteBulk(deleted) => assert_eq!(deleted.ids.len(), 2),
         DispatchEvent::RoleUpdate(update) => assert_eq!(update.role.permissions.bits().to_string(), text(&sent["role"], "permissions")),
         DispatchEvent::ChannelUpdate(channel) => assert_eq!(channel.id.to_string(), GENERAL_OF_STUDIO),
+        DispatchEvent::MemberUpdate(member) => assert_eq!(member.user.id.to_string(), GRACE),
         DispatchEvent::TypingStart(typing) => assert!(typing.member.is_some()),
         _ => {}
     }
@@ -234,6 +241,7 @@ async fn every_event_is_understood_by_another_library() {
 
     seen.reactions_and_pins(&rest, &mut gateway).await;
     seen.threads(&rest, &mut gateway).await;
+    seen.timeouts(&rest, &mut gateway).await;
     seen.entitlements(&rest, &mut gateway, ada.user_id()).await;
     seen.deletions(&rest, &mut gateway, id).await;
     let typing = json!({ "user": ada.user_id(), "channel": GENERAL });

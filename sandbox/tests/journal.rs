@@ -122,15 +122,18 @@ async fn unknown_routes_are_answered_as_discord_does_and_written_down() {
     let sandbox = start().await;
     let rest = Rest::new(&sandbox);
     let client = reqwest::Client::builder().no_proxy().build().expect("a plain client builds");
-    let paths = ["/api/v10/nobody/knows", "/api/v9/webhooks/1/verysecret", "/webhooks/1/verysecret"];
-    for path in paths {
+    let nowhere = (404, json!({ "message": "404: Not Found", "code": 0 }));
+    let outdated = (400, json!({ "message": "Invalid API version", "code": 50041 }));
+    let paths = [("/api/v10/nobody/knows", &nowhere), ("/api/v8/webhooks/1/verysecret", &outdated), ("/webhooks/1/verysecret", &nowhere)];
+    for (path, (status, told)) in paths {
         let request = client.post(format!("{}{path}", sandbox.url())).header("authorization", &rest.token);
         let answer = request.send().await.expect("the sandbox answers");
-        assert_eq!(answer.status(), 404, "{path}");
+        assert_eq!(answer.status(), *status, "{path}");
         let body: Value = answer.json().await.expect("Discord answers JSON");
-        assert_eq!(body, json!({ "message": "404: Not Found", "code": 0 }), "{path}");
+        assert_eq!(body, *told, "{path}");
     }
     let lines = lines(&sandbox).await;
     let told: Vec<&str> = of(&lines, "unknown_route").iter().map(|line| text(line, "path")).collect();
-    assert_eq!(told, ["/nobody/knows", "/api/v9/webhooks/1/***", "/webhooks/1/***"]);
+    assert_eq!(told, ["/nobody/knows", "/api/v8/webhooks/1/***", "/webhooks/1/***"]);
+    expect_violations(&sandbox, &["Discord has no POST /nobody/knows"]);
 }

@@ -151,7 +151,7 @@ async fn a_message_tells_of_a_thread_above_it_or_inside_it() {
     assert_eq!(rest.patch(&notice, json!({ "content": "mine" })).await.body["code"], 50021);
     assert_eq!(rest.delete(&notice).await.status, 204, "a notice can be taken away");
     gateway.event("MESSAGE_DELETE").await;
-    let closed = rest.post(&format!("/channels/{STUDIO}/threads"), json!({ "name": "closed", "type": 12 })).await;
+    let closed = rest.post(&format!("/channels/{GENERAL}/threads"), json!({ "name": "closed", "type": 12 })).await;
     assert_eq!(closed.body["code"], 50013, "the bot may not begin private threads");
 
     let sent = rest.upload(Method::POST, &messages, json!({ "content": "news" }), &[("a.png", png())]).await.body;

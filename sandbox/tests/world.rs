@@ -3,7 +3,7 @@
 mod support;
 
 use reqwest::Method;
-use sandbox::Visitor;
+use sandbox::{Fault, FaultKind, Visitor};
 use serde_json::{Value, json};
 use support::*;
 
@@ -88,6 +88,34 @@ async fn automod_refuses_a_word_in_every_kind_of_message() {
     assert_eq!(rest.answer(&interaction, answer("toad")).await.status, 204, "the refused answer was none");
     sandbox.world().unblock_word("frog");
     assert_eq!(rest.post(&messages, json!({ "content": "frog" })).await.status, 200);
+}
+
+#[tokio::test]
+async fn faults_give_back_what_they_took_and_no_more() {
+    let sandbox = start().await;
+    let rest = Rest::new(&sandbox);
+    let lacks = |permission: &str| Fault {
+        guild: Some(SANDBOX.to_owned()),
+        permission: Some(permission.to_owned()),
+        ..Fault::new(FaultKind::PermissionRemoved)
+    };
+    let first = sandbox.fault(lacks("SEND_MESSAGES")).expect("the fault makes sense");
+    let second = sandbox.fault(lacks("SEND_MESSAGES")).expect("the fault makes sense");
+    assert!(sandbox.end_fault(first));
+    assert_eq!(code(&say(&rest, GENERAL).await), (403, 50013), "the second still lasts");
+    assert!(sandbox.end_fault(second));
+    assert_eq!(say(&rest, GENERAL).await.status, 200);
+    let never_had = sandbox.fault(lacks("MANAGE_MESSAGES")).expect("the fault makes sense");
+    assert!(sandbox.end_fault(never_had));
+    let sent = say(&rest, GENERAL).await.body;
+    let bulk = json!({ "messages": [sent["id"], sent["id"]] });
+    assert_eq!(code(&rest.post(&format!("/channels/{GENERAL}/messages/bulk-delete"), bulk).await), (403, 50013));
+    let counted = Fault { word: Some("hello".to_owned()), count: Some(5), ..Fault::new(FaultKind::Automod) };
+    sandbox.fault(counted).expect("the fault makes sense");
+    assert_eq!(code(&say(&rest, GENERAL).await), (400, 200_000));
+    let faults = format!("{}/sandbox/api/control/faults", sandbox.url());
+    assert!(rest.client.delete(faults).send().await.expect("the sandbox answers").status().is_success());
+    assert_eq!(say(&rest, GENERAL).await.status, 200, "all is well again");
 }
 
 #[tokio::test]

@@ -1,5 +1,5 @@
 /// Every kind of event that the gateway sends; a debug build panics at any other.
-pub const EVENT_KINDS: [&str; 26] = [
+pub const EVENT_KINDS: [&str; 27] = [
     "CHANNEL_PINS_UPDATE",
     "CHANNEL_UPDATE",
     "ENTITLEMENT_CREATE",
@@ -8,6 +8,7 @@ pub const EVENT_KINDS: [&str; 26] = [
     "GUILD_CREATE",
     "GUILD_DELETE",
     "GUILD_MEMBERS_CHUNK",
+    "GUILD_MEMBER_UPDATE",
     "GUILD_ROLE_UPDATE",
     "INTERACTION_CREATE",
     "MESSAGE_CREATE",

@@ -30,7 +30,8 @@ pub(super) fn parts(asked: &Asked<'_>) -> Vec<String> {
         found.push(format!("`{at}flags`: Discord passes over {passed_over} here"));
     }
     let listed = message["attachments"].as_array();
-    for (placeholder, _) in &asked.files {
+    // What is sent anew has all of its files, an edit only those that it names.
+    for (placeholder, _) in asked.files.iter().filter(|_| !is_new) {
         if listed.is_some_and(|listed| !listed.iter().any(|told| id_text(&told["id"]) == *placeholder)) {
             found.push(format!("`files[{placeholder}]` is not named in `{at}attachments`"));
         }

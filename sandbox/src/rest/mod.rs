@@ -158,6 +158,7 @@ impl Call<'_> {
             }
             Err(error) => Err(error),
         };
+        let mut retry_after_ms = None;
         let (status, body) = match answer {
             Ok((StatusCode::NO_CONTENT, _)) => (StatusCode::NO_CONTENT, Value::Null),
             Ok(answer) => answer,
@@ -167,6 +168,7 @@ impl Call<'_> {
                 }
                 let body = error.body();
                 self.warn(error.status, &body);
+                retry_after_ms = error.retry_after_ms;
                 (error.status, body)
             }
         };
@@ -182,6 +184,9 @@ impl Call<'_> {
             StatusCode::NO_CONTENT => status.into_response(),
             _ => (status, [(header::CONTENT_TYPE, "application/json")], text).into_response(),
         };
+        if let Some(ms) = retry_after_ms {
+            rate_limit::mark(&mut response, ms.max(0) as u64, "user");
+        }
         if let Some(limit) = limit {
             limit.write(response.headers_mut());
         }

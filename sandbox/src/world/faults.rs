@@ -5,6 +5,9 @@ use crate::gateway::{Dispatch, INTENT_GUILDS, guild_created};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
+/// AutoMod knows this many words; the oldest go first.
+const N_BLOCKED: usize = 1000;
+
 impl World {
     /// The guild throws the bot out. Nothing happens where it is not a member.
     pub(crate) fn remove_guild(&self, id: Id) -> Vec<Dispatch> {
@@ -38,15 +41,21 @@ impl World {
                 own.deny |= bits;
                 own.allow &= !bits;
             }),
-            None => self.change_role(guild, |permissions| permissions & !bits),
+            None => self.change_role(guild, |permissions, taken| {
+                *taken |= *permissions & bits;
+                *permissions &= !bits;
+            }),
         }
     }
 
-    /// Undoes [`World::remove_permission`].
+    /// Undoes [`World::remove_permission`]: gives back what the bot had.
     pub(crate) fn restore_permission(&self, guild: Id, channel: Option<Id>, bits: u64) -> Vec<Dispatch> {
         match channel {
             Some(channel) => self.overwrite(guild, channel, |own| own.deny &= !bits),
-            None => self.change_role(guild, |permissions| permissions | bits),
+            None => self.change_role(guild, |permissions, taken| {
+                *permissions |= *taken & bits;
+                *taken &= !bits;
+            }),
         }
     }
 
@@ -56,6 +65,9 @@ impl World {
         if !word.is_empty() && n != Some(0) {
             self.change(|scene| {
                 scene.blocked.retain(|(known, _)| *known != word);
+                if scene.blocked.len() == N_BLOCKED {
+                    scene.blocked.remove(0);
+                }
                 scene.blocked.push((word, n));
             });
         }
@@ -68,17 +80,21 @@ impl World {
         self.change(|scene| scene.blocked.retain(|(known, _)| *known != word));
     }
 
+    /// AutoMod refuses nothing any more.
+    pub(crate) fn unblock_words(&self) {
+        self.change(|scene| scene.blocked.clear());
+    }
+
     fn change_guild<T>(&self, id: Id, change: impl FnOnce(&mut Guild) -> T) -> Option<T> {
         self.change(|scene| scene.guilds.iter_mut().find(|guild| guild.id == id).map(|guild| change(Arc::make_mut(guild))))
     }
 
-    fn change_role(&self, id: Id, change: impl FnOnce(u64) -> u64) -> Vec<Dispatch> {
+    fn change_role(&self, id: Id, change: impl FnOnce(&mut u64, &mut u64)) -> Vec<Dispatch> {
         let changed = self.change_guild(id, |guild| {
             let role = guild.roles.iter_mut().find(|role| role.is_managed)?;
-            let permissions = change(role.permissions);
-            let is_new = permissions != role.permissions;
-            role.permissions = permissions;
-            is_new.then(|| role.object())
+            let before = role.permissions;
+            change(&mut role.permissions, &mut guild.taken_permissions);
+            (role.permissions != before).then(|| role.object())
         });
         let told = |role: Value| event("GUILD_ROLE_UPDATE", id, json!({ "guild_id": id.to_string(), "role": role }));
         changed.flatten().map(told).into_iter().collect()
@@ -127,6 +143,9 @@ mod tests {
         assert!(kinds(world.remove_permission(SANDBOX, None, files)).is_empty(), "it was gone already");
         assert_eq!(kinds(world.restore_permission(SANDBOX, None, files)), ["GUILD_ROLE_UPDATE"]);
         assert!(bot_may(&world, files));
+        let never_had = permission::MANAGE_MESSAGES;
+        assert!(kinds(world.remove_permission(SANDBOX, None, never_had)).is_empty());
+        assert!(kinds(world.restore_permission(SANDBOX, None, never_had)).is_empty() && !bot_may(&world, never_had));
         let told = world.remove_permission(SANDBOX, Some(GENERAL), files);
         assert_eq!(told[0].data["permission_overwrites"][0]["deny"], files.to_string());
         assert!(!bot_may(&world, files));

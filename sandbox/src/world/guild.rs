@@ -19,6 +19,8 @@ pub(crate) struct Guild {
     /// What a file may weigh, by the guild's boosts.
     pub(crate) attachment_size_limit: usize,
     pub(crate) premium_tier: u8,
+    /// What faults took from the bot's role.
+    pub(crate) taken_permissions: u64,
 }
 
 #[derive(Clone, Debug)]
