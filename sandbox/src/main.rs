@@ -1,7 +1,7 @@
 //! The program `atelier-sandbox`: the stand-in alone, for a bot in any language.
 
 use clap::Parser;
-use sandbox::{OnViolation, Sandbox, SandboxConfig, SandboxError};
+use sandbox::{Clock, ManualClock, OnViolation, RateLimitConfig, Sandbox, SandboxConfig, SandboxError};
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 use tracing_subscriber::EnvFilter;
 
@@ -27,6 +27,15 @@ struct Args {
     /// What chance is drawn from: the same seed meets the same faults
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    /// Let a bot make as many requests as Discord does, rather than plenty
+    #[arg(long)]
+    discord_limits: bool,
+    /// How many shards a bot must have at least
+    #[arg(long, default_value_t = 1, value_name = "SHARDS", value_parser = clap::value_parser!(u64).range(1..))]
+    min_shards: u64,
+    /// Let time stand still until it is moved, in the page or by `POST /sandbox/api/control/clock/advance`
+    #[arg(long)]
+    manual_clock: bool,
     /// Do not check requests and answers against Discord's own description
     #[arg(long)]
     no_validation: bool,
@@ -68,7 +77,12 @@ async fn run(args: Args) -> Result<(), SandboxError> {
         SandboxConfig { listen: args.listen, data_dir: args.data_dir, token: args.token, on_violation, ..SandboxConfig::default() };
     (config.seed, config.allow_remote, config.public_url) = (args.seed, args.allow_remote, args.public_url);
     config.validation = !args.no_validation;
-    let sandbox = Sandbox::start(config).await?;
+    config.gateway.min_shards = args.min_shards;
+    if args.discord_limits {
+        config.rate_limits = RateLimitConfig::Discord;
+    }
+    let clock = if args.manual_clock { Clock::Manual(ManualClock::new()) } else { Clock::System };
+    let sandbox = Sandbox::start_with_clock(config, clock).await?;
     println!("{}", if is_for_script { settings(&sandbox) } else { welcome(&sandbox) });
     interrupted().await;
     if !is_for_script {

@@ -178,12 +178,12 @@ impl Sandbox {
         let threads = store::threads::all(&mut *store.connect().await?).await?;
         let (waiting, to_watch) = mpsc::unbounded_channel();
         let world = World::new(clock.clone(), threads);
+        let url = match config.public_url {
+            Some(url) => public_url(url)?,
+            None => format!("http://{bound}"),
+        };
         let state = Arc::new(State {
             waiting,
-            url: match config.public_url {
-                Some(url) => public_url(url)?,
-                None => format!("http://{bound}"),
-            },
             token,
             store,
             files,
@@ -197,7 +197,8 @@ impl Sandbox {
             n_messages: AtomicU64::new(0),
             shutdown: CancellationToken::new(),
             tasks: TaskTracker::new(),
-            resume_url: resume_address.map(|address| format!("ws://{address}")),
+            resume_url: resume_address.and_then(|address| at_port(&url, address.port())),
+            url,
             journal,
             faults: Faults::new(config.seed),
             violations: Violations::default(),
@@ -319,6 +320,13 @@ fn public_url(url: String) -> Result<String, SandboxError> {
     if is_plain { Ok(url.trim_end_matches('/').to_owned()) } else { Err(SandboxError::PublicUrl(url)) }
 }
 
+/// The gateway's second address, at the host by which clients know the first.
+fn at_port(url: &str, port: u16) -> Option<String> {
+    let mut url = reqwest::Url::parse(&url.replacen("http", "ws", 1)).ok()?;
+    url.set_port(Some(port)).ok()?;
+    Some(url.as_str().trim_end_matches('/').to_owned())
+}
+
 /// Whether a token has the three parts of a real one: an id, a time and a signature.
 fn looks_real(token: &str) -> bool {
     let parts: Vec<&str> = token.split('.').collect();
@@ -330,6 +338,13 @@ fn looks_real(token: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_second_port_is_at_the_same_host() {
+        assert_eq!(at_port("http://192.168.1.5:8090", 41234).as_deref(), Some("ws://192.168.1.5:41234"));
+        assert_eq!(at_port("http://[::1]:8090", 7).as_deref(), Some("ws://[::1]:7"));
+        assert_eq!(at_port("http://bots.lan", 7).as_deref(), Some("ws://bots.lan:7"));
+    }
 
     #[test]
     fn only_tokens_of_the_real_form_are_refused() {

@@ -107,8 +107,8 @@ async fn faults_give_back_what_they_took_and_no_more() {
     assert_eq!(say(&rest, GENERAL).await.status, 200);
     let never_had = sandbox.fault(lacks("MANAGE_MESSAGES")).expect("the fault makes sense");
     assert!(sandbox.end_fault(never_had));
-    let sent = say(&rest, GENERAL).await.body;
-    let bulk = json!({ "messages": [sent["id"], sent["id"]] });
+    let (one, two) = (say(&rest, GENERAL).await.body, say(&rest, GENERAL).await.body);
+    let bulk = json!({ "messages": [one["id"], two["id"]] });
     assert_eq!(code(&rest.post(&format!("/channels/{GENERAL}/messages/bulk-delete"), bulk).await), (403, 50013));
     let counted = Fault { word: Some("hello".to_owned()), count: Some(5), ..Fault::new(FaultKind::Automod) };
     sandbox.fault(counted).expect("the fault makes sense");

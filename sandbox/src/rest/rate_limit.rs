@@ -196,7 +196,13 @@ fn bucket(method: &str, segments: &[&str]) -> Option<(String, String)> {
         _ => 1,
     };
     let is_id = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-    let minor = segments.iter().skip(n_major).map(|part| if is_id(part) { ":id" } else { part });
+    let reactions = segments.iter().position(|part| *part == "reactions").unwrap_or(usize::MAX);
+    let minor = segments.iter().enumerate().skip(n_major).map(|(n, part)| match n.checked_sub(reactions) {
+        // Every emoji and everybody who reacts share one bucket.
+        Some(1..) => ":any",
+        _ if is_id(part) => ":id",
+        _ => part,
+    });
     let first = segments.first().copied().into_iter();
     let route = format!("{method} {}", first.chain(minor).collect::<Vec<_>>().join("/"));
     Some((route, segments.iter().take(n_major).skip(1).copied().collect::<Vec<_>>().join("/")))
@@ -273,6 +279,7 @@ mod tests {
         check(&["webhooks", "1", "tok", "messages", "@original"], "PATCH webhooks/messages/@original", "1/tok");
         check(&["channels", "7", "messages", "12"], "PATCH channels/messages/:id", "7");
         check(&["applications", "1", "commands"], "PATCH applications/:id/commands", "");
+        check(&["channels", "7", "messages", "12", "reactions", "👍", "@me"], "PATCH channels/messages/:id/reactions/:any/:any", "7");
         assert_eq!(bucket("POST", &["interactions", "1", "tok", "callback"]), None);
     }
 

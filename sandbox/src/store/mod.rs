@@ -49,7 +49,12 @@ impl Store {
                 .synchronous(SqliteSynchronous::Off)
                 .locking_mode(SqliteLockingMode::Exclusive),
         };
-        let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await?;
+        let pool = SqlitePoolOptions::new()
+            .max_connections(1)
+            // A file on this machine does not go away between two operations.
+            .test_before_acquire(false)
+            .connect_with(options)
+            .await?;
         sqlx::migrate!().run(&pool).await?;
         sqlx::query("INSERT OR IGNORE INTO identity (one, last_id, secret) VALUES (1, 0, randomblob(32))").execute(&pool).await?;
         let secret = sqlx::query("SELECT secret FROM identity").fetch_one(&pool).await?.try_get(0)?;
