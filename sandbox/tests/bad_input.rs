@@ -12,7 +12,7 @@ const BOUNDARY: &str = "content-type: multipart/form-data; boundary=xyz";
 async fn message(sandbox: &Sandbox, lines: &str, body: impl AsRef<[u8]>) -> RawAnswer {
     let mut raw = Raw::open(sandbox).await;
     let body = body.as_ref();
-    raw.send(message_head(&format!("{lines}\r\ncontent-length: {}", body.len()).trim_start().to_owned())).await;
+    raw.send(message_head(format!("{lines}\r\ncontent-length: {}", body.len()).trim_start())).await;
     raw.send(body).await;
     raw.answer().await
 }

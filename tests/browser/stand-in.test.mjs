@@ -11,7 +11,7 @@ import { png } from "./picture.mjs";
 import { kill, startSandbox } from "./program.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
-const binary = resolve(process.env.SANDBOX_BIN ?? join(here, "../../target/release/atelier-sandbox"));
+const binary = resolve(process.env.SANDBOX_BIN ?? join(dirname(process.env.ATELIER_BIN ?? join(here, "../../target/release/atelier")), "atelier-sandbox"));
 const data = mkdtempSync(join(tmpdir(), "stand-in-"));
 const ADA = "1000000000000000011";
 const GRACE = "1000000000000000012";

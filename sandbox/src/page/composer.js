@@ -153,9 +153,15 @@ export class Composer {
     this.text.focus();
   }
 
+  #whyNot(line) {
+    const name = line.split(/\s/)[0];
+    const isElsewhere = parseLine(unfold(state.commands), line);
+    return isElsewhere ? `You are not allowed to use ${name} here.` : `There is no command ${name}. Type / to see all.`;
+  }
+
   async #sendText(line) {
     const parsed = parseLine(this.entries, line);
-    if (line.startsWith("/") && !parsed && this.entries.length) return this.#complain(`There is no command ${line.split(/\s/)[0]}. Type / to see all.`);
+    if (line.startsWith("/") && !parsed && state.commands.length) return this.#complain(this.#whyNot(line));
     if (parsed) return this.#sendLine(parsed, line);
     await sendMessage({ content: line, files: this.tray.files, replyTo: this.reply.message });
     this.reply.show(null);

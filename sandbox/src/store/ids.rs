@@ -91,7 +91,7 @@ mod tests {
         store.close().await;
         // The machine's clock is behind the one that was moved.
         let store = open(Clock::System).await;
-        let id = store.next_id(&mut *store.connect().await.expect("a connection"), store.clock.now_ms()).await.expect("an id");
+        let id = store.next_id(&mut store.connect().await.expect("a connection"), store.clock.now_ms()).await.expect("an id");
         assert!(id > last, "{id} after {last}");
     }
 }
