@@ -33,7 +33,7 @@ const SHUTDOWN_WITHIN: Duration = Duration::from_secs(3);
 pub struct SandboxConfig {
     /// An address of this machine; port 0 picks a free one.
     pub listen: SocketAddr,
-    /// Where messages, files and tokens outlive the process; `None` keeps them in memory.
+    /// Where messages, files and tokens outlive the process; with `None` they are in a temporary folder that goes with it.
     pub data_dir: Option<PathBuf>,
     /// The bot's token: any word that is not a real Discord token.
     pub token: String,
@@ -56,7 +56,7 @@ pub struct SandboxConfig {
 }
 
 impl Default for SandboxConfig {
-    /// For a test: a free port of this machine, everything in memory, `sandbox` for a token, and violations fail the test.
+    /// For a test: a free port of this machine, nothing kept, `sandbox` for a token, and violations fail the test.
     fn default() -> Self {
         Self {
             listen: ([127, 0, 0, 1], 0).into(),
