@@ -83,11 +83,8 @@ impl<'a> Signer<'a> {
         expires >= self.now_s && signature == self.sign(path, expires, issued)
     }
 
-    /// Hash of a hash, so that a known signature cannot be extended to a longer path.
     fn sign(&self, path: &str, expires: i64, issued: i64) -> String {
-        let inner = Sha256::new().chain_update(self.secret).chain_update(format!("{path} {expires} {issued}")).finalize();
-        let outer = Sha256::new().chain_update(self.secret).chain_update(inner).finalize();
-        outer.iter().map(|byte| format!("{byte:02x}")).collect()
+        keyed_hash(self.secret, &format!("{path} {expires} {issued}"))
     }
 
     /// The attachment object as it is shown: with its addresses.
@@ -100,6 +97,13 @@ impl<'a> Signer<'a> {
         }
         shown
     }
+}
+
+/// Hash of a hash, so that a known one cannot be extended to a longer text.
+pub(crate) fn keyed_hash(secret: &[u8], text: &str) -> String {
+    let inner = Sha256::new().chain_update(secret).chain_update(text).finalize();
+    let outer = Sha256::new().chain_update(secret).chain_update(inner).finalize();
+    outer.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The attachment object of an upload, without its address. Width and height are read from the picture's header.

@@ -12,9 +12,8 @@ pub(crate) mod world;
 
 pub(crate) use ids::first_id_at;
 
-use crate::{clock::Clock, world::Id};
+use crate::{clock::Clock, files::keyed_hash, world::Id};
 use ids::Ids;
-use sha2::{Digest, Sha256};
 use sqlx::{
     Row, Sqlite, SqliteConnection, SqlitePool,
     pool::PoolConnection,
@@ -82,9 +81,7 @@ impl Store {
 
     /// The secret by which an interaction is answered: nobody guesses it, and it needs no place to be kept.
     pub(crate) fn token(&self, interaction: Id) -> String {
-        let inner = Sha256::new().chain_update(&self.secret).chain_update(format!("token {interaction}")).finalize();
-        let outer = Sha256::new().chain_update(&self.secret).chain_update(inner).finalize();
-        outer.iter().map(|byte| format!("{byte:02x}")).collect()
+        keyed_hash(&self.secret, &format!("token {interaction}"))
     }
 
     /// The key that signs addresses, the same after a restart.
