@@ -1,7 +1,10 @@
 //! Who hears of what happens to messages and channels: the people who see the place, and the bot where it does.
 
 use crate::{
-    gateway::{Dispatch, INTENT_DIRECT_MESSAGES, INTENT_GUILD_MESSAGES, INTENT_GUILDS},
+    gateway::{
+        Dispatch, INTENT_DIRECT_MESSAGE_REACTIONS, INTENT_DIRECT_MESSAGE_TYPING, INTENT_DIRECT_MESSAGES, INTENT_GUILD_MESSAGE_REACTIONS,
+        INTENT_GUILD_MESSAGE_TYPING, INTENT_GUILD_MESSAGES, INTENT_GUILDS,
+    },
     message::{show, show_as},
     privacy,
     state::State,
@@ -10,10 +13,6 @@ use crate::{
 };
 use serde_json::{Value, json};
 
-const INTENT_GUILD_REACTIONS: u64 = 1 << 10;
-const INTENT_GUILD_TYPING: u64 = 1 << 11;
-const INTENT_DIRECT_REACTIONS: u64 = 1 << 13;
-const INTENT_DIRECT_TYPING: u64 = 1 << 14;
 /// An event to people says nothing of who among them reacted.
 const NOBODY: Id = 0;
 
@@ -136,9 +135,9 @@ pub(crate) fn to_bot(state: &State, channel: &Channel, kind: &'static str, mut d
     let place = |in_guild, direct| if guild.is_some() { in_guild } else { direct };
     let intent = match kind {
         "MESSAGE_REACTION_ADD" | "MESSAGE_REACTION_REMOVE" | "MESSAGE_REACTION_REMOVE_ALL" | "MESSAGE_REACTION_REMOVE_EMOJI" => {
-            place(INTENT_GUILD_REACTIONS, INTENT_DIRECT_REACTIONS)
+            place(INTENT_GUILD_MESSAGE_REACTIONS, INTENT_DIRECT_MESSAGE_REACTIONS)
         }
-        "TYPING_START" => place(INTENT_GUILD_TYPING, INTENT_DIRECT_TYPING),
+        "TYPING_START" => place(INTENT_GUILD_MESSAGE_TYPING, INTENT_DIRECT_MESSAGE_TYPING),
         "MESSAGE_DELETE_BULK" => place(INTENT_GUILD_MESSAGES, INTENT_DIRECT_MESSAGES),
         "CHANNEL_PINS_UPDATE" => place(INTENT_GUILDS, INTENT_DIRECT_MESSAGES),
         _ => INTENT_GUILDS,
