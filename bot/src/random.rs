@@ -1,4 +1,4 @@
-//! Seeds that nobody chose.
+//! Seeds and words that nobody chose.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 
@@ -12,6 +12,11 @@ pub fn random_seed() -> Seed {
 /// A number from 0.0 to below 1.0, to spread retries.
 pub fn random_share() -> f64 {
     (random_bits() >> 11) as f64 / (1u64 << 53) as f64
+}
+
+/// A word that nobody guesses.
+pub fn random_word() -> String {
+    uuid::Uuid::new_v4().simple().to_string()
 }
 
 /// The standard library keys its hash maps with the system's randomness; this is not for secrets.

@@ -126,6 +126,15 @@ pub(crate) fn safe_filename(name: &str) -> String {
     if safe.trim_matches('.').is_empty() { "unknown".to_owned() } else { safe }
 }
 
+/// Whether a text is a media type such as `image/png; a=b`, and so can be a header. Source: RFC 9110, section 8.3.1.
+pub(crate) fn is_media_type(text: &str) -> bool {
+    let is_token =
+        |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte));
+    let (essence, parameters) = text.split_once(';').unwrap_or((text, ""));
+    let (kind, subtype) = essence.trim_matches(' ').split_once('/').unwrap_or_default();
+    is_token(kind) && is_token(subtype) && parameters.bytes().all(|byte| (b' '..=b'~').contains(&byte)) && text.len() <= 255
+}
+
 /// The content type of a file by its name's ending.
 pub(crate) fn content_type(filename: &str) -> &'static str {
     match filename.rsplit('.').next().unwrap_or_default().to_ascii_lowercase().as_str() {
@@ -174,6 +183,30 @@ mod tests {
         }
         let store = FileStore::open(folder.path(), &[3, 7]).await.expect("it opens");
         assert!(store.read(3).await.is_ok() && store.read(5).await.is_err() && store.read(7).await.is_ok());
+    }
+
+    #[test]
+    fn media_types_can_be_headers() {
+        let check = |text: &str, expected| assert_eq!(is_media_type(text), expected, "{text:?}");
+        for text in ["image/png", "text/plain; charset=utf-8", "application/vnd.ms-excel", "image/svg+xml", "text/plain;charset=\"utf-8\""]
+        {
+            check(text, true);
+        }
+        for text in [
+            "",
+            "image",
+            "image/",
+            "/png",
+            "image/png/x",
+            "image/png\r\nX-Evil: 1",
+            "image/png; a=\nb",
+            "im age/png",
+            "bild/p\u{f6}g",
+            "a/b\0",
+        ] {
+            check(text, false);
+        }
+        check(&format!("text/{}", "x".repeat(260)), false);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use crate::{
         socket::{self, Opening},
         wire::{Reset, Wire, WireListener},
     },
+    guard,
     inflow::{self, Inflow},
     page_api, rest,
     state::State,
@@ -75,6 +76,7 @@ pub(crate) fn router(state: Arc<State>) -> Router {
         .nest("/sandbox/api", page_api::router(Arc::clone(&state)))
         .fallback(page_api::assets::serve)
         .layer(middleware::from_fn_with_state(Arc::clone(&state), archive::before))
+        .layer(middleware::from_fn_with_state(Arc::clone(&state), guard::before))
         // `Inflow` bounds every body.
         .layer(DefaultBodyLimit::disable())
         .with_state(state)
@@ -82,7 +84,7 @@ pub(crate) fn router(state: Arc<State>) -> Router {
 
 /// The gateway's second address, and nothing else.
 pub(crate) fn resume_router(state: Arc<State>) -> Router {
-    Router::new().route("/", any(resume_port)).with_state(state)
+    Router::new().route("/", any(resume_port)).layer(middleware::from_fn_with_state(Arc::clone(&state), guard::before)).with_state(state)
 }
 
 /// Serves until the stand-in ends, and then until the last request has its answer.
@@ -155,7 +157,7 @@ async fn root(Shared(state): Shared<Arc<State>>, wire: ConnectInfo<Reset>, query
     let (mut parts, _) = request.into_parts();
     match WebSocketUpgrade::from_request_parts(&mut parts, &state).await {
         Ok(upgrade) => upgrade_to_gateway(state, upgrade, opening(query.0, wire, false)),
-        Err(_) => page_api::assets::serve(Shared(state), parts.headers, parts.uri).await.into_response(),
+        Err(_) => page_api::assets::serve(Shared(state), parts.uri).await.into_response(),
     }
 }
 

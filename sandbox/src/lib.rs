@@ -15,6 +15,7 @@ mod events;
 mod faults;
 mod files;
 mod gateway;
+mod guard;
 mod http;
 mod inflow;
 mod interact;

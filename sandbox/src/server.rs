@@ -5,6 +5,7 @@ use crate::{
     faults::{self, Fault, Faults},
     files::FileStore,
     gateway::{GatewayConfig, GatewayFaults, Hub, release_late_events},
+    guard::Guard,
     http::{self, ConnectionLimits},
     interact,
     journal::{self, Journal},
@@ -53,6 +54,8 @@ pub struct SandboxConfig {
     pub allow_remote: bool,
     /// The address by which bots and people know the stand-in, if it is not `listen`, such as `http://192.168.1.5:8090`.
     pub public_url: Option<String>,
+    /// Further names that a `Host` may have, such as that under which something in front of the stand-in is known.
+    pub names: Vec<String>,
 }
 
 impl Default for SandboxConfig {
@@ -70,6 +73,7 @@ impl Default for SandboxConfig {
             seed: 0,
             allow_remote: false,
             public_url: None,
+            names: Vec::new(),
         }
     }
 }
@@ -178,8 +182,13 @@ impl Sandbox {
         let threads = store::threads::all(&mut *store.connect().await?).await?;
         let (waiting, to_watch) = mpsc::unbounded_channel();
         let world = World::new(clock.clone(), threads);
+        let mut names = config.names;
         let url = match config.public_url {
-            Some(url) => public_url(url)?,
+            Some(url) => {
+                let url = public_url(url)?;
+                names.extend(host(&url).filter(|_| config.allow_remote));
+                url
+            }
             None => format!("http://{bound}"),
         };
         let state = Arc::new(State {
@@ -203,7 +212,7 @@ impl Sandbox {
             faults: Faults::new(config.seed),
             violations: Violations::default(),
             validates: config.validation,
-            is_remote_allowed: config.allow_remote,
+            guard: Guard::new(names, config.allow_remote.then(|| address.ip())),
             world,
         });
         if let (Some(directory), Some(lines)) = (data_dir, journal_lines) {
@@ -318,6 +327,12 @@ fn public_url(url: String) -> Result<String, SandboxError> {
     let is_plain =
         reqwest::Url::parse(&url).is_ok_and(|url| url.scheme() == "http" && url.has_host() && url.path() == "/" && url.query().is_none());
     if is_plain { Ok(url.trim_end_matches('/').to_owned()) } else { Err(SandboxError::PublicUrl(url)) }
+}
+
+/// The name or address in a checked URL.
+fn host(url: &str) -> Option<String> {
+    let host = reqwest::Url::parse(url).ok()?.host_str()?.to_owned();
+    Some(host.trim_matches(['[', ']']).to_owned())
 }
 
 /// The gateway's second address, at the host by which clients know the first.

@@ -4,6 +4,7 @@ use crate::{
     faults::Faults,
     files::{FileStore, Signer},
     gateway::Hub,
+    guard::Guard,
     http::ConnectionLimits,
     interact::Waiting,
     journal::{Fields, Journal},
@@ -49,8 +50,8 @@ pub(crate) struct State {
     pub(crate) violations: Violations,
     /// Whether requests and answers are checked against Discord's description.
     pub(crate) validates: bool,
-    /// Whether other machines may use the page.
-    pub(crate) is_remote_allowed: bool,
+    /// Who is answered at all.
+    pub(crate) guard: Guard,
     pub(crate) world: World,
 }
 

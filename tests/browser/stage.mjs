@@ -12,8 +12,8 @@ const here = dirname(fileURLToPath(import.meta.url));
 const binary = resolve(process.env.ATELIER_BIN ?? join(here, "../../target/release/atelier"));
 const shots = resolve(process.env.SCREENSHOTS ?? join(here, "screenshots"));
 const data = mkdtempSync(join(tmpdir(), "atelier-flows-"));
-/** The token of the bot inside `atelier sandbox`. */
-const TOKEN = "sandbox.token";
+/** What both bots log in with; without it the program would make a word of its own. */
+const TOKEN = "a-word-for-the-flows";
 export const HUES = [[[246, 198, 103], [232, 138, 90]], [[111, 208, 192], [27, 143, 138]], [[143, 158, 214], [75, 90, 165]], [[233, 143, 161], [180, 82, 111]]];
 export const pictures = HUES.map(([from, to]) => png(160, 160, from, to));
 export let program, browser, page, problems;
@@ -22,7 +22,7 @@ let companion;
 /** Starts everything and opens the page. */
 export async function open() {
   mkdirSync(shots, { recursive: true });
-  program = await startSandbox(binary, data, tmpdir());
+  program = await startSandbox(binary, data, tmpdir(), ["sandbox", "--data", data, "--port", "0", "--token", TOKEN]);
   browser = await launch();
   ({ page, problems } = await openPage(browser, program.url));
   companion = await startCompanion(program.url, TOKEN, pictures);

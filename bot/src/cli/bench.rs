@@ -37,7 +37,7 @@ pub async fn run(mut config: Config, args: BenchArgs) -> anyhow::Result<()> {
     config.data.dir = folder.clone();
     config.limits.daily_row_megapixels = 1e12;
     config.limits.max_active_per_user = 1000;
-    let started = start_sandbox(config.clone(), SocketAddr::from(([127, 0, 0, 1], 0))).await?;
+    let started = start_sandbox(config.clone(), SocketAddr::from(([127, 0, 0, 1], 0)), None).await?;
     let engine = started.bot.app.engine.clone();
     let task = |seed| draw_task(&started, seed);
 

@@ -9,11 +9,8 @@ use crate::{
     clock::Clock,
     config::Config,
     discord::{Access, Endpoint},
-    models, start,
+    models, random, start,
 };
-
-/// Accepted by the stand-in and by nothing else.
-const TOKEN: &str = "sandbox.token";
 
 /// Options of `atelier sandbox`.
 #[derive(Debug, clap::Args)]
@@ -24,6 +21,9 @@ pub struct SandboxArgs {
     /// Port on 127.0.0.1; 0 takes a free one
     #[arg(long)]
     pub port: Option<u16>,
+    /// What a second bot may log in with; a new random word at each start unless it is given
+    #[arg(long, hide = true)]
+    pub token: Option<String>,
 }
 
 /// A sandbox at work.
@@ -50,12 +50,13 @@ impl RunningSandbox {
 ///
 /// # Errors
 /// One sentence for the person who started it.
-pub async fn start_sandbox(config: Config, listen: SocketAddr) -> anyhow::Result<RunningSandbox> {
+pub async fn start_sandbox(config: Config, listen: SocketAddr, token: Option<String>) -> anyhow::Result<RunningSandbox> {
     let data_dir = Some(config.data.dir.join("stand-in"));
+    // Known to nobody else: not to a page of another site, nor to another user of this machine.
+    let token = token.unwrap_or_else(random::random_word);
     // People see a violation in the page; it does not end the bot.
     let on_violation = OnViolation::Report;
-    let stand_in =
-        Sandbox::start(SandboxConfig { listen, data_dir, token: TOKEN.to_owned(), on_violation, ..SandboxConfig::default() }).await?;
+    let stand_in = Sandbox::start(SandboxConfig { listen, data_dir, token, on_violation, ..SandboxConfig::default() }).await?;
     let interval = Duration::from_millis(config.sandbox.progress_interval_ms);
     let access = Access { token: stand_in.token().to_owned(), endpoint: Endpoint::StandIn(stand_in.url().to_owned()) };
     let bot = start::start(config, access, Clock::default(), interval).await?;
@@ -81,11 +82,11 @@ pub async fn run(mut config: Config, args: SandboxArgs) -> anyhow::Result<()> {
     if let Some(port) = args.port {
         listen.set_port(port);
     }
-    let started = match start_sandbox(config.clone(), listen).await {
+    let started = match start_sandbox(config.clone(), listen, args.token.clone()).await {
         // Somebody else has the usual port: any other will do, unless this one was asked for.
         Err(error) if args.port.is_none() && is_busy(&error) => {
             listen.set_port(0);
-            start_sandbox(config, listen).await?
+            start_sandbox(config, listen, args.token).await?
         }
         other => other?,
     };

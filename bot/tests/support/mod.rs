@@ -84,7 +84,7 @@ impl Studio {
         config.engine.preview_every = 1;
         change(&mut config);
         let (running, front) = match (mode, &clock) {
-            (Mode::Plain, Clock::System) => (start_sandbox(config, SocketAddr::from(([127, 0, 0, 1], 0))).await, None),
+            (Mode::Plain, Clock::System) => (start_sandbox(config, SocketAddr::from(([127, 0, 0, 1], 0)), None).await, None),
             _ => start_apart(mode, clock, config).await,
         };
         let running = running.expect("the studio opens");
@@ -116,7 +116,9 @@ impl Studio {
 /// Starts stand-in and bot one after the other, with what the mode asks for between them.
 async fn start_apart(mode: Mode, clock: Clock, config: Config) -> (anyhow::Result<RunningSandbox>, Option<Front>) {
     let data_dir = Some(config.data.dir.join("stand-in"));
-    let stand_in = SandboxConfig { data_dir, ..SandboxConfig::default() };
+    // The front hands the bot's requests on as they are.
+    let names = vec!["discord.com".to_owned()];
+    let stand_in = SandboxConfig { data_dir, names, ..SandboxConfig::default() };
     let stand_in = Sandbox::start_with_clock(stand_in, clock.clone()).await.expect("the stand-in starts");
     let front = match mode {
         Mode::Plain => None,

@@ -1,13 +1,12 @@
 //! What a person put into the fields of a form, checked against the form and put into the shape that a bot receives.
 //! Source: discord-api-docs, components/reference, "Interaction Response Structure" of each component.
 
-use super::{PageError, components::resolve};
+use super::{PageError, components::resolve, files::File};
 use crate::{
     message::Upload,
     validate::items,
     world::{Channel, Person, Scene},
 };
-use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Map, Value, json};
 use std::{collections::HashMap, ops::RangeInclusive};
 
@@ -90,7 +89,7 @@ impl Form<'_> {
             }
             CHECKBOX => filled["value"] = json!(field.is_checked(&given)?),
             FILE_UPLOAD => {
-                let files = field.files(&given, self.channel.attachment_size_limit())?;
+                let files = field.files(given, self.channel.attachment_size_limit())?;
                 self.uploads.extend(files.into_iter().map(|file| (custom_id.to_owned(), file)));
                 // The ids follow when the files are stored.
                 filled["values"] = json!([]);
@@ -219,20 +218,18 @@ impl Field<'_> {
         given.as_bool().ok_or_else(|| self.must_be("true or false"))
     }
 
-    fn files(&self, given: &Value, limit_bytes: usize) -> Result<Vec<Upload>, PageError> {
-        let list = given.as_array().ok_or_else(|| self.must_be("a list of files"))?;
+    fn files(&self, given: Value, limit_bytes: usize) -> Result<Vec<Upload>, PageError> {
+        let Value::Array(list) = given else { return Err(self.must_be("a list of files")) };
         self.count(list.len(), self.range(1), "file")?;
-        let read = |(n, file): (usize, &Value)| {
-            let filename = file["filename"].as_str().ok_or_else(|| self.must_be("a list of files"))?;
-            let bytes = file["data"].as_str().and_then(|data| STANDARD.decode(data).ok());
-            let bytes = bytes.ok_or_else(|| PageError::bad(format!("`{filename}` is not base64")))?;
-            if bytes.len() > limit_bytes {
-                return Err(PageError::bad(format!("`{filename}` is larger than {} MiB", limit_bytes >> 20)));
+        let read = |(n, file): (usize, Value)| {
+            let file: File = serde_json::from_value(file).map_err(|_| self.must_be("a list of files"))?;
+            let upload = file.open(n.to_string())?;
+            if upload.bytes.len() > limit_bytes {
+                return Err(PageError::bad(format!("`{}` is larger than {} MiB", upload.filename, limit_bytes >> 20)));
             }
-            let content_type = file["content_type"].as_str().map(str::to_owned);
-            Ok(Upload { placeholder: n.to_string(), filename: filename.to_owned(), content_type, bytes: bytes.into() })
+            Ok(upload)
         };
-        list.iter().enumerate().map(read).collect()
+        list.into_iter().enumerate().map(read).collect()
     }
 }
 

@@ -1,12 +1,11 @@
 //! What a person typed, checked against the command's options and put into the shape that a bot receives.
 
-use super::PageError;
+use super::{PageError, files::File};
 use crate::{
     message::Upload,
     validate::items,
     world::{APPLICATION, Channel, Guild, Id, Scene, permission},
 };
-use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -127,7 +126,7 @@ fn check(definition: &Value, kind: u64, value: Value, resolved: &mut Resolved) -
             resolved.add("channels", &text, object);
             json!(text)
         }
-        ATTACHMENT => json!(upload(&value, resolved).ok_or_else(|| wrong(&too_large))?),
+        ATTACHMENT => json!(upload(value, resolved)?.ok_or_else(|| wrong(&too_large))?),
         _ => return Err(PageError::bad(format!("option `{name}` has a kind that the sandbox does not have"))),
     };
     check_limits(definition, kind, &value).map_err(|what| wrong(&what))?;
@@ -159,18 +158,17 @@ fn same(choice: &Value, value: &Value) -> bool {
     choice == value || choice.as_f64().is_some_and(|number| value.as_f64() == Some(number))
 }
 
-/// Takes `{"filename", "content_type", "data": BASE64}` and returns a placeholder for the id it will have.
-fn upload(value: &Value, resolved: &mut Resolved) -> Option<String> {
-    let bytes = STANDARD.decode(value["data"].as_str()?).ok()?;
-    if bytes.len() > resolved.channel.attachment_size_limit() {
-        return None;
-    }
+/// Takes a file and returns a placeholder for the id it will have; `None` for what is no file, or too large a one.
+fn upload(value: Value, resolved: &mut Resolved) -> Result<Option<String>, PageError> {
+    let Ok(file) = serde_json::from_value::<File>(value) else { return Ok(None) };
     let placeholder = format!("upload {}", resolved.uploads.len());
-    let content_type = value["content_type"].as_str().map(str::to_owned);
-    let filename = value["filename"].as_str()?.to_owned();
-    resolved.uploads.push((placeholder.clone(), Upload { placeholder: placeholder.clone(), filename, content_type, bytes: bytes.into() }));
+    let upload = file.open(placeholder.clone())?;
+    if upload.bytes.len() > resolved.channel.attachment_size_limit() {
+        return Ok(None);
+    }
+    resolved.uploads.push((placeholder.clone(), upload));
     resolved.objects.entry("attachments").or_insert_with(|| json!({}));
-    Some(placeholder)
+    Ok(Some(placeholder))
 }
 
 /// Puts an id where its placeholder stood.

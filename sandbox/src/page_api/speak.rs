@@ -1,13 +1,12 @@
-use super::{Asked, Body, IdText, Named, PageError, PageResult, allow, channel, person};
+use super::{Asked, Body, IdText, Named, PageError, PageResult, allow, channel, files::File, person};
 use crate::{
     announce,
-    message::{self, Draft, Upload},
+    message::{self, Draft},
     state::State,
     thread,
     world::permission,
 };
 use axum::{Json, extract::State as Shared, http::StatusCode};
-use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sqlx::Connection;
@@ -27,13 +26,6 @@ pub(super) struct Say {
     reply_to: Option<IdText>,
 }
 
-#[derive(Deserialize)]
-struct File {
-    filename: String,
-    content_type: Option<String>,
-    data: String,
-}
-
 /// `POST /messages`.
 pub(super) async fn say(Shared(state): Shared<Arc<State>>, Body(say): Body<Say>) -> PageResult {
     let person = person(&state, say.user)?;
@@ -43,7 +35,8 @@ pub(super) async fn say(Shared(state): Shared<Arc<State>>, Body(say): Body<Say>)
     }
     allow(&channel, &person, channel.sending(), "write")?;
     thread::check_open(&channel, person.id)?;
-    let uploads = uploads(say.attachments.unwrap_or_default())?;
+    let files = say.attachments.unwrap_or_default().into_iter().enumerate();
+    let uploads = files.map(|(n, file)| file.open(n.to_string())).collect::<Result<Vec<_>, _>>()?;
     if !uploads.is_empty() {
         allow(&channel, &person, permission::ATTACH_FILES, "attach files")?;
     }
@@ -67,14 +60,6 @@ pub(super) async fn say(Shared(state): Shared<Arc<State>>, Body(say): Body<Say>)
     drop(db);
     state.files.remove(&forgotten).await;
     Ok(Json(message::show_as(&state, &said, person.id)))
-}
-
-fn uploads(files: Vec<File>) -> Result<Vec<Upload>, PageError> {
-    let read = |(n, file): (usize, File)| {
-        let bytes = STANDARD.decode(&file.data).map_err(|_| PageError::bad(format!("`{}` is not base64", file.filename)))?;
-        Ok(Upload { placeholder: n.to_string(), filename: file.filename, content_type: file.content_type, bytes: bytes.into() })
-    };
-    files.into_iter().enumerate().map(read).collect()
 }
 
 #[derive(Deserialize)]
