@@ -11,6 +11,8 @@ use super::{
 const INDEX: &str = "model_index.json";
 const NETWORKS: [(&str, &str); 4] =
     [("unet", "diffusion_pytorch_model"), ("vae", "diffusion_pytorch_model"), ("text_encoder", "model"), ("text_encoder_2", "model")];
+/// The largest models have some twenty files.
+const MAX_FILES: usize = 200;
 const TEXT_FOLDERS: [&str; 3] = ["scheduler", "tokenizer", "tokenizer_2"];
 
 /// The files of a diffusers folder that the engine reads. With `variant` (such as `fp16`) each network comes in that precision if it is
@@ -42,6 +44,9 @@ pub(super) fn choose<'a>(listing: &'a Listing, repo: &Repo, variant: Option<&str
         let weights = order.iter().map(|precision| precision.files(&files)).find(|weights| !weights.is_empty());
         let Some(weights) = weights else { bail!(without_weights(repo, folder, &files)) };
         chosen.extend(weights);
+    }
+    if chosen.len() > MAX_FILES {
+        bail!("{repo} has {} files that a model could need, and {MAX_FILES} are the most that are pulled; is it a model?", chosen.len());
     }
     Ok(chosen)
 }
@@ -163,6 +168,18 @@ mod tests {
         let half = "model_index.json unet/config.json unet/diffusion_pytorch_model.safetensors.index.fp16.json \
                     unet/diffusion_pytorch_model.fp16-00001-of-00001.safetensors";
         assert_eq!(chosen(&unet, Some("fp16")).expect("a model"), half);
+    }
+
+    #[test]
+    fn a_repository_of_very_many_files_is_refused() {
+        let many: Vec<String> = (0..3000).map(|n| format!("tokenizer/{n}.json")).collect();
+        let with = |n: usize| {
+            let paths: Vec<&str> = SD15.into_iter().chain(many[..n].iter().map(String::as_str)).collect();
+            chosen(&paths, None)
+        };
+        assert!(with(MAX_FILES - 10).is_ok());
+        let error = with(3000).expect_err("too many");
+        assert!(error.contains("3010 files") && error.contains("200 are the most"), "{error}");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Questions to the hub and to other servers of files: redirects, the token, and trying again.
 
-use std::time::Duration;
+use std::{path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Context, anyhow, bail};
 use indicatif::ProgressBar;
@@ -12,10 +12,12 @@ use reqwest::{
 use serde::de::DeserializeOwned;
 
 use super::{
+    reach::{self, Reach},
     refusal::{Subject, refusal},
     sha256::Sha256Hex,
     source::is_private,
 };
+use crate::disk;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 /// A server that says nothing for so long is taken for lost.
@@ -35,6 +37,17 @@ pub struct Client {
     endpoint: Url,
     token: Token,
     retries: Retries,
+    free_space: FreeSpace,
+}
+
+/// Free mebibytes on the disk of a path.
+#[derive(Clone)]
+struct FreeSpace(Arc<dyn Fn(&Path) -> anyhow::Result<u64> + Send + Sync>);
+
+impl std::fmt::Debug for FreeSpace {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("FreeSpace")
+    }
 }
 
 /// What the hub knows a person by: a secret, and the environment variable that it is kept in.
@@ -114,17 +127,19 @@ impl Client {
         if token.secret.as_ref().is_some_and(|secret| !secret.bytes().all(|byte| byte.is_ascii_graphic())) {
             bail!("{} holds characters that no token has; copy it again from {}", token.variable, token_page(&endpoint));
         }
-        let mut http = reqwest::Client::builder()
-            .user_agent(concat!("atelier/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(CONNECT_TIMEOUT)
-            .read_timeout(READ_TIMEOUT)
-            // Followed here, so that the hub's own headers are seen and the token stays with the hub.
-            .redirect(Policy::none());
-        if endpoint.scheme() == "http" && is_private(&endpoint) {
-            // A hub on this machine is not behind a proxy.
-            http = http.no_proxy();
-        }
-        Ok(Self { http: http.build()?, endpoint, token, retries })
+        let free_space = FreeSpace(Arc::new(disk::free_mib));
+        Ok(Self { http: builder(&endpoint).build()?, endpoint, token, retries, free_space })
+    }
+
+    /// A caller to whom the disk is as free as this says, in mebibytes.
+    #[must_use]
+    pub fn with_free_space(self, free_mib: impl Fn(&Path) -> anyhow::Result<u64> + Send + Sync + 'static) -> Self {
+        Self { free_space: FreeSpace(Arc::new(free_mib)), ..self }
+    }
+
+    /// Free mebibytes where a file will be.
+    pub(super) fn free_mib(&self, target: &Path) -> anyhow::Result<u64> {
+        (self.free_space.0)(target)
     }
 
     /// Where the hub is.
@@ -184,10 +199,10 @@ impl Client {
 
     /// One attempt to get an answer with a good status (or 416, which says that a range is beyond the end).
     pub(super) async fn get(&self, url: &Url, headers: HeaderMap, subject: &Subject) -> Result<Answer, Failure> {
-        let (mut url, mut sha256) = (url.clone(), None);
+        let (mut url, mut sha256, mut http, mut from) = (url.clone(), None, self.http.clone(), None);
         for _ in 0..=MAX_REDIRECTS {
             let is_hub = url.origin() == self.endpoint.origin();
-            let mut request = self.http.request(Method::GET, url.clone()).headers(headers.clone());
+            let mut request = http.request(Method::GET, url.clone()).headers(headers.clone());
             // Another encoding than none would make ranges those of something else.
             request = request.header(header::ACCEPT_ENCODING, "identity");
             if let Some(secret) = self.secret_for(&url) {
@@ -210,9 +225,30 @@ impl Client {
             if is_private(&url) && !is_private(&next) {
                 return Err(anyhow!("{} sends on to {}, which is not https; it is not followed", host(&url), host(&next)).into());
             }
+            let from = match from {
+                Some(reach) => reach,
+                None => *from.insert(reach::look_up(&url).await.0),
+            };
+            http = self.onward(from, &url, &next).await?;
             url = next;
         }
         Err(anyhow!("{} sends on more than {MAX_REDIRECTS} times", host(&url)).into())
+    }
+
+    /// What a redirect is followed with: whoever is `from` outside must not send us further in.
+    async fn onward(&self, from: Reach, url: &Url, next: &Url) -> Result<reqwest::Client, Failure> {
+        let (to, addresses) = reach::look_up(next).await;
+        if to > from {
+            return Err(
+                anyhow!("{} sends on to {}, which is inside this machine's network; it is not followed", host(url), host(next)).into()
+            );
+        }
+        if addresses.is_empty() {
+            return Ok(self.http.clone());
+        }
+        // Held to the addresses that were looked at: a second look-up could give others.
+        let pinned = builder(&self.endpoint).resolve_to_addrs(next.host_str().unwrap_or_default(), &addresses);
+        Ok(pinned.build().context("cannot make a caller of servers")?)
     }
 
     fn refused(&self, response: &Response, url: &Url, subject: &Subject) -> Failure {
@@ -228,6 +264,17 @@ impl Client {
     pub(super) fn attempts(&self) -> Attempts<'_> {
         Attempts { waits: &self.retries.waits, n_failed: 0, furthest: 0 }
     }
+}
+
+fn builder(endpoint: &Url) -> reqwest::ClientBuilder {
+    let http = reqwest::Client::builder()
+        .user_agent(concat!("atelier/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(CONNECT_TIMEOUT)
+        .read_timeout(READ_TIMEOUT)
+        // Followed here, so that the hub's own headers are seen and the token stays with the hub.
+        .redirect(Policy::none());
+    // A hub on this machine is not behind a proxy.
+    if endpoint.scheme() == "http" && is_private(endpoint) { http.no_proxy() } else { http }
 }
 
 /// Reads the hub's address.
@@ -324,6 +371,30 @@ mod tests {
         let bad = Client::new("https://hub.example", Token::new("HF_TOKEN", "hf secret"), Retries::default());
         let error = bad.expect_err("a blank is no part of it").to_string();
         assert!(error.contains("HF_TOKEN") && !error.contains("secret"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn nobody_outside_sends_a_pull_inside() {
+        let (client, url) = (client(), |text: &str| Url::parse(text).expect("an address"));
+        let at = url("https://hub.example/x");
+        for (from, next, is_followed) in [
+            (Reach::Outside, "https://93.184.216.34/x", true),
+            (Reach::Outside, "https://no-such-host.invalid/x", true),
+            (Reach::Outside, "https://localhost/x", false),
+            (Reach::Outside, "http://127.0.0.1:8080/x", false),
+            (Reach::Outside, "https://169.254.169.254/latest/meta-data", false),
+            (Reach::Outside, "https://[::ffff:10.0.0.1]/x", false),
+            (Reach::Network, "https://10.0.0.2/x", true),
+            (Reach::Network, "http://127.0.0.1/x", false),
+            (Reach::Machine, "http://127.0.0.1/x", true),
+            (Reach::Machine, "https://93.184.216.34/x", true),
+        ] {
+            let onward = client.onward(from, &at, &url(next)).await;
+            assert_eq!(onward.is_ok(), is_followed, "{from:?} {next}");
+            if let Err(Failure::Final(error) | Failure::Passing(error, _)) = onward {
+                assert!(error.to_string().contains("is inside this machine's network; it is not followed"), "{error}");
+            }
+        }
     }
 
     #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use indicatif::ProgressBar;
 use reqwest::{
     Response, StatusCode, Url,
@@ -18,10 +18,14 @@ use super::{
     refuse,
     sha256::{self, Sha256Hex},
 };
-use crate::{disk, hashes};
+use crate::hashes;
 
-/// A disk is never filled to its last byte.
-const SPARE_MIB: u64 = 64;
+/// A disk is never filled to its last byte: a bot on the same disk needs room for its own work (`data.min_free_mib`).
+const SPARE_MIB: u64 = 320;
+/// The disk is looked at again after so many bytes: the server may not say how many come, and others write too.
+const LOOK_EVERY_BYTES: u64 = 16 << 20;
+/// A configuration or a vocabulary is never longer.
+const MAX_TEXT_BYTES: u64 = 64 << 20;
 
 /// A file that is wanted.
 #[derive(Debug)]
@@ -95,14 +99,86 @@ impl Client {
         if body.start == 0 {
             part.clear()?;
         }
-        check_disk(&wanted.target, body.total.unwrap_or_default().saturating_sub(body.start))?;
+        wanted.check_length(body.total)?;
+        self.check_disk(&wanted.target, body.total.unwrap_or_default().saturating_sub(body.start))?;
         part.set_origin(&Origin { url: mark(&wanted.url), etag: strong_etag(&response) })?;
         if let Some(total) = body.total {
             bar.set_length((before + total).max(bar.length().unwrap_or_default()));
         }
         bar.set_position(before + body.start);
         bar.reset_eta();
-        receive(wanted, part, response, &body, bar).await
+        self.receive(wanted, part, response, &body, bar).await
+    }
+
+    async fn receive(&self, wanted: &Wanted, part: &Part, mut response: Response, body: &Body, bar: &ProgressBar) -> Result<(), Failure> {
+        let url = response.url().clone();
+        let mut file = part.writer()?;
+        let (mut reached, mut looked, mut keeps) = (body.start, body.start, true);
+        let ended = loop {
+            match response.chunk().await {
+                Ok(Some(bytes)) => {
+                    if let Err(error) = file.write_all(&bytes).await {
+                        break Err(self.unwritten(error, wanted, part, body).into());
+                    }
+                    reached += bytes.len() as u64;
+                    bar.inc(bytes.len() as u64);
+                    if wanted.size_bytes.is_some_and(|size| reached > size) {
+                        keeps = false;
+                        break Err(anyhow!("{}: {} sends more bytes than the file has", wanted.name(), host(&url)).into());
+                    }
+                    if let Err(error) = wanted.check_length(Some(reached)) {
+                        keeps = false;
+                        break Err(error.into());
+                    }
+                    if reached - looked >= LOOK_EVERY_BYTES {
+                        looked = reached;
+                        if let Err(error) = self.check_disk(&wanted.target, body.total.unwrap_or_default().saturating_sub(reached)) {
+                            // Without a length nobody knows whether the rest will ever fit; otherwise the pull goes on when there is room.
+                            keeps = body.total.is_some();
+                            break Err(error.into());
+                        }
+                    }
+                }
+                Ok(None) => break Ok(()),
+                Err(error) => break Err(lost(error, &url)),
+            }
+        };
+        // Without this the last bytes may still be on their way when the part is looked at.
+        let flushed = file.flush().await;
+        if !keeps {
+            part.clear()?;
+        }
+        ended?;
+        flushed.map_err(|error| self.unwritten(error, wanted, part, body))?;
+        match wanted.size_bytes.or(body.total) {
+            Some(total) if reached < total => {
+                Err(Failure::Passing(anyhow!("{} ended the file {} bytes early", host(&url), total - reached), None))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Why bytes could not be written; a full disk gets them back, for others write there too.
+    fn unwritten(&self, error: std::io::Error, wanted: &Wanted, part: &Part, body: &Body) -> anyhow::Error {
+        let is_full = matches!(error.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded);
+        let error = anyhow::Error::new(error).context(format!("cannot write {}", part.path().display()));
+        if !is_full {
+            return error;
+        }
+        match part.clear() {
+            Ok(()) => self.check_disk(&wanted.target, body.total.unwrap_or(SPARE_MIB << 20)).err().unwrap_or(error),
+            Err(_) => error,
+        }
+    }
+
+    /// Refuses a download for which there is no room.
+    pub(super) fn check_disk(&self, target: &Path, n_bytes: u64) -> anyhow::Result<()> {
+        let (needed, free) = ((n_bytes >> 20).saturating_add(SPARE_MIB), self.free_mib(target)?);
+        if needed > free {
+            let folder = target.parent().unwrap_or(target).display();
+            anyhow::bail!("{needed} MiB are needed in {folder} and {free} MiB are free; make room, or set `models.dir` to another disk");
+        }
+        Ok(())
     }
 }
 
@@ -112,6 +188,15 @@ fn mark(url: &Url) -> String {
 }
 
 impl Wanted {
+    /// Refuses a text that is longer than any.
+    fn check_length(&self, n_bytes: Option<u64>) -> anyhow::Result<()> {
+        let name = self.name();
+        if !refuse::is_safetensors(&name) && n_bytes.is_some_and(|n_bytes| n_bytes > MAX_TEXT_BYTES) {
+            anyhow::bail!("{name} is longer than {} MiB, so it is no configuration or vocabulary of a model", MAX_TEXT_BYTES >> 20);
+        }
+        Ok(())
+    }
+
     fn name(&self) -> String {
         self.target.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
     }
@@ -181,35 +266,6 @@ fn content_range(response: &Response) -> Option<(Option<u64>, Option<u64>)> {
     Some((range.split_once('-').and_then(|(start, _)| start.parse().ok()), total.parse().ok()))
 }
 
-async fn receive(wanted: &Wanted, part: &Part, mut response: Response, body: &Body, bar: &ProgressBar) -> Result<(), Failure> {
-    let url = response.url().clone();
-    let mut file = part.writer()?;
-    let mut reached = body.start;
-    let ended = loop {
-        match response.chunk().await {
-            Ok(Some(bytes)) => {
-                file.write_all(&bytes).await.with_context(|| format!("cannot write {}", part.path().display()))?;
-                reached += bytes.len() as u64;
-                bar.inc(bytes.len() as u64);
-                if wanted.size_bytes.is_some_and(|size| reached > size) {
-                    break Err(anyhow!("{}: {} sends more bytes than the file has", wanted.name(), host(&url)).into());
-                }
-            }
-            Ok(None) => break Ok(()),
-            Err(error) => break Err(lost(error, &url)),
-        }
-    };
-    // Without this the last bytes may still be on their way when the part is looked at.
-    file.flush().await.with_context(|| format!("cannot write {}", part.path().display()))?;
-    ended?;
-    match wanted.size_bytes.or(body.total) {
-        Some(total) if reached < total => {
-            Err(Failure::Passing(anyhow!("{} ended the file {} bytes early", host(&url), total - reached), None))
-        }
-        _ => Ok(()),
-    }
-}
-
 /// Puts the file in its place if its bytes are right, and deletes them otherwise.
 async fn verify(wanted: &Wanted, part: Part, promised: Option<&Sha256Hex>, bar: &ProgressBar) -> anyhow::Result<Sha256Hex> {
     let (path, name) = (part.path().to_owned(), wanted.name());
@@ -233,12 +289,27 @@ async fn verify(wanted: &Wanted, part: Part, promised: Option<&Sha256Hex>, bar: 
     }
 }
 
-/// Refuses a download for which there is no room.
-pub(super) fn check_disk(target: &Path, n_bytes: u64) -> anyhow::Result<()> {
-    let (needed, free) = ((n_bytes >> 20).saturating_add(SPARE_MIB), disk::free_mib(target)?);
-    if needed > free {
-        let folder = target.parent().unwrap_or(target).display();
-        anyhow::bail!("{needed} MiB are needed in {folder} and {free} MiB are free; make room, or set `models.dir` to another disk");
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_have_a_longest_length_and_weights_have_none() {
+        let url = Url::parse("https://hub.example/x").expect("an address");
+        let check = |name: &str, n_bytes: Option<u64>| {
+            let subject = Subject::address(&url);
+            Wanted { url: url.clone(), target: name.into(), size_bytes: None, sha256: None, subject }.check_length(n_bytes).is_ok()
+        };
+        for (name, n_bytes, is_taken) in [
+            ("config.json", None, true),
+            ("config.json", Some(MAX_TEXT_BYTES), true),
+            ("config.json", Some(MAX_TEXT_BYTES + 1), false),
+            ("merges.txt", Some(u64::MAX), false),
+            ("model.safetensors", Some(u64::MAX), true),
+            ("model.SAFETENSORS", Some(u64::MAX), true),
+            ("model.safetensors.index.json", Some(1 << 30), false),
+        ] {
+            assert_eq!(check(name, n_bytes), is_taken, "{name} {n_bytes:?}");
+        }
     }
-    Ok(())
 }

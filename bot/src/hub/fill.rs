@@ -10,7 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{
     Client,
-    download::{Wanted, check_disk},
+    download::Wanted,
     folder::PART,
     listing::{Listing, RepoFile},
     refusal::Subject,
@@ -45,7 +45,7 @@ impl<'a> Filling<'a> {
         let n_bytes = |files: &[&RepoFile]| files.iter().filter_map(|file| file.size_bytes).fold(0, u64::saturating_add);
         let (all, left) = (n_bytes(self.files), n_bytes(missing));
         let held: u64 = missing.iter().map(|file| part_bytes(&self.staging.join(&file.path))).sum();
-        check_disk(self.staging, left.saturating_sub(held))?;
+        self.client.check_disk(self.staging, left.saturating_sub(held))?;
         show_bytes(bar);
         bar.set_length(all);
         let mut before = all - left;

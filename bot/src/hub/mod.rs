@@ -12,6 +12,7 @@ pub mod folder;
 mod listing;
 mod part;
 mod pull;
+mod reach;
 mod refusal;
 pub mod refuse;
 pub mod sha256;

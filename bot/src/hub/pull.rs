@@ -8,7 +8,7 @@ use indicatif::ProgressBar;
 use super::{
     Client, ModelsFolder,
     choose::choose,
-    download::{Received, Wanted, check_disk},
+    download::{Received, Wanted},
     fill::{Filling, has_size, hash, part_bytes, show_bytes},
     folder::PART,
     listing::{Listing, RepoFile},
@@ -104,7 +104,7 @@ impl Pull {
             };
         }
         if let Some(size) = wanted.size_bytes {
-            check_disk(&path, size.saturating_sub(part_bytes(&path)))?;
+            client.check_disk(&path, size.saturating_sub(part_bytes(&path)))?;
         }
         let Received { size_bytes, sha256, is_compared } = client.download(&wanted, bar, 0).await?;
         pulled(size_bytes, (!is_compared).then_some(sha256), false)

@@ -52,6 +52,8 @@ pub enum Fault {
     WrongBytes,
     /// A body that ends in order, so many bytes early, with a length to match.
     Short(usize),
+    /// A body without a length that sends so many mebibytes of zeros.
+    Unsized(usize),
     /// This status and headers.
     Status(u16, Vec<(&'static str, String)>),
 }
@@ -299,6 +301,10 @@ fn bytes(world: &Arc<World>, path: &str, headers: &HeaderMap) -> Response {
         Some(Fault::WrongBytes) => content.iter_mut().skip(200).for_each(|byte| *byte ^= 1),
         Some(Fault::Short(n)) => content.truncate(total - n),
         _ => {}
+    }
+    if let Some(Fault::Unsized(n_mib)) = fault {
+        let zeros = Bytes::from(vec![0; 1 << 20]);
+        return Body::from_stream(stream::iter((0..n_mib).map(move |_| Ok::<_, io::Error>(zeros.clone())))).into_response();
     }
     let body = content.split_off(start.unwrap_or_default());
     let mut response = Response::builder().header(header::CONTENT_LENGTH, body.len());

@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use indicatif::ProgressBar;
+
 use crate::hub::{Fault, File, Hub, hex, weights};
 
 const TINY: &str = "tiny.safetensors";
@@ -140,9 +142,33 @@ async fn a_download_for_which_there_is_no_room_does_not_begin() {
     hub.change(TINY, |file| file.listed_bytes = Some(1 << 60));
     for file in [None, Some(TINY)] {
         let error = refused(&hub, "ada/tiny", file, "").await;
-        assert!(error.starts_with("1099511627") && error.contains("make room, or set `models.dir`"), "{error}");
+        assert!(error.starts_with("10995116") && error.contains("make room, or set `models.dir`"), "{error}");
     }
     assert_eq!((hub.calls().len(), hub.names()), (2, Vec::new()), "only the list was asked for");
+}
+
+#[tokio::test]
+async fn a_download_that_does_not_say_its_length_stops_before_the_disk_is_full() {
+    let hub = Hub::open().await;
+    hub.put("endless.safetensors", File::large(weights(1, 10)).with([Fault::Unsized(4096)]));
+    let part = hub.models().path().join("endless.safetensors.part");
+    let client = hub.client("", 5).with_free_space(move |_| Ok(400 - fs::metadata(&part).map_or(0, |data| data.len() >> 20).min(400)));
+    let pull = hub.asked(&hub.cdn("endless.safetensors"), None);
+    let error = pull.run(&client, &hub.models(), &ProgressBar::hidden()).await.expect_err("it does not fit").to_string();
+    assert!(error.starts_with("320 MiB are needed in ") && error.contains("MiB are free; make room"), "{error}");
+    assert_eq!(hub.names(), Vec::<String>::new(), "what came is given back");
+}
+
+#[tokio::test]
+async fn a_configuration_that_does_not_end_is_given_up() {
+    let hub = Hub::open().await;
+    hub.change("unet/config.json", |file| {
+        file.listed_bytes = None;
+        *file = file.clone().with([Fault::Unsized(4096)]);
+    });
+    let error = refused(&hub, "ada/tiny", None, "").await;
+    assert!(error.contains("config.json"), "{error}");
+    assert!(!hub.models().path().join("tiny.part/unet/config.json.part").exists());
 }
 
 #[tokio::test]
