@@ -8,6 +8,7 @@ mod archive;
 mod attachment;
 mod cdn;
 mod clock;
+mod command_permission;
 mod components;
 mod entitlement;
 mod error;

@@ -248,6 +248,11 @@ async fn every_event_is_understood_by_another_library() {
     let typed = rest.client.post(format!("{}/sandbox/api/typing", sandbox.url())).json(&typing).send().await.expect("it answers");
     assert!(typed.status().is_success());
     seen.until(&mut gateway, "TYPING_START").await;
+    let denied = json!([{ "id": STUDIO, "type": 1, "permission": false }]);
+    let said = json!({ "guild": STUDIO, "id": APP, "permissions": denied });
+    let url = format!("{}/sandbox/api/control/command_permissions", sandbox.url());
+    assert!(rest.client.put(url).json(&said).send().await.expect("it answers").status().is_success());
+    seen.until(&mut gateway, "APPLICATION_COMMAND_PERMISSIONS_UPDATE").await;
     assert!(sandbox.world().remove_permission(STUDIO, None, "EMBED_LINKS"));
     seen.until(&mut gateway, "GUILD_ROLE_UPDATE").await;
     assert!(sandbox.world().remove_permission(STUDIO, Some(GENERAL_OF_STUDIO), "ATTACH_FILES"));

@@ -1,5 +1,6 @@
 /// Every kind of event that the gateway sends; a debug build panics at any other.
-pub const EVENT_KINDS: [&str; 27] = [
+pub const EVENT_KINDS: [&str; 28] = [
+    "APPLICATION_COMMAND_PERMISSIONS_UPDATE",
     "CHANNEL_PINS_UPDATE",
     "CHANNEL_UPDATE",
     "ENTITLEMENT_CREATE",

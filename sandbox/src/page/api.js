@@ -1,7 +1,7 @@
 const BASE = "/sandbox/api";
 
 /** Events after which the places that a person sees may be others. */
-export const PLACES = ["state", "channel_create", "channel_update", "channel_delete", "thread_create", "thread_update", "thread_delete", "guild_update"];
+export const PLACES = ["state", "channel_create", "channel_update", "channel_delete", "thread_create", "thread_update", "thread_delete", "guild_update", "command_permissions"];
 const EVENT_TYPES = ["message_create", "message_update", "message_delete", "typing", "interaction_acknowledged",
   "interaction_failed", "modal", "commands", "bot", "violation", "fault", "entitlement", ...PLACES];
 
@@ -94,6 +94,8 @@ export const control = {
   grant: (owner, sku) => call("POST", "/control/entitlements", { body: { owner, sku } }),
   consume: (id) => call("POST", `/control/entitlements/${encodeURIComponent(id)}/consume`),
   revoke: (id) => call("DELETE", `/control/entitlements/${encodeURIComponent(id)}`),
+  commandPermissions: (guild) => call("GET", "/control/command_permissions", { query: { guild } }),
+  permitCommand: (guild, id, permissions) => call("PUT", "/control/command_permissions", { body: { guild, id, permissions } }),
   clock: () => call("GET", "/control/clock"),
   advance: (ms) => call("POST", "/control/clock/advance", { body: { ms } }),
 };

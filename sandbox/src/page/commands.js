@@ -18,13 +18,19 @@ export function usableIn(commands, channel) {
   const context = channel?.is_private ? CONTEXT.PRIVATE : guild ? CONTEXT.GUILD : CONTEXT.DM;
   const isMember = !isWithoutBot(channel);
   return commands.filter((command) => {
-    if (command.guild_id) return command.guild_id === guild && isMember;
+    if (command.guild_id) return command.guild_id === guild && isMember && isAllowed(command, channel);
     if (!channel) return true;
     if (!guild && command.dm_permission === false) return false;
     if (command.contexts?.length && !command.contexts.includes(context)) return false;
     if (!isMember && !(command.integration_types ?? [INSTALL.GUILD]).includes(INSTALL.USER)) return false;
-    return !guild || may(channel, neededFor(command));
+    return !guild || isAllowed(command, channel);
   });
+}
+
+/** Whether the person may use a command in a channel of a guild: what the guild says of it stands before what the bot asks for. */
+function isAllowed(command, channel) {
+  const said = channel.command_rules?.[command.id];
+  return may(channel, said === undefined ? neededFor(command) : said ? 0n : ADMINISTRATOR);
 }
 
 /** The permission bits that a command asks of a person; "0" leaves it to administrators. */

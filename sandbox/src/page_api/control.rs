@@ -1,6 +1,6 @@
-//! Faults, violations, entitlements, the journal and the clock, for the page and for tests in any language.
+//! Faults, violations, entitlements, permissions of commands, the journal and the clock, for the page and for tests in any language.
 
-use super::{Asked, Body, Named, PageError, PageResult, entitlements};
+use super::{Asked, Body, Named, PageError, PageResult, entitlements, permits};
 use crate::{
     clock::Clock,
     faults::{self, Fault},
@@ -30,6 +30,7 @@ pub(super) fn router() -> Router<Arc<State>> {
         .route("/entitlements", get(entitlements::all).post(entitlements::grant))
         .route("/entitlements/{entitlement}", delete(entitlements::revoke))
         .route("/entitlements/{entitlement}/consume", post(entitlements::consume))
+        .route("/command_permissions", get(permits::list).put(permits::replace))
         .route("/violations", get(violations).delete(forgive))
         .route("/journal", get(journal))
         .route("/clock", get(clock))

@@ -10,6 +10,7 @@ mod modal_fields;
 mod modals;
 mod options;
 mod people;
+mod permits;
 mod reactions;
 mod read;
 mod record;

@@ -1,7 +1,8 @@
 use super::{Asked, IdText, Named, PageError, PageResult, channel, person};
 use crate::{
+    command_permission::{Rules, Verdict},
     entitlement,
-    message::{show, show_as},
+    message::{id_of, show, show_as},
     state::State,
     store::{self, messages::Window},
     world::{self, Channel, Guild, Id, Person, Role, Scene, Thread, permission},
@@ -32,7 +33,8 @@ pub(super) async fn state(Shared(state): Shared<Arc<State>>, Asked(visit): Asked
     let viewer = visit.user.map_or_else(first, |user| person(&state, user))?;
     // Before anything is read: what changes meanwhile is heard again, never missed.
     let seq = state.events.seq();
-    let mut commands = store::commands::all(&mut *state.store.connect().await?).await?;
+    let mut db = state.store.connect().await?;
+    let mut commands = store::commands::all(&mut db).await?;
     let guilds: Vec<&Arc<Guild>> = scene.guilds.iter().filter(|guild| guild.member(viewer.id).is_some()).collect();
     let is_near = |command: &Value| match command["guild_id"].as_str() {
         Some(id) => guilds.iter().any(|guild| guild.id.to_string() == id),
@@ -43,13 +45,19 @@ pub(super) async fn state(Shared(state): Shared<Arc<State>>, Asked(visit): Asked
     bot["online"] = json!(state.hub.is_online());
     bot["presence"] = state.hub.presence();
     let users: Vec<Value> = scene.people.iter().map(|person| user(&scene, person)).collect();
-    let guilds: Vec<Value> = guilds.into_iter().map(|guild| shown_guild(&scene, guild, viewer.id)).collect();
+    let mut shown = Vec::with_capacity(guilds.len());
+    for guild in guilds {
+        let mut object = shown_guild(&scene, guild, viewer.id);
+        tell_rules(&mut object, &scene, &commands, &Rules::of_guild(&mut db, guild).await?, viewer.id);
+        shown.push(object);
+    }
+    drop(db);
     let mut dm = Channel::Dm(viewer.clone()).object(None);
     dm["permissions"] = json!(permission::DIRECT.to_string());
     let private: Vec<Value> = scene.private.iter().filter_map(|private| shown_private(&scene, private.id, viewer.id)).collect();
     let skus = entitlement::skus();
     Ok(Json(json!({
-        "users": users, "guilds": guilds, "dm": dm, "private": private, "bot": bot, "commands": commands, "skus": skus, "seq": seq,
+        "users": users, "guilds": shown, "dm": dm, "private": private, "bot": bot, "commands": commands, "skus": skus, "seq": seq,
     })))
 }
 
@@ -88,6 +96,18 @@ fn shown_guild(scene: &Scene, guild: &Arc<Guild>, viewer: Id) -> Value {
         "roles": guild.roles.iter().map(Role::object).collect::<Vec<_>>(), "emojis": guild.emojis(), "has_bot": guild.has_bot(),
         "attachment_size_limit": guild.attachment_size_limit,
     })
+}
+
+/// Notes in each channel which commands the guild allows this person there although they ask for more, and which it denies them.
+fn tell_rules(guild: &mut Value, scene: &Scene, commands: &[Value], rules: &Rules, viewer: Id) {
+    for shown in guild["channels"].as_array_mut().into_iter().flatten() {
+        let Some(channel) = id_of(&shown["id"]).and_then(|id| scene.channel(id)) else { continue };
+        let said = commands.iter().filter_map(|command| {
+            let verdict = rules.verdict(id_of(&command["id"])?, &channel, viewer);
+            Some((command["id"].as_str()?.to_owned(), json!(verdict == Verdict::Granted))).filter(|_| verdict != Verdict::Unsaid)
+        });
+        shown["command_rules"] = Value::Object(said.collect());
+    }
 }
 
 #[derive(Deserialize)]

@@ -5,8 +5,9 @@ use super::{
 };
 use crate::{
     attachment,
+    command_permission::{Rules, Verdict},
     interact::{self, ANSWER_WITHIN_MS, AUTOCOMPLETE, COMMAND, NewInteraction, context},
-    message::{Upload, show},
+    message::{Upload, id_of, show},
     state::State,
     store,
     validate::items,
@@ -81,13 +82,14 @@ async fn check(state: &State, used: &Use) -> Result<Checked, PageError> {
     let channel = channel(state, used.channel, &person)?;
     let command = store::commands::get(&mut *state.store.connect().await?, used.command.0).await?;
     let command = command.ok_or_else(|| PageError::new(StatusCode::NOT_FOUND, "there is no such command"))?;
-    let owners = authorise(&command, &channel, &person)?;
+    let rules = Rules::at(&mut *state.store.connect().await?, &channel).await?;
+    let owners = authorise(&command, &rules, &channel, &person)?;
     Ok(Checked { person, channel, command, owners })
 }
 
 /// Whether this person may use a command here; who installed the application for it.
 /// Source: discord-api-docs, interactions/application-commands, "Contexts" and "Permissions".
-fn authorise(command: &Value, channel: &Channel, person: &Person) -> Result<Value, PageError> {
+fn authorise(command: &Value, rules: &Rules, channel: &Channel, person: &Person) -> Result<Value, PageError> {
     let forbidden = || PageError::new(StatusCode::FORBIDDEN, "you are not allowed to use this command");
     let contexts = items(&command["contexts"]);
     let context = context(channel);
@@ -100,9 +102,14 @@ fn authorise(command: &Value, channel: &Channel, person: &Person) -> Result<Valu
             if !is_for_here {
                 return Err(PageError::bad("this command cannot be used in guilds"));
             }
-            let required = command["default_member_permissions"].as_str().and_then(|bits| bits.parse::<u64>().ok());
+            let default = command["default_member_permissions"].as_str().and_then(|bits| bits.parse::<u64>().ok());
             // "0" leaves a command to administrators.
-            let required = required.map_or(0, |bits| if bits == 0 { permission::ADMINISTRATOR } else { bits });
+            let default = default.map_or(0, |bits| if bits == 0 { permission::ADMINISTRATOR } else { bits });
+            let required = match rules.verdict(id_of(&command["id"]).unwrap_or_default(), channel, person.id) {
+                Verdict::Granted => 0,
+                Verdict::Denied => permission::ADMINISTRATOR,
+                Verdict::Unsaid => default,
+            };
             if !channel.allows(person.id, required | permission::USE_APPLICATION_COMMANDS) {
                 return Err(forbidden());
             }
@@ -133,8 +140,10 @@ pub(super) struct Where {
 pub(super) async fn usable(Shared(state): Shared<Arc<State>>, Asked(place): Asked<Where>) -> PageResult {
     let person = person(&state, place.user)?;
     let channel = channel(&state, place.channel, &person)?;
-    let mut commands = store::commands::all(&mut *state.store.connect().await?).await?;
-    commands.retain(|command| authorise(command, &channel, &person).is_ok());
+    let mut db = state.store.connect().await?;
+    let mut commands = store::commands::all(&mut db).await?;
+    let rules = Rules::at(&mut db, &channel).await?;
+    commands.retain(|command| authorise(command, &rules, &channel, &person).is_ok());
     Ok(Json(json!(commands)))
 }
 

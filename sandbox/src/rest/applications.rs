@@ -1,5 +1,6 @@
 use super::{Answer, incoming::Incoming, nothing, ok, parse};
 use crate::{
+    command_permission::{self, Rules},
     error::{ApiError, FormErrors},
     state::State,
     store::{self, commands::StoredCommand},
@@ -48,12 +49,18 @@ pub(super) async fn commands(state: &State, method: &str, guild_id: Id, rest: &[
             }
             ok(json!(all))
         }
-        ("GET", ["permissions"]) if guild_id != 0 => ok(json!([])),
+        ("GET", ["permissions"]) if guild_id != 0 => ok(json!(rules(&mut tx, state, guild_id).await?.objects(guild_id))),
         ("GET", [id, "permissions"]) if guild_id != 0 => {
-            // Nobody changed any: that takes a person's token.
-            store::commands::get(&mut tx, parse(id)?).await?.ok_or_else(ApiError::unknown_command)?;
-            Err(ApiError::unknown("application command permissions", 10066))
+            let id = parse(id)?;
+            if id != APPLICATION {
+                store::commands::get(&mut tx, id).await?.ok_or_else(ApiError::unknown_command)?;
+            }
+            match rules(&mut tx, state, guild_id).await?.get(id) {
+                Some(list) => ok(command_permission::object(guild_id, id, list)),
+                None => Err(ApiError::unknown("application command permissions", 10066)),
+            }
         }
+        // That takes a person's token.
         ("PUT", [_, "permissions"]) if guild_id != 0 => Err(ApiError::new(StatusCode::FORBIDDEN, 20001, "Bots cannot use this endpoint")),
         ("GET", [id]) => ok(existing(&mut tx, guild_id, parse(id)?).await?),
         ("PUT", []) => replace_all(&mut tx, state, guild_id, &incoming).await,
@@ -72,11 +79,19 @@ pub(super) async fn commands(state: &State, method: &str, guild_id: Id, rest: &[
         _ => Err(ApiError::not_found()),
     }?;
     let all = if method == "GET" { None } else { Some(store::commands::all(&mut tx).await?) };
+    if all.is_some() {
+        store::command_permissions::forget_strays(&mut tx, APPLICATION).await?;
+    }
     tx.commit().await?;
     if let Some(all) = all {
         state.events.push("commands", None, json!(all));
     }
     Ok(answer)
+}
+
+async fn rules(db: &mut SqliteConnection, state: &State, guild_id: Id) -> Result<Rules, ApiError> {
+    let guild = state.world.now().guild(guild_id).ok_or_else(ApiError::missing_access)?;
+    Ok(Rules::of_guild(db, &guild).await?)
 }
 
 async fn existing(db: &mut SqliteConnection, guild_id: Id, id: Id) -> Result<Value, ApiError> {

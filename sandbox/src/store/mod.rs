@@ -1,6 +1,7 @@
 //! What must outlive the process: one SQLite database. Its only connection is also the order in which things happen:
 //! an operation announces its events before it gives the connection back.
 
+pub(crate) mod command_permissions;
 pub(crate) mod commands;
 pub(crate) mod entitlements;
 pub(crate) mod files;
