@@ -19,6 +19,7 @@ use crate::{
     live::LiveJobs,
     messages::UserError,
     metadata::Origin,
+    policy::permits::Permits,
     prompt::{self, ModelDefaults, ParseContext},
     random,
 };
@@ -43,6 +44,8 @@ pub struct App {
     pub clock: Clock,
     /// Sends.
     pub messenger: Messenger,
+    /// What guilds say of who may draw.
+    pub permits: Permits,
     /// Where a stand-in's page is; `None` on Discord itself.
     pub page_url: Option<String>,
     /// Progress of unfinished jobs.

@@ -22,6 +22,7 @@ pub mod messages;
 pub mod metadata;
 pub mod models;
 pub mod pictures;
+pub mod policy;
 pub mod printable;
 mod progress;
 pub mod prompt;

@@ -30,7 +30,8 @@ mod tests {
     fn a_guild_lowers_but_never_raises() {
         let config = LimitsConfig { daily_row_megapixels: 100.0, max_active_per_user: 3, ..LimitsConfig::default() };
         let limits = |daily, active| {
-            let limits = lowered(&config, GuildSettings { daily_row_megapixels: daily, max_active_per_user: active });
+            let limits =
+                lowered(&config, GuildSettings { daily_row_megapixels: daily, max_active_per_user: active, ..GuildSettings::default() });
             (limits.daily_row_megapixels, limits.max_active_per_user)
         };
         assert_eq!(limits(None, None), (100.0, 3));

@@ -61,6 +61,7 @@ pub async fn start(config: Config, access: Access, clock: Clock, progress_interv
         blobs: Arc::new(blobs),
         messenger: Messenger::new(clock.clone()),
         clock,
+        permits: Default::default(),
         page_url: access.endpoint.page_url().map(str::to_owned),
         live: Default::default(),
         queue_bell: Notify::new(),

@@ -28,7 +28,7 @@ async fn only_job(studio: &Studio) -> Job {
     let state = studio.ada.state().await.expect("readable");
     let guild = GuildId(state["guilds"][0]["id"].as_str().and_then(|id| id.parse().ok()).expect("a guild"));
     let jobs = &studio.running.bot.app.jobs;
-    let (mut history, _) = jobs.history(HistoryFilter { guild, user: None }, 0, 10).await.expect("readable");
+    let (mut history, _) = jobs.history(HistoryFilter { guild, user: None, channels: None }, 0, 10).await.expect("readable");
     assert_eq!(history.len(), 1);
     history.remove(0)
 }

@@ -55,7 +55,7 @@ async fn the_same_seed_draws_the_same_pictures_and_each_can_be_made_alone(mode: 
         .expect("drawn");
     let jobs = &studio.running.bot.app.jobs;
     let guild = GuildId(guild_of(&studio).await);
-    let (history, _) = jobs.history(HistoryFilter { guild, user: None }, 0, 10).await.expect("the history is read");
+    let (history, _) = jobs.history(HistoryFilter { guild, user: None, channels: None }, 0, 10).await.expect("the history is read");
     let mut images = Vec::new();
     for job in &history {
         images.push(jobs.images(job.id).await.expect("the pictures are known"));
@@ -85,7 +85,7 @@ async fn pictures_say_how_they_were_made_in_their_files_and_in_the_store(mode: M
 
     let app = &studio.running.bot.app;
     let guild = GuildId(guild_of(&studio).await);
-    let (history, _) = app.jobs.history(HistoryFilter { guild, user: None }, 0, 1).await.expect("the history is read");
+    let (history, _) = app.jobs.history(HistoryFilter { guild, user: None, channels: None }, 0, 1).await.expect("the history is read");
     let task: Task = serde_json::from_value(history[0].task.clone()).expect("a task");
     assert_eq!(of_grid.task, task);
     for image in app.jobs.images(history[0].id).await.expect("the pictures are known") {

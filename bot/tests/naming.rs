@@ -28,7 +28,8 @@ async fn a_model_is_suggested_and_drawn_with_and_kept_by_buttons(mode: Mode) {
     ada.press(id(&grid), "V1").await.expect("sent");
     nth_grid(ada, 3).await;
     let guild = GuildId(guild_of(&studio).await);
-    let (history, _) = studio.running.bot.app.jobs.history(HistoryFilter { guild, user: None }, 0, 10).await.expect("readable");
+    let (history, _) =
+        studio.running.bot.app.jobs.history(HistoryFilter { guild, user: None, channels: None }, 0, 10).await.expect("readable");
     assert_eq!(history.len(), 3);
     for job in history {
         let task: Task = serde_json::from_value(job.task).expect("a task");
@@ -56,7 +57,8 @@ async fn an_alias_draws_with_what_suits_it(mode: Mode) {
     let grid = nth_grid(ada, 2).await;
     assert!(content(&grid).starts_with("**a frog** `--ar 1:1 --steps 2 --images 1 --seed 7 --no text`"), "{}", content(&grid));
     let guild = GuildId(guild_of(&studio).await);
-    let (history, _) = studio.running.bot.app.jobs.history(HistoryFilter { guild, user: None }, 1, 1).await.expect("readable");
+    let (history, _) =
+        studio.running.bot.app.jobs.history(HistoryFilter { guild, user: None, channels: None }, 1, 1).await.expect("readable");
     let task: Task = serde_json::from_value(history[0].task.clone()).expect("a task");
     let base = task.base().expect("it draws");
     assert_eq!((base.model.as_deref(), base.steps, base.guidance_scale), (Some("dreamy"), 3, 2.5));

@@ -7,4 +7,6 @@ pub struct GuildSettings {
     pub daily_row_megapixels: Option<f64>,
     /// Queued and running jobs of one user.
     pub max_active_per_user: Option<u32>,
+    /// Whether members may look through everybody's pictures.
+    pub shares_history: Option<bool>,
 }

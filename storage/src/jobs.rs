@@ -113,10 +113,12 @@ pub struct QueueStatus {
 }
 
 /// Whose finished jobs to list.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct HistoryFilter {
     /// Only this guild.
     pub guild: GuildId,
     /// Only this user.
     pub user: Option<UserId>,
+    /// Only what was asked for in these channels.
+    pub channels: Option<Vec<u64>>,
 }

@@ -2,6 +2,7 @@
 
 mod cancel;
 pub mod custom_id;
+mod permit;
 mod reroll;
 mod upscale;
 mod variation;
@@ -90,10 +91,11 @@ async fn act(
 ) -> Result<(), BotError> {
     let action: ButtonAction = press.data.custom_id.parse().map_err(|custom_id::UnknownButton| UserError::UnknownButton)?;
     if is_promise(&press.data.custom_id) {
-        commands::check_permissions(press.app_permissions.filter(|_| press.guild_id.is_some()))?;
+        permit::check_at_once(press)?;
         *promised = Promised::NotOurs;
         press.create_response(ctx, serenity::CreateInteractionResponse::Defer(Default::default())).await?;
         *promised = Promised::Message;
+        permit::check(&ctx.http, press, app).await?;
     } else {
         *promised = Promised::NotOurs;
         press.create_response(ctx, serenity::CreateInteractionResponse::Acknowledge).await?;
@@ -105,7 +107,7 @@ async fn act(
         ButtonAction::Reroll { job } => reroll::enqueue(press, app, job).await,
         ButtonAction::Cancel { job } => cancel::cancel(press, app, job).await,
         ButtonAction::Delete { job } => cancel::delete(ctx, press, app, job).await,
-        ButtonAction::History { offset, scope } => commands::history::turn(press, app, offset, scope).await,
+        ButtonAction::History { offset, scope } => commands::history::turn(ctx, press, app, offset, scope).await,
     }
 }
 
@@ -138,7 +140,8 @@ fn request(press: &serenity::ComponentInteraction, action: &'static str, task: T
     Request {
         key: press.id.to_string(),
         press: Some(storage::PressKey { key: format!("{action}:{}:{index}", job.id), keep }),
-        guild: job.guild,
+        // Where the press is: in direct messages the person, also for what a guild paid for before.
+        guild: commands::paying_guild(press.guild_id, &press.authorizing_integration_owners, press.user.id),
         user: commands::user_id(press.user.id),
         action,
         task,

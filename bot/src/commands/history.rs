@@ -9,9 +9,9 @@ use crate::{
     answer::Answer,
     app::App,
     buttons::custom_id::{ButtonAction, HistoryScope},
-    discord,
+    discord::{self, places::Place},
     error::BotError,
-    messages::{self, HistoryEntry},
+    messages::{self, HistoryEntry, UserError},
     render,
 };
 
@@ -25,19 +25,46 @@ pub async fn history(
     #[description = "Everybody's pictures instead of yours"] everyone: Option<bool>,
 ) -> Result<(), BotError> {
     ctx.defer_response(true).await?;
-    let guild = super::paying_guild(ctx.interaction.guild_id, &ctx.interaction.authorizing_integration_owners, ctx.interaction.user.id);
+    let interaction = ctx.interaction;
+    let guild = super::paying_guild(interaction.guild_id, &interaction.authorizing_integration_owners, interaction.user.id);
     let scope = if everyone == Some(true) { HistoryScope::Everyone } else { HistoryScope::Mine };
-    let answer = page(ctx.data(), guild, super::user_id(ctx.interaction.user.id), scope, 0).await?;
+    let place = Place::of(interaction.guild_id, interaction.channel_id, interaction.channel.as_ref(), interaction.member.as_deref());
+    let channels = channels(ctx.serenity_context(), interaction.guild_id, place);
+    let answer = page(ctx.data(), Whose { guild, user: super::user_id(interaction.user.id), scope, channels }, 0).await?;
     poise::send_application_reply(ctx, discord::reply(&answer, true)).await?;
     Ok(())
+}
+
+/// Whose jobs are shown, and to whom.
+pub struct Whose {
+    /// The guild that paid.
+    pub guild: GuildId,
+    /// Who looks.
+    pub user: UserId,
+    /// Theirs or everybody's.
+    pub scope: HistoryScope,
+    /// Where everybody's must have been asked for; `None` in direct messages, where nobody else's are.
+    pub channels: Option<Vec<u64>>,
+}
+
+/// The channels of a guild that somebody sees from where they are; `None` in direct messages.
+fn channels(ctx: &serenity::Context, guild: Option<serenity::GuildId>, place: Option<Place<'_>>) -> Option<Vec<u64>> {
+    guild.map(|_| place.map(|place| discord::places::open_to(&ctx.cache, &place)).unwrap_or_default())
 }
 
 /// One page of a history.
 ///
 /// # Errors
-/// The store cannot be read.
-pub async fn page(app: &App, guild: GuildId, user: UserId, scope: HistoryScope, offset: u32) -> Result<Answer, BotError> {
-    let filter = HistoryFilter { guild, user: (scope == HistoryScope::Mine).then_some(user) };
+/// The store cannot be read, or the guild does not share its history.
+pub async fn page(app: &App, whose: Whose, offset: u32) -> Result<Answer, BotError> {
+    let Whose { guild, user, scope, channels } = whose;
+    let filter = match scope {
+        HistoryScope::Mine => HistoryFilter { guild, user: Some(user), channels: None },
+        HistoryScope::Everyone => HistoryFilter { guild, user: None, channels },
+    };
+    if scope == HistoryScope::Everyone && app.jobs.guild_settings(guild).await?.shares_history == Some(false) {
+        return Err(UserError::HistoryNotShared.into());
+    }
     let (jobs, has_more) = app.jobs.history(filter, offset, PAGE).await?;
     let mut entries = Vec::with_capacity(jobs.len());
     for job in jobs {
@@ -59,9 +86,18 @@ pub async fn page(app: &App, guild: GuildId, user: UserId, scope: HistoryScope, 
 ///
 /// # Errors
 /// The store cannot be read or the message not edited.
-pub async fn turn(press: &serenity::ComponentInteraction, app: &App, offset: u32, scope: HistoryScope) -> Result<(), BotError> {
+pub async fn turn(
+    ctx: &serenity::Context,
+    press: &serenity::ComponentInteraction,
+    app: &App,
+    offset: u32,
+    scope: HistoryScope,
+) -> Result<(), BotError> {
     let guild = super::paying_guild(press.guild_id, &press.authorizing_integration_owners, press.user.id);
-    let answer = page(app, guild, super::user_id(press.user.id), scope, offset).await?;
+    // Looked up at each press: roles and channels change.
+    let place = Place::of(press.guild_id, press.channel_id, press.channel.as_ref(), press.member.as_ref());
+    let channels = channels(ctx, press.guild_id, place);
+    let answer = page(app, Whose { guild, user: super::user_id(press.user.id), scope, channels }, offset).await?;
     let delivery = super::delivery(app, press.channel_id, &press.token);
     app.messenger.edit(&delivery, &answer).await.map_err(|error| BotError::Internal(error.into()))?;
     Ok(())

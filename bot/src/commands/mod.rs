@@ -89,6 +89,7 @@ async fn register(
     if app.jobs.note(&key).await?.as_deref() != Some(&hash) {
         let registered = serenity::Command::set_global_commands(http, commands).await?;
         app.jobs.set_note(&key, &hash).await?;
+        app.permits.forget_all();
         tracing::info!(n_commands = registered.len(), "commands registered");
     }
     app.is_registered.send_replace(true);

@@ -1,4 +1,4 @@
-//! `/settings`: a guild's managers lower its limits.
+//! `/settings`: a guild's managers lower its limits and say what its members see.
 
 use poise::serenity_prelude as serenity;
 use storage::GuildSettings;
@@ -18,6 +18,7 @@ pub async fn settings(
     ctx: Context<'_>,
     #[description = "Row-megapixels a day for this server; 0 forbids drawing"] daily_quota: Option<f64>,
     #[description = "Jobs that one person may have at once"] jobs_at_once: Option<u32>,
+    #[description = "Whether /history may show everybody's pictures"] history_everyone: Option<bool>,
 ) -> Result<(), BotError> {
     let app = ctx.data();
     let guild_id = ctx.interaction.guild_id.ok_or(UserError::GuildOnly)?;
@@ -44,17 +45,19 @@ pub async fn settings(
             return Err(UserError::SettingTooHigh { name: "jobs_at_once", max: host.max_active_per_user.to_string() }.into());
         }
     }
-    let is_changed = daily_quota.is_some() || jobs_at_once.is_some();
+    let is_changed = daily_quota.is_some() || jobs_at_once.is_some() || history_everyone.is_some();
     if is_changed {
         let old = app.jobs.guild_settings(guild).await?;
         let new = GuildSettings {
             daily_row_megapixels: daily_quota.or(old.daily_row_megapixels),
             max_active_per_user: jobs_at_once.or(old.max_active_per_user),
+            shares_history: history_everyone.or(old.shares_history),
         };
         app.jobs.set_guild_settings(guild, new).await?;
     }
     let limits = limits::of_guild(app, guild).await?;
-    let answer = messages::settings(limits.daily_row_megapixels, limits.max_active_per_user, is_changed);
+    let shares_history = app.jobs.guild_settings(guild).await?.shares_history.unwrap_or(true);
+    let answer = messages::settings(limits.daily_row_megapixels, limits.max_active_per_user, shares_history, is_changed);
     poise::send_application_reply(ctx, discord::reply(&answer, true)).await?;
     Ok(())
 }

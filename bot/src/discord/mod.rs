@@ -3,6 +3,8 @@
 mod client;
 mod convert;
 mod messenger;
+pub mod permits;
+pub mod places;
 
 pub use client::{Access, BuildError, Endpoint, Front, build, on_event};
 pub use convert::reply;

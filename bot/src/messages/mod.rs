@@ -252,9 +252,9 @@ pub fn quota(quota: &QuotaStatus, cost_of_default: f64) -> Answer {
 }
 
 /// A guild's settings as they are now.
-pub fn settings(daily_row_megapixels: f64, max_active_per_user: u32, is_changed: bool) -> Answer {
+pub fn settings(daily_row_megapixels: f64, max_active_per_user: u32, shares_history: bool, is_changed: bool) -> Answer {
     Answer::text(format!(
-        "{}: `daily_quota` {} row-megapixels a day for this server, `jobs_at_once` {max_active_per_user} for each person.",
+        "{}: `daily_quota` {} row-megapixels a day for this server, `jobs_at_once` {max_active_per_user} for each person, `history_everyone` {shares_history}.",
         if is_changed { "Saved" } else { "Now" },
         number(daily_row_megapixels)
     ))

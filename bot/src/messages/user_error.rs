@@ -23,6 +23,15 @@ pub enum UserError {
     /// A permission is missing where the command was used.
     #[error("I cannot answer here: I need the permission {0} in this channel. A moderator can give it to me.")]
     MissingPermission(String),
+    /// Discord would not let the presser use /imagine here.
+    #[error("You may not use /imagine here, so you may not draw with my buttons either. The people who manage this server decide that.")]
+    MayNotDraw,
+    /// Discord did not say who may use /imagine.
+    #[error("I could not ask Discord whether you may draw here. Please try again in a moment.")]
+    PermitsUnknown,
+    /// The guild's managers have switched it off.
+    #[error("In this server I show everybody their own pictures only; its managers chose that. Try /history without `everyone`.")]
+    HistoryNotShared,
     /// A `custom_id` that is not ours or of an older version.
     #[error("I do not know this button. It may come from an older version of me; please use /imagine again.")]
     UnknownButton,

@@ -29,7 +29,8 @@ struct ImageRow {
 pub(super) const HISTORY: &str = concat!(
     "SELECT ",
     job_columns!(),
-    " FROM jobs WHERE guild = ?1 AND (?2 IS NULL OR user = ?2) AND finished IS NOT NULL AND deleted IS NULL \
+    " FROM jobs WHERE guild = ?1 AND (?2 IS NULL OR user = ?2) \
+     AND (?5 IS NULL OR channel IN (SELECT value FROM json_each(?5))) AND finished IS NOT NULL AND deleted IS NULL \
      ORDER BY finished DESC, seq DESC LIMIT ?3 OFFSET ?4"
 );
 
@@ -56,7 +57,11 @@ pub(super) async fn images(store: &SqliteStore, id: JobId) -> Result<Vec<NewImag
 pub(super) async fn history(store: &SqliteStore, filter: HistoryFilter, offset: u32, n: u32) -> Result<(Vec<Job>, bool), StorageError> {
     let user = filter.user.map(|user| user.0.cast_signed());
     let query = sqlx::query_as(HISTORY).bind(filter.guild.0.cast_signed()).bind(user);
-    let mut rows: Vec<JobRow> = query.bind(i64::from(n) + 1).bind(offset).fetch_all(&store.readers).await?;
+    let channels = filter.channels.map(|channels| {
+        let ids: Vec<String> = channels.iter().map(|id| id.cast_signed().to_string()).collect();
+        format!("[{}]", ids.join(","))
+    });
+    let mut rows: Vec<JobRow> = query.bind(i64::from(n) + 1).bind(offset).bind(channels).fetch_all(&store.readers).await?;
     let has_more = rows.len() > n as usize;
     rows.truncate(n as usize);
     let jobs = rows.into_iter().map(Job::try_from).collect::<Result<_, _>>()?;

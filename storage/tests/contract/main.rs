@@ -65,6 +65,7 @@ contract! { sqlite, crate::support::Sqlite:
         a_delivery_that_is_given_up_is_not_tried_again
         deliveries_come_oldest_first
         a_message_is_remembered
+        a_history_of_some_channels_has_full_pages
         history_pages_are_newest_first
         delete_forgets_pictures_and_names_blobs_that_nobody_needs
         settings_and_notes_are_replaced

@@ -78,7 +78,7 @@ pub async fn a_delivery_that_is_given_up_is_not_tried_again(backend: &impl Backe
     store.delivery_failed(id, "the channel is gone", None).await.unwrap();
     assert_eq!((store.outbox_due().await.unwrap(), n_pending(&*store).await), (None, 0));
     assert_eq!(store.job(id).await.unwrap().unwrap().delivery.token, "");
-    let filter = HistoryFilter { guild: GuildId(1), user: None };
+    let filter = HistoryFilter { guild: GuildId(1), user: None, channels: None };
     assert_eq!(store.history(filter, 0, 10).await.unwrap().0[0].id, id);
 }
 
@@ -103,6 +103,30 @@ pub async fn a_message_is_remembered(backend: &impl Backend) {
     assert!(matches!(unknown, StorageError::MissingJob(_)), "{unknown:?}");
 }
 
+pub async fn a_history_of_some_channels_has_full_pages(backend: &impl Backend) {
+    let store = backend.open().await;
+    let channels = [7, u64::MAX, 8, 7, 9, u64::MAX, 7];
+    let mut ids = Vec::new();
+    for (i, channel) in channels.into_iter().enumerate() {
+        let mut asked = job(1, 1);
+        asked.delivery.channel = channel;
+        ids.push(created(&*store, asked).await);
+        store.complete(&claimed(&*store).await, &[], 1.0, at(i as i64)).await.unwrap();
+    }
+    let check = async |open: &[u64], offset, expected: &[usize], has_more| {
+        let filter = HistoryFilter { guild: GuildId(1), user: None, channels: Some(open.to_vec()) };
+        let (jobs, more) = store.history(filter, offset, 2).await.unwrap();
+        let expected: Vec<_> = expected.iter().map(|n| ids[*n]).collect();
+        assert_eq!((jobs.into_iter().map(|job| job.id).collect::<Vec<_>>(), more), (expected, has_more), "{open:?} from {offset}");
+    };
+    check(&[], 0, &[], false).await;
+    check(&[7], 0, &[6, 3], true).await;
+    check(&[7], 2, &[0], false).await;
+    check(&[u64::MAX, 8], 0, &[5, 2], true).await;
+    check(&[u64::MAX, 8], 2, &[1], false).await;
+    check(&[10], 0, &[], false).await;
+}
+
 pub async fn history_pages_are_newest_first(backend: &impl Backend) {
     let store = backend.open().await;
     let mut ids = Vec::new();
@@ -114,7 +138,8 @@ pub async fn history_pages_are_newest_first(backend: &impl Backend) {
     created(&*store, job(2, 1)).await;
     ids.reverse();
     let page = async |user: Option<u64>, offset, n| {
-        let (jobs, has_more) = store.history(HistoryFilter { guild: GuildId(1), user: user.map(UserId) }, offset, n).await.unwrap();
+        let (jobs, has_more) =
+            store.history(HistoryFilter { guild: GuildId(1), user: user.map(UserId), channels: None }, offset, n).await.unwrap();
         (jobs.into_iter().map(|job| job.id).collect::<Vec<_>>(), has_more)
     };
     assert_eq!(page(None, 0, 3).await, (ids[0..3].to_vec(), true));
@@ -155,8 +180,8 @@ pub async fn settings_and_notes_are_replaced(backend: &impl Backend) {
     let guild = GuildId(u64::MAX);
     assert_eq!(store.guild_settings(guild).await.unwrap(), GuildSettings::default());
     for settings in [
-        GuildSettings { daily_row_megapixels: Some(12.5), max_active_per_user: None },
-        GuildSettings { daily_row_megapixels: None, max_active_per_user: Some(3) },
+        GuildSettings { daily_row_megapixels: Some(12.5), shares_history: Some(true), ..GuildSettings::default() },
+        GuildSettings { max_active_per_user: Some(3), shares_history: Some(false), ..GuildSettings::default() },
     ] {
         store.set_guild_settings(guild, settings).await.unwrap();
         assert_eq!(store.guild_settings(guild).await.unwrap(), settings);
