@@ -64,6 +64,7 @@ fn guidance_suits_the_model_unless_it_is_configured() {
 /// A model of Stable Diffusion's measures.
 fn info() -> ModelInfo {
     ModelInfo {
+        is_clip_alone: true,
         name: "x".into(),
         path: "/x".into(),
         sampler: Sampler::EulerA,
@@ -92,6 +93,6 @@ fn an_alias_comes_before_the_defaults_and_those_before_the_model() {
     let b = of(&config, 2);
     assert_eq!((b.steps, b.guidance_scale, b.sampler, b.schedule), (25, 7.5, Sampler::EulerA, ScheduleKind::Karras), "the model's own");
     assert_eq!((b.native_size, b.size_multiple, b.max_side), (ImageSize::new(512, 512), 64, 1984), "sides that suit every level");
-    config.defaults.sampler = Some(Sampler::Euler);
+    config.defaults.sampler = Some(Sampler::Euler.into());
     assert_eq!((of(&config, 1).sampler, of(&config, 2).sampler), (Sampler::Ddim, Sampler::Euler));
 }

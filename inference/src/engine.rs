@@ -97,6 +97,8 @@ pub struct ModelInfo {
     pub sampler: Sampler,
     /// The schedule that its own configuration names.
     pub schedule: ScheduleKind,
+    /// Whether its text encoder is OpenAI's CLIP alone, as in Stable Diffusion 1; other programs leave out layers of no other.
+    pub is_clip_alone: bool,
     /// The size that the model was trained at.
     pub native_size: ImageSize,
     /// Widths and heights must be a multiple of this: the VAE's factor.

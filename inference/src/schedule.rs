@@ -62,6 +62,17 @@ impl ScheduleKind {
             Self::SgmUniform => "sgm_uniform",
         }
     }
+
+    /// The name that menus and pictures of other programs show.
+    pub fn shown(self) -> &'static str {
+        match self {
+            Self::Normal => "Normal",
+            Self::Karras => "Karras",
+            Self::Exponential => "Exponential",
+            Self::Beta => "Beta",
+            Self::SgmUniform => "SGM Uniform",
+        }
+    }
 }
 
 impl fmt::Display for ScheduleKind {
@@ -84,6 +95,8 @@ impl FromStr for ScheduleKind {
         let found = plain(name);
         match found.as_str() {
             "trailing" => Ok(Self::SgmUniform),
+            // A1111's, which k-diffusion calls the usual one.
+            "uniform" => Ok(Self::Normal),
             _ => Self::ALL.into_iter().find(|kind| plain(kind.name()) == found).ok_or_else(|| UnknownSchedule(name.into())),
         }
     }
@@ -96,7 +109,7 @@ mod tests {
     #[test]
     fn names_parse_and_are_what_jobs_store() {
         for kind in ScheduleKind::ALL {
-            assert_eq!(kind.to_string().parse(), Ok(kind));
+            assert_eq!((kind.to_string().parse(), kind.shown().parse()), (Ok(kind), Ok(kind)));
             assert_eq!(serde_json::to_string(&kind).ok(), Some(format!("\"{kind}\"")));
         }
         assert_eq!("SGM Uniform".parse(), Ok(ScheduleKind::SgmUniform));

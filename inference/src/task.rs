@@ -35,6 +35,9 @@ pub struct TextToImage {
     /// Layers of the text encoder left out beyond the model's own rule.
     #[serde(default)]
     pub clip_skip: u32,
+    /// The prompts that they are left out for. A task that does not say it is one of the time before there was a choice.
+    #[serde(default)]
+    pub clip_skip_of: SkippedFor,
     /// Size in pixels.
     pub size: ImageSize,
     /// Denoising steps, 1 to 1000.
@@ -77,6 +80,7 @@ impl Default for TextToImage {
             model: None,
             adapters: Vec::new(),
             clip_skip: 0,
+            clip_skip_of: SkippedFor::Both,
             size: ImageSize::new(512, 512),
             steps: 25,
             guidance_scale: 7.5,
@@ -90,6 +94,17 @@ impl Default for TextToImage {
             hires: None,
         }
     }
+}
+
+/// The prompts that layers of the text encoder are left out for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SkippedFor {
+    /// The prompt alone, as in diffusers' pipelines.
+    #[default]
+    Prompt,
+    /// The prompt and the negative prompt, as in all other programs.
+    Both,
 }
 
 /// An adapter (LoRA and its kin) and how much of it.
@@ -333,6 +348,18 @@ mod tests {
         check("a fox <lora:ink:0.8:0.5> <lyco:wash:2>", &[("ink", 0.5, 0.8), ("wash", 2.0, 2.0)]);
         check("<lora:ink:te=0.3:unet=0> a fox", &[("ink", 0.0, 0.3)]);
         check("<lora:ink:0:0.5> a fox <lora:wash:0> <lora:oil:0:0>", &[("ink", 0.5, 0.0)]);
+    }
+
+    #[test]
+    fn a_task_of_the_time_before_leaves_layers_out_for_the_prompt_alone_and_stays_so() {
+        let task = Task::TextToImage(TextToImage { clip_skip: 1, ..TextToImage::default() });
+        let mut stored = serde_json::to_value(&task).expect("JSON");
+        assert_eq!(serde_json::from_value::<Task>(stored.clone()).expect("a task"), task);
+        stored.as_object_mut().expect("an object").remove("clip_skip_of").expect("new tasks say it");
+        let before: Task = serde_json::from_value(stored).expect("a task");
+        assert_eq!(before.base().map(|base| (base.clip_skip, base.clip_skip_of)), Some((1, SkippedFor::Prompt)));
+        let again: Task = serde_json::from_str(&serde_json::to_string(&before).expect("JSON")).expect("a task");
+        assert_eq!(again, before);
     }
 
     #[test]

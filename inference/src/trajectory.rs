@@ -26,7 +26,7 @@ use crate::{
     pixels,
     preview::Preview,
     sampler::{Plan, SamplerState},
-    task::{ImageSize, Task, TextToImage},
+    task::{ImageSize, SkippedFor, Task, TextToImage},
 };
 
 /// What every trajectory needs to know about the loaded model.
@@ -149,8 +149,7 @@ impl Job {
         };
         let request = |text: Option<&str>, is_negative: bool| PromptRequest {
             text: text.map(str::to_owned),
-            // As in diffusers' pipelines, which skip layers for the prompt alone.
-            clip_skip: if is_negative { 0 } else { base.clip_skip },
+            clip_skip: if is_negative && base.clip_skip_of == SkippedFor::Prompt { 0 } else { base.clip_skip },
             n_chunks,
             size_ids: limits.conditioning.size_ids(size, is_negative),
             guidance: takes_guidance.then_some(base.guidance_scale),

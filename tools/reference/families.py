@@ -170,6 +170,21 @@ def store(fitted, small, whole):
         save_file(weights, path, {"format": "pt"})
 
 
+def embeddings(pipe, args):
+    """Both prompts without the skipped layers; left to itself the pipeline skips them for the prompt alone."""
+    is_xl = pipe.__class__.__name__.startswith("StableDiffusionXL")
+    names = ("prompt_embeds", "pooled_prompt_embeds")
+
+    def encoded(text):
+        found = pipe.encode_prompt(text, device="cpu", num_images_per_prompt=1, do_classifier_free_guidance=False, clip_skip=args.clip_skip)
+        return dict(zip(names, (found[0], found[2]) if is_xl else (found[0],)))
+
+    told, unwanted = encoded(args.prompt), encoded(args.negative or "")
+    if args.negative is None and getattr(pipe.config, "force_zeros_for_empty_prompt", False):
+        unwanted = {name: torch.zeros_like(tensor) for name, tensor in unwanted.items()}
+    return told | {f"negative_{name}": tensor for name, tensor in unwanted.items()}
+
+
 def draw(families, case, data):
     """diffusers' pictures and last latents of a case."""
     args = family_cases.parser().parse_args(case["args"])
@@ -179,6 +194,8 @@ def draw(families, case, data):
     told = {"num_inference_steps": args.steps, "guidance_scale": args.guidance, "prompt": args.prompt, "clip_skip": args.clip_skip}
     if not isinstance(pipe, tuple(LCM_PIPELINES.values())):
         told["negative_prompt"] = args.negative
+    if args.clip_skip:
+        told = {key: value for key, value in told.items() if "prompt" not in key} | embeddings(pipe, args)
     if kind != "image":
         told |= {"width": args.width, "height": args.height}
     if args.guidance_rescale is not None:
@@ -231,6 +248,29 @@ def pack(pictures):
     return sheet, places
 
 
+def replace(args):
+    """Draws some cases anew, of the models as they are, into the sheets and latents that there are."""
+    for name in family_models.FAMILIES:
+        family_models.build(name, args.data, args.work)
+        if (args.data / name / "fitted.safetensors").exists():
+            store(load_file(args.data / name / "fitted.safetensors"), args.data / name, args.work / name)
+    families = Families(args.work)
+    places = {case["id"]: case["pictures"] for case in json.loads((args.data / "cases.json").read_text())["cases"]}
+    for case in family_cases.cases() + family_adapters.cases():
+        if args.replace not in case["id"]:
+            continue
+        pictures, last = draw(families, case, args.data)
+        sheet_file, latents_file = args.data / f"pictures/{case['model']}.png", args.data / f"latents/{case['model']}.safetensors"
+        sheet, latents = np.asarray(Image.open(sheet_file)).copy(), load_file(latents_file)
+        for i, ((x, y, w, h), picture) in enumerate(zip(places[case["id"]], pictures, strict=True)):
+            print(case["id"], i, f"{psnr(sheet[y : y + h, x : x + w], picture):.1f} dB from before", flush=True)
+            sheet[y : y + h, x : x + w] = picture
+            latents[f"{case['id'].split('/')[1]}.{i}"] = last[i].contiguous()
+        Image.fromarray(sheet).save(sheet_file, optimize=True)
+        save_file(latents, latents_file)
+        latents_file.chmod(0o644)
+
+
 def main():
     ap = argparse.ArgumentParser(description=__doc__)
     ap.add_argument("--tokenizer", type=Path, default=Path("models/starter/model/tokenizer"))
@@ -238,9 +278,12 @@ def main():
     ap.add_argument("--work", type=Path, required=True, help="where the whole models go")
     ap.add_argument("--only", default="", help="draw only cases whose id has this in it, and write nothing")
     ap.add_argument("--models-only", action="store_true", help="draw nothing")
+    ap.add_argument("--replace", default="", help="draw only cases whose id has this in it, into what there is")
     args = ap.parse_args()
     torch.set_num_threads(1)
     diffusers.utils.logging.set_verbosity_error()
+    if args.replace:
+        return replace(args)
     if not args.only:
         family_models.tokenizer(args.tokenizer, args.data / "tokenizer")
         rng = np.random.default_rng(2)

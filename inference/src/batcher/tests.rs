@@ -15,7 +15,7 @@ use crate::{
     preview::{Preview, PreviewMap},
     sampler::Sampler,
     schedule::{ScheduleConfig, ScheduleKind},
-    task::{ImageSize, Seed, Task, TextToImage},
+    task::{ImageSize, Seed, SkippedFor, Task, TextToImage},
     trajectory::{Events, Facts, Job},
 };
 
@@ -329,7 +329,7 @@ fn a_picture_of_not_a_number_leaves_the_others_of_its_task() {
 }
 
 #[test]
-fn the_negative_prompt_has_the_prompts_length_and_all_layers() {
+fn the_negative_prompt_has_the_prompts_length_and_layers() {
     let (long, short) = ("a".repeat(80), "b".to_owned());
     let zeroes = Conditioning { zeroes_empty_negative: true, ..Conditioning::default() };
     for (prompt, negative, conditioning, expected, n_chunks) in [
@@ -339,13 +339,17 @@ fn the_negative_prompt_has_the_prompts_length_and_all_layers() {
         (&long, None, Conditioning::default(), Some(""), 2),
         (&short, Some(&String::new()), zeroes, Some(""), 1),
     ] {
-        let mut bench = Bench::conditioned(conditioning);
-        let base = TextToImage { guidance_scale: 3.0, clip_skip: 1, negative_prompt: negative.cloned(), ..draw(prompt, 8, 1, 1) };
-        bench.submit(Task::TextToImage(base));
-        bench.finish();
-        let asked = bench.networks.requests.borrow();
-        let asked: Vec<_> = asked.iter().map(|request| (request.text.as_deref(), request.clip_skip, request.n_chunks)).collect();
-        assert_eq!(asked, [(Some(prompt.as_str()), 1, n_chunks), (expected, 0, n_chunks)], "{negative:?}");
+        // A task of the time before leaves nothing out of the negative prompt.
+        for (clip_skip_of, n_skipped) in [(SkippedFor::Both, 1), (SkippedFor::Prompt, 0)] {
+            let mut bench = Bench::conditioned(conditioning);
+            let base = draw(prompt, 8, 1, 1);
+            let base = TextToImage { guidance_scale: 3.0, clip_skip: 1, clip_skip_of, negative_prompt: negative.cloned(), ..base };
+            bench.submit(Task::TextToImage(base));
+            bench.finish();
+            let asked = bench.networks.requests.borrow();
+            let asked: Vec<_> = asked.iter().map(|request| (request.text.as_deref(), request.clip_skip, request.n_chunks)).collect();
+            assert_eq!(asked, [(Some(prompt.as_str()), 1, n_chunks), (expected, n_skipped, n_chunks)], "{negative:?}");
+        }
     }
 }
 

@@ -42,6 +42,7 @@ impl Known {
             path: entry.path.clone(),
             sampler: schedule.own_sampler()?,
             schedule: schedule.own_kind(),
+            is_clip_alone: model.is_clip_alone(),
             native_size,
             size_multiple,
             // Every level of the U-Net but the last halves the latents.

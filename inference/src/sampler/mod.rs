@@ -27,7 +27,10 @@ use std::future::Future;
 use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 
-pub use self::{names::UnknownSampler, plan::Plan};
+pub use self::{
+    names::{SamplerChoice, UnknownSampler},
+    plan::Plan,
+};
 use crate::{error::InferenceError, noise::TorchGenerator};
 
 /// How one noise level goes to the next.

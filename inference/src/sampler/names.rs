@@ -3,6 +3,7 @@
 use std::{fmt, str::FromStr};
 
 use super::Sampler;
+use crate::schedule::ScheduleKind;
 
 impl Sampler {
     /// Every sampler, in the order of menus.
@@ -28,52 +29,60 @@ impl Sampler {
         Self::FlowEuler,
     ];
 
+    /// What everybody calls it: the one table.
+    const fn names(self) -> Names {
+        let (ours, shown, class, others): (_, _, _, &[&str]) = match self {
+            Self::Ddim => ("ddim", "DDIM", "DDIMScheduler", &[]),
+            Self::Ddpm => ("ddpm", "DDPM", "DDPMScheduler", &[]),
+            Self::Pndm => ("pndm", "PLMS", "PNDMScheduler", &[]),
+            Self::Lms => ("lms", "LMS", "LMSDiscreteScheduler", &["lmsdiscrete"]),
+            Self::Heun => ("heun", "Heun", "HeunDiscreteScheduler", &["heundiscrete"]),
+            Self::Euler => ("euler", "Euler", "EulerDiscreteScheduler", &["eulerdiscrete"]),
+            Self::EulerA => ("euler_a", "Euler a", "EulerAncestralDiscreteScheduler", &["eulerancestral", "eulerancestraldiscrete"]),
+            Self::Dpm2 => ("dpm2", "DPM2", "KDPM2DiscreteScheduler", &["dpm2discrete"]),
+            Self::Dpm2A => ("dpm2_a", "DPM2 a", "KDPM2AncestralDiscreteScheduler", &["dpm2ancestral", "dpm2ancestraldiscrete"]),
+            Self::DpmPp2M => (
+                "dpmpp_2m",
+                "DPM++ 2M",
+                "DPMSolverMultistepScheduler",
+                &["dpmsolverpp2m", "dpmsolverpp", "dpmsolvermultistep", "dpmpp", "dpm2m"],
+            ),
+            Self::DpmPp2MSde => (
+                "dpmpp_2m_sde",
+                "DPM++ 2M SDE",
+                "DPMSolverMultistepScheduler",
+                &["dpmsolverpp2msde", "dpm2msde", "sdedpmsolverpp", "dpmpp2msdegpu"],
+            ),
+            Self::DpmPpSde => ("dpmpp_sde", "DPM++ SDE", "DPMSolverSDEScheduler", &["dpmsolversde", "dpmsde", "dpmppsdegpu"]),
+            Self::DpmPp3M => ("dpmpp_3m", "DPM++ 3M", "DPMSolverMultistepScheduler", &["dpmsolverpp3m", "dpm3m"]),
+            Self::DpmPp2S => ("dpmpp_2s", "DPM++ 2S", "DPMSolverSinglestepScheduler", &["dpmsolverpp2s", "dpmsolversinglestep"]),
+            Self::UniPc => ("unipc", "UniPC", "UniPCMultistepScheduler", &["unipcmultistep", "unipcbh2"]),
+            Self::Deis => ("deis", "DEIS", "DEISMultistepScheduler", &["deismultistep"]),
+            Self::Lcm => ("lcm", "LCM", "LCMScheduler", &[]),
+            Self::Tcd => ("tcd", "TCD", "TCDScheduler", &[]),
+            Self::FlowEuler => (
+                "flow_euler",
+                "Flow Euler",
+                "FlowMatchEulerDiscreteScheduler",
+                &["flowmatch", "flowmatcheuler", "flowmatcheulerdiscrete", "flowmatchingeuler"],
+            ),
+        };
+        Names { ours, shown, class, others }
+    }
+
     /// The name, as in tasks and on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Ddim => "ddim",
-            Self::Ddpm => "ddpm",
-            Self::Pndm => "pndm",
-            Self::Lms => "lms",
-            Self::Heun => "heun",
-            Self::Euler => "euler",
-            Self::EulerA => "euler_a",
-            Self::Dpm2 => "dpm2",
-            Self::Dpm2A => "dpm2_a",
-            Self::DpmPp2M => "dpmpp_2m",
-            Self::DpmPp2MSde => "dpmpp_2m_sde",
-            Self::DpmPpSde => "dpmpp_sde",
-            Self::DpmPp3M => "dpmpp_3m",
-            Self::DpmPp2S => "dpmpp_2s",
-            Self::UniPc => "unipc",
-            Self::Deis => "deis",
-            Self::Lcm => "lcm",
-            Self::Tcd => "tcd",
-            Self::FlowEuler => "flow_euler",
-        }
+    pub const fn name(self) -> &'static str {
+        self.names().ours
+    }
+
+    /// The name that menus and pictures of other programs show: `DPM++ 2M`.
+    pub const fn shown(self) -> &'static str {
+        self.names().shown
     }
 
     /// The name of the class in diffusers that the sampler stands for.
-    pub fn class(self) -> &'static str {
-        match self {
-            Self::Ddim => "DDIMScheduler",
-            Self::Ddpm => "DDPMScheduler",
-            Self::Pndm => "PNDMScheduler",
-            Self::Lms => "LMSDiscreteScheduler",
-            Self::Heun => "HeunDiscreteScheduler",
-            Self::Euler => "EulerDiscreteScheduler",
-            Self::EulerA => "EulerAncestralDiscreteScheduler",
-            Self::Dpm2 => "KDPM2DiscreteScheduler",
-            Self::Dpm2A => "KDPM2AncestralDiscreteScheduler",
-            Self::DpmPp2M | Self::DpmPp2MSde | Self::DpmPp3M => "DPMSolverMultistepScheduler",
-            Self::DpmPpSde => "DPMSolverSDEScheduler",
-            Self::DpmPp2S => "DPMSolverSinglestepScheduler",
-            Self::UniPc => "UniPCMultistepScheduler",
-            Self::Deis => "DEISMultistepScheduler",
-            Self::Lcm => "LCMScheduler",
-            Self::Tcd => "TCDScheduler",
-            Self::FlowEuler => "FlowMatchEulerDiscreteScheduler",
-        }
+    pub const fn class(self) -> &'static str {
+        self.names().class
     }
 
     /// The sampler that stands for a class of diffusers; for the multistep DPM-Solver, the plain one of second order.
@@ -81,6 +90,19 @@ impl Sampler {
         let class = class.trim_start_matches("Flax").replace("ParallelScheduler", "Scheduler");
         [Self::DpmPp2M].into_iter().chain(Self::ALL).find(|sampler| sampler.class() == class)
     }
+}
+
+/// What a sampler is called by whom; `others` without signs and in small letters.
+struct Names {
+    ours: &'static str,
+    shown: &'static str,
+    class: &'static str,
+    others: &'static [&'static str],
+}
+
+/// A name without what people write in several ways.
+fn plain(name: &str) -> String {
+    name.to_lowercase().replace('+', "p").chars().filter(char::is_ascii_alphanumeric).collect()
 }
 
 impl fmt::Display for Sampler {
@@ -108,36 +130,54 @@ impl FromStr for Sampler {
     /// Knows the names, classes of diffusers, and what other programs call the same, whatever the case: `Euler a`, `DPM++ 2M`,
     /// `k_euler_ancestral`, …
     fn from_str(name: &str) -> Result<Self, UnknownSampler> {
-        let lower = name.to_lowercase().replace('+', "p");
-        let plain: String = lower.chars().filter(char::is_ascii_alphanumeric).collect();
         if let Some(sampler) = Self::from_class(name.trim()) {
             return Ok(sampler);
         }
-        let plain = plain.strip_prefix("sample").unwrap_or(&plain);
-        // A schedule in the sampler's name is how some menus spell both.
-        let plain = plain.strip_prefix('k').filter(|rest| !rest.starts_with("arras") && *rest != "l").unwrap_or(plain);
-        match plain {
-            "ddim" => Ok(Self::Ddim),
-            "ddpm" => Ok(Self::Ddpm),
-            "pndm" | "plms" => Ok(Self::Pndm),
-            "lms" | "lmsdiscrete" => Ok(Self::Lms),
-            "heun" | "heundiscrete" => Ok(Self::Heun),
-            "euler" | "eulerdiscrete" => Ok(Self::Euler),
-            "eulera" | "eulerancestral" | "eulerancestraldiscrete" => Ok(Self::EulerA),
-            "dpm2" | "dpm2discrete" => Ok(Self::Dpm2),
-            "dpm2a" | "dpm2ancestral" | "dpm2ancestraldiscrete" => Ok(Self::Dpm2A),
-            "dpmpp2m" | "dpmsolverpp2m" | "dpmsolverpp" | "dpmsolvermultistep" | "dpmpp" | "dpm2m" => Ok(Self::DpmPp2M),
-            "dpmpp2msde" | "dpmsolverpp2msde" | "dpm2msde" | "sdedpmsolverpp" => Ok(Self::DpmPp2MSde),
-            "dpmppsde" | "dpmsolversde" | "dpmsde" => Ok(Self::DpmPpSde),
-            "dpmpp3m" | "dpmsolverpp3m" | "dpm3m" => Ok(Self::DpmPp3M),
-            "dpmpp2s" | "dpmsolverpp2s" | "dpmsolversinglestep" => Ok(Self::DpmPp2S),
-            "unipc" | "unipcmultistep" | "unipcbh2" => Ok(Self::UniPc),
-            "deis" | "deismultistep" => Ok(Self::Deis),
-            "lcm" => Ok(Self::Lcm),
-            "tcd" => Ok(Self::Tcd),
-            "floweuler" | "flowmatch" | "flowmatcheuler" | "flowmatcheulerdiscrete" | "flowmatchingeuler" => Ok(Self::FlowEuler),
-            _ => Err(UnknownSampler(name.into())),
+        let plain_name = plain(name);
+        let wanted = plain_name.strip_prefix("sample").unwrap_or(&plain_name);
+        let wanted = wanted.strip_prefix('k').unwrap_or(wanted);
+        let is_named = |sampler: &Self| {
+            let Names { ours, shown, others, .. } = sampler.names();
+            plain(ours) == wanted || plain(shown) == wanted || others.contains(&wanted)
+        };
+        Self::ALL.into_iter().find(is_named).ok_or_else(|| UnknownSampler(name.into()))
+    }
+}
+
+/// A sampler, and the schedule if its name says one: menus of other programs show both as one, `DPM++ 2M Karras`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SamplerChoice {
+    /// The sampler.
+    pub sampler: Sampler,
+    /// The schedule; `None` leaves it open.
+    pub schedule: Option<ScheduleKind>,
+}
+
+impl From<Sampler> for SamplerChoice {
+    fn from(sampler: Sampler) -> Self {
+        Self { sampler, schedule: None }
+    }
+}
+
+impl fmt::Display for SamplerChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.schedule {
+            Some(schedule) => write!(f, "{} {schedule}", self.sampler),
+            None => self.sampler.fmt(f),
         }
+    }
+}
+
+impl FromStr for SamplerChoice {
+    type Err = UnknownSampler;
+
+    /// Knows every name of a sampler, alone or with a schedule's name behind it.
+    fn from_str(name: &str) -> Result<Self, UnknownSampler> {
+        if let Ok(sampler) = name.parse::<Sampler>() {
+            return Ok(sampler.into());
+        }
+        let parted = |(at, _)| Some(Self { sampler: name[..at].parse().ok()?, schedule: Some(name[at + 1..].parse().ok()?) });
+        name.match_indices([' ', '_', '-']).find_map(parted).ok_or_else(|| UnknownSampler(name.into()))
     }
 }
 
@@ -150,6 +190,7 @@ mod tests {
         for sampler in Sampler::ALL {
             assert_eq!(sampler.to_string().parse(), Ok(sampler));
             assert_eq!(sampler.to_string().to_uppercase().replace('_', " ").parse(), Ok(sampler));
+            assert_eq!(sampler.shown().parse(), Ok(sampler));
             assert_eq!(serde_json::to_string(&sampler).ok(), Some(format!("\"{sampler}\"")));
             assert_eq!(sampler.class().parse::<Sampler>().map(Sampler::class), Ok(sampler.class()));
         }
@@ -178,6 +219,27 @@ mod tests {
         let error = "heun 3".parse::<Sampler>().expect_err("there is none");
         assert!(error.to_string().starts_with("there is no sampler `heun 3`; there are dpmpp_2m, "), "{error}");
         assert!(error.to_string().ends_with(" and flow_euler"), "{error}");
+    }
+
+    #[test]
+    fn every_name_with_every_schedules_name_behind_it_is_both() {
+        for sampler in Sampler::ALL {
+            for schedule in ScheduleKind::ALL {
+                let choice = SamplerChoice { sampler, schedule: Some(schedule) };
+                for name in [sampler.name(), sampler.shown(), &sampler.shown().to_lowercase()] {
+                    for (schedule_name, sign) in
+                        [(schedule.name(), " "), (schedule.shown(), " "), (schedule.name(), "_"), (schedule.name(), "-")]
+                    {
+                        assert_eq!(format!("{name}{sign}{schedule_name}").parse(), Ok(choice), "{name}{sign}{schedule_name}");
+                    }
+                    assert_eq!(name.parse(), Ok(SamplerChoice::from(sampler)));
+                }
+                assert_eq!(choice.to_string().parse(), Ok(choice));
+            }
+        }
+        for name in ["DPM++ 2M SDE Heun", "Restart Karras", "Karras", "DPM++ 2S a Karras", "Euler Kerras", "", " ", "_"] {
+            assert_eq!(name.parse::<SamplerChoice>(), Err(UnknownSampler(name.into())));
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::{ClipConfig, UnetConfig, VaeConfig, unreadable, unsupported};
-use crate::{checkpoint::Checkpoint, error::InferenceError};
+use crate::{checkpoint::Checkpoint, error::InferenceError, ops::Activation};
 
 /// The shapes of a model's networks, and what its pipeline says.
 #[derive(Clone, Debug)]
@@ -105,6 +105,12 @@ impl ModelConfig {
     /// Whether the U-Net takes in a mask and a masked picture beside the latents.
     pub fn is_inpainting(&self) -> bool {
         self.unet.in_channels == 2 * self.vae.latent_channels + 1
+    }
+
+    /// Whether OpenAI's CLIP is the only text encoder; OpenCLIP's have another activation.
+    pub fn is_clip_alone(&self) -> bool {
+        let is_clip = |encoder: &ClipConfig| matches!(encoder.activation, Activation::QuickGelu);
+        self.text_encoder_2.is_none() && self.text_encoder.as_ref().is_some_and(is_clip)
     }
 
     /// Side in pixels that the model was trained at.
