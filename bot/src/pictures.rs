@@ -1,17 +1,37 @@
-//! Pictures that come from outside, read without trusting what they declare.
+//! Pictures that come from outside, read without trusting what they declare, and brought to a size.
 
-use std::io::{BufRead, Seek};
+mod whole;
 
-use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, codecs::webp::WebPDecoder};
+use std::{
+    io::{self, BufRead, Cursor, Read, Seek, SeekFrom},
+    path::Path,
+};
+
+use image::{
+    DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits,
+    error::{ImageFormatHint, UnsupportedError, UnsupportedErrorKind},
+    imageops::FilterType,
+};
+use inference::task::ImageSize;
 
 /// Largest picture that is read, in megapixels (10⁶ pixels).
 pub const MAX_MEGAPIXELS: u64 = 64;
+/// Longest side that is read.
+pub const MAX_SIDE: u32 = 16_384;
+/// Largest file that is read, in bytes: a picture of the largest size without any compression.
+pub const MAX_BYTES: u64 = 512 << 20;
 /// Most bytes that a decoder may take: a picture of that size with 16 bits for each of four channels, and as much to work with.
 const MAX_DECODER_BYTES: u64 = MAX_MEGAPIXELS * 1_000_000 * 16;
 
 /// Why a picture is not read.
 #[derive(Debug, thiserror::Error)]
 pub enum PictureError {
+    /// Its file is too long; nothing of it was read.
+    #[error("it has {found} bytes, and more than {MAX_BYTES} are not read")]
+    TooManyBytes {
+        /// The file's length.
+        found: u64,
+    },
     /// It declares too many pixels; nothing was allocated for them.
     #[error("{width}×{height} are more than {MAX_MEGAPIXELS} megapixels")]
     TooLarge {
@@ -20,40 +40,121 @@ pub enum PictureError {
         /// Declared height.
         height: u32,
     },
+    /// It declares a side that is too long; nothing was allocated for it.
+    #[error("a side of {width}×{height} is longer than {MAX_SIDE} pixels")]
+    TooLong {
+        /// Declared width.
+        width: u32,
+        /// Declared height.
+        height: u32,
+    },
     /// It moves; decoders of such files are also the least tried.
-    #[error("it is an animation; a still picture is needed")]
+    #[error("it is an animation, or of a kind for animations: save one picture of it as PNG")]
     Animated,
+    /// Its end is missing, which some decoders fill up.
+    #[error("it is cut off: its end is missing")]
+    CutOff,
     /// The file cannot be read or is no picture.
     #[error(transparent)]
     Unreadable(#[from] ImageError),
 }
 
+/// Reads a picture's file, and gives its bytes too.
+///
+/// # Errors
+/// It is no file, too long, or no picture that is read.
+pub fn read_file(path: &Path) -> Result<(DynamicImage, Vec<u8>), PictureError> {
+    let read = || {
+        // What is no file, such as a pipe, might never open.
+        if !std::fs::metadata(path)?.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file"));
+        }
+        let mut bytes = Vec::new();
+        std::fs::File::open(path)?.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    let bytes = read().map_err(ImageError::IoError)?;
+    Ok((self::read(Cursor::new(&bytes))?, bytes))
+}
+
 /// Reads a PNG, JPEG or WebP file, turned upright as its camera says.
 ///
 /// # Errors
-/// It is too large or no picture.
-pub fn read(source: impl BufRead + Seek) -> Result<DynamicImage, PictureError> {
-    let mut reader = ImageReader::new(source).with_guessed_format().map_err(ImageError::IoError)?;
-    if reader.format() == Some(ImageFormat::WebP) {
-        let mut source = reader.into_inner();
-        if WebPDecoder::new(&mut source)?.has_animation() {
-            return Err(PictureError::Animated);
-        }
-        source.rewind().map_err(ImageError::IoError)?;
-        reader = ImageReader::with_format(source, ImageFormat::WebP);
+/// It is too large, cut off, an animation or no picture.
+pub fn read(mut source: impl BufRead + Seek) -> Result<DynamicImage, PictureError> {
+    let found = source.seek(SeekFrom::End(0)).map_err(ImageError::IoError)?;
+    if found > MAX_BYTES {
+        return Err(PictureError::TooManyBytes { found });
     }
+    source.rewind().map_err(ImageError::IoError)?;
+    let reader = ImageReader::new(source).with_guessed_format().map_err(ImageError::IoError)?;
+    let Some(format) = reader.format() else {
+        let (hint, kind) = (ImageFormatHint::Unknown, UnsupportedErrorKind::Format(ImageFormatHint::Unknown));
+        return Err(ImageError::Unsupported(UnsupportedError::from_format_and_kind(hint, kind)).into());
+    };
+    let mut source = reader.into_inner();
+    let form = whole::form(format, &mut source).map_err(ImageError::IoError)?;
+    if form.is_animated || format == ImageFormat::Gif {
+        return Err(PictureError::Animated);
+    }
+    source.rewind().map_err(ImageError::IoError)?;
+    let mut reader = ImageReader::with_format(source, format);
     let mut limits = Limits::no_limits();
     limits.max_alloc = Some(MAX_DECODER_BYTES);
     reader.limits(limits);
-    let mut decoder = reader.into_decoder()?;
+    let mut decoder = match reader.into_decoder() {
+        Err(_) if !form.is_whole => return Err(PictureError::CutOff),
+        decoder => decoder?,
+    };
     let (width, height) = decoder.dimensions();
     if u64::from(width) * u64::from(height) > MAX_MEGAPIXELS * 1_000_000 {
         return Err(PictureError::TooLarge { width, height });
+    }
+    if width.max(height) > MAX_SIDE {
+        return Err(PictureError::TooLong { width, height });
+    }
+    if !form.is_whole {
+        return Err(PictureError::CutOff);
     }
     let orientation = decoder.orientation()?;
     let mut picture = DynamicImage::from_decoder(decoder)?;
     picture.apply_orientation(orientation);
     Ok(picture)
+}
+
+/// A picture in another size: its middle is taken where the shapes differ.
+pub fn fitted(picture: &DynamicImage, size: ImageSize) -> DynamicImage {
+    let ImageSize { width, height } = size;
+    let found = (picture.width(), picture.height());
+    if found == (width, height) {
+        return picture.clone();
+    }
+    let scaled = |picture: &DynamicImage| picture.resize_to_fill(width, height, FilterType::Lanczos3);
+    // The whole picture is scaled and then cut, unless it is so long that what is cut away would take the memory.
+    if scaled_pixels(found, size) > MAX_MEGAPIXELS * 1_000_000 { scaled(&middle(picture, size)) } else { scaled(picture) }
+}
+
+/// Most pixels at once while a picture is scaled to cover a size: first its height changes, then its width.
+fn scaled_pixels((width, height): (u32, u32), size: ImageSize) -> u64 {
+    let [width, height, to_width, to_height] = [width, height, size.width, size.height].map(u64::from);
+    let is_wider = width * to_height >= height * to_width;
+    let covering = if is_wider { (width * to_height / height.max(1), to_height) } else { (to_width, height * to_width / width.max(1)) };
+    covering.1.saturating_mul(covering.0.max(width))
+}
+
+/// The middle of a picture, of a size's shape as nearly as whole pixels allow.
+fn middle(picture: &DynamicImage, size: ImageSize) -> DynamicImage {
+    let (width, height) = (picture.width(), picture.height());
+    let (cut_width, cut_height) = middle_sides((width, height), size);
+    picture.crop_imm((width - cut_width) / 2, (height - cut_height) / 2, cut_width, cut_height)
+}
+
+fn middle_sides((width, height): (u32, u32), size: ImageSize) -> (u32, u32) {
+    let side = |side: u32, other: u32, to: u32, to_other: u32| {
+        let cut = (u64::from(other) * u64::from(to)).div_ceil(u64::from(to_other).max(1));
+        u32::try_from(cut).unwrap_or(u32::MAX).clamp(1, side.max(1))
+    };
+    (side(width, height, size.width, size.height), side(height, width, size.height, size.width))
 }
 
 #[cfg(test)]
@@ -76,7 +177,69 @@ mod tests {
         let error = read(Cursor::new(bomb(60_000, 50_000))).expect_err("too large");
         assert_eq!(error.to_string(), "60000×50000 are more than 64 megapixels");
         assert!(matches!(read(Cursor::new(bomb(8001, 8000))), Err(PictureError::TooLarge { .. })));
+        for (width, height) in [(64_000_000, 1), (1, 64_000_000), (8_000_000, 8), (MAX_SIDE + 1, 3), (2, MAX_SIDE + 1)] {
+            assert!(matches!(read(Cursor::new(bomb(width, height))), Err(PictureError::TooLong { .. })), "{width}×{height}");
+        }
+        let error = read(Cursor::new(bomb(64_000_000, 1))).expect_err("too long");
+        assert_eq!(error.to_string(), "a side of 64000000×1 is longer than 16384 pixels");
         assert!(matches!(read(Cursor::new(bomb(8, 8))), Err(PictureError::Unreadable(_))), "its pixels are missing");
         assert!(matches!(read(Cursor::new(b"not a picture")), Err(PictureError::Unreadable(_))));
+    }
+
+    /// Inputs of the fuzz targets, which have every format.
+    fn corpus(name: &str) -> Vec<u8> {
+        std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus/picture").join(name)).expect(name)
+    }
+
+    #[test]
+    fn a_file_that_was_cut_off_anywhere_is_refused() {
+        for name in ["rgb.png", "rgba_interlaced.png", "jpeg.jpg", "progressive.jpg", "turned.jpg", "lossy.webp", "lossless.webp"] {
+            let whole = corpus(name);
+            assert!(read(Cursor::new(&whole)).is_ok(), "{name}");
+            assert!(read(Cursor::new([&whole[..], b"more"].concat())).is_ok(), "{name} with something behind it");
+            // A byte of padding may be missing at the end.
+            for n_bytes in 0..whole.len() - 1 {
+                assert!(read(Cursor::new(&whole[..n_bytes])).is_err(), "{name}: {n_bytes} of {}", whole.len());
+            }
+        }
+        let cut = std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/pictures/cut.jpg")).expect("a file");
+        assert!(matches!(read(Cursor::new(cut)), Err(PictureError::CutOff)));
+    }
+
+    #[test]
+    fn animations_of_every_format_are_refused_alike() {
+        for name in ["animated.png", "animated.webp", "animated.gif", "gif"] {
+            let error = read(Cursor::new(corpus(name))).expect_err(name);
+            assert_eq!(error.to_string(), "it is an animation, or of a kind for animations: save one picture of it as PNG", "{name}");
+        }
+    }
+
+    #[test]
+    fn long_pictures_are_cut_before_they_are_scaled() {
+        // Left and right of the middle are other colours.
+        let long = |width: u32, height: u32| {
+            let is_middle = |place: u32, side: u32| place.abs_diff(side / 2) <= 40.min(side);
+            let pixel = |x, y| image::Rgb(if is_middle(x, width) && is_middle(y, height) { [200, 90, 30] } else { [0, 0, 255] });
+            DynamicImage::from(image::RgbImage::from_fn(width, height, pixel))
+        };
+        for (width, height) in [(MAX_SIDE, 1), (1, MAX_SIDE), (MAX_SIDE, 8), (3, MAX_SIDE)] {
+            for size in [ImageSize::new(64, 64), ImageSize::new(2048, 1024), ImageSize::new(8, 4096)] {
+                let found = fitted(&long(width, height), size).into_rgb8();
+                assert_eq!(found.dimensions(), (size.width, size.height));
+                assert_eq!(found.get_pixel(size.width / 2, size.height / 2).0, [200, 90, 30], "{width}×{height} to {size}");
+            }
+        }
+        let usual = long(300, 200);
+        let expected = usual.resize_to_fill(64, 64, FilterType::Lanczos3);
+        assert!(fitted(&usual, ImageSize::new(64, 64)) == expected, "other pictures are scaled as ever");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_is_scaled_fits_the_memory(sides in (1..=MAX_SIDE, 1..=MAX_SIDE), to in (1_u32..=4096, 1_u32..=4096)) {
+            let size = ImageSize::new(to.0, to.1);
+            let n_pixels = scaled_pixels(sides, size).min(scaled_pixels(middle_sides(sides, size), size));
+            proptest::prop_assert!(n_pixels <= 2 * MAX_MEGAPIXELS * 1_000_000, "{n_pixels} of {sides:?} to {size}");
+        }
     }
 }
