@@ -378,6 +378,13 @@ def picture():
     saved["animated.webp"] = file.getvalue()
     for name, data in saved.items():
         save("picture", name, data)
+    scan = saved["progressive.jpg"].rindex(b"\xff\xda")
+    save("picture", "cut_at_scan.jpg", saved["progressive.jpg"][:scan])
+    file = io.BytesIO()
+    image.save(file, format="GIF", save_all=True, append_images=[Image.new("RGB", (12, 8), (0, 0, 255))])
+    save("picture", "animated.gif", file.getvalue())
+    save("picture", "thin.png", png(64_000_000, 1, pixels=b""))
+    save("picture", "thin_8.png", png(8, 8_000_000, pixels=b""))
     save("picture", "cut_off.jpg", saved["jpeg.jpg"][:-40])
     save("picture", "cut_off.webp", saved["lossy.webp"][:30])
     sof = saved["jpeg.jpg"].index(b"\xff\xc0")
@@ -419,6 +426,24 @@ def metadata():
     save("metadata", "after_pixels.png", png(after=[text(b"parameters", parameters)]))
     save("metadata", "cut_off.png", png(before=[text(b"parameters", parameters)])[:80])
     save("metadata", "a1111.txt", parameters)
+    swarm = json.dumps({"sui_image_params": {"prompt": "a fox", "seed": 7, "steps": 6, "width": 64, "height": 48, "loras": ["ink"], "loraweights": ["0.5"]}}, indent=2).encode()
+    fooocus = json.dumps({"base_model": "m", "prompt": "a fox", "resolution": "(64, 48)", "seed": "7", "lora_combined_1": "ink : 0.5", "metadata_scheme": "fooocus"}).encode()
+    comfy = b'{"3": {"class_type": "KSampler", "inputs": {"seed": 7}}}'
+    for name, chunks in {"swarm": [text(b"parameters", swarm)], "fooocus": [text(b"parameters", fooocus)], "comfy": [text(b"prompt", comfy)],
+                         "swarm_cut": [text(b"parameters", swarm[:90])], "many_bombs": [packed(b"parameters", zeros)] * 9 + [packed(b"k", zeros)] * 9}.items():
+        save("metadata", f"{name}.png", png(before=chunks))
+    save("metadata", "settings.txt", "a\nSteps: 3, Hashes: {\"a\": [\"b, c\"]}, Template: \"x\\n\", y\", Hires resize: 0x0, First pass size: 0x0, Adapter: a at 1")
+    image, comment = Image.new("RGB", (12, 8), (200, 30, 60)), parameters.decode()
+    for name, value in {"a1111.jpg": b"UNICODE\0" + comment.encode("utf-16-be"), "a1111_jpeg_end.jpg": b"UNICODE\0" + comment.encode("utf-16-le"),
+                        "a1111.webp": b"UNICODE\0" + comment.encode("utf-16-be"), "swarm.jpg": b"ASCII\0\0\0" + swarm, "jis.jpg": b"JIS\0\0\0\0\0\x1b$B8Q\x1b(B"}.items():
+        exif, file = Image.Exif(), io.BytesIO()
+        exif.get_ifd(0x8769)[0x9286] = value
+        image.save(file, format="WEBP" if name.endswith("webp") else "JPEG", exif=exif)
+        save("metadata", name, file.getvalue())
+    exif, file = Image.Exif(), io.BytesIO()
+    exif[0x9286] = fooocus.decode()
+    image.save(file, format="WEBP", exif=exif)
+    save("metadata", "fooocus.webp", file.getvalue())
     save("metadata", "odd.txt", "a\nSteps: 99999999999, Seed: -1, Size: 4294967296x0, CFG scale: 1e999, Note: \"\\ud800\", : , :::, \"x")
     save("metadata", "commas.txt", "a\n" + ", " * 1000)
     save("metadata", "fields.txt", "a\n" + "x: y, " * 500)

@@ -75,7 +75,7 @@ impl App {
             max_steps: self.config.limits.max_steps,
             n_images: self.config.defaults.n_images,
             random_seed: random::random_seed(),
-            max_seed: u64::from(u32::MAX),
+            max_seed: prompt::MAX_SEED,
         }
     }
 

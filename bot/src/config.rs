@@ -11,14 +11,14 @@ use std::{
 use anyhow::{Context, bail};
 use inference::{
     engine::{DeviceChoice, Precision},
-    sampler::Sampler,
+    sampler::SamplerChoice,
     schedule::ScheduleKind,
 };
 use serde::Deserialize;
 
 use crate::hub::{self, ModelsFolder};
 pub use tables::AliasConfig;
-pub(crate) use tables::is_model_name;
+pub(crate) use tables::{how, is_model_name};
 
 /// Read from the working directory when no other file is named.
 const USUAL_FILE: &str = "atelier.toml";
@@ -93,9 +93,9 @@ pub struct DefaultsConfig {
     pub steps: u32,
     /// Guidance scale; 0 for the model's own.
     pub guidance_scale: f64,
-    /// Sampler; `None` for the model's own.
+    /// Sampler, which may name its schedule too; `None` for the model's own.
     #[serde(deserialize_with = "tables::name")]
-    pub sampler: Option<Sampler>,
+    pub sampler: Option<SamplerChoice>,
     /// Schedule; `None` for the model's own.
     #[serde(deserialize_with = "tables::name")]
     pub schedule: Option<ScheduleKind>,
@@ -250,6 +250,7 @@ impl Config {
         if !self.sandbox.listen.ip().is_loopback() {
             bail!("`sandbox.listen` is {}; the sandbox listens on loopback only, such as 127.0.0.1:8420", self.sandbox.listen);
         }
+        tables::how(defaults.sampler, defaults.schedule).context("`defaults`")?;
         self.device()?;
         self.precision()?;
         hub::parse_endpoint(&self.models.endpoint).context("`models.endpoint`")?;

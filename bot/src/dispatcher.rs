@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
 use bytes::Bytes;
-use image::{RgbImage, imageops::FilterType};
+use image::RgbImage;
 use inference::{
     engine::{Event, FinishedImage, Submission, TaskHandle, Usage},
     error::InferenceError,
@@ -251,7 +251,7 @@ async fn load_source(app: &App, key: &str, size: Option<ImageSize>) -> anyhow::R
     let picture = load_picture(app, key).await?;
     match size {
         Some(size) if picture.dimensions() != (size.width, size.height) => {
-            let fit = move || image::DynamicImage::from(picture).resize_to_fill(size.width, size.height, FilterType::Lanczos3).into_rgb8();
+            let fit = move || pictures::fitted(&picture.into(), size).into_rgb8();
             Ok(tokio::task::spawn_blocking(fit).await?)
         }
         _ => Ok(picture),

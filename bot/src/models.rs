@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::bail;
 use inference::engine::{EngineConfig, ModelInfo};
 
-pub use catalog::{Known, STARTER_NAME, check, choose, folder, found, known, missing, name_of, suited, unlike};
+pub use catalog::{Known, STARTER_NAME, check, choose, chosen_how, folder, found, known, missing, name_of, suited, unlike};
 
 use crate::config::Config;
 

@@ -101,7 +101,7 @@ fn load(config: Config) -> anyhow::Result<(Config, Engine, EngineConfig, Vec<Mod
         let mut model = models::suited(&config, known, engine.model(Some(&known.entry.name))?);
         // The built-in model is drawn with few steps here, which its own sampler does not suit.
         if models::is_starter(&known.entry.path) {
-            let chosen = (known.settings.sampler.or(config.defaults.sampler), known.settings.schedule.or(config.defaults.schedule));
+            let chosen = models::chosen_how(&config, &known.settings);
             model.sampler = chosen.0.unwrap_or(Sampler::DpmPp2M);
             model.schedule = chosen.1.unwrap_or(ScheduleKind::Normal);
         }

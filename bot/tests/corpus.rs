@@ -45,8 +45,15 @@ fn pictures() {
     for input in ["bomb.png", "bomb.jpg", "bomb_lossless.webp", "bomb_canvas.webp"] {
         assert!(said[input].is_err(), "{input}");
     }
-    for input in ["animated.webp", "animated_frame_too_wide.webp"] {
-        assert_eq!(said[input], Err("it is an animation; a still picture is needed".to_owned()), "{input}");
+    let animation = "it is an animation, or of a kind for animations: save one picture of it as PNG";
+    for input in ["animated.webp", "animated_frame_too_wide.webp", "animated.png", "animated.gif", "gif"] {
+        assert_eq!(said[input], Err(animation.to_owned()), "{input}");
+    }
+    for input in ["cut_off.png", "cut_off.jpg", "cut_at_scan.jpg", "cut_off.webp", "riff_length.webp"] {
+        assert_eq!(said[input], Err("it is cut off: its end is missing".to_owned()), "{input}");
+    }
+    for input in ["thin.png", "thin_8.png"] {
+        assert!(said[input].as_ref().is_err_and(|said| said.ends_with("is longer than 16384 pixels")), "{input}");
     }
     assert_eq!(said["bomb.png"], Err("60000×50000 are more than 64 megapixels".to_owned()));
     assert_eq!(said["bomb.jpg"], Err("65500×65500 are more than 64 megapixels".to_owned()));
@@ -55,9 +62,25 @@ fn pictures() {
 #[test]
 fn metadata() {
     let said = replay("metadata", bot::metadata, 60);
-    for input in ["parameters.png", "packed.png", "long.png", "long_packed.png", "after_pixels.png", "packed_bomb.png", "long_bomb.png"] {
+    for input in [
+        "a1111.jpg",
+        "a1111_jpeg_end.jpg",
+        "a1111.webp",
+        "swarm.jpg",
+        "fooocus.webp",
+        "swarm.png",
+        "comfy.png",
+        "many_bombs.png",
+        "parameters.png",
+        "packed.png",
+        "long.png",
+        "long_packed.png",
+        "after_pixels.png",
+        "packed_bomb.png",
+        "long_bomb.png",
+    ] {
         assert_eq!(said[input], Ok(()), "{input}");
     }
-    assert_eq!(said["a1111.txt"].as_ref().map_err(|said| said.starts_with("it is not a PNG file")), Err(true));
+    assert_eq!(said["a1111.txt"].as_ref().map_err(|said| said.starts_with("it is not a PNG, JPEG or WebP file")), Err(true));
     assert!(said["ours_wrong.png"].as_ref().is_err_and(|said| said.starts_with("its metadata is damaged or of a newer version")));
 }

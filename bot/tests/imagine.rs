@@ -114,7 +114,7 @@ async fn wrong_parameters_are_answered_to_the_caller_alone(mode: Mode) {
         ("a frog --steps 0", "steps"),
         ("a frog --steps 100000", "100000"),
         ("a frog --cfg NaN", "NaN"),
-        ("a frog --seed -1", "4294967295"),
+        ("a frog --seed -1", "9007199254740992"),
         ("a frog --seed 4294967296", "4294967296"),
         ("a frog --sede 7", "--seed"),
         ("a frog --model startre", "there is no such model; there are starter"),

@@ -212,6 +212,6 @@ fn pictures_of_other_programs_are_read_as_far_as_they_are_ours() {
     desk.draw(&[&["a frog", "--count", "1", "--width", "64", "--height", "48", "--out", "same"], &options[..]].concat());
     assert!(desk.picture("same/9.png") == desk.picture("out/9.png"));
     desk.refused(&["--from", "bare.png"], "bare.png says nothing of how it was drawn: it has no metadata of Atelier or A1111");
-    desk.refused(&["--from", "notes.png"], "cannot read the metadata of notes.png: it is not a PNG file");
+    desk.refused(&["--from", "notes.png"], "cannot read the metadata of notes.png: it is not a PNG, JPEG or WebP file");
     desk.refused(&["--from", "gone.png"], "cannot read the picture gone.png: No such file");
 }

@@ -25,9 +25,9 @@ pub fn metadata(bytes: &[u8]) -> Said {
     match metadata::read(Cursor::new(bytes)) {
         Ok(Found::Parameters(text)) => drop(parameters::read(&text)),
         Ok(Found::Record(record)) => drop(parameters::write(&record)),
-        Ok(Found::Nothing) => {}
+        Ok(Found::Program(_) | Found::Nothing) => {}
         Err(error) => {
-            parameters::read(&String::from_utf8_lossy(bytes));
+            drop(parameters::read(&String::from_utf8_lossy(bytes)));
             return Err(atelier::cli::sentence(&error));
         }
     }

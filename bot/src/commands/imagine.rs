@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use inference::{sampler::Sampler, task::Task};
+use inference::{
+    sampler::{Sampler, SamplerChoice},
+    task::Task,
+};
 use poise::serenity_prelude as serenity;
 
 use super::Context;
@@ -29,7 +32,7 @@ pub async fn imagine(
     negative: Option<String>,
     #[description = "How closely to follow the prompt, 1 to 30 (--cfg)"] cfg: Option<f64>,
     #[description = "Denoising steps (--steps)"] steps: Option<i64>,
-    #[description = "The same seed draws the same pictures, 0 to 4294967295 (--seed)"] seed: Option<i64>,
+    #[description = "The same seed draws the same pictures, 0 to 9007199254740992 (--seed)"] seed: Option<i64>,
     #[description = "Width to height, such as 3:2 (--ar)"]
     #[autocomplete = "aspects"]
     aspect: Option<String>,
@@ -66,12 +69,22 @@ async fn aspects(_ctx: poise::ApplicationContext<'_, Arc<App>, BotError>, typed:
 }
 
 async fn samplers(_ctx: poise::ApplicationContext<'_, Arc<App>, BotError>, typed: &str) -> serenity::CreateAutocompleteResponse {
-    choices(&Sampler::ALL.map(Sampler::name), typed)
+    offered(suggested_samplers(typed).iter().map(String::as_str))
 }
 
 async fn models(ctx: poise::ApplicationContext<'_, Arc<App>, BotError>, typed: &str) -> serenity::CreateAutocompleteResponse {
     let names = ctx.data().models.iter().map(|model| model.name.as_str());
     offered(prompt::ranked(names, typed).into_iter())
+}
+
+/// Our names, found by other programs' too, and a whole choice as it was typed.
+fn suggested_samplers(typed: &str) -> Vec<String> {
+    let typed = typed.trim();
+    let lower = typed.to_lowercase();
+    let whole = typed.parse().ok().filter(|choice: &SamplerChoice| choice.schedule.is_some());
+    let is_meant = |sampler: &Sampler| sampler.name().contains(&lower) || sampler.shown().to_lowercase().contains(&lower);
+    let names = Sampler::ALL.into_iter().filter(is_meant).map(|sampler| sampler.name().to_owned());
+    whole.map(|choice| choice.to_string()).into_iter().chain(names).collect()
 }
 
 fn choices(all: &[&str], typed: &str) -> serenity::CreateAutocompleteResponse {
@@ -81,4 +94,20 @@ fn choices(all: &[&str], typed: &str) -> serenity::CreateAutocompleteResponse {
 fn offered<'a>(choices: impl Iterator<Item = &'a str>) -> serenity::CreateAutocompleteResponse {
     let matching = choices.take(MAX_CHOICES);
     serenity::CreateAutocompleteResponse::new().set_choices(matching.map(serenity::AutocompleteChoice::from).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn samplers_are_suggested_by_every_name() {
+        let first = |typed: &str| suggested_samplers(typed).first().cloned();
+        for (typed, expected) in
+            [("DPM++ 2M", "dpmpp_2m"), ("euler a", "euler_a"), ("PLMS", "pndm"), ("DPM++ 2M Karras", "dpmpp_2m karras")]
+        {
+            assert_eq!(first(typed).as_deref(), Some(expected), "{typed}");
+        }
+        assert_eq!((suggested_samplers("").len(), first("eular")), (Sampler::ALL.len(), None));
+    }
 }

@@ -5,7 +5,7 @@ use std::{fmt::Display, path::PathBuf, str::FromStr};
 use anyhow::{Context, bail};
 use inference::{
     limits::{MAX_GUIDANCE, MAX_STEPS},
-    sampler::Sampler,
+    sampler::{Sampler, SamplerChoice},
     schedule::ScheduleKind,
 };
 use serde::{Deserialize, Deserializer, de::Error};
@@ -27,9 +27,9 @@ pub struct AliasConfig {
     pub steps: Option<u32>,
     /// Guidance scale.
     pub guidance_scale: Option<f64>,
-    /// Sampler.
+    /// Sampler, which may name its schedule too.
     #[serde(deserialize_with = "name")]
-    pub sampler: Option<Sampler>,
+    pub sampler: Option<SamplerChoice>,
     /// Schedule.
     #[serde(deserialize_with = "name")]
     pub schedule: Option<ScheduleKind>,
@@ -47,6 +47,21 @@ pub struct AliasConfig {
 pub(super) fn name<'de, D: Deserializer<'de>, T: FromStr<Err: Display>>(source: D) -> Result<Option<T>, D::Error> {
     let text = String::deserialize(source)?;
     if text.is_empty() { Ok(None) } else { text.parse().map(Some).map_err(D::Error::custom) }
+}
+
+/// The sampler and the schedule that two keys name.
+///
+/// # Errors
+/// They name two schedules.
+pub(crate) fn how(
+    sampler: Option<SamplerChoice>,
+    schedule: Option<ScheduleKind>,
+) -> anyhow::Result<(Option<Sampler>, Option<ScheduleKind>)> {
+    let own = sampler.and_then(|choice| choice.schedule);
+    match (own, schedule) {
+        (Some(own), Some(other)) if own != other => bail!("`sampler` names the schedule {own} and `schedule` {other}; keep one"),
+        _ => Ok((sampler.map(|choice| choice.sampler), schedule.or(own))),
+    }
 }
 
 impl Config {
@@ -87,6 +102,7 @@ impl AliasConfig {
         if self.path.as_os_str().is_empty() {
             bail!("`path` is missing; it names a folder or a `.safetensors` file");
         }
+        how(self.sampler, self.schedule)?;
         let max_steps = max_steps.min(MAX_STEPS);
         if let Some(steps) = self.steps.filter(|steps| !(1..=max_steps).contains(steps)) {
             bail!("`steps` is {steps}; it must be 1 to {max_steps}");
@@ -147,6 +163,10 @@ mod tests {
         check_error("[aliases.a]\npath = \"x\"\nguidance_scale = 31.0", "`guidance_scale` is 31");
         check_error("[aliases.a]\npath = \"x\"\nwidth = 512", "`width` and `height` go together");
         check_error("[aliases.a]\npath = \"x\"\nsampler = \"eular\"", "there is no sampler `eular`");
+        check_error(
+            "[aliases.a]\npath = \"x\"\nsampler = \"Euler Karras\"\nschedule = \"beta\"",
+            "names the schedule karras and `schedule` beta",
+        );
         check_error("[aliases.\"a b\"]\npath = \"x\"", "`aliases.a b`: a name has 1 to 80");
         check_error("[aliases.\"../x\"]\npath = \"x\"", "`aliases.../x`: a name has 1 to 80");
         check_error("[loras]\n\"a:b\" = \"x\"", "`loras.a:b`: a name has 1 to 80");

@@ -1,15 +1,23 @@
 //! The `parameters` text that A1111 writes into its pictures and many programs read: written for every picture, and read where it is all
 //! that a picture has. Layout and names are those of stable-diffusion-webui 1.10 (`modules/processing.py`, `infotext_utils.py`).
 
+mod fields;
+mod json;
 mod names;
 mod read;
+mod second_pass;
 
 use std::fmt::Write;
 
 use inference::task::{Enlarger, Task, TextToImage};
 
 use super::Record;
-pub use read::{Read, read};
+pub use read::{NotRead, Recipe, Said, read};
+
+/// Whether a text has a line of settings or is JSON, so that it is more than words.
+pub fn is_description(text: &str) -> bool {
+    text.trim_start().starts_with('{') || !fields::split(text).1.is_empty()
+}
 
 /// Digits of a model's hash.
 const MODEL_DIGITS: usize = 10;
@@ -53,8 +61,8 @@ pub fn write(record: &Record) -> String {
 fn drawing(base: &TextToImage, index: u32) -> Vec<(&'static str, String)> {
     let mut fields = vec![
         ("Steps", base.steps.to_string()),
-        ("Sampler", names::of_sampler(base.sampler)),
-        ("Schedule type", names::of_schedule(base.schedule)),
+        ("Sampler", base.sampler.shown().to_owned()),
+        ("Schedule type", base.schedule.shown().to_owned()),
         ("CFG scale", base.guidance_scale.to_string()),
         ("Seed", base.seed.of_image(index).to_string()),
         ("Size", format!("{}x{}", base.size.width, base.size.height)),
@@ -85,7 +93,9 @@ fn drawing(base: &TextToImage, index: u32) -> Vec<(&'static str, String)> {
 
 /// Values with signs of the layout stand in quotation marks, as JSON.
 fn quoted(value: &str) -> String {
-    if value.contains([',', ':', '\n', '"']) { serde_json::Value::from(value).to_string() } else { value.to_owned() }
+    let is_plain = !value.contains([',', ':', '"']) && !value.contains(char::is_control) && value.trim() == value;
+    let is_plain = is_plain && !value.starts_with(['{', '[']);
+    if is_plain { value.to_owned() } else { serde_json::Value::from(value).to_string() }
 }
 
 #[cfg(test)]
@@ -93,8 +103,9 @@ mod tests {
     use inference::{
         sampler::Sampler,
         schedule::ScheduleKind,
-        task::{Hires, ImageToImage, Seed},
+        task::{AdapterUse, Hires, ImageSize, ImageToImage, Seed},
     };
+    use proptest::prelude::*;
 
     use super::{super::tests::record, *};
 
@@ -139,15 +150,89 @@ mod tests {
     fn what_is_written_is_understood() {
         let mut written = record("a fox, <lora:ink:0.8>");
         base_with_everything(&mut written);
-        let found = read(&write(&written));
+        let found = read(&write(&written)).expect("a text");
         assert!(found.notes.iter().all(|note| note.contains("hash") || note.contains("Version")), "{:?}", found.notes);
+        let base = written.task.base().cloned().expect("it draws");
         let expected = TextToImage {
             seed: Seed(u64::MAX).of_image(2),
             model: None,
             hires: Some(Hires { scale: 2.0, strength: 0.5, steps: Some(9), enlarger: Enlarger::Network }),
-            ..written.task.base().cloned().expect("it draws")
+            ..base
         };
-        assert_eq!(found.base, expected);
-        assert_eq!(found.strength, Some(0.5));
+        assert_eq!(complete(&found), expected);
+        assert_eq!(found.strength, None, "a second pass has its own");
+    }
+
+    fn complete(found: &Recipe) -> TextToImage {
+        let silent = crate::prompt::ModelDefaults {
+            name: "m".into(),
+            native_size: ImageSize::new(1, 1),
+            size_multiple: 1,
+            max_side: 1,
+            steps: 1,
+            guidance_scale: 1.0,
+            sampler: Sampler::Tcd,
+            schedule: ScheduleKind::Beta,
+            clip_skip: 0,
+            negative_prompt: None,
+        };
+        found.said.complete(found.base.clone(), &silent, true, Seed(0))
+    }
+
+    /// Names with what the layout is made of.
+    fn hostile() -> impl Strategy<Value = String> {
+        let part = prop_oneof![
+            Just(", ".to_owned()),
+            Just(": ".to_owned()),
+            Just("\"".to_owned()),
+            Just("\\".to_owned()),
+            Just("\n".to_owned()),
+            Just("Steps: 9, ".to_owned()),
+            Just("Seed: 1, ".to_owned()),
+            Just("{".to_owned()),
+            Just("]".to_owned()),
+            Just(" at ".to_owned()),
+            "\\PC{1,4}",
+            any::<String>(),
+        ];
+        proptest::collection::vec(part, 1..6).prop_map(|parts| parts.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn every_field_comes_back_whatever_stands_in_the_others(
+            (prompt, negative) in (hostile(), proptest::option::of(hostile())),
+            (model, adapter) in (hostile(), hostile()),
+            (seed, steps, guidance) in (any::<u64>(), 1_u32..=1000, 0.0_f64..=30.0),
+            (sampler, schedule) in (proptest::sample::select(Sampler::ALL.to_vec()), proptest::sample::select(ScheduleKind::ALL.to_vec())),
+            (clip_skip, interval, weight) in (0_u32..=12, (0.0_f64..0.5, 0.5_f64..=1.0), -2.0_f64..2.0),
+            (width, height, is_seamless) in (1_u32..5000, 1_u32..5000, any::<bool>()),
+        ) {
+            let mut record = record("");
+            let is_words = |text: &str| !text.contains("Negative prompt:");
+            prop_assume!(is_words(&prompt) && negative.as_deref().is_none_or(is_words) && !prompt.trim().starts_with(['{', '[']));
+            record.task = Task::TextToImage(TextToImage {
+                prompt: prompt.trim().to_owned(),
+                negative_prompt: negative.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()),
+                model: Some(model.clone()),
+                adapters: vec![AdapterUse::new(adapter, weight)],
+                clip_skip,
+                size: ImageSize::new(width, height),
+                steps,
+                guidance_scale: guidance,
+                guidance_interval: interval,
+                sampler,
+                schedule,
+                seed: Seed(seed),
+                n_images: 1,
+                seamless: is_seamless,
+                ..TextToImage::default()
+            });
+            record.index = None;
+            let found = read(&write(&record)).expect("a text");
+            let expected = TextToImage { model: None, ..record.task.base().cloned().expect("it draws") };
+            prop_assert_eq!(complete(&found), expected, "{}", write(&record));
+            prop_assert_eq!(found.model.unwrap_or_default(), model);
+        }
     }
 }

@@ -3,11 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
-use inference::engine::{ModelEntry, ModelInfo, NamedFile};
+use inference::{
+    engine::{ModelEntry, ModelInfo, NamedFile},
+    sampler::Sampler,
+    schedule::ScheduleKind,
+};
 
 use super::{GUIDANCE_SCALE, STARTER_GUIDANCE_SCALE, is_starter, starter};
 use crate::{
-    config::{AliasConfig, Config, is_model_name},
+    config::{AliasConfig, Config, how, is_model_name},
     prompt::ModelDefaults,
 };
 
@@ -155,6 +159,7 @@ pub(super) fn named_files(table: &std::collections::BTreeMap<String, PathBuf>) -
 pub fn suited(config: &Config, known: &Known, info: &ModelInfo) -> ModelDefaults {
     let Known { entry, settings } = known;
     let defaults = &config.defaults;
+    let (sampler, schedule) = chosen_how(config, settings);
     let own_size = settings.width.zip(settings.height);
     ModelDefaults {
         name: entry.name.clone(),
@@ -163,11 +168,20 @@ pub fn suited(config: &Config, known: &Known, info: &ModelInfo) -> ModelDefaults
         max_side: info.max_side / info.even_multiple.max(1) * info.even_multiple,
         steps: settings.steps.unwrap_or(defaults.steps),
         guidance_scale: settings.guidance_scale.unwrap_or_else(|| guidance_scale(config, &entry.path)),
-        sampler: settings.sampler.or(defaults.sampler).unwrap_or(info.sampler),
-        schedule: settings.schedule.or(defaults.schedule).unwrap_or(info.schedule),
+        sampler: sampler.unwrap_or(info.sampler),
+        schedule: schedule.unwrap_or(info.schedule),
         clip_skip: settings.clip_skip.unwrap_or(0),
         negative_prompt: Some(settings.negative_prompt.clone()).filter(|text| !text.is_empty()),
     }
+}
+
+/// The sampler and the schedule that the configuration chooses for a model.
+pub fn chosen_how(config: &Config, settings: &AliasConfig) -> (Option<Sampler>, Option<ScheduleKind>) {
+    // What contradicts itself does not get past the configuration's reader.
+    let of = |sampler, schedule| how(sampler, schedule).unwrap_or((None, schedule));
+    let own = of(settings.sampler, settings.schedule);
+    let usual = of(config.defaults.sampler, config.defaults.schedule);
+    (own.0.or(usual.0), own.1.or(usual.1))
 }
 
 fn guidance_scale(config: &Config, path: &Path) -> f64 {

@@ -9,7 +9,7 @@ mod size;
 mod split;
 
 use inference::{
-    sampler::Sampler,
+    sampler::{Sampler, SamplerChoice},
     schedule::ScheduleKind,
     task::{Enlarger, Hires, Seed, TextToImage},
 };
@@ -29,6 +29,8 @@ pub const MAX_CHARACTERS: usize = 6000;
 pub const MAX_IMAGES: u32 = 4;
 /// Range of the guidance scale.
 pub const GUIDANCE: std::ops::RangeInclusive<f64> = 1.0..=30.0;
+/// Largest seed that a person can type in Discord, whose numbers are exact up to 2⁵³.
+pub const MAX_SEED: u64 = 1 << 53;
 /// Most layers of a text encoder that can be left out.
 pub const MAX_CLIP_SKIP: u32 = 12;
 /// Largest enlargement between two passes.
@@ -159,7 +161,12 @@ impl Options {
                 _ => Err(PromptError::Guidance { shown }),
             },
             Key::Sampler => match value.parse() {
-                Ok(sampler) => put(&mut self.sampler, sampler, shown),
+                Ok(SamplerChoice { sampler, schedule }) => {
+                    if let Some(schedule) = schedule {
+                        put(&mut self.schedule, schedule, shown.clone())?;
+                    }
+                    put(&mut self.sampler, sampler, shown)
+                }
                 Err(_) => Err(PromptError::Sampler { shown }),
             },
             Key::Schedule => match value.parse() {

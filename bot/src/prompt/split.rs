@@ -1,6 +1,11 @@
 //! A line as the prompt's words and the parameters after them.
 
+use inference::{sampler::SamplerChoice, schedule::ScheduleKind};
+
 use super::PromptError;
+
+/// Most words of a sampler's and a schedule's name together: `DPM++ 2M SDE SGM Uniform`.
+const MAX_NAME_WORDS: usize = 5;
 
 /// Which option a parameter sets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,12 +107,14 @@ fn parameter<'a>(word: &'a str, mut values: Vec<&'a str>) -> Result<Given, Promp
     let Some(&(name, key, _)) = EXAMPLES.iter().find(|(spelling, ..)| *spelling == name) else {
         return Err(PromptError::Unknown { near: nearest(&name), name: format!("--{name}") });
     };
-    let n_values = match key {
-        Key::Negative => values.len(),
-        Key::Seamless => 0,
-        _ => 1,
+    let (value, n_values) = match (key, quoted(&values)) {
+        (Key::Negative, _) => (values.join(" "), values.len()),
+        (Key::Seamless, _) => (String::new(), 0),
+        (_, Some(quoted)) => quoted,
+        (Key::Sampler, _) => longest_name(&values, |name| name.parse::<SamplerChoice>().is_ok()),
+        (Key::Schedule, _) => longest_name(&values, |name| name.parse::<ScheduleKind>().is_ok()),
+        _ => (values.first().copied().unwrap_or_default().to_owned(), 1),
     };
-    let value = values.iter().take(n_values).copied().collect::<Vec<_>>().join(" ");
     if value.is_empty() && key != Key::Seamless {
         return Err(PromptError::NoValue { name });
     }
@@ -116,6 +123,25 @@ fn parameter<'a>(word: &'a str, mut values: Vec<&'a str>) -> Result<Given, Promp
         return Err(PromptError::Stray { words: values[n_values..].join(" "), after: shown });
     }
     Ok(Given { key, value, shown })
+}
+
+/// What stands in quotation marks, which phones make round, and how many words it takes.
+fn quoted(values: &[&str]) -> Option<(String, usize)> {
+    const MARKS: [char; 4] = ['"', '“', '”', '„'];
+    values.first().filter(|first| first.starts_with(MARKS))?;
+    let n_values = (1..=values.len()).find(|n| {
+        let word = values[n - 1];
+        // A mark that stands alone at the start opens and does not close.
+        word.ends_with(MARKS) && (*n > 1 || word.chars().count() > 1)
+    })?;
+    let value = values[..n_values].join(" ");
+    Some((value.trim_matches(MARKS).trim().to_owned(), n_values))
+}
+
+/// The most words that are a name together, or all of them where none are.
+fn longest_name(values: &[&str], is_name: impl Fn(&str) -> bool) -> (String, usize) {
+    let n_values = (1..=values.len().min(MAX_NAME_WORDS)).rev().find(|n| is_name(&values[..*n].join(" "))).unwrap_or(values.len());
+    (values[..n_values].join(" "), n_values)
 }
 
 /// The known name with the fewest slips of the finger, if they are at most a third of the letters (or one).

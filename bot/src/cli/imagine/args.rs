@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use inference::{
     limits::{MAX_GUIDANCE, MAX_IMAGES, MAX_STEPS},
-    sampler::Sampler,
+    sampler::{Sampler, SamplerChoice},
     schedule::ScheduleKind,
     task::Enlarger,
 };
@@ -55,7 +55,7 @@ pub struct ImagineArgs {
     pub guidance_interval: Option<(f64, f64)>,
     #[arg(long, value_name = "NAME", value_parser = sampler, help = sampler_help())]
     /// How one noise level goes to the next.
-    pub sampler: Option<Sampler>,
+    pub sampler: Option<SamplerChoice>,
     #[arg(long, value_name = "NAME", value_parser = schedule, help = schedule_help())]
     /// How the noise levels are chosen.
     pub schedule: Option<ScheduleKind>,
@@ -152,7 +152,7 @@ fn number(text: &str, is_allowed: impl FnOnce(&f64) -> bool) -> Option<f64> {
     text.parse().ok().filter(is_allowed)
 }
 
-fn sampler(text: &str) -> Result<Sampler, String> {
+fn sampler(text: &str) -> Result<SamplerChoice, String> {
     text.parse().map_err(|_| format!("the sampler must be {}", prompt::name_list(&Sampler::ALL.map(Sampler::name))))
 }
 

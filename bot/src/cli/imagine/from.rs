@@ -5,15 +5,16 @@ use std::{fs::File, io::BufReader, path::Path};
 use anyhow::{Context, bail};
 use inference::{
     engine::{EngineConfig, NamedFile},
-    sampler::Sampler,
-    schedule::ScheduleKind,
     task::{AdapterUse, ImageToImage, Task},
 };
 
 use crate::{
     config::Config,
     hashes::{Hashes, Part},
-    metadata::{self, Found, Origin, parameters},
+    metadata::{
+        self, Found, Origin,
+        parameters::{self, NotRead, Recipe, Said},
+    },
     models::{self, Known},
 };
 
@@ -31,8 +32,8 @@ pub struct Recalled {
     pub origin: Origin,
     /// The model's name.
     pub model: Option<String>,
-    /// What another program's text says of these, as its silence means the model's own.
-    pub how: (Option<Sampler>, Option<ScheduleKind>),
+    /// What another program's text says of values whose silence means the model's own; `None` for our own record.
+    pub said: Option<Said>,
     /// For the person who asked.
     pub notes: Vec<String>,
 }
@@ -50,25 +51,26 @@ pub fn recall(path: &Path) -> anyhow::Result<Recalled> {
             if let (Some(base), Some(index)) = (task.base_mut(), index) {
                 (base.seed, base.n_images) = (base.seed.of_image(index), 1);
             }
-            let base = task.base();
-            let (model, how) = (base.and_then(|base| base.model.clone()), (base.map(|base| base.sampler), base.map(|base| base.schedule)));
-            Ok(Recalled { task, is_enlarged, origin, model, how, notes: Vec::new() })
+            let model = task.base().and_then(|base| base.model.clone());
+            Ok(Recalled { task, is_enlarged, origin, model, said: None, notes: Vec::new() })
         }
-        Found::Parameters(text) => Ok(of_another_program(&text)),
+        Found::Parameters(text) => {
+            parameters::read(&text).map(of_another_program).with_context(|| format!("{shown} cannot be drawn again"))
+        }
+        Found::Program(name) => Err(NotRead::Program(name)).with_context(|| format!("{shown} cannot be drawn again")),
         Found::Nothing => bail!("{shown} says nothing of how it was drawn: it has no metadata of Atelier or A1111"),
     }
 }
 
-fn of_another_program(text: &str) -> Recalled {
-    let parameters::Read { base, model, how, strength, notes } = parameters::read(text);
+fn of_another_program(recipe: Recipe) -> Recalled {
+    let Recipe { base, said, model, strength, notes } = recipe;
     let mut notes: Vec<_> = notes.iter().map(|note| format!("not understood, so left out: {note}")).collect();
     notes.push("another program drew this picture: Atelier's noise is torch's of a CPU, so a picture of it may differ".into());
     let task = match strength {
-        // With a second pass the strength is that pass's own.
-        Some(strength) if base.hires.is_none() => Task::ImageToImage(ImageToImage { base, source: String::new(), strength }),
-        _ => Task::TextToImage(base),
+        Some(strength) => Task::ImageToImage(ImageToImage { base, source: String::new(), strength }),
+        None => Task::TextToImage(base),
     };
-    Recalled { task, is_enlarged: false, origin: Origin::default(), model, how, notes }
+    Recalled { task, is_enlarged: false, origin: Origin::default(), model, said: Some(said), notes }
 }
 
 impl Recalled {
@@ -103,26 +105,33 @@ impl Recalled {
         Ok(known)
     }
 
-    /// Adds what else it was drawn with to what the engine loads.
+    /// Whether it was drawn with a LoRA that a file on the command line is meant by: of that name, or that the file is named after.
+    pub fn names(&self, file: &NamedFile) -> bool {
+        self.task.base().is_some_and(|base| base.all_adapters().iter().any(|used| is_named(file, &used.name)))
+    }
+
+    /// Adds what else it was drawn with to what the engine loads; what stands in `given` was named on the command line.
     ///
     /// # Errors
     /// A LoRA is not known here; the sentence says how to name it.
-    pub fn find_files(&mut self, engine: &mut EngineConfig, hashes: &Hashes, are_loras_given: bool) -> anyhow::Result<()> {
+    pub fn find_files(&mut self, engine: &mut EngineConfig, hashes: &Hashes, given: &[NamedFile], is_replaced: bool) -> anyhow::Result<()> {
         let Some(base) = self.task.base() else { return Ok(()) };
         let mut used = base.clone();
-        if are_loras_given {
+        if is_replaced {
             used.adapters.clear();
         }
         for AdapterUse { name, .. } in used.all_adapters() {
+            let own = given.iter().find(|file| is_named(file, &name));
+            if let Some(own) = own.filter(|_| !engine.adapters.iter().any(|file| file.name == name)) {
+                engine.adapters.push(NamedFile { name: name.clone(), path: own.path.clone() });
+            }
             let hash = self.origin.adapter_hashes.get(&name);
             let same = hash.and_then(|hash| hashes.find(hash, Part::Tensors));
             let registered = engine.adapters.iter().position(|file| file.name == name);
             match (same, registered) {
-                (Some(path), Some(position)) if !are_loras_given => engine.adapters[position].path = path,
+                (Some(path), Some(position)) if own.is_none() => engine.adapters[position].path = path,
                 (Some(path), None) => engine.adapters.push(NamedFile { name, path }),
-                (None, Some(position))
-                    if !are_loras_given && is_other(hash, hashes.of_file(&engine.adapters[position].path, Part::Tensors)) =>
-                {
+                (None, Some(position)) if is_other(hash, hashes.of_file(&engine.adapters[position].path, Part::Tensors)) => {
                     self.notes.push(format!("the LoRA `{name}` has other weights now, so the picture will differ"));
                 }
                 (_, Some(_)) => {}
@@ -175,6 +184,11 @@ impl Recalled {
             ));
         }
     }
+}
+
+/// Whether a file goes by a name, or has it before its ending: a picture may say it otherwise than we do.
+fn is_named(file: &NamedFile, name: &str) -> bool {
+    file.name == name || file.path.file_stem().is_some_and(|stem| stem == name)
 }
 
 /// Whether a file's hash is known and another.

@@ -61,12 +61,13 @@ pub fn prepare(mut config: Config, args: &ImagineArgs, hashes: &Hashes) -> anyho
     // A name of the configuration that this run does not use may be missing.
     engine.adapters.retain(|file| file.path.exists());
     engine.embeddings.retain(|file| file.path.exists());
-    let adapters = args.lora.iter().map(|text| adapter(text, &mut engine.adapters)).collect::<anyhow::Result<Vec<_>>>()?;
+    let given = args.lora.iter().map(|text| adapter(text, &mut engine.adapters)).collect::<anyhow::Result<Vec<_>>>()?;
     for path in &args.embedding {
         let file = NamedFile { name: models::name_of(path), path: there(path, "embedding")? };
         engine.embeddings.retain(|other| other.name != file.name);
         engine.embeddings.push(file);
     }
+    let mut adapters: Vec<_> = given.iter().map(|given| given.used.clone()).collect();
     if let Some(recalled) = &mut recalled {
         if !args.parse
             && let (Some(prompt), Some(base)) = (&args.prompt, recalled.task.base_mut())
@@ -74,7 +75,12 @@ pub fn prepare(mut config: Config, args: &ImagineArgs, hashes: &Hashes) -> anyho
             // The adapters of the prompt that is replaced are not needed.
             base.prompt.clone_from(prompt);
         }
-        recalled.find_files(&mut engine, hashes, !adapters.is_empty())?;
+        let is_given = |file: &&NamedFile| given.iter().any(|given| given.used.name == file.name);
+        let files: Vec<_> = engine.adapters.iter().filter(is_given).cloned().collect();
+        // A LoRA of the picture's own that is only named, without a weight, keeps the picture's.
+        let is_answer = |given: &Given| !given.is_weighted && files.iter().any(|file| file.name == given.used.name && recalled.names(file));
+        adapters = given.into_iter().filter(|given| !is_answer(given)).map(|given| given.used).collect();
+        recalled.find_files(&mut engine, hashes, &files, !adapters.is_empty())?;
         if args.vae.is_none() && args.model.is_none() {
             recalled.find_vae(&mut engine, hashes);
         }
@@ -97,17 +103,26 @@ fn there(path: &Path, what: &str) -> anyhow::Result<PathBuf> {
     bail!("there is no {what} at {}", path.display())
 }
 
+/// A `--lora`.
+#[derive(Debug)]
+struct Given {
+    used: AdapterUse,
+    /// Whether it says its weight.
+    is_weighted: bool,
+}
+
 /// Reads `FILE|NAME[:WEIGHT]`; a file is added to those that the engine knows, under a name of its own.
-fn adapter(text: &str, files: &mut Vec<NamedFile>) -> anyhow::Result<AdapterUse> {
+fn adapter(text: &str, files: &mut Vec<NamedFile>) -> anyhow::Result<Given> {
     let weighted = text.rsplit_once(':').and_then(|(wanted, weight)| Some((wanted, weight.parse::<f64>().ok()?)));
     let (wanted, weight) = weighted.unwrap_or((text, 1.0));
+    let given = |name: &str| Given { used: AdapterUse::new(name, weight), is_weighted: weighted.is_some() };
     if !weight.is_finite() {
         bail!("`--lora {text}`: the weight must be a number");
     }
     let path = Path::new(wanted);
     if !wanted.contains(std::path::is_separator) && !path.exists() {
         if files.iter().any(|file| file.name == wanted) {
-            return Ok(AdapterUse::new(wanted, weight));
+            return Ok(given(wanted));
         }
         let names: Vec<_> = files.iter().map(|file| file.name.as_str()).collect();
         let names = if names.is_empty() { "there are no names".into() } else { format!("the names are {}", names.join(", ")) };
@@ -120,7 +135,7 @@ fn adapter(text: &str, files: &mut Vec<NamedFile>) -> anyhow::Result<AdapterUse>
     if !files.iter().any(|file| file.name == name) {
         files.push(NamedFile { name: name.clone(), path });
     }
-    Ok(AdapterUse::new(name, weight))
+    Ok(given(&name))
 }
 
 #[cfg(test)]
@@ -139,7 +154,7 @@ mod tests {
         let (ink, other_ink, colon) = (file("ink.safetensors"), file("b/ink.safetensors"), file("a:b.safetensors"));
         let mut files = vec![NamedFile { name: "wash".into(), path: "/wash".into() }];
         let mut check = |text: &str, name: &str, weight: f64| {
-            assert_eq!(adapter(text, &mut files).expect(text), AdapterUse::new(name, weight), "{text}");
+            assert_eq!(adapter(text, &mut files).expect(text).used, AdapterUse::new(name, weight), "{text}");
         };
         check(&ink, "ink", 1.0);
         check(&format!("{other_ink}:-0.5"), "ink-2", -0.5);

@@ -1,18 +1,18 @@
 //! From the options, or the picture that is drawn again, to the engine's task.
 
-use std::{io::Cursor, path::Path};
+use std::path::Path;
 
 use anyhow::{Context, bail};
-use image::{DynamicImage, GrayImage, RgbImage, imageops::FilterType};
+use image::{DynamicImage, GrayImage, RgbImage};
 use inference::{
     engine::{ModelInfo, Submission},
     limits::MAX_STEPS,
-    task::{Hires, ImageSize, ImageToImage, Inpaint, Seed, Task, TextToImage, Upscale},
+    task::{Hires, ImageSize, ImageToImage, Inpaint, Seed, SkippedFor, Task, TextToImage, Upscale},
 };
 
-use super::{args::ImagineArgs, prepare::Prepared};
+use super::{args::ImagineArgs, from::Recalled, prepare::Prepared};
 use crate::{
-    hashes, models, pictures,
+    config, hashes, models, pictures,
     prompt::{self, Aspect, HIRES_STRENGTH, ModelDefaults, ParseContext, PromptError, TypedOptions},
     random::random_seed,
 };
@@ -23,8 +23,6 @@ const STRENGTH: f64 = 0.6;
 const MASKED_STRENGTH: f64 = 1.0;
 /// Most pixels of a start picture whose size is kept, as a multiple of the model's own size.
 const MAX_KEPT: f64 = 2.25;
-/// Largest picture file that is read: one of the largest size without any compression.
-const MAX_PICTURE_BYTES: u64 = 512 << 20;
 /// Pictures when nobody says otherwise.
 const COUNT: u32 = 4;
 
@@ -47,8 +45,8 @@ impl Given {
 pub fn submission(args: &ImagineArgs, prepared: &mut Prepared, info: &ModelInfo) -> anyhow::Result<Submission> {
     let init = args.init.as_deref().map(open).transpose()?;
     let mask = args.mask.as_deref().map(open).transpose()?;
-    let recalled = prepared.recalled.as_ref().map(|recalled| &recalled.task);
-    if let Some(task) = recalled {
+    let recalled = prepared.recalled.as_ref().map(|recalled| recalled.task.clone());
+    if let Some(task) = &recalled {
         for note in check_sources(task, init.as_ref(), mask.as_ref())? {
             prepared.notes.push(note);
         }
@@ -64,9 +62,9 @@ pub fn submission(args: &ImagineArgs, prepared: &mut Prepared, info: &ModelInfo)
         base.adapters.clone_from(&prepared.adapters);
     }
     let Some(init) = init else { return Ok(Submission { task: Task::TextToImage(base), source: None, mask: None }) };
-    let strength = args.strength.or_else(|| recalled.and_then(Task::strength));
+    let strength = args.strength.or_else(|| recalled.as_ref().and_then(Task::strength));
     let (source, source_size, size) = (init.sha256.clone(), init.size(), base.size);
-    let picture = Some(fitted(&init.picture, size).to_rgb8());
+    let picture = Some(pictures::fitted(&init.picture, size).to_rgb8());
     let Some(mask) = mask else {
         let task = Task::ImageToImage(ImageToImage { base, source, strength: strength.unwrap_or(STRENGTH) });
         return Ok(Submission { task, source: picture, mask: None });
@@ -101,27 +99,15 @@ fn check_sources(task: &Task, init: Option<&Given>, mask: Option<&Given>) -> any
 
 fn open(path: &Path) -> anyhow::Result<Given> {
     let read = || {
-        let n_bytes = std::fs::metadata(path)?.len();
-        if n_bytes > MAX_PICTURE_BYTES {
-            bail!("it has {n_bytes} bytes, and more than {MAX_PICTURE_BYTES} are not read");
-        }
-        let bytes = std::fs::read(path)?;
-        let picture = pictures::read(Cursor::new(&bytes))?;
+        let (picture, bytes) = pictures::read_file(path)?;
         anyhow::Ok(Given { picture, sha256: hashes::of_bytes(&bytes) })
     };
     read().with_context(|| format!("cannot read the picture {}", path.display()))
 }
 
-fn fitted(picture: &DynamicImage, size: ImageSize) -> DynamicImage {
-    if (picture.width(), picture.height()) == (size.width, size.height) {
-        return picture.clone();
-    }
-    picture.resize_to_fill(size.width, size.height, FilterType::Lanczos3)
-}
-
 fn gray(picture: &DynamicImage, size: ImageSize) -> GrayImage {
     let gray = if picture.color().has_color() { luma(&picture.to_rgb8()) } else { picture.to_luma8() };
-    fitted(&gray.into(), size).to_luma8()
+    pictures::fitted(&gray.into(), size).to_luma8()
 }
 
 /// Brightness as in BT.601, which Pillow and so the reference uses; a mask's border of 0.5 must fall on the same pixels.
@@ -131,15 +117,8 @@ fn luma(picture: &RgbImage) -> GrayImage {
 }
 
 /// What is drawn before the options that override.
-fn drawing(args: &ImagineArgs, prepared: &Prepared, info: &ModelInfo, init: Option<&Given>) -> anyhow::Result<TextToImage> {
+fn drawing(args: &ImagineArgs, prepared: &mut Prepared, info: &ModelInfo, init: Option<&Given>) -> anyhow::Result<TextToImage> {
     let mut model = models::suited(&prepared.config, &prepared.known, info);
-    if let Some(recalled) = &prepared.recalled
-        && let Some(base) = recalled.task.base()
-    {
-        let (sampler, schedule) = recalled.how;
-        let (sampler, schedule) = (sampler.unwrap_or(model.sampler), schedule.unwrap_or(model.schedule));
-        return Ok(TextToImage { sampler, schedule, ..base.clone() });
-    }
     // The start picture's size is kept where the model draws it well, else its shape as well as the model's area allows.
     if let Some(size) = init.map(Given::size) {
         let is_size = |side: u32| side.is_multiple_of(info.size_multiple) && side <= info.max_side;
@@ -151,6 +130,15 @@ fn drawing(args: &ImagineArgs, prepared: &Prepared, info: &ModelInfo, init: Opti
         }
     }
     let seed = args.seed.map_or_else(random_seed, Seed);
+    if let Some(Recalled { task, said, .. }) = &prepared.recalled
+        && let Some(base) = task.base()
+    {
+        let Some(said) = said else { return Ok(base.clone()) };
+        if let Some(n) = said.clip_skip.filter(|n| *n > 1 && args.clip_skip.is_none() && !info.is_clip_alone) {
+            prepared.notes.push(format!("left out: Clip skip: {n}, which other programs do not do with the text encoders of this model"));
+        }
+        return Ok(said.complete(base.clone(), &model, info.is_clip_alone, seed));
+    }
     if args.parse { parsed(args, prepared, model, seed) } else { Ok(taken_as_it_stands(model, seed)) }
 }
 
@@ -209,9 +197,12 @@ fn apply(args: &ImagineArgs, base: &mut TextToImage) -> anyhow::Result<()> {
     put(&mut base.guidance_scale, &args.guidance);
     put(&mut base.guidance_rescale, &args.guidance_rescale);
     put(&mut base.guidance_interval, &args.guidance_interval);
-    put(&mut base.sampler, &args.sampler);
-    put(&mut base.schedule, &args.schedule);
-    put(&mut base.clip_skip, &args.clip_skip);
+    let (sampler, schedule) = config::how(args.sampler, args.schedule)?;
+    put(&mut base.sampler, &sampler);
+    put(&mut base.schedule, &schedule);
+    if let Some(clip_skip) = args.clip_skip {
+        (base.clip_skip, base.clip_skip_of) = (clip_skip, SkippedFor::Both);
+    }
     put(&mut base.seed, &args.seed.map(Seed));
     put(&mut base.size.width, &args.width);
     put(&mut base.size.height, &args.height);

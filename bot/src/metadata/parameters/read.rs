@@ -1,144 +1,209 @@
 //! Reads the text as far as its meaning is ours.
 
 use inference::{
-    sampler::Sampler,
+    limits::{MAX_GUIDANCE, MAX_STEPS},
+    sampler::{Sampler, SamplerChoice},
     schedule::ScheduleKind,
-    task::{Enlarger, Hires, ImageSize, Seed, TextToImage},
+    task::{AdapterUse, ImageSize, Seed, TextToImage},
 };
 
-use super::names;
-use crate::prompt::{self, HIRES_STRENGTH, MAX_HIRES};
+use super::{fields, json, names, second_pass::SecondPass};
+use crate::prompt::{self, ModelDefaults};
 
-/// A line with fewer fields belongs to the prompt.
-const MIN_FIELDS: usize = 3;
 /// Fields that only tell how another program was set up, or what we tell by other means.
 const QUIET: [&str; 2] = ["Version", "Model hash"];
+/// Most characters of a note.
+const MAX_NOTE: usize = 200;
 
 /// What a text asks for.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Read {
-    /// What is drawn; what the text does not say is as in [`TextToImage::default`], but the model is never set.
+pub struct Recipe {
+    /// What is drawn, without what `said` has; the model is never set.
     pub base: TextToImage,
+    /// What the model's own values stand for where the text is silent.
+    pub said: Said,
     /// The model's name.
     pub model: Option<String>,
-    /// Sampler and schedule, if the text says them.
-    pub how: (Option<Sampler>, Option<ScheduleKind>),
-    /// How much of a source picture was replaced.
+    /// How much of a source picture was replaced; a second pass has its own.
     pub strength: Option<f64>,
     /// What was not understood, each as it stands in the text.
     pub notes: Vec<String>,
 }
 
-/// Reads a `parameters` text.
-pub fn read(text: &str) -> Read {
-    let (words, last) = text.trim_end().rsplit_once('\n').unwrap_or(("", text));
-    let fields = fields(last);
-    let (words, fields) = if fields.len() < MIN_FIELDS { (text, Vec::new()) } else { (words, fields) };
-    let (prompt, negative) = match words.split_once("\nNegative prompt:") {
-        Some((prompt, negative)) => (prompt, Some(negative.trim().to_owned())),
-        None => (words, words.strip_prefix("Negative prompt:").map(|negative| negative.trim().to_owned())),
-    };
-    let prompt = if words.starts_with("Negative prompt:") { "" } else { prompt.trim() };
-    let base = TextToImage { prompt: prompt.to_owned(), negative_prompt: negative, n_images: 1, ..TextToImage::default() };
-    let mut read = Read { base, model: None, how: (None, None), strength: None, notes: Vec::new() };
-    let mut passes = SecondPass::default();
-    for (name, value) in fields {
-        if !read.take(&mut passes, &name, &value) && !QUIET.contains(&name.as_str()) {
-            read.notes.push(format!("{name}: {value}"));
+/// Values that a text may leave to the model.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Said {
+    /// Denoising steps.
+    pub steps: Option<u32>,
+    /// Guidance scale.
+    pub guidance_scale: Option<f64>,
+    /// Size in pixels.
+    pub size: Option<ImageSize>,
+    /// Seed; where it is silent, a random one.
+    pub seed: Option<Seed>,
+    /// Sampler.
+    pub sampler: Option<Sampler>,
+    /// Schedule.
+    pub schedule: Option<ScheduleKind>,
+    /// A1111's number: the layer that it stops at, counted from the end, 1 for the last. It moves CLIP alone, as in Stable Diffusion 1.
+    pub clip_skip: Option<u32>,
+}
+
+/// Why a text is not drawn.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotRead {
+    /// A program whose description is more than a prompt with settings.
+    #[error("it was drawn with {0}, whose description is not read: give the prompt and the options yourself")]
+    Program(&'static str),
+    /// JSON of nobody who is known.
+    #[error("its description is JSON of an unknown program: give the prompt and the options yourself")]
+    UnknownJson,
+    /// JSON that has no end.
+    #[error("its description is damaged JSON: give the prompt and the options yourself")]
+    DamagedJson,
+}
+
+impl Said {
+    /// What is drawn, with the model's own values and this seed where the text is silent.
+    /// `is_clip_alone` says whether the model is one whose layers A1111 leaves out.
+    pub fn complete(&self, base: TextToImage, model: &ModelDefaults, is_clip_alone: bool, random_seed: Seed) -> TextToImage {
+        TextToImage {
+            steps: self.steps.unwrap_or(model.steps),
+            guidance_scale: self.guidance_scale.unwrap_or(model.guidance_scale),
+            size: self.size.unwrap_or(model.native_size),
+            seed: self.seed.unwrap_or(random_seed),
+            sampler: self.sampler.unwrap_or(model.sampler),
+            schedule: self.schedule.unwrap_or(model.schedule),
+            clip_skip: self.clip_skip.filter(|_| is_clip_alone).map_or(0, |layer| layer - 1),
+            ..base
         }
     }
-    if let Some(scale) = passes.scale {
-        let strength = read.strength.unwrap_or(HIRES_STRENGTH);
-        read.base.hires = Some(Hires { scale, strength, steps: passes.steps, enlarger: passes.enlarger });
+}
+
+/// Reads a `parameters` text.
+///
+/// # Errors
+/// It is JSON that is not read.
+pub fn read(text: &str) -> Result<Recipe, NotRead> {
+    let text = text.trim_matches(['\0', ' ', '\n', '\r', '\t']);
+    let (words, found) = fields::split(text);
+    // JSON may hold such a line too, and a prompt may begin as JSON does.
+    if let Some(read) = json::read(text, found.is_empty()) {
+        return read;
     }
-    let (sampler, schedule) = read.how;
-    read.base.sampler = sampler.unwrap_or(read.base.sampler);
-    read.base.schedule = schedule.unwrap_or(read.base.schedule);
-    read
+    let (prompt, negative) = match words.split_once("\nNegative prompt:") {
+        _ if words.starts_with("Negative prompt:") => ("", words.strip_prefix("Negative prompt:")),
+        Some((prompt, negative)) => (prompt, Some(negative)),
+        None => (words, None),
+    };
+    let mut recipe = Recipe::of(prompt.trim(), negative.map(str::trim));
+    recipe.take_all(found.fields.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+    recipe.notes.extend(found.strays.iter().map(|stray| shortened(stray)));
+    Ok(recipe)
 }
 
-/// The fields of a second pass as they come.
-#[derive(Default)]
-struct SecondPass {
-    scale: Option<f64>,
-    steps: Option<u32>,
-    enlarger: Enlarger,
+fn shortened(note: &str) -> String {
+    match note.char_indices().nth(MAX_NOTE) {
+        Some((place, _)) => format!("{}…", &note[..place]),
+        None => note.to_owned(),
+    }
 }
 
-impl Read {
-    /// Takes a field over; `false` if its meaning is not ours.
-    fn take(&mut self, second: &mut SecondPass, name: &str, value: &str) -> bool {
-        let base = &mut self.base;
-        match name {
-            "Steps" => set(&mut base.steps, value.parse().ok().filter(|steps| (1..=inference::limits::MAX_STEPS).contains(steps))),
-            "Sampler" => self.take_sampler(value),
-            "Schedule type" => match names::schedule(value) {
-                Some(schedule) => {
-                    self.how.1 = Some(schedule);
-                    true
-                }
-                None => false,
-            },
-            "CFG scale" => {
-                set(&mut base.guidance_scale, number(value).filter(|scale| (0.0..=inference::limits::MAX_GUIDANCE).contains(scale)))
+impl Recipe {
+    pub(super) fn of(prompt: &str, negative: Option<&str>) -> Self {
+        let negative_prompt = negative.map(str::to_owned);
+        let base = TextToImage { prompt: prompt.to_owned(), negative_prompt, n_images: 1, ..TextToImage::default() };
+        Self { base, said: Said::default(), model: None, strength: None, notes: Vec::new() }
+    }
+
+    /// Takes fields over by A1111's names, and notes what is not understood.
+    pub(super) fn take_all<'a>(&mut self, fields: impl IntoIterator<Item = (&'a str, &'a str)>) {
+        let (mut second, mut automatic) = (SecondPass::default(), None);
+        for (name, value) in fields {
+            // What it means depends on the sampler, which may stand behind it.
+            if matches!(name, "Schedule type" | "Scheduler") && value == "Automatic" {
+                automatic = Some(value);
+            } else if !second.take(name, value) && !self.take(name, value) && !QUIET.contains(&name) {
+                self.note(name, value);
             }
-            "Seed" => set(&mut base.seed, value.parse().ok().map(Seed)),
-            "Size" => set(&mut base.size, size(value)),
+        }
+        if let Some(value) = automatic.filter(|_| self.said.schedule.is_none()) {
+            self.said.schedule = names::schedule(value, self.said.sampler);
+        }
+        second.finish(self);
+    }
+
+    pub(super) fn note(&mut self, name: &str, value: &str) {
+        self.notes.push(shortened(&format!("{name}: {value}")));
+    }
+
+    /// Takes a field over; `false` if its meaning is not ours.
+    fn take(&mut self, name: &str, value: &str) -> bool {
+        let Self { base, said, .. } = self;
+        match name {
+            "Steps" => set(&mut said.steps, value.parse().ok().filter(|steps| (1..=MAX_STEPS).contains(steps))),
+            "Sampler" => self.take_sampler(value),
+            "Schedule type" | "Scheduler" => {
+                // Older programs say it with the sampler too.
+                let found = names::schedule(value, said.sampler);
+                set(&mut said.schedule, found)
+            }
+            "CFG scale" => set(&mut said.guidance_scale, number(value).filter(|scale| (0.0..=MAX_GUIDANCE).contains(scale))),
+            "Seed" => set(&mut said.seed, value.parse().ok().map(Seed)),
+            "Size" => set(&mut said.size, size(value)),
             "Model" => {
-                self.model = Some(value.to_owned());
+                self.model = Some(value.to_owned()).filter(|name| !name.is_empty());
                 true
             }
-            // Theirs counts the layers from the end, ours those beyond the model's own rule.
-            "Clip skip" => set(
-                &mut base.clip_skip,
-                value.parse::<u32>().ok().filter(|skip| (1..=prompt::MAX_CLIP_SKIP + 1).contains(skip)).map(|skip| skip - 1),
-            ),
-            "Denoising strength" => {
-                self.strength = number(value).filter(|strength| *strength > 0.0 && *strength <= 1.0);
-                self.strength.is_some()
+            "Clip skip" => set(&mut said.clip_skip, value.parse().ok().filter(|skip| (1..=prompt::MAX_CLIP_SKIP + 1).contains(skip))),
+            "Denoising strength" => set(&mut self.strength, number(value).filter(|strength| *strength > 0.0 && *strength <= 1.0)),
+            "CFG rescale" => put(&mut base.guidance_rescale, number(value).filter(|share| (0.0..=1.0).contains(share))),
+            "Guidance interval" => put(&mut base.guidance_interval, interval(value)),
+            "Tiling" => put(&mut base.seamless, value.to_lowercase().parse().ok()),
+            // Ours, whose names are no files.
+            "Adapter" => {
+                let found = value.rsplit_once(" at ").and_then(|(name, weight)| Some(AdapterUse::new(name, number(weight)?)));
+                base.adapters.extend(found.clone());
+                found.is_some()
             }
-            "CFG rescale" => set(&mut base.guidance_rescale, number(value).filter(|share| (0.0..=1.0).contains(share))),
-            "Tiling" => {
-                base.seamless = value == "True";
-                matches!(value, "True" | "False")
-            }
-            "Hires upscale" => {
-                second.scale = number(value).filter(|scale| *scale > 1.0 && *scale <= MAX_HIRES);
-                second.scale.is_some()
-            }
-            "Hires steps" => {
-                second.steps = value.parse().ok().filter(|steps| *steps > 0);
-                second.steps.is_some() || value == "0"
-            }
-            "Hires upscaler" => {
-                let is_network = !value.starts_with("Latent");
-                second.enlarger = if is_network { Enlarger::Network } else { Enlarger::Latent };
-                matches!(value, "Latent" | "Network")
-            }
+            "Lora weights" => self.take_adapters(value.split(", ").map(|pair| pair.rsplit_once(": "))),
             _ => false,
         }
     }
 
-    /// Older programs write the schedule behind the sampler: `DPM++ 2M Karras`.
+    /// Menus may show the schedule behind the sampler: `DPM++ 2M Karras`.
     fn take_sampler(&mut self, value: &str) -> bool {
-        let parted = || {
-            let (sampler, schedule) = value.rsplit_once(' ')?;
-            Some((names::sampler(sampler).or_else(|| sampler.parse().ok())?, names::schedule(schedule)?))
+        let Ok(SamplerChoice { sampler, schedule }) = value.parse() else { return false };
+        self.said.sampler = Some(sampler);
+        self.said.schedule = self.said.schedule.or(schedule);
+        true
+    }
+
+    /// Takes pairs of name and weight over if all are such.
+    pub(super) fn take_adapters<'a>(&mut self, pairs: impl Iterator<Item = Option<(&'a str, &'a str)>>) -> bool {
+        let read = |pair: Option<(&str, &str)>| {
+            let (name, weight) = pair?;
+            Some(AdapterUse::new(stem(name.trim()), number(weight.trim())?)).filter(|used| !used.name.is_empty())
         };
-        if let Some(sampler) = names::sampler(value) {
-            self.how.0 = Some(sampler);
-        } else if let Some((sampler, schedule)) = parted() {
-            self.how = (Some(sampler), self.how.1.or(Some(schedule)));
-        } else if let Ok(sampler) = value.parse() {
-            self.how.0 = Some(sampler);
-        } else {
-            return false;
-        }
+        let Some(found) = pairs.map(read).collect::<Option<Vec<_>>>() else { return false };
+        self.base.adapters.extend(found);
         true
     }
 }
 
-fn set<T>(place: &mut T, value: Option<T>) -> bool {
+/// A file's name without folders and ending, as other programs name models and LoRAs.
+pub(super) fn stem(name: &str) -> &str {
+    let name = name.rsplit(['/', '\\']).next().unwrap_or(name);
+    [".safetensors", ".ckpt", ".pt"].iter().find_map(|ending| name.strip_suffix(ending)).unwrap_or(name)
+}
+
+fn set<T>(place: &mut Option<T>, value: Option<T>) -> bool {
+    let is_understood = value.is_some();
+    *place = value.or(place.take());
+    is_understood
+}
+
+fn put<T>(place: &mut T, value: Option<T>) -> bool {
     let is_understood = value.is_some();
     if let Some(value) = value {
         *place = value;
@@ -146,72 +211,20 @@ fn set<T>(place: &mut T, value: Option<T>) -> bool {
     is_understood
 }
 
-fn number(text: &str) -> Option<f64> {
+pub(super) fn number(text: &str) -> Option<f64> {
     text.parse().ok().filter(|number: &f64| number.is_finite())
 }
 
-fn size(text: &str) -> Option<ImageSize> {
+pub(super) fn size(text: &str) -> Option<ImageSize> {
     let (width, height) = text.split_once('x')?;
-    Some(ImageSize::new(width.parse().ok()?, height.parse().ok()?))
+    Some(ImageSize::new(width.trim().parse().ok()?, height.trim().parse().ok()?))
 }
 
-/// `Name: value` pairs between commas; a value in quotation marks is JSON and may hold commas.
-fn fields(line: &str) -> Vec<(String, String)> {
-    let mut fields = Vec::new();
-    let mut rest = line.trim();
-    while let Some((name, after)) = rest.split_once(':') {
-        let after = after.trim_start();
-        let quoted = after.starts_with('"').then(|| serde_json::Deserializer::from_str(after).into_iter::<String>());
-        let (value, n_bytes) = match quoted.map(|mut values| (values.next(), values.byte_offset())) {
-            Some((Some(Ok(value)), n_bytes)) => (value, n_bytes),
-            _ => {
-                let n_bytes = after.find(',').unwrap_or(after.len());
-                (after[..n_bytes].trim().to_owned(), n_bytes)
-            }
-        };
-        fields.push((name.trim().to_owned(), value));
-        rest = after[n_bytes..].trim_start_matches([',', ' ']);
-    }
-    fields
+fn interval(text: &str) -> Option<(f64, f64)> {
+    let (from, to) = text.split_once(" to ")?;
+    Some((number(from)?, number(to)?)).filter(|(from, to)| 0.0 <= *from && from < to && *to <= 1.0)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_text_of_another_program_is_read_as_far_as_it_is_ours() {
-        let read = read(
-            "masterpiece, (a fox:1.2)\nin snow\nNegative prompt: text,\nwatermark\nSteps: 20, Sampler: DPM++ 2M Karras, CFG scale: 6.5, \
-             Seed: 4242, Size: 768x512, Model hash: 6ce0161689, Model: v1-5, Clip skip: 2, ENSD: 31337, Eta: 0.3, \
-             Lora hashes: \"ink: 0123456789ab, b: 1\", Version: v1.10.1",
-        );
-        assert_eq!(read.base.prompt, "masterpiece, (a fox:1.2)\nin snow");
-        assert_eq!(read.base.negative_prompt.as_deref(), Some("text,\nwatermark"));
-        assert_eq!((read.base.steps, read.base.guidance_scale, read.base.seed), (20, 6.5, Seed(4242)));
-        assert_eq!((read.base.size, read.base.clip_skip), (ImageSize::new(768, 512), 1));
-        assert_eq!(read.how, (Some(Sampler::DpmPp2M), Some(ScheduleKind::Karras)));
-        assert_eq!(read.model.as_deref(), Some("v1-5"));
-        assert_eq!(read.notes, ["ENSD: 31337", "Eta: 0.3", "Lora hashes: ink: 0123456789ab, b: 1"]);
-    }
-
-    #[test]
-    fn odd_texts_are_prompts_or_noted() {
-        assert_eq!(read("a fox: red").base.prompt, "a fox: red");
-        assert_eq!(read("").base.prompt, "");
-        assert_eq!(read("Negative prompt: text\nSteps: 1, Seed: 2, Size: 8x8").base.negative_prompt.as_deref(), Some("text"));
-        let odd = read("a\nSteps: 0, Sampler: Restart, Seed: -1, Size: wide, CFG scale: NaN, Hires upscale: 9, Clip skip: 0");
-        let notes = ["Steps: 0", "Sampler: Restart", "Seed: -1", "Size: wide", "CFG scale: NaN", "Hires upscale: 9", "Clip skip: 0"];
-        assert_eq!((odd.notes, odd.base.steps), (notes.map(str::to_owned).to_vec(), 25));
-        let quoted = read("a\nSteps: 3, Seed: 2, Size: 8x8, Note: \"unfinished, x");
-        assert_eq!(quoted.notes, ["Note: \"unfinished"]);
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn no_text_makes_it_panic(text in proptest::prelude::any::<String>(), line in "[A-Z a-z0-9:,\"x\\\\-]{0,60}") {
-            read(&text);
-            read(&format!("{text}\n{line}"));
-        }
-    }
-}
+#[path = "read_tests.rs"]
+mod tests;
