@@ -10,6 +10,7 @@ use support::*;
 in_both_modes! {
     a_model_is_suggested_and_drawn_with_and_kept_by_buttons,
     an_alias_draws_with_what_suits_it,
+    shown_names_of_samplers_and_seeds_of_other_programs_are_taken,
     two_models_are_drawn_with_side_by_side,
     a_button_of_a_model_that_is_gone_says_so,
 }
@@ -64,6 +65,29 @@ async fn an_alias_draws_with_what_suits_it(mode: Mode) {
     assert_eq!((base.model.as_deref(), base.steps, base.guidance_scale), (Some("dreamy"), 3, 2.5));
     assert_eq!((base.sampler.name(), base.schedule.name()), ("euler", "karras"));
     assert_eq!((base.size.width, base.size.height, base.negative_prompt.as_deref()), (96, 64, Some("leaves")));
+    studio.close().await;
+}
+
+async fn shown_names_of_samplers_and_seeds_of_other_programs_are_taken(mode: Mode) {
+    let studio = Studio::open(mode, |_| {}).await;
+    let ada = &studio.ada;
+    let largest = atelier::prompt::MAX_SEED;
+    let options = [("prompt", json!("a frog --steps 2")), ("seed", json!(largest)), ("sampler", json!("DPM++ 2M Karras"))];
+    ada.slash(CHANNEL, "imagine", &options).await.expect("sent");
+    ada.slash(CHANNEL, "imagine", &prompt(&format!("a frog --sampler \"Euler a\" --steps 2 --seed {largest}"))).await.expect("sent");
+    nth_grid(ada, 2).await;
+    message_with(ada, &format!("**a frog** `--steps 2 --schedule karras --seed {largest}`")).await;
+    message_with(ada, &format!("**a frog** `--steps 2 --sampler euler_a --seed {largest}`")).await;
+    let guild = GuildId(guild_of(&studio).await);
+    let (history, _) =
+        studio.running.bot.app.jobs.history(HistoryFilter { guild, user: None, channels: None }, 0, 2).await.expect("readable");
+    for job in history {
+        let task: Task = serde_json::from_value(job.task).expect("a task");
+        assert_eq!(task.base().map(|base| base.seed.0), Some(largest));
+        let images = studio.running.bot.app.jobs.images(job.id).await.expect("readable");
+        let seeds: Vec<_> = images.iter().map(|image| image.seed).collect();
+        assert_eq!(seeds, (largest..largest + 4).collect::<Vec<_>>());
+    }
     studio.close().await;
 }
 

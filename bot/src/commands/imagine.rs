@@ -32,7 +32,7 @@ pub async fn imagine(
     negative: Option<String>,
     #[description = "How closely to follow the prompt, 1 to 30 (--cfg)"] cfg: Option<f64>,
     #[description = "Denoising steps (--steps)"] steps: Option<i64>,
-    #[description = "The same seed draws the same pictures, 0 to 9007199254740992 (--seed)"] seed: Option<i64>,
+    #[description = "The same seed draws the same pictures, 0 to 9007199254740991 (--seed)"] seed: Option<i64>,
     #[description = "Width to height, such as 3:2 (--ar)"]
     #[autocomplete = "aspects"]
     aspect: Option<String>,

@@ -21,7 +21,7 @@ pub use lora::{check_loras, known_loras};
 pub use ranking::{name_list, ranked};
 pub use size::{Aspect, size_of_aspect};
 
-use split::{Given, Key, clean, first_parameter, split};
+use split::{Given, Key, clean, first_parameter, split, unquoted};
 
 /// Most characters of a prompt and of a negative prompt; Discord's own limit of an option.
 pub const MAX_CHARACTERS: usize = 6000;
@@ -29,8 +29,8 @@ pub const MAX_CHARACTERS: usize = 6000;
 pub const MAX_IMAGES: u32 = 4;
 /// Range of the guidance scale.
 pub const GUIDANCE: std::ops::RangeInclusive<f64> = 1.0..=30.0;
-/// Largest seed that a person can type in Discord, whose numbers are exact up to 2⁵³.
-pub const MAX_SEED: u64 = 1 << 53;
+/// Largest seed that a person can type in Discord: its options carry whole numbers below 2⁵³.
+pub const MAX_SEED: u64 = (1 << 53) - 1;
 /// Most layers of a text encoder that can be left out.
 pub const MAX_CLIP_SKIP: u32 = 12;
 /// Largest enlargement between two passes.
@@ -230,6 +230,8 @@ impl TypedOptions {
         ];
         options.into_iter().filter_map(|(key, name, value)| {
             let value = clean(&value?);
+            // People quote a name of several words here as they do behind a parameter.
+            let value = if key == Key::Negative { value } else { unquoted(&value).to_owned() };
             // An option that was opened and left empty asks for nothing.
             (!value.is_empty()).then(|| Given { key, shown: format!("{name}: {value}"), value })
         })

@@ -125,17 +125,24 @@ fn parameter<'a>(word: &'a str, mut values: Vec<&'a str>) -> Result<Given, Promp
     Ok(Given { key, value, shown })
 }
 
-/// What stands in quotation marks, which phones make round, and how many words it takes.
+/// Quotation marks; phones make them round.
+const MARKS: [char; 4] = ['"', '“', '”', '„'];
+
+/// A value without the quotation marks round it.
+pub(super) fn unquoted(value: &str) -> &str {
+    let is_quoted = value.chars().count() > 1 && value.starts_with(MARKS) && value.ends_with(MARKS);
+    if is_quoted { value.trim_matches(MARKS).trim() } else { value }
+}
+
+/// What stands in quotation marks, and how many words it takes.
 fn quoted(values: &[&str]) -> Option<(String, usize)> {
-    const MARKS: [char; 4] = ['"', '“', '”', '„'];
     values.first().filter(|first| first.starts_with(MARKS))?;
     let n_values = (1..=values.len()).find(|n| {
         let word = values[n - 1];
         // A mark that stands alone at the start opens and does not close.
         word.ends_with(MARKS) && (*n > 1 || word.chars().count() > 1)
     })?;
-    let value = values[..n_values].join(" ");
-    Some((value.trim_matches(MARKS).trim().to_owned(), n_values))
+    Some((unquoted(&values[..n_values].join(" ")).to_owned(), n_values))
 }
 
 /// The most words that are a name together, or all of them where none are.

@@ -288,7 +288,9 @@ fn samplers_are_said_by_every_name_that_is_shown() {
                 ] {
                     check(&line, both.clone());
                 }
-                check_typed("a fox", TypedOptions { sampler: Some(name), ..TypedOptions::default() }, both.clone());
+                for name in [format!("\"{name}\""), name] {
+                    check_typed("a fox", TypedOptions { sampler: Some(name), ..TypedOptions::default() }, both.clone());
+                }
             }
             check(&format!("a fox --schedule {}", schedule.shown()), TextToImage { schedule, ..base() });
         }
@@ -311,13 +313,13 @@ fn seeds_go_as_far_as_a_number_of_discord_is_exact() {
     let context = ParseContext { max_seed: MAX_SEED, ..context() };
     let seed =
         |text: &str| parse(text, &TypedOptions::default(), &context).map(|parsed| parsed.task.seed.0).map_err(|error| error.to_string());
-    for n in [1u64 << 32, (1 << 53) - 1, 1 << 53] {
+    for n in [1u64 << 32, (1 << 53) - 2, (1 << 53) - 1] {
         assert_eq!(seed(&format!("a fox --seed {n}")), Ok(n));
         let typed = TypedOptions { seed: Some(n as i64), ..TypedOptions::default() };
         assert_eq!(parse("a fox", &typed, &context).map(|parsed| parsed.task.seed), Ok(Seed(n)));
     }
-    let error = "`--seed 9007199254740993`: the seed must be a whole number from 0 to 9007199254740992";
-    assert_eq!(seed("a fox --seed 9007199254740993"), Err(error.to_owned()));
+    let error = "`--seed 9007199254740992`: the seed must be a whole number from 0 to 9007199254740991";
+    assert_eq!(seed("a fox --seed 9007199254740992"), Err(error.to_owned()));
 }
 
 fn words() -> impl Strategy<Value = String> {

@@ -23,7 +23,7 @@ pub struct ImagineArgs {
     /// Read `--parameters` at the end of the prompt, as the bot does
     #[arg(long, conflicts_with = "from")]
     pub parse: bool,
-    /// Draw a picture of Atelier again by its metadata; options given beside it override
+    /// Draw a picture of Atelier, A1111, SwarmUI or Fooocus again by its metadata; options given beside it override
     #[arg(long, value_name = "PICTURE")]
     pub from: Option<PathBuf>,
     /// Folder in the diffusers layout, single .safetensors file, or a name of the configuration [default: the configuration's, or the built-in one]
@@ -59,7 +59,7 @@ pub struct ImagineArgs {
     #[arg(long, value_name = "NAME", value_parser = schedule, help = schedule_help())]
     /// How the noise levels are chosen.
     pub schedule: Option<ScheduleKind>,
-    /// Layers of the text encoder left out beyond the model's own rule
+    /// Layers of the text encoder left out beyond the model's own rule, for both prompts
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=i64::from(prompt::MAX_CLIP_SKIP)))]
     pub clip_skip: Option<u32>,
     /// Seed of the first picture, 0 to 18446744073709551615; the others follow it [default: random]
