@@ -12,7 +12,8 @@ use crate::{
 type Row = (Option<i64>, Option<i64>, Option<u32>, Option<bool>);
 
 pub(super) async fn guild_settings(store: &SqliteStore, guild: GuildId) -> Result<GuildSettings, StorageError> {
-    const READ: &str = "SELECT daily_row_pixels, member_row_pixels, max_active_per_user, shares_history FROM guild_settings WHERE guild = ?";
+    const READ: &str =
+        "SELECT daily_row_pixels, member_row_pixels, max_active_per_user, shares_history FROM guild_settings WHERE guild = ?";
     let row: Option<Row> = sqlx::query_as(READ).bind(guild.0.cast_signed()).fetch_optional(&store.readers).await?;
     let (daily, per_member, max_active_per_user, shares_history) = row.unwrap_or_default();
     Ok(GuildSettings {
