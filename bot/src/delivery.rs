@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use futures::{StreamExt, stream};
 use storage::{Job, JobId, OutboxItem};
 
-use crate::{app::App, discord::SendError, dispatcher::chain, messages, render};
+use crate::{app::App, discord::SendError, log::chain, messages, render};
 
 /// Deliveries on their way at once.
 const MAX_DELIVERIES: usize = 8;

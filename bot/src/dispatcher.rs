@@ -10,14 +10,15 @@ use inference::{
     error::InferenceError,
     task::{ImageSize, Task},
 };
-use storage::{BlobKey, Job, Lease, NewImage, StorageError, Written};
+use storage::{BlobKey, Failure, Job, Lease, NewImage, Written};
 use tokio::task::JoinSet;
 use tracing::Instrument;
 
 use crate::{
     app::App,
+    failure,
     live::{Live, Phase},
-    messages,
+    log::chain,
     metadata::{self, Origin, Record},
     pictures, render,
 };
@@ -34,10 +35,9 @@ pub async fn run(app: Arc<App>) {
     let mut running = JoinSet::new();
     let mut reaping = app.clock.ticks(REAP_EVERY);
     let mut reaped = app.clock.now();
-    let limits = app.config.limits.running(app.config.engine.max_running_jobs);
     while !app.shutdown.is_cancelled() {
-        loop {
-            match app.jobs.claim(LEASE, &limits, app.clock.now()).await {
+        while running.len() < app.config.engine.max_running_jobs {
+            match app.jobs.claim(LEASE, app.clock.now()).await {
                 Ok(Some(lease)) => {
                     let span = tracing::info_span!(
                         "job",
@@ -83,7 +83,7 @@ async fn reap(app: &App) {
 /// How a job's drawing ended.
 enum Outcome {
     Finished { images: Vec<NewImage>, row_megapixels: f64, pngs: Vec<Bytes> },
-    Failed(String),
+    Failed(Failure),
     Cancelled { row_megapixels: f64 },
     ShutDown,
     Fenced,
@@ -94,19 +94,16 @@ async fn work(app: Arc<App>, lease: Lease) {
     tracing::info!(attempt = lease.job.attempts, "drawing");
     let outcome = match draw(&app, &lease).await {
         Ok(outcome) => outcome,
-        Err(error) if is_disk_full(&error) => {
-            tracing::error!(error = format!("{error:#}"), "a picture could not be saved");
-            Outcome::Failed(messages::UserError::DiskFull.to_string())
-        }
         Err(error) => {
-            tracing::error!(error = format!("{error:#}"), "a job failed");
-            Outcome::Failed(messages::internal_error(id))
+            // The job's span is off where only warnings are logged.
+            tracing::error!(job.id = %id, error = chain(error.as_ref()), "a job failed");
+            Outcome::Failed(failure::of_ours(&error))
         }
     };
     let now = app.clock.now();
     let (word, written) = match &outcome {
         Outcome::Finished { images, row_megapixels, .. } => ("done", app.jobs.complete(&lease, images, *row_megapixels, now).await),
-        Outcome::Failed(error) => ("failed", app.jobs.fail(&lease, error, now).await),
+        Outcome::Failed(failure) => ("failed", app.jobs.fail(&lease, failure, now).await),
         Outcome::Cancelled { row_megapixels } => ("cancelled", app.jobs.finish_cancel(&lease, *row_megapixels, now).await),
         Outcome::ShutDown => ("handed back", app.jobs.release(&lease, now).await),
         Outcome::Fenced => ("given to another worker", Ok(Written::Fenced)),
@@ -137,15 +134,16 @@ async fn draw(app: &Arc<App>, lease: &Lease) -> anyhow::Result<Outcome> {
     let task: Task = serde_json::from_value(job.task.clone()).context("the stored task")?;
     // A model or adapter may have gone from the configuration since the job was enqueued.
     if let Err(error) = app.check(&task) {
-        return Ok(Outcome::Failed(error.to_string()));
+        tracing::warn!(job.id = %job.id, %error, "a job cannot be drawn any more");
+        return Ok(Outcome::Failed(failure::of_refusal(&error)));
     }
     let source = match task.source() {
         None => None,
         Some(key) => match load_source(app, key, task.source_size()).await {
             Ok(picture) => Some(picture),
             Err(error) => {
-                tracing::warn!(error = format!("{error:#}"), "the source picture is gone");
-                return Ok(Outcome::Failed("The picture that this starts from was deleted.".into()));
+                tracing::warn!(job.id = %job.id, error = chain(error.as_ref()), "the source picture is gone");
+                return Ok(Outcome::Failed(Failure::SourceGone));
             }
         },
     };
@@ -163,7 +161,7 @@ async fn draw(app: &Arc<App>, lease: &Lease) -> anyhow::Result<Outcome> {
     let mut handle = match app.engine.submit(Submission { task: task.clone(), source, mask: None }) {
         Ok(handle) => handle,
         Err(InferenceError::Stopped) => return Ok(engine_stopped(app)),
-        Err(error) => return Ok(Outcome::Failed(format!("That cannot be drawn: {error}."))),
+        Err(error) => return Ok(engine_failed(app, job, &task, &error)),
     };
     let (mut images, mut pngs) = (Vec::new(), Vec::new());
     // Pictures wait for the hashes, and meanwhile the lease is renewed and a cancel is heard.
@@ -187,10 +185,7 @@ async fn draw(app: &Arc<App>, lease: &Lease) -> anyhow::Result<Outcome> {
                 Some(Event::Image(finished)) => unsaved.push(finished),
                 Some(Event::Done(usage)) => done = Some(usage),
                 Some(Event::Failed(error)) if matches!(*error, InferenceError::Stopped) => return Ok(engine_stopped(app)),
-                Some(Event::Failed(error)) => {
-                    tracing::error!(error = %chain(error.as_ref()), "the engine failed a task");
-                    return Ok(Outcome::Failed(format!("Drawing failed: {error}.")));
-                }
+                Some(Event::Failed(error)) => return Ok(engine_failed(app, job, &task, &error)),
                 Some(event) => note_progress(app, job, event),
                 None => anyhow::bail!("the engine dropped the task"),
             },
@@ -211,6 +206,12 @@ fn engine_stopped(app: &App) -> Outcome {
     tracing::error!("the engine has stopped; the program ends");
     app.shutdown.cancel();
     Outcome::ShutDown
+}
+
+/// What the engine said goes to the log; the person is told by name what they can change.
+fn engine_failed(app: &App, job: &Job, task: &Task, error: &InferenceError) -> Outcome {
+    tracing::error!(job.id = %job.id, error = chain(error), "the engine failed a task");
+    Outcome::Failed(failure::of_engine(error, task, &app.loaded))
 }
 
 fn stop(handle: &TaskHandle) -> Outcome {
@@ -282,25 +283,6 @@ async fn update_places(app: &App) {
         }
     }
     app.progress_bell.notify_one();
-}
-
-/// An error and all its causes in one line.
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
-}
-
-fn is_disk_full(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| {
-        matches!(cause.downcast_ref(), Some(StorageError::DiskFull))
-            || cause.downcast_ref::<std::io::Error>().is_some_and(|io| io.kind() == std::io::ErrorKind::StorageFull)
-    })
 }
 
 /// Puts every unfinished job back on the screen after a start.

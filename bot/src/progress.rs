@@ -75,7 +75,7 @@ async fn edit(app: Arc<App>, id: JobId) {
                 live.delivery.message = Some(message);
             }
             if let Err(error) = app.jobs.set_message(id, message).await {
-                tracing::warn!(job.id = %id, error = %crate::dispatcher::chain(&error), "the message of a job could not be remembered");
+                tracing::warn!(job.id = %id, error = %crate::log::chain(&error), "the message of a job could not be remembered");
             }
         }
         Ok(_) => {}

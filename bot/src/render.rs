@@ -1,14 +1,13 @@
 //! From stored jobs to messages.
 
-use bytes::Bytes;
 use image::RgbImage;
 use inference::task::{ImageSize, Task};
-use storage::{Job, JobId, JobStatus, NewImage, StorageError};
+use storage::{Failure, Job, JobStatus, NewImage};
 
 use crate::{
     answer::{Answer, File},
     app::App,
-    dispatcher::{chain, load_picture},
+    dispatcher::load_picture,
     grid,
     live::Live,
     messages::{self, Heading},
@@ -67,7 +66,7 @@ pub async fn last_answer(app: &App, job: &Job) -> anyhow::Result<Answer> {
     let task: Task = serde_json::from_value(job.task.clone())?;
     let heading = heading(app, job.user.0, &task);
     match job.status {
-        JobStatus::Failed => Ok(messages::failed(&heading, job.error.as_deref().unwrap_or(messages::INTERNAL_ERROR))),
+        JobStatus::Failed => Ok(messages::failed(&heading, &messages::failure(job.failure.as_ref().unwrap_or(&Failure::Untold), job.id))),
         JobStatus::Cancelled => Ok(messages::cancelled(&heading)),
         JobStatus::Done | JobStatus::Queued | JobStatus::Leased => {
             let images = app.jobs.images(job.id).await?;
@@ -116,24 +115,9 @@ fn encode(picture: &RgbImage, record: &Record, name: &str, description: String) 
     }
 }
 
-/// A small picture of a finished job, as JPEG; `None` if its pictures are gone. It is made once and kept.
+/// A small picture of a finished job, as JPEG; `None` if its pictures are gone.
 pub async fn thumbnail(app: &App, job: &Job) -> Option<Vec<u8>> {
-    if let Some(kept) = app.jobs.thumbnail(job.id).await.ok().flatten()
-        && let Ok(bytes) = app.blobs.get(&kept).await
-    {
-        return Some(bytes.to_vec());
-    }
     let images = app.jobs.images(job.id).await.ok().filter(|images| !images.is_empty())?;
     let pictures = load_pictures(app, &images).await.ok()?;
-    let small = move || grid::preview_bytes(&grid::thumbnail(&grid::grid(&pictures, 1), THUMBNAIL));
-    let bytes = tokio::task::spawn_blocking(small).await.ok()?;
-    if let Err(error) = keep_thumbnail(app, job.id, &bytes).await {
-        tracing::warn!(job.id = %job.id, error = %chain(&error), "a thumbnail could not be kept");
-    }
-    Some(bytes)
-}
-
-async fn keep_thumbnail(app: &App, job: JobId, bytes: &[u8]) -> Result<(), StorageError> {
-    let blob = app.blobs.put(Bytes::copy_from_slice(bytes)).await?;
-    if app.jobs.set_thumbnail(job, &blob).await? { Ok(()) } else { app.blobs.delete(&blob).await }
+    tokio::task::spawn_blocking(move || grid::preview_bytes(&grid::thumbnail(&grid::grid(&pictures, 1), THUMBNAIL))).await.ok()
 }

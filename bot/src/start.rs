@@ -25,8 +25,7 @@ use crate::{
     discord::{self, Access, Messenger},
     dispatcher,
     hashes::Hashes,
-    models,
-    policy::Looks,
+    log, models,
     prompt::ModelDefaults,
 };
 
@@ -47,12 +46,12 @@ pub struct Running {
 /// # Errors
 /// One sentence: which part, and what to do.
 pub async fn start(config: Config, access: Access, clock: Clock, progress_interval: Duration) -> anyhow::Result<Running> {
+    log::hide(&access.token);
     let dir = config.data.dir.clone();
     std::fs::create_dir_all(&dir).with_context(|| format!("cannot make the data folder {}", dir.display()))?;
     let jobs = SqliteStore::open(&dir.join("atelier.sqlite")).await?;
     let blobs = LocalBlobs::open(&dir.join("pictures"))?;
     let (config, engine, loaded, models) = tokio::task::spawn_blocking(move || load(config)).await??;
-    let looks_per_minute = config.limits.max_looks_per_minute;
     let app = Arc::new(App {
         config,
         engine,
@@ -60,7 +59,6 @@ pub async fn start(config: Config, access: Access, clock: Clock, progress_interv
         models,
         hashes: Arc::new(Hashes::in_folder(&dir)),
         jobs: Arc::new(jobs),
-        looks: Looks::new(looks_per_minute),
         blobs: Arc::new(blobs),
         messenger: Messenger::new(clock.clone()),
         clock,

@@ -197,7 +197,7 @@ async fn a_job_whose_model_is_gone_after_a_kill_fails_with_a_sentence_and_is_ref
     for word in ["a frog", "a robot"] {
         let is_it = |message: &&serde_json::Value| content(message).contains(word) && content(message).contains("No picture this time");
         let failed = ada.wait_for(CHANNEL, PATIENCE, |messages| messages.iter().find(is_it).cloned()).await.expect("it fails");
-        assert!(content(&failed).contains("there is no model `earlier`; there are starter"), "{}", content(&failed));
+        assert!(content(&failed).contains("The model `earlier` is not here any more"), "{}", content(&failed));
     }
     ada.slash(CHANNEL, "quota", &[]).await.expect("sent");
     let quota = told(&ada, "row-megapixels are left").await;

@@ -62,7 +62,7 @@ impl Caller {
     pub(crate) async fn prompt(&self, request: PromptRequest) -> Result<Rc<Prompt>, InferenceError> {
         match self.call(Work::Prompt(request), 0.0, usize::MAX).await? {
             Answer::Prompt(prompt) => Ok(prompt),
-            Answer::Tensor(_) => Err(InferenceError::Stopped),
+            Answer::Tensor(_) => Err(InferenceError::Internal { what: "a prompt was answered with a tensor" }),
         }
     }
 
@@ -102,7 +102,7 @@ impl Caller {
     async fn call_tensor(&self, work: Work, cost: f64, most_rows: usize) -> Result<Tensor, InferenceError> {
         match self.call(work, cost, most_rows).await? {
             Answer::Tensor(tensor) => Ok(tensor),
-            Answer::Prompt(_) => Err(InferenceError::Stopped),
+            Answer::Prompt(_) => Err(InferenceError::Internal { what: "a row was answered with a prompt" }),
         }
     }
 
@@ -111,7 +111,7 @@ impl Caller {
         let (networks, meter) = (self.networks.clone(), self.meter.clone());
         let call = Call { networks, work, picture: (self.task, self.picture), cost, most_rows, meter, reply };
         self.queue.borrow_mut().push(call);
-        answer.await.map_err(|_| InferenceError::Stopped)?.map_err(InferenceError::Shared)
+        answer.await.map_err(|_| InferenceError::Internal { what: "a call was not answered" })?.map_err(InferenceError::Shared)
     }
 }
 
@@ -168,7 +168,7 @@ impl Batcher {
         });
         match self.pool.spawner().spawn_local(future.map(|_| ())) {
             Ok(()) => self.running.push(Running { meter, events, abort, alive }),
-            Err(_) => events.failed(InferenceError::Stopped),
+            Err(_) => events.failed(InferenceError::Internal { what: "a task could not be begun" }),
         }
     }
 

@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
-/// What can go wrong between a task and its pictures. Each message names the file or the value.
+use serde::{Deserialize, Serialize};
+
+/// What can go wrong between a task and its pictures. Each message names the file or the value, so it is for whoever runs the program; an
+/// exhaustive `match` says what others are told.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum InferenceError {
     /// A part of the model's folder is missing.
     #[error("{path} is missing; a model folder holds model_index.json, unet/, vae/, text_encoder/, tokenizer/ and scheduler/")]
@@ -94,13 +96,35 @@ pub enum InferenceError {
     /// A batch failed; everyone with a row in it gets the same error.
     #[error(transparent)]
     Shared(std::sync::Arc<InferenceError>),
+    /// A state that should not be: a fault of the engine that concerns one task.
+    #[error("the engine is at fault: {what}")]
+    Internal {
+        /// What should not be.
+        what: &'static str,
+    },
     /// The device thread has ended.
     #[error("the engine has stopped")]
     Stopped,
 }
 
+impl InferenceError {
+    /// Whether the device had too little memory for the task.
+    pub fn is_out_of_memory(&self) -> bool {
+        let says_so = |text: String| {
+            let text = text.to_lowercase();
+            text.contains("out of memory") || text.contains("out_of_memory")
+        };
+        match self {
+            Self::Shared(error) => error.is_out_of_memory(),
+            Self::Compute(error) => says_so(format!("{error:?}")),
+            Self::Panicked { reason } => says_so(reason.clone()),
+            _ => false,
+        }
+    }
+}
+
 /// Why a task is refused: which value, and what it may be.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, thiserror::Error)]
 pub enum InvalidTask {
     /// Steps out of range.
     #[error("steps must be 1 to {max}, not {found}")]

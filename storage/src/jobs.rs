@@ -1,6 +1,6 @@
 //! A job's row, its states and the answers to those who change it.
 
-use crate::ids::*;
+use crate::{failure::Failure, ids::*};
 
 /// A job's state. `Queued → Leased → Done | Failed | Cancelled`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,8 +45,8 @@ pub struct Job {
     pub row_megapixels: f64,
     /// Where the answer goes.
     pub delivery: Delivery,
-    /// Why it failed, as shown to the user.
-    pub error: Option<String>,
+    /// Why it failed.
+    pub failure: Option<Failure>,
     /// Whether its owner or a moderator deleted it; its pictures are gone.
     pub is_deleted: bool,
     /// Whether somebody asked to stop it.

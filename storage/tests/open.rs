@@ -5,7 +5,7 @@
 use std::{fs, path::Path};
 
 use sqlx::{ConnectOptions, Connection, sqlite::SqliteConnectOptions};
-use storage::{JobStore, SqliteStore, StorageError};
+use storage::{Failure, JobStore, SqliteStore, StorageError};
 
 async fn refused(path: &Path) -> StorageError {
     SqliteStore::open(path).await.expect_err("the store opened")
@@ -13,6 +13,26 @@ async fn refused(path: &Path) -> StorageError {
 
 async fn raw(path: &Path) -> sqlx::SqliteConnection {
     SqliteConnectOptions::new().filename(path).create_if_missing(true).connect().await.unwrap()
+}
+
+/// The files of all migrations, in order.
+fn migrations() -> Vec<std::path::PathBuf> {
+    let folder = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../migrations/sqlite")).unwrap();
+    let mut files: Vec<_> = folder.map(|file| file.unwrap().path()).collect();
+    files.sort();
+    files
+}
+
+/// A database as the version with so many migrations made it.
+async fn of_schema(folder: &Path, path: &Path, n_migrations: usize) -> sqlx::SqliteConnection {
+    let earlier = folder.join("earlier");
+    fs::create_dir(&earlier).unwrap();
+    for file in &migrations()[..n_migrations] {
+        fs::copy(file, earlier.join(file.file_name().unwrap())).unwrap();
+    }
+    let mut db = raw(path).await;
+    sqlx::migrate::Migrator::new(earlier.as_path()).await.unwrap().run(&mut db).await.unwrap();
+    db
 }
 
 #[tokio::test]
@@ -76,19 +96,17 @@ async fn a_newer_schema_is_refused_with_both_numbers() {
     sqlx::query(NEWER).execute(&mut db).await.unwrap();
     db.close().await.unwrap();
     let error = refused(&path).await;
-    assert!(matches!(error, StorageError::TooNew { found: 99, known: 6, .. }), "{error:?}");
-    assert!(error.to_string().ends_with("(schema 99, this program knows 6); update the program"), "{error}");
+    let newest = migrations().pop().unwrap();
+    let known: i64 = newest.file_name().and_then(|name| name.to_str()?.split('_').next()?.parse().ok()).unwrap();
+    assert!(matches!(error, StorageError::TooNew { found: 99, known: told, .. } if told == known), "{error:?}");
+    assert!(error.to_string().ends_with(&format!("(schema 99, this program knows {known}); update the program")), "{error}");
 }
 
 #[tokio::test]
 async fn a_database_of_the_first_schema_is_brought_up_and_keeps_its_pictures() {
     let folder = tempfile::tempdir().unwrap();
-    let (path, first) = (folder.path().join("atelier.db"), folder.path().join("first"));
-    fs::create_dir(&first).unwrap();
-    let migrations = Path::new(env!("CARGO_MANIFEST_DIR")).join("../migrations/sqlite");
-    fs::copy(migrations.join("0001_first.sql"), first.join("0001_first.sql")).unwrap();
-    let mut db = raw(&path).await;
-    sqlx::migrate::Migrator::new(first.as_path()).await.unwrap().run(&mut db).await.unwrap();
+    let path = folder.path().join("atelier.db");
+    let mut db = of_schema(folder.path(), &path, 1).await;
     let id = storage::JobId::new();
     const JOB: &str = "INSERT INTO jobs (id, key, guild, user, action, task, status, row_pixels, channel, token_expires, created, finished) \
         VALUES (?, 'k', 1, 2, 'imagine', '{}', 'done', 1, 3, 0, 0, 1)";
@@ -103,6 +121,41 @@ async fn a_database_of_the_first_schema_is_brought_up_and_keeps_its_pictures() {
     assert_eq!((images.len(), images[0].seed, images[0].width, images[0].blob.as_str()), (1, 7, 64, blob.as_str()));
     assert_eq!(images[0].provenance, None);
     assert_eq!(store.job(id).await.unwrap().unwrap().user, storage::UserId(2));
+}
+
+#[tokio::test]
+async fn failures_that_were_sentences_are_read_and_name_no_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("atelier.db");
+    let mut db = of_schema(folder.path(), &path, 2).await;
+    let cases = [
+        (Some("The drawing was interrupted 3 times."), Some(Failure::OutOfAttempts { attempts: 3 })),
+        (Some("The picture that this starts from was deleted."), Some(Failure::SourceGone)),
+        (Some("My disk is nearly full, so I take no new jobs now. Please tell the person who runs me."), Some(Failure::DiskFull)),
+        (Some("Drawing failed: /srv/ada/my style.safetensors: module `lora_unet_x` has `a` but no `b`."), Some(Failure::Untold)),
+        (Some("Drawing failed: the network panicked: index out of bounds."), Some(Failure::Untold)),
+        (Some(""), Some(Failure::Untold)),
+        (None, None),
+    ];
+    let mut ids = Vec::new();
+    for (n, (prose, _)) in cases.iter().enumerate() {
+        let id = storage::JobId::new();
+        ids.push(id);
+        let status = if prose.is_some() { "failed" } else { "cancelled" };
+        const JOB: &str = "INSERT INTO jobs (id, key, guild, user, action, task, status, row_pixels, channel, token_expires, created, finished, error) \
+            VALUES (?, ?, 1, 2, 'imagine', '{}', ?, 1, 3, 0, 0, 1, ?)";
+        let write = sqlx::query(JOB).bind(id.0.as_bytes().to_vec()).bind(format!("key-{n}"));
+        write.bind(status).bind(prose).execute(&mut db).await.unwrap();
+    }
+    db.close().await.unwrap();
+
+    let store = SqliteStore::open(&path).await.unwrap();
+    for (id, (prose, failure)) in ids.into_iter().zip(cases) {
+        assert_eq!(store.job(id).await.unwrap().unwrap().failure, failure, "{prose:?}");
+    }
+    store.close().await;
+    let kept: Vec<Option<String>> = sqlx::query_scalar("SELECT error FROM jobs").fetch_all(&mut raw(&path).await).await.unwrap();
+    assert!(kept.iter().flatten().all(|text| !text.contains('/') && !text.contains("panicked")), "{kept:?}");
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use poise::serenity_prelude as serenity;
 use storage::{Cancelled, Job, JobId};
 
-use crate::{app::App, dispatcher::chain, error::BotError, live::Phase, messages::UserError};
+use crate::{app::App, error::BotError, live::Phase, log::chain, messages::UserError};
 
 /// Stops a job that is not finished.
 pub async fn cancel(press: &serenity::ComponentInteraction, app: &Arc<App>, id: JobId) -> Result<(), BotError> {

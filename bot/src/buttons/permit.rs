@@ -6,8 +6,8 @@ use crate::{
     app::App,
     commands,
     discord::{permits, places::Place},
-    dispatcher::chain,
     error::BotError,
+    log::chain,
     messages::UserError,
     policy::permissions::{Asker, may_use},
 };

@@ -10,9 +10,8 @@ pub mod sandbox;
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{CommandFactory, Parser, Subcommand};
-use tracing_subscriber::EnvFilter;
 
-use crate::config::Config;
+use crate::{config::Config, log};
 
 /// Blocking work that is under way at the end gets this long.
 const GRACE: Duration = Duration::from_secs(2);
@@ -62,7 +61,7 @@ pub fn main() -> ExitCode {
         finished
     });
     finished.unwrap_or_else(|error| {
-        eprintln!("atelier: {}", sentence(&error));
+        eprintln!("atelier: {}", log::mask(&sentence(&error)));
         ExitCode::FAILURE
     })
 }
@@ -116,8 +115,7 @@ fn one_line(text: &str) -> String {
 /// `RUST_LOG`, else every job's states on a server and only what is wrong in front of a person.
 fn start_log(command: &Command) {
     let usual = if matches!(command, Command::Run(_)) { "warn,atelier=info,inference=info,storage=info" } else { "warn" };
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(usual));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    log::start(usual);
 }
 
 #[cfg(test)]

@@ -46,6 +46,7 @@ pub(super) fn run(
     commands: &Receiver<Command>,
     ready: &SyncSender<Result<Vec<Known>, InferenceError>>,
     counters: Arc<Counters>,
+    alive: Arc<()>,
 ) {
     let mut store = match Store::open(config) {
         Ok(store) => store,
@@ -59,6 +60,8 @@ pub(super) fn run(
     }
     let mut batcher = Batcher::new(counters, config.max_batch_rows);
     let mut waiting = VecDeque::new();
+    // Dropped before the tasks are when this thread panics: those who wait for them learn that the engine is gone.
+    let _alive = alive;
     loop {
         // Idle, the thread sleeps until a task comes; busy, it only looks, and not even that while many wait for their models.
         let command = match waiting.len() {

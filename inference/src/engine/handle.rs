@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc,
+        Arc, Weak,
         mpsc::{SyncSender, TrySendError, sync_channel},
     },
     thread::JoinHandle,
@@ -43,6 +43,8 @@ struct Inner {
     limits: Vec<Limits>,
     adapters: Vec<NamedFile>,
     counters: Arc<Counters>,
+    /// Dead when the device thread is.
+    alive: Weak<()>,
 }
 
 impl Engine {
@@ -59,11 +61,14 @@ impl Engine {
             DeviceChoice::Cuda(n) => format!("inference-cuda{n}"),
         };
         let (counted, adapters) = (counters.clone(), config.adapters.clone());
-        let spawned = std::thread::Builder::new().name(name.clone()).spawn(move || device::run(&config, &received, &ready, counted));
+        let token = Arc::new(());
+        let alive = Arc::downgrade(&token);
+        let body = move || device::run(&config, &received, &ready, counted, token);
+        let spawned = std::thread::Builder::new().name(name.clone()).spawn(body);
         let thread = spawned.map_err(|error| InferenceError::Device { device: name, reason: error.to_string() })?;
         let known = answer.recv().map_err(|_| InferenceError::Stopped)??;
         let (models, limits) = known.into_iter().map(|Known { info, limits, .. }| (info, limits)).unzip();
-        Ok(Self { inner: Arc::new(Inner { commands: Some(commands), thread: Some(thread), models, limits, adapters, counters }) })
+        Ok(Self { inner: Arc::new(Inner { commands: Some(commands), thread: Some(thread), models, limits, adapters, counters, alive }) })
     }
 
     /// Hands a task in; it starts at the next batch.
@@ -89,7 +94,7 @@ impl Engine {
         let command = Command { task, source, mask, events, meter: meter.clone() };
         let commands = self.inner.commands.as_ref().ok_or(InferenceError::Stopped)?;
         match commands.try_send(command) {
-            Ok(()) => Ok(TaskHandle { events: receiver, meter, has_ended: false }),
+            Ok(()) => Ok(TaskHandle { events: receiver, meter, has_ended: false, engine: self.inner.alive.clone() }),
             Err(TrySendError::Full(_)) => Err(InferenceError::Busy),
             Err(TrySendError::Disconnected(_)) => Err(InferenceError::Stopped),
         }
@@ -184,6 +189,8 @@ pub struct TaskHandle {
     events: mpsc::Receiver<Event>,
     meter: Arc<Meter>,
     has_ended: bool,
+    /// Dead when the device thread is.
+    engine: Weak<()>,
 }
 
 impl TaskHandle {
@@ -192,7 +199,11 @@ impl TaskHandle {
         if self.has_ended {
             return None;
         }
-        let event = self.events.recv().await.unwrap_or_else(|| Event::Failed(Arc::new(InferenceError::Stopped)));
+        let event = self.events.recv().await.unwrap_or_else(|| {
+            let is_alive = self.engine.strong_count() > 0;
+            let lost = InferenceError::Internal { what: "a task was dropped without an end" };
+            Event::Failed(Arc::new(if is_alive { lost } else { InferenceError::Stopped }))
+        });
         self.has_ended = matches!(event, Event::Done(_) | Event::Failed(_));
         Some(event)
     }

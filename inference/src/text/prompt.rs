@@ -36,7 +36,7 @@ pub enum Piece {
 }
 
 /// Why a prompt is refused.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize, thiserror::Error)]
 pub enum PromptError {
     /// A weight out of range.
     #[error("the weight {0} in the prompt is out of range: weights go from -{MAX_WEIGHT} to {MAX_WEIGHT}")]

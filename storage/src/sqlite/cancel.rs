@@ -17,7 +17,7 @@ pub(super) async fn request_cancel(store: &SqliteStore, id: JobId, now: Timestam
     let answer = match status(&word).ok_or_else(|| StorageError::corrupt("status", id))? {
         JobStatus::Queued => {
             let job: Open = sqlx::query_as(OPEN).bind(bytes(id)).fetch_one(&mut *tx).await?;
-            end(&mut tx, &job, Ending { status: JobStatus::Cancelled, charge: Charge::Refund, error: None }, now).await?;
+            end(&mut tx, &job, Ending { status: JobStatus::Cancelled, charge: Charge::Refund, failure: None }, now).await?;
             turns::retag(&mut tx, job.guild).await?;
             Cancelled::Now
         }

@@ -7,7 +7,7 @@ use super::{
     rows::status_word,
     turns,
 };
-use crate::{error::StorageError, ids::Timestamp, jobs::JobStatus};
+use crate::{error::StorageError, failure::Failure, ids::Timestamp, jobs::JobStatus};
 
 /// The columns of [`Open`], for `concat!`.
 macro_rules! open_columns {
@@ -33,8 +33,7 @@ pub(super) struct Open {
 pub(super) struct Ending<'a> {
     pub(super) status: JobStatus,
     pub(super) charge: Charge,
-    /// A sentence for the user.
-    pub(super) error: Option<&'a str>,
+    pub(super) failure: Option<&'a Failure>,
 }
 
 /// Ends a job. A refund leaves its flows as they are: the device may have worked for it, and a guild of failing jobs must not starve others.
@@ -43,7 +42,7 @@ pub(super) async fn end(db: &mut SqliteConnection, job: &Open, ending: Ending<'_
         press = CASE WHEN ?2 = 'done' AND keeps_press THEN press END WHERE seq = ?1";
     const OUTBOX: &str = "INSERT INTO outbox (job, kind, due) VALUES (?, ?, ?)";
     let status = status_word(ending.status);
-    sqlx::query(JOB).bind(job.seq).bind(status).bind(now.0).bind(ending.error).execute(&mut *db).await?;
+    sqlx::query(JOB).bind(job.seq).bind(status).bind(now.0).bind(ending.failure.map(Failure::to_text)).execute(&mut *db).await?;
     sqlx::query(OUTBOX).bind(job.seq).bind(status).bind(now.0).execute(&mut *db).await?;
     quota::correct(db, job.seq, ending.charge).await?;
     match ending.charge {

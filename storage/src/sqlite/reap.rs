@@ -6,7 +6,7 @@ use super::{
     quota::Charge,
     worker::requeue,
 };
-use crate::{error::StorageError, ids::Timestamp, jobs::JobStatus};
+use crate::{error::StorageError, failure::Failure, ids::Timestamp, jobs::JobStatus};
 
 /// A job that stops its worker this often is the likely cause.
 const MAX_ATTEMPTS: u32 = 3;
@@ -19,10 +19,10 @@ pub(super) async fn reap(store: &SqliteStore, all: bool, now: Timestamp) -> Resu
     let orphans: Vec<Open> = sqlx::query_as(ORPHANS).bind(before).fetch_all(&mut *tx).await?;
     for job in &orphans {
         if job.is_cancel_requested {
-            end(&mut tx, job, Ending { status: JobStatus::Cancelled, charge: Charge::Refund, error: None }, now).await?;
+            end(&mut tx, job, Ending { status: JobStatus::Cancelled, charge: Charge::Refund, failure: None }, now).await?;
         } else if job.attempts >= MAX_ATTEMPTS {
-            let error = format!("The drawing was interrupted {MAX_ATTEMPTS} times.");
-            end(&mut tx, job, Ending { status: JobStatus::Failed, charge: Charge::Refund, error: Some(&error) }, now).await?;
+            let failure = Failure::OutOfAttempts { attempts: job.attempts };
+            end(&mut tx, job, Ending { status: JobStatus::Failed, charge: Charge::Refund, failure: Some(&failure) }, now).await?;
         } else {
             requeue(&mut tx, job).await?;
         }

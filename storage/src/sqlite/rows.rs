@@ -1,6 +1,6 @@
 //! How a job stands in its row.
 
-use crate::{cost::to_row_megapixels, error::StorageError, ids::*, jobs::*};
+use crate::{cost::to_row_megapixels, error::StorageError, failure::Failure, ids::*, jobs::*};
 
 /// The columns of [`JobRow`], for `concat!`.
 macro_rules! job_columns {
@@ -55,7 +55,7 @@ impl TryFrom<JobRow> for Job {
                 token_expires: Timestamp(row.token_expires),
                 message: row.message.map(i64::cast_unsigned),
             },
-            error: row.error,
+            failure: row.error.as_deref().map(Failure::of_text),
             is_deleted: row.deleted.is_some(),
             is_cancel_requested: row.is_cancel_requested,
             attempts: row.attempts,

@@ -1,6 +1,6 @@
 //! How jobs come in.
 
-use storage::{Cancelled, Delivery, Enqueued, JobStatus, Limits, NewJob, Refusal, Written};
+use storage::{Cancelled, Delivery, Enqueued, Failure, JobStatus, Limits, NewJob, Refusal, Written};
 
 use crate::support::*;
 
@@ -64,14 +64,14 @@ pub async fn a_press_is_held_while_the_job_lives_and_kept_when_done_if_asked(bac
             store.delete(id, NOON).await.unwrap();
         }
         assert!(matches!(pressed().await, Enqueued::Created(_)), "keep: {keep}");
-        store.fail(&claimed(&*store).await, "out of paint", NOON).await.unwrap();
+        store.fail(&claimed(&*store).await, &Failure::OutOfMemory, NOON).await.unwrap();
     }
 }
 
 pub async fn a_press_is_released_when_its_job_fails_or_is_cancelled(backend: &impl Backend) {
     let store = backend.open().await;
     created(&*store, pressing("reroll:1", true)).await;
-    store.fail(&claimed(&*store).await, "out of paint", NOON).await.unwrap();
+    store.fail(&claimed(&*store).await, &Failure::OutOfMemory, NOON).await.unwrap();
     let second = created(&*store, pressing("reroll:1", true)).await;
     assert_eq!(store.request_cancel(second, NOON).await.unwrap(), Cancelled::Now);
     let third = created(&*store, pressing("reroll:1", true)).await;
@@ -85,7 +85,7 @@ pub async fn limits_refuse_in_their_order_and_change_nothing(backend: &impl Back
     let store = backend.open().await;
     let first = pressing("upscale:1", false);
     let id = created(&*store, first.clone()).await;
-    let mut limits = Limits { daily_row_megapixels: 1.0, max_active_per_user: 1, max_queued_per_guild: 1, max_queued: 1, ..ROOMY };
+    let mut limits = Limits { daily_row_megapixels: 1.0, max_active_per_user: 1, max_queued_per_guild: 1, max_queued: 1 };
     let ask = async |job: NewJob, limits: Limits| store.enqueue(job, &limits, NOON).await.unwrap();
 
     assert_eq!(ask(first, limits).await, Enqueued::SameKey(id));
@@ -96,7 +96,7 @@ pub async fn limits_refuse_in_their_order_and_change_nothing(backend: &impl Back
     limits.max_queued_per_guild = 2;
     assert_eq!(ask(job(1, 1), limits).await, Enqueued::Refused(Refusal::QueueFull { limit: 1 }));
     limits.max_queued = 2;
-    let Enqueued::Refused(Refusal::Quota { quota, .. }) = ask(job(1, 1), limits).await else { panic!("the quota is used up") };
+    let Enqueued::Refused(Refusal::Quota(quota)) = ask(job(1, 1), limits).await else { panic!("the quota is used up") };
     assert_eq!((quota.used, quota.limit, quota.resets), (1.0, 1.0, at(DAY_MS / 2)));
     assert_eq!(store.queue().await.unwrap(), [id]);
     assert_eq!(used(&*store, 1, NOON).await, 1.0);
@@ -133,7 +133,7 @@ pub async fn what_is_enqueued_is_what_is_read(backend: &impl Backend) {
     assert_eq!((job.id, job.status, job.guild, job.user), (id, JobStatus::Queued, new.guild, new.user));
     assert_eq!((job.action, job.task, job.parent), (new.action, new.task, new.parent));
     assert_eq!((job.row_megapixels, job.delivery), (new.row_megapixels, new.delivery));
-    assert_eq!((job.error, job.is_deleted, job.is_cancel_requested), (None, false, false));
+    assert_eq!((job.failure, job.is_deleted, job.is_cancel_requested), (None, false, false));
     assert_eq!((job.attempts, job.created, job.finished), (0, NOON, None));
     assert!(store.job(storage::JobId::new()).await.unwrap().is_none());
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use storage::{Cancelled, JobStatus, NewJob, RunningLimits, Timestamp, Written};
+use storage::{Cancelled, Failure, JobStatus, NewJob, Timestamp, Written};
 
 use crate::support::{DAY_MS, LEASE};
 
@@ -21,7 +21,7 @@ pub struct ModelJob {
     pub holds_press: bool,
     pub has_token: bool,
     pub message: Option<u64>,
-    pub error: Option<String>,
+    pub failure: Option<Failure>,
     pub n_images: usize,
     /// Endings written; must be 1 for each job that ended.
     pub n_endings: u32,
@@ -75,7 +75,7 @@ impl Model {
             holds_press: new.press.is_some(),
             has_token: true,
             message: None,
-            error: None,
+            failure: None,
             n_images: 0,
             n_endings: 0,
             delivery: None,
@@ -97,9 +97,9 @@ impl Model {
         queue
     }
 
-    /// The first of the queue whose person and guild may run another one.
-    pub fn claim(&mut self, limits: &RunningLimits, now: Timestamp) -> Option<usize> {
-        let next = self.queue().into_iter().find(|i| self.may_run(*i, limits))?;
+    pub fn claim(&mut self, now: Timestamp) -> Option<usize> {
+        let waiting: Vec<usize> = self.waiting().collect();
+        let next = self.next(&self.flows, &waiting)?;
         let mut flows = std::mem::take(&mut self.flows);
         self.serve(&mut flows, next);
         self.flows = flows;
@@ -109,16 +109,6 @@ impl Model {
         job.attempts += 1;
         job.lease_until = now.after(LEASE).0;
         Some(next)
-    }
-
-    pub fn may_run(&self, i: usize, limits: &RunningLimits) -> bool {
-        let new = &self.jobs[i].new;
-        let running: Vec<&NewJob> = self.jobs.iter().filter(|job| job.status == JobStatus::Leased).map(|job| &job.new).collect();
-        let count = |is_counted: &dyn Fn(&NewJob) -> bool| running.iter().filter(|new| is_counted(new)).count() as u32;
-        let (all, of_user, of_guild) = (count(&|_| true), count(&|other| other.user == new.user), count(&|other| other.guild == new.guild));
-        let is_within = of_user < limits.max_running_per_user && of_guild < limits.max_running_per_guild;
-        let leaves_a_slot = of_guild < 2 * limits.max_running - 1;
-        is_within && leaves_a_slot && (all < limits.max_running || (of_user == 0 && all < 2 * limits.max_running))
     }
 
     /// What a worker's write is answered if a cancel stops it (or not).
@@ -172,7 +162,7 @@ impl Model {
                 job if job.is_cancel_requested => self.end(i, JobStatus::Cancelled, None, now),
                 job if job.attempts >= 3 => {
                     self.end(i, JobStatus::Failed, None, now);
-                    self.jobs[i].error = Some("The drawing was interrupted 3 times.".into());
+                    self.jobs[i].failure = Some(Failure::OutOfAttempts { attempts: 3 });
                 }
                 _ => self.requeue(i),
             }
@@ -180,11 +170,9 @@ impl Model {
         orphans.len() as u32
     }
 
-    /// What a guild, a person (or both: a person in a guild) or all have spent on a day.
-    pub fn used(&self, guild: Option<u64>, user: Option<u64>, now: Timestamp) -> i64 {
+    pub fn used(&self, guild: u64, now: Timestamp) -> i64 {
         let day = now.0.div_euclid(DAY_MS);
-        let is_counted = |new: &NewJob| guild.is_none_or(|guild| new.guild.0 == guild) && user.is_none_or(|user| new.user.0 == user);
-        self.jobs.iter().filter(|job| is_counted(&job.new) && job.day == day).map(|job| job.charged).sum()
+        self.jobs.iter().filter(|job| job.new.guild.0 == guild && job.day == day).map(|job| job.charged).sum()
     }
 
     pub fn n_active(&self, user: u64) -> u32 {

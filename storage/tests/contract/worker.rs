@@ -1,6 +1,6 @@
 //! Leases, their fences, and how jobs end.
 
-use storage::{Cancelled, JobStatus, JobStore, Lease, QueueStatus, Written};
+use storage::{Cancelled, Failure, JobStatus, JobStore, Lease, QueueStatus, Written};
 
 use crate::support::*;
 
@@ -9,7 +9,7 @@ async fn write_all(store: &dyn JobStore, lease: &Lease) -> [Written; 5] {
     [
         store.renew(lease, LEASE, NOON).await.unwrap(),
         store.complete(lease, &[image(0, blob(1))], 1.0, NOON).await.unwrap(),
-        store.fail(lease, "out of paint", NOON).await.unwrap(),
+        store.fail(lease, &Failure::OutOfMemory, NOON).await.unwrap(),
         store.finish_cancel(lease, 1.0, NOON).await.unwrap(),
         store.release(lease, NOON).await.unwrap(),
     ]
@@ -38,7 +38,7 @@ pub async fn done_has_pictures_and_failed_has_a_reason(backend: &impl Backend) {
     let images = [image(2, blob(3)), image(1, blob(1)), image(0, blob(2))];
     store.complete(&claimed(&*store).await, &images, 1.0, at(5)).await.unwrap();
     let failed = created(&*store, job(1, 1)).await;
-    store.fail(&claimed(&*store).await, "out of paint", at(6)).await.unwrap();
+    store.fail(&claimed(&*store).await, &Failure::OutOfMemory, at(6)).await.unwrap();
 
     let read = store.images(done).await.unwrap();
     let facts: Vec<_> = read.iter().map(|image| (image.index, image.seed, image.width, image.height, image.blob.clone())).collect();
@@ -47,9 +47,9 @@ pub async fn done_has_pictures_and_failed_has_a_reason(backend: &impl Backend) {
         assert_eq!(read.provenance, written.provenance, "none, without a hash, with all");
     }
     let job = store.job(done).await.unwrap().unwrap();
-    assert_eq!((job.status, job.error, job.finished), (JobStatus::Done, None, Some(at(5))));
+    assert_eq!((job.status, job.failure, job.finished), (JobStatus::Done, None, Some(at(5))));
     let job = store.job(failed).await.unwrap().unwrap();
-    assert_eq!((job.status, job.error.as_deref(), job.finished), (JobStatus::Failed, Some("out of paint"), Some(at(6))));
+    assert_eq!((job.status, job.failure, job.finished), (JobStatus::Failed, Some(Failure::OutOfMemory), Some(at(6))));
     assert!(store.images(failed).await.unwrap().is_empty());
 }
 
@@ -78,7 +78,7 @@ pub async fn a_queued_job_is_cancelled_at_once(backend: &impl Backend) {
     let job = store.job(id).await.unwrap().unwrap();
     assert_eq!((job.status, job.finished), (JobStatus::Cancelled, Some(at(3))));
     assert_eq!((used(&*store, 1, NOON).await, n_pending(&*store).await), (0.0, 1));
-    assert!(store.claim(LEASE, &MANY, NOON).await.unwrap().is_none());
+    assert!(store.claim(LEASE, NOON).await.unwrap().is_none());
     let unknown = store.request_cancel(storage::JobId::new(), NOON).await.unwrap_err();
     assert!(matches!(unknown, storage::StorageError::MissingJob(_)), "{unknown:?}");
 }
@@ -113,7 +113,7 @@ pub async fn three_interruptions_fail_the_job_and_refund_it(backend: &impl Backe
         assert_eq!(store.reap(true, NOON).await.unwrap(), 1);
     }
     let job = store.job(id).await.unwrap().unwrap();
-    assert_eq!((job.status, job.error.as_deref()), (JobStatus::Failed, Some("The drawing was interrupted 3 times.")));
+    assert_eq!((job.status, job.failure), (JobStatus::Failed, Some(Failure::OutOfAttempts { attempts: 3 })));
     assert_eq!((used(&*store, 1, NOON).await, n_pending(&*store).await), (0.0, 1));
     assert_eq!(store.reap(true, NOON).await.unwrap(), 0);
 }

@@ -1,6 +1,6 @@
 //! Why an adapter is refused.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::Family;
 
@@ -78,6 +78,29 @@ pub enum AdapterError {
         /// The models that it was made for, where its names or shapes tell.
         made_for: Option<Family>,
     },
+}
+
+impl AdapterError {
+    /// The file.
+    pub fn path(&self) -> &Path {
+        match self {
+            Self::Missing { path }
+            | Self::NotAnAdapter { path, .. }
+            | Self::Unsupported { path, .. }
+            | Self::Incomplete { path, .. }
+            | Self::Rank { path, .. }
+            | Self::Shape { path, .. }
+            | Self::NothingMatches { path, .. } => path,
+        }
+    }
+
+    /// The models that the file was made for, where its names or shapes tell.
+    pub fn made_for(&self) -> Option<Family> {
+        match self {
+            Self::Shape { made_for, .. } | Self::NothingMatches { made_for, .. } => *made_for,
+            _ => None,
+        }
+    }
 }
 
 fn times(shape: &[usize]) -> String {
