@@ -29,9 +29,10 @@ pub(crate) async fn save(
         Some(given) if given != "application/octet-stream" => given,
         _ => files::content_type(&filename).to_owned(),
     };
-    let attachment = describe(id, &filename, &content_type, &upload.bytes);
+    let dimensions = upload.content.dimensions().await;
+    let attachment = describe(id, &filename, &content_type, (upload.content.len(), dimensions));
     // Bytes before the row: a row never names a file that is not there.
-    state.files.write(id, upload.bytes).await?;
+    state.files.write(id, upload.content).await?;
     store::files::insert(db, &StoredFile { id, channel_id, message_id, filename, content_type }).await?;
     Ok(attachment)
 }
@@ -49,7 +50,7 @@ pub(crate) async fn copy(
         placeholder: String::new(),
         filename: text("filename").unwrap_or_default(),
         content_type: text("content_type"),
-        bytes: state.files.read(source).await?,
+        content: state.files.read(source).await?.into(),
     };
     let mut copied = save(db, state, channel_id, Some(message_id), upload).await?;
     if let Some(description) = attachment.get("description") {

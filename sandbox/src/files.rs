@@ -1,6 +1,11 @@
 //! The bytes of uploaded files, and the signed addresses under which they are served.
 
-use crate::{clock::Clock, store::Store, world::Id};
+use crate::{
+    clock::Clock,
+    store::Store,
+    upload::{Content, PREFIX},
+    world::Id,
+};
 use bytes::Bytes;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -25,7 +30,11 @@ impl FileStore {
         let mut entries = tokio::fs::read_dir(&store.directory).await?;
         let mut stray = Vec::new();
         while let Some(entry) = entries.next_entry().await? {
-            let id = entry.file_name().to_str().and_then(|name| name.parse().ok());
+            let name = entry.file_name();
+            if name.to_str().is_some_and(|name| name.starts_with(PREFIX)) {
+                tokio::fs::remove_file(entry.path()).await?;
+            }
+            let id = name.to_str().and_then(|name| name.parse().ok());
             stray.extend(id.filter(|id| known.binary_search(id).is_err()));
         }
         store.remove(&stray).await;
@@ -36,8 +45,16 @@ impl FileStore {
         self.directory.join(id.to_string())
     }
 
-    pub(crate) async fn write(&self, id: Id, bytes: Bytes) -> io::Result<()> {
-        tokio::fs::write(self.path(id), &bytes).await
+    /// Where files are put as they come, to be taken over by [`FileStore::write`].
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    pub(crate) async fn write(&self, id: Id, content: Content) -> io::Result<()> {
+        match content {
+            Content::Bytes(bytes) => tokio::fs::write(self.path(id), &bytes).await,
+            Content::File { path, .. } => path.persist(self.path(id)).map_err(|failed| failed.error),
+        }
     }
 
     pub(crate) async fn read(&self, id: Id) -> io::Result<Bytes> {
@@ -106,13 +123,12 @@ pub(crate) fn keyed_hash(secret: &[u8], text: &str) -> String {
     outer.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The attachment object of an upload, without its address. Width and height are read from the picture's header.
-pub(crate) fn describe(id: Id, filename: &str, content_type: &str, bytes: &[u8]) -> Value {
+/// The attachment object of an upload of so many bytes, a picture with its width and height, without its address.
+pub(crate) fn describe(id: Id, filename: &str, content_type: &str, (n_bytes, dimensions): (usize, Option<(u32, u32)>)) -> Value {
     let mut attachment = json!({
-        "id": id.to_string(), "filename": filename, "size": bytes.len(), "content_type": content_type, "url": "", "proxy_url": "",
+        "id": id.to_string(), "filename": filename, "size": n_bytes, "content_type": content_type, "url": "", "proxy_url": "",
     });
-    let reader = image::ImageReader::new(io::Cursor::new(bytes)).with_guessed_format();
-    if let Some((width, height)) = reader.ok().and_then(|reader| reader.into_dimensions().ok()) {
+    if let Some((width, height)) = dimensions {
         attachment["width"] = json!(width);
         attachment["height"] = json!(height);
     }
@@ -179,10 +195,13 @@ mod tests {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let store = FileStore::open(folder.path(), &[]).await.expect("it opens");
         for id in [3, 5, 7] {
-            store.write(id, Bytes::from_static(b"x")).await.expect("writable");
+            store.write(id, Bytes::from_static(b"x").into()).await.expect("writable");
         }
+        let left = folder.path().join("attachments").join(format!("{PREFIX}x"));
+        std::fs::write(&left, b"x").expect("writable");
         let store = FileStore::open(folder.path(), &[3, 7]).await.expect("it opens");
         assert!(store.read(3).await.is_ok() && store.read(5).await.is_err() && store.read(7).await.is_ok());
+        assert!(!left.exists(), "what was on its way is gone too");
     }
 
     #[test]

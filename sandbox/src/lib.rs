@@ -34,6 +34,7 @@ mod state;
 mod store;
 mod thread;
 mod timeout;
+mod upload;
 mod validate;
 mod visitor;
 mod world;

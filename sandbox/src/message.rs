@@ -9,11 +9,11 @@ use crate::{
     pin, reaction,
     state::State,
     store::{self, interactions::StoredInteraction, messages::StoredMessage},
+    upload::Content,
     validate::{IS_COMPONENTS_V2, check_references, items, join},
     world::{APPLICATION, Channel, Id, Scene, permission},
 };
 use axum::http::StatusCode;
-use bytes::Bytes;
 use serde_json::{Value, json};
 use sqlx::SqliteConnection;
 use std::sync::atomic::Ordering;
@@ -38,7 +38,7 @@ pub(crate) struct Upload {
     pub(crate) placeholder: String,
     pub(crate) filename: String,
     pub(crate) content_type: Option<String>,
-    pub(crate) bytes: Bytes,
+    pub(crate) content: Content,
 }
 
 /// What a bot sent: the JSON and the files beside it.
@@ -138,7 +138,7 @@ pub(crate) async fn apply(
     let Draft { body: draft, uploads, at, .. } = draft;
     let scene = state.world.now();
     let channel = scene.channel(message.channel_id).ok_or_else(ApiError::unknown_channel)?;
-    if uploads.iter().any(|upload| upload.bytes.len() > channel.attachment_size_limit()) {
+    if uploads.iter().any(|upload| upload.content.len() > channel.attachment_size_limit()) {
         return Err(ApiError::too_large());
     }
     check_rights(&channel, message, &draft, !uploads.is_empty())?;

@@ -1,8 +1,7 @@
 //! Files in the calls of people.
 
-use super::PageError;
+use super::{PageError, spool::Spools};
 use crate::{files::is_media_type, message::Upload};
-use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::Deserialize;
 
 /// A file as the page sends it.
@@ -15,12 +14,12 @@ pub(super) struct File {
 
 impl File {
     /// The file itself, as the `placeholder`th of its call.
-    pub(super) fn open(self, placeholder: String) -> Result<Upload, PageError> {
+    pub(super) fn open(self, placeholder: String, spools: &Spools) -> Result<Upload, PageError> {
         let Self { filename, content_type, data } = self;
         if content_type.as_deref().is_some_and(|given| !is_media_type(given)) {
             return Err(PageError::bad(format!("the content type of `{filename}` is no media type")));
         }
-        let bytes = STANDARD.decode(&data).map_err(|_| PageError::bad(format!("`{filename}` is not base64")))?;
-        Ok(Upload { placeholder, filename, content_type, bytes: bytes.into() })
+        let content = spools.take(&data).ok_or_else(|| PageError::bad(format!("`{filename}` is not base64")))?;
+        Ok(Upload { placeholder, filename, content_type, content })
     }
 }

@@ -16,6 +16,7 @@ mod read;
 mod record;
 mod run;
 mod speak;
+mod spool;
 mod threads;
 mod timeouts;
 

@@ -1,7 +1,7 @@
 //! What a person put into the fields of a form, checked against the form and put into the shape that a bot receives.
 //! Source: discord-api-docs, components/reference, "Interaction Response Structure" of each component.
 
-use super::{PageError, components::resolve, files::File};
+use super::{PageError, components::resolve, files::File, spool::Spools};
 use crate::{
     message::Upload,
     validate::items,
@@ -32,6 +32,8 @@ pub(super) struct Form<'a> {
     pub(super) resolved: Map<String, Value>,
     /// Files still to be stored, by the custom id of their field.
     pub(super) uploads: Vec<(String, Upload)>,
+    /// Files of the call that are on disk.
+    pub(super) spools: &'a Spools,
 }
 
 impl Form<'_> {
@@ -89,7 +91,7 @@ impl Form<'_> {
             }
             CHECKBOX => filled["value"] = json!(field.is_checked(&given)?),
             FILE_UPLOAD => {
-                let files = field.files(given, self.channel.attachment_size_limit())?;
+                let files = field.files(given, self.channel.attachment_size_limit(), self.spools)?;
                 self.uploads.extend(files.into_iter().map(|file| (custom_id.to_owned(), file)));
                 // The ids follow when the files are stored.
                 filled["values"] = json!([]);
@@ -218,13 +220,13 @@ impl Field<'_> {
         given.as_bool().ok_or_else(|| self.must_be("true or false"))
     }
 
-    fn files(&self, given: Value, limit_bytes: usize) -> Result<Vec<Upload>, PageError> {
+    fn files(&self, given: Value, limit_bytes: usize, spools: &Spools) -> Result<Vec<Upload>, PageError> {
         let Value::Array(list) = given else { return Err(self.must_be("a list of files")) };
         self.count(list.len(), self.range(1), "file")?;
         let read = |(n, file): (usize, Value)| {
             let file: File = serde_json::from_value(file).map_err(|_| self.must_be("a list of files"))?;
-            let upload = file.open(n.to_string())?;
-            if upload.bytes.len() > limit_bytes {
+            let upload = file.open(n.to_string(), spools)?;
+            if upload.content.len() > limit_bytes {
                 return Err(PageError::bad(format!("`{}` is larger than {} MiB", upload.filename, limit_bytes >> 20)));
             }
             Ok(upload)
@@ -245,7 +247,15 @@ mod tests {
         let scene = World::new(crate::clock::Clock::System, Vec::new()).now();
         let (person, channel) = (scene.person(ADA).expect("ada is here"), scene.channel(GENERAL).expect("general is there"));
         let given = if given.is_null() { HashMap::new() } else { HashMap::from([("x".to_owned(), given)]) };
-        let mut form = Form { scene: &scene, person: &person, channel: &channel, given, resolved: Map::new(), uploads: Vec::new() };
+        let mut form = Form {
+            scene: &scene,
+            person: &person,
+            channel: &channel,
+            given,
+            resolved: Map::new(),
+            uploads: Vec::new(),
+            spools: &Spools::default(),
+        };
         let mut input = input;
         input["custom_id"] = json!("x");
         let filled = form.fill(&json!([{ "type": 18, "label": "Field", "component": input }]));

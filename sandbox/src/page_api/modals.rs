@@ -3,13 +3,14 @@ use super::{
     modal_fields::{Form, add_file},
     person,
     run::save_uploads,
+    spool::Spools,
 };
 use crate::{
     interact::{self, MODAL_SUBMIT, NewInteraction},
     state::State,
     store,
 };
-use axum::{Json, extract::State as Shared, http::StatusCode};
+use axum::{Extension, Json, extract::State as Shared, http::StatusCode};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::{collections::HashMap, sync::Arc};
@@ -24,7 +25,11 @@ pub(super) struct Submit {
 }
 
 /// `POST /modals`.
-pub(super) async fn submit(Shared(state): Shared<Arc<State>>, Body(submit): Body<Submit>) -> PageResult {
+pub(super) async fn submit(
+    Shared(state): Shared<Arc<State>>,
+    Extension(spools): Extension<Spools>,
+    Body(submit): Body<Submit>,
+) -> PageResult {
     let person = person(&state, submit.user)?;
     let mut db = state.store.connect().await?;
     let opened = store::interactions::get(&mut db, submit.interaction.0).await?.filter(|opened| opened.user_id == person.id);
@@ -39,7 +44,7 @@ pub(super) async fn submit(Shared(state): Shared<Arc<State>>, Body(submit): Body
     let channel = state.world.now().channel(opened.channel_id).filter(|channel| channel.is_open_to(person.id)).ok_or_else(missing)?;
     let scene = state.world.now();
     let (given, resolved, uploads) = (submit.fields, Map::new(), Vec::new());
-    let mut form = Form { scene: &scene, person: &person, channel: &channel, given, resolved, uploads };
+    let mut form = Form { scene: &scene, person: &person, channel: &channel, given, resolved, uploads, spools: &spools };
     let mut components = form.fill(&modal["components"])?;
     let Form { mut resolved, uploads, .. } = form;
     // Nobody takes a form while no bot is there; otherwise it is sent once.

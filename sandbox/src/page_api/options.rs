@@ -1,6 +1,6 @@
 //! What a person typed, checked against the command's options and put into the shape that a bot receives.
 
-use super::{PageError, files::File};
+use super::{PageError, files::File, spool::Spools};
 use crate::{
     message::Upload,
     validate::items,
@@ -40,11 +40,12 @@ pub(super) struct Resolved {
     user: Id,
     objects: Map<String, Value>,
     uploads: Vec<(String, Upload)>,
+    spools: Spools,
 }
 
 impl Resolved {
-    pub(super) fn new(scene: Arc<Scene>, channel: Channel, user: Id) -> Self {
-        Self { scene, channel, user, objects: Map::new(), uploads: Vec::new() }
+    pub(super) fn new(scene: Arc<Scene>, channel: Channel, user: Id, spools: Spools) -> Self {
+        Self { scene, channel, user, objects: Map::new(), uploads: Vec::new(), spools }
     }
 
     /// The objects, and the uploads by the placeholder that stands in their option.
@@ -162,8 +163,8 @@ fn same(choice: &Value, value: &Value) -> bool {
 fn upload(value: Value, resolved: &mut Resolved) -> Result<Option<String>, PageError> {
     let Ok(file) = serde_json::from_value::<File>(value) else { return Ok(None) };
     let placeholder = format!("upload {}", resolved.uploads.len());
-    let upload = file.open(placeholder.clone())?;
-    if upload.bytes.len() > resolved.channel.attachment_size_limit() {
+    let upload = file.open(placeholder.clone(), &resolved.spools)?;
+    if upload.content.len() > resolved.channel.attachment_size_limit() {
         return Ok(None);
     }
     resolved.uploads.push((placeholder.clone(), upload));

@@ -1,16 +1,15 @@
 //! What people do, in the journal.
 
-use super::PageError;
+use super::spool;
 use crate::{
-    inflow::InflowError,
     journal::{self, Fields},
     state::State,
     world::Id,
 };
 use axum::{
-    body::{Body, to_bytes},
+    body::Body,
     extract::{Request, State as Shared},
-    http::{Method, StatusCode},
+    http::Method,
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -27,14 +26,15 @@ pub(super) async fn record(Shared(state): Shared<Arc<State>>, request: Request, 
     if request.method() == Method::GET {
         return next.run(request).await;
     }
-    let (parts, body) = request.into_parts();
-    let bytes = match to_bytes(body, usize::MAX).await {
-        Ok(bytes) => bytes,
-        Err(error) => return refuse(&error).into_response(),
+    let (mut parts, body) = request.into_parts();
+    let (bytes, spools) = match spool::read(body, state.files.directory()).await {
+        Ok(read) => read,
+        Err(refused) => return refused.into_response(),
     };
+    parts.extensions.insert(spools);
     let actor = serde_json::from_slice(&bytes).ok().and_then(|Actor { user }| user).or_else(|| asked(parts.uri.query()?));
     let person = actor.as_deref().and_then(|id| id.parse::<Id>().ok()).and_then(|id| state.world.now().person(id));
-    // Pictures are in there: only the beginning is of use.
+    // Small pictures are in there: only the beginning is of use.
     let body = if bytes.is_empty() { "null".to_owned() } else { journal::bytes(&bytes) };
     let line = Fields::default()
         .with("method", parts.method.as_str())
@@ -50,12 +50,4 @@ pub(super) async fn record(Shared(state): Shared<Arc<State>>, request: Request, 
 /// `?user=U`.
 fn asked(query: &str) -> Option<String> {
     query.split('&').find_map(|pair| pair.strip_prefix("user=")).map(str::to_owned)
-}
-
-fn refuse(error: &axum::Error) -> PageError {
-    match InflowError::behind(error) {
-        Some(InflowError::TooLarge) => PageError::new(StatusCode::PAYLOAD_TOO_LARGE, "that is more than the sandbox takes at once"),
-        Some(InflowError::Stalled) => PageError::new(StatusCode::REQUEST_TIMEOUT, "the request did not come in time"),
-        Some(InflowError::Broken) | None => PageError::bad("the request is not whole"),
-    }
 }

@@ -2,6 +2,7 @@ use super::{
     Asked, Body, IdText, PageError, PageResult, channel,
     options::{self, Given, Resolved},
     person,
+    spool::Spools,
 };
 use crate::{
     attachment,
@@ -13,7 +14,7 @@ use crate::{
     validate::items,
     world::{Channel, Id, Person, permission},
 };
-use axum::{Json, extract::State as Shared, http::StatusCode};
+use axum::{Extension, Json, extract::State as Shared, http::StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sqlx::Connection;
@@ -41,9 +42,9 @@ struct Checked {
 }
 
 /// `POST /commands`.
-pub(super) async fn command(Shared(state): Shared<Arc<State>>, Body(used): Body<Use>) -> PageResult {
+pub(super) async fn command(Shared(state): Shared<Arc<State>>, Extension(spools): Extension<Spools>, Body(used): Body<Use>) -> PageResult {
     let checked = check(&state, &used).await?;
-    let mut resolved = Resolved::new(state.world.now(), checked.channel.clone(), checked.person.id);
+    let mut resolved = Resolved::new(state.world.now(), checked.channel.clone(), checked.person.id, spools);
     let options = options::fill(items(&checked.command["options"]), used.options, None, &mut resolved)?;
     let resolved = store_uploads(&state, &checked.channel, resolved).await?;
     let mut data = data(&checked.command, options, resolved);
@@ -55,10 +56,14 @@ pub(super) async fn command(Shared(state): Shared<Arc<State>>, Body(used): Body<
 }
 
 /// `POST /autocomplete`.
-pub(super) async fn autocomplete(Shared(state): Shared<Arc<State>>, Body(used): Body<Use>) -> PageResult {
+pub(super) async fn autocomplete(
+    Shared(state): Shared<Arc<State>>,
+    Extension(spools): Extension<Spools>,
+    Body(used): Body<Use>,
+) -> PageResult {
     let checked = check(&state, &used).await?;
     let focused = used.focused.as_deref().ok_or_else(|| PageError::bad("`focused` names no option"))?;
-    let mut resolved = Resolved::new(state.world.now(), checked.channel.clone(), checked.person.id);
+    let mut resolved = Resolved::new(state.world.now(), checked.channel.clone(), checked.person.id, spools);
     let options = options::fill(items(&checked.command["options"]), used.options, Some(focused), &mut resolved)?;
     let question = new(&checked, AUTOCOMPLETE, data(&checked.command, options, json!({})));
     let silent = || PageError::new(StatusCode::REQUEST_TIMEOUT, "the application did not respond");

@@ -1,4 +1,4 @@
-use super::{Asked, Body, IdText, Named, PageError, PageResult, allow, channel, files::File, person};
+use super::{Asked, Body, IdText, Named, PageError, PageResult, allow, channel, files::File, person, spool::Spools};
 use crate::{
     announce,
     message::{self, Draft},
@@ -6,7 +6,7 @@ use crate::{
     thread,
     world::permission,
 };
-use axum::{Json, extract::State as Shared, http::StatusCode};
+use axum::{Extension, Json, extract::State as Shared, http::StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sqlx::Connection;
@@ -27,7 +27,7 @@ pub(super) struct Say {
 }
 
 /// `POST /messages`.
-pub(super) async fn say(Shared(state): Shared<Arc<State>>, Body(say): Body<Say>) -> PageResult {
+pub(super) async fn say(Shared(state): Shared<Arc<State>>, Extension(spools): Extension<Spools>, Body(say): Body<Say>) -> PageResult {
     let person = person(&state, say.user)?;
     let channel = channel(&state, say.channel, &person)?;
     if say.content.chars().count() > MAX_CHARACTERS {
@@ -36,7 +36,7 @@ pub(super) async fn say(Shared(state): Shared<Arc<State>>, Body(say): Body<Say>)
     allow(&channel, &person, channel.sending(), "write")?;
     thread::check_open(&channel, person.id)?;
     let files = say.attachments.unwrap_or_default().into_iter().enumerate();
-    let uploads = files.map(|(n, file)| file.open(n.to_string())).collect::<Result<Vec<_>, _>>()?;
+    let uploads = files.map(|(n, file)| file.open(n.to_string(), &spools)).collect::<Result<Vec<_>, _>>()?;
     if !uploads.is_empty() {
         allow(&channel, &person, permission::ATTACH_FILES, "attach files")?;
     }

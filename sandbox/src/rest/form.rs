@@ -37,7 +37,7 @@ pub(super) async fn multipart(request: Request, rule: FormRule) -> Result<(Value
             Some(filename) if name != "payload_json" => {
                 form.count()?;
                 let placeholder = name.strip_prefix("files[").and_then(|rest| rest.strip_suffix(']')).unwrap_or("0").to_owned();
-                uploads.push(Upload { placeholder, filename, content_type, bytes });
+                uploads.push(Upload { placeholder, filename, content_type, content: bytes.into() });
             }
             _ => form.add(name, &bytes)?,
         }
