@@ -123,7 +123,7 @@ fn of_png(source: impl BufRead + Seek) -> anyhow::Result<Found> {
         let record = serde_json::from_str(&text).context("its metadata is damaged or of a newer version of Atelier")?;
         return Ok(Found::Record(Box::new(record)));
     }
-    if let Some(text) = text_of(info, PARAMETERS) {
+    if let Some(text) = text_of(info, PARAMETERS).filter(|text| !text.trim_matches(['\0', ' ', '\n', '\r']).is_empty()) {
         return Ok(Found::Parameters(text));
     }
     match of_comment(info.exif_metadata.as_deref()) {
@@ -220,6 +220,7 @@ mod tests {
         for is_packed in [false, true] {
             let found = file(&[("workflow", "{}"), ("parameters", "a fox"), ("Software", "NovelAI")], is_packed);
             assert_eq!(found, Found::Parameters("a fox".into()));
+            assert_eq!(file(&[("parameters", " \n")], is_packed), Found::Nothing, "no empty prompt is drawn");
             assert_eq!(file(&[("prompt", "{}")], is_packed), Found::Program("ComfyUI"));
             assert_eq!(file(&[("Software", "NovelAI"), ("Comment", "{}")], is_packed), Found::Program("NovelAI"));
             assert_eq!(file(&[("Comment", "a sunny day")], is_packed), Found::Nothing);

@@ -27,6 +27,7 @@ use crate::{
     config::Config,
     hashes::Hashes,
     metadata::{self, Origin, Record},
+    printable::printable,
 };
 
 /// What a shell reports of a program that Ctrl-C ended.
@@ -116,8 +117,7 @@ impl Job<'_> {
         let (engine, prepared, submission) = starting.await??;
         for note in &prepared.notes {
             // A note may quote what a stranger's picture says.
-            let note: String = note.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-            self.bar.suspend(|| eprintln!("atelier: {note}"));
+            self.bar.suspend(|| eprintln!("atelier: {}", printable(note)));
         }
         let folder = &self.args.out;
         std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;

@@ -24,6 +24,8 @@ pub(super) struct SecondPass {
     first: Option<ImageSize>,
     /// Whether there was one, understood or not, so that a strength is its own.
     is_told: bool,
+    /// Whether a field of it was not understood, and so is noted.
+    is_noted: bool,
 }
 
 impl SecondPass {
@@ -54,6 +56,7 @@ impl SecondPass {
             _ => return false,
         };
         self.is_told = true;
+        self.is_noted |= !is_understood;
         is_understood
     }
 
@@ -68,6 +71,9 @@ impl SecondPass {
             (None, Some(target)) => scale_to(target, recipe),
             (None, None) => self.scale,
         };
+        if scale.is_none() && !self.is_noted && self.first.is_none() && self.target.is_none() {
+            recipe.note("Hires upscale", "not told, so there is no second pass");
+        }
         let hires = |scale| Hires { scale, strength, steps: self.steps, enlarger: self.enlarger };
         recipe.base.hires = scale.map(hires);
     }
@@ -149,6 +155,7 @@ mod tests {
         check("Size: 512x512, First pass size: 0x0", (512, 512), None, &[]);
         check("First pass size: 0x0", (0, 0), None, &["First pass size: 0×0 (the picture's"]);
         check("Size: 64x64, Hires upscale: 9", (64, 64), None, &["Hires upscale: 9"]);
+        check("Size: 64x64, Hires upscaler: Latent", (64, 64), None, &["Hires upscale: not told"]);
         check("Size: 64x64, Hires resize: wide", (64, 64), None, &["Hires resize: wide"]);
     }
 }
