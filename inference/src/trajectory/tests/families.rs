@@ -91,6 +91,7 @@ impl Setting {
         let options = self.options(case, &mut config);
         let mut store = Store::open(&config).expect(&case.id);
         let info = &store.known()[0].info;
+        assert_eq!(info.is_clip_alone, case.model.starts_with("sd1"), "{}", case.id);
         let mut base = TextToImage { prompt: case.args[0].clone(), ..TextToImage::default() };
         (base.sampler, base.schedule) = (info.sampler, info.schedule);
         let (mut init, mut mask, mut strength) = (None, None, 0.6);
