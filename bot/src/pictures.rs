@@ -3,6 +3,7 @@
 mod whole;
 
 use std::{
+    fs::File,
     io::{self, BufRead, Cursor, Read, Seek, SeekFrom},
     path::Path,
 };
@@ -64,17 +65,21 @@ pub enum PictureError {
 /// # Errors
 /// It is no file, too long, or no picture that is read.
 pub fn read_file(path: &Path) -> Result<(DynamicImage, Vec<u8>), PictureError> {
-    let read = || {
-        // What is no file, such as a pipe, might never open.
-        if !std::fs::metadata(path)?.is_file() {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file"));
-        }
-        let mut bytes = Vec::new();
-        std::fs::File::open(path)?.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
-        Ok(bytes)
-    };
-    let bytes = read().map_err(ImageError::IoError)?;
+    let mut bytes = Vec::new();
+    let read = |file: File| file.take(MAX_BYTES + 1).read_to_end(&mut bytes);
+    open(path).and_then(read).map_err(ImageError::IoError)?;
     Ok((self::read(Cursor::new(&bytes))?, bytes))
+}
+
+/// Opens a file that somebody named; what is none, such as a pipe, might never open.
+///
+/// # Errors
+/// It is no file, or cannot be read.
+pub fn open(path: &Path) -> io::Result<File> {
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file"));
+    }
+    File::open(path)
 }
 
 /// Reads a PNG, JPEG or WebP file, turned upright as its camera says.

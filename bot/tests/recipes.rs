@@ -252,6 +252,7 @@ fn start_pictures_that_cannot_be_drawn_from_are_refused() {
     ] {
         desk.refused(&["a frog", "--init", path.to_str().expect("UTF-8")], expected);
     }
+    desk.refused(&["--from", "."], "cannot read the picture .: it is no file");
     // The longest that is read is drawn from.
     RgbImage::new(16_384, 1).save(desk.folder.join("line.png")).expect("a picture");
     let options = ["--init", "line.png", "--width", "64", "--height", "64", "--steps", "2", "--count", "1"];

@@ -1,6 +1,6 @@
 //! `--from`: what a picture says of how it was drawn, and where what it was drawn with is on this machine.
 
-use std::{fs::File, io::BufReader, path::Path};
+use std::{io::BufReader, path::Path};
 
 use anyhow::{Context, bail};
 use inference::{
@@ -16,6 +16,7 @@ use crate::{
         parameters::{self, NotRead, Recipe, Said},
     },
     models::{self, Known},
+    pictures,
 };
 
 /// Digits of a hash that a person is shown.
@@ -44,7 +45,7 @@ pub struct Recalled {
 /// It cannot be read or has none.
 pub fn recall(path: &Path) -> anyhow::Result<Recalled> {
     let shown = path.display();
-    let file = File::open(path).with_context(|| format!("cannot read the picture {shown}"))?;
+    let file = pictures::open(path).with_context(|| format!("cannot read the picture {shown}"))?;
     match metadata::read(BufReader::new(file)).with_context(|| format!("cannot read the metadata of {shown}"))? {
         Found::Record(record) => {
             let metadata::Record { mut task, index, is_enlarged, origin } = *record;
