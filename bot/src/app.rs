@@ -19,7 +19,7 @@ use crate::{
     live::LiveJobs,
     messages::UserError,
     metadata::Origin,
-    policy::permits::Permits,
+    policy::{Looks, permits::Permits},
     prompt::{self, ModelDefaults, ParseContext},
     random,
 };
@@ -38,6 +38,8 @@ pub struct App {
     pub hashes: Arc<Hashes>,
     /// Remembers.
     pub jobs: Arc<dyn JobStore>,
+    /// Who looked how often.
+    pub looks: Looks,
     /// Keeps pictures.
     pub blobs: Arc<dyn BlobStore>,
     /// Tells the time.

@@ -1,5 +1,6 @@
 //! The configuration file: every key, its default and its range. `config.example.toml` shows all of it and a test compares the two.
 
+mod limits;
 mod tables;
 
 use std::{
@@ -17,6 +18,7 @@ use inference::{
 use serde::Deserialize;
 
 use crate::hub::{self, ModelsFolder};
+pub use limits::LimitsConfig;
 pub use tables::AliasConfig;
 pub(crate) use tables::{how, is_model_name};
 
@@ -105,22 +107,6 @@ pub struct DefaultsConfig {
     pub variation_strength: f64,
 }
 
-/// `[limits]`
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct LimitsConfig {
-    /// Row-megapixels of a guild a day.
-    pub daily_row_megapixels: f64,
-    /// Queued and running jobs of a user.
-    pub max_active_per_user: u32,
-    /// Queued jobs of a guild.
-    pub max_queued_per_guild: u32,
-    /// Queued jobs of all guilds.
-    pub max_queued: u32,
-    /// Steps that a person may ask for.
-    pub max_steps: u32,
-}
-
 /// `[engine]`
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -179,12 +165,6 @@ impl Default for DefaultsConfig {
     }
 }
 
-impl Default for LimitsConfig {
-    fn default() -> Self {
-        Self { daily_row_megapixels: 20_000.0, max_active_per_user: 3, max_queued_per_guild: 50, max_queued: 500, max_steps: 100 }
-    }
-}
-
 impl Default for EngineSection {
     fn default() -> Self {
         Self { max_batch_rows: 16, max_loaded_models: 2, max_running_jobs: 4, preview_every: 3 }
@@ -227,25 +207,19 @@ impl Config {
 
     fn check(&self) -> anyhow::Result<()> {
         let Self { defaults, limits, engine, .. } = self;
+        limits.check()?;
         range("defaults.steps", defaults.steps, 1, limits.max_steps)?;
-        range("limits.max_steps", limits.max_steps, 1, 150)?;
         range("defaults.n_images", defaults.n_images, 1, 4)?;
         range("engine.max_batch_rows", engine.max_batch_rows, 2, 1024)?;
         range("engine.max_loaded_models", engine.max_loaded_models, 1, 64)?;
         range("engine.max_running_jobs", engine.max_running_jobs, 1, 256)?;
-        range("limits.max_active_per_user", limits.max_active_per_user, 1, 1000)?;
-        range("limits.max_queued_per_guild", limits.max_queued_per_guild, 1, 100_000)?;
         range("discord.progress_interval_ms", self.discord.progress_interval_ms, 100, 60_000)?;
         range("sandbox.progress_interval_ms", self.sandbox.progress_interval_ms, 10, 60_000)?;
-        range("limits.max_queued", limits.max_queued, 1, 1_000_000)?;
         if defaults.guidance_scale != 0.0 && !(1.0..=30.0).contains(&defaults.guidance_scale) {
             bail!("`defaults.guidance_scale` is {}; it must be 0 (the model's own) or 1 to 30", defaults.guidance_scale);
         }
         if !(defaults.variation_strength > 0.0 && defaults.variation_strength <= 1.0) {
             bail!("`defaults.variation_strength` is {}; it must be above 0 and at most 1", defaults.variation_strength);
-        }
-        if !(limits.daily_row_megapixels.is_finite() && limits.daily_row_megapixels >= 0.0) {
-            bail!("`limits.daily_row_megapixels` is {}; it must be a number from 0", limits.daily_row_megapixels);
         }
         if !self.sandbox.listen.ip().is_loopback() {
             bail!("`sandbox.listen` is {}; the sandbox listens on loopback only, such as 127.0.0.1:8420", self.sandbox.listen);
@@ -333,9 +307,9 @@ mod tests {
 
     #[test]
     fn the_example_lacks_no_key() {
-        // Every field of the sections is a key of the example: the fields are read from this file.
-        let source = include_str!("config.rs");
-        let fields = source.lines().take_while(|line| !line.starts_with("impl Default"));
+        // Every field of the sections is a key of the example: the fields are read from these files.
+        let sources = [include_str!("config.rs"), include_str!("config/limits.rs")];
+        let fields = sources.iter().flat_map(|source| source.lines().take_while(|line| !line.starts_with("impl Default")));
         for field in fields.filter_map(|line| line.strip_prefix("    pub ")?.split_once(':')).map(|(name, _)| name) {
             // What is keyed by names has only an example, behind comment signs.
             let begins = [format!("{field} ="), format!("[{field}]"), format!("#[{field}]"), format!("#[{field}.")];

@@ -35,9 +35,10 @@ pub async fn run(app: Arc<App>) {
     let mut running = JoinSet::new();
     let mut reaping = app.clock.ticks(REAP_EVERY);
     let mut reaped = app.clock.now();
+    let limits = app.config.limits.running(app.config.engine.max_running_jobs);
     while !app.shutdown.is_cancelled() {
-        while running.len() < app.config.engine.max_running_jobs {
-            match app.jobs.claim(LEASE, app.clock.now()).await {
+        loop {
+            match app.jobs.claim(LEASE, &limits, app.clock.now()).await {
                 Ok(Some(lease)) => {
                     let span = tracing::info_span!(
                         "job",

@@ -6,7 +6,7 @@ use inference::task::Task;
 use poise::serenity_prelude as serenity;
 use storage::{BlobKey, Enqueued, GuildId, JobId, JobStatus, NewJob, PressKey, UserId};
 
-use crate::{app::App, commands, disk, error::BotError, live::Live, messages::UserError, render};
+use crate::{app::App, commands, disk, error::BotError, limits, live::Live, messages::UserError, policy, render};
 
 /// A wish that was understood.
 pub struct Request {
@@ -37,7 +37,12 @@ pub struct Request {
 pub async fn enqueue(app: &Arc<App>, request: Request) -> Result<JobId, BotError> {
     app.check(&request.task)?;
     check_disk(app).await?;
-    let limits = crate::limits::of_guild(app, request.guild).await?;
+    if request.guild.0 != request.user.0 {
+        policy::check_guild(&app.config.limits, request.guild.0)?;
+    }
+    let row_megapixels = app.engine.cost(&request.task);
+    limits::check_size(app, &request.task, row_megapixels)?;
+    let limits = limits::of_place(app, request.guild, request.user).await?;
     let source = request.task.source().map(BlobKey::parse).transpose()?;
     let delivery = commands::delivery(app, request.channel, &request.token);
     let live = Live::new(
@@ -52,7 +57,7 @@ pub async fn enqueue(app: &Arc<App>, request: Request) -> Result<JobId, BotError
         guild: request.guild,
         user: request.user,
         action: request.action.to_owned(),
-        row_megapixels: app.engine.cost(&request.task),
+        row_megapixels,
         task: serde_json::to_value(&request.task)?,
         parent: request.parent,
         source,

@@ -1,25 +1,69 @@
-//! What a guild and a user may have: the configuration's limits, lowered by the guild's own settings.
+//! What a guild and a person may have: the configuration's limits, lowered by the guild's own settings.
 
-use storage::{GuildId, GuildSettings, Limits, StorageError};
+use inference::{engine::DeviceChoice, task::Task};
+use storage::{GuildId, GuildSettings, Limits, StorageError, UserId};
 
-use crate::{app::App, config::LimitsConfig};
+use crate::{app::App, config::LimitsConfig, messages::UserError};
 
-/// The limits that hold in a guild.
+/// Row-megapixels of one job on a CPU when the configuration does not say: five minutes of the built-in model on two cores.
+const JOB_ON_CPU: f64 = 100.0;
+/// The same on a GPU: minutes, too.
+const JOB_ON_GPU: f64 = 2000.0;
+
+/// The limits that hold for a person in a guild, or in direct messages, where their id stands in for it.
 ///
 /// # Errors
 /// The store cannot be read.
-pub async fn of_guild(app: &App, guild: GuildId) -> Result<Limits, StorageError> {
-    Ok(lowered(&app.config.limits, app.jobs.guild_settings(guild).await?))
+pub async fn of_place(app: &App, guild: GuildId, user: UserId) -> Result<Limits, StorageError> {
+    let config = &app.config.limits;
+    if guild.0 == user.0 {
+        return Ok(Limits { daily_row_megapixels: config.daily_row_megapixels_direct, ..lowered(config, GuildSettings::default()) });
+    }
+    Ok(lowered(config, app.jobs.guild_settings(guild).await?))
 }
 
 /// A guild's settings can lower the host's limits, never raise them.
 fn lowered(config: &LimitsConfig, settings: GuildSettings) -> Limits {
+    let unless_nothing = |limit: f64| (limit > 0.0).then_some(limit);
     Limits {
         daily_row_megapixels: settings.daily_row_megapixels.map_or(config.daily_row_megapixels, |own| own.min(config.daily_row_megapixels)),
+        daily_row_megapixels_per_member: settings.daily_row_megapixels_per_member,
+        daily_row_megapixels_per_user: unless_nothing(config.daily_row_megapixels_per_user),
+        daily_row_megapixels_host: unless_nothing(config.daily_row_megapixels_host),
         max_active_per_user: settings.max_active_per_user.map_or(config.max_active_per_user, |own| own.min(config.max_active_per_user)),
         max_queued_per_guild: config.max_queued_per_guild,
         max_queued: config.max_queued,
     }
+}
+
+/// Whether a job of this cost may be queued at all.
+///
+/// # Errors
+/// It is too large, with the numbers and what makes it so.
+pub fn check_size(app: &App, task: &Task, row_megapixels: f64) -> Result<(), UserError> {
+    let limit = match app.config.limits.max_row_megapixels_per_job {
+        0.0 => suited(app.config.device().unwrap_or(DeviceChoice::Cpu), app.cost_of_default()),
+        limit => limit,
+    };
+    if row_megapixels <= limit { Ok(()) } else { Err(UserError::JobTooLarge { cost: row_megapixels, limit, lower: costly(task) }) }
+}
+
+/// The most that a job may cost on a device: a model that it was set up with can always be drawn with in the usual way.
+fn suited(device: DeviceChoice, usual: f64) -> f64 {
+    let on_device = match device {
+        DeviceChoice::Cpu => JOB_ON_CPU,
+        DeviceChoice::Cuda(_) => JOB_ON_GPU,
+    };
+    on_device.max(2.0 * usual)
+}
+
+/// What makes a task costly and can be lowered, as a person says it; the most effective first.
+fn costly(task: &Task) -> Vec<&'static str> {
+    let Some(base) = task.base() else { return vec!["the size"] };
+    let hires = base.hires.is_some().then_some("`--hires`");
+    let images = (base.n_images > 1).then_some("`--images`");
+    let steps = (base.steps > 1).then_some("`--steps`");
+    [hires, images, steps].into_iter().flatten().collect()
 }
 
 #[cfg(test)]
@@ -30,12 +74,38 @@ mod tests {
     fn a_guild_lowers_but_never_raises() {
         let config = LimitsConfig { daily_row_megapixels: 100.0, max_active_per_user: 3, ..LimitsConfig::default() };
         let limits = |daily, active| {
-            let limits =
-                lowered(&config, GuildSettings { daily_row_megapixels: daily, max_active_per_user: active, ..GuildSettings::default() });
+            let own = GuildSettings { daily_row_megapixels: daily, max_active_per_user: active, ..GuildSettings::default() };
+            let limits = lowered(&config, own);
             (limits.daily_row_megapixels, limits.max_active_per_user)
         };
         assert_eq!(limits(None, None), (100.0, 3));
         assert_eq!(limits(Some(40.0), Some(1)), (40.0, 1));
         assert_eq!(limits(Some(400.0), Some(10)), (100.0, 3));
+    }
+
+    #[test]
+    fn nothing_is_no_limit_of_persons_and_host() {
+        let limits = |per_user, host| {
+            let config =
+                LimitsConfig { daily_row_megapixels_per_user: per_user, daily_row_megapixels_host: host, ..LimitsConfig::default() };
+            let limits = lowered(&config, GuildSettings::default());
+            (limits.daily_row_megapixels_per_user, limits.daily_row_megapixels_host)
+        };
+        assert_eq!(limits(0.0, 0.0), (None, None));
+        assert_eq!(limits(7.0, 9.5), (Some(7.0), Some(9.5)));
+        assert_eq!(limits(LimitsConfig::default().daily_row_megapixels_per_user, 0.0), (Some(5000.0), None));
+    }
+
+    #[test]
+    fn the_usual_picture_of_any_model_can_be_drawn_on_any_device() {
+        for (device, usual, expected) in [
+            (DeviceChoice::Cpu, 0.84, 100.0),
+            (DeviceChoice::Cpu, 54.0, 108.0),
+            (DeviceChoice::Cpu, 216.0, 432.0),
+            (DeviceChoice::Cuda(0), 216.0, 2000.0),
+            (DeviceChoice::Cuda(1), 1500.0, 3000.0),
+        ] {
+            assert_eq!(suited(device, usual), expected, "{device:?} {usual}");
+        }
     }
 }

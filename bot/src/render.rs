@@ -1,8 +1,9 @@
 //! From stored jobs to messages.
 
+use bytes::Bytes;
 use image::RgbImage;
 use inference::task::{ImageSize, Task};
-use storage::{Failure, Job, JobStatus, NewImage};
+use storage::{Failure, Job, JobId, JobStatus, NewImage, StorageError};
 
 use crate::{
     answer::{Answer, File},
@@ -10,6 +11,7 @@ use crate::{
     dispatcher::load_picture,
     grid,
     live::Live,
+    log::chain,
     messages::{self, Heading},
     metadata::{self, Origin, Record},
     prompt,
@@ -115,9 +117,24 @@ fn encode(picture: &RgbImage, record: &Record, name: &str, description: String) 
     }
 }
 
-/// A small picture of a finished job, as JPEG; `None` if its pictures are gone.
+/// A small picture of a finished job, as JPEG; `None` if its pictures are gone. It is made once and kept.
 pub async fn thumbnail(app: &App, job: &Job) -> Option<Vec<u8>> {
+    if let Some(kept) = app.jobs.thumbnail(job.id).await.ok().flatten()
+        && let Ok(bytes) = app.blobs.get(&kept).await
+    {
+        return Some(bytes.to_vec());
+    }
     let images = app.jobs.images(job.id).await.ok().filter(|images| !images.is_empty())?;
     let pictures = load_pictures(app, &images).await.ok()?;
-    tokio::task::spawn_blocking(move || grid::preview_bytes(&grid::thumbnail(&grid::grid(&pictures, 1), THUMBNAIL))).await.ok()
+    let small = move || grid::preview_bytes(&grid::thumbnail(&grid::grid(&pictures, 1), THUMBNAIL));
+    let bytes = tokio::task::spawn_blocking(small).await.ok()?;
+    if let Err(error) = keep_thumbnail(app, job.id, &bytes).await {
+        tracing::warn!(job.id = %job.id, error = %chain(&error), "a thumbnail could not be kept");
+    }
+    Some(bytes)
+}
+
+async fn keep_thumbnail(app: &App, job: JobId, bytes: &[u8]) -> Result<(), StorageError> {
+    let blob = app.blobs.put(Bytes::copy_from_slice(bytes)).await?;
+    if app.jobs.set_thumbnail(job, &blob).await? { Ok(()) } else { app.blobs.delete(&blob).await }
 }

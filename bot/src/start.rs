@@ -26,6 +26,7 @@ use crate::{
     dispatcher,
     hashes::Hashes,
     log, models,
+    policy::Looks,
     prompt::ModelDefaults,
 };
 
@@ -52,6 +53,7 @@ pub async fn start(config: Config, access: Access, clock: Clock, progress_interv
     let jobs = SqliteStore::open(&dir.join("atelier.sqlite")).await?;
     let blobs = LocalBlobs::open(&dir.join("pictures"))?;
     let (config, engine, loaded, models) = tokio::task::spawn_blocking(move || load(config)).await??;
+    let looks_per_minute = config.limits.max_looks_per_minute;
     let app = Arc::new(App {
         config,
         engine,
@@ -59,6 +61,7 @@ pub async fn start(config: Config, access: Access, clock: Clock, progress_interv
         models,
         hashes: Arc::new(Hashes::in_folder(&dir)),
         jobs: Arc::new(jobs),
+        looks: Looks::new(looks_per_minute),
         blobs: Arc::new(blobs),
         messenger: Messenger::new(clock.clone()),
         clock,

@@ -3,7 +3,7 @@
 use crate::{
     ids::*,
     jobs::{Delivery, JobStatus},
-    quota::QuotaStatus,
+    quota::{QuotaOf, QuotaStatus},
 };
 
 /// A job to enqueue, together with everything that must survive a crash.
@@ -45,12 +45,44 @@ pub struct PressKey {
 pub struct Limits {
     /// Row-megapixels a guild may spend a day (UTC).
     pub daily_row_megapixels: f64,
+    /// Row-megapixels one person may spend of a guild's day; `None` for all of it.
+    pub daily_row_megapixels_per_member: Option<f64>,
+    /// Row-megapixels a person may spend a day in all places together; `None` for no limit.
+    pub daily_row_megapixels_per_user: Option<f64>,
+    /// Row-megapixels that all may spend a day together; `None` for no limit.
+    pub daily_row_megapixels_host: Option<f64>,
     /// Queued and running jobs of one user.
     pub max_active_per_user: u32,
     /// Queued jobs of one guild.
     pub max_queued_per_guild: u32,
     /// Queued jobs of all guilds.
     pub max_queued: u32,
+}
+
+/// Who may run how many jobs at once. A person and a guild are held to theirs always. The number of all jobs is not a wall: somebody with
+/// nothing running may go beyond it, up to twice as many, because the engine puts the steps of all jobs into the same batches; one more
+/// costs memory, and waiting for the end of another's long job would cost minutes. That is why no slot is kept free: alone, a guild uses all.
+#[derive(Clone, Copy, Debug)]
+pub struct RunningLimits {
+    /// Jobs at once; for somebody with nothing running, twice as many.
+    pub max_running: u32,
+    /// Jobs of one user at once.
+    pub max_running_per_user: u32,
+    /// Jobs of one guild at once; never all that may run beyond `max_running`, so that another guild finds a slot.
+    pub max_running_per_guild: u32,
+}
+
+impl RunningLimits {
+    /// How many jobs the user and the guild of the next one may have running when `n_running` are; `None` when nobody may start another.
+    pub(crate) fn bounds(&self, n_running: u32) -> Option<(u32, u32)> {
+        let most = self.max_running.saturating_mul(2);
+        let in_guild = self.max_running_per_guild.min(most.saturating_sub(1));
+        match n_running {
+            n if n < self.max_running => Some((self.max_running_per_user, in_guild)),
+            n if n < most => Some((1, in_guild)),
+            _ => None,
+        }
+    }
 }
 
 /// The answer to an enqueue.
@@ -69,8 +101,15 @@ pub enum Enqueued {
 /// Which limit refused a job.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Refusal {
-    /// The guild's daily quota.
-    Quota(QuotaStatus),
+    /// A daily quota: where several are in the way, the one with the least left.
+    Quota {
+        /// Which one.
+        of: QuotaOf,
+        /// How it stands.
+        quota: QuotaStatus,
+        /// Row-megapixels that the job would take.
+        cost: f64,
+    },
     /// Jobs of this user at once.
     UserBusy {
         /// Jobs now.

@@ -5,6 +5,8 @@
 pub struct GuildSettings {
     /// Row-megapixels a day.
     pub daily_row_megapixels: Option<f64>,
+    /// Row-megapixels a day for each member.
+    pub daily_row_megapixels_per_member: Option<f64>,
     /// Queued and running jobs of one user.
     pub max_active_per_user: Option<u32>,
     /// Whether members may look through everybody's pictures.

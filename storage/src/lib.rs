@@ -21,7 +21,7 @@ mod sqlite;
 mod store;
 
 pub use blobs::BlobStore;
-pub use enqueue::{Enqueued, Limits, NewJob, PressKey, Refusal};
+pub use enqueue::{Enqueued, Limits, NewJob, PressKey, Refusal, RunningLimits};
 pub use error::StorageError;
 pub use failure::Failure;
 pub use guilds::GuildSettings;
@@ -30,6 +30,6 @@ pub use images::{NewImage, Provenance};
 pub use jobs::{Cancelled, Delivery, HistoryFilter, Job, JobStatus, Lease, QueueStatus, Written};
 pub use local_blobs::LocalBlobs;
 pub use outbox::OutboxItem;
-pub use quota::QuotaStatus;
+pub use quota::{QuotaOf, QuotaStatus};
 pub use sqlite::SqliteStore;
 pub use store::JobStore;

@@ -6,17 +6,17 @@ use async_trait::async_trait;
 
 use crate::{
     enqueue::*, error::StorageError, failure::Failure, guilds::GuildSettings, ids::*, images::NewImage, jobs::*, outbox::OutboxItem,
-    quota::QuotaStatus,
+    quota::*,
 };
 
 /// Jobs, pictures, quotas and deliveries: the truth.
 #[async_trait]
 pub trait JobStore: Send + Sync + 'static {
-    /// Records a job and debits its guild in one transaction, unless it is known or a limit refuses it. Asked in this order: key, press, user,
+    /// Records a job and debits its guild, its user and the host in one transaction, unless it is known or a limit refuses it. Asked in this order: key, press, user,
     /// guild, queue, quota.
     async fn enqueue(&self, job: NewJob, limits: &Limits, now: Timestamp) -> Result<Enqueued, StorageError>;
-    /// The next job by fair turns (start tags), leased for `lease`; `None` if nothing waits.
-    async fn claim(&self, lease: Duration, now: Timestamp) -> Result<Option<Lease>, StorageError>;
+    /// The next job by fair turns (start tags) whose user and guild may run another one, leased for `lease`; `None` if nothing such waits.
+    async fn claim(&self, lease: Duration, limits: &RunningLimits, now: Timestamp) -> Result<Option<Lease>, StorageError>;
     /// Prolongs a lease, even one that expired if nobody reaped it; also how a worker learns of a cancel.
     async fn renew(&self, lease: &Lease, duration: Duration, now: Timestamp) -> Result<Written, StorageError>;
     /// One transaction: done, pictures, history, settled quota, outbox row.
@@ -40,7 +40,7 @@ pub trait JobStore: Send + Sync + 'static {
     async fn job(&self, id: JobId) -> Result<Option<Job>, StorageError>;
     /// A job's pictures by index.
     async fn images(&self, id: JobId) -> Result<Vec<NewImage>, StorageError>;
-    /// Jobs that will be claimed before this queued one, plus one; `None` if it does not wait.
+    /// Jobs that have their turn before this queued one, plus one (those whose user or guild runs enough are passed over); `None` if it does not wait.
     async fn place(&self, id: JobId) -> Result<Option<u32>, StorageError>;
     /// Ids of all queued jobs in the order of their turns.
     async fn queue(&self) -> Result<Vec<JobId>, StorageError>;
@@ -53,6 +53,10 @@ pub trait JobStore: Send + Sync + 'static {
     async fn set_message(&self, id: JobId, message: u64) -> Result<(), StorageError>;
     /// Jobs that ended in any way (and are not deleted), newest first, and whether there are more after them.
     async fn history(&self, filter: HistoryFilter, offset: u32, n: u32) -> Result<(Vec<Job>, bool), StorageError>;
+    /// A small picture of a finished job, if one was kept.
+    async fn thumbnail(&self, id: JobId) -> Result<Option<BlobKey>, StorageError>;
+    /// Keeps a small picture of a finished job. `false` if nothing refers to the blob then: the job was deleted meanwhile, and the blob may go.
+    async fn set_thumbnail(&self, id: JobId, blob: &BlobKey) -> Result<bool, StorageError>;
     /// Hides a job that ended, releases its press and forgets its pictures; returns blobs that nothing refers to any more: no other picture and
     /// no source of a live job (an upload stays until the last job that used it is deleted).
     ///
@@ -69,8 +73,14 @@ pub trait JobStore: Send + Sync + 'static {
     /// A delivery failed; try again at `next`, or never (kept in the history, the token is erased) if `None`.
     async fn delivery_failed(&self, job: JobId, error: &str, next: Option<Timestamp>) -> Result<(), StorageError>;
 
-    /// Spent and limit of today.
-    async fn quota(&self, guild: GuildId, daily_row_megapixels: f64, now: Timestamp) -> Result<QuotaStatus, StorageError>;
+    /// Spent and limit of today of everything that bounds what a user asks for in a guild; the one with the least left comes first.
+    async fn quotas(
+        &self,
+        guild: GuildId,
+        user: UserId,
+        limits: &Limits,
+        now: Timestamp,
+    ) -> Result<Vec<(QuotaOf, QuotaStatus)>, StorageError>;
     /// A guild's settings.
     async fn guild_settings(&self, guild: GuildId) -> Result<GuildSettings, StorageError>;
     /// Replaces a guild's settings.

@@ -12,13 +12,14 @@ use std::{
 
 use sqlx::{ConnectOptions, SqliteConnection, sqlite::SqliteConnectOptions};
 use storage::{
-    BlobKey, Delivery, Enqueued, Failure, GuildId, JobId, JobStatus, JobStore, Limits, NewImage, NewJob, SqliteStore, Timestamp, UserId,
-    Written,
+    BlobKey, Delivery, Enqueued, Failure, GuildId, JobId, JobStatus, JobStore, Limits, NewImage, NewJob, RunningLimits, SqliteStore,
+    Timestamp, UserId, Written,
 };
 
 const CHILD: &str = "ATELIER_KILL_TEST_DATABASE";
 const N_KILLS: u32 = 40;
 const NOW: Timestamp = Timestamp(1_000_000);
+const RUNNING: RunningLimits = RunningLimits { max_running: 4, max_running_per_user: 4, max_running_per_guild: 4 };
 
 /// This test starts itself as the process to kill; the variable says which of the two it is.
 #[test]
@@ -44,7 +45,7 @@ async fn work_for_ever(path: &Path) {
             let id = enqueue(&store, round).await;
             say("queued", id);
         }
-        let lease = store.claim(Duration::from_secs(30), NOW).await.unwrap().expect("a job waits");
+        let lease = store.claim(Duration::from_secs(30), &RUNNING, NOW).await.unwrap().expect("a job waits");
         let id = lease.job.id;
         let written = match round % 4 {
             0 | 1 => ("done", store.complete(&lease, &[image()], 2.0, NOW).await.unwrap()),
@@ -72,7 +73,15 @@ async fn enqueue(store: &SqliteStore, round: u64) -> JobId {
         row_megapixels: 1.0,
         delivery: Delivery { channel: 1, token: "secret".into(), token_expires: NOW, message: None },
     };
-    let limits = Limits { daily_row_megapixels: 1e9, max_active_per_user: 1 << 30, max_queued_per_guild: 1 << 30, max_queued: 1 << 30 };
+    let limits = Limits {
+        daily_row_megapixels: 1e9,
+        daily_row_megapixels_per_member: None,
+        daily_row_megapixels_per_user: Some(1e9),
+        daily_row_megapixels_host: None,
+        max_active_per_user: 1 << 30,
+        max_queued_per_guild: 1 << 30,
+        max_queued: 1 << 30,
+    };
     match store.enqueue(job, &limits, NOW).await.unwrap() {
         Enqueued::Created(id) => id,
         other => panic!("{other:?}"),

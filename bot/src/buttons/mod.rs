@@ -33,10 +33,17 @@ pub async fn press(ctx: &serenity::Context, press: &serenity::ComponentInteracti
     let mut files = Vec::new();
     let text = match error {
         BotError::User(error) => {
-            if let UserError::AlreadyMade { job, .. } = error {
-                files = pictures_again(app, job).await;
+            // Where the link is known, the pictures need not be read, drawn into a grid and sent again.
+            match error {
+                UserError::AlreadyMade { job, link: None } => match app.looks.take(commands::user_id(press.user.id), app.clock.now()) {
+                    Ok(()) => {
+                        files = pictures_again(app, job).await;
+                        error.to_string()
+                    }
+                    Err(too_many) => too_many.to_string(),
+                },
+                error => error.to_string(),
             }
-            error.to_string()
         }
         BotError::Internal(error) => {
             tracing::error!(error = chain(error.as_ref()), button = press.data.custom_id, "a button failed");
@@ -90,6 +97,10 @@ async fn act(
     promised: &mut Promised,
 ) -> Result<(), BotError> {
     let action: ButtonAction = press.data.custom_id.parse().map_err(|custom_id::UnknownButton| UserError::UnknownButton)?;
+    // Who no longer may draw here may still stop and delete.
+    if !matches!(action, ButtonAction::Cancel { .. } | ButtonAction::Delete { .. }) {
+        discord::venue_of(press.guild_id, press.context, &press.authorizing_integration_owners).check(&app.config.limits)?;
+    }
     if is_promise(&press.data.custom_id) {
         permit::check_at_once(press)?;
         *promised = Promised::NotOurs;

@@ -24,6 +24,8 @@ pub async fn history(
     ctx: Context<'_>,
     #[description = "Everybody's pictures instead of yours"] everyone: Option<bool>,
 ) -> Result<(), BotError> {
+    let app = ctx.data();
+    app.looks.take(super::user_id(ctx.interaction.user.id), app.clock.now())?;
     ctx.defer_response(true).await?;
     let interaction = ctx.interaction;
     let guild = super::paying_guild(interaction.guild_id, &interaction.authorizing_integration_owners, interaction.user.id);
@@ -93,6 +95,7 @@ pub async fn turn(
     offset: u32,
     scope: HistoryScope,
 ) -> Result<(), BotError> {
+    app.looks.take(super::user_id(press.user.id), app.clock.now())?;
     let guild = super::paying_guild(press.guild_id, &press.authorizing_integration_owners, press.user.id);
     // Looked up at each press: roles and channels change.
     let place = Place::of(press.guild_id, press.channel_id, press.channel.as_ref(), press.member.as_ref());

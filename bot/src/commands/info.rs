@@ -12,6 +12,7 @@ use crate::{
 #[poise::command(slash_command, install_context = "Guild|User", interaction_context = "Guild|BotDm|PrivateChannel")]
 pub async fn info(ctx: Context<'_>) -> Result<(), BotError> {
     let app = ctx.data();
+    app.looks.take(super::user_id(ctx.interaction.user.id), app.clock.now())?;
     let (model, stats) = (app.engine.info(), app.engine.stats());
     let queue = app.jobs.queue_status().await?;
     let answer = messages::info(&Info {

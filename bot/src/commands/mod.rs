@@ -17,6 +17,7 @@ use storage::{Delivery, GuildId, UserId};
 use crate::{
     answer::Answer,
     app::App,
+    config::LimitsConfig,
     discord,
     error::BotError,
     log::chain,
@@ -32,14 +33,38 @@ const TOKEN_LIFE: std::time::Duration = std::time::Duration::from_secs(15 * 60);
 /// Refusals may quote what was typed; Discord takes 2,000 characters.
 pub const MAX_TEXT: usize = 1900;
 
-fn all() -> Vec<poise::Command<Arc<App>, BotError>> {
-    vec![imagine::imagine(), history::history(), info::info(), quota::quota(), settings::settings()]
+/// All commands, in the places where they may be used.
+fn all(limits: &LimitsConfig) -> Vec<poise::Command<Arc<App>, BotError>> {
+    let mut commands = vec![imagine::imagine(), history::history(), info::info(), quota::quota(), settings::settings()];
+    for command in &mut commands {
+        let is_offered = |context: &serenity::InteractionContext| match context {
+            serenity::InteractionContext::BotDm => limits.allow_direct_messages,
+            serenity::InteractionContext::PrivateChannel => limits.allow_user_install,
+            _ => true,
+        };
+        command.interaction_context.iter_mut().for_each(|contexts| contexts.retain(is_offered));
+        let is_offered =
+            |install: &serenity::InstallationContext| limits.allow_user_install || *install != serenity::InstallationContext::User;
+        command.install_context.iter_mut().for_each(|installs| installs.retain(is_offered));
+    }
+    commands
+}
+
+/// Registered commands and answers on their way outlive a change of the configuration: each use is checked, too.
+async fn check_venue(ctx: poise::Context<'_, Arc<App>, BotError>) -> Result<bool, BotError> {
+    if let poise::Context::Application(ctx) = ctx {
+        let interaction = ctx.interaction;
+        let venue = discord::venue_of(interaction.guild_id, interaction.context, &interaction.authorizing_integration_owners);
+        venue.check(&ctx.data().config.limits)?;
+    }
+    Ok(true)
 }
 
 /// The framework with all commands; its setup cannot fail.
 pub fn framework(app: Arc<App>) -> poise::Framework<Arc<App>, BotError> {
     let options = poise::FrameworkOptions {
-        commands: all(),
+        commands: all(&app.config.limits),
+        command_check: Some(|ctx| Box::pin(check_venue(ctx))),
         on_error: |error| Box::pin(on_error(error)),
         event_handler: |framework, event| {
             Box::pin(async move {
@@ -99,6 +124,9 @@ async fn register(
 async fn on_error(error: poise::FrameworkError<'_, Arc<App>, BotError>) {
     match error {
         poise::FrameworkError::Command { error, ctx: poise::Context::Application(ctx), .. } => fail(ctx, error).await,
+        poise::FrameworkError::CommandCheckFailed { error: Some(error), ctx: poise::Context::Application(ctx), .. } => {
+            fail(ctx, error).await
+        }
         poise::FrameworkError::CommandPanic { payload, ctx: poise::Context::Application(ctx), .. } => {
             fail(ctx, BotError::Internal(anyhow::anyhow!("a command panicked: {payload:?}"))).await;
         }
@@ -172,5 +200,27 @@ pub fn check_permissions(permissions: Option<serenity::Permissions>) -> Result<(
     match needed.iter().find(|(permission, _)| !permissions.contains(*permission)) {
         Some((_, name)) => Err(UserError::MissingPermission((*name).to_owned())),
         None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_are_registered_only_where_they_may_be_used() {
+        use poise::serenity_prelude::{InstallationContext as Install, InteractionContext as Context};
+        for (allow_direct_messages, allow_user_install) in [(true, true), (true, false), (false, true), (false, false)] {
+            let limits = LimitsConfig { allow_direct_messages, allow_user_install, ..LimitsConfig::default() };
+            for command in all(&limits) {
+                let contexts = command.interaction_context.expect("every command says where it is used");
+                let installs = command.install_context.expect("and who installs it");
+                assert!(contexts.contains(&Context::Guild) && installs.contains(&Install::Guild), "{}", command.name);
+                let is_everywhere = command.name != "settings";
+                assert_eq!(contexts.contains(&Context::BotDm), is_everywhere && allow_direct_messages, "{}", command.name);
+                assert_eq!(contexts.contains(&Context::PrivateChannel), is_everywhere && allow_user_install, "{}", command.name);
+                assert_eq!(installs.contains(&Install::User), is_everywhere && allow_user_install, "{}", command.name);
+            }
+        }
     }
 }

@@ -1,16 +1,18 @@
-//! `/quota`: what a guild has left for today.
+//! `/quota`: what is left for today, of everything that bounds the caller here.
 
 use super::Context;
 use crate::{discord, error::BotError, limits, messages};
 
-/// See what this server has left for today
+/// See what you and this server have left for today
 #[poise::command(slash_command, install_context = "Guild|User", interaction_context = "Guild|BotDm|PrivateChannel")]
 pub async fn quota(ctx: Context<'_>) -> Result<(), BotError> {
-    let app = ctx.data();
+    let (app, now) = (ctx.data(), ctx.data().clock.now());
+    let user = super::user_id(ctx.interaction.user.id);
+    app.looks.take(user, now)?;
     let guild = super::paying_guild(ctx.interaction.guild_id, &ctx.interaction.authorizing_integration_owners, ctx.interaction.user.id);
-    let daily = limits::of_guild(app, guild).await?.daily_row_megapixels;
-    let quota = app.jobs.quota(guild, daily, app.clock.now()).await?;
-    let answer = messages::quota(&quota, app.cost_of_default());
+    let limits = limits::of_place(app, guild, user).await?;
+    let quotas = app.jobs.quotas(guild, user, &limits, now).await?;
+    let answer = messages::quota(&quotas, app.cost_of_default());
     poise::send_application_reply(ctx, discord::reply(&answer, true)).await?;
     Ok(())
 }

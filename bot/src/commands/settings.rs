@@ -19,6 +19,7 @@ pub async fn settings(
     #[description = "Row-megapixels a day for this server; 0 forbids drawing"] daily_quota: Option<f64>,
     #[description = "Jobs that one person may have at once"] jobs_at_once: Option<u32>,
     #[description = "Whether /history may show everybody's pictures"] history_everyone: Option<bool>,
+    #[description = "Row-megapixels a day for each person here; 0 for no share of their own"] daily_quota_per_person: Option<f64>,
 ) -> Result<(), BotError> {
     let app = ctx.data();
     let guild_id = ctx.interaction.guild_id.ok_or(UserError::GuildOnly)?;
@@ -45,19 +46,26 @@ pub async fn settings(
             return Err(UserError::SettingTooHigh { name: "jobs_at_once", max: host.max_active_per_user.to_string() }.into());
         }
     }
-    let is_changed = daily_quota.is_some() || jobs_at_once.is_some() || history_everyone.is_some();
+    if daily_quota_per_person.is_some_and(|share| !share.is_finite() || share < 0.0) {
+        return Err(UserError::SettingOutOfRange { name: "daily_quota_per_person", min: 0 }.into());
+    }
+    let is_changed = daily_quota.is_some() || jobs_at_once.is_some() || history_everyone.is_some() || daily_quota_per_person.is_some();
     if is_changed {
         let old = app.jobs.guild_settings(guild).await?;
         let new = GuildSettings {
             daily_row_megapixels: daily_quota.or(old.daily_row_megapixels),
+            daily_row_megapixels_per_member: match daily_quota_per_person {
+                Some(share) => (share > 0.0).then_some(share),
+                None => old.daily_row_megapixels_per_member,
+            },
             max_active_per_user: jobs_at_once.or(old.max_active_per_user),
             shares_history: history_everyone.or(old.shares_history),
         };
         app.jobs.set_guild_settings(guild, new).await?;
     }
-    let limits = limits::of_guild(app, guild).await?;
+    let limits = limits::of_place(app, guild, super::user_id(ctx.interaction.user.id)).await?;
     let shares_history = app.jobs.guild_settings(guild).await?.shares_history.unwrap_or(true);
-    let answer = messages::settings(limits.daily_row_megapixels, limits.max_active_per_user, shares_history, is_changed);
+    let answer = messages::settings(&limits, shares_history, is_changed);
     poise::send_application_reply(ctx, discord::reply(&answer, true)).await?;
     Ok(())
 }

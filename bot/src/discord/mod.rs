@@ -5,8 +5,10 @@ mod convert;
 mod messenger;
 pub mod permits;
 pub mod places;
+mod venue;
 
 pub use client::{Access, BuildError, Endpoint, Front, build, on_event};
 pub use convert::reply;
 pub use messenger::{Messenger, SendError};
 pub use poise::serenity_prelude::Error as SerenityError;
+pub use venue::venue_of;

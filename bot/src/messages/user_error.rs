@@ -1,7 +1,7 @@
 //! Why a person's wish is not granted.
 
 use inference::error::InvalidTask;
-use storage::{JobId, JobStatus, Refusal};
+use storage::{JobId, JobStatus, QuotaOf, Refusal};
 
 use super::{number, relative};
 
@@ -17,6 +17,38 @@ pub enum UserError {
     /// A limit.
     #[error("{}", refusal(.0))]
     Refused(Refusal),
+    /// One job alone is larger than any may be.
+    #[error(
+        "This would cost {} row-megapixels, and {} are the most for one job.{}",
+        number(*.cost),
+        number(*.limit),
+        lower_what(.lower)
+    )]
+    JobTooLarge {
+        /// What it would cost, in row-megapixels.
+        cost: f64,
+        /// The most.
+        limit: f64,
+        /// What makes it so costly.
+        lower: Vec<&'static str>,
+    },
+    /// The host's switch for direct messages.
+    #[error("The person who runs me has switched me off in direct messages. I work in servers that have added me.")]
+    NoDirectMessages,
+    /// The host's switch for installations of people.
+    #[error("The person who runs me lets me work only where a server has added me, and this place has not.")]
+    NoUserInstall,
+    /// The host's list of guilds.
+    #[error("I do not draw for this server: the person who runs me has chosen the servers that I work in.")]
+    OtherGuild,
+    /// Too many answers that cost no quota.
+    #[error("You may ask me to show something {per_minute} times a minute. Please try again in {seconds} s.")]
+    TooManyLooks {
+        /// How many there are a minute.
+        per_minute: u32,
+        /// Until the next one.
+        seconds: u32,
+    },
     /// The disk is nearly full.
     #[error("My disk is nearly full, so I take no new jobs now. Please tell the person who runs me.")]
     DiskFull,
@@ -91,14 +123,31 @@ pub enum UserError {
     },
 }
 
+fn lower_what(parts: &[&str]) -> String {
+    match parts {
+        [] => String::new(),
+        [part] => format!(" Please lower {part}."),
+        [parts @ .., last] => format!(" Please lower {} or {last}.", parts.join(", ")),
+    }
+}
+
 fn refusal(refusal: &Refusal) -> String {
     match refusal {
-        Refusal::Quota(quota) => format!(
-            "{} of today's {} row-megapixels are used up here; the rest is not enough for this. New ones come {}.",
-            number(quota.used),
-            number(quota.limit),
-            relative(quota.resets)
-        ),
+        Refusal::Quota { of, quota, cost } => {
+            let (of_whose, used_up) = match of {
+                QuotaOf::Guild => ("today's", "are used up here"),
+                QuotaOf::Member => ("your", "are used up for today in this server"),
+                QuotaOf::User => ("your", "are used up for today, in all places together"),
+                QuotaOf::Host => ("my", "are used up for today, by everybody together"),
+            };
+            format!(
+                "{} of {of_whose} {} row-megapixels {used_up}; this needs {}. New ones come {}.",
+                number(quota.used),
+                number(quota.limit),
+                number(*cost),
+                relative(quota.resets)
+            )
+        }
         Refusal::UserBusy { active, limit } => {
             format!(
                 "You have {active} jobs waiting or running, and {limit} is the most at once. Wait for one to finish, or press ❌ on one."
@@ -116,5 +165,43 @@ pub(super) fn status_word(status: JobStatus) -> &'static str {
         JobStatus::Done => "finished",
         JobStatus::Failed => "ended without a picture",
         JobStatus::Cancelled => "cancelled",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use storage::{QuotaStatus, Timestamp};
+
+    use super::*;
+
+    #[test]
+    fn every_refusal_says_which_limit_the_numbers_and_when_it_ends() {
+        let quota = QuotaStatus { used: 4.75, limit: 5.0, resets: Timestamp(86_400_000) };
+        let check = |error: UserError, expected: &str| assert_eq!(error.to_string(), expected);
+        for (of, expected) in [
+            (QuotaOf::Guild, "4.8 of today's 5 row-megapixels are used up here; this needs 0.8. New ones come <t:86400:R>."),
+            (
+                QuotaOf::Member,
+                "4.8 of your 5 row-megapixels are used up for today in this server; this needs 0.8. New ones come <t:86400:R>.",
+            ),
+            (
+                QuotaOf::User,
+                "4.8 of your 5 row-megapixels are used up for today, in all places together; this needs 0.8. New ones come <t:86400:R>.",
+            ),
+            (
+                QuotaOf::Host,
+                "4.8 of my 5 row-megapixels are used up for today, by everybody together; this needs 0.8. New ones come <t:86400:R>.",
+            ),
+        ] {
+            check(UserError::Refused(Refusal::Quota { of, quota, cost: 0.75 }), expected);
+        }
+        let large = |lower| UserError::JobTooLarge { cost: 432.1, limit: 100.0, lower };
+        let sentence = "This would cost 432 row-megapixels, and 100 are the most for one job.";
+        check(large(vec!["`--hires`", "`--images`", "`--steps`"]), &format!("{sentence} Please lower `--hires`, `--images` or `--steps`."));
+        check(large(vec!["`--steps`"]), &format!("{sentence} Please lower `--steps`."));
+        check(
+            UserError::TooManyLooks { per_minute: 20, seconds: 3 },
+            "You may ask me to show something 20 times a minute. Please try again in 3 s.",
+        );
     }
 }

@@ -1,4 +1,9 @@
-//! Who may do what: computed from what was read before, without Discord's library and without I/O.
+//! Who may use the bot and for what, where and how often: computed from what was read before, without Discord's library and without I/O.
 
+mod looks;
 pub mod permissions;
 pub mod permits;
+mod venue;
+
+pub use looks::Looks;
+pub use venue::{Venue, check_guild};

@@ -7,7 +7,12 @@ use super::{
     rows::{bytes, job_id, status},
     turns,
 };
-use crate::{cost::to_row_pixels, enqueue::*, error::StorageError, ids::*};
+use crate::{
+    cost::{to_row_megapixels, to_row_pixels},
+    enqueue::*,
+    error::StorageError,
+    ids::*,
+};
 
 const INSERT: &str = "INSERT INTO jobs (id, key, press, keeps_press, guild, user, action, task, parent, parent_index, source, status, \
     row_pixels, channel, token, token_expires, message, created) \
@@ -56,9 +61,10 @@ async fn refusal(db: &mut SqliteConnection, job: &NewJob, limits: &Limits, now: 
     if queued >= limits.max_queued {
         return Ok(Some(Refusal::QueueFull { limit: limits.max_queued }));
     }
-    let used = quota::used(db, guild, now).await?;
-    let is_over = used.saturating_add(to_row_pixels(job.row_megapixels)) > to_row_pixels(limits.daily_row_megapixels);
-    Ok(is_over.then(|| Refusal::Quota(quota::status(used, limits.daily_row_megapixels, now))))
+    let least = quota::accounts(db, (guild, user), limits, now).await?.into_iter().next();
+    let cost = to_row_pixels(job.row_megapixels);
+    let in_the_way = least.filter(|account| account.used.saturating_add(cost) > account.limit);
+    Ok(in_the_way.map(|account| Refusal::Quota { of: account.of, quota: account.status(now), cost: to_row_megapixels(cost) }))
 }
 
 async fn insert(db: &mut SqliteConnection, job: NewJob, now: Timestamp) -> Result<JobId, StorageError> {
@@ -89,6 +95,6 @@ async fn insert(db: &mut SqliteConnection, job: NewJob, now: Timestamp) -> Resul
         .fetch_one(&mut *db)
         .await?;
     turns::retag(db, guild).await?;
-    quota::debit(db, seq, guild, row_pixels, now).await?;
+    quota::debit(db, seq, (guild, user), row_pixels, now).await?;
     Ok(id)
 }

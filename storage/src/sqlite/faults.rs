@@ -6,14 +6,24 @@ use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, Row};
 
-use super::{SqliteStore, history, outbox, worker};
+use super::{SqliteStore, history, outbox, quota, worker};
 use crate::{
-    Delivery, Enqueued, Failure, GuildId, GuildSettings, JobStatus, JobStore, Limits, NewJob, StorageError, Timestamp, UserId, Written,
+    Delivery, Enqueued, Failure, GuildId, GuildSettings, JobStatus, JobStore, Limits, NewJob, RunningLimits, StorageError, Timestamp,
+    UserId, Written,
 };
 
 const NOW: Timestamp = Timestamp(1_000_000);
 const LEASE: Duration = Duration::from_secs(30);
-const LIMITS: Limits = Limits { daily_row_megapixels: 1e6, max_active_per_user: 1000, max_queued_per_guild: 1000, max_queued: 1000 };
+const LIMITS: Limits = Limits {
+    daily_row_megapixels: 1e6,
+    daily_row_megapixels_per_member: None,
+    daily_row_megapixels_per_user: None,
+    daily_row_megapixels_host: None,
+    max_active_per_user: 1000,
+    max_queued_per_guild: 1000,
+    max_queued: 1000,
+};
+const RUNNING: RunningLimits = RunningLimits { max_running: 1000, max_running_per_user: 1000, max_running_per_guild: 1000 };
 
 async fn open() -> (tempfile::TempDir, SqliteStore) {
     let folder = tempfile::tempdir().unwrap();
@@ -41,6 +51,10 @@ async fn created(store: &SqliteStore, job: NewJob) -> crate::JobId {
     id
 }
 
+async fn used(store: &SqliteStore) -> f64 {
+    store.quotas(GuildId(1), UserId(1), &LIMITS, NOW).await.unwrap()[0].1.used
+}
+
 /// Lets the writer's connection have `spare` more pages than now; `None` lifts the limit. A connection that met it is replaced by a new one.
 async fn limit_pages(store: &SqliteStore, spare: Option<i64>) {
     let pages: i64 = sqlx::query_scalar("PRAGMA page_count").fetch_one(&store.writer).await.unwrap();
@@ -53,7 +67,7 @@ async fn a_full_disk_is_named_at_every_write_and_nothing_is_half_written() {
     let (_folder, store) = open().await;
     let long = "x".repeat(100_000);
     created(&store, job("first", 10)).await;
-    let lease = store.claim(LEASE, NOW).await.unwrap().unwrap();
+    let lease = store.claim(LEASE, &RUNNING, NOW).await.unwrap().unwrap();
     limit_pages(&store, Some(0)).await;
 
     let is_full = |error: StorageError| assert!(matches!(error, StorageError::DiskFull), "{error:?}");
@@ -69,7 +83,7 @@ async fn a_full_disk_is_named_at_every_write_and_nothing_is_half_written() {
 
     assert!(store.note("long").await.unwrap().is_none());
     assert_eq!(store.queue().await.unwrap(), []);
-    assert_eq!(store.quota(GuildId(1), 9.0, NOW).await.unwrap().used, 1.0);
+    assert_eq!(used(&store).await, 1.0);
     assert_eq!(store.job(lease.job.id).await.unwrap().unwrap().status, JobStatus::Leased);
     assert!(store.outbox(NOW, 10).await.unwrap().is_empty());
     assert!(store.images(lease.job.id).await.unwrap().is_empty());
@@ -99,7 +113,7 @@ async fn every_write_names_a_disk_that_fills_up_page_by_page() {
     assert!(n_written > 0);
     let queued = store.queue_status().await.unwrap().queued;
     assert!(u64::from(queued) == n_written || u64::from(queued) == n_written + 1, "{queued} of {n_written}");
-    assert_eq!(store.quota(GuildId(1), 9.0, NOW).await.unwrap().used, f64::from(queued));
+    assert_eq!(used(&store).await, f64::from(queued));
 }
 
 #[tokio::test]
@@ -113,11 +127,16 @@ async fn claim_outbox_and_history_read_an_index_and_sort_nothing() {
         assert!(!plan.contains("TEMP B-TREE") && !plan.contains("SCAN jobs;") && !plan.ends_with("SCAN jobs"), "{plan}");
     };
     check(worker::CLAIM, "USING COVERING INDEX jobs_by_turn").await;
+    check(worker::CLAIM, "USING COVERING INDEX jobs_running (guild=?)").await;
+    check(worker::CLAIM, "USING INDEX jobs_active (user=?)").await;
     check(outbox::DUE, "INDEX outbox_due (due<?)").await;
     check(history::HISTORY, "INDEX jobs_finished (guild=? AND finished>?)").await;
     check("SELECT count(*) FROM jobs WHERE user = ? AND status IN ('queued', 'leased')", "INDEX jobs_active (user=?)").await;
     check("SELECT count(*) FROM jobs WHERE guild = ? AND status = 'queued'", "COVERING INDEX jobs_waiting (guild=?)").await;
-    check("SELECT sum(row_pixels) FROM ledger WHERE guild = ? AND day = ?", "COVERING INDEX ledger_by_day (guild=? AND day=?)").await;
+    check(quota::BY_GUILD, "COVERING INDEX ledger_by_day (guild=? AND day=?)").await;
+    check(quota::BY_MEMBER, "COVERING INDEX ledger_by_person (day=? AND user=? AND guild=?)").await;
+    check(quota::BY_USER, "COVERING INDEX ledger_by_person (day=? AND user=?)").await;
+    check(quota::BY_HOST, "COVERING INDEX ledger_by_person (day=?)").await;
     check("SELECT seq FROM jobs WHERE status = 'leased' AND lease_until <= ?", "INDEX jobs_leased").await;
 }
 

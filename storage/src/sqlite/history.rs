@@ -69,17 +69,18 @@ pub(super) async fn history(store: &SqliteStore, filter: HistoryFilter, offset: 
 }
 
 pub(super) async fn delete(store: &SqliteStore, id: JobId, now: Timestamp) -> Result<Vec<BlobKey>, StorageError> {
-    const JOB: &str = "SELECT seq, status, source FROM jobs WHERE id = ?";
-    const HIDE: &str = "UPDATE jobs SET deleted = coalesce(deleted, ?2), press = NULL WHERE seq = ?1";
+    const JOB: &str = "SELECT seq, status, source, thumbnail FROM jobs WHERE id = ?";
+    const HIDE: &str = "UPDATE jobs SET deleted = coalesce(deleted, ?2), press = NULL, thumbnail = NULL WHERE seq = ?1";
     let mut tx = store.begin().await?;
-    let found: Option<(i64, String, Option<String>)> = sqlx::query_as(JOB).bind(bytes(id)).fetch_optional(&mut *tx).await?;
-    let (seq, word, source) = found.ok_or_else(|| StorageError::MissingJob(id.to_string()))?;
+    let found: Option<(i64, String, Option<String>, Option<String>)> = sqlx::query_as(JOB).bind(bytes(id)).fetch_optional(&mut *tx).await?;
+    let (seq, word, source, thumbnail) = found.ok_or_else(|| StorageError::MissingJob(id.to_string()))?;
     if !status(&word).is_some_and(JobStatus::is_final) {
         return Err(StorageError::NotFinal(id.to_string()));
     }
     sqlx::query(HIDE).bind(seq).bind(now.0).execute(&mut *tx).await?;
     let mut blobs: Vec<String> =
         sqlx::query_scalar("DELETE FROM images WHERE job = ? RETURNING blob").bind(seq).fetch_all(&mut *tx).await?;
+    blobs.extend(thumbnail);
     blobs.sort();
     blobs.dedup();
     let mut unused = Vec::new();
@@ -98,17 +99,20 @@ pub(super) async fn delete(store: &SqliteStore, id: JobId, now: Timestamp) -> Re
 }
 
 /// Whose source keeps a blob.
-enum Need {
+pub(super) enum Need {
     /// Jobs that have not ended: a picture that is deleted must go, even where something was made from it.
     LiveJobs,
     /// All that are not deleted: an upload that several jobs share stays until the last of them goes.
     ShownJobs,
 }
 
-async fn is_needed(db: &mut SqliteConnection, blob: &str, need: Need) -> Result<bool, StorageError> {
+/// Whether something refers to a blob.
+pub(super) async fn is_needed(db: &mut SqliteConnection, blob: &str, need: Need) -> Result<bool, StorageError> {
     const LIVE: &str = "SELECT EXISTS (SELECT 1 FROM images WHERE blob = ?1) \
+        OR EXISTS (SELECT 1 FROM jobs WHERE thumbnail = ?1) \
         OR EXISTS (SELECT 1 FROM jobs WHERE source = ?1 AND status IN ('queued', 'leased'))";
     const SHOWN: &str = "SELECT EXISTS (SELECT 1 FROM images WHERE blob = ?1) \
+        OR EXISTS (SELECT 1 FROM jobs WHERE thumbnail = ?1) \
         OR EXISTS (SELECT 1 FROM jobs WHERE source = ?1 AND deleted IS NULL)";
     let query = match need {
         Need::LiveJobs => LIVE,

@@ -13,6 +13,7 @@ mod queue;
 mod quota;
 mod reap;
 mod rows;
+mod thumbnails;
 mod turns;
 mod worker;
 
@@ -23,7 +24,7 @@ use sqlx::{Sqlite, SqlitePool, Transaction};
 
 use crate::{
     enqueue::*, error::StorageError, failure::Failure, guilds::GuildSettings, ids::*, images::NewImage, jobs::*, outbox::OutboxItem,
-    quota::QuotaStatus, store::JobStore,
+    quota::*, store::JobStore,
 };
 
 /// Jobs in an SQLite database. The process lock is held as long as this lives.
@@ -54,8 +55,8 @@ impl JobStore for SqliteStore {
         enqueue::enqueue(self, job, limits, now).await
     }
 
-    async fn claim(&self, lease: Duration, now: Timestamp) -> Result<Option<Lease>, StorageError> {
-        worker::claim(self, lease, now).await
+    async fn claim(&self, lease: Duration, limits: &RunningLimits, now: Timestamp) -> Result<Option<Lease>, StorageError> {
+        worker::claim(self, lease, limits, now).await
     }
 
     async fn renew(&self, lease: &Lease, duration: Duration, now: Timestamp) -> Result<Written, StorageError> {
@@ -118,6 +119,14 @@ impl JobStore for SqliteStore {
         history::delete(self, id, now).await
     }
 
+    async fn thumbnail(&self, id: JobId) -> Result<Option<BlobKey>, StorageError> {
+        thumbnails::thumbnail(self, id).await
+    }
+
+    async fn set_thumbnail(&self, id: JobId, blob: &BlobKey) -> Result<bool, StorageError> {
+        thumbnails::set_thumbnail(self, id, blob).await
+    }
+
     async fn outbox(&self, now: Timestamp, n: u32) -> Result<Vec<OutboxItem>, StorageError> {
         outbox::outbox(self, now, n).await
     }
@@ -134,8 +143,14 @@ impl JobStore for SqliteStore {
         outbox::delivery_failed(self, job, error, next).await
     }
 
-    async fn quota(&self, guild: GuildId, daily_row_megapixels: f64, now: Timestamp) -> Result<QuotaStatus, StorageError> {
-        quota::quota(self, guild, daily_row_megapixels, now).await
+    async fn quotas(
+        &self,
+        guild: GuildId,
+        user: UserId,
+        limits: &Limits,
+        now: Timestamp,
+    ) -> Result<Vec<(QuotaOf, QuotaStatus)>, StorageError> {
+        quota::quotas(self, guild, user, limits, now).await
     }
 
     async fn guild_settings(&self, guild: GuildId) -> Result<GuildSettings, StorageError> {

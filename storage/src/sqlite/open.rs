@@ -178,6 +178,34 @@ mod tests {
         check("", false);
     }
 
+    #[tokio::test]
+    async fn what_was_spent_before_persons_were_counted_is_theirs() {
+        const BEFORE: &str = "INSERT INTO jobs (id, key, guild, user, action, task, status, row_pixels, channel, token_expires, created) \
+                VALUES (randomblob(16), 'k', 1, 7, 'imagine', '{}', 'queued', 1500000, 1, 0, 0); \
+            INSERT INTO ledger (job, kind, guild, day, row_pixels) VALUES (1, 'debit', 1, 0, 1500000), (1, 'settle', 1, 0, -500000);";
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("atelier.db");
+        let old: Vec<_> = MIGRATIONS.iter().filter(|migration| migration.version < 5).cloned().collect();
+        let mut db = SqliteConnection::connect_with(&options(&path)).await.expect("it opens");
+        Migrator { migrations: old.into(), ..Migrator::DEFAULT }.run(&mut db).await.expect("an old schema");
+        sqlx::raw_sql(BEFORE).execute(&mut db).await.expect("an old job");
+        db.close().await.expect("it closes");
+
+        let store = SqliteStore::open(&path).await.expect("it is brought up to date");
+        let limits = crate::Limits {
+            daily_row_megapixels: 9.0,
+            daily_row_megapixels_per_member: None,
+            daily_row_megapixels_per_user: Some(2.0),
+            daily_row_megapixels_host: None,
+            max_active_per_user: 1,
+            max_queued_per_guild: 1,
+            max_queued: 1,
+        };
+        let quotas = crate::JobStore::quotas(&store, crate::GuildId(2), crate::UserId(7), &limits, crate::Timestamp(1)).await;
+        let used: Vec<_> = quotas.expect("readable").into_iter().map(|(of, quota)| (of, quota.used)).collect();
+        assert_eq!(used, [(crate::QuotaOf::User, 1.0), (crate::QuotaOf::Guild, 0.0)]);
+    }
+
     #[test]
     fn the_mark_spells_our_name() {
         assert_eq!(APPLICATION_ID, 1_096_043_602);

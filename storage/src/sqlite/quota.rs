@@ -3,9 +3,21 @@
 use sqlx::SqliteConnection;
 
 use super::SqliteStore;
-use crate::{cost::to_row_megapixels, error::StorageError, ids::*, quota::QuotaStatus};
+use crate::{
+    cost::{to_row_megapixels, to_row_pixels},
+    enqueue::Limits,
+    error::StorageError,
+    ids::*,
+    quota::*,
+};
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
+
+// Each takes day, guild and user, and leaves out what it does not ask for.
+pub(super) const BY_GUILD: &str = "SELECT coalesce(sum(row_pixels), 0) FROM ledger WHERE guild = ?2 AND day = ?1";
+pub(super) const BY_MEMBER: &str = "SELECT coalesce(sum(row_pixels), 0) FROM ledger WHERE day = ?1 AND user = ?3 AND guild = ?2";
+pub(super) const BY_USER: &str = "SELECT coalesce(sum(row_pixels), 0) FROM ledger WHERE day = ?1 AND user = ?3";
+pub(super) const BY_HOST: &str = "SELECT coalesce(sum(row_pixels), 0) FROM ledger WHERE day = ?1";
 
 /// What a job that ended is charged for.
 #[derive(Clone, Copy, Debug)]
@@ -16,33 +28,73 @@ pub(super) enum Charge {
     Settle(i64),
 }
 
-pub(super) async fn quota(store: &SqliteStore, guild: GuildId, limit: f64, now: Timestamp) -> Result<QuotaStatus, StorageError> {
+/// A day's sum and its limit, in row-pixels.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Account {
+    pub(super) of: QuotaOf,
+    pub(super) used: i64,
+    pub(super) limit: i64,
+}
+
+impl Account {
+    /// For people.
+    pub(super) fn status(&self, now: Timestamp) -> QuotaStatus {
+        let resets = Timestamp(day(now).saturating_add(1).saturating_mul(DAY_MS));
+        QuotaStatus { used: to_row_megapixels(self.used), limit: to_row_megapixels(self.limit), resets }
+    }
+}
+
+pub(super) async fn quotas(
+    store: &SqliteStore,
+    guild: GuildId,
+    user: UserId,
+    limits: &Limits,
+    now: Timestamp,
+) -> Result<Vec<(QuotaOf, QuotaStatus)>, StorageError> {
     let mut db = store.readers.acquire().await?;
-    let used = used(&mut db, guild.0.cast_signed(), now).await?;
-    Ok(status(used, limit, now))
+    let accounts = accounts(&mut db, (guild.0.cast_signed(), user.0.cast_signed()), limits, now).await?;
+    Ok(accounts.iter().map(|account| (account.of, account.status(now))).collect())
 }
 
-/// Row-pixels that a guild has spent or reserved on the day of `now`.
-pub(super) async fn used(db: &mut SqliteConnection, guild: i64, now: Timestamp) -> Result<i64, StorageError> {
-    let sum = sqlx::query_scalar("SELECT coalesce(sum(row_pixels), 0) FROM ledger WHERE guild = ? AND day = ?");
-    Ok(sum.bind(guild).bind(day(now)).fetch_one(db).await?)
+/// Everything that bounds what a user asks for in a guild, with what was spent or reserved on the day of `now`; the least left first.
+pub(super) async fn accounts(
+    db: &mut SqliteConnection,
+    (guild, user): (i64, i64),
+    limits: &Limits,
+    now: Timestamp,
+) -> Result<Vec<Account>, StorageError> {
+    let all = [
+        (QuotaOf::User, BY_USER, limits.daily_row_megapixels_per_user),
+        (QuotaOf::Member, BY_MEMBER, limits.daily_row_megapixels_per_member),
+        (QuotaOf::Guild, BY_GUILD, Some(limits.daily_row_megapixels)),
+        (QuotaOf::Host, BY_HOST, limits.daily_row_megapixels_host),
+    ];
+    let mut accounts = Vec::new();
+    for (of, sum, limit) in all {
+        let Some(limit) = limit else { continue };
+        let used: i64 = sqlx::query_scalar(sum).bind(day(now)).bind(guild).bind(user).fetch_one(&mut *db).await?;
+        accounts.push(Account { of, used, limit: to_row_pixels(limit) });
+    }
+    accounts.sort_by_key(|account| account.limit.saturating_sub(account.used));
+    Ok(accounts)
 }
 
-pub(super) fn status(used: i64, limit: f64, now: Timestamp) -> QuotaStatus {
-    let resets = Timestamp(day(now).saturating_add(1).saturating_mul(DAY_MS));
-    QuotaStatus { used: to_row_megapixels(used), limit, resets }
-}
-
-pub(super) async fn debit(db: &mut SqliteConnection, job: i64, guild: i64, row_pixels: i64, now: Timestamp) -> Result<(), StorageError> {
-    let write = sqlx::query("INSERT INTO ledger (job, kind, guild, day, row_pixels) VALUES (?, 'debit', ?, ?, ?)");
-    write.bind(job).bind(guild).bind(day(now)).bind(row_pixels).execute(db).await?;
+pub(super) async fn debit(
+    db: &mut SqliteConnection,
+    job: i64,
+    (guild, user): (i64, i64),
+    row_pixels: i64,
+    now: Timestamp,
+) -> Result<(), StorageError> {
+    let write = sqlx::query("INSERT INTO ledger (job, kind, guild, user, day, row_pixels) VALUES (?, 'debit', ?, ?, ?, ?)");
+    write.bind(job).bind(guild).bind(user).bind(day(now)).bind(row_pixels).execute(db).await?;
     Ok(())
 }
 
 /// Corrects the debit of a job that ended.
 pub(super) async fn correct(db: &mut SqliteConnection, job: i64, charge: Charge) -> Result<(), StorageError> {
-    const WRITE: &str = "INSERT INTO ledger (job, kind, guild, day, row_pixels) \
-        SELECT job, ?2, guild, day, ?3 - row_pixels FROM ledger WHERE job = ?1 AND kind = 'debit'";
+    const WRITE: &str = "INSERT INTO ledger (job, kind, guild, user, day, row_pixels) \
+        SELECT job, ?2, guild, user, day, ?3 - row_pixels FROM ledger WHERE job = ?1 AND kind = 'debit'";
     let (kind, actual) = match charge {
         Charge::Refund => ("refund", 0),
         Charge::Settle(actual) => ("settle", actual),
@@ -61,7 +113,8 @@ mod tests {
 
     #[test]
     fn a_day_ends_at_midnight_utc() {
-        let check = |now: i64, resets: i64| assert_eq!(status(0, 1.0, Timestamp(now)).resets, Timestamp(resets), "{now}");
+        let account = Account { of: QuotaOf::Guild, used: 0, limit: 1 };
+        let check = |now: i64, resets: i64| assert_eq!(account.status(Timestamp(now)).resets, Timestamp(resets), "{now}");
         check(0, DAY_MS);
         check(DAY_MS - 1, DAY_MS);
         check(DAY_MS, 2 * DAY_MS);

@@ -4,6 +4,7 @@
 //! flow's next job starts. The rule, the same on both levels:
 //! - serving a job sets the virtual time to its flow's start tag and moves that tag on by the job's cost;
 //! - the flow with the smallest tag is next, earlier arrival first among equals;
+//! - a flow whose user or guild runs as many jobs as it may is passed over, and keeps its tag;
 //! - a flow that had nothing waiting starts at the virtual time, so that idle hours are not saved up;
 //! - at the end the tag is corrected by (actual − estimated) cost, and a job that goes back to wait gives its cost back.
 //!
@@ -51,13 +52,17 @@ pub(super) async fn arrive(db: &mut SqliteConnection, guild: i64, user: i64) -> 
     Ok(())
 }
 
-/// Advances the virtual times and the flows of a job that was just claimed. Its guild's other tags stay right.
+/// Advances the virtual times and the flows of a job that was just claimed. Its guild's other tags stay right, unless the job was taken
+/// before others of its guild whose users run enough; they keep their users' turns and are tagged anew.
 pub(super) async fn serve(db: &mut SqliteConnection, job: &Served) -> Result<(), StorageError> {
     const ALL: &str = "UPDATE turns SET virtual_time = max(virtual_time, ?)";
+    let guild_start: i64 =
+        sqlx::query_scalar("SELECT start_tag FROM guild_flows WHERE guild = ?").bind(job.guild).fetch_one(&mut *db).await?;
     const GUILD: &str = "UPDATE guild_flows SET virtual_time = max(virtual_time, ?2) WHERE guild = ?1";
-    sqlx::query(ALL).bind(job.start_tag).execute(&mut *db).await?;
+    sqlx::query(ALL).bind(guild_start).execute(&mut *db).await?;
     sqlx::query(GUILD).bind(job.guild).bind(job.user_tag).execute(&mut *db).await?;
-    advance(db, job.guild, job.user, span(job.row_pixels)).await
+    advance(db, job.guild, job.user, span(job.row_pixels)).await?;
+    if job.start_tag == guild_start { Ok(()) } else { retag(db, job.guild).await }
 }
 
 /// Takes back what serving a job cost its flows, because it waits again; after its row is `queued`.

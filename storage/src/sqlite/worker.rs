@@ -11,20 +11,31 @@ use super::{
     rows::{JobRow, bytes, job_columns},
     turns,
 };
-use crate::{cost::to_row_pixels, error::StorageError, failure::Failure, ids::Timestamp, images::NewImage, jobs::*};
+use crate::{
+    cost::to_row_pixels, enqueue::RunningLimits, error::StorageError, failure::Failure, ids::Timestamp, images::NewImage, jobs::*,
+};
 
 pub(super) const CLAIM: &str = concat!(
-    "UPDATE jobs SET status = 'leased', epoch = epoch + 1, attempts = attempts + 1, lease_until = ? \
-     WHERE seq = (SELECT seq FROM jobs WHERE status = 'queued' ORDER BY start_tag, seq LIMIT 1) \
+    "UPDATE jobs SET status = 'leased', epoch = epoch + 1, attempts = attempts + 1, lease_until = ?1 \
+     WHERE seq = (SELECT seq FROM jobs AS waiting WHERE status = 'queued' \
+        AND (SELECT count(*) FROM jobs WHERE status = 'leased' AND guild = waiting.guild) < ?3 \
+        AND (SELECT count(*) FROM jobs WHERE status IN ('queued', 'leased') AND user = waiting.user AND status = 'leased') < ?2 \
+        ORDER BY start_tag, seq LIMIT 1) \
      RETURNING epoch, user_tag, start_tag, ",
     job_columns!()
 );
 
-pub(super) async fn claim(store: &SqliteStore, lease: Duration, now: Timestamp) -> Result<Option<Lease>, StorageError> {
+pub(super) async fn claim(
+    store: &SqliteStore,
+    lease: Duration,
+    limits: &RunningLimits,
+    now: Timestamp,
+) -> Result<Option<Lease>, StorageError> {
     let mut tx = store.begin().await?;
-    let Some(row) = sqlx::query(CLAIM).bind(now.after(lease).0).fetch_optional(&mut *tx).await? else {
-        return Ok(None);
-    };
+    let n_running: u32 = sqlx::query_scalar("SELECT count(*) FROM jobs WHERE status = 'leased'").fetch_one(&mut *tx).await?;
+    let Some((of_user, of_guild)) = limits.bounds(n_running) else { return Ok(None) };
+    let claim = sqlx::query(CLAIM).bind(now.after(lease).0).bind(of_user).bind(of_guild);
+    let Some(row) = claim.fetch_optional(&mut *tx).await? else { return Ok(None) };
     turns::serve(&mut tx, &turns::Served::from_row(&row)?).await?;
     let epoch = sqlx::Row::try_get(&row, "epoch")?;
     let job = JobRow::from_row(&row)?.try_into()?;

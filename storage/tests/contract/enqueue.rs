@@ -85,7 +85,7 @@ pub async fn limits_refuse_in_their_order_and_change_nothing(backend: &impl Back
     let store = backend.open().await;
     let first = pressing("upscale:1", false);
     let id = created(&*store, first.clone()).await;
-    let mut limits = Limits { daily_row_megapixels: 1.0, max_active_per_user: 1, max_queued_per_guild: 1, max_queued: 1 };
+    let mut limits = Limits { daily_row_megapixels: 1.0, max_active_per_user: 1, max_queued_per_guild: 1, max_queued: 1, ..ROOMY };
     let ask = async |job: NewJob, limits: Limits| store.enqueue(job, &limits, NOON).await.unwrap();
 
     assert_eq!(ask(first, limits).await, Enqueued::SameKey(id));
@@ -96,7 +96,7 @@ pub async fn limits_refuse_in_their_order_and_change_nothing(backend: &impl Back
     limits.max_queued_per_guild = 2;
     assert_eq!(ask(job(1, 1), limits).await, Enqueued::Refused(Refusal::QueueFull { limit: 1 }));
     limits.max_queued = 2;
-    let Enqueued::Refused(Refusal::Quota(quota)) = ask(job(1, 1), limits).await else { panic!("the quota is used up") };
+    let Enqueued::Refused(Refusal::Quota { quota, .. }) = ask(job(1, 1), limits).await else { panic!("the quota is used up") };
     assert_eq!((quota.used, quota.limit, quota.resets), (1.0, 1.0, at(DAY_MS / 2)));
     assert_eq!(store.queue().await.unwrap(), [id]);
     assert_eq!(used(&*store, 1, NOON).await, 1.0);

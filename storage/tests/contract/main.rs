@@ -4,6 +4,7 @@
 
 mod enqueue;
 mod fairness;
+mod limits;
 mod model;
 mod records;
 mod support;
@@ -58,6 +59,14 @@ contract! { sqlite, crate::support::Sqlite:
         cancelled_jobs_cost_their_guild_no_turn
         claims_follow_the_queue_as_it_was_shown
     }
+    limits {
+        nobody_waits_for_the_long_jobs_of_others
+        a_waiting_job_is_taken_as_soon_as_its_person_may_run_one
+        claims_keep_to_the_limits_and_leave_nothing_that_may_run
+        a_person_has_one_day_over_all_places
+        the_least_of_all_quotas_refuses
+        sums_never_exceed_their_limits_and_refunds_restore_them
+    }
     records {
         a_job_is_charged_for_what_it_made
         a_correction_goes_to_the_day_of_the_debit
@@ -68,6 +77,7 @@ contract! { sqlite, crate::support::Sqlite:
         a_history_of_some_channels_has_full_pages
         history_pages_are_newest_first
         delete_forgets_pictures_and_names_blobs_that_nobody_needs
+        a_thumbnail_goes_with_its_job
         settings_and_notes_are_replaced
     }
     walk {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use storage::{Cancelled, Failure, JobStatus, NewJob, Timestamp, Written};
+use storage::{Cancelled, Failure, JobStatus, NewJob, RunningLimits, Timestamp, Written};
 
 use crate::support::{DAY_MS, LEASE};
 
@@ -97,9 +97,9 @@ impl Model {
         queue
     }
 
-    pub fn claim(&mut self, now: Timestamp) -> Option<usize> {
-        let waiting: Vec<usize> = self.waiting().collect();
-        let next = self.next(&self.flows, &waiting)?;
+    /// The first of the queue whose person and guild may run another one.
+    pub fn claim(&mut self, limits: &RunningLimits, now: Timestamp) -> Option<usize> {
+        let next = self.queue().into_iter().find(|i| self.may_run(*i, limits))?;
         let mut flows = std::mem::take(&mut self.flows);
         self.serve(&mut flows, next);
         self.flows = flows;
@@ -109,6 +109,16 @@ impl Model {
         job.attempts += 1;
         job.lease_until = now.after(LEASE).0;
         Some(next)
+    }
+
+    pub fn may_run(&self, i: usize, limits: &RunningLimits) -> bool {
+        let new = &self.jobs[i].new;
+        let running: Vec<&NewJob> = self.jobs.iter().filter(|job| job.status == JobStatus::Leased).map(|job| &job.new).collect();
+        let count = |is_counted: &dyn Fn(&NewJob) -> bool| running.iter().filter(|new| is_counted(new)).count() as u32;
+        let (all, of_user, of_guild) = (count(&|_| true), count(&|other| other.user == new.user), count(&|other| other.guild == new.guild));
+        let is_within = of_user < limits.max_running_per_user && of_guild < limits.max_running_per_guild;
+        let leaves_a_slot = of_guild < 2 * limits.max_running - 1;
+        is_within && leaves_a_slot && (all < limits.max_running || (of_user == 0 && all < 2 * limits.max_running))
     }
 
     /// What a worker's write is answered if a cancel stops it (or not).
@@ -170,9 +180,11 @@ impl Model {
         orphans.len() as u32
     }
 
-    pub fn used(&self, guild: u64, now: Timestamp) -> i64 {
+    /// What a guild, a person (or both: a person in a guild) or all have spent on a day.
+    pub fn used(&self, guild: Option<u64>, user: Option<u64>, now: Timestamp) -> i64 {
         let day = now.0.div_euclid(DAY_MS);
-        self.jobs.iter().filter(|job| job.new.guild.0 == guild && job.day == day).map(|job| job.charged).sum()
+        let is_counted = |new: &NewJob| guild.is_none_or(|guild| new.guild.0 == guild) && user.is_none_or(|user| new.user.0 == user);
+        self.jobs.iter().filter(|job| is_counted(&job.new) && job.day == day).map(|job| job.charged).sum()
     }
 
     pub fn n_active(&self, user: u64) -> u32 {

@@ -39,13 +39,13 @@ pub async fn a_correction_goes_to_the_day_of_the_debit(backend: &impl Backend) {
     let (evening, morning) = (at(DAY_MS / 2 - 1), at(DAY_MS / 2));
     let ask = async |now| store.enqueue(costing(1, 1, 3.0), &limits, now).await.unwrap();
     assert!(matches!(ask(evening).await, Enqueued::Created(_)));
-    let Enqueued::Refused(Refusal::Quota(quota)) = ask(evening).await else { panic!("the quota is used up") };
+    let Enqueued::Refused(Refusal::Quota { quota, .. }) = ask(evening).await else { panic!("the quota is used up") };
     assert_eq!(quota.resets, morning);
     assert!(matches!(ask(morning).await, Enqueued::Created(_)), "a new day");
 
     store.complete(&claimed(&*store).await, &[], 1.0, morning).await.unwrap();
     assert_eq!((used(&*store, 1, evening).await, used(&*store, 1, morning).await), (1.0, 3.0));
-    assert_eq!(store.quota(GuildId(1), 3.0, morning).await.unwrap().resets, at(DAY_MS / 2 + DAY_MS));
+    assert_eq!(store.quotas(GuildId(1), UserId(1), &limits, morning).await.unwrap()[0].1.resets, at(DAY_MS / 2 + DAY_MS));
 }
 
 pub async fn a_delivery_is_tried_until_it_arrives(backend: &impl Backend) {
@@ -175,12 +175,34 @@ pub async fn delete_forgets_pictures_and_names_blobs_that_nobody_needs(backend: 
     assert!(matches!(unknown, StorageError::MissingJob(_)), "{unknown:?}");
 }
 
+pub async fn a_thumbnail_goes_with_its_job(backend: &impl Backend) {
+    let store = backend.open().await;
+    let mut ids = Vec::new();
+    for number in [1, 2, 3] {
+        let id = created(&*store, job(1, 1)).await;
+        let before = store.set_thumbnail(id, &blob(10 + number)).await.unwrap();
+        assert!(!before, "not before its end");
+        store.complete(&claimed(&*store).await, &[image(0, blob(number))], 1.0, NOON).await.unwrap();
+        assert_eq!(store.thumbnail(id).await.unwrap(), None);
+        assert!(store.set_thumbnail(id, &blob(9)).await.unwrap());
+        ids.push(id);
+    }
+    assert_eq!(store.thumbnail(ids[0]).await.unwrap(), Some(blob(9)));
+    assert_eq!(store.delete(ids[0], NOON).await.unwrap(), [blob(1)], "other jobs have the same small picture");
+    assert_eq!(store.thumbnail(ids[0]).await.unwrap(), None);
+    assert!(!store.set_thumbnail(ids[0], &blob(7)).await.unwrap(), "it was deleted");
+    assert!(store.set_thumbnail(ids[2], &blob(8)).await.unwrap(), "a new one takes its place");
+    assert_eq!(store.delete(ids[1], NOON).await.unwrap(), [blob(2), blob(9)]);
+    assert_eq!(store.delete(ids[2], NOON).await.unwrap(), [blob(3), blob(8)]);
+}
+
 pub async fn settings_and_notes_are_replaced(backend: &impl Backend) {
     let store = backend.open().await;
     let guild = GuildId(u64::MAX);
     assert_eq!(store.guild_settings(guild).await.unwrap(), GuildSettings::default());
     for settings in [
         GuildSettings { daily_row_megapixels: Some(12.5), shares_history: Some(true), ..GuildSettings::default() },
+        GuildSettings { daily_row_megapixels_per_member: Some(0.25), ..GuildSettings::default() },
         GuildSettings { max_active_per_user: Some(3), shares_history: Some(false), ..GuildSettings::default() },
     ] {
         store.set_guild_settings(guild, settings).await.unwrap();

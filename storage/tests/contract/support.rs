@@ -9,15 +9,24 @@ use std::{
 };
 
 use storage::{
-    BlobKey, Delivery, Enqueued, GuildId, JobId, JobStatus, JobStore, Lease, Limits, NewImage, NewJob, PressKey, Provenance, SqliteStore,
-    Timestamp, UserId,
+    BlobKey, Delivery, Enqueued, GuildId, JobId, JobStatus, JobStore, Lease, Limits, NewImage, NewJob, PressKey, Provenance, RunningLimits,
+    SqliteStore, Timestamp, UserId,
 };
 
 /// Noon of some day, UTC.
 pub const NOON: Timestamp = Timestamp(20_000 * DAY_MS + DAY_MS / 2);
 pub const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 pub const LEASE: Duration = Duration::from_secs(30);
-pub const ROOMY: Limits = Limits { daily_row_megapixels: 1e6, max_active_per_user: 1000, max_queued_per_guild: 1000, max_queued: 10_000 };
+pub const ROOMY: Limits = Limits {
+    daily_row_megapixels: 1e6,
+    daily_row_megapixels_per_member: None,
+    daily_row_megapixels_per_user: None,
+    daily_row_megapixels_host: None,
+    max_active_per_user: 1000,
+    max_queued_per_guild: 1000,
+    max_queued: 10_000,
+};
+pub const MANY: RunningLimits = RunningLimits { max_running: 10_000, max_running_per_user: 10_000, max_running_per_guild: 10_000 };
 
 /// A place where an implementation keeps its data, so that it can be opened more than once.
 pub trait Backend: Sized + Send + 'static {
@@ -77,7 +86,7 @@ pub async fn created(store: &dyn JobStore, job: NewJob) -> JobId {
 }
 
 pub async fn claimed(store: &dyn JobStore) -> Lease {
-    store.claim(LEASE, NOON).await.unwrap().expect("a job waits")
+    store.claim(LEASE, &MANY, NOON).await.unwrap().expect("a job waits")
 }
 
 pub async fn status(store: &dyn JobStore, id: JobId) -> JobStatus {
@@ -85,7 +94,7 @@ pub async fn status(store: &dyn JobStore, id: JobId) -> JobStatus {
 }
 
 pub async fn used(store: &dyn JobStore, guild: u64, now: Timestamp) -> f64 {
-    store.quota(GuildId(guild), 10.0, now).await.unwrap().used
+    store.quotas(GuildId(guild), UserId(0), &ROOMY, now).await.unwrap()[0].1.used
 }
 
 /// How many endings wait for delivery.

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use storage::{
-    Enqueued, Failure, GuildId, JobId, JobStatus, JobStore, Lease, Limits, NewJob, PressKey, QueueStatus, Refusal, Timestamp, Written,
+    Enqueued, Failure, JobId, JobStatus, JobStore, Lease, Limits, NewJob, PressKey, QueueStatus, QuotaOf, QuotaStatus, Refusal,
+    RunningLimits, Timestamp, Written,
 };
 
 use crate::{
@@ -46,8 +47,9 @@ struct Walk {
 }
 
 async fn walk(store: Arc<dyn JobStore>, seed: u64) -> Arc<dyn JobStore> {
-    let mut walk =
-        Walk { store, model: Model::default(), ids: vec![], leases: vec![], dice: Dice(seed), now: NOON, base: 1000 * (seed + 1) };
+    // Days of this sequence only, too: the host has one sum a day.
+    let now = at(seed as i64 * 100 * DAY_MS);
+    let mut walk = Walk { store, model: Model::default(), ids: vec![], leases: vec![], dice: Dice(seed), now, base: 1000 * (seed + 1) };
     for step in 0..N_OPERATIONS {
         let operation = walk.operation().await;
         walk.check(&format!("seed {seed}, step {step}: {operation}")).await;
@@ -88,7 +90,19 @@ impl Walk {
             new.press = Some(PressKey { key, keep: self.dice.roll(2) == 0 });
         }
         let limits = match self.dice.roll(3) {
-            0 => Limits { daily_row_megapixels: 6.0, max_active_per_user: 4, max_queued_per_guild: 5, max_queued: 8 },
+            0 => {
+                let mut some = |limit| (self.dice.roll(2) == 0).then_some(limit);
+                let (member, user, host) = (some(4.0), some(5.0), some(9.0));
+                Limits {
+                    daily_row_megapixels: 6.0,
+                    daily_row_megapixels_per_member: member,
+                    daily_row_megapixels_per_user: user,
+                    daily_row_megapixels_host: host,
+                    max_active_per_user: 4,
+                    max_queued_per_guild: 5,
+                    max_queued: 8,
+                }
+            }
             _ => ROOMY,
         };
         let expected = self.expected_of_enqueue(&new, &limits);
@@ -115,25 +129,48 @@ impl Walk {
         {
             return Some(Enqueued::Pressed(self.ids[i], jobs[i].status));
         }
-        let used = model.used(new.guild.0, self.now);
+        let (of, quota) = self.quotas(new, limits)[0];
         let refusal = if model.n_active(new.user.0) >= limits.max_active_per_user {
             Refusal::UserBusy { active: model.n_active(new.user.0), limit: limits.max_active_per_user }
         } else if model.n_queued(Some(new.guild.0)) >= limits.max_queued_per_guild {
             Refusal::GuildFull { limit: limits.max_queued_per_guild }
         } else if model.n_queued(None) >= limits.max_queued {
             Refusal::QueueFull { limit: limits.max_queued }
-        } else if used + cost(new.row_megapixels) > cost(limits.daily_row_megapixels) {
-            let resets = Timestamp((self.now.0.div_euclid(DAY_MS) + 1) * DAY_MS);
-            Refusal::Quota(storage::QuotaStatus { used: used as f64 / 1e6, limit: limits.daily_row_megapixels, resets })
+        } else if cost(quota.used) + cost(new.row_megapixels) > cost(quota.limit) {
+            Refusal::Quota { of, quota, cost: new.row_megapixels }
         } else {
             return None;
         };
         Some(Enqueued::Refused(refusal))
     }
 
+    /// Everything that bounds a job, the least left first.
+    fn quotas(&self, new: &NewJob, limits: &Limits) -> Vec<(QuotaOf, QuotaStatus)> {
+        let (guild, user) = (Some(new.guild.0), Some(new.user.0));
+        let resets = Timestamp((self.now.0.div_euclid(DAY_MS) + 1) * DAY_MS);
+        let all = [
+            (QuotaOf::User, limits.daily_row_megapixels_per_user, self.model.used(None, user, self.now)),
+            (QuotaOf::Member, limits.daily_row_megapixels_per_member, self.model.used(guild, user, self.now)),
+            (QuotaOf::Guild, Some(limits.daily_row_megapixels), self.model.used(guild, None, self.now)),
+            (QuotaOf::Host, limits.daily_row_megapixels_host, self.model.used(None, None, self.now)),
+        ];
+        let status = |used: i64, limit| QuotaStatus { used: used as f64 / 1e6, limit, resets };
+        let mut all: Vec<_> = all.into_iter().filter_map(|(of, limit, used)| Some((of, status(used, limit?)))).collect();
+        all.sort_by_key(|(_, quota)| cost(quota.limit) - cost(quota.used));
+        all
+    }
+
     async fn claim(&mut self) -> String {
-        let lease = self.store.claim(LEASE, self.now).await.unwrap();
-        let expected = self.model.claim(self.now);
+        let limits = match self.dice.roll(2) {
+            0 => MANY,
+            _ => RunningLimits {
+                max_running: 1 + self.dice.roll(3) as u32,
+                max_running_per_user: 1 + self.dice.roll(3) as u32,
+                max_running_per_guild: 1 + self.dice.roll(4) as u32,
+            },
+        };
+        let lease = self.store.claim(LEASE, &limits, self.now).await.unwrap();
+        let expected = self.model.claim(&limits, self.now);
         assert_eq!(lease.as_ref().map(|lease| lease.job.id), expected.map(|i| self.ids[i]), "claim");
         if let (Some(i), Some(lease)) = (expected, lease) {
             self.leases.push((i, lease));
@@ -246,9 +283,15 @@ impl Walk {
         assert_eq!(self.store.queue().await.unwrap(), queue, "{when}");
         let running = self.model.jobs.iter().filter(|job| job.status == JobStatus::Leased).count() as u32;
         assert_eq!(self.store.queue_status().await.unwrap(), QueueStatus { queued: queue.len() as u32, running }, "{when}");
-        let guild = self.base + self.dice.roll(3);
-        let quota = self.store.quota(GuildId(guild), 6.0, self.now).await.unwrap();
-        assert_eq!(quota.used, self.model.used(guild, self.now) as f64 / 1e6, "{when}");
+        let new = job(self.base + self.dice.roll(3), self.base + self.dice.roll(3));
+        let limits = Limits {
+            daily_row_megapixels_per_member: Some(2.0),
+            daily_row_megapixels_per_user: Some(3.0),
+            daily_row_megapixels_host: Some(5.0),
+            ..ROOMY
+        };
+        let quotas = self.store.quotas(new.guild, new.user, &limits, self.now).await.unwrap();
+        assert_eq!(quotas, self.quotas(&new, &limits), "{when}");
         self.check_outbox(when).await;
         if let Some(id) = self.dice.pick(&self.ids) {
             self.check_job(self.index(id), when).await;

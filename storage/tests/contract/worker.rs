@@ -78,7 +78,7 @@ pub async fn a_queued_job_is_cancelled_at_once(backend: &impl Backend) {
     let job = store.job(id).await.unwrap().unwrap();
     assert_eq!((job.status, job.finished), (JobStatus::Cancelled, Some(at(3))));
     assert_eq!((used(&*store, 1, NOON).await, n_pending(&*store).await), (0.0, 1));
-    assert!(store.claim(LEASE, NOON).await.unwrap().is_none());
+    assert!(store.claim(LEASE, &MANY, NOON).await.unwrap().is_none());
     let unknown = store.request_cancel(storage::JobId::new(), NOON).await.unwrap_err();
     assert!(matches!(unknown, storage::StorageError::MissingJob(_)), "{unknown:?}");
 }

@@ -1,0 +1,23 @@
+//! Small pictures of finished jobs: which blob, as long as its job is not deleted.
+
+use super::{
+    SqliteStore,
+    history::{Need, is_needed},
+    rows::bytes,
+};
+use crate::{error::StorageError, ids::*};
+
+pub(super) async fn thumbnail(store: &SqliteStore, id: JobId) -> Result<Option<BlobKey>, StorageError> {
+    let read = sqlx::query_scalar("SELECT thumbnail FROM jobs WHERE id = ?").bind(bytes(id));
+    let found: Option<Option<String>> = read.fetch_optional(&store.readers).await?;
+    found.flatten().map(|key| BlobKey::parse(&key).map_err(|_| StorageError::corrupt("blob key", id))).transpose()
+}
+
+pub(super) async fn set_thumbnail(store: &SqliteStore, id: JobId, blob: &BlobKey) -> Result<bool, StorageError> {
+    let mut tx = store.begin().await?;
+    let write = sqlx::query("UPDATE jobs SET thumbnail = ? WHERE id = ? AND finished IS NOT NULL AND deleted IS NULL");
+    write.bind(blob.as_str()).bind(bytes(id)).execute(&mut *tx).await?;
+    let is_kept = is_needed(&mut tx, blob.as_str(), Need::ShownJobs).await?;
+    tx.commit().await?;
+    Ok(is_kept)
+}
