@@ -9,7 +9,7 @@ from pathlib import Path
 from PIL import Image
 
 CORPUS = Path(__file__).parent / "corpus"
-SIZES = {"F32": 4, "F16": 2, "BF16": 2, "F64": 8, "I64": 8, "U8": 1, "F8_E4M3": 1, "BOOL": 1, "I16": 2, "C64": 8}
+SIZES = {"F32": 4, "F16": 2, "BF16": 2, "F64": 8, "I64": 8, "U8": 1, "F8_E4M3": 1, "F8_E5M2": 1, "I8": 1, "U16": 2, "I32": 4, "U32": 4, "U64": 8, "BOOL": 1, "I16": 2, "C64": 8}
 HUGE = 2**64 - 1
 
 
@@ -226,6 +226,22 @@ def adapter():
     save("adapter", "third", tensors({
         "lora_te2_transformer_resblocks_0_attn_in_proj.lora_down.weight": [2, 8], "lora_te2_transformer_resblocks_0_attn_in_proj.lora_up.weight": [24, 2]}))
     save("adapter", "oft", tensors({f"{unet}{q}.oft_blocks": [2, 4, 4]}))
+    ldm, clip = "middle_block.1.transformer_blocks.0.attn1.to_q", "encoder.layers.0.self_attn"
+    pair = lambda stem: {f"{stem}.lora_down.weight": [2, 8], f"{stem}.lora_up.weight": [8, 2]}
+    save("adapter", "one_trainer", tensors({**pair(f"unet.{ldm}"), **pair(f"lora_te1.text_model.{clip}.q_proj"), **pair(f"lora_te2_{clip.replace('.', '_')}_v_proj")}))
+    save("adapter", "comfy", tensors({**pair(f"diffusion_model.{ldm}"), **pair(f"text_encoders.clip_l.transformer.text_model.{clip}.q_proj"),
+                                      **pair(f"text_encoders.clip_g.transformer.text_model.{clip}.v_proj")}))
+    save("adapter", "omi", tensors({**pair(f"unet.{ldm}"), **pair(f"clip_l.text_model.{clip}.q_proj"), **pair(f"clip_g.text_model.{clip}.v_proj")}))
+    save("adapter", "no_prefix", tensors({**pair(ldm), **pair(f"{clip}.q_proj"), **pair(f"{clip}.v_proj")}))
+    save("adapter", "prefixes_alone", tensors({f"{prefix}.lora_down.weight": [1, 1] for prefix in ["lora_unet_", "lora_te_", "text_encoders.clip_g.", "unet", "."]}))
+    save("adapter", "two_of_one", tensors({**low, f"unet.{ldm}.lora_A.weight": [2, 8], f"unet.{ldm}.lora_A.default.weight": [2, 8], f"unet.{ldm}.lora_B.weight": [8, 2]}))
+    save("adapter", "text_of_other_width", tensors({f"lora_te_{text}.lora_down.weight": [1, 9], f"lora_te_{text}.lora_up.weight": [9, 1]}))
+    for kind in ["I8", "U8", "I16", "U16", "I32", "U32", "U64", "F8_E4M3", "F8_E5M2", "F16", "BF16", "F64", "BOOL", "C64"]:
+        save("adapter", f"alpha_{kind.lower()}", tensors({**low, f"{unet}{q}.alpha": (kind, [])}, data={f"{unet}{q}.alpha": b"\x01" * SIZES[kind]}))
+    save("adapter", "alpha_long", tensors({**low, f"{unet}{q}.alpha": [9]}))
+    save("adapter", "glora", tensors({f"{unet}{q}.{end}.weight": [8, 8] for end in ["a1", "a2", "b1", "b2"]}))
+    save("adapter", "boft", tensors({f"{unet}{q}.oft_blocks": [2, 4, 2, 2]}))
+    save("adapter", "ia3", tensors({f"{unet}{q}.weight": [8, 1], f"{unet}{q}.on_input": []}))
 
 
 def embedding():
@@ -273,6 +289,8 @@ def prompt():
         "lora_open": "<lora:" * 600, "lora_bad": "<lora:ink:1e999> <lora:x:NaN> <lora::1> <lora:a:101>", "colons": ":" * 2000,
         "weight_large": "(fox:1000000000)", "weight_max": "(fox:99999999999999999999999999999999999999.9)", "weight_dots": "(fox:1.2.3) (fox:.) (fox:+) (fox:-.5)",
         "backslashes": "\\" * 2001, "breaks": "BREAK " * 500, "break_inside": "(BREAK:1.5) xBREAK BREAKy BREAKBREAK", "unicode": "狐🦊é\u0301\u200d(ß:1.1)İ",
+        "schedules": "[red:green:0.5] [red::5] [a:[b|c]:-1e3] [3:30] [" + "a:" * 500 + "0.5]", "alternations": "[a|b||c] {a|b} " + "[|" * 800 + "]" * 800,
+        "tags": "<hypernet:a:1> <LORA:x> <" + "t:" * 500 + "> <:a:1> <a:b:1>", "wildcards": "__a/b*__ " + "__a" * 700 + " AND " * 200,
         "nested_weights": "(a (b (c:9):9):9)" * 50, "spaces": "(a :  1.5   )" + " " * 1000,
     }.items():
         save("prompt", name, text)

@@ -12,7 +12,7 @@ use inference::{
     model::ModelConfig,
     sampler::Sampler,
     schedule::{ScheduleConfig, ScheduleKind},
-    text::{Embedding, Prompt},
+    text::{Embedding, Prompt, without_meaning},
     upscale::Upscaler,
 };
 
@@ -116,6 +116,7 @@ pub fn upscaler(bytes: &[u8]) -> Said {
 pub fn prompt(bytes: &[u8]) -> Said {
     let text = String::from_utf8_lossy(bytes);
     let prompt = Prompt::parse(&text);
+    assert!(without_meaning(&text).iter().all(|(_, words)| !words.is_empty() && !words.contains(char::is_control)));
     assert!(!prompt.pieces().is_empty() && prompt.text().len() <= text.len() + prompt.pieces().len());
     prompt.check().map_err(|error| error.to_string())
 }

@@ -20,7 +20,7 @@ use crate::{
     error::InferenceError,
     sampler::Sampler,
     schedule::ScheduleKind,
-    task::{ImageSize, Seed, Task},
+    task::{ImageSize, Note, Seed, Task},
 };
 
 /// Where to compute.
@@ -131,6 +131,8 @@ pub struct Submission {
 pub enum Event {
     /// The task's model, or its set of adapters, is not in memory and is being loaded; steps come after it.
     Loading,
+    /// What the person who asked should know of adapters and learned words; before the first step, and only if there is something.
+    Notes(Vec<Note>),
     /// Steps done, all pictures together.
     Progress(Progress),
     /// What picture `index` looks like after `step` steps: the estimate of its end, one pixel a latent.

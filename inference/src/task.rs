@@ -1,7 +1,10 @@
 //! What to make: the words that a caller of the engine uses. Serialised into job rows, so every new field takes `#[serde(default)]`.
 
+mod note;
+
 use serde::{Deserialize, Serialize};
 
+pub use self::note::Note;
 use crate::{checkpoint::adapter::AdapterWeights, sampler::Sampler, schedule::ScheduleKind, text};
 
 /// One job's work: everything needed to make its pictures again.

@@ -110,10 +110,24 @@ fn adapters() {
             ("nothing_matches", "0 of 1 modules match the model"),
             ("lokr_huge", "changes a weight of"),
             ("oft", "an OFT adapter, which is not supported"),
+            ("boft", "a BOFT adapter, which is not supported"),
+            ("glora", "a GLoRA adapter, which is not supported"),
+            ("ia3", "an (IA)³ adapter, which is not supported"),
+            ("text_of_other_width", "changes a weight of 9×9 numbers"),
+            ("prefixes_alone", "but no `lora_up"),
+            ("alpha_bool", "holds no number"),
+            ("alpha_c64", "holds no number"),
             ("whole_numbers", "type I16"),
             ("gguf", "GGUF"),
         ],
     );
+    let alphas = ["i8", "u8", "i16", "u16", "i32", "u32", "u64", "f8_e4m3", "f8_e5m2", "f16", "bf16", "f64", "long"];
+    for alpha in alphas {
+        assert_eq!(said[&format!("alpha_{alpha}")], Ok(()), "{alpha}");
+    }
+    for program in ["one_trainer", "comfy", "omi", "no_prefix", "two_of_one"] {
+        assert_eq!(said[program], Ok(()), "{program}");
+    }
     let read =
         ["kohya", "alpha_whole", "locon", "tucker", "loha", "loha_conv", "lokr", "difference", "dora", "dora_columns", "peft", "third"];
     for input in read {

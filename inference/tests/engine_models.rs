@@ -5,12 +5,13 @@ mod family_models;
 
 use std::path::Path;
 
+use candle_core::{DType, Device, Tensor};
 use engine_common::{Outcome, config, drawn, failure, filled, finish, run, submit, text_to_image};
 use futures::{FutureExt, executor::block_on};
 use inference::{
     engine::{Engine, EngineConfig, Event, ModelEntry, NamedFile, Submission, TaskHandle},
     sampler::Sampler,
-    task::{AdapterUse, ImageSize, TextToImage},
+    task::{AdapterUse, ImageSize, Note, TextToImage},
 };
 
 const CANCELLED: &str = "the task was cancelled";
@@ -158,5 +159,50 @@ fn an_adapter_has_a_weight_for_the_unet_and_one_for_the_text_encoder() {
     for wrong in ["<lora:ink:11:1>", "<lora:ink:1:-11>"] {
         let refused = engine.submit(drawn(with("sd1", wrong, 3)));
         assert!(refused.is_err_and(|error| error.to_string().starts_with("the weight of LoRA `ink` must be -10 to 10, not ")), "{wrong}");
+    }
+}
+
+/// The adapter of the tiny model with a layer that no model has.
+fn write_adapter(path: &Path) {
+    let mut tensors = candle_core::safetensors::load(data().join("adapters/kohya_sd1.safetensors"), &Device::Cpu).expect("the adapter");
+    for (end, shape) in [("lora_down", (1, 8)), ("lora_up", (8, 1))] {
+        let ones = Tensor::ones(shape, DType::F32, &Device::Cpu).expect("a small tensor");
+        tensors.insert(format!("lora_unet_down_blocks_9_attentions_0_proj_in.{end}.weight"), ones);
+    }
+    candle_core::safetensors::save(&tensors, path).expect("writable");
+}
+
+#[test]
+fn every_task_that_uses_them_is_told_what_adapters_and_words_did_not_do() {
+    let models = Models::new();
+    let path = models.0.path().join("secret.safetensors");
+    write_adapter(&path);
+    let tiny = ModelEntry { name: "sd1".into(), path: models.0.path().join("models/sd1"), vae: None };
+    let starter = config(16, 0);
+    let engine = Engine::start(EngineConfig {
+        models: starter.models.iter().cloned().chain([tiny]).collect(),
+        adapters: vec![NamedFile { name: "ink".into(), path }],
+        embeddings: vec![NamedFile { name: "toy-style".into(), path: data().join("adapters/toy-style.safetensors") }],
+        max_loaded_models: 4,
+        ..starter
+    });
+    let engine = engine.expect("the models load");
+    let told = |base: TextToImage| {
+        let outcome = run(&engine, &drawn(base));
+        (outcome.was_loading, outcome.notes)
+    };
+    let (_, notes) = told(with("sd1", "a red fox <lora:ink:0.8>", 2));
+    let [Note::AdapterInPart { name, n_applied, n_modules, n_unused }] = &notes[..] else { panic!("{notes:?}") };
+    assert_eq!((name.as_str(), *n_unused, n_modules - n_applied), ("ink", 1, 1));
+    assert_eq!(told(with("sd1", "lighthouse <lora:ink:0.8>", 2)), (false, notes), "also when it is in memory already");
+    let word = vec![Note::WordNotLearned { word: "toy-style".into() }];
+    let negative = TextToImage { negative_prompt: Some("(Toy-Style)".into()), ..with("starter", "a cat", 2) };
+    for (base, expected) in [
+        (with("sd1", "a red fox in toy-style", 2), &[][..]),
+        (with("starter", "a cat in toy-style", 2), &word),
+        (negative, &word),
+        (with("starter", "a cat in toy-styles", 2), &[]),
+    ] {
+        assert_eq!(told(base.clone()).1, expected, "{base:?}");
     }
 }

@@ -148,7 +148,7 @@ impl Submitted {
                     end = Some(Ok(()));
                 }
                 Event::Failed(error) => end = Some(Err(error.to_string())),
-                Event::Loading | Event::Progress(_) | Event::Preview { .. } => {}
+                Event::Loading | Event::Notes(_) | Event::Progress(_) | Event::Preview { .. } => {}
             }
         }
         (pictures, end)

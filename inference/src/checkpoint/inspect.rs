@@ -1,7 +1,7 @@
 //! What a model file is, told from its header alone.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     fmt,
     path::{Path, PathBuf},
 };
@@ -9,7 +9,7 @@ use std::{
 use candle_core::DType;
 use serde::Serialize;
 
-use super::{Header, HfFolder, TensorInfo};
+use super::{Header, HfFolder, Part, TensorInfo, adapter};
 use crate::error::InferenceError;
 
 /// What a file or folder is.
@@ -192,25 +192,19 @@ impl<'a> Tensors<'a> {
         self.shapes.iter().find(|(name, _)| ends.iter().any(|end| name.ends_with(end))).map(|(_, shape)| *shape)
     }
 
+    /// The kind of adapter that it is, if it is one.
+    fn method(&self) -> Option<&'static adapter::Method> {
+        adapter::method(self.shapes.iter().map(|(name, shape)| (*name, *shape)))
+    }
+
     fn kind(&self) -> FileKind {
-        const ADAPTER: [&str; 9] = [
-            ".lora_down.weight",
-            ".lora_A.weight",
-            ".lora.down.weight",
-            "_lora.down.weight",
-            ".hada_w1_a",
-            ".lokr_w1",
-            ".lokr_w1_a",
-            ".diff",
-            ".oft_blocks",
-        ];
         let is_inversion = |shape: &[usize]| matches!(shape, [width] | [_, width] if *width <= 4096);
         if self.begins("control_model.") || self.begins("controlnet_cond_embedding.") || self.begins("input_hint_block.") {
             FileKind::ControlNet
         } else if self.begins("model.diffusion_model.") {
             let has_all = ["first_stage_model.", "vae.", "cond_stage_model.", "conditioner."].iter().any(|start| self.begins(start));
             if has_all { FileKind::SingleFile } else { FileKind::Unet }
-        } else if self.ending(&ADAPTER).is_some() {
+        } else if self.method().is_some() {
             FileKind::Lora
         } else if self.has("conv_in.weight") && self.begins("down_blocks.") || self.begins("input_blocks.0.") {
             FileKind::Unet
@@ -265,7 +259,8 @@ impl<'a> Tensors<'a> {
             FileKind::SingleFile if self.begins("cond_stage_model.model.") => Some(Family::StableDiffusion2),
             FileKind::SingleFile if self.begins("cond_stage_model.transformer.") => Some(Family::StableDiffusion1),
             FileKind::SingleFile | FileKind::Unet | FileKind::ControlNet | FileKind::Lora => {
-                let of_text = || (kind == FileKind::Lora && self.begins("lora_te2_")).then_some(Family::StableDiffusionXl);
+                let is_of_second = || self.shapes.keys().any(|name| adapter::network_of(name) == Some(Part::TextEncoder2));
+                let of_text = || (kind == FileKind::Lora && is_of_second()).then_some(Family::StableDiffusionXl);
                 self.context_width().and_then(Family::of_context).or_else(of_text)
             }
             FileKind::TextualInversion if self.has("clip_g") => Some(Family::StableDiffusionXl),
@@ -308,21 +303,12 @@ impl<'a> Tensors<'a> {
                     .collect();
                 let ranks: Vec<String> = ranks.iter().map(usize::to_string).collect();
                 tell("rank", (!ranks.is_empty()).then(|| ranks.join(", ")));
-                let kinds = [
-                    (".hada_w1_a", "LoHa"),
-                    (".lokr_w1", "LoKr"),
-                    (".lokr_w1_a", "LoKr"),
-                    (".dora_scale", "DoRA"),
-                    (".lora_mid.weight", "LoCon"),
-                ];
-                tell("method", kinds.iter().find(|(end, _)| self.ending(&[end]).is_some()).map(|(_, name)| (*name).to_owned()));
-                let parts = [
-                    ("U-Net", ["lora_unet_", "unet.", "lycoris_"].as_slice()),
-                    ("text encoder", &["lora_te_", "lora_te1_", "text_encoder."]),
-                    ("second text encoder", &["lora_te2_", "text_encoder_2."]),
-                ];
-                let changed: Vec<&str> =
-                    parts.iter().filter(|(_, starts)| starts.iter().any(|start| self.begins(start))).map(|(part, _)| *part).collect();
+                let method = self.method().filter(|method| method.name != "LoRA");
+                let support = |method: &adapter::Method| if method.is_read { "" } else { ", which is not supported" };
+                tell("method", method.map(|method| format!("{}{}", method.name, support(method))));
+                let parts = [("U-Net", Part::Unet), ("text encoder", Part::TextEncoder), ("second text encoder", Part::TextEncoder2)];
+                let found: HashSet<Part> = self.shapes.keys().filter_map(|name| adapter::network_of(name)).collect();
+                let changed: Vec<&str> = parts.iter().filter(|(_, part)| found.contains(part)).map(|(name, _)| *name).collect();
                 tell("changes", (!changed.is_empty()).then(|| changed.join(", ")));
             }
             FileKind::TextualInversion => {

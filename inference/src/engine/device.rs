@@ -105,7 +105,14 @@ fn start(waiting: &mut VecDeque<Command>, store: &mut Store, batcher: &mut Batch
         let events = command.events();
         let Command { task, source, mask, meter, .. } = command;
         match found {
-            Ok(Some(Ready { networks, facts })) => batcher.start(Job { task, source, mask, networks, facts, events, meter }),
+            Ok(Some(Ready { networks, facts, notes })) => {
+                let notes = notes.of(&task);
+                if !notes.is_empty() {
+                    // Nothing but `Loading` stands before it, so there is room.
+                    events.may_send(Event::Notes(notes));
+                }
+                batcher.start(Job { task, source, mask, networks, facts, events, meter });
+            }
             Ok(None) => {}
             Err(error) => events.failed(error),
         }

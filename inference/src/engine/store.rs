@@ -14,8 +14,8 @@ use crate::{
     },
     networks::Loaded,
     preview::{Preview, PreviewMap},
-    task::{AdapterUse, Task},
-    text::Embedding,
+    task::{AdapterUse, Note, Task},
+    text::{Embedding, mentions},
     trajectory::Facts,
     upscale::Upscaler,
 };
@@ -25,6 +25,25 @@ use crate::{
 pub(crate) struct Ready {
     pub(crate) networks: Rc<Loaded>,
     pub(crate) facts: Rc<Facts>,
+    pub(crate) notes: Rc<Notes>,
+}
+
+/// What was not used of what a model was changed by.
+#[derive(Default)]
+pub(crate) struct Notes {
+    adapters: Vec<Note>,
+    /// Learned words that are made for another model.
+    words: Vec<String>,
+}
+
+impl Notes {
+    /// What matters to a task.
+    pub(crate) fn of(&self, task: &Task) -> Vec<Note> {
+        let Some(base) = task.base() else { return Vec::new() };
+        let prompts = [base.prompt.as_str(), base.negative_prompt.as_deref().unwrap_or_default()];
+        let words = self.words.iter().filter(|word| prompts.iter().any(|prompt| mentions(prompt, word)));
+        self.adapters.iter().cloned().chain(words.map(|word| Note::WordNotLearned { word: word.clone() })).collect()
+    }
 }
 
 /// A model in memory, changed by a set of adapters.
@@ -139,13 +158,18 @@ impl Store {
             Some(base) => base.ready.networks.model.patched(patch.as_ref())?,
             None => Model::load(ModelSource { path: entry.path.clone(), vae: entry.vae.clone(), patch }, &self.device, self.dtype)?,
         };
-        for warning in opened.map(|adapters| adapters.check()).transpose()?.unwrap_or_default() {
-            tracing::warn!("{warning}");
+        let mut notes = Notes::default();
+        if let Some(opened) = opened {
+            for warning in opened.check()? {
+                tracing::warn!("{warning}");
+            }
+            notes.adapters = adapters.iter().zip(opened.report()).filter_map(|(used, report)| report.note(&used.name)).collect();
         }
-        self.teach(&mut loaded)?;
+        notes.words = self.teach(&mut loaded)?;
         let networks = Rc::new(Loaded { model: loaded, upscaler: self.upscaler.clone() });
         let facts = Rc::new(self.facts(model, &networks)?);
-        self.in_memory.push(InMemory { model, adapters: adapters.to_vec(), ready: Ready { networks, facts }, last_use: self.n_uses });
+        let ready = Ready { networks, facts, notes: Rc::new(notes) };
+        self.in_memory.push(InMemory { model, adapters: adapters.to_vec(), ready, last_use: self.n_uses });
         Ok(&self.in_memory[self.in_memory.len() - 1])
     }
 
@@ -161,16 +185,20 @@ impl Store {
         Adapters::open(&files, &UnetLayout::of(&self.known[model].unet)).map(Some)
     }
 
-    /// Makes the configured words known to a model's text encoders. With several models a word may be made for another one.
-    fn teach(&self, model: &mut Model) -> Result<(), InferenceError> {
+    /// Makes the configured words known to a model's text encoders. With several models a word may be made for another one: these are given back.
+    fn teach(&self, model: &mut Model) -> Result<Vec<String>, InferenceError> {
+        let mut unknown = Vec::new();
         for NamedFile { name, path } in &self.config.embeddings {
             match model.text_mut().add_embedding(&Embedding::load(path)?.named(name)) {
                 Err(error) if self.known.len() == 1 => return Err(error),
-                Err(error) => tracing::warn!(word = name, "not known to this model: {error}"),
+                Err(error) => {
+                    tracing::warn!(word = name, "not known to this model: {error}");
+                    unknown.push(name.clone());
+                }
                 Ok(()) => {}
             }
         }
-        Ok(())
+        Ok(unknown)
     }
 
     fn facts(&self, model: usize, networks: &Rc<Loaded>) -> Result<Facts, InferenceError> {

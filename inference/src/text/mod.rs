@@ -10,10 +10,13 @@ pub mod prompt;
 pub mod tags;
 pub mod textual_inversion;
 pub mod tokenize;
+mod unread;
 
 pub use encode::{TextEncoders, TextOptions};
 pub use encoder::EncoderFiles;
+pub(crate) use learned_words::mentions;
 pub use prompt::{MAX_WEIGHT, Piece, Prompt, PromptError};
 pub use tags::AdapterTag;
 pub use textual_inversion::Embedding;
 pub use tokenize::Tokenizer;
+pub use unread::{Unread, without_meaning};

@@ -9,7 +9,7 @@ use inference::{
     engine::{DeviceChoice, Engine, EngineConfig, Event, ModelEntry, Precision, Submission, TaskHandle, Usage},
     sampler::Sampler,
     schedule::ScheduleKind,
-    task::{ImageSize, ImageToImage, Inpaint, Seed, Task, TextToImage},
+    task::{ImageSize, ImageToImage, Inpaint, Note, Seed, Task, TextToImage},
 };
 
 pub fn starter_folder() -> PathBuf {
@@ -90,7 +90,7 @@ pub fn failure(mut handle: TaskHandle) -> String {
         match block_on(handle.next()).expect("an end") {
             Event::Failed(error) => return error.to_string(),
             Event::Done(_) => panic!("the task was finished"),
-            Event::Loading | Event::Progress(_) | Event::Preview { .. } | Event::Image(_) => {}
+            Event::Loading | Event::Notes(_) | Event::Progress(_) | Event::Preview { .. } | Event::Image(_) => {}
         }
     }
 }
@@ -100,6 +100,8 @@ pub fn failure(mut handle: TaskHandle) -> String {
 pub struct Outcome {
     /// Whether its model was loaded for it.
     pub was_loading: bool,
+    /// What the person who asked should know.
+    pub notes: Vec<Note>,
     pub images: Vec<RgbImage>,
     pub seeds: Vec<Seed>,
     pub previews: Vec<RgbImage>,
@@ -112,6 +114,10 @@ pub fn finish(mut handle: TaskHandle) -> Outcome {
     loop {
         match block_on(handle.next()).expect("an end") {
             Event::Loading => outcome.was_loading = true,
+            Event::Notes(notes) => {
+                assert!(outcome.notes.is_empty() && !notes.is_empty() && finished.is_empty(), "told once, before all else");
+                outcome.notes = notes;
+            }
             Event::Progress(progress) => assert!(progress.done <= progress.total),
             Event::Preview { image, .. } => outcome.previews.push(image),
             Event::Image(image) => finished.push(image),

@@ -2,7 +2,13 @@
 
 use std::{collections::HashMap, fmt, path::Path};
 
-use super::{delta::Delta, header::Header, module::Module, module::modules};
+use super::{
+    super::Part,
+    delta::Delta,
+    header::Header,
+    keys::Place,
+    module::{Module, modules},
+};
 
 /// How a file holds its changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -143,10 +149,10 @@ fn family(modules: &HashMap<String, Module>) -> Option<Family> {
         Some(1280) => return Some(Family::StableDiffusionXlRefiner),
         _ => {}
     }
-    if modules.keys().any(|stem| stem.starts_with("lora_te2_") || stem.starts_with("text_encoder_2.")) {
+    let changes = |part| modules.keys().any(|stem| Place::of(stem).part() == Some(part));
+    if changes(Part::TextEncoder2) {
         return Some(Family::StableDiffusionXl);
     }
-    let is_text = |stem: &str| stem.starts_with("lora_te_") || stem.starts_with("text_encoder.");
-    let width = columns(&["self_attn_q_proj", "self_attn.q_proj", "self_attn.to_q"]).filter(|_| modules.keys().any(|stem| is_text(stem)));
+    let width = columns(&["self_attn_q_proj", "self_attn.q_proj", "self_attn.to_q"]).filter(|_| changes(Part::TextEncoder));
     (width == Some(1024)).then_some(Family::StableDiffusion2)
 }

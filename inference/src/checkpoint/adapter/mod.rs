@@ -6,6 +6,7 @@ mod header;
 mod info;
 mod keys;
 mod magnitude;
+mod methods;
 mod module;
 mod settings;
 
@@ -20,7 +21,7 @@ use candle_core::{DType, Device, Tensor};
 use self::{
     delta::Delta,
     header::Header,
-    keys::Key,
+    keys::{Certainty, Name, Place, Places},
     magnitude::{Axis, Change},
     module::{Bias, Entry, Magnitude, Module, modules},
     settings::Settings,
@@ -28,9 +29,10 @@ use self::{
 pub use self::{
     error::AdapterError,
     info::{AdapterInfo, AdapterKind, Family, kind},
+    methods::{Method, method},
 };
 use super::{Part, Patch, Weights, names::UnetLayout};
-use crate::error::InferenceError;
+use crate::{error::InferenceError, task::Note};
 
 /// Adapters that change the weights of a model, in the order in which they are applied.
 ///
@@ -95,8 +97,9 @@ struct AdapterFile {
     own_weights: AdapterWeights,
     weights: Weights,
     modules: HashMap<String, Module>,
+    places: Places,
     unknown: Vec<String>,
-    integers: HashMap<String, i64>,
+    alphas: HashMap<String, Option<f64>>,
     settings: HashMap<Part, Settings>,
 }
 
@@ -121,6 +124,9 @@ impl Adapters {
     /// Nothing of a file belongs to the model.
     pub fn check(&self) -> Result<Vec<String>, InferenceError> {
         let mut warnings = Vec::new();
+        for file in &self.files {
+            file.check_sizes()?;
+        }
         for report in self.report() {
             if report.n_applied == 0 {
                 let AdapterReport { path, n_modules, info, .. } = report;
@@ -145,13 +151,22 @@ impl AdapterReport {
     }
 }
 
+impl AdapterReport {
+    /// The same for the person who asked, who knows the file by this name.
+    pub fn note(&self, name: &str) -> Option<Note> {
+        let Self { n_modules, n_applied, unmatched, .. } = self;
+        let (name, n_modules, n_applied) = (name.to_owned(), *n_modules, *n_applied);
+        (!unmatched.is_empty()).then(|| Note::AdapterInPart { name, n_applied, n_modules, n_unused: unmatched.len() })
+    }
+}
+
 impl Patch for Adapters {
     fn apply(&self, part: Part, name: &str, values: Tensor) -> Result<Tensor, InferenceError> {
         let Some((module, kind @ ("weight" | "bias"))) = name.rsplit_once('.') else { return Ok(values) };
-        let keys = keys::keys(part, module, &self.layout);
+        let names = keys::names(part, module, &self.layout);
         let mut current = values.clone();
         for file in &self.files {
-            let Some((found, third)) = file.find(&keys) else { continue };
+            let Some((found, third)) = file.find(part, &names, (kind, values.dims())) else { continue };
             let amount = Amount { scale: file.scale(found, part, module)?, weight: file.own_weights.of(part) };
             let changed = match kind {
                 "weight" => file.change_weight(found, third, amount, (&values, &current))?,
@@ -173,11 +188,27 @@ impl AdapterFile {
         let parts = [Part::Unet, Part::TextEncoder, Part::TextEncoder2];
         let settings = parts.into_iter().filter_map(|part| Some((part, Settings::read(path, &header, part)?))).collect();
         let weights = Weights::open(&[path.to_owned()], &Device::Cpu, DType::F32)?;
-        Ok(Self { path: path.to_owned(), own_weights, weights, modules, unknown, integers: header.integers, settings })
+        let places = Places::new(modules.keys());
+        Ok(Self { path: path.to_owned(), own_weights, weights, modules, places, unknown, alphas: header.alphas, settings })
     }
 
-    fn find(&self, keys: &[Key]) -> Option<(&Module, Option<usize>)> {
-        keys.iter().find_map(|key| Some((self.modules.get(&key.stem)?, key.third)))
+    /// What changes a weight or bias of this shape of a module with these names.
+    fn find(&self, part: Part, names: &[Name], (kind, shape): (&str, &[usize])) -> Option<(&Module, Option<usize>)> {
+        self.places.find(part, names).into_iter().find_map(|(stem, third, certainty)| {
+            let module = self.modules.get(stem)?;
+            let is_meant = certainty == Certainty::Certain || module.belongs_to(part, kind, shape, n_parts(third));
+            is_meant.then_some((module, third))
+        })
+    }
+
+    /// A module that may be for several networks, and is too large or too small for all of them, was made for another model.
+    fn check_sizes(&self) -> Result<(), InferenceError> {
+        let mut modules: Vec<_> = self.modules.values().filter(|module| module.owner.get().is_none()).collect();
+        modules.sort_by_key(|module| &module.stem);
+        match modules.into_iter().find_map(|module| Some((module, module.misfit.get()?))) {
+            Some((module, (adapter, model))) => Err(self.wrong_shape(module, adapter.clone(), model)),
+            None => Ok(()),
+        }
     }
 
     fn read(&self, entry: &Entry) -> Result<Tensor, InferenceError> {
@@ -189,13 +220,15 @@ impl AdapterFile {
         let rank = module.delta.as_ref().and_then(Delta::rank);
         match (&module.alpha, rank) {
             (Some(alpha), Some(rank)) => {
-                let alpha = match self.integers.get(&alpha.name) {
-                    Some(alpha) => *alpha as f64,
-                    None if alpha.shape.contains(&0) => {
-                        let reason = format!("`{}` is empty where one number is needed", alpha.name);
-                        return Err(InferenceError::Unreadable { path: self.path.clone(), reason });
+                let refuse = |reason: String| Err(InferenceError::Unreadable { path: self.path.clone(), reason });
+                let name = &alpha.name;
+                let alpha = match self.alphas.get(name) {
+                    None => return refuse(format!("`{name}` is empty where one number is needed")),
+                    Some(None) => return refuse(format!("`{name}` holds no number")),
+                    Some(Some(alpha)) if !alpha.is_finite() => {
+                        return refuse(format!("`{name}` holds a value that is not a finite number"));
                     }
-                    None => f64::from(self.read(alpha)?.flatten_all()?.get(0)?.to_scalar::<f32>()?),
+                    Some(Some(alpha)) => *alpha,
                 };
                 Ok(alpha / rank as f64)
             }
@@ -215,7 +248,7 @@ impl AdapterFile {
         let shape = base.dims();
         let (n_rows, size) = (shape.first().copied().unwrap_or(1), base.elem_count());
         let (rows, columns) = delta.size();
-        let n_parts = if third.is_some() { 3 } else { 1 };
+        let n_parts = n_parts(third);
         if rows != n_rows * n_parts || rows.saturating_mul(columns) != size * n_parts {
             return Err(self.wrong_shape(module, vec![rows, columns], shape));
         }
@@ -246,7 +279,7 @@ impl AdapterFile {
             Some(Bias::Difference(entry)) => (entry, 1.0),
             Some(Bias::OfProduct(entry)) => (entry, amount.scale),
         };
-        let n_parts = if third.is_some() { 3 } else { 1 };
+        let n_parts = n_parts(third);
         if entry.shape.iter().product::<usize>() != current.elem_count() * n_parts {
             return Err(self.wrong_shape(module, entry.shape.clone(), current.dims()));
         }
@@ -278,12 +311,22 @@ impl AdapterFile {
     }
 }
 
+/// How many modules of the model share one of the file.
+fn n_parts(third: Option<usize>) -> usize {
+    if third.is_some() { 3 } else { 1 }
+}
+
 /// The n-th third of a tensor's rows, or all of it.
 fn part_of(values: &Tensor, third: Option<usize>, n_rows: usize) -> candle_core::Result<Tensor> {
     third.map_or(Ok(values.clone()), |third| values.narrow(0, third * n_rows, n_rows)?.contiguous())
 }
 
-/// The names under which a file may hold the changes of a module (diffusers' or transformers' name), the likeliest first.
+/// The names under which a file may hold the changes of a module (diffusers' or transformers' name), with underscores for dots.
 pub fn key_names(part: Part, module: &str, layout: &UnetLayout) -> Vec<String> {
-    keys::keys(part, module, layout).into_iter().map(|key| key.stem).collect()
+    keys::with_prefixes(part, module, layout)
+}
+
+/// The network that a tensor of an adapter's file changes, as far as its name tells.
+pub(super) fn network_of(name: &str) -> Option<Part> {
+    Place::of(name).part()
 }

@@ -1,12 +1,13 @@
 //! What an adapter's file holds for one module of a network.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    borrow::Cow,
+    collections::{BTreeMap, HashMap, hash_map},
     path::Path,
-    sync::atomic::AtomicBool,
+    sync::{OnceLock, atomic::AtomicBool},
 };
 
-use super::{AdapterError, delta::Delta, header::Header};
+use super::{super::Part, AdapterError, delta::Delta, header::Header, methods::method};
 
 /// A tensor of the file.
 #[derive(Clone, Debug)]
@@ -31,6 +32,10 @@ pub(super) struct Module {
     pub(super) is_weight_used: AtomicBool,
     /// Whether a network's bias was changed.
     pub(super) is_bias_used: AtomicBool,
+    /// The network that it belongs to, once that is known of a name that does not tell.
+    pub(super) owner: OnceLock<Part>,
+    /// A weight that it did not fit: the change's shape and the weight's.
+    pub(super) misfit: OnceLock<(Vec<usize>, Vec<usize>)>,
 }
 
 /// The change of a bias.
@@ -77,10 +82,12 @@ pub(super) enum Role {
 }
 
 /// The ends of tensors' names: kohya and LyCORIS; PEFT; diffusers before PEFT.
-const ENDS: [(&str, Role); 36] = [
+const ENDS: [(&str, Role); 37] = [
     (".lora_down.weight", Role::Down),
     (".lora_up.weight", Role::Up),
     (".lora_mid.weight", Role::Mid),
+    (".lora.alpha", Role::Alpha),
+    ("_lora.alpha", Role::Alpha),
     (".alpha", Role::Alpha),
     (".dora_scale", Role::DoraScale),
     (".diff", Role::Difference),
@@ -102,12 +109,11 @@ const ENDS: [(&str, Role); 36] = [
     (".lokr_t2", Role::LokrT2),
     (".lora_A.weight", Role::Down),
     (".lora_B.weight", Role::Up),
+    (".lora_A", Role::Down),
+    (".lora_B", Role::Up),
     (".lora_B.bias", Role::UpBias),
-    (".lora_A.default.weight", Role::Down),
-    (".lora_B.default.weight", Role::Up),
     (".lora_magnitude_vector", Role::MagnitudeVector),
     (".lora_magnitude_vector.weight", Role::MagnitudeVector),
-    (".lora_magnitude_vector.default.weight", Role::MagnitudeVector),
     (".lora.down.weight", Role::Down),
     (".lora.up.weight", Role::Up),
     ("_lora.down.weight", Role::Down),
@@ -116,45 +122,52 @@ const ENDS: [(&str, Role); 36] = [
     (".lora_linear_layer.up.weight", Role::Up),
 ];
 
-/// Parts of tensors' names that tell kinds of adapters which are not read.
-const UNSUPPORTED: [(&str, &str); 6] = [
-    (".oft_", "an OFT adapter"),
-    (".boft_", "a BOFT adapter"),
-    (".on_input", "an (IA)³ adapter"),
-    (".ia3_", "an (IA)³ adapter"),
-    (".a1.weight", "a GLoRA adapter"),
-    (".lora_embedding_", "a LoRA of word embeddings"),
-];
+/// Tensors of PEFT behind which an adapter's name may stand (`….lora_A.default.weight`).
+const NAMED: [&str; 3] = [".lora_A.", ".lora_B.", ".lora_magnitude_vector."];
+
+/// The same name without an adapter's name in it.
+fn without_adapter_name(name: &str) -> Cow<'_, str> {
+    for part in NAMED {
+        if let Some((stem, rest)) = name.rsplit_once(part)
+            && let Some((_, kind)) = rest.split_once('.').filter(|(word, kind)| !word.is_empty() && matches!(*kind, "weight" | "bias"))
+        {
+            return Cow::Owned(format!("{stem}{part}{kind}"));
+        }
+    }
+    Cow::Borrowed(name)
+}
 
 /// The modules of a file, and the names of tensors that belong to none.
 ///
 /// # Errors
 /// Tensors of a module are missing or do not fit each other, or the file has no module.
 pub(super) fn modules(path: &Path, header: &Header) -> Result<(HashMap<String, Module>, Vec<String>), AdapterError> {
-    let mut found: BTreeMap<&str, Roles> = BTreeMap::new();
+    let mut found: BTreeMap<String, Roles> = BTreeMap::new();
     let mut unknown = Vec::new();
     for (name, shape) in &header.shapes {
-        let end = ENDS.iter().find_map(|(end, role)| Some((name.strip_suffix(end)?, *role)));
-        match end.filter(|(stem, _)| !stem.is_empty()) {
-            Some((stem, role)) => {
-                found.entry(stem).or_default().0.insert(role, Entry { name: name.clone(), shape: shape.clone() });
+        let plain = without_adapter_name(name);
+        let end = ENDS.iter().find_map(|(end, role)| Some((plain.strip_suffix(end)?, *role)));
+        let place = end.filter(|(stem, _)| !stem.is_empty()).map(|(stem, role)| found.entry(stem.to_owned()).or_default().0.entry(role));
+        match place {
+            Some(hash_map::Entry::Vacant(place)) => {
+                place.insert(Entry { name: name.clone(), shape: shape.clone() });
             }
-            None => unknown.push(name.clone()),
+            _ => unknown.push(name.clone()),
         }
     }
     let mut modules = HashMap::new();
     for (stem, roles) in found {
-        if let Some(module) = Module::new(path, stem, roles)? {
-            modules.insert(stem.to_owned(), module);
+        if let Some(module) = Module::new(path, &stem, roles)? {
+            modules.insert(stem, module);
         } else {
-            unknown.push(stem.to_owned());
+            unknown.push(stem);
         }
     }
     if modules.is_empty() {
         let path = path.to_owned();
-        let kind = |name: &String| UNSUPPORTED.iter().find_map(|(part, what)| name.contains(part).then_some(*what));
-        return Err(match unknown.iter().find_map(kind) {
-            Some(what) => AdapterError::Unsupported { path, what },
+        let tensors = header.shapes.iter().map(|(name, shape)| (name.as_str(), shape.as_slice()));
+        return Err(match method(tensors).filter(|method| !method.is_read) {
+            Some(method) => AdapterError::Unsupported { path, what: method.what },
             None => AdapterError::NotAnAdapter { path, n_tensors: header.shapes.len() },
         });
     }
@@ -178,7 +191,35 @@ impl Module {
             return Ok(None);
         }
         let (is_weight_used, is_bias_used) = (AtomicBool::new(false), AtomicBool::new(false));
-        Ok(Some(Self { stem: stem.to_owned(), delta, bias, alpha, magnitude, is_weight_used, is_bias_used }))
+        let (owner, misfit) = (OnceLock::new(), OnceLock::new());
+        Ok(Some(Self { stem: stem.to_owned(), delta, bias, alpha, magnitude, is_weight_used, is_bias_used, owner, misfit }))
+    }
+
+    /// Whether a module whose name may mean several networks belongs to this one: to the first with a weight or bias of its size.
+    pub(super) fn belongs_to(&self, part: Part, kind: &str, shape: &[usize], n_parts: usize) -> bool {
+        if let Some(owner) = self.owner.get() {
+            return *owner == part;
+        }
+        let n_values = shape.iter().product::<usize>().saturating_mul(n_parts);
+        let change = match (kind, &self.delta, &self.bias) {
+            ("weight", Some(delta), _) => {
+                let (rows, columns) = delta.size();
+                vec![rows, columns]
+            }
+            ("bias", _, Some(Bias::Difference(entry) | Bias::OfProduct(entry))) => entry.shape.clone(),
+            _ => return false,
+        };
+        let n_rows = if kind == "weight" { shape.first().copied().unwrap_or(1) } else { n_values / n_parts };
+        let is_fitting = match change[..] {
+            [rows, columns] if kind == "weight" => rows == n_rows * n_parts && rows.saturating_mul(columns) == n_values,
+            _ => change.iter().product::<usize>() == n_values,
+        };
+        if is_fitting {
+            // Another thread would have decided the same.
+            return *self.owner.get_or_init(|| part) == part;
+        }
+        self.misfit.get_or_init(|| (change, shape.to_vec()));
+        false
     }
 }
 

@@ -1,0 +1,51 @@
+//! What the person who asked should know of pictures that are drawn all the same.
+
+use serde::{Deserialize, Serialize};
+
+use super::Task;
+use crate::text::{Unread, without_meaning};
+
+/// What the person who asked should know of pictures that are drawn all the same. Names are those that tasks use, never paths. Serialised into job rows.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Note {
+    /// Only a part of an adapter's file belongs to the model.
+    AdapterInPart {
+        /// The adapter.
+        name: String,
+        /// Modules that changed a weight of the model.
+        n_applied: usize,
+        /// Modules that the file changes.
+        n_modules: usize,
+        /// Modules and other tensors that did nothing.
+        n_unused: usize,
+    },
+    /// A learned word that was made for another model.
+    WordNotLearned {
+        /// The word.
+        word: String,
+    },
+    /// Syntax of other programs, which is drawn as words.
+    NoMeaning {
+        /// Its kind.
+        syntax: Unread,
+        /// The place in the prompt, shortened.
+        words: String,
+        /// Whether it stands in the negative prompt.
+        is_negative: bool,
+    },
+}
+
+impl Task {
+    /// What can be said of a task before it is drawn.
+    pub fn notes(&self) -> Vec<Note> {
+        let Some(base) = self.base() else { return Vec::new() };
+        let of_prompt = |text: &str, is_negative| {
+            let note = move |(syntax, words)| Note::NoMeaning { syntax, words, is_negative };
+            without_meaning(text).into_iter().map(note).collect::<Vec<_>>()
+        };
+        let mut notes = of_prompt(&base.prompt, false);
+        notes.extend(of_prompt(base.negative_prompt.as_deref().unwrap_or_default(), true));
+        notes
+    }
+}
