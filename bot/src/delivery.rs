@@ -140,6 +140,6 @@ async fn send(app: &App, id: JobId) -> Result<Option<u64>, String> {
 fn render_heading(app: &App, job: &Job) -> messages::Heading {
     match serde_json::from_value(job.task.clone()) {
         Ok(task) => render::heading(app, job.user.0, &task),
-        Err(_) => messages::Heading { title: job.action.clone(), parameters: String::new(), user: job.user.0 },
+        Err(_) => messages::Heading { title: job.action.clone(), parameters: String::new(), user: job.user.0, notes: Vec::new() },
     }
 }

@@ -8,7 +8,7 @@ use image::RgbImage;
 use inference::{
     engine::{Event, FinishedImage, Submission, TaskHandle, Usage},
     error::InferenceError,
-    task::{ImageSize, Task},
+    task::{ImageSize, Note, Task},
 };
 use storage::{BlobKey, Failure, Job, Lease, NewImage, Written};
 use tokio::task::JoinSet;
@@ -187,6 +187,7 @@ async fn draw(app: &Arc<App>, lease: &Lease) -> anyhow::Result<Outcome> {
                 Some(Event::Done(usage)) => done = Some(usage),
                 Some(Event::Failed(error)) if matches!(*error, InferenceError::Stopped) => return Ok(engine_stopped(app)),
                 Some(Event::Failed(error)) => return Ok(engine_failed(app, job, &task, &error)),
+                Some(Event::Notes(notes)) => tell(app, lease, &task, notes).await,
                 Some(event) => note_progress(app, job, event),
                 None => anyhow::bail!("the engine dropped the task"),
             },
@@ -220,6 +221,21 @@ fn stop(handle: &TaskHandle) -> Outcome {
     Outcome::Cancelled { row_megapixels: handle.usage().row_megapixels }
 }
 
+/// Keeps what the person who asked should know with the job, and shows it.
+async fn tell(app: &App, lease: &Lease, task: &Task, notes: Vec<Note>) {
+    let stored = match serde_json::to_value(&notes) {
+        Ok(json) => app.jobs.set_notes(lease, &json).await.map(drop).map_err(|error| chain(&error)),
+        Err(error) => Err(error.to_string()),
+    };
+    if let Err(error) = stored {
+        tracing::warn!(error, "the notes of a job could not be kept");
+    }
+    if let Some(mut live) = app.live.get_mut(&lease.job.id) {
+        live.heading.notes = task.notes().into_iter().chain(notes).collect();
+        live.touch();
+    }
+}
+
 fn note_progress(app: &App, job: &Job, event: Event) {
     let Some(mut live) = app.live.get_mut(&job.id) else { return };
     match event {
@@ -233,7 +249,7 @@ fn note_progress(app: &App, job: &Job, event: Event) {
                 *preview = Some(image);
             }
         }
-        Event::Image(_) | Event::Done(_) | Event::Failed(_) => {}
+        Event::Notes(_) | Event::Image(_) | Event::Done(_) | Event::Failed(_) => {}
     }
     live.touch();
 }

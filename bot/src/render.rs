@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use image::RgbImage;
-use inference::task::{ImageSize, Task};
+use inference::task::{ImageSize, Note, Task};
 use storage::{Failure, Job, JobId, JobStatus, NewImage, StorageError};
 
 use crate::{
@@ -32,7 +32,16 @@ pub fn heading(app: &App, user: u64, task: &Task) -> Heading {
         Task::Inpaint(task) => (task.base.prompt.clone(), prompt::describe(&task.base, &app.parse_context())),
         Task::Upscale(_) => ("Enlarged".to_owned(), String::new()),
     };
-    Heading { title, parameters, user }
+    Heading { title, parameters, user, notes: task.notes() }
+}
+
+/// The same of a stored job, with what was noted while it was drawn.
+pub fn heading_of(app: &App, job: &Job, task: &Task) -> Heading {
+    let mut heading = heading(app, job.user.0, task);
+    let noted = job.notes.as_ref().and_then(serde_json::Value::as_array).into_iter().flatten();
+    // A note of another version is left out.
+    heading.notes.extend(noted.filter_map(|note| serde_json::from_value::<Note>(note.clone()).ok()));
+    heading
 }
 
 /// Size of the pictures that a task's previews stand for.
@@ -47,7 +56,7 @@ pub fn picture_size(task: &Task) -> ImageSize {
 
 /// A stored job's entry in the live map.
 pub fn live(app: &App, job: &Job, task: &Task) -> Live {
-    Live::new(heading(app, job.user.0, task), job.delivery.clone(), picture_size(task), task.n_images())
+    Live::new(heading_of(app, job, task), job.delivery.clone(), picture_size(task), task.n_images())
 }
 
 /// Where a job's message is, for people.
@@ -66,7 +75,7 @@ pub fn link(app: &App, job: &Job) -> Option<String> {
 /// The stored task or a picture cannot be read.
 pub async fn last_answer(app: &App, job: &Job) -> anyhow::Result<Answer> {
     let task: Task = serde_json::from_value(job.task.clone())?;
-    let heading = heading(app, job.user.0, &task);
+    let heading = heading_of(app, job, &task);
     match job.status {
         JobStatus::Failed => Ok(messages::failed(&heading, &messages::failure(job.failure.as_ref().unwrap_or(&Failure::Untold), job.id))),
         JobStatus::Cancelled => Ok(messages::cancelled(&heading)),

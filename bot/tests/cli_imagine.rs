@@ -209,3 +209,72 @@ fn ctrl_c_stops_and_says_what_is_finished() {
     assert!(said.contains("stopped; ") && said.contains(" of 16 pictures were finished"), "{said}");
     assert!(interrupted.elapsed() < Duration::from_secs(20));
 }
+
+/// A LoRA that changes a layer of the starter model and one that it does not have.
+fn write_lora(path: &Path) {
+    let layer = "text_encoders.clip_l.transformer.text_model.encoder.layers";
+    let (mut header, mut end) = (serde_json::Map::new(), 0);
+    for name in [format!("{layer}.0.mlp.fc1"), format!("{layer}.99.mlp.fc1")] {
+        for (kind, shape) in
+            [("lora_down", [1, width("config.json", "hidden_size")]), ("lora_up", [width("config.json", "intermediate_size"), 1])]
+        {
+            let length = 4 * shape[0] * shape[1];
+            let tensor = serde_json::json!({"dtype": "F32", "shape": shape, "data_offsets": [end, end + length]});
+            header.insert(format!("{name}.{kind}.weight"), tensor);
+            end += length;
+        }
+    }
+    let header = Value::Object(header).to_string();
+    let numbers = (0..end / 4).flat_map(|_| 0.2f32.to_le_bytes());
+    let file: Vec<u8> = (header.len() as u64).to_le_bytes().into_iter().chain(header.bytes()).chain(numbers).collect();
+    std::fs::write(path, file).expect("a file");
+}
+
+/// A number in the configuration of the starter's text encoder.
+fn width(file: &str, key: &str) -> u64 {
+    let path = atelier::models::starter().expect("the starter").model.join("text_encoder").join(file);
+    let config: Value = serde_json::from_str(&std::fs::read_to_string(path).expect("a configuration")).expect("JSON");
+    config[key].as_u64().expect("a number")
+}
+
+#[test]
+fn what_was_not_done_is_told_beside_the_pictures() {
+    let (_keep, folder) = folder();
+    write_lora(&folder.join("ink.safetensors"));
+    let args = [
+        "imagine",
+        "a [red:green:0.5] frog",
+        "--negative",
+        "x AND y",
+        "--steps",
+        "1",
+        "--count",
+        "1",
+        "--seed",
+        "3",
+        "--lora",
+        "ink.safetensors",
+    ];
+    let sentences = [
+        "Without a meaning here and drawn as words in the prompt: `[red:green:0.5]`.",
+        "Without a meaning here and drawn as words in the negative prompt: `AND`.",
+        "LoRA `ink`: only 1 of its 2 parts fit this model; the others did nothing.",
+    ];
+    let told = |args: &[&str]| {
+        let output = run(&folder, args);
+        let said = String::from_utf8(output.stderr).expect("UTF-8");
+        assert!(output.status.success(), "{said}");
+        let lines = said.lines().filter_map(|line| line.strip_prefix("atelier: ")).map(str::to_owned).collect::<Vec<_>>();
+        (lines, String::from_utf8(output.stdout).expect("UTF-8"))
+    };
+    assert_eq!(told(&args).0, sentences);
+    let (lines, json) = told(&[&args[..], &["--json"]].concat());
+    let report: Value = serde_json::from_str(json.lines().last().expect("a line")).expect("JSON");
+    assert_eq!((lines, &report["notes"]), (sentences.map(str::to_owned).to_vec(), &serde_json::json!(sentences)));
+    assert_eq!(
+        told(&["imagine", "--from", "out/3.png", "--out", "again", "--lora", "ink.safetensors"]).0,
+        sentences,
+        "also of a picture's own prompt"
+    );
+    assert_eq!(draw(&folder, &["a (frog:1.2)", "--count", "1"])["notes"], serde_json::json!([]));
+}

@@ -47,6 +47,8 @@ pub struct Job {
     pub delivery: Delivery,
     /// Why it failed.
     pub failure: Option<Failure>,
+    /// What the person who asked should know of its pictures, as JSON.
+    pub notes: Option<serde_json::Value>,
     /// Whether its owner or a moderator deleted it; its pictures are gone.
     pub is_deleted: bool,
     /// Whether somebody asked to stop it.

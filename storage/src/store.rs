@@ -19,6 +19,8 @@ pub trait JobStore: Send + Sync + 'static {
     async fn claim(&self, lease: Duration, limits: &RunningLimits, now: Timestamp) -> Result<Option<Lease>, StorageError>;
     /// Prolongs a lease, even one that expired if nobody reaped it; also how a worker learns of a cancel.
     async fn renew(&self, lease: &Lease, duration: Duration, now: Timestamp) -> Result<Written, StorageError>;
+    /// Replaces what the person who asked should know of the job's pictures.
+    async fn set_notes(&self, lease: &Lease, notes: &serde_json::Value) -> Result<Written, StorageError>;
     /// One transaction: done, pictures, history, settled quota, outbox row.
     async fn complete(&self, lease: &Lease, images: &[NewImage], row_megapixels: f64, now: Timestamp) -> Result<Written, StorageError>;
     /// Fails the job for good and refunds it; outbox row.

@@ -26,6 +26,7 @@ pub use self::args::ImagineArgs;
 use crate::{
     config::Config,
     hashes::Hashes,
+    messages,
     metadata::{self, Origin, Record},
     printable::printable,
 };
@@ -39,6 +40,7 @@ struct Report {
     seed: u64,
     seconds: f64,
     images: Vec<Saved>,
+    notes: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -54,7 +56,8 @@ struct Saved {
 /// # Errors
 /// One sentence for the person who asked.
 pub async fn run(config: Config, args: ImagineArgs) -> anyhow::Result<ExitCode> {
-    let mut job = Job { args: &args, bar: ProgressBar::new_spinner(), drawing: None, started: Instant::now(), saved: Vec::new() };
+    let mut job =
+        Job { args: &args, bar: ProgressBar::new_spinner(), drawing: None, started: Instant::now(), saved: Vec::new(), notes: Vec::new() };
     let ended = tokio::select! {
         drawn = job.run(config) => drawn.map(|()| ExitCode::SUCCESS),
         () = super::interrupted() => Ok(ExitCode::from(INTERRUPTED)),
@@ -73,6 +76,8 @@ struct Job<'a> {
     drawing: Option<Drawing>,
     started: Instant,
     saved: Vec<Saved>,
+    /// What the person who asked should know, as it was told.
+    notes: Vec<String>,
 }
 
 /// What is drawn, and with what.
@@ -115,10 +120,7 @@ impl Job<'_> {
             anyhow::Ok((engine, prepared, submission))
         });
         let (engine, prepared, submission) = starting.await??;
-        for note in &prepared.notes {
-            // A note may quote what a stranger's picture says.
-            self.bar.suspend(|| eprintln!("atelier: {}", printable(note)));
-        }
+        prepared.notes.iter().cloned().chain(messages::note_sentences(&submission.task.notes())).for_each(|note| self.tell(&note));
         let folder = &self.args.out;
         std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
         let (task, is_enlarging, info) = (submission.task.clone(), prepared.is_enlarging, engine.info().clone());
@@ -132,11 +134,36 @@ impl Job<'_> {
         self.draw(&engine, submission, is_enlarging).await
     }
 
+    /// Tells the person who asked, beside the pictures.
+    fn tell(&mut self, note: &str) {
+        // A note may quote what a stranger's picture says.
+        let note = printable(note);
+        self.bar.suspend(|| eprintln!("atelier: {note}"));
+        self.notes.push(note);
+    }
+
+    /// The next finished picture; `None` after the last.
+    async fn next_picture(&mut self, handle: &mut TaskHandle) -> anyhow::Result<Option<FinishedImage>> {
+        loop {
+            match handle.next().await.context("the engine has stopped")? {
+                Event::Progress(progress) => {
+                    self.bar.set_length(progress.total.into());
+                    self.bar.set_position(progress.done.into());
+                }
+                Event::Notes(notes) => messages::note_sentences(&notes).iter().for_each(|note| self.tell(note)),
+                Event::Loading | Event::Preview { .. } => {}
+                Event::Image(image) => return Ok(Some(image)),
+                Event::Done(_) => return Ok(None),
+                Event::Failed(error) => return Err(anyhow::Error::new(error)),
+            }
+        }
+    }
+
     /// Saves the pictures as they come, or has them enlarged while the others are still drawn.
     async fn draw(&mut self, engine: &Engine, submission: Submission, is_enlarging: bool) -> anyhow::Result<()> {
         let mut upscales = Vec::new();
         let mut drawing = engine.submit(submission)?;
-        while let Some(finished) = next_picture(&mut drawing, &self.bar).await? {
+        while let Some(finished) = self.next_picture(&mut drawing).await? {
             if is_enlarging {
                 let FinishedImage { index, seed, image } = finished;
                 let task = Task::Upscale(Upscale { source: seed.to_string(), size: ImageSize::new(image.width(), image.height()) });
@@ -147,7 +174,7 @@ impl Job<'_> {
         }
         self.bar.set_message(if upscales.is_empty() { "" } else { ", enlarging" });
         for (index, seed, mut enlarging) in upscales {
-            while let Some(picture) = next_picture(&mut enlarging, &self.bar).await? {
+            while let Some(picture) = self.next_picture(&mut enlarging).await? {
                 self.save(index, seed, picture.image).await?;
             }
         }
@@ -178,23 +205,10 @@ impl Job<'_> {
             eprintln!("atelier: stopped; {} of {n_images} pictures were finished", self.saved.len());
         }
         self.saved.sort_by_key(|image| image.seed.wrapping_sub(seed.0));
-        print(&Report { seed: seed.0, seconds: self.started.elapsed().as_secs_f64(), images: self.saved }, self.args.json)
-    }
-}
-
-/// The next finished picture; `None` after the last.
-async fn next_picture(handle: &mut TaskHandle, bar: &ProgressBar) -> anyhow::Result<Option<FinishedImage>> {
-    loop {
-        match handle.next().await.context("the engine has stopped")? {
-            Event::Progress(progress) => {
-                bar.set_length(progress.total.into());
-                bar.set_position(progress.done.into());
-            }
-            Event::Loading | Event::Preview { .. } => {}
-            Event::Image(image) => return Ok(Some(image)),
-            Event::Done(_) => return Ok(None),
-            Event::Failed(error) => return Err(anyhow::Error::new(error)),
-        }
+        print(
+            &Report { seed: seed.0, seconds: self.started.elapsed().as_secs_f64(), images: self.saved, notes: self.notes },
+            self.args.json,
+        )
     }
 }
 
@@ -206,7 +220,7 @@ fn print(report: &Report, is_json: bool) -> anyhow::Result<()> {
     for Saved { path, seed, width, height } in &report.images {
         writeln!(out, "{path}  {width}×{height}  seed {seed}")?;
     }
-    let Report { seed, seconds, images } = report;
+    let Report { seed, seconds, images, .. } = report;
     let (n_images, again) = if images.len() == 1 { ("1 picture".to_owned(), "it") } else { (format!("{} pictures", images.len()), "them") };
     Ok(writeln!(out, "{n_images} in {seconds:.1} s; `--seed {seed}` draws {again} again")?)
 }

@@ -1,13 +1,16 @@
 //! Every sentence that a user reads.
 
 mod failure;
+mod notes;
 mod user_error;
 
 use std::time::Duration;
 
+use inference::task::Note;
 use storage::{JobId, JobStatus, Limits, QuotaOf, QuotaStatus, Timestamp};
 
 pub use failure::failure;
+pub use notes::sentences as note_sentences;
 pub use user_error::UserError;
 
 use crate::{
@@ -35,9 +38,16 @@ pub struct Heading {
     pub parameters: String,
     /// Who asked.
     pub user: u64,
+    /// What the person who asked should know.
+    pub notes: Vec<Note>,
 }
 
 impl Heading {
+    /// The line that tells the notes, with its line break.
+    fn told(&self) -> String {
+        notes::line(&self.notes)
+    }
+
     fn line(&self) -> String {
         format!("**{}**{} · <@{}>", shorten(&escape(&self.title), 1000), self.code(500), self.user)
     }
@@ -54,19 +64,28 @@ pub fn queued(heading: &Heading, job: JobId, place: u32) -> Answer {
         1 => "next in line".to_owned(),
         n => format!("place {n} in the queue"),
     };
-    Answer { content: format!("{}\n-# Queued: {place}", heading.line()), buttons: vec![vec![cancel_button(job)]], ..Answer::default() }
+    Answer {
+        content: format!("{}\n-# Queued: {place}{}", heading.line(), heading.told()),
+        buttons: vec![vec![cancel_button(job)]],
+        ..Answer::default()
+    }
 }
 
 /// A job whose model is read into memory.
 pub fn loading(heading: &Heading, job: JobId) -> Answer {
-    Answer { content: format!("{}\n-# Loading the model…", heading.line()), buttons: vec![vec![cancel_button(job)]], ..Answer::default() }
+    Answer {
+        content: format!("{}\n-# Loading the model…{}", heading.line(), heading.told()),
+        buttons: vec![vec![cancel_button(job)]],
+        ..Answer::default()
+    }
 }
 
 /// A job that is being drawn; `preview` shows what is there.
 pub fn drawing(heading: &Heading, job: JobId, done: u32, total: u32, left: Option<Duration>, preview: Option<Vec<u8>>) -> Answer {
     let percent = (done * 100).checked_div(total).unwrap_or(0);
     let left = left.map(|left| format!(" · {} left", duration(left))).unwrap_or_default();
-    let content = format!("{}\n-# Drawing {} {percent} % · {done} of {total} steps{left}", heading.line(), bar(done, total));
+    let content =
+        format!("{}\n-# Drawing {} {percent} % · {done} of {total} steps{left}{}", heading.line(), bar(done, total), heading.told());
     let files = preview
         .map(|bytes| File {
             name: crate::grid::PREVIEW_FILE_NAME.into(),
@@ -104,12 +123,17 @@ pub fn grid(heading: &Heading, job: JobId, n_images: u32, seconds: Option<f64>, 
     upscales.push(emoji_button("🔄", ButtonAction::Reroll { job }));
     let mut variations = row('V', |job, index| ButtonAction::Variation { job, index });
     variations.push(emoji_button("❌", ButtonAction::Delete { job }));
-    Answer { content: format!("{}\n{took}", heading.line()), files: vec![file], buttons: vec![upscales, variations], ..Answer::default() }
+    Answer {
+        content: format!("{}\n{took}{}", heading.line(), heading.told()),
+        files: vec![file],
+        buttons: vec![upscales, variations],
+        ..Answer::default()
+    }
 }
 
 /// One picture at its full size.
 pub fn picture(heading: &Heading, job: JobId, size: (u32, u32), file: File) -> Answer {
-    let content = format!("{}\n-# {} × {} pixels", heading.line(), size.0, size.1);
+    let content = format!("{}\n-# {} × {} pixels{}", heading.line(), size.0, size.1, heading.told());
     Answer { content, files: vec![file], buttons: vec![vec![emoji_button("❌", ButtonAction::Delete { job })]], ..Answer::default() }
 }
 
@@ -346,7 +370,9 @@ mod tests {
 
     #[test]
     fn every_message_of_the_longest_prompt_fits_discord() {
-        let heading = Heading { title: "*_".repeat(3000), parameters: format!("--no {} --seed 7", "`x".repeat(3000)), user: u64::MAX };
+        let notes = (0..40).map(|i| Note::WordNotLearned { word: format!("{i}{}", "`*".repeat(500)) }).collect();
+        let heading =
+            Heading { title: "*_".repeat(3000), parameters: format!("--no {} --seed 7", "`x".repeat(3000)), user: u64::MAX, notes };
         let job = JobId::new();
         let file = || File { name: "grid.png".into(), bytes: Vec::new(), description: String::new() };
         let answers = [
@@ -406,13 +432,13 @@ mod tests {
 
     #[test]
     fn words_of_a_person_do_not_act_as_markdown() {
-        let heading = Heading { title: "**bold** <@1> [link](http://x)".into(), parameters: String::new(), user: 7 };
+        let heading = Heading { title: "**bold** <@1> [link](http://x)".into(), parameters: String::new(), user: 7, notes: Vec::new() };
         assert_eq!(cancelled(&heading).content.lines().next(), Some(r"**\*\*bold\*\* \<@1\> \[link\](http://x)** · <@7>"));
     }
 
     #[test]
     fn a_grid_of_one_picture_has_one_of_each_button() {
-        let heading = Heading { title: "a frog".into(), parameters: "--seed 7".into(), user: 1 };
+        let heading = Heading { title: "a frog".into(), parameters: "--seed 7".into(), user: 1, notes: Vec::new() };
         let file = File { name: "grid.png".into(), bytes: Vec::new(), description: String::new() };
         let answer = grid(&heading, JobId::new(), 1, None, file);
         assert_eq!(answer.buttons.iter().map(Vec::len).collect::<Vec<_>>(), [2, 2]);

@@ -63,6 +63,10 @@ impl JobStore for SqliteStore {
         worker::renew(self, lease, duration, now).await
     }
 
+    async fn set_notes(&self, lease: &Lease, notes: &serde_json::Value) -> Result<Written, StorageError> {
+        worker::set_notes(self, lease, notes).await
+    }
+
     async fn complete(&self, lease: &Lease, images: &[NewImage], row_megapixels: f64, now: Timestamp) -> Result<Written, StorageError> {
         worker::complete(self, lease, images, row_megapixels, now).await
     }

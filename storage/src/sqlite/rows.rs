@@ -6,7 +6,7 @@ use crate::{cost::to_row_megapixels, error::StorageError, failure::Failure, ids:
 macro_rules! job_columns {
     () => {
         "id, status, guild, user, action, task, parent, parent_index, row_pixels, channel, token, token_expires, message, \
-         error, deleted, is_cancel_requested, attempts, created, finished"
+         error, notes, deleted, is_cancel_requested, attempts, created, finished"
     };
 }
 pub(super) use job_columns;
@@ -27,6 +27,7 @@ pub(super) struct JobRow {
     token_expires: i64,
     message: Option<i64>,
     error: Option<String>,
+    notes: Option<String>,
     deleted: Option<i64>,
     is_cancel_requested: bool,
     attempts: u32,
@@ -56,6 +57,7 @@ impl TryFrom<JobRow> for Job {
                 message: row.message.map(i64::cast_unsigned),
             },
             failure: row.error.as_deref().map(Failure::of_text),
+            notes: row.notes.map(|notes| serde_json::from_str(&notes)).transpose().map_err(|_| StorageError::corrupt("notes", id))?,
             is_deleted: row.deleted.is_some(),
             is_cancel_requested: row.is_cancel_requested,
             attempts: row.attempts,

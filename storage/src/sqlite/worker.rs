@@ -55,6 +55,15 @@ pub(super) async fn renew(store: &SqliteStore, lease: &Lease, duration: Duration
     Ok(Written::Done)
 }
 
+pub(super) async fn set_notes(store: &SqliteStore, lease: &Lease, notes: &serde_json::Value) -> Result<Written, StorageError> {
+    let mut tx = store.begin().await?;
+    let Some(job) = held(&mut tx, lease).await? else { return Ok(Written::Fenced) };
+    let write = sqlx::query("UPDATE jobs SET notes = ?2 WHERE seq = ?1");
+    write.bind(job.seq).bind(notes.to_string()).execute(&mut *tx).await?;
+    tx.commit().await?;
+    Ok(Written::Done)
+}
+
 pub(super) async fn complete(
     store: &SqliteStore,
     lease: &Lease,

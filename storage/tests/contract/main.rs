@@ -39,6 +39,7 @@ contract! { sqlite, crate::support::Sqlite:
     worker {
         a_stale_lease_writes_nothing
         done_has_pictures_and_failed_has_a_reason
+        notes_stay_with_their_job
         a_cancel_is_told_to_the_worker
         a_queued_job_is_cancelled_at_once
         a_race_of_cancel_and_complete_is_decided_once

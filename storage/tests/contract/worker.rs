@@ -1,13 +1,14 @@
 //! Leases, their fences, and how jobs end.
 
-use storage::{Cancelled, Failure, JobStatus, JobStore, Lease, QueueStatus, Written};
+use storage::{Cancelled, Failure, GuildId, HistoryFilter, JobStatus, JobStore, Lease, QueueStatus, Written};
 
 use crate::support::*;
 
 /// Every write of a worker but the claim.
-async fn write_all(store: &dyn JobStore, lease: &Lease) -> [Written; 5] {
+async fn write_all(store: &dyn JobStore, lease: &Lease) -> [Written; 6] {
     [
         store.renew(lease, LEASE, NOON).await.unwrap(),
+        store.set_notes(lease, &serde_json::json!([])).await.unwrap(),
         store.complete(lease, &[image(0, blob(1))], 1.0, NOON).await.unwrap(),
         store.fail(lease, &Failure::OutOfMemory, NOON).await.unwrap(),
         store.finish_cancel(lease, 1.0, NOON).await.unwrap(),
@@ -20,14 +21,14 @@ pub async fn a_stale_lease_writes_nothing(backend: &impl Backend) {
     let id = created(&*store, job(1, 1)).await;
     let stale = claimed(&*store).await;
     assert_eq!(store.reap(false, at(30_000)).await.unwrap(), 1);
-    assert_eq!(write_all(&*store, &stale).await, [Written::Fenced; 5], "while it waits again");
+    assert_eq!(write_all(&*store, &stale).await, [Written::Fenced; 6], "while it waits again");
     let fresh = claimed(&*store).await;
-    assert_eq!(write_all(&*store, &stale).await, [Written::Fenced; 5], "while another worker has it");
+    assert_eq!(write_all(&*store, &stale).await, [Written::Fenced; 6], "while another worker has it");
     assert_eq!(status(&*store, id).await, JobStatus::Leased);
     assert_eq!((stale.job.id, fresh.job.id, fresh.job.attempts), (id, id, 2));
     assert_eq!(store.complete(&fresh, &[image(0, blob(2))], 1.0, NOON).await.unwrap(), Written::Done);
-    assert_eq!(write_all(&*store, &stale).await, [Written::Fenced; 5], "after the end");
-    assert_eq!(write_all(&*store, &fresh).await, [Written::Fenced; 5], "an end is an end");
+    assert_eq!(write_all(&*store, &stale).await, [Written::Fenced; 6], "after the end");
+    assert_eq!(write_all(&*store, &fresh).await, [Written::Fenced; 6], "an end is an end");
     assert_eq!(store.images(id).await.unwrap()[0].blob, blob(2));
     assert_eq!(n_pending(&*store).await, 1);
 }
@@ -51,6 +52,26 @@ pub async fn done_has_pictures_and_failed_has_a_reason(backend: &impl Backend) {
     let job = store.job(failed).await.unwrap().unwrap();
     assert_eq!((job.status, job.failure, job.finished), (JobStatus::Failed, Some(Failure::OutOfMemory), Some(at(6))));
     assert!(store.images(failed).await.unwrap().is_empty());
+}
+
+pub async fn notes_stay_with_their_job(backend: &impl Backend) {
+    let store = backend.open().await;
+    let (id, other) = (created(&*store, job(1, 1)).await, created(&*store, job(1, 1)).await);
+    let notes_of = async |store: &dyn JobStore, id| store.job(id).await.unwrap().unwrap().notes;
+    let lease = claimed(&*store).await;
+    assert_eq!(notes_of(&*store, id).await, None);
+    for notes in [serde_json::json!(["half of it"]), serde_json::json!([{ "kind": "adapter_in_part", "name": "ink \"🐸\"" }])] {
+        assert_eq!(store.set_notes(&lease, &notes).await.unwrap(), Written::Done);
+        assert_eq!(notes_of(&*store, id).await, Some(notes), "the newest replace those before");
+    }
+    let newest = notes_of(&*store, id).await;
+    store.complete(&lease, &[image(0, blob(1))], 1.0, at(5)).await.unwrap();
+    drop(store);
+    let store = backend.open().await;
+    assert_eq!(notes_of(&*store, id).await, newest, "also after the end and a restart");
+    let filter = HistoryFilter { guild: GuildId(1), user: None, channels: None };
+    assert_eq!(store.history(filter, 0, 1).await.unwrap().0[0].notes, newest);
+    assert_eq!(notes_of(&*store, other).await, None);
 }
 
 pub async fn a_cancel_is_told_to_the_worker(backend: &impl Backend) {

@@ -1,0 +1,123 @@
+//! What the person who asked should know of pictures that were drawn all the same.
+
+use inference::task::Note;
+
+use super::shorten;
+use crate::printable::printable;
+
+/// Most characters of the line under a picture.
+const MAX_LINE: usize = 280;
+/// Places of a prompt that are named.
+const MAX_PLACES: usize = 4;
+
+/// The line under a picture; empty without notes.
+pub(super) fn line(notes: &[Note]) -> String {
+    if notes.is_empty() {
+        return String::new();
+    }
+    // What is cut off within code must not leave its mark open.
+    let mut line = shorten(&sentences(notes).join(" "), MAX_LINE);
+    if line.matches('`').count() % 2 == 1 {
+        line.push('`');
+    }
+    format!("\n-# ⚠ {line}")
+}
+
+/// A sentence for each thing to know.
+pub fn sentences(notes: &[Note]) -> Vec<String> {
+    let mut sentences: Vec<String> = notes.iter().filter_map(sentence).collect();
+    let places = |of: bool| {
+        let places = notes.iter().filter_map(move |note| match note {
+            Note::NoMeaning { words, is_negative, .. } if *is_negative == of => Some(words.as_str()),
+            _ => None,
+        });
+        places.collect::<Vec<_>>()
+    };
+    for (places, prompt) in [(places(false), "prompt"), (places(true), "negative prompt")] {
+        if !places.is_empty() {
+            sentences.push(format!("Without a meaning here and drawn as words in the {prompt}: {}.", listed(&places)));
+        }
+    }
+    sentences
+}
+
+fn sentence(note: &Note) -> Option<String> {
+    match note {
+        Note::AdapterInPart { name, n_applied, n_modules, n_unused } if n_applied == n_modules => Some(format!(
+            "LoRA {}: all of its {n_modules} parts fit this model, but {n_unused} other things in its file did nothing.",
+            code(name)
+        )),
+        Note::AdapterInPart { name, n_applied, n_modules, .. } => {
+            Some(format!("LoRA {}: only {n_applied} of its {n_modules} parts fit this model; the others did nothing.", code(name)))
+        }
+        Note::WordNotLearned { word } => {
+            Some(format!("The embedding {} was made for another model; it was drawn as an ordinary word.", code(word)))
+        }
+        // Told together.
+        Note::NoMeaning { .. } => None,
+    }
+}
+
+fn listed(places: &[&str]) -> String {
+    let named: Vec<String> = places.iter().take(MAX_PLACES).map(|words| code(words)).collect();
+    match places.len().saturating_sub(MAX_PLACES) {
+        0 => named.join(", "),
+        n => format!("{} and {n} more", named.join(", ")),
+    }
+}
+
+/// Words as code, in which nothing acts as markdown and nobody is pinged.
+fn code(words: &str) -> String {
+    let plain = printable(words).replace('`', "'");
+    format!("`{}`", shorten(&plain, 60))
+}
+
+#[cfg(test)]
+mod tests {
+    use inference::text::Unread;
+
+    use super::*;
+
+    fn no_meaning(words: &str, is_negative: bool) -> Note {
+        Note::NoMeaning { syntax: Unread::Schedule, words: words.into(), is_negative }
+    }
+
+    #[test]
+    fn notes_are_one_line_of_sentences() {
+        let ink = |n_applied| Note::AdapterInPart { name: "ink".into(), n_applied, n_modules: 32, n_unused: 16 };
+        for (notes, expected) in [
+            (vec![], ""),
+            (vec![ink(16)], "\n-# ⚠ LoRA `ink`: only 16 of its 32 parts fit this model; the others did nothing."),
+            (vec![ink(32)], "\n-# ⚠ LoRA `ink`: all of its 32 parts fit this model, but 16 other things in its file did nothing."),
+            (
+                vec![Note::WordNotLearned { word: "bad_hands".into() }],
+                "\n-# ⚠ The embedding `bad_hands` was made for another model; it was drawn as an ordinary word.",
+            ),
+            (
+                vec![no_meaning("[a:b:0.5]", false), no_meaning("AND", false), no_meaning("[c|d]", true)],
+                "\n-# ⚠ Without a meaning here and drawn as words in the prompt: `[a:b:0.5]`, `AND`. \
+                 Without a meaning here and drawn as words in the negative prompt: `[c|d]`.",
+            ),
+        ] {
+            assert_eq!(line(&notes), expected);
+        }
+        let many: Vec<_> = (0..6).map(|i| no_meaning(&format!("[{i}|]"), false)).collect();
+        assert!(line(&many).ends_with("`[0|]`, `[1|]`, `[2|]`, `[3|]` and 2 more."));
+    }
+
+    #[test]
+    fn the_line_is_short_and_says_nothing_but_words() {
+        for words in ["[<@1> @everyone **x**:0.5]", "`[a:0.5]", "[``a\n-# b:0.5]", "[\u{202e}a:0.5]", "[https://example.org/x:y:5]"] {
+            let notes = vec![no_meaning(words, false); 30];
+            let line = line(&notes);
+            assert!(line.chars().count() <= MAX_LINE + 10 && line.trim_start_matches('\n').lines().count() == 1, "{line}");
+            let outside: String = line.split('`').step_by(2).collect();
+            assert!(!outside.contains(['@', '*', '[', '<', '\u{202e}']) && line.matches('`').count() % 2 == 0, "{line}");
+        }
+        let long: Vec<_> = (0..40)
+            .map(|i| Note::AdapterInPart { name: format!("{i}{}", "`x".repeat(500)), n_applied: 1, n_modules: 2, n_unused: 1 })
+            .collect();
+        let line = line(&long);
+        assert!(line.chars().count() <= MAX_LINE + 10 && line.matches('`').count() % 2 == 0, "{line}");
+    }
+}
