@@ -115,6 +115,26 @@ test("purchases are given, used up and taken back, and come by themselves", asyn
   await id("panel-close").click();
 });
 
+test("a guild says who may use commands, and the composer offers what is left", async () => {
+  await id("workshop").click();
+  await id("tab-permits").click();
+  await page.getByText("Nothing: everybody may use what the bot offers them.").waitFor();
+  await id("permit-guild").selectOption("1000000000000000100");
+  await id("permit-command").selectOption({ label: "all commands" });
+  await id("permit-subject").selectOption({ label: "@everyone" });
+  await id("permit-said").selectOption({ label: "denied" });
+  await id("permit-say").click();
+  const row = id("permit").filter({ hasText: "@everyone: denied" });
+  await row.waitFor();
+  const LINUS = "1000000000000000013";
+  const usable = () => elsewhere("GET", `/commands?user=${LINUS}&channel=1000000000000000110`);
+  assert.deepEqual(await usable(), []);
+  await row.getByTestId("permit-remove").click();
+  await row.waitFor({ state: "detached" });
+  assert.notDeepEqual(await usable(), []);
+  await id("panel-close").click();
+});
+
 test("every control has a name, and nothing was loaded anew", async () => {
   const nameless = await page.evaluate(() => [...document.querySelectorAll("button, a[href], input, select, textarea, [role=combobox]")]
     .filter((one) => !one.getAttribute("aria-hidden") && !(one.getAttribute("aria-label") || one.textContent.trim() || one.labels?.length || one.placeholder || one.title))

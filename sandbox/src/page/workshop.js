@@ -4,10 +4,11 @@ import { entitlementTab } from "./entitlements.js";
 import { faultTab } from "./fault-panel.js";
 import { journalTab } from "./journal.js";
 import { closePanel, panelId, showPanel } from "./panel.js";
+import { permitTab } from "./permit-tab.js";
 import { on } from "./state.js";
 import { countViolations, violationTab } from "./violations.js";
 
-const TABS = [["faults", "Faults", faultTab], ["violations", "Violations", violationTab], ["journal", "Journal", journalTab], ["entitlements", "Purchases", entitlementTab], ["clock", "Clock", clockTab]];
+const TABS = [["faults", "Faults", faultTab], ["violations", "Violations", violationTab], ["journal", "Journal", journalTab], ["entitlements", "Purchases", entitlementTab], ["permits", "Permissions", permitTab], ["clock", "Clock", clockTab]];
 let current = null;
 let last = "faults";
 
@@ -22,13 +23,14 @@ function toggleWorkshop(tab = last) {
 export function workshopButton() {
   const n = countViolations();
   const label = n ? `Workshop, ${n} ${n === 1 ? "violation" : "violations"}` : "Workshop";
-  return h("button", { type: "button", class: "tool workshop-button", "aria-label": label, title: "Workshop: faults, violations, journal, purchases, clock", testid: "workshop",
+  return h("button", { type: "button", class: "tool workshop-button", "aria-label": label, title: "Workshop: faults, violations, journal, purchases, permissions, clock", testid: "workshop",
     "aria-expanded": String(panelId() === "workshop"), onclick: () => toggleWorkshop(panelId() !== "workshop" && n ? "violations" : last) },
   icon("wrench"), n > 0 && h("span", { class: "badge", testid: "violation-badge", "aria-hidden": "true" }, n > 99 ? "99+" : String(n)));
 }
 
 on("fault", () => current?.name === "faults" && current.refresh());
 on("entitlement", () => current?.name === "entitlements" && current.refresh());
+on("places", () => current?.name === "permits" && current.refresh());
 on("violations", () => {
   if (!current) return;
   if (current.name === "violations") current.refresh();
