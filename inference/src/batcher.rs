@@ -68,7 +68,7 @@ impl Caller {
 
     /// The U-Net's raw output for one row `[1, c, h, w]`.
     pub(crate) async fn predict(&self, latents: &Tensor, timestep: f64, prompt: &Rc<Prompt>) -> Result<Tensor, InferenceError> {
-        let cost = area(latents)? * self.pixels_per_latent / 1e6;
+        let cost = area(latents)? * self.pixels_per_latent / 1e6 * limits::row_price(prompt.n_chunks);
         let work = Work::Predict { latents: self.rows(latents), timestep, prompt: prompt.clone() };
         self.call_tensor(work, cost, usize::MAX).await
     }

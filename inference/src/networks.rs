@@ -30,6 +30,8 @@ pub(crate) struct PromptRequest {
 pub(crate) struct Prompt {
     /// Tokens that the U-Net looks at. Rows of one batch have the same number.
     pub(crate) n_tokens: usize,
+    /// Chunks that these are.
+    pub(crate) n_chunks: usize,
     /// The networks' own.
     pub(crate) state: Box<dyn Any>,
 }
@@ -92,7 +94,7 @@ impl Networks for Loaded {
         if let Some(guidance_scale) = request.guidance {
             state = self.model.with_guidance(state, guidance_scale)?;
         }
-        Ok(Prompt { n_tokens: state.n_tokens(), state: Box::new(state) })
+        Ok(Prompt { n_tokens: state.n_tokens(), n_chunks: request.n_chunks, state: Box::new(state) })
     }
 
     fn predict(&self, rows: &Rows, timesteps: &[f64], prompts: &[Rc<Prompt>]) -> Result<Tensor, InferenceError> {

@@ -20,7 +20,7 @@ use crate::{
     engine::{Event, FinishedImage, Meter, Progress},
     error::{InferenceError, InvalidTask},
     guidance::Guided,
-    limits::Limits,
+    limits::{Chunks, Limits},
     networks::{Networks, Prompt, PromptRequest},
     noise::TorchGenerator,
     pixels,
@@ -143,14 +143,14 @@ impl Job {
         let limits = &self.facts.limits;
         let takes_guidance = limits.conditioning.takes_guidance;
         let is_guided = limits.is_guided(base);
-        let n_chunks = {
+        let chunks = {
             let negative = base.negative_prompt.as_deref().filter(|_| is_guided).unwrap_or_default();
-            caller.n_chunks(&base.prompt)?.max(caller.n_chunks(negative)?)
+            Chunks { prompt: caller.n_chunks(&base.prompt)?, negative: caller.n_chunks(negative)? }
         };
         let request = |text: Option<&str>, is_negative: bool| PromptRequest {
             text: text.map(str::to_owned),
             clip_skip: if is_negative && base.clip_skip_of == SkippedFor::Prompt { 0 } else { base.clip_skip },
-            n_chunks,
+            n_chunks: chunks.longest(),
             size_ids: limits.conditioning.size_ids(size, is_negative),
             guidance: takes_guidance.then_some(base.guidance_scale),
         };
@@ -170,6 +170,7 @@ impl Job {
                 (positive, Some(negative))
             }
         };
+        self.meter.add(chunks.encoding());
         Ok(Pass { base, size, plan, negative, positive })
     }
 

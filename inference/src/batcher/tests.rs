@@ -9,7 +9,7 @@ use super::Batcher;
 use crate::{
     engine::{Counters, Event, Meter},
     error::{InferenceError, InvalidTask},
-    limits::{Conditioning, Limits},
+    limits::{Chunks, Conditioning, Limits},
     networks::{Networks, Prompt, PromptRequest, Rows},
     noise::TorchGenerator,
     preview::{Preview, PreviewMap},
@@ -44,7 +44,7 @@ impl Networks for Toy {
         self.log.borrow_mut().push(("prompt", vec![1]));
         self.requests.borrow_mut().push(request.clone());
         let letter = request.text.as_ref().and_then(|text| text.bytes().next()).unwrap_or_default();
-        Ok(Prompt { n_tokens: 77 * request.n_chunks, state: Box::new(letter) })
+        Ok(Prompt { n_tokens: 77 * request.n_chunks, n_chunks: request.n_chunks, state: Box::new(letter) })
     }
 
     fn predict(&self, rows: &Rows, timesteps: &[f64], prompts: &[Rc<Prompt>]) -> Result<Tensor, InferenceError> {
@@ -195,12 +195,15 @@ fn a_batch_has_at_most_so_many_rows_and_pictures_do_not_depend_on_it() {
 #[test]
 fn a_finished_task_used_what_it_was_said_to_cost() {
     let mut bench = Bench::new(8);
-    for base in [draw("a", 8, 4, 3), TextToImage { guidance_scale: 3.0, ..draw("a", 16, 7, 2) }] {
+    let long = TextToImage { guidance_scale: 3.0, negative_prompt: Some("b".repeat(200)), ..draw(&"a".repeat(80), 8, 3, 2) };
+    let chunks = |text: &str| 1 + text.len() / 75;
+    for base in [draw("a", 8, 4, 3), TextToImage { guidance_scale: 3.0, ..draw("a", 16, 7, 2) }, long] {
+        let chunks = Chunks { prompt: chunks(&base.prompt), negative: chunks(base.negative_prompt.as_deref().unwrap_or_default()) };
         let task = Task::TextToImage(base);
         let mut submitted = bench.submit(task.clone());
         bench.finish();
         assert_eq!(submitted.end().1, Some(Ok(())));
-        let (used, cost) = (submitted.meter.usage().row_megapixels, bench.facts.limits.cost(&task));
+        let (used, cost) = (submitted.meter.usage().row_megapixels, bench.facts.limits.cost(&task, chunks));
         assert!((used - cost).abs() < 1e-9, "{used} is not {cost}");
     }
 }

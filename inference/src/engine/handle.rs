@@ -18,9 +18,9 @@ use super::{
 use crate::{
     checkpoint::adapter::AdapterWeights,
     error::{InferenceError, InvalidTask},
-    limits::{Limits, MAX_ADAPTER_WEIGHT, MAX_ADAPTERS},
+    limits::{Chunks, Limits, MAX_ADAPTER_WEIGHT, MAX_ADAPTERS},
     task::{ImageSize, Inpaint, Task, TextToImage},
-    text::Prompt,
+    text::{Prompt, PromptError, PromptLengths},
 };
 
 /// Most tasks that wait for the device thread to look at its channel, which it does before every batch, and most that wait for their models.
@@ -41,6 +41,7 @@ struct Inner {
     /// At least one.
     models: Vec<ModelInfo>,
     limits: Vec<Limits>,
+    lengths: Vec<Arc<PromptLengths>>,
     adapters: Vec<NamedFile>,
     counters: Arc<Counters>,
     /// Dead when the device thread is.
@@ -67,8 +68,10 @@ impl Engine {
         let spawned = std::thread::Builder::new().name(name.clone()).spawn(body);
         let thread = spawned.map_err(|error| InferenceError::Device { device: name, reason: error.to_string() })?;
         let known = answer.recv().map_err(|_| InferenceError::Stopped)??;
+        let lengths = known.iter().map(|known| known.lengths.clone()).collect();
         let (models, limits) = known.into_iter().map(|Known { info, limits, .. }| (info, limits)).unzip();
-        Ok(Self { inner: Arc::new(Inner { commands: Some(commands), thread: Some(thread), models, limits, adapters, counters, alive }) })
+        let commands = Some(commands);
+        Ok(Self { inner: Arc::new(Inner { commands, thread: Some(thread), models, limits, lengths, adapters, counters, alive }) })
     }
 
     /// Hands a task in; it starts at the next batch.
@@ -106,10 +109,11 @@ impl Engine {
     /// Which value is out of range, and what it may be; a model or an adapter that is not known.
     pub fn check(&self, task: &Task) -> Result<(), InvalidTask> {
         let base = task.base();
-        let limits = self.limits(base.and_then(|base| base.model.as_deref()))?;
+        let model = self.index(base.and_then(|base| base.model.as_deref()))?;
         if let Some(base) = base {
             Prompt::parse(&base.prompt).check()?;
             Prompt::parse(base.negative_prompt.as_deref().unwrap_or_default()).check()?;
+            self.chunks(model, base)?;
         }
         let adapters = base.map(TextToImage::all_adapters).unwrap_or_default();
         if adapters.len() > MAX_ADAPTERS {
@@ -125,21 +129,32 @@ impl Engine {
                 return Err(InvalidTask::AdapterWeight { name: used.name, weight });
             }
         }
-        limits.check(task)
+        self.inner.limits[model].check(task)
     }
 
     /// What a task will cost in row-megapixels: U-Net rows × megapixels, and what encoding, decoding and enlarging cost in the same unit.
+    /// Prompts of more than one chunk make rows dearer, and their encoding is charged.
     /// The usage of the finished task is the same. A task of an unknown model costs what it would with the first.
     pub fn cost(&self, task: &Task) -> f64 {
         let name = task.base().and_then(|base| base.model.as_deref());
-        self.limits(name).unwrap_or(&self.inner.limits[0]).cost(task)
+        let model = self.index(name).unwrap_or(0);
+        let chunks = task.base().and_then(|base| self.chunks(model, base).ok());
+        self.inner.limits[model].cost(task, chunks.unwrap_or(Chunks { prompt: 1, negative: 1 }))
     }
 
-    fn limits(&self, model: Option<&str>) -> Result<&Limits, InvalidTask> {
-        let Some(name) = model else { return Ok(&self.inner.limits[0]) };
+    /// Chunks of a task's prompts, as its trajectory will count them.
+    fn chunks(&self, model: usize, base: &TextToImage) -> Result<Chunks, PromptError> {
+        let (limits, lengths) = (&self.inner.limits[model], &self.inner.lengths[model]);
+        let negative = base.negative_prompt.as_deref().filter(|_| limits.is_guided(base)).unwrap_or_default();
+        let n_chunks = |text: &str| lengths.n_chunks(&Prompt::parse(text));
+        Ok(Chunks { prompt: n_chunks(&base.prompt)?, negative: n_chunks(negative)? })
+    }
+
+    fn index(&self, model: Option<&str>) -> Result<usize, InvalidTask> {
+        let Some(name) = model else { return Ok(0) };
         let found = self.models().iter().position(|info| info.name == name);
         let known = || self.models().iter().map(|info| info.name.as_str()).collect::<Vec<_>>().join(", ");
-        found.map(|i| &self.inner.limits[i]).ok_or_else(|| InvalidTask::UnknownModel { found: name.to_owned(), known: known() })
+        found.ok_or_else(|| InvalidTask::UnknownModel { found: name.to_owned(), known: known() })
     }
 
     /// What the first model is.

@@ -1,15 +1,16 @@
 //! What is known of a model before it is loaded.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use super::{EngineConfig, ModelEntry, ModelInfo, device};
 use crate::{
     checkpoint::Checkpoint,
     error::InferenceError,
     limits::{Conditioning, Limits, SizeConditioning},
-    model::config::{ModelConfig, UnetConfig},
+    model::config::{ClipConfig, ModelConfig, UnetConfig},
     schedule::{Pipeline, ScheduleConfig},
     task::ImageSize,
+    text::{EncoderShape, PromptLengths},
 };
 
 /// What is known of a model before it is loaded.
@@ -19,6 +20,8 @@ pub(crate) struct Known {
     pub(crate) info: ModelInfo,
     pub(crate) limits: Limits,
     pub(crate) unet: UnetConfig,
+    /// Shared with the handle.
+    pub(crate) lengths: Arc<PromptLengths>,
 }
 
 impl Known {
@@ -54,7 +57,18 @@ impl Known {
         };
         let sees_mask = model.is_inpainting();
         let limits = Limits { size_multiple, max_side, upscale_factor, schedule, inpaint_schedule, conditioning, sees_mask };
-        Ok(Self { entry: entry.clone(), info, limits, unet: model.unet })
+        let shape = |config: &Option<ClipConfig>, part: &str| {
+            let shape = |config: &ClipConfig| EncoderShape {
+                tokenizer: checkpoint.tokenizer(part),
+                n_positions: config.n_positions,
+                width: config.width,
+            };
+            config.as_ref().map(shape)
+        };
+        let words = config.embeddings.iter().map(|file| (file.name.clone(), file.path.clone())).collect();
+        let shapes = [shape(&model.text_encoder, "tokenizer"), shape(&model.text_encoder_2, "tokenizer_2")];
+        let lengths = Arc::new(PromptLengths::new(shapes, Arc::new(words)));
+        Ok(Self { entry: entry.clone(), info, limits, unet: model.unet, lengths })
     }
 }
 

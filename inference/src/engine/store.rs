@@ -83,6 +83,8 @@ impl Store {
         store.known.first().ok_or(InferenceError::NoModels)?;
         let n_parameters = store.load(0, &[], None)?.ready.networks.model.n_parameters();
         store.known[0].info.n_parameters = n_parameters;
+        // The usual model's prompts are counted for every task: not while somebody waits for an answer.
+        store.known[0].lengths.prepare();
         Ok(store)
     }
 

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// The most chunks that a prompt may need; 40 are 3,000 tokens.
-const MAX_CHUNKS: usize = 40;
+pub(super) const MAX_CHUNKS: usize = 40;
 
 /// Where one encoder's parts are.
 #[derive(Clone, Copy)]
