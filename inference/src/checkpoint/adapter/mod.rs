@@ -156,7 +156,7 @@ impl AdapterReport {
     pub fn note(&self, name: &str) -> Option<Note> {
         let Self { n_modules, n_applied, unmatched, .. } = self;
         let (name, n_modules, n_applied) = (name.to_owned(), *n_modules, *n_applied);
-        (!unmatched.is_empty()).then(|| Note::AdapterInPart { name, n_applied, n_modules, n_unused: unmatched.len() })
+        (!unmatched.is_empty()).then_some(Note::AdapterInPart { name, n_applied, n_modules, n_unused: unmatched.len() })
     }
 }
 
