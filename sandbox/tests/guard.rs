@@ -17,6 +17,9 @@ const UPGRADE: [(&str, &str); 4] = [
     ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
 ];
 
+/// Names and values of headers.
+type Pairs<'a> = &'a [(&'a str, &'a str)];
+
 fn client() -> Client {
     Client::builder().no_proxy().build().expect("a plain client builds")
 }
@@ -29,7 +32,7 @@ async fn say(sandbox: &Sandbox, person: &Visitor, file: &Value) -> Reply {
     Reply { status, headers: answer.headers().clone(), body: answer.json().await.expect("it is JSON") }
 }
 
-fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
+fn headers(pairs: Pairs<'_>) -> HeaderMap {
     let pair = |(name, value): &(&str, &str)| {
         (HeaderName::from_bytes(name.as_bytes()).expect("a name"), HeaderValue::from_str(value).expect("a value"))
     };
@@ -46,7 +49,7 @@ async fn every_route_is_closed_to_strangers() {
     let port = own.rsplit(':').next().expect("a port");
     let attachment = text(&said.body["attachments"][0], "url").strip_prefix(sandbox.url()).expect("it is here").to_owned();
     let token = ("authorization", format!("Bot {TOKEN}"));
-    let routes: [(&str, &[(&str, &str)], u16); 8] = [
+    let routes: [(&str, Pairs<'_>, u16); 8] = [
         ("/", &[], 200),
         ("/app.js", &[], 200),
         ("/?v=10&encoding=json", &UPGRADE, 101),
