@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use inference::{
-    engine::{Engine, EngineConfig},
+    engine::{Engine, EngineConfig, position_of},
     error::InvalidTask,
     task::Task,
 };
@@ -92,12 +92,15 @@ impl App {
     /// What cannot be drawn, and what could be instead.
     pub fn check(&self, task: &Task) -> Result<(), UserError> {
         if let Some(base) = task.base() {
-            if let Some(found) = base.model.as_ref().filter(|name| self.engine.model(Some(name)).is_none()) {
+            // What was found and does not fit is known to the engine, but to nobody else.
+            let context = self.parse_context();
+            if let Some(found) = base.model.as_ref().filter(|name| context.model(Some(name)).is_none()) {
                 let known: Vec<_> = self.models.iter().map(|model| model.name.as_str()).collect();
                 return Err(InvalidTask::UnknownModel { found: found.clone(), known: known.join(", ") }.into());
             }
             let loras = self.loras();
-            if let Some(used) = base.adapters.iter().find(|used| !loras.contains(&used.name)) {
+            let is_gone = |name: &str| position_of(loras.iter().map(String::as_str), name).is_none();
+            if let Some(used) = base.adapters.iter().find(|used| is_gone(&used.name)) {
                 let known = prompt::known_loras(&loras, &used.name);
                 return Err(InvalidTask::UnknownAdapter { found: used.name.clone(), known }.into());
             }

@@ -1,6 +1,7 @@
 //! The configuration file: every key, its default and its range. `config.example.toml` shows all of it and a test compares the two.
 
 mod limits;
+mod paths;
 mod tables;
 
 use std::{
@@ -20,7 +21,7 @@ use serde::Deserialize;
 use crate::hub::{self, ModelsFolder};
 pub use limits::LimitsConfig;
 pub use tables::AliasConfig;
-pub(crate) use tables::{how, is_model_name};
+pub(crate) use tables::how;
 
 /// Read from the working directory when no other file is named.
 const USUAL_FILE: &str = "atelier.toml";
@@ -189,10 +190,15 @@ impl Config {
     /// # Errors
     /// The file cannot be read, has an unknown key or a value out of range; the message names the file and the key.
     pub fn load(path: Option<&Path>) -> anyhow::Result<Self> {
-        let usual = Path::new(USUAL_FILE);
-        let Some(path) = path.or_else(|| usual.is_file().then_some(usual)) else { return Ok(Self::default()) };
+        let Some(path) = Self::file(path) else { return Ok(Self::default()) };
         let text = std::fs::read_to_string(path).with_context(|| format!("cannot read the configuration {}", path.display()))?;
         Self::parse(&text).with_context(|| format!("the configuration {}", path.display()))
+    }
+
+    /// The file that is read: the named one, else `atelier.toml` of the working directory if it is there.
+    pub fn file(named: Option<&Path>) -> Option<&Path> {
+        let usual = Path::new(USUAL_FILE);
+        named.or_else(|| usual.is_file().then_some(usual))
     }
 
     /// Reads and checks a configuration's text.
@@ -200,7 +206,8 @@ impl Config {
     /// # Errors
     /// An unknown key, a wrong type or a value out of range.
     pub fn parse(text: &str) -> anyhow::Result<Self> {
-        let config: Self = toml::from_str(text)?;
+        let mut config: Self = toml::from_str(text).map_err(paths::explained)?;
+        config.settle_paths(std::env::home_dir().as_deref())?;
         config.check()?;
         Ok(config)
     }
@@ -208,7 +215,7 @@ impl Config {
     fn check(&self) -> anyhow::Result<()> {
         let Self { defaults, limits, engine, .. } = self;
         limits.check()?;
-        range("defaults.steps", defaults.steps, 1, limits.max_steps)?;
+        range("defaults.steps", defaults.steps, 1, limits.max_steps).context("`limits.max_steps` is the most for `defaults.steps`")?;
         range("defaults.n_images", defaults.n_images, 1, 4)?;
         range("engine.max_batch_rows", engine.max_batch_rows, 2, 1024)?;
         range("engine.max_loaded_models", engine.max_loaded_models, 1, 64)?;
@@ -336,10 +343,19 @@ mod tests {
         check_error("[model]\npaht = \"x\"", "unknown field `paht`");
         check_error("[modle]\npath = \"x\"", "unknown field `modle`");
         check_error("[defaults]\nsteps = 0", "`defaults.steps` is 0; it must be 1 to 100");
+        check_error("[limits]\nmax_steps = 0", "`limits.max_steps` is 0; it must be 1 to 150");
+        check_error(
+            "[limits]\nmax_steps = 10",
+            "`limits.max_steps` is the most for `defaults.steps`: `defaults.steps` is 25; it must be 1 to 10",
+        );
         check_error("[defaults]\nguidance_scale = 0.5", "`defaults.guidance_scale` is 0.5");
         check_error("[defaults]\nsampler = \"eular\"", "there is no sampler `eular`; there are ");
         check_error("[model]\ndevice = \"gpu\"", "`model.device` is \"gpu\": the device must be cpu or cuda:N");
         check_error("[models]\nendpoint = \"huggingface.co\"", "`models.endpoint`: the hub's address must be like https://huggingface.co");
+        check_error(
+            "[limits]\nmax_steps = 30\n[aliases.a]\npath = \"x\"\nsteps = 40",
+            "`steps` is 40; it must be 1 to 30 (`limits.max_steps`)",
+        );
         check_error("[sandbox]\nlisten = \"0.0.0.0:8420\"", "loopback only");
     }
 }

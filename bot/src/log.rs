@@ -2,7 +2,7 @@
 
 use std::{
     borrow::Cow,
-    io::{self, Write},
+    io::{self, IsTerminal, Write},
     sync::{LazyLock, PoisonError, RwLock},
 };
 
@@ -65,7 +65,14 @@ pub fn chain(error: &dyn std::error::Error) -> String {
 /// Starts the log on stderr: `RUST_LOG`, else `usual`.
 pub fn start(usual: &str) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(usual));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(Masked(io::stderr)).finish().with(filter_fn(is_text)).init();
+    let is_coloured = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    tracing_subscriber::fmt()
+        .with_ansi(is_coloured)
+        .with_env_filter(filter)
+        .with_writer(Masked(io::stderr))
+        .finish()
+        .with(filter_fn(is_text))
+        .init();
 }
 
 /// Frames of the gateway are traced byte by byte, as numbers that no pattern finds.

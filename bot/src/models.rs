@@ -1,13 +1,14 @@
 //! Where models are: the built-in starter model, found from any working directory, and what the configuration names.
 
 mod catalog;
+pub mod name;
 
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use inference::engine::{EngineConfig, ModelInfo};
 
-pub use catalog::{Known, STARTER_NAME, check, choose, chosen_how, folder, found, known, missing, name_of, suited, unlike};
+pub use catalog::{Found, Known, STARTER_NAME, check, choose, chosen_how, folder, found, known, missing, suited, unlike};
 
 use crate::config::Config;
 

@@ -27,6 +27,7 @@ use crate::{
     hashes::Hashes,
     log, models,
     policy::Looks,
+    private,
     prompt::ModelDefaults,
 };
 
@@ -49,7 +50,8 @@ pub struct Running {
 pub async fn start(config: Config, access: Access, clock: Clock, progress_interval: Duration) -> anyhow::Result<Running> {
     log::hide(&access.token);
     let dir = config.data.dir.clone();
-    std::fs::create_dir_all(&dir).with_context(|| format!("cannot make the data folder {}", dir.display()))?;
+    let folder = dir.clone();
+    tokio::task::spawn_blocking(move || private::make_folder(&folder)).await??;
     let jobs = SqliteStore::open(&dir.join("atelier.sqlite")).await?;
     let blobs = LocalBlobs::open(&dir.join("pictures"))?;
     let (config, engine, loaded, models) = tokio::task::spawn_blocking(move || load(config)).await??;
@@ -113,7 +115,23 @@ fn load(config: Config) -> anyhow::Result<(Config, Engine, EngineConfig, Vec<Mod
     });
     let models: Vec<_> = suited.collect();
     anyhow::ensure!(!models.is_empty(), "the engine knows none of the configured models");
-    models.iter().try_for_each(|model| check_defaults(&engine, model))?;
+    for (path, reason) in models::found(&models::folder(&config)).skipped {
+        tracing::warn!(model = %models::name::of_path(&path), reason, "what lies in the models folder is skipped");
+    }
+    // What somebody asked for must fit; what only lies there must not stop the rest.
+    let (mut fitting, mut is_first) = (Vec::new(), true);
+    for model in models {
+        let is_found = !is_first && known.iter().any(|known| known.is_found && known.entry.name == model.name);
+        is_first = false;
+        match check_defaults(&engine, &model) {
+            Ok(()) => fitting.push(model),
+            Err(error) if is_found => {
+                tracing::warn!(model = model.name, reason = crate::cli::sentence(&error), "what lies in the models folder is skipped");
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    let models = fitting;
     Ok((config, engine, loaded, models))
 }
 

@@ -60,6 +60,56 @@ fn a_fresh_clone_is_well_but_for_the_token() {
     assert_eq!(report.said.lines().count(), 7, "{}", report.said);
 }
 
+#[test]
+fn looking_makes_nothing_and_names_what_was_read() {
+    let folder = folder();
+    let report = doctor(folder.path(), "", None);
+    report.check("database", '✓', "no data folder yet");
+    assert!(!folder.path().join("data").exists(), "nothing was made");
+    let command = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_atelier"));
+        let output = command.arg("doctor").args(arguments).current_dir(folder.path()).env_remove("DISCORD_TOKEN").output();
+        String::from_utf8(output.expect("it starts").stdout).expect("UTF-8")
+    };
+    assert!(command(&[]).starts_with("✓ configuration the defaults: there is no atelier.toml here"));
+    std::fs::write(folder.path().join("atelier.toml"), "[data]\ndir = \"elsewhere\"").expect("a file");
+    assert!(command(&[]).starts_with("✓ configuration atelier.toml"));
+    let report = doctor(folder.path(), "[discord]\napi_url = \"http://203.0.113.1:1\"", None);
+    report.check("token", '✗', "a stand-in must be on loopback");
+    assert_eq!(report.code, Some(1), "`run` refuses it too");
+}
+
+#[test]
+#[cfg(unix)]
+fn a_data_folder_that_others_may_read_is_told() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = folder();
+    let data = folder.path().join("data");
+    std::fs::create_dir(&data).expect("a folder");
+    std::fs::create_dir(data.join("pictures")).expect("a folder");
+    let allow = |mode| std::fs::set_permissions(&data, std::fs::Permissions::from_mode(mode)).expect("it is ours");
+    allow(0o755);
+    doctor(folder.path(), "", None).check("data", '!', "other users of this machine may read");
+    allow(0o700);
+    assert!(!doctor(folder.path(), "", None).said.contains("other users"));
+}
+
+#[test]
+fn a_token_may_be_in_a_file() {
+    let folder = folder();
+    let file = folder.path().join("token");
+    std::fs::write(&file, format!("{TOKEN}\n")).expect("a file");
+    let run = |path: &Path| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_atelier"));
+        command.arg("doctor").current_dir(folder.path()).env_remove("DISCORD_TOKEN").env("DISCORD_TOKEN_FILE", path);
+        String::from_utf8(command.output().expect("it starts").stdout).expect("UTF-8")
+    };
+    let said = run(&file);
+    assert!(said.contains("the file of DISCORD_TOKEN_FILE has one") && !said.contains(TOKEN), "{said}");
+    let said = run(Path::new("/nowhere/token"));
+    assert!(said.contains("✗ token") && said.contains("the file of DISCORD_TOKEN_FILE cannot be read"), "{said}");
+}
+
 #[tokio::test]
 async fn a_database_in_use_is_no_failure() {
     let folder = folder();

@@ -13,7 +13,7 @@ use image::{GrayImage, RgbImage};
 pub(crate) use self::counters::{Counters, Meter};
 pub use self::handle::{Engine, TaskHandle};
 pub(crate) use self::known::Known;
-pub use self::known::is_model;
+pub use self::known::{check_model, is_model};
 #[cfg(test)]
 pub(crate) use self::store::{Ready, Store};
 use crate::{
@@ -84,6 +84,12 @@ pub struct NamedFile {
     pub name: String,
     /// The file.
     pub path: PathBuf,
+}
+
+/// Where the name that somebody says is among those that there are. Older versions wrote a name's spaces as underscores, and tasks of theirs are kept.
+pub fn position_of<'a>(names: impl Iterator<Item = &'a str> + Clone, said: &str) -> Option<usize> {
+    let is_older = |name: &str| name.contains(char::is_whitespace) && name.replace(char::is_whitespace, "_") == said;
+    names.clone().position(|name| name == said).or_else(|| names.clone().position(is_older))
 }
 
 /// What a model is and what suits it.

@@ -15,7 +15,7 @@ use common::{
     families::{self, folder, single_file},
     floats, starter,
 };
-use inference::checkpoint::{Family, FileKind, Weights, inspect};
+use inference::checkpoint::{Family, FileKind, Header, Weights, inspect};
 
 /// A file with this header and so many zeros after it.
 fn file(folder: &Path, header: &str, n_bytes: usize) -> PathBuf {
@@ -78,6 +78,107 @@ fn broken_headers_are_explained() {
         (r#"{"a":{"#, 0, "its header is broken: EOF while parsing an object at line 1 column 6"),
     ] {
         assert_eq!(open(&file(folder.path(), header, n_bytes)), reason, "{header}");
+    }
+}
+
+#[test]
+fn headers_are_bounded_while_they_are_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let tensors = |n: usize| {
+        let tensors: Vec<_> = (0..n).map(|i| format!(r#""t{i}":{{"dtype":"F32","shape":[0],"data_offsets":[0,0]}}"#)).collect();
+        format!("{{{}}}", tensors.join(","))
+    };
+    let remarks = |n: usize| {
+        let remarks: Vec<_> = (0..n).map(|i| format!(r#""r{i}":"x""#)).collect();
+        format!(r#"{{"__metadata__":{{{}}}}}"#, remarks.join(","))
+    };
+    let shape = |n: usize| format!(r#"{{"a":{{"dtype":"F32","shape":[{}],"data_offsets":[0,4]}}}}"#, vec!["1"; n].join(","));
+    for (header, n_bytes, reason) in [
+        (tensors(50_000), 0, None),
+        (tensors(50_001), 0, Some("more than 50000 tensors")),
+        (remarks(10_000), 0, None),
+        (remarks(10_001), 0, Some("more than 10000 remarks of its maker")),
+        (shape(8), 4, None),
+        (shape(9), 4, Some("a tensor of more than 8 dimensions")),
+        (shape(1_000_000), 4, Some("a tensor of more than 8 dimensions")),
+    ] {
+        let read = Header::read(&file(folder.path(), &header, n_bytes)).map_err(|error| error.to_string());
+        match reason {
+            None => assert!(read.is_ok(), "{read:?}"),
+            Some(reason) => assert!(read.as_ref().is_err_and(|error| error.contains(reason)), "{reason}: {read:?}"),
+        }
+    }
+}
+
+#[test]
+fn remarks_are_texts_or_shown_as_they_stand_and_long_ones_are_cut() {
+    let folder = tempfile::tempdir().unwrap();
+    let long = "ä".repeat(10 << 20);
+    let header = format!(r#"{{"__metadata__":{{"a":"x\u00e9","b":{{"c":[1,2]}},"d":3,"e":null,"f":"{long}"}}}}"#);
+    let metadata = Header::read(&file(folder.path(), &header, 0)).unwrap().metadata;
+    let short: Vec<_> = metadata.iter().take(4).map(|(key, value)| (key.as_str(), value.as_str())).collect();
+    assert_eq!(short, [("a", "xé"), ("b", r#"{"c":[1,2]}"#), ("d", "3"), ("e", "null")]);
+    assert!((15 << 20..=16 << 20).contains(&metadata["f"].len()) && metadata["f"].ends_with('ä'), "{}", metadata["f"].len());
+}
+
+/// Nobody ever writes to these pipes: whoever opens one waits for ever.
+#[test]
+fn what_is_no_file_is_not_waited_for() {
+    type Place = fn(&Path) -> PathBuf;
+    let places: [(&str, Place); 6] = [
+        ("sd1", |folder| folder.join("model_index.json")),
+        ("sd1", |folder| folder.join("unet/config.json")),
+        ("sd1", |folder| folder.join("scheduler/scheduler_config.json")),
+        ("sd1", |folder| folder.join("vae/config.json")),
+        ("sd1", |folder| folder.join("text_encoder/config.json")),
+        ("sd1", |folder| folder.join("vae/diffusion_pytorch_model.safetensors")),
+    ];
+    for (name, place) in places {
+        for is_folder in [false, true] {
+            let folder = folder(name);
+            let path = place(folder.path());
+            fs::remove_file(&path).unwrap();
+            if is_folder {
+                fs::create_dir(&path).unwrap();
+            } else {
+                rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR, 0).unwrap();
+            }
+            if path.ends_with("scheduler_config.json") {
+                assert!(!inference::engine::is_model(folder.path()));
+                continue;
+            }
+            let error = inference::model::Model::load(folder.path(), &Device::Cpu, DType::F32).err().unwrap().to_string();
+            assert!(error.contains(path.parent().unwrap().to_str().unwrap()), "{error}");
+        }
+    }
+}
+
+#[test]
+fn descriptions_and_vocabularies_have_a_longest_length() {
+    for (name, max_bytes) in [
+        ("unet/config.json", 4_u64 << 20),
+        ("scheduler/scheduler_config.json", 4 << 20),
+        ("tokenizer/tokenizer.json", 64 << 20),
+        ("tokenizer/vocab.json", 64 << 20),
+        ("tokenizer/merges.txt", 64 << 20),
+    ] {
+        let folder = folder("sd1");
+        let path = folder.path().join(name);
+        let tokenizer = folder.path().join("tokenizer");
+        if name == "tokenizer/vocab.json" || name == "tokenizer/merges.txt" {
+            // They are read where there is no `tokenizer.json`.
+            let _ = fs::remove_file(tokenizer.join("tokenizer.json"));
+            fs::write(tokenizer.join("vocab.json"), "{}").unwrap();
+            fs::write(tokenizer.join("merges.txt"), "").unwrap();
+        }
+        fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(1 << 40).unwrap();
+        let found = match name.split_once('/').unwrap().0 {
+            "tokenizer" => inference::text::Tokenizer::load(&tokenizer, 77).err(),
+            "scheduler" => inference::schedule::ScheduleConfig::load(&path).err(),
+            _ => inference::model::Model::load(folder.path(), &Device::Cpu, DType::F32).err(),
+        };
+        let error = found.unwrap().to_string();
+        assert!(error.contains(&format!("{max_bytes} are the most that such a file may have")), "{name}: {error}");
     }
 }
 

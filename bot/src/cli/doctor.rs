@@ -8,7 +8,13 @@ use serde::Deserialize;
 use storage::{SqliteStore, StorageError};
 
 use super::sentence;
-use crate::{config::Config, disk, models};
+use crate::{
+    config::Config,
+    discord, disk, models,
+    printable::visible,
+    private,
+    token::{self, Found},
+};
 
 /// Discord's own API.
 const DISCORD_URL: &str = "https://discord.com";
@@ -50,11 +56,11 @@ pub async fn run(config: Option<&Path>, args: DoctorArgs) -> anyhow::Result<Exit
     };
     let config = match Config::load(config) {
         Ok(loaded) => {
-            let named = config.map_or_else(
-                || "no file is named: atelier.toml if it is here, else the defaults".into(),
-                |path| path.display().to_string(),
-            );
-            tell(good("configuration", named))?;
+            let read = Config::file(config);
+            tell(good(
+                "configuration",
+                read.map_or_else(|| "the defaults: there is no atelier.toml here".into(), |path| path.display().to_string()),
+            ))?;
             loaded
         }
         // The other parts are not where the defaults would look for them.
@@ -67,10 +73,15 @@ pub async fn run(config: Option<&Path>, args: DoctorArgs) -> anyhow::Result<Exit
     for check in tokio::task::spawn_blocking(move || drawing_parts(&drawn_with)).await? {
         tell(check)?;
     }
-    tell(database(&config.data.dir.join("atelier.sqlite")).await)?;
+    tell(database(&config.data.dir).await)?;
     tell(disk(&config))?;
-    let token = std::env::var("DISCORD_TOKEN").ok();
-    tell(token_check(token.as_deref().map(str::trim).unwrap_or_default(), &config.discord.api_url, args.online).await)?;
+    if let Some(open) = private::first_open(&config.data.dir) {
+        tell(doubtful("data", format!("other users of this machine may read {}; the next start of the bot closes it", open.display())))?;
+    }
+    tell(match token::find() {
+        Ok(found) => token_check(found, &config.discord.api_url, args.online).await,
+        Err(error) => bad("token", sentence(&error)),
+    })?;
     Ok(if is_bad { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
@@ -81,7 +92,7 @@ impl std::fmt::Display for Check {
             Verdict::Doubtful => '!',
             Verdict::Bad => '✗',
         };
-        write!(f, "{sign} {:<13} {}", self.part, self.text)
+        write!(f, "{sign} {:<13} {}", self.part, visible(&self.text))
     }
 }
 
@@ -165,7 +176,14 @@ fn model(info: &ModelInfo) -> Check {
     good("model", format!("{name}, {millions:.1} million parameters, pictures of {} pixels, from {folder}", info.native_size))
 }
 
-async fn database(path: &Path) -> Check {
+async fn database(folder: &Path) -> Check {
+    let path = &folder.join("atelier.sqlite");
+    match (folder.exists(), path.exists()) {
+        // Looking must not make anything.
+        (false, _) => return good("database", format!("no data folder yet; the first start makes {}", path.display())),
+        (true, false) => return good("database", format!("none yet; the first start makes {}", path.display())),
+        (true, true) => {}
+    }
     match SqliteStore::open(path).await {
         Ok(_) => good("database", path.display().to_string()),
         Err(error @ StorageError::InUse { .. }) => doubtful("database", format!("{error}: a bot is running")),
@@ -184,16 +202,20 @@ fn disk(config: &Config) -> Check {
     }
 }
 
-async fn token_check(token: &str, api_url: &str, is_online: bool) -> Check {
-    if token.is_empty() {
-        return doubtful("token", "DISCORD_TOKEN is not set; `atelier run` needs it, `atelier sandbox` does not");
+async fn token_check(found: Option<Found>, api_url: &str, is_online: bool) -> Check {
+    if let Err(error) = discord::check_stand_in(api_url).map_or(Ok(()), |checked| checked.map_err(anyhow::Error::from)) {
+        return bad("token", sentence(&error));
     }
+    let Some(Found { token, place }) = found else {
+        return doubtful("token", "DISCORD_TOKEN is not set; `atelier run` needs it, `atelier sandbox` does not");
+    };
+    let token = token.as_str();
     let is_stand_in = !api_url.is_empty();
     if !is_stand_in && !is_plausible(token) {
-        return bad("token", "DISCORD_TOKEN does not look like a bot's token; copy it from the Bot page of the developer portal");
+        return bad("token", format!("{place} does not look like a bot's token; copy it from the Bot page of the developer portal"));
     }
     if !is_stand_in && !is_online {
-        return good("token", "DISCORD_TOKEN is set; `--online` asks Discord whether it is right");
+        return good("token", format!("{place} has one; `--online` asks Discord whether it is right"));
     }
     match who_am_i(token, if is_stand_in { api_url } else { DISCORD_URL }).await {
         Ok(name) => good("token", format!("belongs to {name}")),
@@ -216,10 +238,10 @@ async fn who_am_i(token: &str, base: &str) -> anyhow::Result<String> {
     }
     let base = reqwest::Url::parse(base).with_context(|| format!("`discord.api_url` is \"{base}\""))?;
     // A token goes to Discord or to this machine, wherever a configuration points.
-    let host = base.host_str().unwrap_or_default().trim_matches(['[', ']']);
-    let is_loopback = host == "localhost" || host.parse().is_ok_and(|address: std::net::IpAddr| address.is_loopback());
-    if !is_loopback && base.as_str().trim_end_matches('/') != DISCORD_URL {
-        bail!("`discord.api_url` is {base}; a stand-in must be on loopback, such as http://127.0.0.1:8420");
+    if base.as_str().trim_end_matches('/') != DISCORD_URL
+        && let Some(checked) = discord::check_stand_in(base.as_str())
+    {
+        checked?;
     }
     let client = reqwest::Client::builder().timeout(TIMEOUT).redirect(reqwest::redirect::Policy::none()).build()?;
     let request = client.get(base.join("/api/v10/users/@me")?).header("authorization", format!("Bot {token}"));

@@ -11,7 +11,7 @@ use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{CommandFactory, Parser, Subcommand};
 
-use crate::{config::Config, log};
+use crate::{config::Config, log, printable::printable};
 
 /// Blocking work that is under way at the end gets this long.
 const GRACE: Duration = Duration::from_secs(2);
@@ -33,7 +33,7 @@ pub struct Cli {
 pub enum Command {
     /// Try everything on this machine: the bot with a Discord stand-in and its page, no token, no network
     Sandbox(sandbox::SandboxArgs),
-    /// Run the bot against Discord, with the token in DISCORD_TOKEN
+    /// Run the bot against Discord, with the token in DISCORD_TOKEN or in the file of DISCORD_TOKEN_FILE
     Run(run::RunArgs),
     /// Draw pictures here and now, without Discord
     Imagine(Box<imagine::ImagineArgs>),
@@ -109,7 +109,7 @@ fn one_line(text: &str) -> String {
     let is_picture = |line: &str| line.trim_start_matches(|c: char| c.is_ascii_digit() || c == ' ').starts_with('|');
     let line = text.lines().map(str::trim).filter(|line| !line.is_empty() && !is_picture(line)).collect::<Vec<_>>().join(": ");
     // An error may quote what a stranger's file says; a terminal must not obey it.
-    line.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    printable(&line)
 }
 
 /// `RUST_LOG`, else every job's states on a server and only what is wrong in front of a person.

@@ -8,7 +8,7 @@ use crate::{
     clock::Clock,
     config::Config,
     discord::{Access, Endpoint},
-    start,
+    private, start, token,
 };
 
 /// Options of `atelier run`.
@@ -20,16 +20,18 @@ pub struct RunArgs {}
 /// # Errors
 /// One sentence for the person who started it.
 pub async fn run(config: Config, _args: RunArgs) -> anyhow::Result<()> {
-    let token = std::env::var("DISCORD_TOKEN")
-        .ok()
-        .filter(|token| !token.trim().is_empty())
-        .context("DISCORD_TOKEN is not set; put the bot's token into it, or try `atelier sandbox`, which needs none")?;
+    let found = token::find()?.context(
+        "DISCORD_TOKEN is not set; put the bot's token into it, or the path of its file into DISCORD_TOKEN_FILE, or try `atelier sandbox`, \
+         which needs none",
+    )?;
+    private::keep_files_private();
+    private::keep_memory_private();
     let endpoint = match config.discord.api_url.as_str() {
         "" => Endpoint::Discord,
         url => Endpoint::StandIn(url.to_owned()),
     };
     let interval = Duration::from_millis(config.discord.progress_interval_ms);
-    let access = Access { token: token.trim().to_owned(), endpoint };
+    let access = Access { token: found.token, endpoint };
     let running = start::start(config, access, Clock::default(), interval).await?;
     tokio::select! {
         () = running.ready() => {}

@@ -2,14 +2,13 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use anyhow::Context;
 use sandbox::{OnViolation, Sandbox, SandboxConfig, SandboxError};
 
 use crate::{
     clock::Clock,
     config::Config,
     discord::{Access, Endpoint},
-    models, random, start,
+    models, private, random, start,
 };
 
 /// Options of `atelier sandbox`.
@@ -76,7 +75,8 @@ pub async fn run(mut config: Config, args: SandboxArgs) -> anyhow::Result<()> {
     let dir = config.data.dir.clone();
     // Apart from what `atelier run` keeps: jobs of the stand-in must never be answered on Discord.
     config.data.dir = dir.join("sandbox");
-    std::fs::create_dir_all(&dir).with_context(|| format!("cannot make the data folder {}", dir.display()))?;
+    private::keep_files_private();
+    private::make_folder(&dir)?;
     let is_starter = models::is_configured_starter(&config);
     let mut listen = config.sandbox.listen;
     if let Some(port) = args.port {

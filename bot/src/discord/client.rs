@@ -111,6 +111,16 @@ fn is_loopback(host: &str) -> bool {
     host.parse::<SocketAddr>().is_ok_and(|host| host.ip().is_loopback())
 }
 
+/// Whether a stand-in's address may be given the token; `None` where none is configured.
+pub fn check_stand_in(api_url: &str) -> Option<Result<(), BuildError>> {
+    let host = api_url.strip_prefix("http://").map(|host| host.trim_end_matches('/'));
+    match host {
+        _ if api_url.is_empty() => None,
+        Some(host) if is_loopback(host) => Some(Ok(())),
+        _ => Some(Err(BuildError::NotLoopback(api_url.to_owned()))),
+    }
+}
+
 fn http(access: &Access) -> Result<serenity::Http, BuildError> {
     let client = reqwest::Client::builder().use_rustls_tls().timeout(Duration::from_secs(30));
     let api_url = match &access.endpoint {
@@ -125,9 +135,7 @@ fn http(access: &Access) -> Result<serenity::Http, BuildError> {
         }
         Endpoint::StandIn(api_url) => api_url,
     };
-    if !api_url.strip_prefix("http://").is_some_and(|host| is_loopback(host.trim_end_matches('/'))) {
-        return Err(BuildError::NotLoopback(api_url.clone()));
-    }
+    check_stand_in(api_url).unwrap_or(Ok(()))?;
     // The library ignores `proxy` while its own limiter is on and would go to Discord with the token.
     let http = serenity::HttpBuilder::new(&access.token)
         .client(client.no_proxy().build()?)

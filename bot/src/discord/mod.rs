@@ -7,7 +7,7 @@ pub mod permits;
 pub mod places;
 mod venue;
 
-pub use client::{Access, BuildError, Endpoint, Front, build, on_event};
+pub use client::{Access, BuildError, Endpoint, Front, build, check_stand_in, on_event};
 pub use convert::reply;
 pub use messenger::{Messenger, SendError};
 pub use poise::serenity_prelude::Error as SerenityError;

@@ -6,8 +6,10 @@ use std::{
 };
 
 use anyhow::{Context, bail};
+use inference::engine::position_of;
 
 use super::refuse;
+use crate::models::name::composed;
 
 /// What is being downloaded ends in this.
 pub(super) const PART: &str = ".part";
@@ -54,11 +56,17 @@ impl ModelsFolder {
         Ok(self.dir.join(name))
     }
 
-    /// The model of this name: a folder, or a file with or without its `.safetensors` said. A name that no model can have finds none.
+    /// The model of this name: a folder, or a file with or without its ending said, by its path or as it is listed. A name that no model can have
+    /// finds none.
     pub fn find(&self, name: &str) -> Option<PathBuf> {
         let folder = self.place(name).ok()?;
         let file = self.dir.join(format!("{name}{SAFETENSORS}"));
-        [folder, file].into_iter().find(|path| fs::symlink_metadata(path).is_ok())
+        let there = [folder, file].into_iter().find(|path| fs::symlink_metadata(path).is_ok());
+        there.or_else(|| {
+            let whole: Vec<Entry> = self.entries().ok()?.into_iter().filter(|entry| !entry.is_unfinished).collect();
+            let said = without_ending(name);
+            position_of(whole.iter().map(|entry| entry.name.as_str()), said).map(|place| whole[place].path.clone())
+        })
     }
 
     /// What is left of an interrupted pull of this name.
@@ -84,13 +92,19 @@ impl ModelsFolder {
             let Some(file_name) = path.file_name().and_then(|name| name.to_str()).filter(|name| !name.starts_with('.')) else { continue };
             let (stem, is_unfinished) = file_name.strip_suffix(PART).map_or((file_name, false), |stem| (stem, true));
             if path.is_dir() || refuse::is_safetensors(stem) {
-                let name = stem.strip_suffix(SAFETENSORS).unwrap_or(stem).to_owned();
+                let name = composed(if path.is_dir() { stem } else { without_ending(stem) });
                 entries.push(Entry { name, size_bytes: size_bytes(&path), is_unfinished, path });
             }
         }
         entries.sort_by(|a, b| (&a.name, &a.path).cmp(&(&b.name, &b.path)));
         Ok(entries)
     }
+}
+
+/// A file's name without its `.safetensors`, however that is written.
+pub(super) fn without_ending(name: &str) -> &str {
+    let is_weights = name.len() > SAFETENSORS.len() && refuse::is_safetensors(name);
+    if is_weights { &name[..name.len() - SAFETENSORS.len()] } else { name }
 }
 
 /// Bytes of a file, or of all files below a folder; links count as nothing and are not followed below the first.

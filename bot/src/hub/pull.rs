@@ -10,13 +10,13 @@ use super::{
     choose::choose,
     download::{Received, Wanted},
     fill::{Filling, has_size, hash, part_bytes, show_bytes},
-    folder::PART,
+    folder::{PART, without_ending},
     listing::{Listing, RepoFile},
     refusal::Subject,
     sha256::Sha256Hex,
     source::{Repo, Source},
 };
-use crate::config::is_model_name;
+use crate::models::name;
 
 const SAFETENSORS: &str = ".safetensors";
 
@@ -58,9 +58,7 @@ impl Pull {
     pub async fn run(&self, client: &Client, models: &ModelsFolder, bar: &ProgressBar) -> anyhow::Result<Pulled> {
         let name = self.name.clone().or_else(|| self.source.usual_name());
         let name = name.context("the address does not say what the file is called; give it a name with `--as`")?;
-        // Names are said in lines of words.
-        let name = name.strip_suffix(SAFETENSORS).unwrap_or(&name).replace(char::is_whitespace, "_");
-        let name = name.as_str();
+        let name = without_ending(&name);
         let file = models.place(name)?.with_file_name(format!("{name}{SAFETENSORS}"));
         if self.variant.is_some() && !matches!(self.source, Source::Repo(_)) {
             bail!("`--variant` goes with a whole folder; name the file of that precision");
@@ -152,10 +150,7 @@ impl Pull {
 
 /// What is pulled must have a name that `--model` and Discord take.
 fn check_model_name(name: &str) -> anyhow::Result<()> {
-    if is_model_name(name) {
-        return Ok(());
-    }
-    bail!("{name:?} cannot be a model's name: choose one of at most 80 letters, digits, `-`, `_` and `.` with `--as`")
+    name::check(name).map_err(|fault| anyhow::anyhow!("{name:?} cannot be a model's name: {fault}; choose another with `--as`"))
 }
 
 fn another_name(name: &str) -> String {

@@ -4,14 +4,16 @@ use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use inference::{
-    engine::{ModelEntry, ModelInfo, NamedFile},
+    checkpoint::{FileKind, inspect},
+    engine::{ModelEntry, ModelInfo, NamedFile, check_model, position_of},
     sampler::Sampler,
     schedule::ScheduleKind,
 };
 
-use super::{GUIDANCE_SCALE, STARTER_GUIDANCE_SCALE, is_starter, starter};
+use super::{GUIDANCE_SCALE, STARTER_GUIDANCE_SCALE, is_starter, name, starter};
 use crate::{
-    config::{AliasConfig, Config, how, is_model_name},
+    config::{AliasConfig, Config, how},
+    hub::refuse::is_safetensors,
     prompt::ModelDefaults,
 };
 
@@ -25,17 +27,29 @@ pub struct Known {
     pub entry: ModelEntry,
     /// What suits it.
     pub settings: AliasConfig,
+    /// Whether it only lies in the models folder, and nobody asked for it.
+    pub is_found: bool,
+}
+
+/// What lies in a models folder.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Found {
+    /// Models, by their names.
+    pub models: Vec<PathBuf>,
+    /// What looks like a model and cannot be drawn with or named, and why.
+    pub skipped: Vec<(PathBuf, String)>,
 }
 
 impl Known {
     /// A model that only its path names.
     pub fn by_path(path: &Path) -> Self {
-        Self { entry: ModelEntry { name: name_of(path), path: path.to_owned(), vae: None }, settings: AliasConfig::default() }
+        let entry = ModelEntry { name: name::of_path(path), path: path.to_owned(), vae: None };
+        Self { entry, settings: AliasConfig::default(), is_found: false }
     }
 
     fn by_alias(name: &str, settings: &AliasConfig) -> Self {
         let vae = Some(settings.vae.clone()).filter(|vae| !vae.as_os_str().is_empty());
-        Self { entry: ModelEntry { name: name.to_owned(), path: settings.path.clone(), vae }, settings: settings.clone() }
+        Self { entry: ModelEntry { name: name.to_owned(), path: settings.path.clone(), vae }, settings: settings.clone(), is_found: false }
     }
 }
 
@@ -51,10 +65,10 @@ pub fn known(config: &Config) -> anyhow::Result<Vec<Known>> {
     }
     let mut all = vec![first];
     // One model may have several names, each with settings of its own; what is found needs none where it has one.
-    let aliases = config.aliases.iter().map(|(name, settings)| (Known::by_alias(name, settings), false));
-    let found = found(&folder(config)).into_iter().map(|path| (Known::by_path(&path), true));
-    for (other, is_found) in aliases.chain(found) {
-        if !all.iter().any(|Known { entry, .. }| entry.name == other.entry.name || is_found && entry.path == other.entry.path) {
+    let aliases = config.aliases.iter().map(|(name, settings)| Known::by_alias(name, settings));
+    let found = found(&folder(config)).models.into_iter().map(|path| Known { is_found: true, ..Known::by_path(&path) });
+    for other in aliases.chain(found) {
+        if !all.iter().any(|Known { entry, .. }| entry.name == other.entry.name || other.is_found && entry.path == other.entry.path) {
             all.push(other);
         }
     }
@@ -65,7 +79,7 @@ fn default_model(config: &Config) -> anyhow::Result<Known> {
     let path = &config.model.path;
     if path.as_os_str().is_empty() {
         let entry = ModelEntry { name: STARTER_NAME.into(), path: starter()?.model, vae: None };
-        return Ok(Known { entry, settings: AliasConfig::default() });
+        return Ok(Known { entry, settings: AliasConfig::default(), is_found: false });
     }
     let alias = config.aliases.iter().find(|(name, alias)| Path::new(name) == path && !path.exists() || alias.path == *path);
     Ok(alias.map_or_else(|| Known::by_path(path), |(name, settings)| Known::by_alias(name, settings)))
@@ -81,7 +95,7 @@ pub fn choose(config: &Config, wanted: &str) -> anyhow::Result<Known> {
         return Ok(Known::by_path(path));
     }
     let mut all = known(config)?;
-    if let Some(position) = all.iter().position(|known| known.entry.name == wanted) {
+    if let Some(position) = position_of(all.iter().map(|known| known.entry.name.as_str()), wanted) {
         return Ok(all.swap_remove(position));
     }
     if wanted == STARTER_NAME {
@@ -97,25 +111,42 @@ pub fn folder(config: &Config) -> PathBuf {
 }
 
 /// The models in a folder: what the engine can draw with. A LoRA or VAE that was pulled there is none.
-pub fn found(dir: &Path) -> Vec<PathBuf> {
-    let is_model = |path: &PathBuf| {
-        let is_candidate =
-            path.join("model_index.json").is_file() || (path.is_file() && path.extension().is_some_and(|ending| ending == "safetensors"));
-        is_candidate && inference::engine::is_model(path)
-    };
+pub fn found(dir: &Path) -> Found {
     let entries = std::fs::read_dir(dir).into_iter().flatten().filter_map(Result::ok).map(|entry| entry.path());
-    let mut paths: Vec<_> = entries.filter(|path| is_model(path) && is_model_name(&name_of(path))).collect();
+    let is_hidden = |path: &PathBuf| path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+    let mut paths: Vec<_> = entries.filter(|path| !is_hidden(path)).collect();
     paths.sort();
-    paths
+    let mut found = Found::default();
+    for path in paths {
+        let name = name::of_path(&path);
+        let is_taken = || found.models.iter().any(|other| name::of_path(other) == name);
+        let fault = match (why_not(&path), name::check(&name)) {
+            (None, _) => continue,
+            (Some(Err(reason)), _) => Some(reason),
+            (Some(Ok(())), Err(fault)) => Some(format!("nobody can say its name: {fault}; name it in `[aliases]`")),
+            (Some(Ok(())), Ok(())) if is_taken() => Some("another model here has the same name; name it in `[aliases]`".to_owned()),
+            (Some(Ok(())), Ok(())) => None,
+        };
+        match fault {
+            Some(reason) => found.skipped.push((path, reason)),
+            None => found.models.push(path),
+        }
+    }
+    found
 }
 
-/// A model's, adapter's or embedding's name where only its path is known: the folder's, or the file's without its ending.
-pub fn name_of(path: &Path) -> String {
-    // `.` and `..` have names too.
-    let real = if path.file_name().is_none() { std::fs::canonicalize(path).ok() } else { None };
-    let path = real.as_deref().unwrap_or(path);
-    let name = if path.is_dir() { path.file_name() } else { path.file_stem() };
-    name.map_or_else(|| "model".into(), |name| name.to_string_lossy().replace(char::is_whitespace, "_"))
+/// Why something that looks like a model is none; `None` for what does not look like one.
+fn why_not(path: &Path) -> Option<Result<(), String>> {
+    let is_file = path.is_file() && is_safetensors(&path.file_name()?.to_string_lossy());
+    if !is_file && std::fs::symlink_metadata(path.join("model_index.json")).is_err() {
+        return None;
+    }
+    match check_model(path) {
+        Ok(()) => Some(Ok(())),
+        // An adapter, a VAE or an upscaler is no broken model.
+        Err(_) if is_file && inspect(path).is_ok_and(|found| found.kind != FileKind::SingleFile) => None,
+        Err(error) => Some(Err(crate::cli::sentence(&error.into()))),
+    }
 }
 
 /// The name with the smallest number behind it that is not taken.
@@ -157,7 +188,7 @@ pub(super) fn named_files(table: &std::collections::BTreeMap<String, PathBuf>) -
 
 /// What is drawn with a model when nobody says otherwise: its alias's settings, else the configuration's, else what suits the model.
 pub fn suited(config: &Config, known: &Known, info: &ModelInfo) -> ModelDefaults {
-    let Known { entry, settings } = known;
+    let Known { entry, settings, .. } = known;
     let defaults = &config.defaults;
     let (sampler, schedule) = chosen_how(config, settings);
     let own_size = settings.width.zip(settings.height);
@@ -235,6 +266,37 @@ mod tests {
         let error = choose(&config, "two").expect_err("unknown").to_string();
         assert_eq!(error, "there is no model `two`: no file or folder has that path, and the names are starter, one, tiny");
         assert_eq!(choose(&config, "/no/such").expect("a path").entry.name, "such");
+    }
+
+    #[test]
+    fn whatever_a_model_is_called_its_name_can_be_said_or_the_reason_is() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let models = folder.path().join("models");
+        std::fs::create_dir(&models).expect("a folder");
+        let sayable = ["Dreamy Mix [v1.2] (fp16)", "my style", "e\u{301}mail", "モデル", "it's", "a_b"];
+        let unsayable = ["a:b", "<x>", "two  spaces", "a\u{202e}b", "esc\u{1b}[31m", "say \"x\"", "-rf", "a, b"];
+        for name in sayable.into_iter().chain(unsayable) {
+            std::os::unix::fs::symlink(starter().expect("the source tree has it").model, models.join(name)).expect("a link");
+        }
+        let broken = models.join("broken");
+        std::fs::create_dir(&broken).expect("a folder");
+        std::fs::write(broken.join("model_index.json"), "{}").expect("a file");
+        let mut config = config("");
+        config.data.dir = folder.path().to_owned();
+        for known in &known(&config).expect("the starter is there")[1..] {
+            let Known { entry, is_found, .. } = known;
+            assert!(*is_found && choose(&config, &entry.name).expect(&entry.name).entry.path == entry.path, "{}", entry.name);
+        }
+        assert_eq!(names(&config).len(), 1 + sayable.len());
+        assert_eq!(choose(&config, "Dreamy_Mix_[v1.2]_(fp16)").expect("as it was said before").entry.name, sayable[0]);
+        assert_eq!(choose(&config, "a_b").expect("a name of its own").entry.name, "a_b");
+        let skipped = found(&models).skipped;
+        for name in unsayable {
+            let (_, reason) = skipped.iter().find(|(path, _)| *path == models.join(name)).expect(name);
+            assert!(reason.starts_with("nobody can say its name: a name has 1 to 80") && reason.contains("this one "), "{reason}");
+        }
+        let (_, reason) = skipped.iter().find(|(path, _)| *path == broken).expect("it looks like a model");
+        assert!(reason.contains("a pipeline without `_class_name`"), "{reason}");
     }
 
     #[test]

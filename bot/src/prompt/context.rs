@@ -1,6 +1,7 @@
 //! What holds where nothing was typed, and how far a person may go.
 
 use inference::{
+    engine::position_of,
     sampler::Sampler,
     schedule::ScheduleKind,
     task::{ImageSize, Seed},
@@ -51,7 +52,8 @@ pub struct ModelDefaults {
 impl ParseContext {
     /// The model of a name, or the first one; `None` for an unknown name.
     pub fn model(&self, name: Option<&str>) -> Option<&ModelDefaults> {
-        name.map_or(self.models.first(), |name| self.models.iter().find(|model| model.name == name))
+        let Some(name) = name else { return self.models.first() };
+        position_of(self.models.iter().map(|model| model.name.as_str()), name).map(|place| &self.models[place])
     }
 
     /// The model that a stored task is compared with: its own, or the first one when that is gone.

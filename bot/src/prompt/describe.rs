@@ -3,6 +3,7 @@
 use inference::task::{ImageSize, TextToImage};
 
 use super::{Aspect, ModelDefaults, ParseContext, size_of_aspect};
+use crate::models::name::quoted;
 
 /// Aspects that people know; the first that gives a size names it.
 const COMMON: [(u64, u64); 10] = [(1, 1), (3, 2), (16, 9), (4, 3), (5, 4), (2, 1), (21, 9), (3, 1), (7, 1), (14, 1)];
@@ -16,7 +17,7 @@ pub fn describe(task: &TextToImage, context: &ParseContext) -> String {
     let mut parts = Vec::new();
     let model = context.model_or_first(task.model.as_deref());
     if let Some(name) = task.model.as_deref().filter(|name| *name != context.models[0].name) {
-        parts.push(format!("--model {name}"));
+        parts.push(format!("--model {}", quoted(name)));
     }
     if task.size != model.native_size {
         parts.extend(aspect_of_size(task.size, model).map(|aspect| format!("--ar {aspect}")));

@@ -1,5 +1,7 @@
 //! The adapters that a prompt names, such as `<lora:ink:0.8>`: checked here, resolved by the engine.
 
+use inference::engine::position_of;
+
 use super::{PromptError, ranked};
 
 /// Weights go from minus this to this.
@@ -52,7 +54,7 @@ pub fn check_loras(prompt: &str, known: &[String]) -> Result<(), PromptError> {
         if !weights.iter().all(is_right) {
             return Err(PromptError::LoraWeight { shown: shown.to_owned() });
         }
-        if !known.iter().any(|known| known == name) {
+        if position_of(known.iter().map(String::as_str), name).is_none() {
             return Err(PromptError::UnknownLora { shown: shown.to_owned(), known: known_loras(known, name) });
         }
     }

@@ -62,7 +62,7 @@ async fn a_file_at_an_address_gets_its_name_and_its_hash_is_told() {
     // Spaces are encoded in addresses; this server takes paths as they come.
     hub.put("dir/My%20style.safetensors", File::large(weights(9, 100)));
     let pulled = hub.pull(&hub.asked(&hub.cdn("dir/My style.safetensors"), None)).await.expect("all is well");
-    assert_eq!((pulled.name.as_str(), hub.names()), ("My_style", vec!["My_style.safetensors".to_owned()]));
+    assert_eq!((pulled.name.as_str(), hub.names()), ("My style", vec!["My style.safetensors".to_owned()]));
     assert_eq!(pulled.unchecked_sha256.expect("nobody vouched").to_string(), hex(&weights(9, 100)));
     let mut pull = hub.asked(&hub.cdn("tiny.safetensors"), None);
     pull.name = Some("other".into());

@@ -1,19 +1,28 @@
 //! The header of a safetensors file: names, types, shapes and places of its tensors, checked before anything else is read.
 
-use std::{collections::BTreeMap, fmt, fs::File, io::Read, ops::Range, path::Path};
+use std::{collections::BTreeMap, fmt, io::Read, ops::Range, path::Path};
 
 use safetensors::Dtype;
 use serde::{
     Deserialize, Deserializer,
-    de::{MapAccess, Visitor},
+    de::{Error, MapAccess, SeqAccess, Visitor},
 };
+use serde_json::value::RawValue;
 
+use super::regular;
 use crate::error::InferenceError;
 
 /// Larger headers are refused; the safetensors library has the same limit.
 const MAX_HEADER_BYTES: u64 = 100_000_000;
 /// Longer names are refused: those of networks have at most some hundred bytes, and messages quote them.
 const MAX_NAME_BYTES: usize = 1000;
+/// More tensors are refused: the largest models and adapters have some ten thousand.
+const MAX_TENSORS: usize = 50_000;
+/// More sides are refused: networks have at most five.
+const MAX_SIDES: usize = 8;
+/// More remarks of a file's maker are refused, and of longer ones all but the beginning is dropped: trainers write some megabytes.
+const MAX_REMARKS: usize = 10_000;
+const MAX_REMARK_BYTES: usize = 16 << 20;
 
 const PICKLE: &str = "it is a PyTorch file, which is refused because it can run code; convert it to safetensors, for example with \
                       `safetensors.torch.save_file` or `save_pretrained(folder, safe_serialization=True)` of diffusers";
@@ -53,18 +62,9 @@ impl Header {
     /// # Errors
     /// `Missing` or `Unreadable`.
     pub fn read(path: &Path) -> Result<Self, InferenceError> {
-        let failed = |source: std::io::Error| match source.kind() {
-            std::io::ErrorKind::NotFound => InferenceError::Missing { path: path.to_owned() },
-            _ => unreadable(path, source.to_string()),
-        };
+        let failed = |source: std::io::Error| unreadable(path, source.to_string());
         let refuse = |reason: &str| Err(unreadable(path, reason.to_owned()));
-        // Asked before it is opened, because a pipe would wait for a writer.
-        let metadata = std::fs::metadata(path).map_err(failed)?;
-        if !metadata.is_file() {
-            return refuse(if metadata.is_dir() { "it is a folder; name the file in it" } else { "it is not a file" });
-        }
-        let mut file = File::open(path).map_err(failed)?;
-        let file_bytes = metadata.len();
+        let (mut file, file_bytes) = regular::open(path)?;
         let mut first = Vec::new();
         file.by_ref().take(9).read_to_end(&mut first).map_err(failed)?;
         let Some((length, rest)) = first.split_first_chunk::<8>().filter(|(_, rest)| rest == b"{") else {
@@ -85,7 +85,7 @@ impl Header {
 
     fn check(raw: RawHeader, start: u64, file_bytes: u64) -> Result<Self, String> {
         let mut tensors = Vec::with_capacity(raw.tensors.len());
-        for (name, RawTensor { dtype, shape, data_offsets: (begin, end) }) in raw.tensors {
+        for (name, RawTensor { dtype, shape: Shape(shape), data_offsets: (begin, end) }) in raw.tensors {
             if name.len() > MAX_NAME_BYTES || name.contains(char::is_control) {
                 return Err(format!(
                     "a tensor has a name with line breaks or other signs that no name has, or of more than {MAX_NAME_BYTES} bytes"
@@ -155,7 +155,7 @@ struct RawHeader {
 #[derive(Deserialize)]
 struct RawTensor {
     dtype: Dtype,
-    shape: Vec<u64>,
+    shape: Shape,
     data_offsets: (u64, u64),
 }
 
@@ -174,14 +174,74 @@ impl<'de> Deserialize<'de> for RawHeader {
                 let mut header = RawHeader { tensors: Vec::new(), metadata: BTreeMap::new() };
                 while let Some(name) = map.next_key::<String>()? {
                     if name == "__metadata__" {
-                        let values: Option<BTreeMap<String, serde_json::Value>> = map.next_value()?;
-                        let text = |value: serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-                        header.metadata = values.unwrap_or_default().into_iter().map(|(key, value)| (key, text(value))).collect();
+                        header.metadata = map.next_value::<Option<Remarks>>()?.map(|Remarks(remarks)| remarks).unwrap_or_default();
+                    } else if header.tensors.len() == MAX_TENSORS {
+                        return Err(A::Error::custom(format!("more than {MAX_TENSORS} tensors")));
                     } else {
                         header.tensors.push((name, map.next_value()?));
                     }
                 }
                 Ok(header)
+            }
+        }
+        deserializer.deserialize_map(Entries)
+    }
+}
+
+struct Shape(Vec<u64>);
+
+impl<'de> Deserialize<'de> for Shape {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Sides;
+        impl<'de> Visitor<'de> for Sides {
+            type Value = Shape;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of sides")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut sides: A) -> Result<Shape, A::Error> {
+                let mut shape = Vec::new();
+                while let Some(side) = sides.next_element()? {
+                    if shape.len() == MAX_SIDES {
+                        return Err(A::Error::custom(format!("a tensor of more than {MAX_SIDES} dimensions")));
+                    }
+                    shape.push(side);
+                }
+                Ok(Shape(shape))
+            }
+        }
+        deserializer.deserialize_seq(Sides)
+    }
+}
+
+struct Remarks(BTreeMap<String, String>);
+
+impl<'de> Deserialize<'de> for Remarks {
+    /// Texts as they are, anything else as its JSON, bounded while it is read.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Entries;
+        impl<'de> Visitor<'de> for Entries {
+            type Value = Remarks;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object with a text at each name")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Remarks, A::Error> {
+                let (mut remarks, mut n_remarks, mut n_bytes) = (BTreeMap::new(), 0, 0);
+                while let Some(name) = map.next_key::<String>()? {
+                    let value: Box<RawValue> = map.next_value()?;
+                    n_remarks += 1;
+                    if n_remarks > MAX_REMARKS {
+                        return Err(A::Error::custom(format!("more than {MAX_REMARKS} remarks of its maker")));
+                    }
+                    let mut text = serde_json::from_str::<String>(value.get()).unwrap_or_else(|_| value.get().to_owned());
+                    text.truncate(text.floor_char_boundary(MAX_REMARK_BYTES.saturating_sub(n_bytes)));
+                    n_bytes += text.len();
+                    remarks.insert(name, text);
+                }
+                Ok(Remarks(remarks))
             }
         }
         deserializer.deserialize_map(Entries)

@@ -8,11 +8,8 @@ use std::{
 use candle_core::{DType, Device};
 use serde_json::Value;
 
-use super::{Weights, names::Change};
+use super::{Weights, names::Change, regular};
 use crate::error::InferenceError;
-
-/// Far more than any index of weights needs.
-const MAX_JSON_BYTES: u64 = 64 << 20;
 
 const PIPELINES: [&str; 8] = [
     "StableDiffusionPipeline",
@@ -134,20 +131,12 @@ pub(super) fn is_whole_text_name(name: &str) -> bool {
 /// Reads a JSON file; numbers that only Python writes (`-Infinity`, `NaN`), as in many `scheduler_config.json`, become null.
 pub fn read_json(path: &Path) -> Result<Value, InferenceError> {
     let unreadable = |reason: String| InferenceError::Unreadable { path: path.to_owned(), reason };
-    let failed = |source: std::io::Error| match source.kind() {
-        std::io::ErrorKind::NotFound => InferenceError::Missing { path: path.to_owned() },
-        _ => unreadable(source.to_string()),
-    };
-    let n_bytes = fs::metadata(path).map_err(failed)?.len();
-    if n_bytes > MAX_JSON_BYTES {
-        return Err(unreadable(format!("it has {n_bytes} bytes, too many for a description of a model")));
-    }
-    let text = fs::read_to_string(path).map_err(failed)?;
+    let text = regular::read_text(path, regular::MAX_JSON_BYTES)?;
     let parsed = serde_json::from_str(&text).or_else(|source| {
         let text = [": -Infinity", ": Infinity", ": NaN"].iter().fold(text, |text, number| text.replace(number, ": null"));
         serde_json::from_str(&text).map_err(|_| source)
     });
-    parsed.map_err(|source| unreadable(source.to_string()))
+    parsed.map_err(|source| unreadable(source.to_string().replace(char::is_control, " ")))
 }
 
 /// The files that an index names, each once.

@@ -7,6 +7,7 @@ pub mod hf_folder;
 pub mod inspect;
 pub mod names;
 pub mod patch;
+pub mod regular;
 pub mod single_file;
 pub(crate) mod vocabulary;
 pub mod weights;

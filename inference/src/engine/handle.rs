@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 use super::{
     Counters, DeviceChoice, EngineConfig, EngineStats, Event, Known, Meter, ModelInfo, NamedFile, Submission, Usage,
     device::{self, Command},
+    position_of,
     store::unknown_adapter,
 };
 use crate::{
@@ -120,7 +121,7 @@ impl Engine {
             return Err(InvalidTask::Adapters { found: adapters.len(), max: MAX_ADAPTERS });
         }
         for used in adapters {
-            if !self.inner.adapters.iter().any(|file| file.name == used.name) {
+            if position_of(self.adapters(), &used.name).is_none() {
                 return Err(unknown_adapter(&used.name, &self.inner.adapters));
             }
             let AdapterWeights { unet, text_encoder } = used.weights();
@@ -152,7 +153,7 @@ impl Engine {
 
     fn index(&self, model: Option<&str>) -> Result<usize, InvalidTask> {
         let Some(name) = model else { return Ok(0) };
-        let found = self.models().iter().position(|info| info.name == name);
+        let found = self.position(name);
         let known = || self.models().iter().map(|info| info.name.as_str()).collect::<Vec<_>>().join(", ");
         found.ok_or_else(|| InvalidTask::UnknownModel { found: name.to_owned(), known: known() })
     }
@@ -169,11 +170,15 @@ impl Engine {
 
     /// The model of a name, or the first one; `None` for an unknown name.
     pub fn model(&self, name: Option<&str>) -> Option<&ModelInfo> {
-        name.map_or(Some(self.info()), |name| self.models().iter().find(|info| info.name == name))
+        name.map_or(Some(self.info()), |name| self.models().get(self.position(name)?))
+    }
+
+    fn position(&self, name: &str) -> Option<usize> {
+        position_of(self.models().iter().map(|info| info.name.as_str()), name)
     }
 
     /// Names of the adapters that tasks and prompts may use.
-    pub fn adapters(&self) -> impl Iterator<Item = &str> {
+    pub fn adapters(&self) -> impl Iterator<Item = &str> + Clone {
         self.inner.adapters.iter().map(|file| file.name.as_str())
     }
 

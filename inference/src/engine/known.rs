@@ -74,13 +74,18 @@ impl Known {
 
 /// Whether a folder or file is a model that the engine can draw with, as far as configurations and headers tell.
 pub fn is_model(path: &Path) -> bool {
-    let read = || -> Result<(), InferenceError> {
-        let checkpoint = Checkpoint::open(path)?;
-        ModelConfig::read(&checkpoint)?;
-        schedules(&checkpoint)?.0.own_sampler()?;
-        Ok(())
-    };
-    read().is_ok()
+    check_model(path).is_ok()
+}
+
+/// Looks whether a folder or file is a model that the engine can draw with, as far as configurations and headers tell.
+///
+/// # Errors
+/// Why it is none.
+pub fn check_model(path: &Path) -> Result<(), InferenceError> {
+    let checkpoint = Checkpoint::open(path)?;
+    ModelConfig::read(&checkpoint)?;
+    schedules(&checkpoint)?.0.own_sampler()?;
+    Ok(())
 }
 
 /// The schedule, as the pipeline that the model names takes it, and as its inpainting pipeline does.

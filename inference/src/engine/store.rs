@@ -4,7 +4,7 @@ use std::{path::PathBuf, rc::Rc, sync::Arc};
 
 use candle_core::{DType, Device};
 
-use super::{EngineConfig, Known, NamedFile, device};
+use super::{EngineConfig, Known, NamedFile, device, position_of};
 use crate::{
     checkpoint::{Adapters, Patch, UnetLayout, adapter::AdapterWeights},
     error::{InferenceError, InvalidTask},
@@ -101,7 +101,7 @@ impl Store {
             None => 0,
             Some(name) => {
                 let known = || self.known.iter().map(|known| known.info.name.clone()).collect::<Vec<_>>().join(", ");
-                let found = self.known.iter().position(|known| known.info.name == name);
+                let found = position_of(self.known.iter().map(|known| known.info.name.as_str()), name);
                 let named = found.ok_or_else(|| InvalidTask::UnknownModel { found: name.to_owned(), known: known() })?;
                 self.first_of_same_files(named)
             }
@@ -180,7 +180,8 @@ impl Store {
             return Ok(None);
         }
         let file = |wanted: &AdapterUse| -> Result<(PathBuf, AdapterWeights), InferenceError> {
-            let known = self.config.adapters.iter().find(|known| known.name == wanted.name);
+            let adapters = &self.config.adapters;
+            let known = position_of(adapters.iter().map(|known| known.name.as_str()), &wanted.name).map(|place| &adapters[place]);
             Ok((known.ok_or_else(|| unknown_adapter(&wanted.name, &self.config.adapters))?.path.clone(), wanted.weights()))
         };
         let files = adapters.iter().map(file).collect::<Result<Vec<_>, _>>()?;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{Prediction, ScheduleKind, file::File, table::Table};
-use crate::{error::InferenceError, sampler::Sampler};
+use crate::{checkpoint::regular, error::InferenceError, sampler::Sampler};
 
 /// How training timesteps are picked (Lin et al. 2023, table 2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,10 +45,7 @@ impl ScheduleConfig {
     /// # Errors
     /// The file is missing or malformed, or asks for something that changes pictures and that the engine does not have.
     pub fn load(path: &Path) -> Result<Self, InferenceError> {
-        let text = std::fs::read_to_string(path).map_err(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => InferenceError::Missing { path: path.into() },
-            _ => InferenceError::Unreadable { path: path.into(), reason: error.to_string() },
-        })?;
+        let text = regular::read_text(path, regular::MAX_JSON_BYTES)?;
         Self::parse(&text, path)
     }
 

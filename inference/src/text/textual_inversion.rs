@@ -7,7 +7,10 @@ use std::{
 
 use candle_core::{DType, Device, Tensor};
 
-use crate::{checkpoint::Header, error::InferenceError};
+use crate::{
+    checkpoint::{Header, regular},
+    error::InferenceError,
+};
 
 /// Far more than any embedding needs: 75 vectors for both encoders of Stable Diffusion XL in float32 are 614 KB.
 const MAX_BYTES: u64 = 64 << 20;
@@ -41,16 +44,13 @@ impl Embedding {
         if let Some(reason) = pickle(path) {
             return Err(unreadable(reason));
         }
-        let size = std::fs::metadata(path).map_err(|source| match source.kind() {
-            std::io::ErrorKind::NotFound => InferenceError::Missing { path: path.to_owned() },
-            _ => unreadable(source.to_string()),
-        })?;
-        if size.len() > MAX_BYTES {
-            return Err(unreadable(format!("it has {} bytes, too many for a learned word", size.len())));
+        let (_, n_bytes) = regular::open(path)?;
+        if n_bytes > MAX_BYTES {
+            return Err(unreadable(format!("it has {n_bytes} bytes, too many for a learned word")));
         }
         // Checked here, because its messages say what is wrong.
         Header::read(path)?;
-        let bytes = std::fs::read(path).map_err(|source| unreadable(source.to_string()))?;
+        let bytes = regular::read(path, MAX_BYTES)?;
         let tensors = candle_core::safetensors::load_buffer(&bytes, &Device::Cpu);
         let mut tensors = tensors.map_err(|_| unreadable("it is not a safetensors file".to_owned()))?;
         let stem = path.file_stem().map(|stem| stem.to_string_lossy().trim().to_owned()).unwrap_or_default();

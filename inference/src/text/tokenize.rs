@@ -15,7 +15,7 @@ use tokenizers::{
 };
 
 use crate::{
-    checkpoint::{TokenizerSource, hf_folder::read_json, vocabulary},
+    checkpoint::{TokenizerSource, hf_folder::read_json, regular, vocabulary},
     error::InferenceError,
 };
 
@@ -60,7 +60,8 @@ impl Tokenizer {
         let names = SpecialTokens::read(folder)?;
         let json = folder.join("tokenizer.json");
         let (path, tokenizer) = if json.is_file() {
-            let tokenizer = tokenizers::Tokenizer::from_file(&json).map_err(|source| unreadable(&json, source))?;
+            let tokenizer = regular::read(&json, regular::MAX_VOCABULARY_BYTES)?;
+            let tokenizer = tokenizers::Tokenizer::from_bytes(tokenizer).map_err(|source| unreadable(&json, source))?;
             (json, tokenizer)
         } else {
             let path = folder.join("vocab.json");
@@ -186,9 +187,8 @@ fn plain_special_token(name: &str) -> AddedToken {
 
 fn from_vocabulary(vocabulary: &Path, merges: &Path, names: &SpecialTokens) -> Result<tokenizers::Tokenizer, InferenceError> {
     for path in [vocabulary, merges] {
-        if !path.is_file() {
-            return Err(InferenceError::Missing { path: path.to_owned() });
-        }
+        // The library reads by path, whatever is there and however long.
+        regular::read(path, regular::MAX_VOCABULARY_BYTES)?;
     }
     from_model(BPE::from_file(&vocabulary.to_string_lossy(), &merges.to_string_lossy()), vocabulary, names)
 }

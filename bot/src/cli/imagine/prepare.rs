@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use inference::{
-    engine::{EngineConfig, NamedFile},
+    engine::{EngineConfig, NamedFile, position_of},
     task::{AdapterUse, Enlarger, Task},
 };
 
@@ -63,7 +63,7 @@ pub fn prepare(mut config: Config, args: &ImagineArgs, hashes: &Hashes) -> anyho
     engine.embeddings.retain(|file| file.path.exists());
     let given = args.lora.iter().map(|text| adapter(text, &mut engine.adapters)).collect::<anyhow::Result<Vec<_>>>()?;
     for path in &args.embedding {
-        let file = NamedFile { name: models::name_of(path), path: there(path, "embedding")? };
+        let file = NamedFile { name: models::name::of_path(path), path: there(path, "embedding")? };
         engine.embeddings.retain(|other| other.name != file.name);
         engine.embeddings.push(file);
     }
@@ -121,7 +121,7 @@ fn adapter(text: &str, files: &mut Vec<NamedFile>) -> anyhow::Result<Given> {
     }
     let path = Path::new(wanted);
     if !wanted.contains(std::path::is_separator) && !path.exists() {
-        if files.iter().any(|file| file.name == wanted) {
+        if position_of(files.iter().map(|file| file.name.as_str()), wanted).is_some() {
             return Ok(given(wanted));
         }
         let names: Vec<_> = files.iter().map(|file| file.name.as_str()).collect();
@@ -129,7 +129,7 @@ fn adapter(text: &str, files: &mut Vec<NamedFile>) -> anyhow::Result<Given> {
         bail!("there is no LoRA `{wanted}`: no file has that path, and {names}");
     }
     let path = there(path, "LoRA")?;
-    let stem = models::name_of(&path);
+    let stem = models::name::of_path(&path);
     let is_taken = |name: &str| files.iter().any(|file| file.name == name && file.path != path);
     let name = if is_taken(&stem) { models::unlike(&stem, is_taken) } else { stem };
     if !files.iter().any(|file| file.name == name) {

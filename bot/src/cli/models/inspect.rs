@@ -18,6 +18,7 @@ use crate::{
         refuse,
         sha256::{self, Sha256Hex},
     },
+    printable::{printable, shell_quote, visible},
 };
 
 /// Longer values of a file's own notes are cut in the table; `--json` has all of them.
@@ -154,9 +155,10 @@ fn millions(n_parameters: u64) -> String {
     }
 }
 
-/// One line without control characters, which a file's maker could steer a terminal with.
+/// One short line without what steers a terminal.
 fn shown(text: &str) -> String {
-    let line: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX_VALUE_CHARS + 1).collect();
+    let beginning: String = text.chars().take(MAX_VALUE_CHARS + 1).collect();
+    let line = printable(&beginning);
     match line.char_indices().nth(MAX_VALUE_CHARS) {
         Some((end, _)) => format!("{}…", &line[..end]),
         None => line,
@@ -164,12 +166,16 @@ fn shown(text: &str) -> String {
 }
 
 fn hint(kind: FileKind, path: &Path) -> Option<String> {
-    let path = path.display();
     match kind {
-        FileKind::Model | FileKind::SingleFile => Some(format!("draw with it: atelier imagine \"a fox\" --model \"{path}\"")),
-        FileKind::Lora => Some(format!("draw with it: atelier imagine \"a fox\" --lora \"{path}:1\"")),
+        FileKind::Model | FileKind::SingleFile => drawing("--model", &path.to_string_lossy()),
+        FileKind::Lora => drawing("--lora", &format!("{}:1", path.display())),
         _ => None,
     }
+}
+
+/// A line to copy; none where a path has signs that nobody could see in it.
+pub(super) fn drawing(option: &str, value: &str) -> Option<String> {
+    (visible(value) == value).then(|| format!("draw with it: atelier imagine \"a fox\" {option} {}", shell_quote(value)))
 }
 
 /// The hashes of a file, or of the weights in a folder, with a bar for people.
@@ -209,7 +215,9 @@ mod tests {
 
     #[test]
     fn a_makers_notes_stay_on_one_short_line() {
-        assert_eq!(shown("a\u{1b}[31mb\nc"), "a [31mb c");
+        assert_eq!(shown("a\u{1b}[31mb\nc"), "a[31mb c");
+        assert_eq!(drawing("--lora", "a\"; $(x) \":1").as_deref(), Some("draw with it: atelier imagine \"a fox\" --lora 'a\"; $(x) \":1'"));
+        assert_eq!(drawing("--model", "a\u{1b}"), None);
         assert_eq!(shown(&"é".repeat(500)), format!("{}…", "é".repeat(MAX_VALUE_CHARS)));
         assert_eq!((millions(99_999), millions(21_140_000)), ("99999".to_owned(), "21.1 million".to_owned()));
     }

@@ -16,6 +16,7 @@ use crate::{
         folder::{Entry, size_bytes},
     },
     models,
+    printable::visible,
 };
 
 /// Options of `atelier models list`.
@@ -62,11 +63,16 @@ enum Place {
 /// The models folder cannot be read.
 pub fn run(config: &Config, args: &ListArgs) -> anyhow::Result<()> {
     let folder = config.models_folder();
+    let skipped = models::found(folder.path()).skipped;
     let mut rows: Vec<_> = built_in().into_iter().map(|(name, path)| row(name, path, Place::BuiltIn)).collect();
     for Entry { name, path, size_bytes, is_unfinished } in folder.entries()? {
         rows.push(match is_unfinished {
             true => Row { size_bytes, fault: Some("unfinished; pull it again to go on".into()), ..empty(name, path, Place::ModelsFolder) },
-            false => row(name, path, Place::ModelsFolder),
+            false => {
+                let fault = skipped.iter().find(|(skipped, _)| *skipped == path).map(|(_, reason)| reason.clone());
+                let row = row(name, path, Place::ModelsFolder);
+                Row { fault: row.fault.or(fault), ..row }
+            }
         });
     }
     for (key, path) in named(config) {
@@ -85,7 +91,7 @@ pub fn run(config: &Config, args: &ListArgs) -> anyhow::Result<()> {
     }
     let head = ["NAME", "KIND", "FAMILY", "SIZE", "WHERE"].map(str::to_owned).to_vec();
     table::write(&mut out, &std::iter::once(head).chain(rows.iter().map(cells)).collect::<Vec<_>>())?;
-    writeln!(out, "\nThe models folder is {}.", folder.path().display())?;
+    writeln!(out, "\nThe models folder is {}.", visible(&folder.path().to_string_lossy()))?;
     if !rows.iter().any(|row| row.place == Place::ModelsFolder) {
         writeln!(out, "It is empty; `atelier models pull OWNER/NAME` downloads a model of the Hugging Face Hub.")?;
     }
@@ -126,7 +132,7 @@ pub(super) fn named(config: &Config) -> Vec<(String, PathBuf)> {
 /// What a path that only the configuration knows is called: by its name there, else as the file.
 fn name_of(key: &str, path: &Path) -> String {
     let name = ["aliases.", "loras.", "embeddings."].into_iter().find_map(|table| key.strip_prefix(table));
-    name.map_or_else(|| models::name_of(path), str::to_owned)
+    name.map_or_else(|| models::name::of_path(path), str::to_owned)
 }
 
 /// Whether two paths lead to the same file or folder.

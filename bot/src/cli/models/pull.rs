@@ -4,6 +4,7 @@ use std::{io::Write, process::ExitCode, time::Duration};
 
 use indicatif::{HumanBytes, ProgressBar};
 
+use super::inspect::drawing;
 use crate::{
     cli::{imagine::INTERRUPTED, interrupted},
     config::Config,
@@ -12,6 +13,7 @@ use crate::{
         describe::{FileKind, describe},
         sha256::Sha256Hex,
     },
+    printable::{shell_quote, visible},
 };
 
 /// Options of `atelier models pull`.
@@ -75,16 +77,16 @@ fn report(pulled: &Pulled) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     let files = if *n_files == 1 { "1 file".to_owned() } else { format!("{n_files} files") };
     let there = if *was_there { "is there already, in" } else { "is in" };
-    writeln!(out, "{name}: {files}, {}, {there} {}", HumanBytes(*size_bytes), path.display())?;
+    writeln!(out, "{}: {files}, {}, {there} {}", visible(name), HumanBytes(*size_bytes), visible(&path.to_string_lossy()))?;
     if let Some(sha256) = unchecked_sha256 {
         writeln!(out, "sha256 {sha256}; nobody vouches for it, so compare it with what the model's page says")?;
     }
     match describe(path).map(|inspection| inspection.kind) {
         Ok(FileKind::Model | FileKind::SingleFile) => {
-            writeln!(out, "draw with it: atelier imagine \"a fox\" --model \"{}\"", path.display())?
+            drawing("--model", &path.to_string_lossy()).map_or(Ok(()), |line| writeln!(out, "{line}"))?;
         }
-        Ok(FileKind::Lora) => writeln!(out, "draw with it: atelier imagine \"a fox\" --lora \"{}:1\"", path.display())?,
-        Ok(kind) => writeln!(out, "it is {kind}; `atelier models inspect {name}` says more")?,
+        Ok(FileKind::Lora) => drawing("--lora", &format!("{}:1", path.display())).map_or(Ok(()), |line| writeln!(out, "{line}"))?,
+        Ok(kind) => writeln!(out, "it is {kind}; `atelier models inspect {}` says more", shell_quote(name))?,
         Err(error) => eprintln!("atelier: it came as it is there, but the engine cannot use it: {}", crate::cli::sentence(&error)),
     }
     Ok(())

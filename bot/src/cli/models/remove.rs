@@ -16,6 +16,7 @@ use crate::{
         ModelsFolder,
         folder::{check_name, size_bytes},
     },
+    printable::visible,
 };
 
 /// Options of `atelier models remove`.
@@ -45,7 +46,7 @@ pub fn run(config: &Config, args: &RemoveArgs) -> anyhow::Result<()> {
         }
     }
     let size = HumanBytes(paths.iter().map(|path| size_bytes(path)).sum());
-    let shown = paths[0].display();
+    let shown = visible(&paths[0].to_string_lossy());
     if !args.yes && !agrees(&format!("Remove {shown} ({size})? [y/N] "))? {
         return Ok(writeln!(std::io::stdout(), "nothing was removed")?);
     }

@@ -61,3 +61,21 @@ fn adapters_in_the_prompt_are_known_or_refused() {
     check_error("a fox <lora:imk:0.8>", "`<lora:imk:0.8>`: there is no such LoRA; there are ink, wash");
     check_error("a fox <lora:ink:9>", "`<lora:ink:9>`: the weight must be a number from -5 to 5");
 }
+
+proptest! {
+    #[test]
+    fn every_name_that_can_be_said_is_understood(name in "[a-zA-Z0-9()\\[\\]._'&+#@!é-]{1,12}( [a-zA-Z0-9()\\[\\]._'&+#@!é-]{1,12}){0,4}") {
+        prop_assume!(crate::models::name::check(&name).is_ok());
+        let mut context = context();
+        context.models[1].name.clone_from(&name);
+        context.loras = vec![name.clone()];
+        let quoted = crate::models::name::quoted(&name).into_owned();
+        let line = format!("a fox <lora:{name}:0.8> --model {quoted} --seed 7");
+        let parsed = parse(&line, &TypedOptions::default(), &context).expect("it is a name");
+        prop_assert_eq!(parsed.task.model.as_deref(), Some(name.as_str()));
+        let shown = describe(&parsed.task, &context);
+        prop_assert_eq!(parse(&format!("a fox {shown}"), &TypedOptions::default(), &context).expect("shown").task.model, parsed.task.model.clone());
+        let typed = TypedOptions { model: Some(name.clone()), ..TypedOptions::default() };
+        prop_assert_eq!(parse("a fox", &typed, &context).expect("an option").task.model, Some(name));
+    }
+}
