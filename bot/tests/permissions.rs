@@ -30,6 +30,8 @@ in_both_modes! {
 
 /// What is said of a role, a member or a channel.
 type Said = (u64, u64, bool);
+/// Of the command, of the application; then who of the three may press in each of the three places.
+type Case<'a> = (&'a [Said], &'a [Said], [[bool; 3]; 3]);
 
 async fn studio(mode: Mode) -> Studio {
     Studio::open(mode, |config| {
@@ -99,8 +101,8 @@ async fn buttons_draw_for_those_who_may_use_the_command() {
     let application = APPLICATION.to_string();
     const ALL: [bool; 3] = [true, true, true];
     const OWNER: [bool; 3] = [true, false, false];
-    // Of the command, of the application; then who may press in #general, in #gallery, and in the thread below #general.
-    let cases: [(&[Said], &[Said], [[bool; 3]; 3]); 7] = [
+    // In #general, in #gallery, and in the thread below #general.
+    let cases: [Case<'_>; 7] = [
         (&[], &[], [ALL, ALL, ALL]),
         (&[(ROLE, GUILD, false), (ROLE, MODERATOR, true)], &[], [[true, true, false]; 3]),
         (&[(CHANNEL_KIND, GENERAL, false)], &[], [OWNER, ALL, OWNER]),
