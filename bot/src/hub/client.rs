@@ -41,8 +41,10 @@ pub struct Client {
 }
 
 /// Free mebibytes on the disk of a path.
+type AskDisk = dyn Fn(&Path) -> anyhow::Result<u64> + Send + Sync;
+
 #[derive(Clone)]
-struct FreeSpace(Arc<dyn Fn(&Path) -> anyhow::Result<u64> + Send + Sync>);
+struct FreeSpace(Arc<AskDisk>);
 
 impl std::fmt::Debug for FreeSpace {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

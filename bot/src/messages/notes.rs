@@ -112,12 +112,12 @@ mod tests {
             let line = line(&notes);
             assert!(line.chars().count() <= MAX_LINE + 10 && line.trim_start_matches('\n').lines().count() == 1, "{line}");
             let outside: String = line.split('`').step_by(2).collect();
-            assert!(!outside.contains(['@', '*', '[', '<', '\u{202e}']) && line.matches('`').count() % 2 == 0, "{line}");
+            assert!(!outside.contains(['@', '*', '[', '<', '\u{202e}']) && line.matches('`').count().is_multiple_of(2), "{line}");
         }
         let long: Vec<_> = (0..40)
             .map(|i| Note::AdapterInPart { name: format!("{i}{}", "`x".repeat(500)), n_applied: 1, n_modules: 2, n_unused: 1 })
             .collect();
         let line = line(&long);
-        assert!(line.chars().count() <= MAX_LINE + 10 && line.matches('`').count() % 2 == 0, "{line}");
+        assert!(line.chars().count() <= MAX_LINE + 10 && line.matches('`').count().is_multiple_of(2), "{line}");
     }
 }
