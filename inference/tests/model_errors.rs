@@ -119,7 +119,9 @@ fn wrong_weights_are_named() {
     check(nan, &format!("FOLDER/{VAE} cannot be read: `decoder.conv_in.bias` holds a value that is not a finite number"));
     check(
         |folder| replace_in_header(&folder.join(VAE), "\"dtype\":\"F16\"", "\"dtype\":\"I16\""),
-        &format!("FOLDER/{VAE} cannot be read: `decoder.conv_in.bias` has type I16; only f8_e4m3, f16, bf16, f32 and f64 are read"),
+        &format!(
+            "FOLDER/{VAE} cannot be read: `decoder.conv_in.bias` has type I16; only f8_e4m3, f8_e5m2, f16, bf16, f32 and f64 are read"
+        ),
     );
 }
 

@@ -1,14 +1,21 @@
 //! A model in the folder layout of diffusers: `model_index.json` and one folder for each part.
 
 use std::{
+    collections::HashMap,
     fs,
     path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use candle_core::{DType, Device};
 use serde_json::Value;
 
-use super::{Weights, names::Change, regular};
+use super::{
+    Weights,
+    names::Change,
+    opened::{self, Stamp},
+    regular,
+};
 use crate::error::InferenceError;
 
 const PIPELINES: [&str; 8] = [
@@ -26,6 +33,8 @@ const PIPELINES: [&str; 8] = [
 #[derive(Clone, Debug)]
 pub struct HfFolder {
     path: PathBuf,
+    /// The weights' files as they were when they were opened first.
+    first: Arc<Mutex<HashMap<PathBuf, Stamp>>>,
 }
 
 impl HfFolder {
@@ -37,7 +46,7 @@ impl HfFolder {
         if !path.is_dir() {
             return Err(InferenceError::Missing { path: path.to_owned() });
         }
-        let folder = Self { path: path.to_owned() };
+        let folder = Self { path: path.to_owned(), first: Arc::default() };
         let index = folder.json("model_index.json")?;
         let class = index.get("_class_name").and_then(Value::as_str).unwrap_or("a pipeline without `_class_name`");
         if !PIPELINES.contains(&class) {
@@ -67,9 +76,16 @@ impl HfFolder {
     /// Opens the weights of a part, such as `unet`: one file or several with an index.
     ///
     /// # Errors
-    /// `Missing` or `Unreadable`; pickle files are refused.
+    /// `Missing` or `Unreadable`; pickle files are refused, and files that were changed since they were opened first.
     pub fn weights(&self, part: &str, device: &Device, dtype: DType) -> Result<Weights, InferenceError> {
         let weights = Weights::open(&self.files(part, dtype)?, device, dtype)?;
+        let mut first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
+        for (path, stamp) in weights.stamps() {
+            // What was made of the file when it was opened first would not fit what is read now.
+            if *first.entry(path.to_owned()).or_insert(stamp) != stamp {
+                return Err(opened::changed(path));
+            }
+        }
         Ok(if part.starts_with("text_encoder") { with_either_text_name(&weights, "", (device, dtype)) } else { weights })
     }
 

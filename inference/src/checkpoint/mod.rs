@@ -6,6 +6,8 @@ mod header;
 pub mod hf_folder;
 pub mod inspect;
 pub mod names;
+mod numbers;
+mod opened;
 pub mod patch;
 pub mod regular;
 pub mod single_file;

@@ -1,24 +1,24 @@
-//! Weights in memory-mapped safetensors files, read one tensor at a time.
+//! Weights in safetensors files, read one tensor at a time.
 
 use std::{
-    collections::HashMap,
-    fs::File,
+    collections::{BTreeMap, HashMap},
     ops::Range,
     path::{Path, PathBuf},
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
-use candle_core::{DType, Device, Storage, Tensor};
-use memmap2::Mmap;
+use candle_core::{DType, Device, Tensor};
 use safetensors::Dtype;
 
 use super::{
-    Header, Part, Patch,
+    Part, Patch,
     header::{TensorInfo, unreadable},
     names::Change,
+    numbers::{self, KINDS, Kind},
+    opened::{Opened, Stamp},
 };
 use crate::error::InferenceError;
 
@@ -38,8 +38,9 @@ pub struct Weights {
 type Names = Arc<dyn Fn(&str) -> Option<(String, Change)> + Send + Sync>;
 
 struct Files {
-    maps: Vec<(PathBuf, Mmap)>,
+    opened: Vec<Opened>,
     tensors: HashMap<String, Entry>,
+    metadata: BTreeMap<String, String>,
 }
 
 struct Entry {
@@ -51,6 +52,7 @@ struct Entry {
     /// The shape after [`Change::Transposed`].
     transposed: Vec<usize>,
     range: Range<usize>,
+    was_read: AtomicBool,
 }
 
 impl Entry {
@@ -60,7 +62,7 @@ impl Entry {
             *rows /= 3;
         }
         let transposed = shape.iter().rev().copied().collect();
-        Self { file, dtype, shape, third, transposed, range }
+        Self { file, dtype, shape, third, transposed, range, was_read: AtomicBool::new(false) }
     }
 
     fn shape(&self, change: Change) -> &[usize] {
@@ -89,17 +91,17 @@ impl Weights {
     /// # Errors
     /// `Missing` or `Unreadable`, naming the file.
     pub fn open(paths: &[PathBuf], device: &Device, dtype: DType) -> Result<Self, InferenceError> {
-        let mut files = Files { maps: Vec::new(), tensors: HashMap::new() };
+        let mut files = Files { opened: Vec::new(), tensors: HashMap::new(), metadata: BTreeMap::new() };
         for (file, path) in paths.iter().enumerate() {
-            for tensor in Header::read(path)?.tensors {
+            let (opened, header) = Opened::open(path)?;
+            for tensor in header.tensors {
                 let name = tensor.name.clone();
                 if files.tensors.insert(name.clone(), Entry::new(file, tensor)).is_some() {
                     return Err(unreadable(path, format!("`{name}` is in another file of the model too")));
                 }
             }
-        }
-        for path in paths {
-            files.maps.push((path.clone(), map(path)?));
+            files.opened.push(opened);
+            files.metadata.extend(header.metadata);
         }
         let (prefix, n_parameters) = (String::new(), Arc::default());
         Ok(Self { files: Arc::new(files), prefix, names: None, n_parameters, device: device.clone(), dtype, patch: None })
@@ -160,26 +162,26 @@ impl Weights {
     /// `MissingTensor`, `WrongShape` or `Unreadable`, naming file and tensor.
     pub fn tensor(&self, name: &str, shape: &[usize]) -> Result<Tensor, InferenceError> {
         let (entry, change) = self.entry(name)?;
-        let (path, map) = &self.files.maps[entry.file];
+        let file = &self.files.opened[entry.file];
         let (tensor, found) = (self.name_in_file(name), entry.shape(change));
         if without_ones(found) != without_ones(shape) {
-            return Err(InferenceError::WrongShape { path: path.clone(), tensor, found: found.to_vec(), expected: shape.to_vec() });
+            let path = file.path().to_owned();
+            return Err(InferenceError::WrongShape { path, tensor, found: found.to_vec(), expected: shape.to_vec() });
         }
-        let is_read = matches!(entry.dtype, Dtype::F8_E4M3 | Dtype::F16 | Dtype::BF16 | Dtype::F32 | Dtype::F64);
-        let Some(dtype) = DType::try_from(entry.dtype).ok().filter(|_| is_read) else {
-            return Err(unreadable(path, format!("`{tensor}` has type {:?}; only f8_e4m3, f16, bf16, f32 and f64 are read", entry.dtype)));
-        };
         if matches!(change, Change::Third(_)) && !entry.shape.first().is_some_and(|rows| rows.is_multiple_of(3)) {
-            return Err(unreadable(path, format!("`{tensor}` of shape {:?} is not queries, keys and values", entry.shape)));
+            return Err(unreadable(file.path(), format!("`{tensor}` of shape {:?} is not queries, keys and values", entry.shape)));
         }
-        let range = entry.range(change);
-        let stored = if change == Change::Transposed { &entry.shape } else { shape };
-        let values = Tensor::from_raw_buffer(&map[range.clone()], dtype, stored, &Device::Cpu)?.to_dtype(DType::F32)?;
-        release(map, range);
-        let values = if change == Change::Transposed { values.t()?.contiguous()?.reshape(shape)? } else { values };
-        if !is_finite(&values)? {
-            return Err(unreadable(path, format!("`{tensor}` holds a value that is not a finite number")));
+        let n_values = shape.iter().product();
+        let mut values = numbers::read(file, self.kind(entry, &tensor)?, entry.range(change), n_values)?;
+        self.scale(&mut values, (&tensor, entry), change)?;
+        if !numbers::are_finite(&values) {
+            return Err(unreadable(file.path(), format!("`{tensor}` holds a value that is not a finite number")));
         }
+        entry.was_read.store(true, Ordering::Relaxed);
+        let values = match change {
+            Change::Transposed => Tensor::from_vec(values, entry.shape.as_slice(), &Device::Cpu)?.t()?.contiguous()?.reshape(shape)?,
+            Change::Same | Change::Third(_) => Tensor::from_vec(values, shape, &Device::Cpu)?,
+        };
         self.n_parameters.fetch_add(values.elem_count() as u64, Ordering::Relaxed);
         let values = match &self.patch {
             Some((part, patch)) => patch.apply(*part, &self.full_name(name), values)?,
@@ -195,7 +197,38 @@ impl Weights {
 
     /// The file, or the first of several.
     pub fn path(&self) -> &Path {
-        self.files.maps.first().map_or(Path::new(""), |(path, _)| path.as_path())
+        self.files.opened.first().map_or(Path::new(""), Opened::path)
+    }
+
+    /// The files with what tells whether one was changed.
+    pub(super) fn stamps(&self) -> impl Iterator<Item = (&Path, Stamp)> {
+        self.files.opened.iter().map(|opened| (opened.path(), opened.stamp()))
+    }
+
+    fn kind(&self, entry: &Entry, name: &str) -> Result<Kind, InferenceError> {
+        let path = self.files.opened[entry.file].path();
+        let refused = || unreadable(path, format!("`{name}` has type {:?}; only {KINDS} are read", entry.dtype));
+        Kind::of(entry.dtype).ok_or_else(refused)
+    }
+
+    /// Multiplies the numbers of a quantised tensor by the scale beside it, if there is one.
+    fn scale(&self, values: &mut [f32], (name, entry): (&str, &Entry), change: Change) -> Result<(), InferenceError> {
+        let mut beside = numbers::scale_names(name).into_iter().flatten();
+        let found = beside.find_map(|name| Some((self.files.tensors.get(&name)?, name)));
+        let Some((scale, scale_name)) = found else { return Ok(()) };
+        let file = &self.files.opened[scale.file];
+        let n_rows = entry.shape.first().copied().unwrap_or(1);
+        if !numbers::is_scale(&scale.shape, n_rows) {
+            let reason = format!("`{scale_name}` has shape {:?}; one number, or one for each of {n_rows} rows, is read", scale.shape);
+            return Err(unreadable(file.path(), reason));
+        }
+        let scales = numbers::read(file, self.kind(scale, &scale_name)?, scale.range.clone(), scale.shape.iter().product())?;
+        scale.was_read.store(true, Ordering::Relaxed);
+        match change {
+            Change::Third(i) if scales.len() > 1 => numbers::apply(values, n_rows / 3, &scales[i * n_rows / 3..(i + 1) * n_rows / 3]),
+            _ => numbers::apply(values, n_rows, &scales),
+        }
+        Ok(())
     }
 
     fn find(&self, name: &str) -> Option<(&Entry, Change)> {
@@ -227,35 +260,4 @@ fn without_ones(shape: &[usize]) -> &[usize] {
         [_, _, 1, 1] | [_, _, 1] => &shape[..2],
         _ => shape,
     }
-}
-
-fn map(path: &Path) -> Result<Mmap, InferenceError> {
-    let file = File::open(path).map_err(|source| unreadable(path, source.to_string()))?;
-    // SAFETY: the map is only read, and nobody changes a model's files while they are being loaded; that is the operator's to keep.
-    #[expect(unsafe_code, reason = "gigabytes of weights should not be copied into memory before they are converted")]
-    let map = unsafe { Mmap::map(&file) };
-    map.map_err(|source| unreadable(path, source.to_string()))
-}
-
-/// Gives the pages of a tensor that was read back, so that a file is never in memory together with what was made of it.
-fn release(map: &Mmap, range: Range<usize>) {
-    #[cfg(unix)]
-    {
-        // SAFETY: the map is of a file and is only read, so pages that are needed again are read again.
-        #[expect(unsafe_code, reason = "the advice may lose changes, and this map has none")]
-        let advised = unsafe { map.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, range.start, range.len()) };
-        if let Err(source) = advised {
-            tracing::debug!(%source, "pages of a weights file stay in memory");
-        }
-    }
-}
-
-/// Whether all numbers of a float32 tensor in main memory are finite.
-fn is_finite(values: &Tensor) -> candle_core::Result<bool> {
-    let (storage, layout) = values.storage_and_layout();
-    let (Storage::Cpu(storage), Some((start, end))) = (&*storage, layout.contiguous_offsets()) else {
-        candle_core::bail!("expected a contiguous tensor in main memory")
-    };
-    // A finite number times zero is zero; anything else becomes not-a-number and stays it in the sum.
-    Ok(storage.as_slice::<f32>()?[start..end].iter().map(|value| value * 0.0).sum::<f32>() == 0.0)
 }

@@ -1,14 +1,12 @@
 //! Learned words (textual inversion, Gal et al. 2022) in safetensors files.
 
-use std::{
-    collections::HashMap,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor};
+use safetensors::Dtype;
 
 use crate::{
-    checkpoint::{Header, regular},
+    checkpoint::{Header, Weights, regular},
     error::InferenceError,
 };
 
@@ -48,22 +46,18 @@ impl Embedding {
         if n_bytes > MAX_BYTES {
             return Err(unreadable(format!("it has {n_bytes} bytes, too many for a learned word")));
         }
-        // Checked here, because its messages say what is wrong.
-        Header::read(path)?;
-        let bytes = regular::read(path, MAX_BYTES)?;
-        let tensors = candle_core::safetensors::load_buffer(&bytes, &Device::Cpu);
-        let mut tensors = tensors.map_err(|_| unreadable("it is not a safetensors file".to_owned()))?;
+        let header = Header::read(path)?;
+        let weights = Weights::open(&[path.to_owned()], &Device::Cpu, DType::F32)?;
         let stem = path.file_stem().map(|stem| stem.to_string_lossy().trim().to_owned()).unwrap_or_default();
         let mut names = vec![stem];
-        let mut take = |name: &str| vectors(&mut tensors, name).map_err(&unreadable);
+        let take = |name: &str| vectors((&header, &weights), name);
         let vectors = if let (Some(first), Some(second)) = (take("clip_l")?, take("clip_g")?) {
             Vectors::Both(first, second)
         } else if let Some(vectors) = take("emb_params")? {
             Vectors::Only("emb_params".to_owned(), vectors)
-        } else if let (Some(word), 1) = (tensors.keys().next().cloned(), tensors.len()) {
-            names.insert(0, word.trim().to_owned());
-            let vectors = self::vectors(&mut tensors, &word).map_err(unreadable)?;
-            Vectors::Only(word, vectors.ok_or_else(|| InferenceError::Missing { path: path.to_owned() })?)
+        } else if let [word] = header.tensors.iter().filter(|tensor| !is_scale(&tensor.name)).collect::<Vec<_>>()[..] {
+            names.insert(0, word.name.trim().to_owned());
+            Vectors::Only(word.name.clone(), take(&word.name)?.ok_or_else(|| InferenceError::Missing { path: path.to_owned() })?)
         } else {
             let reason = "a learned word's file holds `emb_params`, `clip_l` and `clip_g`, or one tensor with the word's name";
             return Err(unreadable(reason.to_owned()));
@@ -95,25 +89,25 @@ impl Embedding {
     }
 }
 
-/// Takes tensor `name` as `[n, width]` in float32.
-fn vectors(tensors: &mut HashMap<String, Tensor>, name: &str) -> Result<Option<Tensor>, String> {
-    let Some(tensor) = tensors.remove(name) else { return Ok(None) };
-    let is_float = matches!(tensor.dtype(), DType::F16 | DType::BF16 | DType::F32 | DType::F64);
-    let shape = match *tensor.dims() {
+/// Whether a tensor of this name says how another one is to be read.
+fn is_scale(name: &str) -> bool {
+    name.ends_with("_scale") || name == "scaled_fp8"
+}
+
+/// Tensor `name` as `[n, width]` in float32.
+fn vectors((header, weights): (&Header, &Weights), name: &str) -> Result<Option<Tensor>, InferenceError> {
+    let Some(tensor) = header.tensors.iter().find(|tensor| tensor.name == name) else { return Ok(None) };
+    let is_float = matches!(tensor.dtype, Dtype::F8_E4M3 | Dtype::F8_E5M2 | Dtype::F16 | Dtype::BF16 | Dtype::F32 | Dtype::F64);
+    let shape = match *tensor.shape {
         [width] => (1, width),
         [n, width] => (n, width),
         _ => (0, 0),
     };
     if !is_float || shape.0 == 0 || shape.1 == 0 {
-        return Err(format!("`{name}` is {:?} of {:?}, not vectors", tensor.dims(), tensor.dtype()));
+        let reason = format!("`{name}` is {:?} of {:?}, not vectors", tensor.shape, tensor.dtype);
+        return Err(InferenceError::Unreadable { path: weights.path().to_owned(), reason });
     }
-    let rows = tensor.to_dtype(DType::F32).and_then(|tensor| tensor.reshape(shape)).map_err(|source| source.to_string())?;
-    let values: Vec<f32> = rows.flatten_all().and_then(|rows| rows.to_vec1()).map_err(|source| source.to_string())?;
-    if values.iter().all(|value| value.is_finite()) {
-        Ok(Some(rows))
-    } else {
-        Err(format!("`{name}` holds a value that is not a finite number"))
-    }
+    Ok(Some(weights.tensor(name, &tensor.shape)?.reshape(shape)?))
 }
 
 fn pickle(path: &Path) -> Option<String> {
