@@ -103,21 +103,67 @@ struct UnetFacts {
     added_width: Option<usize>,
 }
 
-/// One level of the way down.
+/// One level: its channels, and the transformer layers of its blocks on each way, 0 without attention.
 #[derive(Default)]
 struct Level {
     channels: usize,
-    n_layers: usize,
-    /// Transformer layers, 0 without attention.
-    depth: usize,
+    down: Vec<usize>,
+    up: Vec<usize>,
 }
 
 fn unet(file: &Weights, family: Family) -> Result<(UnetLayout, UnetFacts), InferenceError> {
     let weights = file.at(UNET.trim_end_matches('.'));
     let size = |name: &str, axis: usize| Ok::<_, InferenceError>(weights.shape(name)?.get(axis).copied().unwrap_or_default());
     let depth = |block: &str| count(|i| weights.has(&format!("{block}.transformer_blocks.{i}.norm1.weight")));
+    let levels = levels(&weights, depth)?;
+    let mid_depth = depth("middle_block.1");
+    let n_inputs: usize = levels.iter().map(|level| level.down.len() + 1).sum();
+    let n_outputs: usize = levels.iter().map(|level| level.up.len()).sum();
+    let blocks = (0..n_inputs).map(|i| format!("input_blocks.{i}.1")).chain(["middle_block.1".to_owned()]);
+    let mut blocks = blocks.chain((0..n_outputs).map(|i| format!("output_blocks.{i}.1")));
+    let Some(attention) = blocks.find(|block| depth(block) > 0) else {
+        return Err(InferenceError::Unsupported { path: file.path().to_owned(), what: "a U-Net without attention".to_owned() });
+    };
+    let context_width = size(&format!("{attention}.transformer_blocks.0.attn2.to_k.weight"), 1)?;
+    let is_linear = weights.shape(&format!("{attention}.proj_in.weight"))?.len() == 2;
+    let in_channels = size("input_blocks.0.0.weight", 1)?;
+    let kind = |way: &str, depths: &[usize]| format!("{}{way}Block2D", if depths.contains(&0) { "" } else { "CrossAttn" });
+    let channels: Vec<usize> = levels.iter().map(|level| level.channels).collect();
+    let layout = UnetLayout {
+        n_layers: levels.iter().map(|level| level.down.len()).collect(),
+        has_attention: levels.iter().map(|level| !level.up.contains(&0)).collect(),
+    };
+    let mid = if mid_depth > 0 {
+        Some("UNetMidBlock2DCrossAttn")
+    } else {
+        weights.has("middle_block.0.in_layers.2.weight").then_some("UNetMidBlock2D")
+    };
+    let config = json!({
+        "_class_name": "UNet2DConditionModel",
+        "sample_size": sample_size(family, in_channels),
+        "in_channels": in_channels,
+        "out_channels": size("out.2.weight", 0)?,
+        "down_block_types": levels.iter().map(|level| kind("Down", &level.down)).collect::<Vec<_>>(),
+        "mid_block_type": mid,
+        "up_block_types": levels.iter().rev().map(|level| kind("Up", &level.up)).collect::<Vec<_>>(),
+        "block_out_channels": channels,
+        "layers_per_block": layout.n_layers,
+        "norm_num_groups": n_groups(&channels),
+        "cross_attention_dim": context_width,
+        "transformer_layers_per_block": levels.iter().map(|level| &level.down).collect::<Vec<_>>(),
+        "mid_transformer_layers": (mid_depth > 0).then_some(mid_depth),
+        "reverse_transformer_layers_per_block": levels.iter().rev().map(|level| &level.up).collect::<Vec<_>>(),
+        "attention_head_dim": n_heads(family, &channels),
+        "use_linear_projection": is_linear,
+        "time_embedding_dim": size("time_embed.0.weight", 0)?,
+    });
+    let added_width = weights.has("label_emb.0.0.weight").then(|| size("label_emb.0.0.weight", 1)).transpose()?;
+    Ok((layout, UnetFacts { config, in_channels, added_width }))
+}
+
+/// The levels, the largest first.
+fn levels(weights: &Weights, depth: impl Fn(&str) -> usize) -> Result<Vec<Level>, InferenceError> {
     let mut levels = vec![Level::default()];
-    let mut block_with_attention = None;
     for i in 1.. {
         let block = format!("input_blocks.{i}");
         if weights.has(&format!("{block}.0.op.weight")) {
@@ -128,50 +174,24 @@ fn unet(file: &Weights, family: Family) -> Result<(UnetLayout, UnetFacts), Infer
         if !weights.has(&last) {
             break;
         }
-        let depth = depth(&format!("{block}.1"));
-        if depth > 0 {
-            block_with_attention = Some(format!("{block}.1"));
-        }
+        let channels = weights.shape(&last)?.first().copied().unwrap_or_default();
         if let Some(level) = levels.last_mut() {
-            *level = Level { channels: size(&last, 0)?, n_layers: level.n_layers + 1, depth };
+            level.channels = channels;
+            level.down.push(depth(&format!("{block}.1")));
         }
     }
-    let mid_depth = depth("middle_block.1");
-    let attention = block_with_attention.unwrap_or_else(|| "middle_block.1".to_owned());
-    let context_width = size(&format!("{attention}.transformer_blocks.0.attn2.to_k.weight"), 1)?;
-    let is_linear = weights.shape(&format!("{attention}.proj_in.weight"))?.len() == 2;
-    let in_channels = size("input_blocks.0.0.weight", 1)?;
-    let n = levels.len();
-    // The middle takes the last level's number, whether or not that level has attention itself.
-    let depths: Vec<usize> = levels.iter().enumerate().map(|(i, level)| if i + 1 == n { mid_depth } else { level.depth.max(1) }).collect();
-    let kinds = |way: &str| -> Vec<String> {
-        let kind = |level: &Level| format!("{}{way}Block2D", if level.depth > 0 { "CrossAttn" } else { "" });
-        levels.iter().map(kind).collect()
-    };
-    let (down_kinds, up_kinds) = (kinds("Down"), kinds("Up").into_iter().rev().collect::<Vec<_>>());
-    let channels: Vec<usize> = levels.iter().map(|level| level.channels).collect();
-    let layout = UnetLayout {
-        n_layers: levels.iter().map(|level| level.n_layers).collect(),
-        has_attention: levels.iter().map(|level| level.depth > 0).collect(),
-    };
-    let config = json!({
-        "_class_name": "UNet2DConditionModel",
-        "sample_size": sample_size(family, in_channels),
-        "in_channels": in_channels,
-        "out_channels": size("out.2.weight", 0)?,
-        "down_block_types": down_kinds,
-        "up_block_types": up_kinds,
-        "block_out_channels": channels,
-        "layers_per_block": layout.n_layers,
-        "norm_num_groups": n_groups(&channels),
-        "cross_attention_dim": context_width,
-        "transformer_layers_per_block": depths,
-        "attention_head_dim": n_heads(family, &channels),
-        "use_linear_projection": is_linear,
-        "time_embedding_dim": size("time_embed.0.weight", 0)?,
-    });
-    let added_width = weights.has("label_emb.0.0.weight").then(|| size("label_emb.0.0.weight", 1)).transpose()?;
-    Ok((layout, UnetFacts { config, in_channels, added_width }))
+    let mut output = 0..;
+    for level in levels.iter_mut().rev() {
+        // One more than on the way down.
+        let n_blocks = level.down.len() + 1;
+        level.up = output.by_ref().take(n_blocks).map(|i| depth(&format!("output_blocks.{i}.1"))).collect();
+        let is_mixed = |depths: &[usize]| depths.contains(&0) && depths.iter().any(|depth| *depth > 0);
+        if is_mixed(&level.down) || is_mixed(&level.up) {
+            let what = "a U-Net with attention in only some blocks of a level".to_owned();
+            return Err(InferenceError::Unsupported { path: weights.path().to_owned(), what });
+        }
+    }
+    Ok(levels)
 }
 
 /// Groups of normalisations: 32 in every published model, fewer where the channels of a small one force it.

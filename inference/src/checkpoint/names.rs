@@ -10,14 +10,14 @@ use crate::model::config::UnetConfig;
 pub struct UnetLayout {
     /// Residual blocks of each level on the way down, the largest level first; one more on the way up.
     pub n_layers: Vec<usize>,
-    /// Whether each level has attention.
+    /// Whether each level has attention on the way up.
     pub has_attention: Vec<bool>,
 }
 
 impl UnetLayout {
     /// The layout of a network.
     pub fn of(config: &UnetConfig) -> Self {
-        let (n_layers, has_attention) = config.down.iter().map(|block| (block.n_layers, block.attention.is_some())).unzip();
+        let (n_layers, has_attention) = config.up.iter().rev().map(|block| (block.n_layers, block.attention.is_some())).unzip();
         Self { n_layers, has_attention }
     }
 

@@ -30,8 +30,10 @@ enum Projections {
 pub struct TransformerShape<'a> {
     /// Channels.
     pub channels: usize,
-    /// Heads and layers.
+    /// Heads, and what it looks at.
     pub attention: &'a AttentionConfig,
+    /// Transformer layers in a row.
+    pub n_layers: usize,
     /// Width of the prompt's embedding.
     pub context_width: usize,
     /// Groups of the normalisation.
@@ -52,7 +54,7 @@ impl Transformer {
         } else {
             Projections::Conv(conv(&first, channels, channels, 1)?, conv(&last, channels, channels, 1)?)
         };
-        let layers = (0..shape.attention.n_layers).map(|i| Layer::load(&weights.at(format!("transformer_blocks.{i}")), shape));
+        let layers = (0..shape.n_layers).map(|i| Layer::load(&weights.at(format!("transformer_blocks.{i}")), shape));
         Ok(Self {
             norm: group_norm(&weights.at("norm"), channels, shape.n_groups, 1e-6)?,
             projections,

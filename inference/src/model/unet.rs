@@ -4,7 +4,7 @@ use candle_core::{DType, Device, Tensor};
 
 use super::{
     attention::{Transformer, TransformerShape},
-    config::{AttentionConfig, UnetConfig},
+    config::{AttentionConfig, MidConfig, UnetConfig},
     embeddings::{AddedEmbedding, TimeEmbedding},
     layers::{conv, group_norm, halving_conv},
     prompt::{Conditioning, PromptState, Prompts},
@@ -22,10 +22,15 @@ pub struct Unet {
     added: Option<AddedEmbedding>,
     conv_in: Conv2d,
     down: Vec<DownBlock>,
-    mid: (Resnet, Transformer, Resnet),
+    mid: Option<Mid>,
     up: Vec<UpBlock>,
     norm_out: GroupNorm,
     conv_out: Conv2d,
+}
+
+struct Mid {
+    first: Resnet,
+    rest: Option<(Transformer, Resnet)>,
 }
 
 struct DownBlock {
@@ -45,20 +50,14 @@ impl Unet {
     /// Whatever is wrong with the weights, naming file and tensor.
     pub fn load(weights: &Weights, config: &UnetConfig, device: &Device, dtype: DType) -> Result<Self, InferenceError> {
         let first = config.down[0].channels;
-        let last = config.up[0].channels;
         let parts = Parts { config };
-        let mid = weights.at("mid_block");
         let added = |added| AddedEmbedding::load(&weights.at("add_embedding"), (added, config), device, dtype);
         Ok(Self {
             added: config.added.as_ref().map(added).transpose()?,
             time: TimeEmbedding::load(&weights.at("time_embedding"), config, device, dtype)?,
             conv_in: conv(&weights.at("conv_in"), config.in_channels, first, config.end_kernels.0)?,
             down: parts.down(weights)?,
-            mid: (
-                parts.resnet(&mid.at("resnets.0"), last, last)?,
-                parts.transformer(&mid.at("attentions.0"), last, &config.mid)?,
-                parts.resnet(&mid.at("resnets.1"), last, last)?,
-            ),
+            mid: config.mid.as_ref().map(|mid| parts.mid(&weights.at("mid_block"), mid)).transpose()?,
             up: parts.up(weights)?,
             norm_out: group_norm(&weights.at("conv_norm_out"), first, config.n_groups, config.eps)?,
             conv_out: conv(&weights.at("conv_out"), first, config.out_channels, config.end_kernels.1)?,
@@ -92,7 +91,8 @@ impl Unet {
     fn transformers(&self) -> impl Iterator<Item = &Transformer> {
         let down = self.down.iter().flat_map(|block| &block.layers).filter_map(|(_, transformer)| transformer.as_ref());
         let up = self.up.iter().flat_map(|block| &block.layers).filter_map(|(_, transformer)| transformer.as_ref());
-        down.chain([&self.mid.1]).chain(up)
+        let mid = self.mid.iter().filter_map(|mid| mid.rest.as_ref()).map(|(transformer, _)| transformer);
+        down.chain(mid).chain(up)
     }
 
     /// `[n, out_channels, h, w]` of latents `[n, in_channels, h, w]`, one timestep and one prompt a row.
@@ -112,9 +112,12 @@ impl Unet {
                 skips.push(hidden.clone());
             }
         }
-        hidden = self.mid.0.forward(&hidden, Some(&time), padding)?;
-        hidden = self.mid.1.forward(&hidden, prompts)?;
-        hidden = self.mid.2.forward(&hidden, Some(&time), padding)?;
+        if let Some(Mid { first, rest }) = &self.mid {
+            hidden = first.forward(&hidden, Some(&time), padding)?;
+            if let Some((transformer, resnet)) = rest {
+                hidden = resnet.forward(&transformer.forward(&hidden, prompts)?, Some(&time), padding)?;
+            }
+        }
         for block in &self.up {
             for layer in &block.layers {
                 let Some(skip) = skips.pop() else { candle_core::bail!("the way up has more layers than the way down") };
@@ -163,6 +166,14 @@ impl Parts<'_> {
         Ok(blocks)
     }
 
+    fn mid(&self, weights: &Weights, config: &MidConfig) -> Result<Mid, InferenceError> {
+        let channels = self.config.up[0].channels;
+        let resnet = |i: usize| self.resnet(&weights.at(format!("resnets.{i}")), channels, channels);
+        let rest =
+            |attention| Ok::<_, InferenceError>((self.transformer(&weights.at("attentions.0"), 0, channels, attention)?, resnet(1)?));
+        Ok(Mid { first: resnet(0)?, rest: config.attention.as_ref().map(rest).transpose()? })
+    }
+
     fn up(&self, weights: &Weights) -> Result<Vec<UpBlock>, InferenceError> {
         let config = self.config;
         let mut channels = config.up[0].channels;
@@ -192,7 +203,7 @@ impl Parts<'_> {
         attention: Option<&AttentionConfig>,
     ) -> Result<(Resnet, Option<Transformer>), InferenceError> {
         let resnet = self.resnet(&weights.at(format!("resnets.{i}")), channels, out)?;
-        let transformer = attention.map(|attention| self.transformer(&weights.at(format!("attentions.{i}")), out, attention));
+        let transformer = attention.map(|attention| self.transformer(&weights.at(format!("attentions.{i}")), i, out, attention));
         Ok((resnet, transformer.transpose()?))
     }
 
@@ -201,11 +212,19 @@ impl Parts<'_> {
         Resnet::load(weights, ResnetShape { channels, out, time_width: Some(time_width), n_groups, eps })
     }
 
-    fn transformer(&self, weights: &Weights, channels: usize, attention: &AttentionConfig) -> Result<Transformer, InferenceError> {
+    /// The `i`-th of a level.
+    fn transformer(
+        &self,
+        weights: &Weights,
+        i: usize,
+        channels: usize,
+        attention: &AttentionConfig,
+    ) -> Result<Transformer, InferenceError> {
+        let n_layers = attention.depths.get(i).copied().unwrap_or_default();
         let UnetConfig { context_width, n_groups, use_linear_projection, upcast_attention, .. } = *self.config;
         Transformer::load(
             weights,
-            TransformerShape { channels, attention, context_width, n_groups, use_linear_projection, upcast: upcast_attention },
+            TransformerShape { channels, attention, n_layers, context_width, n_groups, use_linear_projection, upcast: upcast_attention },
         )
     }
 }

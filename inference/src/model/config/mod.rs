@@ -12,7 +12,7 @@ use serde_json::Value;
 
 pub use clip::{ClipConfig, PooledToken};
 pub use model::ModelConfig;
-pub use unet::{AddedConfig, AttentionConfig, BlockConfig, UnetConfig};
+pub use unet::{AddedConfig, AttentionConfig, BlockConfig, MidConfig, UnetConfig};
 pub use vae::VaeConfig;
 
 use crate::error::InferenceError;
@@ -21,8 +21,9 @@ use crate::error::InferenceError;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(untagged)]
 enum PerBlock<T> {
-    One(T),
+    // First, because one value may be a list too.
     Each(Vec<T>),
+    One(T),
 }
 
 impl<T: Clone> PerBlock<T> {

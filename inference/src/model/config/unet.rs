@@ -17,8 +17,8 @@ pub struct UnetConfig {
     pub sample_size: Option<usize>,
     /// The way down, the largest level first.
     pub down: Vec<BlockConfig>,
-    /// The middle's attention; its channels are the last level's.
-    pub mid: AttentionConfig,
+    /// The middle, if there is one; its channels are the last level's.
+    pub mid: Option<MidConfig>,
     /// The way up, the smallest level first.
     pub up: Vec<BlockConfig>,
     /// Zeros around a picture before it is halved; 0 means one after each side.
@@ -67,13 +67,20 @@ pub struct BlockConfig {
     pub attention: Option<AttentionConfig>,
 }
 
-/// One attention's shape.
+/// The middle's shape.
+#[derive(Clone, Debug)]
+pub struct MidConfig {
+    /// Its attention and a second residual block after it, if it has them.
+    pub attention: Option<AttentionConfig>,
+}
+
+/// The shape of a level's attentions.
 #[derive(Clone, Debug)]
 pub struct AttentionConfig {
     /// Heads.
     pub n_heads: usize,
-    /// Transformer layers in a row.
-    pub n_layers: usize,
+    /// Transformer layers in a row, for each residual block.
+    pub depths: Vec<usize>,
     /// Whether its first attention looks at the prompt too.
     pub only_cross_attention: bool,
 }
@@ -95,7 +102,11 @@ struct Raw {
     norm_num_groups: usize,
     norm_eps: f64,
     cross_attention_dim: PerBlock<usize>,
-    transformer_layers_per_block: PerBlock<usize>,
+    transformer_layers_per_block: PerBlock<Depths>,
+    reverse_transformer_layers_per_block: Option<PerBlock<Depths>>,
+    /// Not diffusers' key: the middle's depth where a single file has another one than its last level.
+    mid_transformer_layers: Option<usize>,
+    mid_block_type: Option<String>,
     attention_head_dim: PerBlock<usize>,
     num_attention_heads: Option<PerBlock<usize>>,
     use_linear_projection: bool,
@@ -127,7 +138,10 @@ impl Default for Raw {
             norm_num_groups: 32,
             norm_eps: 1e-5,
             cross_attention_dim: PerBlock::One(1280),
-            transformer_layers_per_block: PerBlock::One(1),
+            transformer_layers_per_block: PerBlock::One(Depths::One(1)),
+            reverse_transformer_layers_per_block: None,
+            mid_transformer_layers: None,
+            mid_block_type: Some(MID_WITH_ATTENTION.to_owned()),
             attention_head_dim: PerBlock::One(8),
             num_attention_heads: None,
             use_linear_projection: false,
@@ -140,6 +154,38 @@ impl Default for Raw {
             projection_class_embeddings_input_dim: None,
             time_cond_proj_dim: None,
         }
+    }
+}
+
+const MID_WITH_ATTENTION: &str = "UNetMidBlock2DCrossAttn";
+
+/// Transformer layers of a level: as many in each of its blocks, or a number for each.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+enum Depths {
+    One(usize),
+    Each(Vec<usize>),
+}
+
+impl Depths {
+    fn first(&self) -> usize {
+        match self {
+            Self::One(depth) => *depth,
+            Self::Each(depths) => depths.first().copied().unwrap_or_default(),
+        }
+    }
+
+    /// The depths of a level of so many blocks.
+    fn of_blocks(&self, n_blocks: usize, (path, key): (&Path, &str)) -> Result<Vec<usize>, InferenceError> {
+        let depths = match self {
+            Self::One(depth) => vec![*depth; n_blocks],
+            Self::Each(depths) if depths.len() == n_blocks => depths.clone(),
+            Self::Each(depths) => {
+                return Err(unreadable(path, format!("`{key}` has {} values for a level of {n_blocks} blocks", depths.len())));
+            }
+        };
+        depths.iter().try_for_each(|depth| check_sizes(path, &[(key, *depth)]))?;
+        Ok(depths)
     }
 }
 
@@ -158,12 +204,11 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("encoder_hid_dim", &["null"]),
     ("encoder_hid_dim_type", &["null"]),
     ("mid_block_scale_factor", &["1", "1.0"]),
-    ("mid_block_type", &["\"UNetMidBlock2DCrossAttn\""]),
+    ("mid_block_type", &["null", "\"UNetMidBlock2D\"", "\"UNetMidBlock2DCrossAttn\""]),
     ("num_class_embeds", &["null"]),
     ("resnet_out_scale_factor", &["1", "1.0"]),
     ("resnet_skip_time_act", &["false"]),
     ("resnet_time_scale_shift", &["\"default\""]),
-    ("reverse_transformer_layers_per_block", &["null"]),
     ("time_embedding_act_fn", &["null"]),
     ("time_embedding_type", &["\"positional\""]),
     ("timestep_post_act", &["null"]),
@@ -176,17 +221,19 @@ impl UnetConfig {
     /// `Unsupported` or `Unreadable`, naming `path` and the key.
     pub fn read(json: &Value, path: &Path) -> Result<Self, InferenceError> {
         allow_only(json, path, ALLOWED)?;
-        let depths = json.get("transformer_layers_per_block");
-        if let Some(depths) = depths.filter(|depths| depths.as_array().is_some_and(|depths| depths.iter().any(Value::is_array))) {
-            return Err(unsupported(path, format!("`transformer_layers_per_block` {depths} (levels of uneven depth)")));
-        }
         let raw: Raw = parse(json, path)?;
         let n = raw.block_out_channels.len();
         let n_layers = raw.layers_per_block.for_blocks(n, path, "layers_per_block")?;
         // Stable Diffusion's configurations say "dimension" and mean the number of heads; diffusers keeps that (issue 2011).
         let heads_key = if raw.num_attention_heads.is_some() { "num_attention_heads" } else { "attention_head_dim" };
         let n_heads = raw.num_attention_heads.as_ref().unwrap_or(&raw.attention_head_dim).for_blocks(n, path, heads_key)?;
-        let depths = raw.transformer_layers_per_block.for_blocks(n, path, "transformer_layers_per_block")?;
+        let (depths_key, up_depths_key) = ("transformer_layers_per_block", "reverse_transformer_layers_per_block");
+        let depths = raw.transformer_layers_per_block.for_blocks(n, path, depths_key)?;
+        let up_depths = match &raw.reverse_transformer_layers_per_block {
+            Some(depths) => depths.for_blocks(n, path, up_depths_key)?,
+            None if depths.iter().all(|depths| matches!(depths, Depths::One(_))) => depths.iter().rev().cloned().collect(),
+            None => return Err(unreadable(path, format!("`{depths_key}` has lists in it, so `{up_depths_key}` is needed too"))),
+        };
         let only_cross = raw.only_cross_attention.for_blocks(n, path, "only_cross_attention")?;
         let context_widths = raw.cross_attention_dim.for_blocks(n, path, "cross_attention_dim")?;
         let context_width = context_widths.first().copied().unwrap_or_default();
@@ -207,12 +254,7 @@ impl UnetConfig {
             None => {}
         }
         sizes.extend(raw.time_cond_proj_dim.map(|width| ("time_cond_proj_dim", width)));
-        for (key, values) in [
-            ("block_out_channels", &raw.block_out_channels),
-            ("layers_per_block", &n_layers),
-            (heads_key, &n_heads),
-            ("transformer_layers_per_block", &depths),
-        ] {
+        for (key, values) in [("block_out_channels", &raw.block_out_channels), ("layers_per_block", &n_layers), (heads_key, &n_heads)] {
             sizes.extend(values.iter().map(|value| (key, *value)));
         }
         check_sizes(path, &sizes)?;
@@ -221,19 +263,28 @@ impl UnetConfig {
         }
         check_divides(path, &raw.block_out_channels, "norm_num_groups", raw.norm_num_groups)?;
 
-        let attention =
-            |level: usize| AttentionConfig { n_heads: n_heads[level], n_layers: depths[level], only_cross_attention: only_cross[level] };
-        let block = |level: usize, has_attention: bool| -> Result<BlockConfig, InferenceError> {
-            let channels = raw.block_out_channels[level];
-            if has_attention {
-                check_divides(path, &[channels], heads_key, n_heads[level])?;
-            }
-            Ok(BlockConfig { channels, n_layers: n_layers[level], attention: has_attention.then(|| attention(level)) })
+        let attention = |level: usize, depths: Vec<usize>| -> Result<AttentionConfig, InferenceError> {
+            check_divides(path, &raw.block_out_channels[level..=level], heads_key, n_heads[level])?;
+            Ok(AttentionConfig { n_heads: n_heads[level], depths, only_cross_attention: only_cross[level] })
+        };
+        let block = |level: usize, depths: Option<(&Depths, &str)>, n_more: usize| -> Result<BlockConfig, InferenceError> {
+            let depths = depths.map(|(depths, key)| depths.of_blocks(n_layers[level] + n_more, (path, key)));
+            let attention = depths.map(|depths| attention(level, depths?)).transpose()?;
+            Ok(BlockConfig { channels: raw.block_out_channels[level], n_layers: n_layers[level], attention })
         };
         let kinds = |key, names: &[String], direction| kinds(path, key, names, n, direction);
         let down_kinds = kinds("down_block_types", &raw.down_block_types, "Down")?;
         let up_kinds = kinds("up_block_types", &raw.up_block_types, "Up")?;
-        check_divides(path, &raw.block_out_channels[n - 1..], heads_key, n_heads[n - 1])?;
+        let down = down_kinds.iter().zip(&depths).enumerate();
+        let up = up_kinds.iter().zip(&up_depths).enumerate();
+        let mid = |kind: &String| -> Result<MidConfig, InferenceError> {
+            if kind != MID_WITH_ATTENTION {
+                return Ok(MidConfig { attention: None });
+            }
+            let depth = raw.mid_transformer_layers.unwrap_or_else(|| depths[n - 1].first());
+            let attention = attention(n - 1, Depths::One(depth).of_blocks(1, (path, depths_key))?)?;
+            Ok(MidConfig { attention: Some(AttentionConfig { only_cross_attention: false, ..attention }) })
+        };
         Ok(Self {
             in_channels: raw.in_channels,
             out_channels: raw.out_channels,
@@ -242,9 +293,9 @@ impl UnetConfig {
                 Some(PerBlock::Each(sizes)) => sizes.first().copied(),
                 None => None,
             },
-            down: down_kinds.iter().enumerate().map(|(level, kind)| block(level, *kind)).collect::<Result<_, _>>()?,
-            mid: AttentionConfig { only_cross_attention: false, ..attention(n - 1) },
-            up: up_kinds.iter().enumerate().map(|(i, kind)| block(n - 1 - i, *kind)).collect::<Result<_, _>>()?,
+            down: down.map(|(i, (kind, depths))| block(i, kind.then_some((depths, depths_key)), 0)).collect::<Result<_, _>>()?,
+            mid: raw.mid_block_type.as_ref().map(mid).transpose()?,
+            up: up.map(|(i, (kind, depths))| block(n - 1 - i, kind.then_some((depths, up_depths_key)), 1)).collect::<Result<_, _>>()?,
             downsample_padding: raw.downsample_padding,
             n_groups: raw.norm_num_groups,
             eps: raw.norm_eps,
