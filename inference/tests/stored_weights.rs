@@ -179,8 +179,10 @@ fn learned_words_of_eight_bits_are_read() {
     }
 }
 
-/// What somebody may do to a file that is open.
-const CHANGES: [(&str, fn(&Path)); 4] = [
+/// What somebody may do to a file that is open, and its name.
+type FileChange = (&'static str, fn(&Path));
+
+const CHANGES: [FileChange; 4] = [
     ("cut short", |path| File::options().write(true).open(path).unwrap().set_len(100).unwrap()),
     ("emptied", |path| File::options().write(true).open(path).unwrap().set_len(0).unwrap()),
     ("overwritten", |path| fs::write(path, vec![0; fs::metadata(path).unwrap().len() as usize]).unwrap()),
@@ -215,4 +217,42 @@ fn a_file_that_changes_while_it_is_open_is_an_ordinary_error() {
     fs::rename(folder.path().join("copy"), &path).unwrap();
     let error = model.patched(None).err().unwrap().to_string();
     assert_eq!(error, format!("{} cannot be read: {changed}", path.display()));
+}
+
+/// What a network does not read would have changed its pictures; what belongs to no network does not stop it.
+#[test]
+fn tensors_that_a_network_does_not_know_are_named() {
+    let load = |path: &Path| Model::load(path, &Device::Cpu, DType::F32).map(|_| ()).map_err(|error| error.to_string());
+    let extra = |name: &str| (name.to_owned(), vec![1], vec![1.0]);
+    let file = families::single_file("sd1");
+    let path = file.path().join("model.safetensors");
+    let own = families::ldm_tensors(&families::networks()["sd1"]);
+    for (name, network) in [
+        ("model.diffusion_model.middle_block.1.transformer_blocks.1.norm1.weight", Some("U-Net")),
+        ("model.diffusion_model.output_blocks.0.1.foo.weight", Some("U-Net")),
+        ("model.diffusion_model.label_emb.0.0.weight", Some("U-Net")),
+        ("first_stage_model.decoder.up.0.attn.0.q.weight", Some("VAE")),
+        ("model.diffusion_model.scaled_fp8", None),
+        ("model_ema.diffusion_modelinput_blocks00weight", None),
+        ("cond_stage_model.logit_scale", None),
+        ("first_stage_model.loss.logvar", None),
+        ("safety_checker.concept_embeds", None),
+        ("something.else", None),
+    ] {
+        families::write(&path, &[own.clone(), vec![extra(name)]].concat());
+        match (load(&path), network) {
+            (Ok(()), None) => {}
+            (Err(error), Some(network)) => {
+                let reason = format!("it has 1 tensor (`{name}`) that belong to its {network} and that the engine does not know");
+                assert!(error.ends_with(&reason) || error.contains("transformer_blocks.1"), "{name}: {error}");
+            }
+            (found, _) => panic!("{name}: {found:?}"),
+        }
+    }
+    let folder = families::folder("sd1");
+    let path = folder.path().join("unet/diffusion_pytorch_model.safetensors");
+    let own = families::tensors(&families::networks()["sd1"]["unet"]);
+    families::write(&path, &[own, vec![extra("up_blocks.0.attentions.0.foo.weight")]].concat());
+    let error = load(folder.path()).unwrap_err();
+    assert!(error.contains("`up_blocks.0.attentions.0.foo.weight`"), "{error}");
 }

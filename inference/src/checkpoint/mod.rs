@@ -11,6 +11,7 @@ mod opened;
 pub mod patch;
 pub mod regular;
 pub mod single_file;
+pub(crate) mod unread;
 pub(crate) mod vocabulary;
 pub mod weights;
 
@@ -103,6 +104,14 @@ impl Checkpoint {
         match self {
             Self::Folder(folder) => folder.weights(part, device, dtype),
             Self::File(file) => file.weights(part, device, dtype),
+        }
+    }
+
+    /// How the names of a part's tensors begin in its files: `unet` or `vae`.
+    fn prefix(&self, part: &str) -> &'static str {
+        match self {
+            Self::Folder(_) => "",
+            Self::File(file) => file.prefix(part),
         }
     }
 

@@ -127,8 +127,9 @@ mod tests {
     #[test]
     fn every_byte_of_float8_is_the_number_that_the_library_reads() {
         let bytes: Vec<u8> = (0..=255).collect();
-        let expected = Tensor::from_raw_buffer(&bytes, DType::F8E4M3, &[256], &Device::Cpu).unwrap();
-        let expected: Vec<f32> = expected.to_dtype(DType::F32).unwrap().to_vec1().unwrap();
+        let expected = Tensor::from_raw_buffer(&bytes, DType::F8E4M3, &[256], &Device::Cpu).expect("256 bytes are 256 numbers");
+        let expected: Vec<f32> =
+            expected.to_dtype(DType::F32).expect("256 bytes are 256 numbers").to_vec1().expect("256 bytes are 256 numbers");
         let mut found = Vec::new();
         Kind::F8E4M3.decode(&bytes, &mut found);
         for (byte, (found, expected)) in found.iter().zip(&expected).enumerate() {

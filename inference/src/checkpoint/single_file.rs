@@ -117,6 +117,11 @@ impl SingleFile {
         }
     }
 
+    /// How the names of the U-Net's or the autoencoder's tensors begin.
+    pub(super) fn prefix(&self, part: &str) -> &'static str {
+        if part == "unet" { UNET } else { self.layout.vae_prefix }
+    }
+
     /// The tokenizer of a part: from a folder of that name beside the file, or CLIP's own.
     pub fn tokenizer(&self, part: &str) -> TokenizerSource {
         for folder in folders_beside(&self.path) {

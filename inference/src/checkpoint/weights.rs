@@ -156,6 +156,14 @@ impl Weights {
         self.files.tensors.keys().map(String::as_str)
     }
 
+    /// The names in the files of the tensors that nobody has read, sorted.
+    pub(super) fn unread(&self) -> Vec<&str> {
+        let unread = self.files.tensors.iter().filter(|(_, entry)| !entry.was_read.load(Ordering::Relaxed));
+        let mut names: Vec<&str> = unread.map(|(name, _)| name.as_str()).collect();
+        names.sort_unstable();
+        names
+    }
+
     /// Reads tensor `name`, which must have this shape and only finite numbers. A 1×1 convolution counts as a linear layer and the other way round.
     ///
     /// # Errors

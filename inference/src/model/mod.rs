@@ -26,7 +26,7 @@ pub use self::{
 use self::{unet::Unet, vae::Vae};
 pub use crate::ops::Padding;
 use crate::{
-    checkpoint::{Checkpoint, Part, Patch, TokenizerSource, Weights, vae_weights},
+    checkpoint::{Checkpoint, Part, Patch, TokenizerSource, Weights, unread, vae_weights},
     error::InferenceError,
     text::{EncoderFiles, Prompt, TextEncoders, TextOptions},
 };
@@ -88,9 +88,20 @@ impl Model {
         let is_too_narrow = dtype == DType::F16 && config.vae.force_upcast;
         let vae_weights = vae_weights.of_type(if is_too_narrow { DType::F32 } else { dtype });
         let vae = Arc::new(Vae::load(&vae_weights, &config.vae)?);
+        if source.vae.is_none() {
+            unread::check(&checkpoint, "vae", &vae_weights)?;
+        }
         let n_parameters = vae_weights.n_parameters();
         let vae = (vae, vae_weights.dtype(), n_parameters);
-        Self::with_vae(checkpoint, config, vae, source.patch.as_ref(), (device, dtype))
+        let loaded = Self::with_vae(checkpoint, config, vae, source.patch.as_ref(), (device, dtype))?;
+        // A single file's tensors are known as read whichever part is asked; a folder's are each part's own.
+        if let Checkpoint::File(_) = loaded.checkpoint {
+            let weights = loaded.checkpoint.weights("unet", device, dtype)?;
+            if let Some(warning) = unread::warning(&loaded.checkpoint, &weights, source.vae.is_some()) {
+                tracing::warn!("{warning}");
+            }
+        }
+        Ok(loaded)
     }
 
     /// The same model with other changes to its weights; the autoencoder is shared.
@@ -125,6 +136,7 @@ impl Model {
         let text = TextEncoders::load(files(&first), files(&second), TextOptions::default(), device)?;
         let unet_weights = weights("unet", Part::Unet)?;
         let unet = Unet::load(&unet_weights, &config.unet, device, dtype)?;
+        unread::check(&checkpoint, "unet", &unet_weights)?;
         let n_text = [first, second].into_iter().flatten().map(|(weights, ..)| weights.n_parameters()).sum::<u64>();
         let n_parameters = n_text + unet_weights.n_parameters() + n_vae_parameters;
         Ok(Self { text, unet, vae, n_parameters, n_vae_parameters, vae_dtype, checkpoint, config, device: device.clone(), dtype })
