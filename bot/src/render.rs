@@ -14,6 +14,7 @@ use crate::{
     log::chain,
     messages::{self, Heading},
     metadata::{self, Origin, Record},
+    printable::printable,
     prompt,
 };
 
@@ -110,7 +111,7 @@ async fn load_pictures(app: &App, images: &[NewImage]) -> anyhow::Result<Vec<Rgb
 }
 
 fn encode(picture: &RgbImage, record: &Record, name: &str, description: String) -> anyhow::Result<File> {
-    let description: String = description.chars().take(1000).collect();
+    let description: String = printable(&description).chars().take(1000).collect();
     let png = metadata::png(picture, record)?;
     if png.len() <= MAX_FILE_BYTES {
         return Ok(File { name: format!("{name}.png"), bytes: png, description });

@@ -22,6 +22,7 @@ use crate::{
     error::BotError,
     log::chain,
     messages::{self, UserError},
+    printable::printable,
     render,
 };
 use custom_id::ButtonAction;
@@ -50,12 +51,11 @@ pub async fn press(ctx: &serenity::Context, press: &serenity::ComponentInteracti
             messages::INTERNAL_ERROR.to_owned()
         }
     };
-    let answer = Answer { content: messages::shorten(&text, commands::MAX_TEXT), files, ..Answer::default() };
+    let answer = Answer { content: messages::shorten(&printable(&text), commands::MAX_TEXT), files, ..Answer::default() };
     match promised {
         Promised::Message => refuse_deferred(&ctx.http, &press.token, &answer).await,
         Promised::Nothing => {
-            let at_once = discord::reply(&answer, true).to_slash_initial_response(Default::default());
-            if let Err(error) = press.create_response(ctx, serenity::CreateInteractionResponse::Message(at_once)).await {
+            if let Err(error) = press.create_response(ctx, discord::first_reply(&answer)).await {
                 tracing::warn!(error = %chain(&error), "a refusal could not be sent");
             }
         }

@@ -19,6 +19,19 @@ use crate::{
 /// Discord shows this many suggestions.
 const MAX_CHOICES: usize = 25;
 
+/// An option's name, its least and its largest value.
+pub(super) type Range = (&'static str, serde_json::Value, serde_json::Value);
+
+/// What the numbers among the options may be: what `prompt::parse` takes.
+pub(super) fn ranges(app: &App) -> [Range; 3] {
+    let context = app.parse_context();
+    [
+        ("cfg", prompt::GUIDANCE.start().to_owned().into(), prompt::GUIDANCE.end().to_owned().into()),
+        ("steps", 1.into(), context.max_steps.into()),
+        ("seed", 0.into(), context.max_seed.into()),
+    ]
+}
+
 /// Draw four pictures from a prompt
 #[poise::command(slash_command, install_context = "Guild|User", interaction_context = "Guild|BotDm|PrivateChannel")]
 #[expect(clippy::too_many_arguments, reason = "poise makes one Discord option of each argument")]
@@ -30,9 +43,9 @@ pub async fn imagine(
     #[description = "What to stay away from (--no)"]
     #[max_length = 2000]
     negative: Option<String>,
-    #[description = "How closely to follow the prompt, 1 to 30 (--cfg)"] cfg: Option<f64>,
+    #[description = "How closely to follow the prompt (--cfg)"] cfg: Option<f64>,
     #[description = "Denoising steps (--steps)"] steps: Option<i64>,
-    #[description = "The same seed draws the same pictures, 0 to 9007199254740991 (--seed)"] seed: Option<i64>,
+    #[description = "The same seed draws the same pictures (--seed)"] seed: Option<i64>,
     #[description = "Width to height, such as 3:2 (--ar)"]
     #[autocomplete = "aspects"]
     aspect: Option<String>,

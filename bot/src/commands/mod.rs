@@ -22,6 +22,7 @@ use crate::{
     error::BotError,
     log::chain,
     messages::{self, UserError},
+    printable::printable,
 };
 
 /// What a command gets.
@@ -80,6 +81,7 @@ pub fn framework(app: Arc<App>) -> poise::Framework<Arc<App>, BotError> {
         .options(options)
         .setup(move |ctx, ready, framework| {
             let (http, commands) = (ctx.http.clone(), poise::builtins::create_application_commands(&framework.options().commands));
+            let commands = with_ranges(&commands, &imagine::ranges(&app));
             let bot = ready.application.id;
             let registrar = app.clone();
             Box::pin(async move {
@@ -87,7 +89,7 @@ pub fn framework(app: Arc<App>) -> poise::Framework<Arc<App>, BotError> {
                 // Not awaited: every event waits until the setup has returned, and a failed setup leaves a silent bot.
                 registrar.clone().tasks.spawn(async move {
                     let mut pause = std::time::Duration::from_secs(2);
-                    while let Err(error) = register(&registrar, &http, bot, commands.clone()).await {
+                    while let Err(error) = register(&registrar, &http, bot, &commands).await {
                         tracing::error!(error = chain(error.as_ref()), "the commands could not be registered; trying again");
                         tokio::select! {
                             () = registrar.clock.sleep(pause) => pause = (pause * 2).min(std::time::Duration::from_secs(300)),
@@ -101,18 +103,26 @@ pub fn framework(app: Arc<App>) -> poise::Framework<Arc<App>, BotError> {
         .build()
 }
 
+/// The commands as Discord gets them, each option with its range: it depends on the configuration, which the library's attributes cannot.
+fn with_ranges(commands: &[serenity::CreateCommand], ranges: &[imagine::Range]) -> serde_json::Value {
+    let mut commands = serde_json::json!(commands);
+    for command in commands.as_array_mut().into_iter().flatten().filter(|command| command["name"] == "imagine") {
+        for option in command["options"].as_array_mut().into_iter().flatten() {
+            if let Some((_, min, max)) = ranges.iter().find(|(name, ..)| option["name"] == *name) {
+                (option["min_value"], option["max_value"]) = (min.clone(), max.clone());
+            }
+        }
+    }
+    commands
+}
+
 /// Registers the commands if they changed since the last time: Discord allows 200 creations a day.
-async fn register(
-    app: &App,
-    http: &serenity::Http,
-    bot: serenity::ApplicationId,
-    commands: Vec<serenity::CreateCommand>,
-) -> anyhow::Result<()> {
+async fn register(app: &App, http: &serenity::Http, bot: serenity::ApplicationId, commands: &serde_json::Value) -> anyhow::Result<()> {
     let mut hasher = DefaultHasher::new();
-    serde_json::to_string(&commands)?.hash(&mut hasher);
+    commands.to_string().hash(&mut hasher);
     let (key, hash) = (format!("commands:{bot}"), format!("{:016x}", hasher.finish()));
     if app.jobs.note(&key).await?.as_deref() != Some(&hash) {
-        let registered = serenity::Command::set_global_commands(http, commands).await?;
+        let registered = http.create_global_commands(commands).await?;
         app.jobs.set_note(&key, &hash).await?;
         app.permits.forget_all();
         tracing::info!(n_commands = registered.len(), "commands registered");
@@ -146,14 +156,14 @@ async fn fail(ctx: Context<'_>, error: BotError) {
             messages::INTERNAL_ERROR.to_owned()
         }
     };
-    tell(ctx, &Answer::text(messages::shorten(&text, MAX_TEXT))).await;
+    tell(ctx, &Answer::text(messages::shorten(&printable(&text), MAX_TEXT))).await;
 }
 
 /// Says something to the caller alone; a public answer that was promised is taken back first.
 async fn tell(ctx: Context<'_>, answer: &Answer) {
     if ctx.has_sent_initial_response.load(std::sync::atomic::Ordering::SeqCst) {
         refuse_deferred(&ctx.serenity_context().http, &ctx.interaction.token, answer).await;
-    } else if let Err(error) = poise::send_application_reply(ctx, discord::reply(answer, true)).await {
+    } else if let Err(error) = ctx.interaction.create_response(ctx.serenity_context(), discord::first_reply(answer)).await {
         tracing::warn!(error = %chain(&error), "a refusal could not be sent");
     }
 }
@@ -168,8 +178,7 @@ pub async fn refuse_deferred(http: &serenity::Http, token: &str, answer: &Answer
 
 /// Says something to the caller alone after an answer was promised or given.
 pub async fn tell_alone(http: &serenity::Http, token: &str, answer: &Answer) {
-    let told = discord::reply(answer, true).to_slash_followup_response(Default::default());
-    if let Err(error) = serenity::Builder::execute(told, http, (None, token)).await {
+    if let Err(error) = serenity::Builder::execute(discord::later_reply(answer), http, (None, token)).await {
         tracing::warn!(error = %chain(&error), "a refusal could not be sent");
     }
 }
@@ -196,6 +205,11 @@ pub fn delivery(app: &App, channel: serenity::ChannelId, token: &str) -> Deliver
 /// Names the first missing permission.
 pub fn check_permissions(permissions: Option<serenity::Permissions>) -> Result<(), UserError> {
     let Some(permissions) = permissions else { return Ok(()) };
+    let reading = serenity::Permissions::VIEW_CHANNEL | serenity::Permissions::READ_MESSAGE_HISTORY;
+    // All that a time-out leaves.
+    if reading.contains(permissions) && !permissions.is_empty() {
+        return Err(UserError::MayOnlyRead);
+    }
     let needed = [(serenity::Permissions::ATTACH_FILES, "Attach Files"), (serenity::Permissions::EMBED_LINKS, "Embed Links")];
     match needed.iter().find(|(permission, _)| !permissions.contains(*permission)) {
         Some((_, name)) => Err(UserError::MissingPermission((*name).to_owned())),

@@ -56,6 +56,23 @@ pub fn no_mentions() -> serenity::CreateAllowedMentions {
     serenity::CreateAllowedMentions::new()
 }
 
+/// Links in people's words show no page. A message with boxes of our own needs the flag off; its words are not links (`messages`).
+pub fn flags(answer: &Answer) -> serenity::MessageFlags {
+    if answer.embeds.is_empty() { serenity::MessageFlags::SUPPRESS_EMBEDS } else { serenity::MessageFlags::empty() }
+}
+
+/// The first answer to an interaction, for its caller alone.
+pub fn first_reply(answer: &Answer) -> serenity::CreateInteractionResponse {
+    let flags = serenity::InteractionResponseFlags::from_bits_truncate(flags(answer).bits());
+    let message = serenity::CreateInteractionResponseMessage::new().flags(flags);
+    serenity::CreateInteractionResponse::Message(reply(answer, true).to_slash_initial_response(message))
+}
+
+/// A later answer to an interaction, for its caller alone.
+pub fn later_reply(answer: &Answer) -> serenity::CreateInteractionResponseFollowup {
+    reply(answer, true).to_slash_followup_response(serenity::CreateInteractionResponseFollowup::new().flags(flags(answer)))
+}
+
 /// An answer to a command, for the caller alone if `is_ephemeral`.
 pub fn reply(answer: &Answer, is_ephemeral: bool) -> poise::CreateReply {
     let mut reply = poise::CreateReply::default()

@@ -86,6 +86,7 @@ impl Messenger {
             .embeds(convert::embeds(answer))
             .components(convert::components(answer))
             .allowed_mentions(convert::no_mentions())
+            .flags(convert::flags(answer))
             .attachments(convert::attachments(answer));
         repeat(|| edit.clone().execute(http, token)).await.map(|message| message.id.get())
     }
@@ -96,6 +97,7 @@ impl Messenger {
             .embeds(convert::embeds(answer))
             .components(convert::components(answer))
             .allowed_mentions(convert::no_mentions())
+            .flags(convert::flags(answer))
             .attachments(convert::attachments(answer));
         let place = (serenity::ChannelId::new(channel), serenity::MessageId::new(message), None);
         repeat(|| edit.clone().execute(http, place)).await.map(|message| message.id.get())
@@ -113,6 +115,7 @@ impl Messenger {
             .embeds(convert::embeds(answer))
             .components(convert::components(answer))
             .allowed_mentions(convert::no_mentions())
+            .flags(convert::flags(answer))
             .add_files(answer.files.iter().map(convert::file))
             .nonce(serenity::Nonce::String(nonce))
             .enforce_nonce(true);

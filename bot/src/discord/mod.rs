@@ -8,7 +8,7 @@ pub mod places;
 mod venue;
 
 pub use client::{Access, BuildError, Endpoint, Front, build, check_stand_in, on_event};
-pub use convert::reply;
+pub use convert::{first_reply, later_reply, reply};
 pub use messenger::{Messenger, SendError};
 pub use poise::serenity_prelude::Error as SerenityError;
 pub use venue::venue_of;

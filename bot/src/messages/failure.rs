@@ -4,6 +4,7 @@ use inference::error::InvalidTask;
 use storage::{Failure, JobId};
 
 use super::{UserError, internal_error};
+use crate::printable::printable;
 
 /// The sentence about a failure.
 pub fn failure(failure: &Failure, job: JobId) -> String {
@@ -56,7 +57,7 @@ pub fn failure(failure: &Failure, job: JobId) -> String {
 
 /// A name between backticks.
 fn code(name: &str) -> String {
-    name.replace('`', "'")
+    printable(name).replace('`', "'")
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ pub use user_error::UserError;
 use crate::{
     answer::{Answer, Button, Embed, File, Label, Style},
     buttons::custom_id::ButtonAction,
+    printable::printable,
 };
 
 /// Most characters in a field of an embed.
@@ -54,7 +55,11 @@ impl Heading {
 
     /// The parameters as code, at most so long; a negative prompt can be as long as a prompt.
     fn code(&self, max_chars: usize) -> String {
-        if self.parameters.is_empty() { String::new() } else { format!(" `{}`", shorten(&self.parameters.replace('`', "'"), max_chars)) }
+        if self.parameters.is_empty() {
+            String::new()
+        } else {
+            format!(" `{}`", shorten(&printable(&self.parameters).replace('`', "'"), max_chars))
+        }
     }
 }
 
@@ -175,7 +180,7 @@ pub fn history(entries: Vec<HistoryEntry>, offset: u32, previous: Option<ButtonA
     for (position, entry) in entries.into_iter().enumerate() {
         let thumbnail = entry.thumbnail.map(|bytes| {
             let name = format!("{}.jpg", position + 1);
-            answer.files.push(File { name: name.clone(), bytes, description: shorten(&entry.heading.title, 200) });
+            answer.files.push(File { name: name.clone(), bytes, description: shorten(&printable(&entry.heading.title), 200) });
             name
         });
         let link = entry.link.map(|link| format!(" · [open]({link})")).unwrap_or_default();
@@ -343,16 +348,28 @@ fn relative(time: Timestamp) -> String {
     format!("<t:{}:R>", time.0 / 1000)
 }
 
-/// Keeps a person's words from acting as markdown.
+/// Keeps a person's words from acting as markdown or as a link, and from hiding or turning what stands beside them.
 fn escape(text: &str) -> String {
+    let text = printable(text);
     let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        if matches!(character, '\\' | '*' | '_' | '~' | '`' | '|' | '>' | '[' | ']' | '<' | '#') {
+    for (place, character) in text.char_indices() {
+        let is_of_link = match character {
+            ':' => text[place..].starts_with("://"),
+            // Invitations are links without a scheme too.
+            '.' => ["discord", "discordapp"].iter().any(|host| ends_with(&text[..place], host)),
+            _ => false,
+        };
+        if is_of_link || matches!(character, '\\' | '*' | '_' | '~' | '`' | '|' | '>' | '[' | ']' | '<' | '#') {
             escaped.push('\\');
         }
         escaped.push(character);
     }
     escaped
+}
+
+/// Whether a text ends with an ASCII word, in whatever case.
+fn ends_with(text: &str, word: &str) -> bool {
+    text.len().checked_sub(word.len()).and_then(|start| text.get(start..)).is_some_and(|end| end.eq_ignore_ascii_case(word))
 }
 
 /// At most so many characters of a text.
@@ -432,8 +449,16 @@ mod tests {
 
     #[test]
     fn words_of_a_person_do_not_act_as_markdown() {
-        let heading = Heading { title: "**bold** <@1> [link](http://x)".into(), parameters: String::new(), user: 7, notes: Vec::new() };
-        assert_eq!(cancelled(&heading).content.lines().next(), Some(r"**\*\*bold\*\* \<@1\> \[link\](http://x)** · <@7>"));
+        let heading = Heading {
+            title: "**bold** <@1> [link](http://x) Discord.gg/x a.b c:d \u{202e}r\u{200b}t".into(),
+            parameters: String::new(),
+            user: 7,
+            notes: Vec::new(),
+        };
+        assert_eq!(
+            cancelled(&heading).content.lines().next(),
+            Some(r"**\*\*bold\*\* \<@1\> \[link\](http\://x) Discord\.gg/x a.b c:d rt** · <@7>")
+        );
     }
 
     #[test]

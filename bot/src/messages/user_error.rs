@@ -55,6 +55,9 @@ pub enum UserError {
     /// A permission is missing where the command was used.
     #[error("I cannot answer here: I need the permission {0} in this channel. A moderator can give it to me.")]
     MissingPermission(String),
+    /// The bot is in time-out, or may write nowhere in a channel.
+    #[error("I cannot answer here: I am in time-out in this server, or may only read in this channel. A moderator can change that.")]
+    MayOnlyRead,
     /// Discord would not let the presser use /imagine here.
     #[error("You may not use /imagine here, so you may not draw with my buttons either. The people who manage this server decide that.")]
     MayNotDraw,
