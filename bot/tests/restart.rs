@@ -45,7 +45,8 @@ impl Setting {
         let discord = match mode {
             Mode::Plain => None,
             Mode::Production => {
-                let stand_in = Sandbox::start(SandboxConfig::default()).await.expect("the stand-in starts");
+                let config = SandboxConfig { names: vec!["discord.com".to_owned()], ..SandboxConfig::default() };
+                let stand_in = Sandbox::start(config).await.expect("the stand-in starts");
                 let front = Front::open(stand_in.address()).await;
                 std::fs::write(folder.path().join("root.der"), front.root_der()).expect("writable");
                 Some((stand_in, front))
