@@ -66,8 +66,12 @@ pub enum PictureError {
 /// It is no file, too long, or no picture that is read.
 pub fn read_file(path: &Path) -> Result<(DynamicImage, Vec<u8>), PictureError> {
     let mut bytes = Vec::new();
-    let read = |file: File| file.take(MAX_BYTES + 1).read_to_end(&mut bytes);
-    open(path).and_then(read).map_err(ImageError::IoError)?;
+    let file = open(path).map_err(ImageError::IoError)?;
+    let found = file.metadata().map_err(ImageError::IoError)?.len();
+    if found > MAX_BYTES {
+        return Err(PictureError::TooManyBytes { found });
+    }
+    file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(ImageError::IoError)?;
     Ok((self::read(Cursor::new(&bytes))?, bytes))
 }
 

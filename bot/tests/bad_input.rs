@@ -112,7 +112,7 @@ fn a_file_of_twenty_gigabytes_is_refused_without_being_read() {
     setting.refused(&["--embedding", "large.safetensors"], &["large.safetensors cannot be read: ", "too many for a learned word"]);
     setting.refused(&["--upscale", "--upscaler", "large.safetensors"], &["large.safetensors cannot be read: it is not"]);
     setting.refused(&["--init", "large.png"], &["cannot read the picture large.png: it has 21474836480 bytes"]);
-    setting.refused(&["--from", "large.png"], &["large.png", "it is not a PNG file"]);
+    setting.refused(&["--from", "large.png"], &["large.png", "it is not a PNG, JPEG or WebP file"]);
 }
 
 #[test]

@@ -71,6 +71,23 @@ fn without_json_the_paths_and_the_seed_are_shown() {
 }
 
 #[test]
+fn what_the_network_predicts_can_be_said() {
+    let (_keep, folder) = folder();
+    let drawn = |name: &str, more: &[&str]| {
+        draw(&folder, &[&["a frog", "--seed", "7", "--count", "1", "--out", name], more].concat());
+        picture(&folder, &format!("{name}/7.png"))
+    };
+    let own = drawn("own", &[]);
+    assert!(drawn("v", &["--prediction", "v"]) == own, "the built-in model predicts the velocity");
+    assert!(drawn("epsilon", &["--prediction", "epsilon"]) != own);
+    let starter = atelier::models::starter().expect("the starter").model;
+    std::fs::write(folder.join("atelier.toml"), format!("[aliases.other]\npath = {starter:?}\nprediction = \"epsilon\"")).expect("a file");
+    assert!(
+        drawn("alias", &["--model", "other", "--guidance", "4"]) == drawn("epsilon-4", &["--prediction", "epsilon", "--guidance", "4"])
+    );
+}
+
+#[test]
 fn the_largest_seed_is_followed_by_zero() {
     let (_keep, folder) = folder();
     let report = draw(&folder, &["a frog", "--seed", "18446744073709551615", "--count", "2"]);

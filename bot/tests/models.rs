@@ -64,6 +64,8 @@ fn guidance_suits_the_model_unless_it_is_configured() {
 /// A model of Stable Diffusion's measures.
 fn info() -> ModelInfo {
     ModelInfo {
+        prediction: inference::schedule::Prediction::Epsilon,
+        prediction_said_by: "a test".into(),
         is_clip_alone: true,
         name: "x".into(),
         path: "/x".into(),

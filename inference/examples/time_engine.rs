@@ -53,7 +53,7 @@ fn main() -> Result<(), InferenceError> {
     factors(&model_dir, upscaler.as_ref(), 8)?;
     let (device, precision) = (DeviceChoice::Cpu, Precision::F32);
     let engine = Engine::start(EngineConfig {
-        models: vec![ModelEntry { name: "model".into(), path: model_dir, vae: None }],
+        models: vec![ModelEntry { name: "model".into(), path: model_dir, vae: None, prediction: None }],
         adapters: Vec::new(),
         embeddings: Vec::new(),
         max_loaded_models: 1,

@@ -19,7 +19,7 @@ pub(crate) use self::store::{Ready, Store};
 use crate::{
     error::InferenceError,
     sampler::Sampler,
-    schedule::ScheduleKind,
+    schedule::{Prediction, ScheduleKind},
     task::{ImageSize, Note, Seed, Task},
 };
 
@@ -75,6 +75,8 @@ pub struct ModelEntry {
     pub path: PathBuf,
     /// Another VAE than the model's own: a file or a folder.
     pub vae: Option<PathBuf>,
+    /// What its network predicts, where its files say nothing or the wrong thing.
+    pub prediction: Option<Prediction>,
 }
 
 /// A file and the name that tasks use for it.
@@ -105,6 +107,10 @@ pub struct ModelInfo {
     pub schedule: ScheduleKind,
     /// Whether its text encoder is OpenAI's CLIP alone, as in Stable Diffusion 1; other programs leave out layers of no other.
     pub is_clip_alone: bool,
+    /// What the network predicts.
+    pub prediction: Prediction,
+    /// What says so, for people.
+    pub prediction_said_by: String,
     /// The size that the model was trained at.
     pub native_size: ImageSize,
     /// Widths and heights must be a multiple of this: the VAE's factor.

@@ -31,7 +31,7 @@ impl Models {
         let starter = config(max_batch_rows, 0);
         let tiny = ["sd1", "sd1_inpaint"].map(|name| {
             let path = self.0.path().join("models").join(name);
-            ModelEntry { name: name.into(), path, vae: None }
+            ModelEntry { name: name.into(), path, vae: None, prediction: None }
         });
         let adapters = vec![NamedFile { name: "ink".into(), path: data().join("adapters/kohya_sd1.safetensors") }];
         let models = starter.models.iter().cloned().chain(tiny).collect();
@@ -177,7 +177,7 @@ fn every_task_that_uses_them_is_told_what_adapters_and_words_did_not_do() {
     let models = Models::new();
     let path = models.0.path().join("secret.safetensors");
     write_adapter(&path);
-    let tiny = ModelEntry { name: "sd1".into(), path: models.0.path().join("models/sd1"), vae: None };
+    let tiny = ModelEntry { name: "sd1".into(), path: models.0.path().join("models/sd1"), vae: None, prediction: None };
     let starter = config(16, 0);
     let engine = Engine::start(EngineConfig {
         models: starter.models.iter().cloned().chain([tiny]).collect(),

@@ -20,7 +20,7 @@ fn engine() -> Engine {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/families");
     family_models::write_some(&data, folder.path(), &["sd1"]);
-    let models = vec![ModelEntry { name: "sd1".into(), path: folder.path().join("models/sd1"), vae: None }];
+    let models = vec![ModelEntry { name: "sd1".into(), path: folder.path().join("models/sd1"), vae: None, prediction: None }];
     // Loaded when `start` returns, so the folder may go.
     Engine::start(EngineConfig { models, ..config(16, 0) }).expect("the model loads")
 }

@@ -250,6 +250,31 @@ fn parts_alone_are_not_taken_for_models() {
     }
 }
 
+#[test]
+fn files_of_other_savers_are_read_or_say_what_they_lack() {
+    let rename = |change: &dyn Fn(&str) -> Option<String>| {
+        let folder = single_file("sd1");
+        let path = folder.path().join("model.safetensors");
+        let read = candle_core::safetensors::load(&path, &Device::Cpu).unwrap();
+        let tensors: Vec<_> =
+            read.iter().filter_map(|(name, tensor)| Some((change(name)?, tensor.dims().to_vec(), floats(tensor)))).collect();
+        families::write(&path, &tensors);
+        let loaded = inference::model::Model::load(&path, &Device::Cpu, DType::F32).map(|_| ()).map_err(|error| error.to_string());
+        (loaded.map_err(|error| error.replace(&path.display().to_string(), "FILE")), inspect(&path).unwrap().kind)
+    };
+    const UNET: &str = "model.diffusion_model.";
+    let below = rename(&|name| Some(format!("state_dict.{name}")));
+    assert_eq!(below, (Ok(()), FileKind::SingleFile));
+    let no_vae = rename(&|name| (!name.starts_with("first_stage_model.")).then(|| name.to_owned()));
+    assert_eq!(no_vae.0, Err("FILE cannot be read: it has no VAE; name one with `--vae`, or with `vae` in its `[aliases]`".to_owned()));
+    let smoothed = |name: &str| name.strip_prefix(UNET).map(|rest| format!("model_ema.diffusion_model{}", rest.replace('.', "")));
+    let (ema, kind) = rename(&|name| Some(smoothed(name).unwrap_or_else(|| name.to_owned())));
+    assert!(ema.is_err_and(|error| error.contains("only the smoothed twin (EMA) of its U-Net")) && kind == FileKind::Unet);
+    let (unet, kind) =
+        rename(&|name| Some(name.strip_prefix(UNET).map_or_else(|| name.to_owned(), |rest| format!("diffusion_model.{rest}"))));
+    assert!(unet.is_err_and(|error| error.contains("a U-Net alone where a whole model is needed")) && kind == FileKind::Unet);
+}
+
 fn details(pairs: &[(String, String)]) -> Vec<(&str, &str)> {
     pairs.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect()
 }
@@ -277,6 +302,51 @@ fn models_say_what_they_are() {
     assert!((20_900_000..21_200_000).contains(&found.n_parameters), "{}", found.n_parameters);
     let sharded = inspect(&data().join("tiny")).unwrap();
     assert!(details(&sharded.details).iter().any(|(key, value)| *key == "unet" && value.ends_with("in 2 files")), "{sharded:?}");
+}
+
+/// A single file of a tiny model with remarks of its maker and further tensors.
+fn single_file_with(model: &str, remarks: &str, more: &[(String, Vec<usize>, Vec<f32>)]) -> tempfile::TempDir {
+    let folder = single_file(model);
+    let path = folder.path().join("model.safetensors");
+    let read = candle_core::safetensors::load(&path, &Device::Cpu).unwrap();
+    let mut tensors: Vec<_> = read.iter().map(|(name, tensor)| (name.clone(), tensor.dims().to_vec(), floats(tensor))).collect();
+    tensors.extend_from_slice(more);
+    families::write(&path, &tensors);
+    let bytes = fs::read(&path).unwrap();
+    let length = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    let header = format!("{{\"__metadata__\":{remarks},{}", std::str::from_utf8(&bytes[9..8 + length]).unwrap());
+    fs::write(&path, [&(header.len() as u64).to_le_bytes(), header.as_bytes(), &bytes[8 + length..]].concat()).unwrap();
+    folder
+}
+
+#[test]
+fn what_a_single_file_predicts_is_what_it_says_and_the_reason_is_told() {
+    let marker = |name: &str| vec![(name.to_owned(), vec![0], Vec::new())];
+    let bias = |spread: f32| {
+        let name = "model.diffusion_model.output_blocks.11.1.transformer_blocks.0.norm1.bias".to_owned();
+        vec![(name, vec![4], vec![spread, -spread, spread, -spread])]
+    };
+    for (model, remarks, more, expected) in [
+        ("xl", "{}", Vec::new(), "epsilon (a guess"),
+        ("xl", "{}", marker("v_pred"), "v_prediction (the file's tensor `v_pred`)"),
+        ("xl", r#"{"modelspec.prediction_type":"v"}"#, Vec::new(), "v_prediction (the file's remark modelspec.prediction_type = v)"),
+        ("xl", r#"{"modelspec.prediction_type":"epsilon"}"#, marker("v_pred"), "v_prediction (the file's tensor"),
+        ("sd1", r#"{"ss_v_parameterization":"True"}"#, Vec::new(), "v_prediction (the file's remark ss_v_parameterization"),
+        ("sd2", r#"{"modelspec.architecture":"stable-diffusion-v2-512"}"#, Vec::new(), "epsilon (the file's remark modelspec.architecture"),
+        ("sd2", r#"{"modelspec.architecture":"stable-diffusion-v2-768-v"}"#, bias(0.01), "v_prediction (the file's remark"),
+        ("sd2", "{}", bias(0.05), "epsilon (measured: a bias spreads by 0.050"),
+        ("sd2", "{}", bias(0.2), "v_prediction (measured: a bias spreads by 0.200"),
+    ] {
+        let folder = single_file_with(model, remarks, &more);
+        let path = folder.path().join("model.safetensors");
+        let found = inspect(&path).unwrap();
+        let prediction = details(&found.details).into_iter().find(|(key, _)| *key == "prediction").map(|(_, value)| value);
+        assert!(prediction.is_some_and(|prediction| prediction.starts_with(expected)), "{model} {remarks}: {prediction:?}");
+        let checkpoint = inference::checkpoint::Checkpoint::open(&path).unwrap();
+        let (size, expects_512) =
+            (checkpoint.json("unet/config.json").unwrap()["sample_size"].clone(), model == "sd2" && expected.starts_with("eps"));
+        assert!(!expects_512 || size == 64, "{model} {remarks}: {size}");
+    }
 }
 
 #[test]

@@ -120,7 +120,7 @@ fn previews_are_as_large_as_the_picture() {
     fs::copy(data().join("tiles/taesd_decoder.safetensors"), folder.path().join("vae_approx/taesd_decoder.safetensors")).unwrap();
     let run = |model_dir: &Path| {
         let engine = Engine::start(EngineConfig {
-            models: vec![ModelEntry { name: "model".into(), path: model_dir.to_owned(), vae: None }],
+            models: vec![ModelEntry { name: "model".into(), path: model_dir.to_owned(), vae: None, prediction: None }],
             upscaler: None,
             ..config(1, 1)
         })

@@ -19,6 +19,7 @@ pub async fn info(ctx: Context<'_>) -> Result<(), BotError> {
         model: models::display_name(model),
         is_starter: models::is_configured_starter(&app.config),
         native_size: model.native_size.to_string(),
+        prediction: format!("predicts {} ({})", model.prediction, model.prediction_said_by),
         models: app.models.iter().map(|model| format!("{} ({})", model.name, model.native_size)).collect(),
         loras: app.loras(),
         n_parameters: model.n_parameters,

@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use inference::{
     limits::{MAX_GUIDANCE, MAX_STEPS},
     sampler::{Sampler, SamplerChoice},
-    schedule::ScheduleKind,
+    schedule::{Prediction, ScheduleKind},
 };
 use serde::{Deserialize, Deserializer, de::Error};
 
@@ -21,6 +21,9 @@ pub struct AliasConfig {
     pub path: PathBuf,
     /// Another VAE than the model's own; empty for that.
     pub vae: PathBuf,
+    /// What its network predicts, where its files say nothing or the wrong thing.
+    #[serde(deserialize_with = "name")]
+    pub prediction: Option<Prediction>,
     /// Denoising steps.
     pub steps: Option<u32>,
     /// Guidance scale.

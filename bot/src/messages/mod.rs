@@ -214,6 +214,8 @@ pub struct Info {
     pub is_starter: bool,
     /// Such as `64×64`.
     pub native_size: String,
+    /// What the network predicts and what says so.
+    pub prediction: String,
     /// Every model that may be named, with its native size, the usual one first.
     pub models: Vec<String>,
     /// The adapters that may be named.
@@ -249,7 +251,10 @@ pub fn info(info: &Info) -> Answer {
     };
     let mut fields = vec![
         ("Queue".into(), queue),
-        ("Model".into(), format!("{} · {} million parameters · {}", info.model, info.n_parameters / 1_000_000, info.native_size)),
+        (
+            "Model".into(),
+            format!("{} · {} million parameters · {} · {}", info.model, info.n_parameters / 1_000_000, info.native_size, info.prediction),
+        ),
         ("Device".into(), info.device.clone()),
         ("Pictures now".into(), info.drawing.to_string()),
     ];
@@ -422,6 +427,7 @@ mod tests {
             model: "starter model".into(),
             is_starter: true,
             native_size: "64×64".into(),
+            prediction: "predicts v (its scheduler_config.json)".into(),
             models: vec!["starter (64×64)".into()],
             loras: Vec::new(),
             n_parameters: 21_000_000,

@@ -43,13 +43,14 @@ pub struct Found {
 impl Known {
     /// A model that only its path names.
     pub fn by_path(path: &Path) -> Self {
-        let entry = ModelEntry { name: name::of_path(path), path: path.to_owned(), vae: None };
+        let entry = ModelEntry { name: name::of_path(path), path: path.to_owned(), vae: None, prediction: None };
         Self { entry, settings: AliasConfig::default(), is_found: false }
     }
 
     fn by_alias(name: &str, settings: &AliasConfig) -> Self {
         let vae = Some(settings.vae.clone()).filter(|vae| !vae.as_os_str().is_empty());
-        Self { entry: ModelEntry { name: name.to_owned(), path: settings.path.clone(), vae }, settings: settings.clone(), is_found: false }
+        let entry = ModelEntry { name: name.to_owned(), path: settings.path.clone(), vae, prediction: settings.prediction };
+        Self { entry, settings: settings.clone(), is_found: false }
     }
 }
 
@@ -78,7 +79,7 @@ pub fn known(config: &Config) -> anyhow::Result<Vec<Known>> {
 fn default_model(config: &Config) -> anyhow::Result<Known> {
     let path = &config.model.path;
     if path.as_os_str().is_empty() {
-        let entry = ModelEntry { name: STARTER_NAME.into(), path: starter()?.model, vae: None };
+        let entry = ModelEntry { name: STARTER_NAME.into(), path: starter()?.model, vae: None, prediction: None };
         return Ok(Known { entry, settings: AliasConfig::default(), is_found: false });
     }
     let alias = config.aliases.iter().find(|(name, alias)| Path::new(name) == path && !path.exists() || alias.path == *path);
@@ -171,7 +172,7 @@ pub fn check(config: &Config) -> anyhow::Result<()> {
 /// The starter model is needed and missing.
 pub fn missing(config: &Config) -> anyhow::Result<Vec<String>> {
     let mut files = Vec::new();
-    for Known { entry: ModelEntry { name, path, vae }, .. } in known(config)? {
+    for Known { entry: ModelEntry { name, path, vae, .. }, .. } in known(config)? {
         files.push((format!("the model `{name}`"), path));
         files.extend(vae.map(|vae| (format!("the VAE of the model `{name}`"), vae)));
     }

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::{
     Family, UnetLayout, Weights,
+    prediction::{self, Decided},
     single_file::{UNET, vae},
 };
 use crate::error::InferenceError;
@@ -62,7 +63,12 @@ pub(super) fn read(weights: &Weights, path: &Path) -> Result<Facts, InferenceErr
     let vae_weights = vae(weights, (vae_prefix, n_vae_levels), (&Device::Cpu, DType::F32));
     let vae = if n_vae_levels > 0 { vae_config(&vae_weights, scaling_factor(family))? } else { published_vae(scaling_factor(family)) };
     configs.insert("vae", vae);
-    configs.insert("scheduler", schedule(weights, family, unet.in_channels));
+    let decided = prediction::of_file(weights, family, unet.in_channels);
+    if family == Family::StableDiffusion2 && unet.in_channels == 4 && decided.prediction == "epsilon" {
+        // The base of the family; the one of 768 pixels was trained on from it to predict the velocity.
+        unet.config["sample_size"] = json!(64);
+    }
+    configs.insert("scheduler", schedule(weights, family, &decided));
     configs.insert("model_index.json", model_index(family, unet.in_channels));
     configs.insert("unet", unet.config);
     Ok(Facts { unet_layout, vae_prefix, n_vae_levels, text, configs })
@@ -320,10 +326,10 @@ fn n_text_heads(tokens: &[usize]) -> usize {
     }
 }
 
-fn schedule(weights: &Weights, family: Family, in_channels: usize) -> Value {
+fn schedule(weights: &Weights, family: Family, decided: &Decided) -> Value {
     let is_xl = matches!(family, Family::StableDiffusionXl | Family::StableDiffusionXlRefiner);
-    let is_768 = family == Family::StableDiffusion2 && in_channels != 9;
-    let (has_velocity, has_zero_snr) = (weights.has("v_pred"), weights.has("ztsnr"));
+    let is_768 = family == Family::StableDiffusion2 && decided.prediction == "v_prediction";
+    let has_zero_snr = weights.has("ztsnr");
     let mut schedule = json!({
         "_class_name": if is_xl { "EulerDiscreteScheduler" } else if is_768 { "DDIMScheduler" } else { "PNDMScheduler" },
         "beta_start": 0.00085,
@@ -335,8 +341,9 @@ fn schedule(weights: &Weights, family: Family, in_channels: usize) -> Value {
         "skip_prk_steps": true,
         "steps_offset": 1,
         "timestep_spacing": if has_zero_snr { "trailing" } else { "leading" },
-        "prediction_type": if has_velocity || is_768 { "v_prediction" } else { "epsilon" },
+        "prediction_type": decided.prediction,
     });
+    schedule[prediction::SAID_BY] = json!(decided.said_by);
     if has_zero_snr {
         schedule["rescale_betas_zero_snr"] = json!(true);
     }

@@ -124,7 +124,12 @@ pub fn inspect(path: &Path) -> Result<Inspection, InferenceError> {
     let header = Header::read(path)?;
     let tensors = Tensors::new(&header.tensors);
     let kind = tensors.kind();
-    let details = tensors.details(kind);
+    let mut details = tensors.details(kind);
+    if kind == FileKind::SingleFile
+        && let Ok(schedule) = super::Checkpoint::open(path).and_then(|checkpoint| checkpoint.json("scheduler/scheduler_config.json"))
+    {
+        details.extend(prediction_of(&schedule));
+    }
     let metadata = header.metadata.clone().into_iter().collect();
     Ok(Inspection { kind, family: tensors.family(kind), metadata, details, ..sums(&header.tensors) })
 }
@@ -148,9 +153,21 @@ fn inspect_folder(path: &Path) -> Result<Inspection, InferenceError> {
     }
     if folder.has("scheduler") || path.join("scheduler/scheduler_config.json").is_file() {
         let schedule = folder.json("scheduler/scheduler_config.json")?;
-        details.extend(schedule["prediction_type"].as_str().map(|prediction| ("prediction".to_owned(), prediction.to_owned())));
+        details.extend(prediction_of(&schedule));
     }
     Ok(Inspection { kind: FileKind::Model, family, details, ..sums(&tensors) })
+}
+
+/// What a file is, by the names and shapes of its tensors alone.
+pub(super) fn kind_of(path: &Path) -> Result<FileKind, InferenceError> {
+    Ok(Tensors::new(&Header::read(path)?.tensors).kind())
+}
+
+/// What the network predicts, and what says so where that is not plain.
+fn prediction_of(schedule: &serde_json::Value) -> Option<(String, String)> {
+    let prediction = schedule["prediction_type"].as_str()?;
+    let said_by = schedule[super::prediction::SAID_BY].as_str().map(|said_by| format!(" ({said_by})")).unwrap_or_default();
+    Some(("prediction".to_owned(), format!("{prediction}{said_by}")))
 }
 
 fn plural(n: usize, what: &str) -> String {
@@ -201,12 +218,15 @@ impl<'a> Tensors<'a> {
         let is_inversion = |shape: &[usize]| matches!(shape, [width] | [_, width] if *width <= 4096);
         if self.begins("control_model.") || self.begins("controlnet_cond_embedding.") || self.begins("input_hint_block.") {
             FileKind::ControlNet
-        } else if self.begins("model.diffusion_model.") {
-            let has_all = ["first_stage_model.", "vae.", "cond_stage_model.", "conditioner."].iter().any(|start| self.begins(start));
+        } else if self.begins("model.diffusion_model.") || self.begins("state_dict.model.diffusion_model.") {
+            let others = ["first_stage_model.", "vae.", "cond_stage_model.", "conditioner."];
+            let has_all = others.iter().any(|start| self.begins(start) || self.begins(&format!("state_dict.{start}")));
             if has_all { FileKind::SingleFile } else { FileKind::Unet }
         } else if self.method().is_some() {
             FileKind::Lora
-        } else if self.has("conv_in.weight") && self.begins("down_blocks.") || self.begins("input_blocks.0.") {
+        } else if self.has("conv_in.weight") && self.begins("down_blocks.")
+            || ["input_blocks.0.", "diffusion_model.input_blocks.0.", "model_ema.diffusion_model"].iter().any(|start| self.begins(start))
+        {
             FileKind::Unet
         } else if self.ending(&["decoder.conv_in.weight"]).is_some() {
             FileKind::Vae
@@ -289,7 +309,7 @@ impl<'a> Tensors<'a> {
                 };
                 tell("made for", channels.and_then(use_of));
                 tell("prompt width", number(self.context_width()));
-                tell("prediction", self.has("v_pred").then(|| "v_prediction".to_owned()));
+                tell("prediction", (kind == FileKind::Unet && self.has("v_pred")).then(|| "v_prediction".to_owned()));
                 tell("zero terminal SNR", self.has("ztsnr").then(|| "yes".to_owned()));
                 tell("left out", self.begins("model_ema.").then(|| "a second U-Net, `model_ema.`".to_owned()));
             }

@@ -9,6 +9,7 @@ pub mod names;
 mod numbers;
 mod opened;
 pub mod patch;
+mod prediction;
 pub mod regular;
 pub mod single_file;
 pub(crate) mod unread;
@@ -96,6 +97,15 @@ impl Checkpoint {
         }
     }
 
+    /// What says what the network predicts, for people.
+    ///
+    /// # Errors
+    /// `Missing` or `Unreadable`.
+    pub fn prediction_said_by(&self) -> Result<String, InferenceError> {
+        let schedule = self.json("scheduler/scheduler_config.json")?;
+        Ok(schedule[prediction::SAID_BY].as_str().map_or_else(|| "its scheduler_config.json".to_owned(), str::to_owned))
+    }
+
     /// The weights of a part, such as `unet`, under the names of diffusers and transformers.
     ///
     /// # Errors
@@ -104,6 +114,17 @@ impl Checkpoint {
         match self {
             Self::Folder(folder) => folder.weights(part, device, dtype),
             Self::File(file) => file.weights(part, device, dtype),
+        }
+    }
+
+    /// Refuses a file without an autoencoder, for a model that needs its own.
+    pub(crate) fn check_vae(&self) -> Result<(), InferenceError> {
+        match self {
+            Self::File(file) if !file.has_vae() => {
+                let reason = "it has no VAE; name one with `--vae`, or with `vae` in its `[aliases]`".to_owned();
+                Err(InferenceError::Unreadable { path: file.path().to_owned(), reason })
+            }
+            Self::Folder(_) | Self::File(_) => Ok(()),
         }
     }
 

@@ -15,7 +15,7 @@ use super::{
     hf_folder::{is_whole_text_name, read_json, with_either_text_name},
     ldm_unet_name, ldm_vae_name,
     names::Change,
-    open_clip_name,
+    open_clip_name, prediction,
 };
 use crate::error::InferenceError;
 
@@ -50,8 +50,16 @@ impl SingleFile {
     /// `Missing` or `Unreadable`; `Unsupported` for files that hold something else than a whole model.
     pub fn open(path: &Path) -> Result<Self, InferenceError> {
         let weights = Weights::open(&[path.to_owned()], &Device::Cpu, DType::F32)?;
-        if !weights.has(&format!("{UNET}input_blocks.0.0.weight")) {
-            let what = match super::inspect::inspect(path)?.kind {
+        // Some savers put everything below one name.
+        let is_whole = |weights: &Weights| weights.has(&format!("{UNET}input_blocks.0.0.weight"));
+        let weights = if is_whole(&weights.at("state_dict")) { weights.at("state_dict") } else { weights };
+        if !is_whole(&weights) && weights.names().any(|name| name.starts_with("model_ema.diffusion_model")) {
+            let what =
+                "a file with only the smoothed twin (EMA) of its U-Net, and not the one with `model.diffusion_model.` names,".to_owned();
+            return Err(InferenceError::Unsupported { path: path.to_owned(), what });
+        }
+        if !is_whole(&weights) {
+            let what = match super::inspect::kind_of(path)? {
                 super::FileKind::Unknown => {
                     "a file without `model.diffusion_model.input_blocks.0.0.weight`, so without a U-Net,".to_owned()
                 }
@@ -122,6 +130,11 @@ impl SingleFile {
         if part == "unet" { UNET } else { self.layout.vae_prefix }
     }
 
+    /// Whether the file holds an autoencoder.
+    pub(super) fn has_vae(&self) -> bool {
+        self.weights.has(&format!("{}decoder.conv_in.weight", self.layout.vae_prefix))
+    }
+
     /// The tokenizer of a part: from a folder of that name beside the file, or CLIP's own.
     pub fn tokenizer(&self, part: &str) -> TokenizerSource {
         for folder in folders_beside(&self.path) {
@@ -171,7 +184,8 @@ fn with_files_beside(mut configs: BTreeMap<&'static str, Value>, path: &Path) ->
             }
         }
         if let (Some(prediction), Some(schedule)) = (beside.get("prediction_type"), configs.get_mut("scheduler")) {
-            replace(schedule, &json!({ "prediction_type": prediction }));
+            let said_by = "the JSON file beside it";
+            replace(schedule, &json!({ "prediction_type": prediction, (prediction::SAID_BY): said_by }));
         }
     }
     Ok(configs)

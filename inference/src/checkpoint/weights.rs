@@ -113,8 +113,10 @@ impl Weights {
         (device, dtype): (&Device, DType),
         names: impl Fn(&str) -> Option<(String, Change)> + Send + Sync + 'static,
     ) -> Self {
-        let n_parameters = Arc::default();
-        Self { names: Some(Arc::new(names)), n_parameters, device: device.clone(), dtype, ..self.clone() }
+        let outer = self.full_name("");
+        let names = move |name: &str| names(name).map(|(name, change)| (format!("{outer}{name}"), change));
+        let (prefix, n_parameters) = (String::new(), Arc::default());
+        Self { names: Some(Arc::new(names)), prefix, n_parameters, device: device.clone(), dtype, ..self.clone() }
     }
 
     /// The same weights in another type.
@@ -154,6 +156,11 @@ impl Weights {
     /// The names in the files, in no order; those of the files even where the weights are asked for by other names.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.files.tensors.keys().map(String::as_str)
+    }
+
+    /// What the files' makers wrote about them.
+    pub(super) fn metadata(&self) -> &BTreeMap<String, String> {
+        &self.files.metadata
     }
 
     /// The names in the files of the tensors that nobody has read, sorted.

@@ -29,7 +29,14 @@ impl Known {
     pub(crate) fn read(entry: &ModelEntry, config: &EngineConfig, upscale_factor: Option<u32>) -> Result<Self, InferenceError> {
         let checkpoint = Checkpoint::open(&entry.path)?;
         let model = ModelConfig::read(&checkpoint)?;
-        let (schedule, inpaint_schedule) = schedules(&checkpoint)?;
+        let (mut schedule, mut inpaint_schedule) = schedules(&checkpoint)?;
+        let prediction_said_by = match entry.prediction {
+            Some(prediction) => {
+                (schedule.prediction, inpaint_schedule.prediction) = (prediction, prediction);
+                "the configuration".to_owned()
+            }
+            None => checkpoint.prediction_said_by()?,
+        };
         let native_size = ImageSize::new(model.native_size() as u32, model.native_size() as u32);
         let size_multiple = model.vae.factor() as u32;
         let size = match model.n_ids() {
@@ -46,6 +53,8 @@ impl Known {
             sampler: schedule.own_sampler()?,
             schedule: schedule.own_kind(),
             is_clip_alone: model.is_clip_alone(),
+            prediction: schedule.prediction,
+            prediction_said_by,
             native_size,
             size_multiple,
             // Every level of the U-Net but the last halves the latents.

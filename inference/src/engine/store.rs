@@ -129,7 +129,7 @@ impl Store {
 
     /// The first model with the same files: one model under two names is in memory once.
     fn first_of_same_files(&self, model: usize) -> usize {
-        let files = |known: &Known| (known.entry.path.clone(), known.entry.vae.clone());
+        let files = |known: &Known| (known.entry.path.clone(), known.entry.vae.clone(), known.info.prediction);
         self.known.iter().position(|known| files(known) == files(&self.known[model])).unwrap_or(model)
     }
 

@@ -83,7 +83,10 @@ impl Model {
                 config = config.with_vae(&json, path)?;
                 weights
             }
-            None => checkpoint.weights("vae", device, dtype)?,
+            None => {
+                checkpoint.check_vae()?;
+                checkpoint.weights("vae", device, dtype)?
+            }
         };
         let is_too_narrow = dtype == DType::F16 && config.vae.force_upcast;
         let vae_weights = vae_weights.of_type(if is_too_narrow { DType::F32 } else { dtype });

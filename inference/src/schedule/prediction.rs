@@ -17,6 +17,31 @@ pub enum Prediction {
     Flow,
 }
 
+impl std::fmt::Display for Prediction {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(match self {
+            Self::Epsilon => "epsilon",
+            Self::Velocity => "v",
+            Self::Sample => "sample",
+            Self::Flow => "flow",
+        })
+    }
+}
+
+impl std::str::FromStr for Prediction {
+    type Err = String;
+
+    /// Reads what people write: `v`, `v_prediction`, `epsilon`, `eps`, `sample`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.trim().to_lowercase().replace('-', "_").as_str() {
+            "v" | "v_pred" | "v_prediction" | "velocity" => Ok(Self::Velocity),
+            "epsilon" | "eps" | "noise" => Ok(Self::Epsilon),
+            "sample" => Ok(Self::Sample),
+            _ => Err(format!("there is no prediction `{text}`; there are v, epsilon and sample")),
+        }
+    }
+}
+
 impl Prediction {
     /// The clean latents, from noisy `latents` and the network's `output` at this level, all `[n, c, h, w]`.
     ///

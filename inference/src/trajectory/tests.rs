@@ -25,7 +25,7 @@ fn relative_distance(found: &Tensor, wanted: &Tensor) -> Result<f64, InferenceEr
 /// The engine with one model, float32 on the CPU.
 fn config(path: &Path) -> EngineConfig {
     EngineConfig {
-        models: vec![ModelEntry { name: "model".into(), path: path.to_owned(), vae: None }],
+        models: vec![ModelEntry { name: "model".into(), path: path.to_owned(), vae: None, prediction: None }],
         adapters: Vec::new(),
         embeddings: Vec::new(),
         max_loaded_models: 1,

@@ -18,7 +18,7 @@ pub fn starter_folder() -> PathBuf {
 
 pub fn config(max_batch_rows: usize, preview_every: u32) -> EngineConfig {
     EngineConfig {
-        models: vec![ModelEntry { name: "starter".into(), path: starter_folder().join("model"), vae: None }],
+        models: vec![ModelEntry { name: "starter".into(), path: starter_folder().join("model"), vae: None, prediction: None }],
         adapters: Vec::new(),
         embeddings: Vec::new(),
         max_loaded_models: 1,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use inference::{
     limits::{MAX_GUIDANCE, MAX_IMAGES, MAX_STEPS},
     sampler::{Sampler, SamplerChoice},
-    schedule::ScheduleKind,
+    schedule::{Prediction, ScheduleKind},
     task::Enlarger,
 };
 
@@ -59,6 +59,9 @@ pub struct ImagineArgs {
     #[arg(long, value_name = "NAME", value_parser = schedule, help = schedule_help())]
     /// How the noise levels are chosen.
     pub schedule: Option<ScheduleKind>,
+    /// What the model's network predicts, v or epsilon, where its files say nothing or the wrong thing [default: as its files say]
+    #[arg(long, value_name = "NAME")]
+    pub prediction: Option<Prediction>,
     /// Layers of the text encoder left out beyond the model's own rule, for both prompts
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=i64::from(prompt::MAX_CLIP_SKIP)))]
     pub clip_skip: Option<u32>,

@@ -53,6 +53,7 @@ pub fn prepare(mut config: Config, args: &ImagineArgs, hashes: &Hashes) -> anyho
         (None, Some(recalled)) => recalled.find_model(&config, hashes)?,
         (None, None) => models::known(&config)?.swap_remove(0),
     };
+    known.entry.prediction = args.prediction.or(known.entry.prediction);
     if let Some(vae) = &args.vae {
         known.entry.vae = Some(there(vae, "VAE")?);
     }

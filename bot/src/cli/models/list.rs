@@ -41,6 +41,9 @@ struct Row {
     kind: Option<FileKind>,
     family: Option<Family>,
     size_bytes: u64,
+    /// What a model's network predicts, and what says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prediction: Option<String>,
     place: Place,
     /// The keys of the configuration that name it.
     named_by: Vec<String>,
@@ -89,7 +92,7 @@ pub fn run(config: &Config, args: &ListArgs) -> anyhow::Result<()> {
         let report = Report { dir: folder.path().to_string_lossy().into_owned(), models: rows };
         return Ok(writeln!(out, "{}", serde_json::to_string(&report)?)?);
     }
-    let head = ["NAME", "KIND", "FAMILY", "SIZE", "WHERE"].map(str::to_owned).to_vec();
+    let head = ["NAME", "KIND", "FAMILY", "PREDICTS", "SIZE", "WHERE"].map(str::to_owned).to_vec();
     table::write(&mut out, &std::iter::once(head).chain(rows.iter().map(cells)).collect::<Vec<_>>())?;
     writeln!(out, "\nThe models folder is {}.", visible(&folder.path().to_string_lossy()))?;
     if !rows.iter().any(|row| row.place == Place::ModelsFolder) {
@@ -142,13 +145,16 @@ pub(super) fn is_same(a: &Path, b: &Path) -> bool {
 }
 
 fn empty(name: String, path: PathBuf, place: Place) -> Row {
-    Row { name, kind: None, family: None, size_bytes: 0, place, named_by: Vec::new(), path, fault: None }
+    Row { name, kind: None, family: None, size_bytes: 0, prediction: None, place, named_by: Vec::new(), path, fault: None }
 }
 
 fn row(name: String, path: PathBuf, place: Place) -> Row {
     let size_bytes = size_bytes(&path);
     let row = match describe(&path) {
-        Ok(Inspection { kind, family, .. }) => Row { kind: Some(kind), family, ..empty(name, path, place) },
+        Ok(Inspection { kind, family, details, .. }) => {
+            let prediction = details.into_iter().find_map(|(label, value)| (label == "prediction").then_some(value));
+            Row { kind: Some(kind), family, prediction, ..empty(name, path, place) }
+        }
         Err(error) => Row { fault: Some(crate::cli::sentence(&error)), ..empty(name, path, place) },
     };
     Row { size_bytes, ..row }
@@ -167,5 +173,11 @@ fn cells(row: &Row) -> Vec<String> {
     let kind = kind.split_once(' ').filter(|(article, _)| matches!(*article, "a" | "an")).map_or(kind.as_str(), |(_, kind)| kind);
     let size = HumanBytes(row.size_bytes).to_string();
     let family = or_dash(row.family.map(|family| family.to_string()));
-    vec![row.name.clone(), kind.to_owned(), family, size, format!("{place}{named}{fault}")]
+    // The reason stands in `inspect` and in the JSON.
+    let prediction = or_dash(
+        row.prediction
+            .as_ref()
+            .and_then(|prediction| Some(prediction.split_once(' ').map_or(prediction.as_str(), |(first, _)| first).to_owned())),
+    );
+    vec![row.name.clone(), kind.to_owned(), family, prediction, size, format!("{place}{named}{fault}")]
 }
