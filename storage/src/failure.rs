@@ -82,8 +82,6 @@ impl Failure {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
-
     use super::Failure::{self, *};
 
     #[test]

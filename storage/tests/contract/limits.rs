@@ -145,7 +145,9 @@ pub async fn the_least_of_all_quotas_refuses(backend: &impl Backend) {
         ..ROOMY
     };
     // What was spent before, (guild, user, cost), what (1, 1) asks for, and what refuses it.
-    let cases: [(&[(u64, u64, f64)], f64, Option<(QuotaOf, f64)>); 6] = [
+    // What was spent where by whom, what is asked for, and which quota refuses with what is used.
+    type Case<'a> = (&'a [(u64, u64, f64)], f64, Option<(QuotaOf, f64)>);
+    let cases: [Case; 6] = [
         (&[], 5.0, None),
         (&[], 5.5, Some((QuotaOf::Member, 0.0))),
         (&[(1, 1, 4.0)], 1.5, Some((QuotaOf::Member, 4.0))),

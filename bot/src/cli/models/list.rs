@@ -174,10 +174,7 @@ fn cells(row: &Row) -> Vec<String> {
     let size = HumanBytes(row.size_bytes).to_string();
     let family = or_dash(row.family.map(|family| family.to_string()));
     // The reason stands in `inspect` and in the JSON.
-    let prediction = or_dash(
-        row.prediction
-            .as_ref()
-            .and_then(|prediction| Some(prediction.split_once(' ').map_or(prediction.as_str(), |(first, _)| first).to_owned())),
-    );
+    let first_word = |text: &String| text.split(' ').next().unwrap_or_default().to_owned();
+    let prediction = or_dash(row.prediction.as_ref().map(first_word));
     vec![row.name.clone(), kind.to_owned(), family, prediction, size, format!("{place}{named}{fault}")]
 }
