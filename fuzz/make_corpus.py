@@ -167,6 +167,20 @@ def weights():
     xl["model.diffusion_model.label_emb.0.0.weight"] = [8, 14]
     xl["model.diffusion_model.middle_block.1.transformer_blocks.0.attn2.to_k.weight"] = [2, 4]
     save("weights", "sdxl", tensors(xl))
+    quantised = ldm(transformers_text())
+    for name in [name for name, shape in quantised.items() if isinstance(shape, list) and len(shape) > 1]:
+        shape = quantised[name]
+        quantised[name] = ("F8_E5M2" if len(name) % 2 else "F8_E4M3", shape)
+        if name.endswith(".weight"):
+            base = name[: -len("weight")]
+            quantised[base + ("scale_weight" if len(name) % 2 else "weight_scale")] = [shape[0], 1] if len(name) % 3 else []
+    save("weights", "float8_with_scales", tensors(quantised))
+    wrong = {"a.weight": ("F8_E4M3", [2, 2]), "a.weight_scale": [3], "b.weight": ("F8_E4M3", [2]), "b.scale_weight": ("U8", [2]), "scaled_fp8": ("F8_E5M2", [0])}
+    save("weights", "scales_that_fit_nothing", tensors(wrong))
+    save("weights", "below_state_dict", tensors({f"state_dict.{name}": shape for name, shape in ldm(transformers_text()).items()}))
+    save("weights", "smoothed_twin_only", tensors({name.replace("model.diffusion_model.", "model_ema.diffusion_model"): shape for name, shape in ldm(transformers_text()).items()}))
+    save("weights", "says_v", tensors(ldm(open_clip_text(), linear=True), {"modelspec.prediction_type": "V-Prediction", "modelspec.architecture": "stable-diffusion-v2-512/x"}))
+    save("weights", "nine_dimensions", raw({"a": entry([1] * 9, 0, 4)}, b"\0" * 4))
     save("weights", "no_text", tensors(ldm({})))
     save("weights", "unet_without_the_rest", tensors({"model.diffusion_model.input_blocks.0.0.weight": [2, 4, 1, 1]}))
     many = ldm(transformers_text())

@@ -67,7 +67,7 @@ fn check_said(said: &BTreeMap<String, Said>, expected: &[(&str, &str)]) {
 #[test]
 fn weights() {
     let said = replay("weights", engine::weights, "weights.safetensors", 80);
-    check_read(&said, &["sd1", "sd2", "sdxl"]);
+    check_read(&said, &["below_state_dict", "float8_with_scales", "says_v", "sd1", "sd2", "sdxl"]);
     check_said(
         &said,
         &[
