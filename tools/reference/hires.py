@@ -21,14 +21,14 @@ CASES = [
 
 first = StableDiffusionPipeline.from_pretrained(ROOT / "models/starter/model", torch_dtype=torch.float32)
 second = StableDiffusionImg2ImgPipeline(**first.components, requires_safety_checker=False)
-config = dict(first.scheduler.config)
+own = first.scheduler
 for i, case in enumerate(CASES):
     case |= {"guidance_scale": 5.0, "negative_prompt": "blurry", "image": f"{i}.png"}
     generator = torch.Generator().manual_seed(case["seed"])
     both = {key: case[key] for key in ("prompt", "negative_prompt", "guidance_scale")} | {"generator": generator}
     for pipe in (first, second):
         pipe.set_progress_bar_config(disable=True)
-        pipe.scheduler = scheduler(config, case["sampler"], None)
+        pipe.scheduler = scheduler(own, case["sampler"], None)
     width, height = case["size"]
     latents = first(**both, width=width, height=height, num_inference_steps=case["steps"], output_type="latent").images
     sides = [round(side * case["scale"] / pipe.vae_scale_factor) for side in (height, width)]
