@@ -5,6 +5,9 @@ export const PLACES = ["state", "channel_create", "channel_update", "channel_del
 const EVENT_TYPES = ["message_create", "message_update", "message_delete", "typing", "interaction_acknowledged",
   "interaction_failed", "modal", "commands", "bot", "violation", "fault", "entitlement", ...PLACES];
 
+/** Said where there was no answer at all, and taken back when there is one again. */
+export const NO_ANSWER = "The sandbox does not answer. Is it still running?";
+
 /** An answer that is not a success; `status` is 0 when there was no answer at all. */
 export class ApiError extends Error {
   constructor(status, message) {
@@ -26,7 +29,7 @@ async function call(method, path, { query, body, signal } = {}) {
     });
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new ApiError(0, "The sandbox does not answer. Is it still running?");
+    throw new ApiError(0, NO_ANSWER);
   }
   const answer = await response.json().catch(() => null);
   if (response.ok) return answer;
@@ -38,8 +41,11 @@ async function call(method, path, { query, body, signal } = {}) {
 export const getState = (user) => call("GET", "/state", { query: { user } });
 
 /** One page of a channel's messages, oldest first. */
-export const getMessages = (channel, user, before, limit = 50) =>
+export const getMessages = (channel, user, before, limit) =>
   call("GET", `/channels/${channel}/messages`, { query: { user, before, limit } });
+
+/** One message, as this person sees it. */
+export const getMessage = (message, user) => call("GET", `/messages/${message}`, { query: { user } });
 
 /** Sends a plain message. */
 export const postMessage = (body) => call("POST", "/messages", { body });
@@ -77,7 +83,7 @@ export async function getRawMessage(message, user) {
     return { message: await call("GET", `/messages/${message}/raw`, { query: { user } }), isRaw: true };
   } catch (error) {
     if (!(error instanceof ApiError) || error.status === 0) throw error;
-    return { message: await call("GET", `/messages/${message}`, { query: { user } }), isRaw: false };
+    return { message: await getMessage(message, user), isRaw: false };
   }
 }
 

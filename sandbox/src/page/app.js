@@ -1,16 +1,19 @@
 import { Composer } from "./composer.js";
 import { announce, nameOf, toast } from "./dom.js";
 import { listenForFiles } from "./drops.js";
+import { hashOf, placeOfHash } from "./links.js";
 import { connect } from "./live.js";
+import { takeBack } from "./lost.js";
 import { emptyState, MessageList } from "./message-list.js";
 import { isLoading, summary } from "./message-view.js";
 import { closeMenu } from "./menu.js";
 import { openModal } from "./modal.js";
 import { closePanel, listenForPanel, panelId } from "./panel.js";
 import { renderSidebar, renderTopbar } from "./sidebar.js";
-import { loadLatest, markRead, on, room, state } from "./state.js";
+import { emit, loadLatest, markRead, on, room, state } from "./state.js";
 import { keepRelativeTimesFresh } from "./time.js";
 import { loadViolations } from "./violations.js";
+import { reading, readOn, visit } from "./visit.js";
 
 const BANNER_DELAY_MS = 700;
 const part = (id) => document.getElementById(id);
@@ -41,12 +44,20 @@ function changeUser(user) {
   });
 }
 
-/** Shows the channel that the address names, or the first one. */
+let followed = null;
+
+/** Shows the channel that the address names, or the first one; and when the person has just come there, the message that it names. */
 function followAddress() {
-  const wanted = decodeURIComponent(location.hash.slice(1));
-  const channel = state.channels.has(wanted) ? wanted : state.channels.keys().next().value;
+  const wanted = placeOfHash(location.hash);
+  const isKnown = wanted && state.channels.has(wanted.channel);
+  const channel = isKnown ? wanted.channel : state.channels.keys().next().value;
   if (!channel) return;
-  if (channel !== wanted) history.replaceState(null, "", `#${channel}`);
+  if (!isKnown) {
+    if (wanted?.message) toast("That message is gone, or not yours to see.", "error");
+    history.replaceState(null, "", hashOf({ channel }));
+  }
+  const isNew = followed !== location.hash;
+  followed = location.hash;
   const isOther = channel !== state.channel || list.channel !== channel;
   state.channel = channel;
   if (!room(channel).isLoaded && !room(channel).waiting) loadLatest(channel).catch((error) => toast(error.message, "error"));
@@ -58,9 +69,26 @@ function followAddress() {
     openSidebar(false);
     if (!phone.matches) composer.focus();
   }
+  if (isNew && isKnown) arrive(wanted, isOther);
   composer.refresh();
   markRead();
   drawFrame();
+}
+
+/** Going back ends where the person was reading, a link to a message at that message, another one at the newest. */
+function arrive(place, isOther) {
+  const left = history.state?.reading;
+  if (left) readOn(list, place.channel, left);
+  else if (place.message) visit(list, place);
+  else if (!isOther) list.toBottom();
+}
+
+/** Goes to a place of the page as a link does, also where the address stays the same. */
+function goTo(place) {
+  history.replaceState({ reading: reading(list) }, "");
+  if (location.hash !== hashOf(place)) location.hash = hashOf(place);
+  else if (place.message) visit(list, place);
+  else list.toBottom();
 }
 
 let lastUser = null;
@@ -101,6 +129,7 @@ on("violations", drawFrame);
 on("panel", drawFrame);
 on("reply", (message) => composer.replyTo(message));
 on("compose", (words) => composer.insert(words));
+on("visit", goTo);
 on("violation", (one) => one && announce(`Violation: ${one.message}`));
 // Faults may take guilds, channels and rights away: look again what is in sight.
 on("fault", () => refreshPlaces());
@@ -124,14 +153,29 @@ on("typing", () => {
 
 let bannerTimer = null;
 on("connection", ({ isLost }) => {
-  const banner = part("banner");
   clearTimeout(bannerTimer);
-  if (isLost) bannerTimer = setTimeout(() => (banner.hidden = false), banner.hidden ? BANNER_DELAY_MS : 0);
-  else banner.hidden = true;
+  if (isLost) bannerTimer = setTimeout(() => sayLost(true), state.isLost ? 0 : BANNER_DELAY_MS);
+  else sayLost(false);
 });
 part("banner").textContent = "Connection lost, retrying…";
 
+function sayLost(isLost) {
+  part("banner").hidden = !isLost;
+  if (!isLost) takeBack();
+  if (state.isLost === isLost) return;
+  state.isLost = isLost;
+  drawFrame();
+  if (!isLost) emit("back");
+}
+
 addEventListener("hashchange", followAddress);
+addEventListener("click", (event) => {
+  const link = event.target.closest?.("a[href^='#']");
+  const place = link && placeOfHash(link.hash);
+  if (!place || event.defaultPrevented || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+  event.preventDefault();
+  goTo(place);
+});
 addEventListener("visibilitychange", () => !document.hidden && markRead());
 part("backdrop").addEventListener("click", () => openSidebar(false));
 // The channel in view changes no address.

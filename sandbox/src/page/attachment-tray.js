@@ -18,7 +18,8 @@ export class AttachmentTray {
     this.cards = [];
     this.list = h("ul", { class: "tray-files", "aria-label": label });
     this.limit = h("p", { class: "quiet small" });
-    this.element = h("div", { class: "tray", hidden: true, testid: "tray" }, this.list, this.limit);
+    this.note = h("p", { class: "small", role: "status", testid: "tray-note" });
+    this.element = h("div", { class: "tray", hidden: true, testid: "tray" }, this.list, this.note, this.limit);
   }
 
   get files() {
@@ -34,13 +35,22 @@ export class AttachmentTray {
     this.onProblem(problems.join(" ") || null);
   }
 
-  /** Empties the tray and answers what was in it. */
-  take() {
-    const { files } = this;
-    for (const card of this.cards) card.release();
-    this.cards = [];
+  /** Empties the tray. */
+  clear() {
+    this.keep([]);
+  }
+
+  /** Takes out all files but these. */
+  keep(files) {
+    if (this.cards.every((card) => files.includes(card.file))) return;
+    for (const card of this.cards.filter((one) => !files.includes(one.file))) card.release();
+    this.cards = this.cards.filter((card) => files.includes(card.file));
     this.#draw();
-    return files;
+  }
+
+  /** What becomes of the files. */
+  say(text) {
+    if (this.note.textContent !== text) this.note.textContent = text;
   }
 
   #card(file) {

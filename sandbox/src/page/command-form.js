@@ -1,8 +1,9 @@
 import { postAutocomplete } from "./api.js";
-import { mainOption, OPTION, toOptions } from "./commands.js";
+import { mainOption, toOptions } from "./commands.js";
 import { h, icon } from "./dom.js";
 import { OptionField } from "./option-field.js";
 import { state } from "./state.js";
+import { placeFiles } from "./tray-note.js";
 
 const MAX_CHIPS = 12;
 
@@ -72,22 +73,17 @@ export class CommandForm {
     return toOptions(this.entry, values);
   }
 
-  /** Puts files into the options that take one, and answers whether all found a place. */
+  /** Puts files into the options that take one, and answers those that found no place. */
   takeFiles(files) {
-    for (const file of files) {
-      const isFree = (option) => option.type === OPTION.ATTACHMENT && !this.fields.some((field) => field.option === option && field.raw !== "");
-      const option = this.entry.options.find(isFree);
-      if (!option) {
-        const n = this.entry.options.filter((one) => one.type === OPTION.ATTACHMENT).length;
-        this.explain(n ? `/${this.entry.path} takes ${n === 1 ? "one file" : `${n} files`}` : `/${this.entry.path} takes no file`, true);
-        return false;
-      }
+    const isFree = (option) => !this.fields.some((field) => field.option === option && field.raw !== "");
+    const { values, left } = placeFiles(files, this.entry.options, isFree);
+    for (const option of this.entry.options.filter((one) => values[one.name])) {
       const field = this.fields.find((one) => one.option === option) ?? this.add(option);
-      field.setRaw(file);
+      field.setRaw(values[option.name]);
       this.#renderChips();
       this.explain("");
     }
-    return true;
+    return left;
   }
 
   remove(field) {

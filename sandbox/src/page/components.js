@@ -1,6 +1,7 @@
 import { postComponent, postEntitlement } from "./api.js";
 import { h, icon, toast } from "./dom.js";
 import { emojiText } from "./emoji.js";
+import { anchor } from "./markup.js";
 import { select, SELECTS } from "./select.js";
 import { outcomeOf, state } from "./state.js";
 
@@ -41,7 +42,8 @@ function button(one, use) {
   };
   const inside = [one.emoji && h("span", { class: "emoji", "aria-hidden": "true" }, emojiText(one.emoji)), label && h("span", null, label)];
   if (one.style === LINK) {
-    return h("a", { ...properties, href: one.disabled || !/^(https?|discord):/i.test(one.url) ? null : one.url, "aria-disabled": one.disabled && "true", target: "_blank", rel: "noopener noreferrer" }, inside, icon("open"));
+    const url = one.disabled || !/^(https?|discord):/i.test(one.url) ? null : one.url;
+    return anchor(url, { ...properties, "aria-disabled": one.disabled && "true" }, inside, icon("open"));
   }
   const press = () => (one.style === PREMIUM ? buy(one.sku_id) : use(element, { custom_id: one.custom_id }));
   const element = h("button", { ...properties, type: "button", disabled: one.disabled, onclick: press }, inside);

@@ -1,15 +1,18 @@
 import { attachButton, AttachmentTray } from "./attachment-tray.js";
 import { CommandForm } from "./command-form.js";
-import { checkValues, OPTION, parseLine, toOptions, unfold, usableIn } from "./commands.js";
+import { checkValues, parseLine, toOptions, unfold, usableIn } from "./commands.js";
 import { h, icon } from "./dom.js";
 import { useCommand } from "./interactions.js";
 import { Listbox } from "./listbox.js";
+import { offerFor } from "./offer.js";
+import { forgetOffer, showOffer } from "./offer-view.js";
 import { placeholderOf, sendMessage, tellTyping } from "./outbox.js";
 import { PastLines } from "./past-lines.js";
 import { fileLimit, may, mayWrite, PERMISSION } from "./places.js";
 import { ReplyBar } from "./reply-bar.js";
 import { state } from "./state.js";
 import { suggestCommands } from "./suggest.js";
+import { placeFiles, trayNote } from "./tray-note.js";
 
 /** Where a person types: plain text, a whole command line, or a command with its options as fields. */
 export class Composer {
@@ -17,7 +20,7 @@ export class Composer {
     this.onSent = onSent;
     this.form = null;
     this.past = new PastLines();
-    this.tray = new AttachmentTray({ limit: () => fileLimit(state.channels.get(state.channel)), onProblem: (text) => this.#complain(text) });
+    this.tray = new AttachmentTray({ limit: () => fileLimit(state.channels.get(state.channel)), onProblem: (text) => this.#complain(text), onChange: () => this.#noteFiles() });
     this.reply = new ReplyBar({ onLeave: () => this.focus() });
     this.text = h("textarea", {
       testid: "composer", rows: 1, "aria-label": "Message", autocomplete: "off", enterkeyhint: "send",
@@ -53,6 +56,7 @@ export class Composer {
     this.attachButton.hidden = !this.isOpen || !may(channel, PERMISSION.ATTACH_FILES);
     this.box.classList.toggle("closed", !this.isOpen);
     this.text.placeholder = placeholderOf(channel, this.entries.some((entry) => entry.path === "imagine"));
+    this.#noteFiles();
     if (!this.isOpen) this.leave();
     if (this.form && !this.entries.some((entry) => entry.path === this.form.entry.path)) this.leave();
   }
@@ -66,9 +70,9 @@ export class Composer {
   /** Files that were dropped, pasted or chosen: for the command's options, else for the message. */
   addFiles(files) {
     if (!this.isOpen || !files.length) return;
-    if (this.form) this.form.takeFiles(files);
-    else if (this.attachButton.hidden) this.#complain("You may not attach files here.");
-    else this.tray.add(files);
+    const left = this.form ? this.form.takeFiles(files) : files;
+    if (left.length && !may(state.channels.get(state.channel), PERMISSION.ATTACH_FILES)) this.#complain("You may not attach files here.");
+    else if (left.length) this.tray.add(left);
     this.focus();
   }
 
@@ -91,7 +95,7 @@ export class Composer {
   reset() {
     this.leave();
     this.reply.show(null);
-    this.tray.take();
+    this.tray.clear();
   }
 
   /** Fills in a line and sends it, as a person would. */
@@ -112,7 +116,8 @@ export class Composer {
     this.box.classList.add("in-command");
     this.reply.show(null);
     // Files that wait are for the command if it takes files, and go on waiting if not.
-    if (this.tray.files.length && entry.options.some((option) => option.type === OPTION.ATTACHMENT)) this.form.takeFiles(this.tray.take());
+    this.tray.keep(this.form.takeFiles(this.tray.files));
+    this.#noteFiles();
     this.form.focus();
   }
 
@@ -124,6 +129,7 @@ export class Composer {
     this.form = null;
     this.text.hidden = false;
     this.box.classList.remove("in-command");
+    this.#noteFiles();
     this.#complain(null);
     this.#grow();
     if (document.activeElement === document.body) this.text.focus();
@@ -163,22 +169,35 @@ export class Composer {
     const parsed = parseLine(this.entries, line);
     if (line.startsWith("/") && !parsed && state.commands.length) return this.#complain(this.#whyNot(line));
     if (parsed) return this.#sendLine(parsed, line);
-    await sendMessage({ content: line, files: this.tray.files, replyTo: this.reply.message });
+    await this.#say(line);
     this.reply.show(null);
-    this.tray.take();
+    this.tray.clear();
     if (line) this.past.add({ line });
     this.#clear();
     this.onSent();
   }
 
-  async #sendLine({ entry, values }, line) {
+  /** Sends a message. Whoever has not found out about commands gets them offered for it. */
+  async #say(content) {
+    const { files } = this.tray;
+    const offer = state.bot.online && offerFor(this.entries, { content, isReply: Boolean(this.reply.message), nFiles: files.length });
+    const message = await sendMessage({ content, files, replyTo: this.reply.message });
+    if (offer) showOffer(message.channel_id, message.id, offer);
+    else forgetOffer(message.channel_id);
+  }
+
+  async #sendLine({ entry, values: typed }, line) {
+    const { values: files, left } = placeFiles(this.tray.files, entry.options, (option) => !typed[option.name]);
+    const values = { ...typed, ...files };
     const checked = checkValues(entry, values);
     if (!checked) {
+      this.tray.keep(left);
       this.enter(entry, values);
       this.form.submit();
       return;
     }
     await this.#sendCommand(entry, toOptions(entry, checked));
+    this.tray.keep(left);
     this.past.add({ line });
     this.#clear();
   }
@@ -242,6 +261,11 @@ export class Composer {
     this.popup.close();
     this.#complain(null);
     this.#grow();
+  }
+
+  /** Says of the files that wait what becomes of them. */
+  #noteFiles() {
+    this.tray.say(trayNote(this.tray.files, { entry: this.form?.entry, entries: this.entries ?? [] }));
   }
 
   #complain(text) {

@@ -1,5 +1,5 @@
 import { h } from "./dom.js";
-import { markup } from "./markup.js";
+import { anchor, markup } from "./markup.js";
 import { mosaicSize, Picture } from "./picture.js";
 import { clock, fullDate } from "./time.js";
 
@@ -22,12 +22,12 @@ export function looseAttachments(message) {
 }
 
 function renderEmbed(embed, attachments, onOpen) {
-  const picture = (media, alt) => {
+  const picture = (media, alt, isThumbnail) => {
     const file = attachments.find((one) => media.url === `attachment://${one.filename}` || media.url === one.url);
     const source = { width: media.width, height: media.height, ...file, url: file?.url ?? media.url };
-    return new Picture(source, { alt: file?.description || alt, onOpen }).element;
+    return new Picture(source, { alt: media.description || file?.description || alt, onOpen, isThumbnail }).element;
   };
-  const title = embed.title && (embed.url ? h("a", { href: safe(embed.url), target: "_blank", rel: "noopener noreferrer" }, markup(embed.title)) : markup(embed.title));
+  const title = embed.title && (safe(embed.url) ? anchor(embed.url, null, markup(embed.title)) : markup(embed.title));
   const alt = embed.title || embed.author?.name || "embedded picture";
   const images = embed.images.filter((image) => image?.url);
   const stripe = Number.isInteger(embed.color) && embed.color > 0 && `--stripe: #${embed.color.toString(16).padStart(6, "0")}`;
@@ -38,7 +38,7 @@ function renderEmbed(embed, attachments, onOpen) {
       embed.description && h("div", { class: "embed-description markup" }, markup(embed.description)),
       embed.fields?.length && h("dl", { class: "embed-fields" }, embed.fields.map(renderField)),
       images.length === 0 && footer(embed)),
-    embed.thumbnail?.url && h("div", { class: "embed-thumbnail" }, picture(embed.thumbnail, alt)),
+    embed.thumbnail?.url && h("div", { class: "embed-thumbnail" }, picture(embed.thumbnail, alt, true)),
     images.length && h("div", { class: "mosaic embed-image", "data-count": mosaicSize(images.length) }, images.map((image) => picture(image, alt))),
     images.length > 0 && footer(embed));
 }
@@ -54,4 +54,4 @@ function footer(embed) {
   return h("footer", { class: "embed-footer" }, embed.footer?.text, embed.footer?.text && time && " · ", time);
 }
 
-const safe = (url) => (/^https?:\/\//i.test(url) ? url : null);
+const safe = (url) => /^https?:\/\//i.test(url ?? "");

@@ -22,7 +22,7 @@ function element(one, context) {
     case TYPE.ROW: return actionRow(one, context.use);
     case TYPE.TEXT: return h("div", { class: "markup" }, markup(one.content));
     case TYPE.SECTION: return section(one, context);
-    case TYPE.THUMBNAIL: return h("div", { class: "layout-thumbnail" }, picture(one.media, one, context));
+    case TYPE.THUMBNAIL: return h("div", { class: "layout-thumbnail" }, picture(one.media, one, { ...context, isThumbnail: true }));
     case TYPE.GALLERY: return gallery(one.items ?? [], context);
     case TYPE.FILE: return file(one, context);
     case TYPE.SEPARATOR: return h("div", { class: one.spacing === WIDE_SPACE ? "separator wide" : "separator", role: "separator", "data-line": one.divider !== false });
@@ -63,7 +63,7 @@ function sourceOf(media, files) {
 
 function picture(media, { description, spoiler }, context) {
   const source = sourceOf(media, context.files);
-  const shown = new Picture(source, { alt: description || source.filename || "picture", onOpen: context.onOpen });
+  const shown = new Picture(source, { alt: description || source.filename || "picture", onOpen: context.onOpen, isThumbnail: context.isThumbnail });
   if (spoiler) shown.element.classList.add("spoiler-picture");
   return shown.element;
 }

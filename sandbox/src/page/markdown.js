@@ -125,12 +125,13 @@ function list(rows) {
   return { type: "list", ordered: /\d/.test(rows[0][2]), start: parseInt(rows[0][2], 10) || 1, items };
 }
 
-/** The words of a text without its marks, for labels and announcements. */
-export function plainText(text) {
-  const words = (node) => {
+/** The words of a text without its marks, for labels and announcements; `say` gives those of a node that has none of its own: a mention, a time. */
+export function plainText(text, say = () => "") {
+  const inline = (node) => {
     if (typeof node === "string") return node;
-    if (node.text !== undefined) return node.text;
-    return (node.children ?? node.items ?? []).map(words).join("");
+    return node.text ?? node.children?.map(inline).join("") ?? say(node);
   };
-  return parse(text).map(words).join(" ").replace(/\s+/g, " ").trim();
+  const block = (node) => (node.type === "quote" ? node.children.map(block).join(" ") : node.items?.map(item).join(" ") ?? inline(node));
+  const item = ({ children, nested }) => [children.map(inline).join(""), nested && block(nested)].filter(Boolean).join(" ");
+  return parse(text).map(block).join(" ").replace(/\s+/g, " ").trim();
 }

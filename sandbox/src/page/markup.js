@@ -1,5 +1,7 @@
-import { h, nameOf } from "./dom.js";
-import { parse } from "./markdown.js";
+import { channelName, h, nameOf } from "./dom.js";
+import { hashOf, placeOf } from "./links.js";
+import { parse, plainText } from "./markdown.js";
+import { markOf } from "./places.js";
 import { state } from "./state.js";
 import { fullDate, stamp } from "./time.js";
 
@@ -11,6 +13,9 @@ export function markup(text) {
   fragment.append(...parse(text ?? "").map(element));
   return fragment;
 }
+
+/** The words of a text without its marks, with the names of those it mentions. */
+export const spoken = (text) => plainText(text ?? "", (node) => element(node).textContent);
 
 const elements = (nodes) => nodes.map(element);
 
@@ -25,7 +30,7 @@ function element(node) {
     case "codeblock": return h("pre", null, h("code", null, node.text));
     case "code": return h("code", null, node.text);
     case "list": return listElement(node);
-    case "link": return h("a", { href: node.url, target: "_blank", rel: "noopener noreferrer" }, elements(node.children));
+    case "link": return placeLink(node) ?? anchor(node.url, null, elements(node.children));
     case "spoiler": return spoiler(node);
     case "time": return timeElement(node);
     case "user": return mention(`@${nameOf(state.users.get(node.id) ?? (node.id === state.bot.id ? state.bot : null))}`, node.id === state.me);
@@ -43,6 +48,27 @@ function listElement(node) {
 
 function mention(text, isMe) {
   return h("span", { class: isMe ? "mention me" : "mention" }, text);
+}
+
+/** A link: what is on this page is gone to in place, all else opens beside it. */
+export function anchor(url, properties, ...children) {
+  const place = placeHere(url);
+  const target = place ? { href: hashOf(place) } : { href: url, target: "_blank", rel: "noopener noreferrer" };
+  return h("a", { ...properties, ...target }, ...children);
+}
+
+/** The place of this page that an address leads to. Discord's own addresses do only where the page knows the channel. */
+function placeHere(url) {
+  const place = url && placeOf(url, location.origin);
+  return place && (place.isOwn || state.channels.has(place.channel)) ? place : null;
+}
+
+/** An address in the open that leads to a place of this page is shown by that place's name, as Discord does. */
+function placeLink({ url, children }) {
+  const place = children[0] === url && placeHere(url);
+  const channel = place && state.channels.get(place.channel);
+  if (!channel) return null;
+  return anchor(url, { class: "mention" }, `${markOf(channel)}${channelName(channel, state.bot)}`, place.message && " › message");
 }
 
 function channelLink(id) {

@@ -1,6 +1,7 @@
 import { channelName, h, icon } from "./dom.js";
 import { LocalView } from "./local-view.js";
 import { isEphemeral, MessageView } from "./message-view.js";
+import { isOffer, OfferView } from "./offer-view.js";
 import { isWithoutBot, markOf, mayWrite } from "./places.js";
 import { compareIds, loadOlder, room, state } from "./state.js";
 import { sameDay } from "./time.js";
@@ -58,6 +59,12 @@ export class MessageList {
     this.#showJump();
   }
 
+  /** Scrolls there, and stays there while messages come. */
+  scrollTo(top) {
+    this.scroller.scrollTop = top;
+    this.#scrolled();
+  }
+
   /** Makes the list show what the room holds now, touching only what changed; what the person reads stays in place. */
   sync() {
     if (!this.channel) return;
@@ -71,7 +78,7 @@ export class MessageList {
       stale.delete(message.id);
       let view = this.views.get(message.id);
       if (!view) {
-        view = message.kind ? new LocalView(message, this.channel) : new MessageView(message);
+        view = viewOf(message, this.channel);
         this.views.set(message.id, view);
       } else if (view.message !== message) view.update(message);
       if (!message.kind) view.place(fit(message, previous, isBehindLocal));
@@ -132,6 +139,11 @@ export class MessageList {
     this.jump.hidden = this.isPinned;
     this.jumpText.textContent = this.missed ? `${this.missed} new ${this.missed === 1 ? "message" : "messages"}` : "Jump to present";
   }
+}
+
+function viewOf(message, channel) {
+  if (!message.kind) return new MessageView(message);
+  return isOffer(message) ? new OfferView(message, channel) : new LocalView(message, channel);
 }
 
 /** The messages, with each local line behind the message that was the last one when it was made. */

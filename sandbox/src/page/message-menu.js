@@ -4,6 +4,7 @@ import { h, icon, nameOf, toast } from "./dom.js";
 import { inspect } from "./inspector.js";
 import { useCommand } from "./interactions.js";
 import { openMenu } from "./menu.js";
+import { pictureItems } from "./picture-actions.js";
 import { isThread, may, mayWrite, PERMISSION } from "./places.js";
 import { askText } from "./prompt.js";
 import { choose } from "./reactions.js";
@@ -34,10 +35,17 @@ export function messageTools(current) {
     mayReact(current()) && react, mayReply(current()) && reply, more);
 }
 
-/** Opens what can be done with a message. */
-function openMessageMenu(message, where) {
-  openMenu({ ...where, label: `Message by ${nameOf(message.author)}`, items: messageItems(message) });
+/** Opens what can be done with a message, and with the one of its pictures that is pointed at. */
+function openMessageMenu(message, where, picture) {
+  openMenu({ ...where, label: `Message by ${nameOf(message.author)}`, items: messageItems(message, picture) });
 }
+
+function cornerOf(element) {
+  const { left: x, top: y } = element.getBoundingClientRect();
+  return { x, y: Math.max(0, y) };
+}
+
+const pictureAt = (target) => target.closest(".picture")?.picture;
 
 /** Opens what can be done with a person. */
 function openUserMenu(user, message, where) {
@@ -49,7 +57,7 @@ export function listenForMenu(article, current) {
   const open = (target, where) => {
     const isPerson = target.closest(".side, .author");
     if (isPerson) openUserMenu(current().author, current(), where);
-    else openMessageMenu(current(), where);
+    else openMessageMenu(current(), where, pictureAt(target));
   };
   article.addEventListener("contextmenu", (event) => {
     // What a person selected or links to has the browser's own menu.
@@ -60,7 +68,8 @@ export function listenForMenu(article, current) {
   article.addEventListener("keydown", (event) => {
     if (event.key !== "ContextMenu" && !(event.key === "F10" && event.shiftKey)) return;
     event.preventDefault();
-    openMessageMenu(current(), { anchor: article.querySelector(".more") });
+    const picture = pictureAt(event.target);
+    openMessageMenu(current(), picture ? { at: cornerOf(picture.element) } : { anchor: article.querySelector(".more") }, picture);
   });
   listenForLongPress(article, open);
 }
@@ -92,10 +101,11 @@ function listenForLongPress(article, open) {
   });
 }
 
-function messageItems(message) {
+function messageItems(message, picture) {
   const channel = place(message);
   const people = commandItems(USER_COMMAND, channel, message.author.id);
   return withLines([
+    picture ? pictureItems(picture) : [],
     [
       mayReact(message) && { label: "Add a reaction", icon: "smile", testid: "menu-react", onPick: () => choose(message, anchorOf(message)) },
       mayReply(message) && { label: "Reply", icon: "reply", testid: "menu-reply", onPick: () => emit("reply", message) },

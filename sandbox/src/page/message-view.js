@@ -3,13 +3,13 @@ import { renderComponents } from "./components.js";
 import { avatar, h, icon, nameOf, toast } from "./dom.js";
 import { looseAttachments, renderEmbeds } from "./embeds.js";
 import { openLightbox } from "./lightbox.js";
-import { markup } from "./markup.js";
+import { markup, spoken } from "./markup.js";
 import { renderLayout, usesLayout } from "./layout.js";
 import { listenForMenu, messageTools } from "./message-menu.js";
-import { plainText } from "./markdown.js";
 import { Attachments } from "./picture.js";
+import { partsByButtons } from "./picture-parts.js";
 import { renderReactions } from "./reactions.js";
-import { room, state } from "./state.js";
+import { emit, room, state } from "./state.js";
 import { clock, dayName, fullDate } from "./time.js";
 
 const EPHEMERAL = 64;
@@ -30,7 +30,7 @@ export const isLoading = (message) => Boolean(message.flags & LOADING);
 export function summary(message) {
   const n = message.attachments?.length ?? 0;
   const pictures = n ? `, ${n} ${n === 1 ? "file" : "files"}` : "";
-  const words = isLoading(message) ? "is thinking" : plainText(message.content || message.embeds?.[0]?.title || "").slice(0, 160);
+  const words = isLoading(message) ? "is thinking" : spoken(message.content || message.embeds?.[0]?.title).slice(0, 160);
   return `${nameOf(message.author)}: ${words}${pictures}`;
 }
 
@@ -63,7 +63,9 @@ export class MessageView {
     this.#part("content", [shown.content, isLoading(message), message.edited_timestamp, message.type], () => content(shown));
     // With a layout of components, files are seen only where it names them.
     const loose = usesLayout(message) ? [] : looseAttachments(shown);
-    this.attachments.update(loose, plainText(shown.content ?? "").slice(0, 120) || `picture by ${nameOf(message.author)}`);
+    this.attachments.update(loose, {
+      alt: spoken(shown.content).slice(0, 120) || `picture by ${nameOf(message.author)}`, nParts: partsByButtons(message.components),
+    });
     this.#part("embeds", shown.embeds ?? [], () => renderEmbeds(shown.embeds ?? [], shown.attachments ?? [], openLightbox));
     this.#part("components", message.components ?? [], () => componentsOf(message));
     this.#part("reactions", message.reactions ?? [], () => renderReactions(message));
@@ -116,7 +118,7 @@ function threadLink({ id, name }) {
 
 function content(message) {
   if (message.type === THREAD_CREATED) {
-    return h("p", { class: "quiet" }, "began a thread: ", threadLink({ id: message.message_reference?.channel_id, name: message.content }));
+    return h("p", { class: "quiet" }, h("b", null, nameOf(message.author)), " began a thread: ", threadLink({ id: message.message_reference?.channel_id, name: message.content || state.channels.get(message.message_reference?.channel_id)?.name || "without a name" }));
   }
   if (isLoading(message)) return thinking(`${nameOf(message.author)} is thinking`);
   if (!message.content) return [];
@@ -146,13 +148,13 @@ function origin(message) {
   const reply = message.type === THREAD_CREATED ? null : repliedTo(message);
   if (!used?.user && !reply) return null;
   const words = used?.user ? [h("b", null, nameOf(used.user)), h("span", null, reply ? "pressed a button on" : "pressed a button")] : [h("b", null, nameOf(reply.author))];
-  const jump = () => document.querySelector(`[data-message-id="${CSS.escape(reply.id)}"]`)?.scrollIntoView({ block: "center", behavior: "smooth" });
+  const jump = () => emit("visit", { channel: reply.channel_id ?? message.channel_id, message: reply.id });
   return h("button", { class: "origin", type: "button", disabled: !reply, onclick: jump }, icon("reply"), miniAvatar(used?.user ?? reply.author), words,
     reply && h("span", { class: "excerpt" }, excerpt(reply)));
 }
 
-/** The first words of a message, with the names of those it mentions. */
-const excerpt = (message) => markup(message.content ?? "").textContent.slice(0, 120) || "a message";
+/** The first words of a message. */
+const excerpt = (message) => spoken(message.content).slice(0, 120) || "a message";
 
 function repliedTo(message) {
   const id = message.message_reference?.message_id;

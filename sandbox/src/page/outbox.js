@@ -8,12 +8,12 @@ const MAX_LENGTH = 2000;
 const TYPING_MS = 8000;
 let told = { at: 0 };
 
-/** Sends what a person wrote into the channel in view; throws a sentence where it cannot be sent. */
+/** Sends what a person wrote into the channel in view, and answers the message; throws a sentence where it cannot be sent. */
 export async function sendMessage({ content, files, replyTo }) {
   if (content.length > MAX_LENGTH) throw new Error(`A message has at most ${MAX_LENGTH} characters; this has ${content.length}.`);
   const { me: user, channel } = state;
   const attachments = files.length ? await Promise.all(files.map(fileValue)) : undefined;
-  await postMessage({ user, channel, content, attachments, reply_to: replyTo?.id });
+  return postMessage({ user, channel, content, attachments, reply_to: replyTo?.id });
 }
 
 /** What the empty composer says: where a message goes, and on a wide screen how to find the commands. */

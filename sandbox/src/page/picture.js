@@ -3,6 +3,10 @@ import { sizeText } from "./files.js";
 
 const FADE_MS = 280;
 const SAME_SHAPE = 0.02;
+const MAX_ALT = 250;
+
+/** The words for a picture, as many as one listens to. */
+export const shortened = (alt) => (alt.length > MAX_ALT ? `${alt.slice(0, MAX_ALT - 2).trimEnd()} …` : alt);
 
 /** True for an attachment that can be shown as a picture. */
 export function isPicture(attachment) {
@@ -14,7 +18,10 @@ export const mosaicSize = (n) => Math.min(n, 5);
 
 /** One picture with its place reserved. A newer version is decoded first and faded in over the old one. */
 export class Picture {
-  constructor(source, { alt, onOpen }) {
+  constructor(source, { alt, onOpen, isThumbnail = false, nParts = 1 }) {
+    this.isThumbnail = isThumbnail;
+    /** How many pictures it is made of. */
+    this.nParts = nParts;
     this.element = h("button", { class: "picture", type: "button", onclick: () => this.#press(onOpen) });
     this.element.picture = this;
     this.#adopt(source, alt);
@@ -52,8 +59,8 @@ export class Picture {
       this.element.style.setProperty("--shape", shape.toFixed(4));
     }
     this.source = source;
-    this.alt = alt;
-    this.element.setAttribute("aria-label", `Open picture: ${alt}`);
+    this.alt = shortened(alt);
+    this.element.setAttribute("aria-label", `Open picture: ${this.alt}`);
     this.element.classList.toggle("spoiler-picture", Boolean(source.filename?.startsWith("SPOILER_")));
   }
 
@@ -84,8 +91,8 @@ export class Attachments {
     this.element = h("div", { class: "attachments" }, this.mosaic, this.files);
   }
 
-  /** Shows `attachments`; pictures that stay in their place are swapped softly. */
-  update(attachments, alt) {
+  /** Shows `attachments`, a single picture made of `nParts`; pictures that stay in their place are swapped softly. */
+  update(attachments, { alt, nParts }) {
     const sources = attachments.filter(isPicture);
     const altOf = (source, index) => source.description || (sources.length > 1 ? `${alt} (${index + 1} of ${sources.length})` : alt);
     if (sources.length === this.pictures.length) {
@@ -97,6 +104,7 @@ export class Attachments {
       this.mosaic.style.setProperty("--cell", Math.min(1.6, Math.max(0.6, this.pictures[0]?.shape ?? 1)).toFixed(4));
       this.mosaic.replaceChildren(...this.pictures.map((picture) => picture.element));
     }
+    for (const picture of this.pictures) picture.nParts = sources.length === 1 ? nParts : 1;
     this.files.replaceChildren(...attachments.filter((one) => !isPicture(one)).map(fileCard));
     this.element.hidden = attachments.length === 0;
   }

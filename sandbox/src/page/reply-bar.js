@@ -1,5 +1,5 @@
 import { h, icon, nameOf } from "./dom.js";
-import { plainText } from "./markdown.js";
+import { spoken } from "./markup.js";
 
 /** The line above the composer that says what is replied to. */
 export class ReplyBar {
@@ -18,7 +18,7 @@ export class ReplyBar {
     this.message = message;
     this.element.hidden = !message;
     if (!message) return;
-    const words = plainText(message.content ?? "").slice(0, 80);
+    const words = spoken(message.content).slice(0, 80);
     this.text.replaceChildren("Replying to ", h("b", null, nameOf(message.author)), words ? h("span", { class: "quiet" }, ` ${words}`) : "");
   }
 }

@@ -9,14 +9,17 @@ const THEMES = ["dark", "light"];
 export function renderSidebar(element, { onUser }) {
   const people = [...state.users.values()].filter((user) => !user.bot);
   const me = state.users.get(state.me);
-  const label = (user) => `${nameOf(user)}${user.role ? ` (${user.role})` : ""}`;
+  const option = (user) => h("option", { value: user.id, selected: user.id === state.me }, nameOf(user));
+  // Not beside the names: the closed list is too narrow for both.
+  const ranks = [...new Set(people.map((user) => user.role ?? ""))];
+  const among = (rank) => people.filter((user) => (user.role ?? "") === rank).map(option);
   const switcher = h("select", { testid: "user-switch", "aria-label": "You are", onchange: (event) => onUser(event.target.value) },
-    people.map((user) => h("option", { value: user.id, selected: user.id === state.me }, label(user))));
+    ranks.map((rank) => (rank ? h("optgroup", { label: rank }, among(rank)) : among(rank))));
   const focused = element.contains(document.activeElement) && document.activeElement.getAttribute("href");
   element.replaceChildren(
     h("div", { class: "brand" }, h("span", { class: "brand-mark", "aria-hidden": "true" }), h("h1", null, "Atelier sandbox")),
     h("div", { class: "guilds" }, state.guilds.map(guild)),
-    h("label", { class: "you" }, me && avatar(me), h("span", null, h("small", null, "You are"), switcher), icon("chevron")));
+    h("label", { class: "you" }, me && avatar(me), h("span", null, h("small", null, me?.role ? `You are · ${me.role}` : "You are"), switcher), icon("chevron")));
   if (focused) element.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus();
 }
 
@@ -45,10 +48,10 @@ function channelMark(channel) {
   return h("span", { class: "hash", "aria-hidden": "true" }, markOf(channel) || "@");
 }
 
-/** "online" or "offline" with its dot. */
+/** "online" or "offline" with its dot; while the sandbox does not answer nobody knows, and nothing works. */
 export function botStatus() {
-  const word = state.bot.online ? "online" : "offline";
-  return h("span", { class: `status ${word}`, testid: "bot-status" }, h("i", { "aria-hidden": "true" }), word);
+  const word = state.isLost ? "not connected" : state.bot.online ? "online" : "offline";
+  return h("span", { class: word === "online" ? "status online" : "status", testid: "bot-status" }, h("i", { "aria-hidden": "true" }), word);
 }
 
 /** The line above the messages. */
@@ -60,7 +63,7 @@ export function renderTopbar(element, { onMenu }) {
     h("button", { type: "button", class: hidden ? "tool menu unread" : "tool menu", "aria-label": "Channels", testid: "menu", onclick: onMenu }, icon("menu")),
     h("h2", null, channelMark(channel), channel && channelName(channel, state.bot)),
     h("div", { class: "topbar-bot" }, h("span", { class: "topbar-name" }, nameOf(state.bot)), botStatus(),
-      state.bot.online && activityText(state.bot) && h("span", { class: "topbar-activity", title: activityText(state.bot) }, activityText(state.bot))),
+      !state.isLost && state.bot.online && activityText(state.bot) && h("span", { class: "topbar-activity", title: activityText(state.bot) }, activityText(state.bot))),
     workshopButton(),
     themeButton());
   if (focused) element.querySelector(`[data-testid="${CSS.escape(focused)}"]`)?.focus();

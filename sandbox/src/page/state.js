@@ -1,4 +1,4 @@
-import { getMessages, PLACES } from "./api.js";
+import { getMessage, getMessages, PLACES } from "./api.js";
 import { arrangeChannels, guildsOf } from "./places.js";
 import { adoptOwn, forgetOwn, withOwn } from "./own-reactions.js";
 
@@ -9,6 +9,7 @@ export const state = {
   guilds: [],
   channels: new Map(),
   bot: { username: "Atelier", online: false },
+  isLost: false,
   commands: [],
   channel: null,
   rooms: new Map(),
@@ -16,11 +17,16 @@ export const state = {
   typing: new Map(),
 };
 
+/** How many messages come with a page, and with one on the way to a message that is far back. */
+const PAGE = 50;
+const FAR_PAGE = 200;
+
 const bus = new EventTarget();
 
 /**
  * Calls `handler(detail)` whenever `topic` changes: "state", "room", "unread", "typing", "bot", "commands", "modal",
- * "message", "places" (other channels may be in sight), "violation", "fault", "entitlement", "panel", "reply", "compose".
+ * "message", "places" (other channels may be in sight), "violation", "fault", "entitlement", "panel", "reply", "compose", "visit",
+ * "back" (the sandbox answers again).
  */
 export const on = (topic, handler) => bus.addEventListener(topic, (event) => handler(event.detail));
 
@@ -53,7 +59,7 @@ export function adoptState(answer, me) {
 /** The room of a channel, made on first use. `locals` are lines that only this page knows. */
 export function room(channel) {
   if (!state.rooms.has(channel)) {
-    state.rooms.set(channel, { channel, messages: [], locals: [], isLoaded: false, isComplete: false, waiting: null });
+    state.rooms.set(channel, { channel, messages: [], locals: [], isLoaded: false, isComplete: false, waiting: null, loading: null });
   }
   return state.rooms.get(channel);
 }
@@ -68,15 +74,35 @@ export async function loadOlder(channel) {
   await load(place, place.messages[0].id);
 }
 
-async function load(place, before) {
+/** Loads older pages until `message` is in the channel's room, and answers whether it is; throws where the person cannot see it. */
+export async function loadBackTo(channel, message) {
+  const place = room(channel);
+  if (place.waiting) await place.loading;
+  else if (!place.isLoaded) await load(place);
+  const isThere = () => place.messages.some((one) => one.id === message);
+  // Or a channel would be loaded to its beginning for a message that is gone.
+  if (!isThere() && (await getMessage(message, state.me)).channel_id !== channel) return false;
+  const isFurther = () => !isThere() && !place.isComplete && compareIds(place.messages[0]?.id ?? "", message) > 0;
+  while (isFurther() && state.rooms.get(channel) === place) {
+    await (place.waiting ? place.loading : load(place, place.messages[0].id, FAR_PAGE));
+  }
+  return isThere();
+}
+
+function load(place, before, limit = PAGE) {
+  place.loading = loadPage(place, before, limit);
+  return place.loading;
+}
+
+async function loadPage(place, before, limit) {
   // Events that come while the page is on its way are newer than it, so they are applied after it.
   const events = (place.waiting = []);
   try {
-    const page = await getMessages(place.channel, state.me, before);
+    const page = await getMessages(place.channel, state.me, before, limit);
     if (state.rooms.get(place.channel) !== place) return;
     page.forEach(adoptOwn);
     place.messages = before ? [...page, ...place.messages] : page;
-    place.isComplete = page.length < 50;
+    place.isComplete = page.length < limit;
     place.isLoaded = true;
   } finally {
     if (place.waiting === events) place.waiting = null;

@@ -31,6 +31,7 @@ export function workshopButton() {
 on("fault", () => current?.name === "faults" && current.refresh());
 on("entitlement", () => current?.name === "entitlements" && current.refresh());
 on("places", () => current?.name === "permits" && current.refresh());
+on("back", () => current?.refresh());
 on("violations", () => {
   if (!current) return;
   if (current.name === "violations") current.refresh();
