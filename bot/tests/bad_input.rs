@@ -1,14 +1,13 @@
 //! Files that are broken, of another kind, too large or of another model, as a person gives them to `atelier imagine`: one sentence that names the
 //! file and the reason, at once, before anything is drawn.
 
-#[path = "../../inference/tests/family_models/mod.rs"]
-mod models;
-
 use std::{
     fs::{self, File},
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
 };
+
+use crate::family_models as models;
 
 /// Larger than what a test machine has in memory; no byte of it is on disk.
 const SPARSE_BYTES: u64 = 20 << 30;

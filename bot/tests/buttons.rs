@@ -1,9 +1,7 @@
 //! Every button, pressed by the right people and the wrong ones, once and a hundred times.
 
-mod support;
-
+use crate::support::*;
 use serde_json::json;
-use support::*;
 
 in_both_modes! {
     upscale_posts_the_networks_picture_once_however_often_it_is_pressed,

@@ -1,13 +1,11 @@
 //! One clock for the bot and the stand-in: what happens after 3 seconds, after 15 minutes and on the next day.
 
-mod support;
-
 use std::time::Duration;
 
+use crate::support::*;
 use sandbox::{Clock, ManualClock};
 use serde_json::Value;
 use storage::{GuildId, HistoryFilter, Job};
-use support::*;
 
 in_both_modes! {
     a_picture_that_is_finished_after_fifteen_minutes_comes_by_the_bots_own_token,

@@ -1,7 +1,6 @@
 //! A whole `/imagine` through the real bot, the real engine and the stand-in.
 
-mod support;
-
+use crate::support::*;
 use atelier::{
     dispatcher::load_picture,
     metadata::{self, Found},
@@ -9,7 +8,6 @@ use atelier::{
 use inference::task::Task;
 use serde_json::json;
 use storage::{GuildId, HistoryFilter};
-use support::*;
 
 in_both_modes! {
     imagine_shows_progress_and_ends_in_a_grid_with_ten_buttons,

@@ -1,16 +1,14 @@
 //! What reaches people and the log: no path of the host, no tensor's name, no token.
 
-mod support;
-
 use std::{
     fs,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
+use crate::support::*;
 use sandbox::{Fault, FaultKind, InteractionId, OnViolation, Sandbox, SandboxConfig, Visitor};
 use serde_json::{Value, json};
-use support::*;
 
 /// What is only for whoever runs the bot.
 const SECRETS: [&str; 7] = [".safetensors", "lora_unet", "lora_te", "down_blocks", "transformer_blocks", "panicked", "module `"];

@@ -1,12 +1,10 @@
 //! What bounds people: quotas over all places, the size of one job, who waits for whom, where the bot works, and how often it is asked.
 
-mod support;
-
+use crate::support::*;
 use atelier::config::Config;
 use sandbox::{Clock, ManualClock, Visitor};
 use serde_json::Value;
 use storage::{GuildId, HistoryFilter, Job};
-use support::*;
 
 /// The stand-in's other guild; its guild where the bot is no member; its group of people.
 const OTHER: &str = "Second studio/general";

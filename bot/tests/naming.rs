@@ -1,11 +1,9 @@
 //! Models by name, in Discord: suggested, drawn with, kept by buttons, gone.
 
-mod support;
-
+use crate::support::*;
 use inference::task::Task;
 use serde_json::json;
 use storage::{GuildId, HistoryFilter};
-use support::*;
 
 in_both_modes! {
     a_model_is_suggested_and_drawn_with_and_kept_by_buttons,

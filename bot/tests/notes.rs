@@ -1,14 +1,12 @@
 //! What the person who asked should know of pictures that were drawn all the same: under the picture, also after a restart and when the answer comes
 //! another way.
 
-mod support;
-
 use std::{path::Path, time::Duration};
 
+use crate::support::*;
 use sandbox::{Clock, ManualClock};
 use serde_json::{Value, json};
 use storage::{GuildId, HistoryFilter, Job};
-use support::*;
 
 in_both_modes! {
     what_a_lora_did_not_do_is_told_under_the_picture_each_time,

@@ -1,7 +1,6 @@
 //! Who may press, and who may see: roles, members, channels and places through the whole bot.
 
-mod support;
-
+use crate::support::*;
 use atelier::{
     buttons::custom_id::ButtonAction,
     enqueue::{self, Request},
@@ -10,7 +9,6 @@ use poise::serenity_prelude as serenity;
 use sandbox::{Fault, InteractionId, Visitor};
 use serde_json::{Value, json};
 use storage::{GuildId, HistoryFilter, UserId};
-use support::*;
 
 const GUILD: u64 = 1_000_000_000_000_000_100;
 const GENERAL: u64 = GUILD + 10;

@@ -1,9 +1,7 @@
 //! What the bot posts of people's words, and what it tells Discord of its options.
 
-mod support;
-
+use crate::support::*;
 use serde_json::{Value, json};
-use support::*;
 
 /// Words that would ping, lead away, hide or turn.
 const WORDS: &str = "@everyone @here <@1000000000000000001> <@&1000000000000000002> https://evil.example/x discord.gg/abcdef \u{202e}turned\u{2066}\u{200b}";

@@ -1,7 +1,5 @@
 //! The real program, killed in the middle of its work and started again.
 
-mod support;
-
 use std::{
     io::{BufRead, BufReader},
     path::Path,
@@ -9,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use crate::support::{front::Front, *};
 use atelier::{
     clock::Clock,
     config::Config,
@@ -16,7 +15,6 @@ use atelier::{
     start,
 };
 use sandbox::{Sandbox, SandboxConfig, Visitor};
-use support::{front::Front, *};
 use tempfile::TempDir;
 
 in_both_modes! {
@@ -66,7 +64,7 @@ impl Setting {
         let Some((stand_in, front)) = &self.discord else { return Program::sandbox(self.folder.path()) };
         let mut command = Command::new(std::env::current_exe().expect("this program has a path"));
         command
-            .args(["--exact", "the_bot_as_a_process_of_its_own", "--nocapture"])
+            .args(["--exact", "restart::the_bot_as_a_process_of_its_own", "--nocapture"])
             .env(FRONT, front.way().address.to_string())
             .env(FOLDER, self.folder.path());
         Program::spawn(command, |line| line.contains(READY).then(|| stand_in.url().to_owned()))

@@ -1,8 +1,6 @@
 //! What the engine says when it refuses.
 
-mod engine_common;
-
-use engine_common::{config, engine, text_to_image};
+use crate::engine_common::{config, engine, text_to_image};
 use inference::{
     engine::{DeviceChoice, Engine, EngineConfig, ModelEntry, Submission},
     task::{ImageSize, ImageToImage, Task, TextToImage, Upscale},

@@ -1,10 +1,8 @@
 //! Pictures in two passes: against diffusers, and what they cost.
 
-mod engine_common;
-
 use std::path::Path;
 
-use engine_common::{drawn, engine, picture, psnr, run, text_to_image};
+use crate::engine_common::{drawn, engine, picture, psnr, run, text_to_image};
 use inference::{
     sampler::Sampler,
     task::{Enlarger, Hires, ImageSize, TextToImage},

@@ -1,8 +1,6 @@
 //! Tasks of every kind at once: a picture has the bits that it has alone, whatever else is in its batches.
 
-mod engine_common;
-
-use engine_common::{Outcome, changed, drawn, engine, filled, finish, run, submit, text_to_image};
+use crate::engine_common::{Outcome, changed, drawn, engine, filled, finish, run, submit, text_to_image};
 use inference::{
     engine::Submission,
     sampler::Sampler,

@@ -1,12 +1,9 @@
 //! Several models and adapters in one engine: pictures, room in memory, the order of waiting tasks.
 
-mod engine_common;
-mod family_models;
-
 use std::path::Path;
 
+use crate::engine_common::{Outcome, config, drawn, failure, filled, finish, run, submit, text_to_image};
 use candle_core::{DType, Device, Tensor};
-use engine_common::{Outcome, config, drawn, failure, filled, finish, run, submit, text_to_image};
 use futures::{FutureExt, executor::block_on};
 use inference::{
     engine::{Engine, EngineConfig, Event, ModelEntry, NamedFile, Submission, TaskHandle},
@@ -23,7 +20,7 @@ struct Models(tempfile::TempDir);
 impl Models {
     fn new() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        family_models::write_some(&data(), folder.path(), &["sd1", "sd1_inpaint"]);
+        crate::family_models::write_some(&data(), folder.path(), &["sd1", "sd1_inpaint"]);
         Self(folder)
     }
 

@@ -1,8 +1,6 @@
 //! The engine with the starter model: reference pictures, batching, cancelling, previews, image-to-image, enlarging.
 
-mod engine_common;
-
-use engine_common::{Outcome, engine, finish, picture, psnr, reference, starter_folder, text_to_image};
+use crate::engine_common::{Outcome, engine, finish, picture, psnr, reference, starter_folder, text_to_image};
 use futures::executor::block_on;
 use image::imageops::FilterType;
 use inference::{

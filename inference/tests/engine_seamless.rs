@@ -1,8 +1,6 @@
 //! Seamless pictures with the starter model.
 
-mod engine_common;
-
-use engine_common::{Outcome, drawn, engine, finish, submit, text_to_image};
+use crate::engine_common::{Outcome, drawn, engine, finish, submit, text_to_image};
 use image::RgbImage;
 use inference::task::{ImageSize, TextToImage};
 

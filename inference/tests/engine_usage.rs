@@ -1,11 +1,8 @@
 //! A finished task has used what it was said to cost, and its rows are those of its sampler and its guidance.
 
-mod engine_common;
-mod family_models;
-
 use std::path::Path;
 
-use engine_common::{changed, config, drawn, filled, finish, run, submit, text_to_image};
+use crate::engine_common::{changed, config, drawn, filled, finish, run, submit, text_to_image};
 use inference::{
     engine::{Engine, EngineConfig, ModelEntry, Submission},
     sampler::Sampler,
@@ -19,7 +16,7 @@ type Kind = (&'static str, fn(TextToImage) -> Submission);
 fn engine() -> Engine {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/families");
-    family_models::write_some(&data, folder.path(), &["sd1"]);
+    crate::family_models::write_some(&data, folder.path(), &["sd1"]);
     let models = vec![ModelEntry { name: "sd1".into(), path: folder.path().join("models/sd1"), vae: None, prediction: None }];
     // Loaded when `start` returns, so the folder may go.
     Engine::start(EngineConfig { models, ..config(16, 0) }).expect("the model loads")

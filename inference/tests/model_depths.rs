@@ -2,12 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod common;
-
 use std::{fs, path::Path};
 
+use crate::common::families::{self, networks};
 use candle_core::{DType, Device, Tensor};
-use common::families::{self, networks};
 use inference::model::{Conditioning, Model};
 use serde_json::{Value, json};
 
@@ -25,7 +23,7 @@ fn answer(model: &Model) -> Vec<f32> {
     let pooled = config.unet.added.is_some().then(|| ramp(&[1, config.pooled_width]));
     let prompt = Conditioning { context: ramp(&[1, 5, config.unet.context_width]), pooled };
     let prompt = model.prepare(&prompt, &vec![64.0; model.n_ids()]).unwrap();
-    common::floats(&model.predict(&ramp(&[1, config.unet.in_channels, 8, 8]), &[500.0], &[&prompt]).unwrap())
+    crate::common::floats(&model.predict(&ramp(&[1, config.unet.in_channels, 8, 8]), &[500.0], &[&prompt]).unwrap())
 }
 
 /// From and to: a transformer layer that is there, and one that is added with its numbers.

@@ -2,12 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod common;
-
 use std::{fs, path::Path};
 
+use crate::common::starter;
 use candle_core::{DType, Device};
-use common::starter;
 use inference::{model::Model, upscale::Upscaler};
 
 /// A copy of the starter model, to be spoilt.

@@ -3,16 +3,14 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test fails by panicking and tells what it measured")]
 
-mod common;
-
 use std::{collections::HashMap, fs, path::Path};
 
-use candle_core::{DType, Device, Tensor};
-use common::{
+use crate::common::{
     data,
     families::{self, MODELS, PARTS, folder, networks, single_file, tensors},
     floats, max_difference, starter,
 };
+use candle_core::{DType, Device, Tensor};
 use inference::{
     checkpoint::{Checkpoint, TokenizerSource},
     model::{Conditioning, Model, ModelSource, PromptState},

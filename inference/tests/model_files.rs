@@ -2,19 +2,17 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test fails by panicking and tells what it measured")]
 
-mod common;
-
 use std::{
     fs,
     path::{Path, PathBuf},
 };
 
-use candle_core::{DType, Device};
-use common::{
+use crate::common::{
     data,
     families::{self, folder, single_file},
     floats, starter,
 };
+use candle_core::{DType, Device};
 use inference::checkpoint::{Family, FileKind, Header, Weights, inspect};
 
 /// A file with this header and so many zeros after it.

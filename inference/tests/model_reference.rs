@@ -2,12 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test fails by panicking and tells what it measured")]
 
-mod common;
-
 use std::{collections::HashMap, fs, path::Path};
 
+use crate::common::{data, floats, max_difference, predict, psnr, read_picture, starter};
 use candle_core::{DType, Device, Tensor};
-use common::{data, floats, max_difference, predict, psnr, read_picture, starter};
 use inference::model::Model;
 
 type Tensors = HashMap<String, Tensor>;

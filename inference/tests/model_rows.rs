@@ -2,10 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod common;
-
+use crate::common::{floats, predict, starter};
 use candle_core::{DType, Device, Tensor};
-use common::{floats, predict, starter};
 use inference::model::Model;
 
 const COUNTS: [usize; 6] = [1, 2, 3, 5, 8, 9];

@@ -2,14 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test fails by panicking and tells what it measured")]
 
-mod common;
-mod engine_common;
-
 use std::{collections::HashMap, fs, path::Path};
 
+use crate::common::{data, max_difference, starter};
+use crate::engine_common::{config, finish, text_to_image};
 use candle_core::{Device, Tensor};
-use common::{data, max_difference, starter};
-use engine_common::{config, finish, text_to_image};
 use inference::{
     engine::{Engine, EngineConfig, ModelEntry, Submission},
     model::taesd::{Taesd, TaesdKind},

@@ -2,12 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test fails by panicking and tells what it measured")]
 
-mod common;
-
 use std::{collections::HashMap, fs};
 
+use crate::common::{data, floats, max_difference, picture, psnr, starter};
 use candle_core::{DType, Device, Tensor};
-use common::{data, floats, max_difference, picture, psnr, starter};
 use image::imageops::{FilterType, resize};
 use inference::model::{Conditioning, Model, Padding, PromptState};
 

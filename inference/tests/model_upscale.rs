@@ -2,12 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test fails by panicking and tells what it measured")]
 
-mod common;
-
 use std::{collections::HashMap, path::Path};
 
+use crate::common::{data, floats, max_difference, picture, psnr, read_picture, starter};
 use candle_core::{Device, Tensor};
-use common::{data, floats, max_difference, picture, psnr, read_picture, starter};
 use image::imageops::{FilterType, resize};
 use inference::upscale::Upscaler;
 

@@ -2,19 +2,17 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod common;
-
 use std::{
     fs::{self, File},
     path::Path,
     time::{Duration, SystemTime},
 };
 
-use candle_core::{DType, Device, Tensor};
-use common::{
+use crate::common::{
     families::{self, Named},
     floats,
 };
+use candle_core::{DType, Device, Tensor};
 use inference::{
     checkpoint::{Checkpoint, Weights},
     model::Model,

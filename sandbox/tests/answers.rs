@@ -1,12 +1,10 @@
 //! What an answer to an interaction may be, what it tells, and whom it reaches.
 
-mod support;
-
+use crate::support::*;
 use reqwest::Method;
 use sandbox::{ManualClock, Sandbox, Visitor};
 use serde_json::{Value, json};
 use std::time::Duration;
-use support::*;
 
 const STUDIO: &str = "1000000000000000210";
 

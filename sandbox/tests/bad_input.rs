@@ -1,10 +1,8 @@
 //! Requests that no library should send, byte for byte.
 
-mod support;
-
+use crate::support::*;
 use sandbox::{Sandbox, Visitor};
 use serde_json::{Value, json};
-use support::*;
 
 const BOUNDARY: &str = "content-type: multipart/form-data; boundary=xyz";
 

@@ -1,11 +1,9 @@
 //! What a guild's people say of commands: who may use them, how a bot reads it, and when it hears of it.
 
-mod support;
-
+use crate::support::*;
 use reqwest::Method;
 use sandbox::{Sandbox, Visitor, VisitorError};
 use serde_json::{Value, json};
-use support::*;
 
 const GUILD: &str = "1000000000000000100";
 const MODERATOR: &str = "1000000000000000102";

@@ -1,12 +1,10 @@
 //! Limits of commands, and answers that no interaction takes.
 
-mod support;
-
+use crate::support::*;
 use reqwest::Method;
 use sandbox::{ManualClock, Visitor};
 use serde_json::{Value, json};
 use std::time::Duration;
-use support::*;
 
 fn named(name: &str) -> Value {
     json!({ "name": name, "description": "x" })

@@ -1,11 +1,9 @@
 //! Forms that Discord refuses, each with the path and the code of its fault: what the description cannot say.
 
-mod support;
-
+use crate::support::*;
 use reqwest::Method;
 use sandbox::{ManualClock, OnViolation, Sandbox, SandboxConfig, Visitor};
 use serde_json::{Value, json};
-use support::*;
 
 /// Refused with one fault at this place of the tree.
 #[track_caller]

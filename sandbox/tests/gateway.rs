@@ -1,11 +1,9 @@
 //! The gateway: sessions, resumes, intents and close codes.
 
-mod support;
-
+use crate::support::*;
 use futures::StreamExt;
 use sandbox::Visitor;
 use serde_json::{Value, json};
-use support::*;
 
 #[tokio::test]
 async fn a_session_starts_with_ready_and_the_guilds() {

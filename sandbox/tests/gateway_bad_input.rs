@@ -1,12 +1,10 @@
 //! Frames that no library should send.
 
-mod support;
-
+use crate::support::*;
 use futures::SinkExt;
 use sandbox::GatewayConfig;
 use serde_json::json;
 use std::time::Duration;
-use support::*;
 use tokio_tungstenite::tungstenite::{
     Message,
     protocol::frame::{

@@ -1,11 +1,9 @@
 //! What goes wrong on demand, and what a client can rely on even then.
 
-mod support;
-
+use crate::support::*;
 use sandbox::{GatewayConfig, ManualClock, Sandbox, Visitor};
 use serde_json::json;
 use std::time::Duration;
-use support::*;
 
 const STUDIO: &str = "1000000000000000200";
 

@@ -1,12 +1,10 @@
 //! The gateway's protocol: heartbeats, close codes, limits and compression.
 
-mod support;
-
+use crate::support::*;
 use futures::SinkExt;
 use sandbox::{GatewayConfig, Visitor};
 use serde_json::{Value, json};
 use std::time::Duration;
-use support::*;
 use tokio_tungstenite::tungstenite::Message;
 
 fn seconds(seconds: u64) -> Duration {

@@ -1,11 +1,9 @@
 //! What a session hears: intents, shards, members; and how it goes on after its connection broke.
 
-mod support;
-
+use crate::support::*;
 use sandbox::{GatewayConfig, Visitor};
 use serde_json::{Value, json};
 use std::time::Duration;
-use support::*;
 
 const LINUS: &str = "1000000000000000013";
 

@@ -1,12 +1,10 @@
 //! Every kind of event that the gateway can send is read by a second library, twilight (serenity is the first, in `poise_bot.rs`).
 
-mod support;
-
+use crate::support::*;
 use reqwest::Method;
 use sandbox::{EVENT_KINDS, Visitor};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use support::*;
 use twilight_model::{
     application::{interaction::InteractionData, monetization::Entitlement},
     gateway::{

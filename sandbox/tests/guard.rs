@@ -1,14 +1,12 @@
 //! Who is answered: programs and the stand-in's own page, by its own names only.
 
-mod support;
-
+use crate::support::*;
 use reqwest::{
     Client,
     header::{HeaderMap, HeaderName, HeaderValue},
 };
 use sandbox::{Sandbox, SandboxConfig, Visitor};
 use serde_json::{Value, json};
-use support::*;
 
 const UPGRADE: [(&str, &str); 4] = [
     ("connection", "Upgrade"),

@@ -1,12 +1,10 @@
 //! The life of a slash command and of what follows it, byte by byte.
 
-mod support;
-
+use crate::support::*;
 use reqwest::Method;
 use sandbox::{ManualClock, Visitor};
 use serde_json::{Value, json};
 use std::time::Duration;
-use support::*;
 
 fn ping() -> Value {
     json!([{ "name": "ping", "description": "Answers", "options": [

@@ -1,10 +1,8 @@
 //! The journal has everything that passed between the bot, the stand-in and the people.
 
-mod support;
-
+use crate::support::*;
 use sandbox::{Sandbox, Visitor};
 use serde_json::{Value, json};
-use support::*;
 
 async fn lines(sandbox: &Sandbox) -> Vec<Value> {
     let url = format!("{}/sandbox/api/control/journal?after=0&limit=1000", sandbox.url());

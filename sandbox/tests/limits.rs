@@ -1,12 +1,10 @@
 //! What all routes share: the global limit, the ban after invalid requests, and answers that come slowly.
 
-mod support;
-
+use crate::support::*;
 use futures::FutureExt;
 use sandbox::{Clock, Fault, FaultKind, ManualClock, RateLimitConfig, Sandbox, SandboxConfig, Scope};
 use serde_json::{Value, json};
 use std::time::Duration;
-use support::*;
 
 async fn start_limited(n_global: u32, n_invalid: u32) -> (Sandbox, ManualClock, Rest) {
     let clock = ManualClock::new();

@@ -1,13 +1,11 @@
 //! Messages of a bot's own token: which files an edit leaves, what is shown of them, and what may be done to whose message.
 
-mod support;
-
+use crate::support::*;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use reqwest::Method;
 use sandbox::{ManualClock, RateLimitConfig, Sandbox, SandboxConfig, Visitor};
 use serde_json::{Value, json};
 use std::time::Duration;
-use support::*;
 
 const STUDIO: &str = "1000000000000000210";
 const MODERATORS: &str = "1000000000000000112";

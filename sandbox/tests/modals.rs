@@ -1,10 +1,8 @@
 //! Forms: what a person puts into every kind of field reaches the bot in Discord's shape, or is refused.
 
-mod support;
-
+use crate::support::*;
 use sandbox::{Sandbox, Visitor, VisitorError};
 use serde_json::{Value, json};
-use support::*;
 
 const ADA: &str = "1000000000000000011";
 const GRACE: &str = "1000000000000000012";

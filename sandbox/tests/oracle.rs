@@ -1,12 +1,10 @@
 //! What breaks Discord's description is listed; faults, journal and limits through the real API.
 
-mod support;
-
+use crate::support::*;
 use reqwest::StatusCode;
 use sandbox::{Clock, Fault, FaultKind, ManualClock, OnViolation, RateLimitConfig, Sandbox, SandboxConfig, Visitor};
 use serde_json::{Value, json};
 use std::time::Duration;
-use support::*;
 
 fn messages() -> String {
     format!("/channels/{GENERAL}/messages")

@@ -1,12 +1,10 @@
 //! The side of the people: state, options, events, and who is let in.
 
-mod support;
-
+use crate::support::*;
 use reqwest::Method;
 use sandbox::{Visitor, VisitorError};
 use serde_json::json;
 use std::time::Duration;
-use support::*;
 
 #[tokio::test]
 async fn the_state_shows_people_guilds_bot_and_commands() {

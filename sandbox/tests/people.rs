@@ -1,12 +1,10 @@
 //! What people do and are: direct messages, replies, files, typing, purchases.
 
-mod support;
-
+use crate::support::*;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use reqwest::Method;
 use sandbox::{Sandbox, Visitor};
 use serde_json::{Value, json};
-use support::*;
 
 const SUBSCRIPTION: &str = "1000000000000000801";
 const CONSUMABLE: &str = "1000000000000000802";

@@ -1,7 +1,6 @@
 //! What outlives a process that is cut off.
 
-mod support;
-
+use crate::support::*;
 use reqwest::Method;
 use sandbox::{Clock, Fault, FaultKind, ManualClock, Sandbox, Visitor};
 use serde_json::{Value, json};
@@ -11,7 +10,6 @@ use std::{
     process::{Child, Command, Stdio},
     time::Duration,
 };
-use support::*;
 
 const CHILD_DIR: &str = "SANDBOX_TEST_CHILD_DIR";
 
@@ -105,7 +103,10 @@ impl Drop for Killed {
 async fn a_killed_process_loses_nothing_that_it_confirmed() {
     let dir = tempfile::tempdir().expect("a directory");
     let mut command = Command::new(std::env::current_exe().expect("this test"));
-    let child = command.args(["--exact", "run_as_the_killed_process", "--nocapture"]).env(CHILD_DIR, dir.path()).stdout(Stdio::piped());
+    let child = command
+        .args(["--exact", "persistence::run_as_the_killed_process", "--nocapture"])
+        .env(CHILD_DIR, dir.path())
+        .stdout(Stdio::piped());
     let mut child = Killed(child.spawn().expect("the test starts itself"));
     let lines = BufReader::new(child.0.stdout.take().expect("its output")).lines();
     let url = lines.map_while(Result::ok).find_map(|line| line.strip_prefix("listening ").map(str::to_owned)).expect("it listens");

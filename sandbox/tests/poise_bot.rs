@@ -1,12 +1,10 @@
 //! The library that Atelier uses, unchanged, against the sandbox: this is what proves the shapes.
 
-mod support;
-
+use crate::support::{SOON, TOKEN, png, start};
 use poise::serenity_prelude as serenity;
 use sandbox::Visitor;
 use serde_json::json;
 use std::sync::Arc;
-use support::{SOON, TOKEN, png, start};
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 type Context<'a> = poise::Context<'a, (), Error>;

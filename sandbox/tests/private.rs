@@ -1,10 +1,8 @@
 //! Places that people have among themselves: the bot is no member, and works there by the person's installation alone.
 
-mod support;
-
+use crate::support::*;
 use sandbox::Visitor;
 use serde_json::json;
-use support::*;
 
 const GROUP: &str = "1000000000000000401";
 const PERSONAL: u64 = 1;

@@ -1,11 +1,9 @@
 //! Reactions of the bot and of people.
 
-mod support;
-
+use crate::support::*;
 use reqwest::Method;
 use sandbox::Visitor;
 use serde_json::{Value, json};
-use support::*;
 
 const THUMB: &str = "%F0%9F%91%8D";
 

@@ -1,11 +1,9 @@
 //! What the stand-in refuses, with Discord's status and code.
 
-mod support;
-
+use crate::support::*;
 use reqwest::Method;
 use sandbox::{Sandbox, SandboxConfig, SandboxError, Visitor};
 use serde_json::{Value, json};
-use support::*;
 
 fn messages() -> String {
     format!("/channels/{GENERAL}/messages")

@@ -1,12 +1,10 @@
 //! Clients that hang do not stop the stand-in. Its bounds of time are short here, and each test waits for the end of what they bound.
 
-mod support;
-
+use crate::support::*;
 use futures::FutureExt;
 use sandbox::{ConnectionLimits, Sandbox, SandboxConfig};
 use serde_json::json;
 use std::time::Duration;
-use support::*;
 
 const SHORT: Duration = Duration::from_millis(200);
 

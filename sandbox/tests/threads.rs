@@ -1,12 +1,10 @@
 //! Threads, bulk deletion and pins.
 
-mod support;
-
+use crate::support::*;
 use reqwest::Method;
 use sandbox::{GatewayConfig, ManualClock, Visitor};
 use serde_json::{Value, json};
 use std::time::Duration;
-use support::*;
 
 const STUDIO: &str = "1000000000000000210";
 

@@ -1,12 +1,10 @@
 //! Members of a guild who are timed out.
 
-mod support;
-
+use crate::support::*;
 use reqwest::Method;
 use sandbox::{ManualClock, Sandbox, Visitor};
 use serde_json::{Value, json};
 use std::time::Duration;
-use support::*;
 
 const FIRST: &str = "1000000000000000100";
 const SECOND: &str = "1000000000000000200";

@@ -1,7 +1,6 @@
 //! Files of people come in by way of the disk: whatever their size and number, the stand-in holds little of them.
 
-mod support;
-
+use crate::support::*;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use sandbox::{Sandbox, Visitor};
 use serde_json::{Value, json};
@@ -10,7 +9,6 @@ use std::{
     path::Path,
     process::{Command, Stdio},
 };
-use support::*;
 
 /// Names of what lies in the folder of files.
 fn files(folder: &Path) -> Vec<String> {

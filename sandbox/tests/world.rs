@@ -1,11 +1,9 @@
 //! What the bot may do where, what guilds take from it, and what follows.
 
-mod support;
-
+use crate::support::*;
 use reqwest::Method;
 use sandbox::{Fault, FaultKind, Visitor};
 use serde_json::{Value, json};
-use support::*;
 
 const SANDBOX: &str = "1000000000000000100";
 const STUDIO: &str = "1000000000000000200";

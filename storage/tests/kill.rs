@@ -110,7 +110,7 @@ fn kill_and_check(runtime: &tokio::runtime::Runtime) {
 /// Starts a child, kills it after so many acknowledgements, and returns them (and those that were on their way).
 fn run_and_kill(path: &Path, n_lines: u32) -> Vec<(JobId, JobStatus)> {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", "acknowledged_work_survives_every_kill", "--nocapture"]).env(CHILD, path);
+    command.args(["--exact", "kill::acknowledged_work_survives_every_kill", "--nocapture"]).env(CHILD, path);
     let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap());
     let mut acknowledged = Vec::new();

@@ -8,7 +8,7 @@ use std::{
 
 use serde::Deserialize;
 
-use crate::models::{self, Parts, Tensor, Tensors};
+use crate::family_models::{self as models, Parts, Tensor, Tensors};
 
 /// How a part's tensors are named in the file.
 #[derive(Deserialize)]

@@ -5,7 +5,7 @@ use std::{ffi::OsStr, fs, path::Path, process::Stdio};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
-use crate::hub::{Fault, File, Hub, hex};
+use crate::pull::hub::{Fault, File, Hub, hex};
 
 struct Ran {
     code: Option<i32>,
@@ -100,7 +100,7 @@ async fn the_token_and_the_endpoint_come_from_the_environment() {
 #[tokio::test]
 async fn ctrl_c_stops_a_pull_that_can_go_on() {
     let hub = Hub::open().await;
-    hub.put("big.safetensors", File::large(crate::hub::weights(3, 100_000)).with([Fault::Hang(50_000)]));
+    hub.put("big.safetensors", File::large(crate::pull::hub::weights(3, 100_000)).with([Fault::Hang(50_000)]));
     let mut pull = command(hub.root.path(), &["pull", "ada/tiny", "--file", "big.safetensors", "--endpoint", &hub.url]);
     let child = pull.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
     hub.hanging().await;

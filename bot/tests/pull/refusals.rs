@@ -4,7 +4,7 @@ use std::fs;
 
 use indicatif::ProgressBar;
 
-use crate::hub::{Fault, File, Hub, hex, weights};
+use crate::pull::hub::{Fault, File, Hub, hex, weights};
 
 const TINY: &str = "tiny.safetensors";
 

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::hub::{Fault, File, Hub, weights};
+use crate::pull::hub::{Fault, File, Hub, weights};
 
 const TINY: &str = "tiny.safetensors";
 const UNET: &str = "unet/diffusion_pytorch_model.safetensors";

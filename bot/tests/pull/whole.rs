@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::hub::{COMMIT, File, Hub, hex, weights};
+use crate::pull::hub::{COMMIT, File, Hub, hex, weights};
 
 const UNET: &str = "unet/diffusion_pytorch_model.safetensors";
 const HALF: &str = "unet/diffusion_pytorch_model.fp16.safetensors";

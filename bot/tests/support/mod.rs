@@ -1,5 +1,4 @@
 //! What the flow tests share: the real bot, the real engine with the starter model, the stand-in, and a person.
-#![allow(dead_code, reason = "each test program uses its own part")]
 
 pub mod front;
 
@@ -32,7 +31,6 @@ pub enum Mode {
 }
 
 /// Makes two tests of each function, one a mode.
-#[allow(unused_macros, reason = "each test program uses its own part")]
 macro_rules! in_both_modes {
     ($($name:ident),+ $(,)?) => {
         mod plain {
@@ -53,8 +51,6 @@ macro_rules! in_both_modes {
         }
     };
 }
-#[allow(unused_imports, reason = "each test program uses its own part")]
-pub(crate) use in_both_modes;
 
 /// A bot at work beside a stand-in, in this process.
 pub struct Studio {
@@ -64,7 +60,7 @@ pub struct Studio {
     pub ada: Visitor,
     /// What stands between them in production mode.
     pub front: Option<Front>,
-    folder: TempDir,
+    _folder: TempDir,
 }
 
 impl Studio {
@@ -92,7 +88,7 @@ impl Studio {
             assert!(front.n_connections() > 0, "the bot speaks TLS");
         }
         let ada = Visitor::connect(running.stand_in.url(), "ada").await.expect("ada enters");
-        Self { running, ada, front, folder }
+        Self { running, ada, front, _folder: folder }
     }
 
     /// Another person.

@@ -1,6 +1,5 @@
 //! What the tests of the networks share.
 
-#[allow(dead_code, reason = "each test file is its own crate and uses a part of this")]
 pub mod families;
 
 use std::path::{Path, PathBuf};
@@ -12,17 +11,14 @@ pub fn starter() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/starter")
 }
 
-#[allow(dead_code, reason = "each test file is its own crate and uses a part of this")]
 pub fn data() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data")
 }
 
-#[allow(dead_code, reason = "each test file is its own crate and uses a part of this")]
 pub fn floats(tensor: &Tensor) -> Vec<f32> {
     tensor.flatten_all().unwrap().to_vec1().unwrap()
 }
 
-#[allow(dead_code, reason = "each test file is its own crate and uses a part of this")]
 pub fn max_difference(found: &Tensor, expected: &Tensor) -> f32 {
     assert_eq!(found.dims(), expected.dims());
     floats(found)
@@ -33,7 +29,6 @@ pub fn max_difference(found: &Tensor, expected: &Tensor) -> f32 {
 }
 
 /// Peak signal-to-noise ratio in dB for values that span `range`.
-#[allow(dead_code, reason = "each test file is its own crate and uses a part of this")]
 pub fn psnr(found: &Tensor, expected: &Tensor, range: f64) -> f64 {
     assert_eq!(found.dims(), expected.dims());
     let (found, expected) = (floats(found), floats(expected));
@@ -42,7 +37,6 @@ pub fn psnr(found: &Tensor, expected: &Tensor, range: f64) -> f64 {
 }
 
 /// A picture as `[1, 3, h, w]` in 0..1.
-#[allow(dead_code, reason = "each test file is its own crate and uses a part of this")]
 pub fn picture(image: &image::RgbImage) -> Tensor {
     let (width, height) = image.dimensions();
     let bytes = Tensor::from_slice(image.as_raw(), (height as usize, width as usize, 3), &Device::Cpu).unwrap();
@@ -52,13 +46,11 @@ pub fn picture(image: &image::RgbImage) -> Tensor {
         .unwrap()
 }
 
-#[allow(dead_code, reason = "each test file is its own crate and uses a part of this")]
 pub fn read_picture(path: &Path) -> Tensor {
     picture(&image::open(path).unwrap().into_rgb8())
 }
 
 /// The U-Net's answer to rows of latents and of prompt embeddings `[n, tokens, d]`.
-#[allow(dead_code, reason = "each test file is its own crate and uses a part of this")]
 pub fn predict(model: &Model, latents: &Tensor, timesteps: &[f64], context: &Tensor) -> Tensor {
     let row = |row| Conditioning { context: context.narrow(0, row, 1).unwrap().contiguous().unwrap(), pooled: None };
     let prompts: Vec<_> = (0..context.dim(0).unwrap()).map(|i| model.prepare(&row(i), &[]).unwrap()).collect();

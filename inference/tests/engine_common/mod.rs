@@ -1,5 +1,4 @@
 //! What the engine's tests share: the starter model, tasks, and a reader of events.
-#![allow(dead_code, reason = "each test uses a part")]
 
 use std::path::{Path, PathBuf};
 

@@ -11,7 +11,7 @@ use inference::{
     schedule::{Prediction, ScheduleKind},
 };
 
-use crate::config;
+use super::config;
 
 /// The network of those tests: `sample · t / (t + 1)`.
 struct Dummy {

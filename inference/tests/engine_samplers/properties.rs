@@ -9,7 +9,7 @@ use inference::{
     schedule::{ScheduleConfig, ScheduleKind},
 };
 
-use crate::config;
+use super::config;
 
 /// The exact denoiser of data that are normal with this mean and deviation.
 struct Gaussian;

@@ -10,7 +10,7 @@ use inference::{
 };
 use serde_json::Value;
 
-use crate::config;
+use super::config;
 
 /// The network of the script, and what inpainting puts back between two calls.
 struct StandIn {

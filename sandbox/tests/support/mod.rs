@@ -1,5 +1,4 @@
 //! A bot made of nothing but HTTP and a WebSocket, so that the tests see every byte that a library would.
-#![allow(dead_code, unused_imports, reason = "each test file uses its own part")]
 
 mod gateway;
 mod raw;

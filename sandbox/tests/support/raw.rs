@@ -15,8 +15,6 @@ pub struct Raw {
 
 pub struct RawAnswer {
     pub status: u16,
-    /// The head in lower case.
-    pub head: String,
     pub body: Vec<u8>,
 }
 
@@ -76,7 +74,7 @@ impl Raw {
         let (status, head) = self.head().await;
         let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).map_or(0, |text| text.parse().expect("a length"));
         let body = self.take(length).await;
-        RawAnswer { status, head, body }
+        RawAnswer { status, body }
     }
 
     /// Reads to the end of the connection, which may be a reset.

@@ -2,7 +2,7 @@
 
 use storage::{Cancelled, Delivery, Enqueued, Failure, JobStatus, Limits, NewJob, Refusal, Written};
 
-use crate::support::*;
+use super::support::*;
 
 pub async fn the_same_key_a_hundred_times_is_one_job_and_one_debit(backend: &impl Backend) {
     let store = backend.open().await;

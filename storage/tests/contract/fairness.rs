@@ -2,7 +2,7 @@
 
 use storage::{Cancelled, JobStore};
 
-use crate::support::*;
+use super::support::*;
 
 /// Claims and completes until nothing waits; the guild or user of each job in turn.
 async fn serve(store: &dyn JobStore, n: usize, who: impl Fn(&storage::Job) -> u64) -> Vec<u64> {

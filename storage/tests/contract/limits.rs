@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use storage::{Enqueued, Failure, JobStore, Lease, Limits, NewJob, QuotaOf, Refusal, RunningLimits};
 
-use crate::support::*;
+use super::support::*;
 
 const FEW: RunningLimits = RunningLimits { max_running: 4, max_running_per_user: 2, max_running_per_guild: 6 };
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use storage::{Cancelled, Failure, JobStatus, NewJob, RunningLimits, Timestamp, Written};
 
-use crate::support::{DAY_MS, LEASE};
+use super::support::{DAY_MS, LEASE};
 
 #[derive(Clone, Debug)]
 pub struct ModelJob {

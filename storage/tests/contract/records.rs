@@ -2,7 +2,7 @@
 
 use storage::{Enqueued, Failure, GuildId, GuildSettings, HistoryFilter, JobStatus, Limits, NewJob, Refusal, StorageError, UserId};
 
-use crate::support::*;
+use super::support::*;
 
 pub async fn a_job_is_charged_for_what_it_made(backend: &impl Backend) {
     let store = backend.open().await;

@@ -7,7 +7,7 @@ use storage::{
     RunningLimits, Timestamp, Written,
 };
 
-use crate::{
+use super::{
     model::{Model, cost},
     support::*,
 };

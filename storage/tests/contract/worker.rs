@@ -2,7 +2,7 @@
 
 use storage::{Cancelled, Failure, GuildId, HistoryFilter, JobStatus, JobStore, Lease, QueueStatus, Written};
 
-use crate::support::*;
+use super::support::*;
 
 /// Every write of a worker but the claim.
 async fn write_all(store: &dyn JobStore, lease: &Lease) -> [Written; 6] {

@@ -18,15 +18,15 @@ macro_rules! contract {
             $(mod $file {
                 $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn $case() {
-                    let backend = <$backend as crate::support::Backend>::new();
-                    crate::$file::$case(&backend).await;
+                    let backend = <$backend as crate::contract::support::Backend>::new();
+                    crate::contract::$file::$case(&backend).await;
                 })*
             })*
         }
     };
 }
 
-contract! { sqlite, crate::support::Sqlite:
+contract! { sqlite, crate::contract::support::Sqlite:
     enqueue {
         the_same_key_a_hundred_times_is_one_job_and_one_debit
         the_same_press_a_hundred_times_is_one_job

@@ -1,0 +1,26 @@
+//! The bot's tests against its public face, in one program: every program links everything again.
+
+#[macro_use]
+mod support;
+mod bad_input;
+mod buttons;
+mod cli_imagine;
+mod clock;
+mod corpus;
+mod dockerfile;
+mod doctor;
+#[path = "../../inference/tests/family_models/mod.rs"]
+mod family_models;
+mod imagine;
+mod leaks;
+mod limits;
+mod models;
+mod naming;
+mod notes;
+mod parity;
+mod permissions;
+mod posted;
+mod pull;
+mod recipes;
+mod redraw;
+mod restart;

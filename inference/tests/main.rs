@@ -1,0 +1,32 @@
+//! The engine's tests against its public face, in one program: every program links everything again.
+
+mod adapter_names;
+mod adapters;
+mod common;
+mod corpus;
+mod engine_common;
+mod engine_errors;
+mod engine_hires;
+mod engine_mixed;
+mod engine_models;
+mod engine_noise;
+mod engine_pictures;
+mod engine_samplers;
+mod engine_schedules;
+mod engine_seamless;
+mod engine_usage;
+mod family_models;
+mod model_depths;
+mod model_errors;
+mod model_families;
+mod model_files;
+mod model_memory;
+mod model_reference;
+mod model_rows;
+mod model_taesd;
+mod model_tiles;
+mod model_upscale;
+mod stored_weights;
+mod text_embeddings;
+mod text_prompts;
+mod text_reference;

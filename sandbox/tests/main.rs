@@ -1,0 +1,35 @@
+//! The stand-in's tests against its public face, in one program: every program links everything again.
+
+mod answers;
+mod bad_input;
+mod command_permissions;
+mod commands;
+mod echo;
+mod forms;
+mod gateway;
+mod gateway_bad_input;
+mod gateway_faults;
+mod gateway_protocol;
+mod gateway_sessions;
+mod gateway_shapes;
+mod guard;
+mod interactions;
+mod journal;
+mod limits;
+mod messages;
+mod modals;
+mod oracle;
+mod page_api;
+mod people;
+mod persistence;
+mod poise_bot;
+mod private;
+mod reactions;
+mod readme;
+mod refusals;
+mod slow_clients;
+mod support;
+mod threads;
+mod timeouts;
+mod uploads;
+mod world;

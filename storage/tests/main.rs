@@ -1,0 +1,6 @@
+//! Storage's tests against its public face, in one program: every program links everything again.
+
+mod blobs;
+mod contract;
+mod kill;
+mod open;
