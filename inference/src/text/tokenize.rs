@@ -76,7 +76,7 @@ impl Tokenizer {
         let added = tokenizer.get_added_vocabulary().get_vocab();
         let is_missing = |token: &&&AddedToken| !added.contains_key(&token.content) && tokenizer.token_to_id(&token.content).is_some();
         let missing: Vec<_> = [&names.start, &names.end, &names.unknown, &names.pad].iter().filter(is_missing).copied().cloned().collect();
-        tokenizer.add_special_tokens(&missing);
+        tokenizer.add_special_tokens(missing).map_err(|source| unreadable(path, source))?;
         // Cutting and filling up are done here, so that the end stays and no file's settings matter.
         tokenizer.with_padding(None);
         tokenizer.with_truncation(None).map_err(|source| unreadable(path, source))?;
@@ -201,7 +201,7 @@ fn from_model(model: BpeBuilder, path: &Path, names: &SpecialTokens) -> Result<t
     let normalizers: Vec<NormalizerWrapper> = vec![NFC.into(), spaces.into(), Lowercase.into()];
     let words = Split::new(SplitPattern::Regex(WORDS.to_owned()), SplitDelimiterBehavior::Removed, true).map_err(failed)?;
     let splits: Vec<PreTokenizerWrapper> = vec![words.into(), ByteLevel::new(false, true, true).into()];
-    tokenizer.with_normalizer(Some(Sequence::new(normalizers)));
+    tokenizer.with_normalizer(Some(Sequence::new(normalizers))).map_err(failed)?;
     tokenizer.with_pre_tokenizer(Some(PreSequence::new(splits)));
     Ok(tokenizer)
 }

@@ -8,6 +8,7 @@ pub(crate) mod files;
 mod ids;
 pub(crate) mod interactions;
 pub(crate) mod messages;
+mod migrations;
 pub(crate) mod threads;
 pub(crate) mod world;
 
@@ -55,7 +56,7 @@ impl Store {
             .test_before_acquire(false)
             .connect_with(options)
             .await?;
-        sqlx::migrate!().run(&pool).await?;
+        migrations::migrator().run(&pool).await?;
         sqlx::query("INSERT OR IGNORE INTO identity (one, last_id, secret) VALUES (1, 0, randomblob(32))").execute(&pool).await?;
         let secret = sqlx::query("SELECT secret FROM identity").fetch_one(&pool).await?.try_get(0)?;
         let directory = dir.to_owned();

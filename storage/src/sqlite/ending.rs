@@ -17,15 +17,16 @@ macro_rules! open_columns {
 }
 pub(super) use open_columns;
 
-/// A job that has not ended yet.
-#[derive(sqlx::FromRow)]
-pub(super) struct Open {
-    pub(super) seq: i64,
-    pub(super) guild: i64,
-    pub(super) user: i64,
-    pub(super) row_pixels: i64,
-    pub(super) attempts: u32,
-    pub(super) is_cancel_requested: bool,
+from_row! {
+    /// A job that has not ended yet.
+    pub(super) struct Open {
+        pub(super) seq: i64,
+        pub(super) guild: i64,
+        pub(super) user: i64,
+        pub(super) row_pixels: i64,
+        pub(super) attempts: u32,
+        pub(super) is_cancel_requested: bool,
+    }
 }
 
 /// How it ends.

@@ -13,17 +13,18 @@ use crate::{
     jobs::*,
 };
 
-#[derive(sqlx::FromRow)]
-struct ImageRow {
-    number: u32,
-    seed: i64,
-    width: u32,
-    height: u32,
-    blob: String,
-    model_hash: Option<String>,
-    engine: Option<String>,
-    device: Option<String>,
-    dtype: Option<String>,
+from_row! {
+    struct ImageRow {
+        number: u32,
+        seed: i64,
+        width: u32,
+        height: u32,
+        blob: String,
+        model_hash: Option<String>,
+        engine: Option<String>,
+        device: Option<String>,
+        dtype: Option<String>,
+    }
 }
 
 pub(super) const HISTORY: &str = concat!(

@@ -1,5 +1,8 @@
 //! The job store in one SQLite file: for a single process that holds the lock beside the file.
 
+#[macro_use]
+mod from_row;
+
 mod cancel;
 mod ending;
 mod enqueue;
@@ -7,6 +10,7 @@ mod enqueue;
 mod faults;
 mod guilds;
 mod history;
+mod migrations;
 mod open;
 mod outbox;
 mod queue;

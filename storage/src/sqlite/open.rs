@@ -9,14 +9,12 @@ use std::{
 
 use sqlx::{
     Connection, SqliteConnection,
-    migrate::{MigrateError, Migrator},
+    migrate::MigrateError,
     sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use super::SqliteStore;
+use super::{SqliteStore, migrations::MIGRATIONS};
 use crate::error::{StorageError, sqlite_code};
-
-static MIGRATIONS: Migrator = sqlx::migrate!("../migrations/sqlite");
 
 /// "ATLR" in the file's header, as the first migration writes it.
 const APPLICATION_ID: i64 = 0x4154_4C52;
@@ -187,7 +185,7 @@ mod tests {
         let path = folder.path().join("atelier.db");
         let old: Vec<_> = MIGRATIONS.iter().filter(|migration| migration.version < 5).cloned().collect();
         let mut db = SqliteConnection::connect_with(&options(&path)).await.expect("it opens");
-        Migrator { migrations: old.into(), ..Migrator::DEFAULT }.run(&mut db).await.expect("an old schema");
+        sqlx::migrate::Migrator::with_migrations(old).run(&mut db).await.expect("an old schema");
         sqlx::raw_sql(BEFORE).execute(&mut db).await.expect("an old job");
         db.close().await.expect("it closes");
 

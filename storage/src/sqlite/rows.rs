@@ -11,28 +11,29 @@ macro_rules! job_columns {
 }
 pub(super) use job_columns;
 
-#[derive(sqlx::FromRow)]
-pub(super) struct JobRow {
-    pub(super) id: Vec<u8>,
-    status: String,
-    guild: i64,
-    user: i64,
-    action: String,
-    task: String,
-    parent: Option<Vec<u8>>,
-    parent_index: Option<u32>,
-    row_pixels: i64,
-    channel: i64,
-    token: Option<String>,
-    token_expires: i64,
-    message: Option<i64>,
-    error: Option<String>,
-    notes: Option<String>,
-    deleted: Option<i64>,
-    is_cancel_requested: bool,
-    attempts: u32,
-    created: i64,
-    finished: Option<i64>,
+from_row! {
+    pub(super) struct JobRow {
+        pub(super) id: Vec<u8>,
+        status: String,
+        guild: i64,
+        user: i64,
+        action: String,
+        task: String,
+        parent: Option<Vec<u8>>,
+        parent_index: Option<u32>,
+        row_pixels: i64,
+        channel: i64,
+        token: Option<String>,
+        token_expires: i64,
+        message: Option<i64>,
+        error: Option<String>,
+        notes: Option<String>,
+        deleted: Option<i64>,
+        is_cancel_requested: bool,
+        attempts: u32,
+        created: i64,
+        finished: Option<i64>,
+    }
 }
 
 impl TryFrom<JobRow> for Job {

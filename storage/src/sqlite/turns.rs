@@ -18,24 +18,27 @@ use sqlx::SqliteConnection;
 
 use crate::error::StorageError;
 
-/// A job that waits, as the rule sees it.
-#[derive(Clone, Debug, PartialEq, sqlx::FromRow)]
-struct Waiting {
-    seq: i64,
-    user: i64,
-    row_pixels: i64,
-    user_tag: i64,
-    start_tag: i64,
+from_row! {
+    /// A job that waits, as the rule sees it.
+    #[derive(Clone, Debug, PartialEq)]
+    struct Waiting {
+        seq: i64,
+        user: i64,
+        row_pixels: i64,
+        user_tag: i64,
+        start_tag: i64,
+    }
 }
 
-/// A job that is served: its flows, tags and estimated cost.
-#[derive(sqlx::FromRow)]
-pub(super) struct Served {
-    pub(super) guild: i64,
-    pub(super) user: i64,
-    pub(super) row_pixels: i64,
-    pub(super) user_tag: i64,
-    pub(super) start_tag: i64,
+from_row! {
+    /// A job that is served: its flows, tags and estimated cost.
+    pub(super) struct Served {
+        pub(super) guild: i64,
+        pub(super) user: i64,
+        pub(super) row_pixels: i64,
+        pub(super) user_tag: i64,
+        pub(super) start_tag: i64,
+    }
 }
 
 /// Brings flows with nothing waiting up to the virtual time; before a job of theirs is inserted.
