@@ -74,13 +74,13 @@ export class AttachmentTray {
   }
 }
 
-/** The button that lets a person choose files from the disk. */
+/** The button that lets a person choose files from the disk; its `chooser` stands beside it, because a control may hold none. */
 export function attachButton(onFiles) {
-  const chooser = h("input", { type: "file", multiple: true, class: "unseen", tabindex: "-1", "aria-hidden": "true", testid: "file-chooser" });
+  const chooser = h("input", { type: "file", multiple: true, hidden: true, "aria-label": "Files to add", testid: "file-chooser" });
   chooser.addEventListener("change", () => {
     onFiles([...chooser.files]);
     chooser.value = "";
   });
-  return h("button", { type: "button", class: "attach", testid: "attach", "aria-label": "Add files", title: "Add files (drop and paste work too)", onclick: (event) => event.target !== chooser && chooser.click() },
-    icon("clip"), chooser);
+  const button = h("button", { type: "button", class: "attach", testid: "attach", "aria-label": "Add files", title: "Add files (drop and paste work too)", onclick: () => chooser.click() }, icon("clip"));
+  return Object.assign(button, { chooser });
 }

@@ -7,19 +7,25 @@ import { placeFiles } from "./tray-note.js";
 
 const MAX_CHIPS = 12;
 
-/** The chosen command with its options as fields. Calls `onLeave` for Escape, `onChange` when its height may change. */
+/**
+ * The chosen command with its options as fields. Calls `onLeave` for Escape, `onBack` for Backspace where nothing is left
+ * to delete, `onSend` where Enter waited for suggestions and none came, `onChange` whenever a value or the height may be another.
+ */
 export class CommandForm {
-  constructor({ entry, values, popup, onLeave, onChange }) {
+  constructor({ entry, values, popup, onLeave, onBack, onSend, onChange }) {
     this.entry = entry;
     this.popup = popup;
     this.onLeave = onLeave;
+    this.onBack = onBack;
+    this.onSend = onSend;
     this.onChange = onChange;
     this.fields = [];
     this.main = mainOption(entry);
     this.row = h("div", { class: "fields" });
     this.chips = h("div", { class: "option-chips", role: "group", "aria-label": "More options" });
     this.hint = h("div", { class: "hint", id: "command-hint", "aria-live": "polite" });
-    this.element = h("div", { class: "command-form", role: "group", "aria-label": `/${entry.path}` },
+    // A command without a field has the focus itself, so that Enter sends it.
+    this.element = h("div", { class: "command-form", role: "group", tabindex: "-1", "aria-label": `/${entry.path}`, "aria-describedby": "command-hint" },
       h("div", { class: "command-head" }, h("span", { class: "command-name" }, `/${entry.path}`), h("span", { class: "quiet" }, entry.description),
         h("button", { type: "button", class: "tool small", "aria-label": "Leave the command", testid: "command-leave", onclick: onLeave }, icon("close"))),
       this.row, this.chips, this.hint);
@@ -34,6 +40,16 @@ export class CommandForm {
   /** Raw values by option name, as typed. */
   get values() {
     return Object.fromEntries(this.fields.filter((field) => field.raw !== "").map((field) => [field.option.name, field.raw]));
+  }
+
+  /** What is filled in, in words: a choice by its name, and no files. */
+  get words() {
+    return Object.fromEntries(this.fields.map((field) => [field.option.name, field.words]));
+  }
+
+  /** The files that are filled in. */
+  get files() {
+    return this.fields.map((field) => field.raw).filter((raw) => raw instanceof File);
   }
 
   /** Shows a field for `option`; the long text stands first. */
@@ -52,7 +68,7 @@ export class CommandForm {
   /** Puts the cursor where typing goes on. */
   focus() {
     const field = this.fields.find((one) => one.raw === "") ?? this.fields[0];
-    if (!field) return this.element.querySelector("button").focus();
+    if (!field) return this.element.focus();
     field.input.focus();
     if (field.input.type !== "file") field.input.setSelectionRange(field.input.value.length, field.input.value.length);
     this.#grow();
@@ -81,7 +97,7 @@ export class CommandForm {
       const field = this.fields.find((one) => one.option === option) ?? this.add(option);
       field.setRaw(values[option.name]);
       this.#renderChips();
-      this.explain("");
+      this.changed();
     }
     return left;
   }
@@ -91,6 +107,7 @@ export class CommandForm {
     field.element.remove();
     this.popup.close();
     this.#renderChips();
+    this.onChange();
     this.focus();
   }
 
@@ -148,13 +165,22 @@ export class CommandForm {
     const field = this.fields.find((one) => one.input === event.target);
     if (event.key === "Escape") {
       event.preventDefault();
-      this.onLeave();
-    } else if (field && this.popup.key(event)) {
+      if (this.popup.isOpen || field?.isWaiting) field?.quiet();
+      else this.onLeave();
+    } else if (field && (field.await(event) || this.popup.key(event))) {
       event.stopPropagation();
-    } else if (event.key === "Backspace" && field?.input.value === "") {
+    } else if (event.key === "Backspace" && (field ? field.input.value === "" : event.target === this.element)) {
       event.preventDefault();
-      if (field.option.required || this.fields.length === 1) this.onLeave();
+      if (!field || field.option.required || this.fields.length === 1) this.onBack();
       else this.remove(field);
-    }
+    } else if (event.target === this.element && this.#toChip(event)) event.stopPropagation();
+  }
+
+  /** Where nothing can be typed, a letter leads to the option that begins with it. */
+  #toChip({ key, ctrlKey, metaKey, altKey }) {
+    if (key.length !== 1 || ctrlKey || metaKey || altKey) return false;
+    const chip = [...this.chips.children].find((one) => one.textContent.startsWith(key.toLowerCase()));
+    chip?.focus();
+    return Boolean(chip);
   }
 }

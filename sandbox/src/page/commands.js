@@ -94,6 +94,16 @@ function namedValues(rest, names) {
   return values;
 }
 
+/** The line that says what filled fields say, such that `parseLine` reads it; empty where nothing is filled in. */
+export function lineOf(entry, values) {
+  const filled = entry.options.filter((option) => typeof values[option.name] !== "object" && String(values[option.name] ?? "").trim() !== "");
+  if (!filled.length) return "";
+  const textOf = (option) => String(values[option.name]).trim();
+  const loose = `/${entry.path} ${textOf(filled[0])}`;
+  const isLoose = filled.length === 1 && parseLine([entry], loose).values[filled[0].name] === textOf(filled[0]);
+  return isLoose ? loose : `/${entry.path} ${filled.map((option) => `${option.name}:${textOf(option)}`).join(" ")}`;
+}
+
 /** The option that loose text is for. */
 export function mainOption(entry) {
   const strings = entry.options.filter((option) => option.type === OPTION.STRING && !option.choices?.length);

@@ -1,7 +1,8 @@
 import { attachButton, AttachmentTray } from "./attachment-tray.js";
 import { CommandForm } from "./command-form.js";
-import { checkValues, parseLine, toOptions, unfold, usableIn } from "./commands.js";
+import { checkValues, lineOf, parseLine, toOptions, unfold, usableIn } from "./commands.js";
 import { h, icon } from "./dom.js";
+import { Drafts, wordsOf } from "./drafts.js";
 import { useCommand } from "./interactions.js";
 import { Listbox } from "./listbox.js";
 import { offerFor } from "./offer.js";
@@ -19,7 +20,9 @@ export class Composer {
   constructor(container, { onSent }) {
     this.onSent = onSent;
     this.form = null;
-    this.past = new PastLines();
+    this.past = new PastLines(localStorage);
+    this.drafts = new Drafts(sessionStorage);
+    this.place = null;
     this.tray = new AttachmentTray({ limit: () => fileLimit(state.channels.get(state.channel)), onProblem: (text) => this.#complain(text), onChange: () => this.#noteFiles() });
     this.reply = new ReplyBar({ onLeave: () => this.focus() });
     this.text = h("textarea", {
@@ -32,13 +35,19 @@ export class Composer {
     this.problem = h("div", { class: "composer-error", role: "alert", testid: "composer-error", hidden: true });
     this.sendButton = h("button", { type: "button", class: "send", testid: "send", "aria-label": "Send", title: "Send (Enter)", onclick: () => this.send() }, icon("send"));
     this.attachButton = attachButton((files) => this.addFiles(files));
-    this.box = h("div", { class: "composer-box" }, this.reply.element, this.tray.element, this.slot, this.attachButton, this.text, this.sendButton);
+    this.box = h("div", { class: "composer-box" }, this.reply.element, this.tray.element, this.slot, this.attachButton, this.attachButton.chooser, this.text, this.sendButton);
     this.typing = h("div", { class: "typing", "aria-live": "polite" });
     container.append(this.popup.element, this.problem, this.box, this.typing);
     this.text.addEventListener("input", (event) => this.#typed(event));
     this.text.addEventListener("blur", () => this.popup.close());
     this.text.addEventListener("focus", () => this.#suggest());
     this.box.addEventListener("keydown", (event) => this.#key(event));
+    // What is begun may end at any moment: by a reload, by another channel.
+    this.box.addEventListener("input", () => {
+      this.past.leave();
+      this.#keep();
+    });
+    this.box.addEventListener("click", () => this.#keep());
     this.box.addEventListener("mousedown", (event) => {
       if (event.target !== this.box) return;
       event.preventDefault();
@@ -73,43 +82,77 @@ export class Composer {
     const left = this.form ? this.form.takeFiles(files) : files;
     if (left.length && !may(state.channels.get(state.channel), PERMISSION.ATTACH_FILES)) this.#complain("You may not attach files here.");
     else if (left.length) this.tray.add(left);
+    this.#keep();
     this.focus();
   }
 
   /** Replies to `message` with what is sent next. */
   replyTo(message) {
-    if (this.form) this.leave();
+    this.leave();
     this.reply.show(message);
     this.focus();
   }
 
   /** Puts words where the cursor is. */
   insert(words) {
-    if (this.form) this.leave();
+    this.leave();
     this.text.setRangeText(words, this.text.selectionStart, this.text.selectionEnd, "end");
     this.#grow();
     this.focus();
+    this.#keep();
   }
 
-  /** Forgets what was meant for another place. */
+  /** Goes on in the place in view: what was begun elsewhere waits there, and what was begun here is back. */
   reset() {
-    this.leave();
+    this.#keep();
+    this.place = null;
+    this.#closeForm();
+    this.#clear();
     this.reply.show(null);
     this.tray.clear();
+    this.refresh();
+    this.place = `${state.me}/${state.channel}`;
+    this.past.goTo(this.place);
+    const draft = this.drafts.get(this.place);
+    if (draft && this.isOpen) this.#restore(draft);
   }
 
-  /** Fills in a line and sends it, as a person would. */
-  async runLine(line) {
-    this.leave();
-    this.text.value = line;
-    await this.send();
+  #restore({ text, path, values, files, reply }) {
+    const entry = this.entries.find((one) => one.path === path);
+    this.text.value = text ?? "";
+    if (files?.length) this.tray.add(files);
+    if (reply) this.reply.show(reply);
+    if (entry) this.#open(entry, values);
+    // The command is not offered now: its words are not lost.
+    else if (path) this.text.value = `/${path} ${Object.entries(values ?? {}).map(([name, value]) => `${name}:${value}`).join(" ")}`;
+    this.#grow();
+  }
+
+  /** Remembers what is begun here. */
+  #keep() {
+    if (!this.place) return;
+    const draft = { text: this.text.value, path: this.form?.entry.path, values: this.form?.values, files: this.tray.files, reply: this.reply.message };
+    this.drafts.put(this.place, draft.text || draft.path || draft.files.length || draft.reply ? draft : null);
+  }
+
+  /** Sends a line as a person would; what is being written stays. */
+  runLine(line) {
+    return this.#guarded(() => this.#sendText(line));
   }
 
   /** Shows the fields of a command. */
   enter(entry, values = {}) {
+    this.#open(entry, values);
+    this.form.focus();
+    this.#keep();
+  }
+
+  #open(entry, values) {
     this.popup.close();
     this.#complain(null);
-    this.form = new CommandForm({ entry, values, popup: this.popup, onLeave: () => this.leave(), onChange: () => {} });
+    this.form = new CommandForm({
+      entry, values, popup: this.popup, onLeave: () => this.leave(), onBack: () => this.#back(), onSend: () => this.send(), onChange: () => this.#keep(),
+    });
     this.slot.replaceChildren(this.form.element);
     this.text.value = "";
     this.text.hidden = true;
@@ -118,11 +161,22 @@ export class Composer {
     // Files that wait are for the command if it takes files, and go on waiting if not.
     this.tray.keep(this.form.takeFiles(this.tray.files));
     this.#noteFiles();
-    this.form.focus();
   }
 
-  /** Back to plain text. */
+  /** Back to plain text, with the words and files that were in the fields. */
   leave() {
+    if (!this.form) return;
+    const { entry, words, files } = this.form;
+    this.#closeForm();
+    this.text.value = lineOf(entry, words);
+    if (files.length) this.tray.add(files);
+    this.#grow();
+    this.#keep();
+    if (document.activeElement === document.body) this.text.focus();
+    this.popup.close();
+  }
+
+  #closeForm() {
     this.popup.close();
     this.popup.owner = this.text;
     this.slot.replaceChildren();
@@ -131,17 +185,30 @@ export class Composer {
     this.box.classList.remove("in-command");
     this.#noteFiles();
     this.#complain(null);
-    this.#grow();
-    if (document.activeElement === document.body) this.text.focus();
+  }
+
+  /** Backspace behind a command takes back the space that opened it. */
+  #back() {
+    const { path } = this.form.entry;
+    this.leave();
+    this.text.value ||= `/${path}`;
+    this.#suggest();
+    this.#keep();
   }
 
   /** Sends what is there. */
-  async send() {
+  send() {
+    return this.#guarded(() => {
+      if (this.form) return this.#sendForm();
+      return this.text.value.trim() || this.tray.files.length ? this.#sendText(this.text.value.trim()) : null;
+    });
+  }
+
+  async #guarded(sending) {
     if (this.isSending) return;
     this.isSending = true;
     try {
-      if (this.form) await this.#sendForm();
-      else if (this.text.value.trim() || this.tray.files.length) await this.#sendText(this.text.value.trim());
+      await sending();
     } catch (error) {
       this.#complain(error.message);
     } finally {
@@ -150,12 +217,15 @@ export class Composer {
   }
 
   async #sendForm() {
-    const { entry, values } = this.form;
-    const options = this.form.submit();
+    const { form } = this;
+    const { entry, values, words } = form;
+    const options = form.submit();
     if (!options) return;
     await this.#sendCommand(entry, options);
-    this.past.add({ entry, values });
-    this.leave();
+    this.past.add({ path: entry.path, values: wordsOf(values), line: lineOf(entry, words) || `/${entry.path}` });
+    if (this.form !== form) return;
+    this.#closeForm();
+    this.#clear();
     this.text.focus();
   }
 
@@ -172,8 +242,7 @@ export class Composer {
     await this.#say(line);
     this.reply.show(null);
     this.tray.clear();
-    if (line) this.past.add({ line });
-    this.#clear();
+    this.#sent(line);
     this.onSent();
   }
 
@@ -198,8 +267,13 @@ export class Composer {
     }
     await this.#sendCommand(entry, toOptions(entry, checked));
     this.tray.keep(left);
-    this.past.add({ line });
-    this.#clear();
+    this.#sent(line);
+  }
+
+  #sent(line) {
+    if (line) this.past.add({ line });
+    // A pressed idea leaves alone what is being written.
+    if (this.text.value.trim() === line) this.#clear();
   }
 
   async #sendCommand(entry, options) {
@@ -209,7 +283,6 @@ export class Composer {
   }
 
   #typed(event) {
-    this.past.leave();
     tellTyping(this.text.value);
     this.#complain(null);
     this.#grow();
@@ -232,28 +305,29 @@ export class Composer {
     if (event.isComposing) return;
     if (!this.form && event.target === this.text) {
       if (this.popup.key(event)) return;
-      if (event.key === "Escape") return this.#escape();
-      if (event.key === "ArrowUp" && (this.text.value === "" || this.past.isRecalled)) return this.#recall(event);
+      if (event.key === "Escape") return this.popup.isOpen ? this.popup.close() : this.reply.show(null);
     }
     const isField = event.target === this.text || event.target.matches?.(".field input, .field textarea, .command-form");
-    if (event.key === "Enter" && !event.shiftKey && isField && !event.defaultPrevented) {
+    if (!isField || event.defaultPrevented) return;
+    if (event.key === "Enter" && !event.shiftKey) {
       event.preventDefault();
       this.send();
-    }
+    } else if (this.past.isRecalled ? ["ArrowUp", "ArrowDown"].includes(event.key) : event.key === "ArrowUp" && !this.form && this.text.value === "") this.#recall(event);
   }
 
-  #escape() {
-    if (this.popup.isOpen) return this.popup.close();
-    return this.reply.message ? this.reply.show(null) : this.#clear();
-  }
-
+  /** Shows what was sent before, or again what was sent after it. */
   #recall(event) {
-    const entry = this.past.older();
-    if (!entry) return;
+    const found = event.key === "ArrowUp" ? this.past.older() : this.past.newer();
     event.preventDefault();
-    if (entry.entry) return this.enter(entry.entry, entry.values);
-    this.text.value = entry.line;
+    if (!found && event.key === "ArrowUp") return;
+    const entry = found?.path && this.entries.find((one) => one.path === found.path);
+    this.#closeForm();
+    if (entry) return this.enter(entry, found.values);
+    this.text.value = found?.line ?? "";
     this.#grow();
+    this.#keep();
+    this.text.focus();
+    this.popup.close();
   }
 
   #clear() {
@@ -261,6 +335,7 @@ export class Composer {
     this.popup.close();
     this.#complain(null);
     this.#grow();
+    this.#keep();
   }
 
   /** Says of the files that wait what becomes of them. */

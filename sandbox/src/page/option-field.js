@@ -31,7 +31,7 @@ function references() {
 
 /**
  * One option of a command as a labelled field. `host` is the form: `popup` (a Listbox), `complete(name)` for
- * autocompletion, `focused(field)`, `remove(field)`, `next(field)`.
+ * autocompletion, `focused(field)`, `changed()`, `remove(field)`, `onSend()`.
  */
 export class OptionField {
   constructor(option, { host, isMain, raw }) {
@@ -61,6 +61,17 @@ export class OptionField {
   get raw() {
     if (this.slot) return this.slot.file ?? "";
     return this.picked ? this.picked.value : this.input.value;
+  }
+
+  /** What is filled in, as one would type it; nothing for a file. */
+  get words() {
+    if (this.slot) return "";
+    return this.picked && !fixedChoices(this.option) ? String(this.picked.value) : this.input.value;
+  }
+
+  /** True while the bot is asked for suggestions. */
+  get isWaiting() {
+    return Boolean(this.request);
   }
 
   /** Fills in a raw value, shown by its choice's name where there is one. */
@@ -101,10 +112,33 @@ export class OptionField {
     if (!this.isMain && this.input.type === "text") this.input.select();
   }
 
-  #blurred() {
+  /** Closes the list, and asks for none. */
+  quiet() {
+    this.#askNoMore();
     this.host.popup.close();
-    this.request?.abort();
+  }
+
+  /** Enter or Tab while suggestions are on their way takes the first that comes; pressed again it takes what is typed. */
+  await(event) {
+    const isTaking = ["Enter", "Tab"].includes(event.key) && !event.isComposing && !event.shiftKey && this.input.value.trim() !== "";
+    if (!this.isWaiting || !isTaking) return false;
+    if (this.request.key) {
+      this.quiet();
+      return false;
+    }
+    event.preventDefault();
+    this.request.key = event.key;
+    return true;
+  }
+
+  #askNoMore() {
     clearTimeout(this.timer);
+    this.request?.abort();
+    this.request = null;
+  }
+
+  #blurred() {
+    this.quiet();
     if (this.raw !== "") {
       const { error } = this.check();
       if (error) this.host.explain(error, true);
@@ -122,16 +156,21 @@ export class OptionField {
   }
 
   #offerFromBot() {
-    clearTimeout(this.timer);
-    this.request?.abort();
+    this.#askNoMore();
+    const request = (this.request = Object.assign(new AbortController(), { key: null }));
     this.timer = setTimeout(async () => {
-      const request = (this.request = new AbortController());
       try {
         const choices = await this.host.complete(this.option.name, request.signal);
-        // Free text stays allowed, so nothing is chosen until the arrows are used.
-        if (document.activeElement === this.input && !request.signal.aborted) this.#open(choices, -1);
+        if (request.signal.aborted) return;
+        this.request = null;
+        if (document.activeElement !== this.input) return;
+        this.#open(choices, likeliest(choices, this.picked?.name ?? this.input.value));
+        if (request.key && choices.length) this.host.popup.pick(this.host.popup.active);
+        else if (request.key === "Enter") this.host.onSend();
       } catch (error) {
-        if (error.name !== "AbortError") this.host.explain(`${this.option.name}: no suggestions (${error.message})`, true);
+        if (error.name === "AbortError") return;
+        this.request = null;
+        this.host.explain(`${this.option.name}: no suggestions (${error.message})`, true);
       }
     }, AUTOCOMPLETE_DELAY_MS);
   }
@@ -140,6 +179,13 @@ export class OptionField {
     const items = choices.slice(0, 25).map((choice) => ({ label: choice.name, value: choice.value, testid: `choice-${choice.name}` }));
     this.host.offer(this, items, { active, heading: `${this.option.name} · ${this.option.description}` });
   }
+}
+
+/** The index of the choice that is typed to the letter, else of the first: Enter takes it, as in Discord. */
+export function likeliest(choices, typed) {
+  const wanted = typed.trim().toLowerCase();
+  const exact = choices.findIndex((choice) => [choice.name, String(choice.value)].some((one) => one.toLowerCase() === wanted));
+  return Math.max(0, exact);
 }
 
 function placeholder(option) {
