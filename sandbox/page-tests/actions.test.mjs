@@ -26,8 +26,20 @@ test("a guild's own emoji is named with its id, others stand for themselves", ()
   assert.equal(emojiKey({ id: "7", name: "party" }), "party:7");
   assert.equal(emojiKey({ id: null, name: "🐸" }), "🐸");
   assert.equal(emojiText({ id: "7", name: "party" }), ":party:");
-  assert.equal(emojiName({ name: "❤" }), "heart");
-  assert.equal(emojiName({ name: "🦖" }), "🦖");
+});
+
+const EMOJI_WORDS = [
+  ["🔄", "counterclockwise arrows button"], ["❌", "cross mark"], ["❤", "red heart"], ["❤️", "red heart"], ["▶️", "play button"], ["⬅️", "left arrow"],
+  ["1️⃣", "keycap 1"], ["🔟", "keycap 10"], ["🗑️", "wastebasket"], ["✏️", "pencil"], ["🎲", "game die"], ["👍🏽", "thumbs up"], ["👩‍💻", "woman technologist"],
+  ["🏳️‍🌈", "rainbow flag"], ["🇩🇪", "flag: Germany"], ["🦖", "T-Rex"], ["⏭️", "next track button"], ["ℹ️", "information"], ["no emoji", "no emoji"],
+];
+for (const [emoji, words] of EMOJI_WORDS) test(`a screen reader says "${words}" for ${emoji}`, () => assert.equal(emojiName({ id: null, name: emoji }), words));
+
+test("a guild's own emoji is read by the words of its name", () => assert.equal(emojiName({ id: "7", name: "party_frog" }), "party frog"));
+
+test("every emoji of the picker has words", () => {
+  const all = GROUPS.flatMap(([, emoji]) => emoji.map(([one]) => one));
+  assert.deepEqual(all.filter((one) => emojiName({ name: one }) === one), []);
 });
 
 const STEPS = [["ArrowRight", 0, 1], ["ArrowDown", 1, 9], ["ArrowDown", 9, 9], ["ArrowUp", 3, 3], ["ArrowUp", 9, 1], ["ArrowLeft", 0, 0], ["End", 2, 11], ["Home", 5, 0]];

@@ -19,7 +19,7 @@ const BANNER_DELAY_MS = 700;
 const part = (id) => document.getElementById(id);
 const phone = matchMedia("(max-width: 760px)");
 
-const list = new MessageList(part("list"), { emptyState: () => emptyState((idea) => composer.runLine(`/imagine ${idea}`)) });
+const list = new MessageList(part("list"), { emptyState: () => emptyState((idea) => composer.runLine(`/imagine ${idea}`)), onLost: () => (phone.matches ? list.scroller : composer).focus() });
 const composer = new Composer(part("composer"), { onSent: () => list.toBottom() });
 
 function openSidebar(isOpen) {
@@ -112,7 +112,7 @@ on("room", (channel) => {
 
 on("message", ({ type, message }) => {
   if (message.channel_id !== state.channel || message.author.id === state.me) return;
-  if (type === "message_create") list.noteArrival();
+  if (type === "message_create") list.noteArrival(message);
   if (type === "message_create" || !(isLoading(message) || /\d\s*%/.test(message.content))) announce(summary(message));
 });
 
@@ -194,4 +194,5 @@ listenForPanel();
 loadViolations();
 openSidebar(false);
 keepRelativeTimesFresh();
+part("skip").addEventListener("click", () => composer.focus());
 connect(localStorage.getItem("atelier.user") ?? undefined);

@@ -1,6 +1,6 @@
 import { postComponent, postEntitlement } from "./api.js";
 import { h, icon, toast } from "./dom.js";
-import { emojiText } from "./emoji.js";
+import { emojiName, emojiText } from "./emoji.js";
 import { anchor } from "./markup.js";
 import { select, SELECTS } from "./select.js";
 import { outcomeOf, state } from "./state.js";
@@ -38,7 +38,7 @@ function button(one, use) {
   const properties = {
     class: `button ${STYLES[one.style] ?? "secondary"}`,
     testid: `button-${label || emojiText(one.emoji)}`,
-    "aria-label": label ? null : emojiText(one.emoji),
+    "aria-label": label || !one.emoji ? null : emojiName(one.emoji),
   };
   const inside = [one.emoji && h("span", { class: "emoji", "aria-hidden": "true" }, emojiText(one.emoji)), label && h("span", null, label)];
   if (one.style === LINK) {

@@ -1,7 +1,6 @@
 import { h } from "./dom.js";
 import { GROUPS, gridStep, searchEmoji } from "./emoji.js";
 
-const COLUMNS = 8;
 let close = () => {};
 
 /** Opens the emoji picker beside `anchor`; the focus stays in its search field, and arrows move the choice. */
@@ -19,6 +18,8 @@ export function pickEmoji(anchor, onPick) {
   let cells = [];
   let active = 0;
 
+  // A narrow screen has fewer.
+  const columns = () => getComputedStyle(grid.querySelector(".emoji-grid")).gridTemplateColumns.split(" ").length;
   const activate = (index) => {
     cells[active]?.setAttribute("aria-selected", "false");
     active = index;
@@ -61,7 +62,7 @@ export function pickEmoji(anchor, onPick) {
     const isSideways = ["ArrowLeft", "ArrowRight", "Home", "End"].includes(event.key);
     if (event.key === "Escape" || event.key === "Tab") close();
     else if (event.key === "Enter") cells[active] && pick(cells[active].dataset.emoji);
-    else if ((isSideways && !input.value) || event.key === "ArrowDown" || event.key === "ArrowUp") activate(gridStep(event.key, active, cells.length, COLUMNS));
+    else if ((isSideways && !input.value) || event.key === "ArrowDown" || event.key === "ArrowUp") activate(gridStep(event.key, active, cells.length, columns()));
     else return;
     event.preventDefault();
   });

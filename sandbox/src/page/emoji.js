@@ -1,3 +1,5 @@
+import { EMOJI_NAMES } from "./emoji-names.js";
+
 /** The emoji that the picker offers, by group: `[emoji, words to find it by]`. */
 export const GROUPS = [
   ["Often used", [["👍", "thumbs up yes good"], ["❤️", "heart love"], ["😂", "laugh tears joy"], ["🎉", "party celebrate tada"], ["🔥", "fire hot"],
@@ -33,11 +35,22 @@ export const emojiKey = (emoji) => (emoji.id ? `${emoji.name}:${emoji.id}` : emo
 /** The emoji as text; a guild's own has no picture here, so its name stands for it. */
 export const emojiText = (emoji) => (emoji ? (emoji.id ? `:${emoji.name}:` : emoji.name) : "");
 
-/** The word that a screen reader gets for an emoji. */
-export function emojiName(emoji) {
-  const bare = (text) => text.replace(/\ufe0f/g, "");
-  const known = ALL.find(([one]) => bare(one) === bare(emoji.name ?? ""));
-  return known ? known[1].split(" ")[0] : emojiText(emoji);
+const NAMES = new Map(EMOJI_NAMES.trim().split(/[|\n]/).map((one) => [one.slice(0, one.indexOf(" ")), one.slice(one.indexOf(" ") + 1)]));
+const TONES = /[\ufe0f\u{1f3fb}-\u{1f3ff}]/gu;
+const COUNTRY = /^\p{RI}{2}$/u;
+const REGIONAL_A = 0x1f1e6;
+
+/** The words that a screen reader gets for an emoji: Unicode's name, for a guild's own the words in its name. */
+export function emojiName({ id, name }) {
+  const text = name ?? "";
+  if (id) return text.replaceAll("_", " ");
+  if (COUNTRY.test(text)) return `flag: ${countryOf(text)}`;
+  return NAMES.get(text.replace(TONES, "")) ?? text;
+}
+
+function countryOf(flag) {
+  const code = [...flag].map((letter) => String.fromCharCode(letter.codePointAt(0) - REGIONAL_A + 65)).join("");
+  return new Intl.DisplayNames("en", { type: "region", fallback: "code" }).of(code);
 }
 
 /** The index that an arrow leads to in a grid of `columns`, or the same where it leads out. */

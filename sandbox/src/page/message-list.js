@@ -2,7 +2,9 @@ import { channelName, h, icon } from "./dom.js";
 import { LocalView } from "./local-view.js";
 import { isEphemeral, MessageView } from "./message-view.js";
 import { isOffer, OfferView } from "./offer-view.js";
+import { Peeks } from "./peek.js";
 import { isWithoutBot, markOf, mayWrite } from "./places.js";
+import { Roving } from "./roving.js";
 import { compareIds, loadOlder, room, state } from "./state.js";
 import { sameDay } from "./time.js";
 
@@ -10,10 +12,11 @@ const GROUP_MS = 7 * 60_000;
 const NEAR_BOTTOM_PX = 60;
 const NEAR_TOP_PX = 600;
 
-/** The scrolling list of the channel in view. Stays at the newest message unless the person scrolled up. */
+/** The scrolling list of the channel in view. Stays at the newest message unless the person scrolled up. Calls `onLost` where the focus has no place in it. */
 export class MessageList {
-  constructor(container, { emptyState }) {
+  constructor(container, { emptyState, onLost }) {
     this.emptyState = emptyState;
+    this.onLost = onLost;
     this.views = new Map();
     this.isPinned = true;
     this.missed = 0;
@@ -22,10 +25,12 @@ export class MessageList {
     this.welcome = h("div", { class: "welcome-slot" });
     this.inner = h("div", { class: "inner" }, this.older, this.welcome, this.messages);
     this.scroller = h("div", { class: "scroller", role: "log", "aria-label": "Messages", "aria-live": "off", tabindex: "0", "aria-describedby": "list-keys", testid: "message-list" }, this.inner,
-      h("span", { id: "list-keys", class: "unseen" }, "Arrow keys walk through the messages, Enter opens what can be done with one."));
+      h("span", { id: "list-keys", class: "unseen" }, "Arrow keys walk through the messages and what can be pressed in them, Enter opens what can be done with one."));
     this.jumpText = h("span");
     this.jump = h("button", { class: "jump", type: "button", hidden: true, testid: "jump-to-present", onclick: () => this.toBottom() }, this.jumpText, icon("down"));
     container.append(this.scroller, this.jump);
+    this.peeks = new Peeks(this.scroller);
+    this.roving = new Roving(this.messages);
     this.scroller.addEventListener("keydown", (event) => this.#key(event));
     this.scroller.addEventListener("scroll", () => this.#scrolled(), { passive: true });
     const keepPinned = new ResizeObserver(() => this.isPinned && this.toBottom());
@@ -36,6 +41,7 @@ export class MessageList {
   /** Shows another channel, at its newest message. */
   show(channel) {
     this.channel = channel;
+    this.peeks.clear();
     this.views.clear();
     this.messages.replaceChildren();
     this.isPinned = true;
@@ -44,9 +50,10 @@ export class MessageList {
     this.toBottom();
   }
 
-  /** Counts a message that came while the person reads further up. */
-  noteArrival() {
+  /** Counts a message that came while the person reads further up, and tells of an answer where they look. */
+  noteArrival(message) {
     if (this.isPinned) return;
+    if (isEphemeral(message)) this.peeks.expect(message);
     this.missed += 1;
     this.#showJump();
   }
@@ -69,7 +76,9 @@ export class MessageList {
   sync() {
     if (!this.channel) return;
     const place = room(this.channel);
-    const anchor = this.isPinned ? null : this.#anchor();
+    const anchors = this.isPinned ? [] : this.#anchors();
+    const focused = this.messages.contains(document.activeElement) && document.activeElement.closest(".message-slot");
+    const heirs = focused ? [...this.messages.children].filter((slot) => slot !== focused && isAfter(focused, slot)) : [];
     const stale = new Set(this.views.keys());
     let cursor = this.messages.firstElementChild;
     let previous = null;
@@ -95,12 +104,23 @@ export class MessageList {
     this.welcome.replaceChildren(...(isEmpty ? [this.emptyState()] : []));
     this.older.hidden = place.isComplete || !place.messages.length;
     this.older.textContent = "Loading older messages…";
+    const anchor = anchors.find((one) => one.element.isConnected);
     if (this.isPinned) this.toBottom();
-    else if (anchor) this.scroller.scrollTop += anchor.element.offsetTop - anchor.top;
+    else if (anchor) this.scroller.scrollTop += topOf(anchor.element) - anchor.top;
+    if (focused && !focused.isConnected) this.#focusHeir(heirs);
+    this.peeks.sync(this.views);
+  }
+
+  /** Where the message with the focus is gone, the one after it takes it, else the composer: nobody begins again at the top. */
+  #focusHeir(heirs) {
+    const heir = heirs.find((slot) => slot.isConnected)?.querySelector(".message[tabindex]");
+    if (heir) heir.focus({ preventScroll: true });
+    else this.onLost();
   }
 
   /** Arrows walk through the messages, Enter opens what can be done with one. */
   #key(event) {
+    if (this.roving.key(event)) return;
     const current = document.activeElement.closest(".message");
     const isOnMessage = document.activeElement === current;
     if (!isOnMessage && document.activeElement !== this.scroller) return;
@@ -116,12 +136,12 @@ export class MessageList {
     event.preventDefault();
   }
 
-  #anchor() {
-    const top = this.scroller.scrollTop;
-    for (const element of this.messages.children) {
-      if (element.offsetTop + element.offsetHeight > top) return { element, top: element.offsetTop };
-    }
-    return null;
+  /** The messages from the first in view on, each with its place: the first that is still there afterwards stays where it is. */
+  #anchors() {
+    const { top } = this.scroller.getBoundingClientRect();
+    const all = [...this.messages.querySelectorAll(".message")];
+    const first = all.findIndex((element) => element.getBoundingClientRect().bottom > top);
+    return first < 0 ? [] : [...all.slice(first), ...all.slice(0, first).reverse()].map((element) => ({ element, top: topOf(element) }));
   }
 
   #scrolled() {
@@ -132,6 +152,7 @@ export class MessageList {
       if (isAtBottom) this.missed = 0;
       this.#showJump();
     }
+    this.peeks.sync(this.views);
     if (scrollTop < NEAR_TOP_PX && !isAtBottom) loadOlder(this.channel).catch(() => {});
   }
 
@@ -145,6 +166,9 @@ function viewOf(message, channel) {
   if (!message.kind) return new MessageView(message);
   return isOffer(message) ? new OfferView(message, channel) : new LocalView(message, channel);
 }
+
+const topOf = (element) => element.getBoundingClientRect().top;
+const isAfter = (one, other) => Boolean(one.compareDocumentPosition(other) & Node.DOCUMENT_POSITION_FOLLOWING);
 
 /** The messages, with each local line behind the message that was the last one when it was made. */
 function inOrder(place) {

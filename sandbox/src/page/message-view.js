@@ -99,9 +99,15 @@ export class MessageView {
     const key = JSON.stringify(value);
     if (this.keys[name] === key) return;
     this.keys[name] = key;
-    this.parts[name].replaceChildren(...[build()].flat());
+    const part = this.parts[name];
+    const held = part.contains(document.activeElement) ? document.activeElement : null;
+    part.replaceChildren(...[build()].flat());
+    if (held) (twinOf(held, part) ?? this.article).focus({ preventScroll: true });
   }
 }
+
+/** What stands for a control that was built again: the focus goes on there. */
+const twinOf = (held, part) => [...part.querySelectorAll("[data-testid]")].find((one) => one.dataset.testid === held.dataset.testid && !one.disabled);
 
 function componentsOf(message) {
   if (!message.components?.length) return [];
