@@ -95,11 +95,11 @@ test("a wrong parameter is answered to the caller alone", async () => {
   await inList("both sides must be at least 1").waitFor({ timeout: minute });
   await inList("Only you can see this").first().waitFor();
   await shot("6-refused");
-  await page.getByTestId("user-switch").selectOption({ index: 1 });
+  await page.getByTestId("user-switch").selectOption({ label: await optionOf("Grace") });
   // The list of the person before stays until that of the new one is there.
   await inList("both sides must be at least 1").waitFor({ state: "detached" });
   await lastGrid().waitFor();
-  await page.getByTestId("user-switch").selectOption({ index: 0 });
+  await page.getByTestId("user-switch").selectOption({ label: await optionOf("Ada") });
   await lastGrid().waitFor();
 });
 
