@@ -2,7 +2,7 @@
 
 use inference::task::Note;
 
-use super::shorten;
+use super::words::shorten;
 use crate::printable::printable;
 
 /// Most characters of the line under a picture.

@@ -3,7 +3,7 @@
 use inference::error::InvalidTask;
 use storage::{JobId, JobStatus, QuotaOf, Refusal};
 
-use super::{number, relative};
+use super::words::{number, relative};
 
 /// Why a person's wish is not granted: shown as written, to that person alone.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]

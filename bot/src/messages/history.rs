@@ -1,0 +1,69 @@
+//! Past jobs, a page at a time.
+
+use storage::{JobId, JobStatus, Timestamp};
+
+use super::{
+    Heading,
+    parts::text_button,
+    user_error::status_word,
+    words::{escape, relative, shorten},
+};
+use crate::{
+    answer::{Answer, Embed, File},
+    buttons::custom_id::ButtonAction,
+    printable::printable,
+};
+
+/// What to show of one finished job in a history.
+pub struct HistoryEntry {
+    /// Prompt, parameters and owner.
+    pub heading: Heading,
+    /// When it was finished.
+    pub finished: Timestamp,
+    /// Where its message is.
+    pub link: Option<String>,
+    /// Why there are no pictures, if there are none.
+    pub without_pictures: Option<&'static str>,
+    /// A small picture (JPEG).
+    pub thumbnail: Option<Vec<u8>>,
+}
+
+/// How a job ended that has no pictures.
+pub fn without_pictures(status: JobStatus) -> Option<&'static str> {
+    (status != JobStatus::Done).then(|| status_word(status))
+}
+
+/// One page of past jobs.
+pub fn history(entries: Vec<HistoryEntry>, offset: u32, previous: Option<ButtonAction>, next: Option<ButtonAction>) -> Answer {
+    if entries.is_empty() {
+        return Answer::text(if offset == 0 { "Nothing was drawn here yet. Try /imagine." } else { "There is nothing further back." });
+    }
+    let mut answer = Answer::text(format!("Jobs {} to {}, newest first", offset + 1, offset + entries.len() as u32));
+    for (position, entry) in entries.into_iter().enumerate() {
+        let thumbnail = entry.thumbnail.map(|bytes| {
+            let name = format!("{}.jpg", position + 1);
+            answer.files.push(File { name: name.clone(), bytes, description: shorten(&printable(&entry.heading.title), 200) });
+            name
+        });
+        let link = entry.link.map(|link| format!(" · [open]({link})")).unwrap_or_default();
+        let ended = entry.without_pictures.map(|why| format!(" · {why}")).unwrap_or_default();
+        let description = format!(
+            "**{}**\n{}\n<@{}> · {}{ended}{link}",
+            shorten(&escape(&entry.heading.title), 300),
+            entry.heading.code(300),
+            entry.heading.user,
+            relative(entry.finished)
+        );
+        answer.embeds.push(Embed { description, thumbnail, ..Embed::default() });
+    }
+    let page = |label: &str, action: Option<ButtonAction>| {
+        // Custom ids must differ, also those of buttons that cannot be pressed.
+        let mut button = text_button(label, action.unwrap_or(ButtonAction::Reroll { job: JobId::new() }));
+        button.is_disabled = action.is_none();
+        button
+    };
+    if previous.is_some() || next.is_some() {
+        answer.buttons = vec![vec![page("◀ Newer", previous), page("Older ▶", next)]];
+    }
+    answer
+}

@@ -1,0 +1,110 @@
+//! Queue, model and device.
+
+use super::words::{escape, shorten};
+use crate::answer::{Answer, Embed};
+
+/// Most characters in a field of an embed.
+const MAX_FIELD: usize = 1024;
+
+/// What `/info` tells.
+pub struct Info {
+    /// The model's name and whether it is the built-in one.
+    pub model: String,
+    /// Whether the model is the built-in demonstration.
+    pub is_starter: bool,
+    /// Such as `64×64`.
+    pub native_size: String,
+    /// What the network predicts and what says so.
+    pub prediction: String,
+    /// Every model that may be named, with its native size, the usual one first.
+    pub models: Vec<String>,
+    /// The adapters that may be named.
+    pub loras: Vec<String>,
+    /// Network parameters.
+    pub n_parameters: u64,
+    /// Such as `cpu (f32)`.
+    pub device: String,
+    /// Jobs that wait.
+    pub queued: u32,
+    /// Jobs that run.
+    pub running: u32,
+    /// Pictures on their way.
+    pub drawing: u64,
+    /// Rows per network call so far.
+    pub rows_per_call: Option<f64>,
+    /// Program version.
+    pub version: &'static str,
+}
+
+/// Queue, model and device.
+pub fn info(info: &Info) -> Answer {
+    let mut description = String::new();
+    if info.is_starter {
+        description.push_str(
+            "This is the small built-in model, a demonstration: it draws emoji-like pictures of single things. \
+             Try *a frog*, *a strawberry*, *a pumpkin at night*, *a robot in space*. The README tells how to use a real checkpoint.",
+        );
+    }
+    let queue = match (info.queued, info.running) {
+        (0, 0) => "empty".to_owned(),
+        (queued, running) => format!("{queued} waiting, {running} running"),
+    };
+    let mut fields = vec![
+        ("Queue".into(), queue),
+        (
+            "Model".into(),
+            format!("{} · {} million parameters · {} · {}", info.model, info.n_parameters / 1_000_000, info.native_size, info.prediction),
+        ),
+        ("Device".into(), info.device.clone()),
+        ("Pictures now".into(), info.drawing.to_string()),
+    ];
+    if let Some(rows) = info.rows_per_call {
+        fields.push(("Rows per network call".into(), format!("{rows:.1}")));
+    }
+    if info.models.len() > 1 {
+        fields.push(("Models (`--model NAME`)".into(), shorten(&info.models.join(", "), MAX_FIELD)));
+    }
+    if !info.loras.is_empty() {
+        fields.push(("LoRAs (`<lora:NAME:0.8>` in the prompt)".into(), shorten(&escape(&info.loras.join(", ")), MAX_FIELD)));
+    }
+    let embed =
+        Embed { title: Some("Atelier".into()), description, fields, footer: Some(format!("version {}", info.version)), ..Embed::default() };
+    Answer { embeds: vec![embed], ..Answer::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn info_lists_models_and_adapters_and_fits_discord() {
+        let mut about = Info {
+            model: "starter model".into(),
+            is_starter: true,
+            native_size: "64×64".into(),
+            prediction: "predicts v (its scheduler_config.json)".into(),
+            models: vec!["starter (64×64)".into()],
+            loras: Vec::new(),
+            n_parameters: 21_000_000,
+            device: "cpu (f32)".into(),
+            queued: 0,
+            running: 0,
+            drawing: 0,
+            rows_per_call: None,
+            version: "0.1.0",
+        };
+        let fields = |about: &Info| info(about).embeds[0].fields.clone();
+        assert!(fields(&about).iter().all(|(name, _)| !name.contains("--model") && !name.contains("lora")), "one model is no choice");
+        about.models.push("dreamy (512×512)".into());
+        about.loras = vec!["ink_wash".into()];
+        let shown = fields(&about);
+        assert!(shown.contains(&("Models (`--model NAME`)".into(), "starter (64×64), dreamy (512×512)".into())), "{shown:?}");
+        assert!(shown.contains(&("LoRAs (`<lora:NAME:0.8>` in the prompt)".into(), r"ink\_wash".into())), "{shown:?}");
+        about.models = (0..200).map(|n| format!("model-{n} (512×512)")).collect();
+        about.loras = (0..200).map(|n| format!("adapter_{n}")).collect();
+        let answer = info(&about);
+        let lengths = answer.embeds[0].fields.iter().map(|(name, value)| (name.chars().count(), value.chars().count()));
+        assert!(lengths.clone().all(|(name, value)| name <= 256 && value <= 1024));
+        assert!(lengths.map(|(name, value)| name + value).sum::<usize>() + answer.embeds[0].description.chars().count() < 6000);
+    }
+}
