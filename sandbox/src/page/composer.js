@@ -279,6 +279,7 @@ export class Composer {
   async #sendCommand(entry, options) {
     this.#complain(null);
     await useCommand({ command: entry.command, name: entry.path, options });
+    forgetOffer(state.channel);
     this.onSent();
   }
 

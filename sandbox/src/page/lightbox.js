@@ -27,7 +27,7 @@ class Lightbox {
     this.next = tool("right", "Next picture", () => this.#move(1), "lightbox-next");
     this.previous.classList.add("previous");
     this.next.classList.add("next");
-    this.element = h("dialog", { class: "lightbox", "aria-label": "Picture", testid: "lightbox" }, this.stage,
+    this.element = h("dialog", { class: "lightbox", tabindex: "-1", "aria-label": "Picture", testid: "lightbox" }, this.stage,
       h("div", { class: "lightbox-foot" }, this.parts, h("div", { class: "lightbox-caption", "aria-live": "polite" }, this.words, this.facts)), this.previous, this.next,
       h("div", { class: "lightbox-tools" }, this.save, this.actual, this.tab, tool("close", "Close", () => this.element.close())));
     this.element.addEventListener("keydown", (event) => this.#key(event));
@@ -43,6 +43,7 @@ class Lightbox {
     this.stops = stops;
     this.#show(stops.findIndex((stop) => stop.picture === picture));
     this.element.showModal();
+    this.element.focus();
   }
 
   #key(event) {
@@ -82,6 +83,9 @@ class Lightbox {
     this.parts.replaceChildren(...(nParts > 1 ? Array.from({ length: nParts + 1 }, (_, one) => this.#partButton(one, part)) : []));
     this.previous.hidden = at === 0;
     this.next.hidden = at === this.stops.length - 1;
+    // A button that went takes no keys along.
+    const { activeElement } = document;
+    if (this.element.open && !(this.element.contains(activeElement) && activeElement.checkVisibility())) this.element.focus();
   }
 
   #partButton(one, shown) {
