@@ -63,9 +63,12 @@ export class Listbox {
     return typeof this.owner === "function" ? this.owner() : this.owner;
   }
 
-  /** A plain text box may not say that it is expanded; comboboxes and buttons do. */
+  /** A text box is a combobox while a list is open for it: else it may not say that it is expanded. */
   #sayExpanded() {
-    if (this.#owner().hasAttribute("aria-expanded")) this.#owner().setAttribute("aria-expanded", String(this.isOpen));
+    const owner = this.#owner();
+    if (owner.tagName === "TEXTAREA" && this.isOpen) owner.setAttribute("role", "combobox");
+    if (owner.hasAttribute("role")) owner.setAttribute("aria-expanded", String(this.isOpen));
+    if (owner.tagName === "TEXTAREA" && !this.isOpen) for (const name of ["role", "aria-expanded"]) owner.removeAttribute(name);
   }
 
   #activate(index) {
