@@ -17,7 +17,7 @@ pub struct NewJob {
     pub guild: GuildId,
     /// Who asked.
     pub user: UserId,
-    /// What the user did: `imagine`, `variation`, `upscale`, `reroll`.
+    /// What the user did: `imagine`, `variation`, `upscale`, `reroll`, `remix`.
     pub action: String,
     /// The task as JSON; opaque to storage.
     pub task: serde_json::Value,

@@ -7,6 +7,7 @@
 
 mod blobs;
 mod cost;
+mod drafts;
 mod enqueue;
 mod error;
 mod failure;
@@ -21,6 +22,7 @@ mod sqlite;
 mod store;
 
 pub use blobs::BlobStore;
+pub use drafts::{Draft, MAX_DRAFTS};
 pub use enqueue::{Enqueued, Limits, NewJob, PressKey, Refusal, RunningLimits};
 pub use error::StorageError;
 pub use failure::Failure;

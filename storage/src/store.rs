@@ -5,8 +5,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::{
-    enqueue::*, error::StorageError, failure::Failure, guilds::GuildSettings, ids::*, images::NewImage, jobs::*, outbox::OutboxItem,
-    quota::*,
+    drafts::Draft, enqueue::*, error::StorageError, failure::Failure, guilds::GuildSettings, ids::*, images::NewImage, jobs::*,
+    outbox::OutboxItem, quota::*,
 };
 
 /// Jobs, pictures, quotas and deliveries: the truth.
@@ -15,6 +15,8 @@ pub trait JobStore: Send + Sync + 'static {
     /// Records a job and debits its guild, its user and the host in one transaction, unless it is known or a limit refuses it. Asked in this order: key, press, user,
     /// guild, queue, quota.
     async fn enqueue(&self, job: NewJob, limits: &Limits, now: Timestamp) -> Result<Enqueued, StorageError>;
+    /// The job that answers a press, and its status; `None` where the next such press makes a new one.
+    async fn pressed(&self, key: &str) -> Result<Option<(JobId, JobStatus)>, StorageError>;
     /// The next job by fair turns (start tags) whose user and guild may run another one, leased for `lease`; `None` if nothing such waits.
     async fn claim(&self, lease: Duration, limits: &RunningLimits, now: Timestamp) -> Result<Option<Lease>, StorageError>;
     /// Prolongs a lease, even one that expired if nobody reaped it; also how a worker learns of a cancel.
@@ -65,6 +67,13 @@ pub trait JobStore: Send + Sync + 'static {
     /// # Errors
     /// [`StorageError::MissingJob`] or [`StorageError::NotFinal`].
     async fn delete(&self, id: JobId, now: Timestamp) -> Result<Vec<BlobKey>, StorageError>;
+
+    /// Keeps what somebody typed; of one person's drafts the newest [`MAX_DRAFTS`](crate::MAX_DRAFTS) stay.
+    async fn keep_draft(&self, draft: &Draft) -> Result<(), StorageError>;
+    /// A draft.
+    async fn draft(&self, id: DraftId) -> Result<Option<Draft>, StorageError>;
+    /// Forgets drafts that were kept before a time; how many.
+    async fn forget_drafts(&self, before: Timestamp) -> Result<u64, StorageError>;
 
     /// Deliveries that are due, oldest first.
     async fn outbox(&self, now: Timestamp, n: u32) -> Result<Vec<OutboxItem>, StorageError>;

@@ -1,6 +1,6 @@
 //! How a job comes in: known already, refused, or recorded and debited, all in one transaction.
 
-use sqlx::SqliteConnection;
+use sqlx::{SqliteConnection, SqliteExecutor};
 
 use super::{
     SqliteStore, quota,
@@ -12,6 +12,7 @@ use crate::{
     enqueue::*,
     error::StorageError,
     ids::*,
+    jobs::JobStatus,
 };
 
 const INSERT: &str = "INSERT INTO jobs (id, key, press, keeps_press, guild, user, action, task, parent, parent_index, source, status, \
@@ -37,12 +38,20 @@ async fn known(db: &mut SqliteConnection, job: &NewJob) -> Result<Option<Enqueue
         return Ok(Some(Enqueued::SameKey(job_id(&id)?)));
     }
     let Some(press) = &job.press else { return Ok(None) };
+    Ok(by_press(db, &press.key).await?.map(|(id, status)| Enqueued::Pressed(id, status)))
+}
+
+pub(super) async fn pressed(store: &SqliteStore, key: &str) -> Result<Option<(JobId, JobStatus)>, StorageError> {
+    by_press(&store.readers, key).await
+}
+
+async fn by_press(db: impl SqliteExecutor<'_>, key: &str) -> Result<Option<(JobId, JobStatus)>, StorageError> {
     let pressed: Option<(Vec<u8>, String)> =
-        sqlx::query_as("SELECT id, status FROM jobs WHERE press = ?").bind(&press.key).fetch_optional(db).await?;
+        sqlx::query_as("SELECT id, status FROM jobs WHERE press = ?").bind(key).fetch_optional(db).await?;
     let Some((id, word)) = pressed else { return Ok(None) };
     let id = job_id(&id)?;
     let status = status(&word).ok_or_else(|| StorageError::corrupt("status", id))?;
-    Ok(Some(Enqueued::Pressed(id, status)))
+    Ok(Some((id, status)))
 }
 
 async fn refusal(db: &mut SqliteConnection, job: &NewJob, limits: &Limits, now: Timestamp) -> Result<Option<Refusal>, StorageError> {

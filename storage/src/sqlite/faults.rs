@@ -138,6 +138,9 @@ async fn claim_outbox_and_history_read_an_index_and_sort_nothing() {
     check(quota::BY_USER, "COVERING INDEX ledger_by_person (day=? AND user=?)").await;
     check(quota::BY_HOST, "COVERING INDEX ledger_by_person (day=?)").await;
     check("SELECT seq FROM jobs WHERE status = 'leased' AND lease_until <= ?", "INDEX jobs_leased").await;
+    check("SELECT id, status FROM jobs WHERE press = ?", "INDEX jobs_by_press (press=?)").await;
+    check("SELECT seq FROM drafts WHERE user = ? ORDER BY seq DESC LIMIT 1 OFFSET 100", "INDEX drafts_by_user (user=?)").await;
+    check("DELETE FROM drafts WHERE created < ?", "INDEX drafts_by_age (created<?)").await;
 }
 
 #[tokio::test]

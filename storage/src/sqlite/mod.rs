@@ -4,6 +4,7 @@
 mod from_row;
 
 mod cancel;
+mod drafts;
 mod ending;
 mod enqueue;
 #[cfg(test)]
@@ -27,8 +28,8 @@ use async_trait::async_trait;
 use sqlx::{Sqlite, SqlitePool, Transaction};
 
 use crate::{
-    enqueue::*, error::StorageError, failure::Failure, guilds::GuildSettings, ids::*, images::NewImage, jobs::*, outbox::OutboxItem,
-    quota::*, store::JobStore,
+    drafts::Draft, enqueue::*, error::StorageError, failure::Failure, guilds::GuildSettings, ids::*, images::NewImage, jobs::*,
+    outbox::OutboxItem, quota::*, store::JobStore,
 };
 
 /// Jobs in an SQLite database. The process lock is held as long as this lives.
@@ -57,6 +58,10 @@ impl SqliteStore {
 impl JobStore for SqliteStore {
     async fn enqueue(&self, job: NewJob, limits: &Limits, now: Timestamp) -> Result<Enqueued, StorageError> {
         enqueue::enqueue(self, job, limits, now).await
+    }
+
+    async fn pressed(&self, key: &str) -> Result<Option<(JobId, JobStatus)>, StorageError> {
+        enqueue::pressed(self, key).await
     }
 
     async fn claim(&self, lease: Duration, limits: &RunningLimits, now: Timestamp) -> Result<Option<Lease>, StorageError> {
@@ -133,6 +138,18 @@ impl JobStore for SqliteStore {
 
     async fn set_thumbnail(&self, id: JobId, blob: &BlobKey) -> Result<bool, StorageError> {
         thumbnails::set_thumbnail(self, id, blob).await
+    }
+
+    async fn keep_draft(&self, draft: &Draft) -> Result<(), StorageError> {
+        drafts::keep_draft(self, draft).await
+    }
+
+    async fn draft(&self, id: DraftId) -> Result<Option<Draft>, StorageError> {
+        drafts::draft(self, id).await
+    }
+
+    async fn forget_drafts(&self, before: Timestamp) -> Result<u64, StorageError> {
+        drafts::forget_drafts(self, before).await
     }
 
     async fn outbox(&self, now: Timestamp, n: u32) -> Result<Vec<OutboxItem>, StorageError> {

@@ -81,6 +81,18 @@ pub async fn a_press_is_released_when_its_job_fails_or_is_cancelled(backend: &im
     created(&*store, pressing("reroll:1", true)).await;
 }
 
+pub async fn a_press_is_known_as_long_as_it_is_held(backend: &impl Backend) {
+    let store = backend.open().await;
+    assert_eq!(store.pressed("upscale:1:0").await.unwrap(), None);
+    let id = created(&*store, pressing("upscale:1:0", true)).await;
+    assert_eq!(store.pressed("upscale:1:0").await.unwrap(), Some((id, JobStatus::Queued)));
+    store.complete(&claimed(&*store).await, &[], 1.0, NOON).await.unwrap();
+    assert_eq!(store.pressed("upscale:1:0").await.unwrap(), Some((id, JobStatus::Done)));
+    assert_eq!(store.pressed("upscale:1:1").await.unwrap(), None);
+    store.delete(id, NOON).await.unwrap();
+    assert_eq!(store.pressed("upscale:1:0").await.unwrap(), None);
+}
+
 pub async fn limits_refuse_in_their_order_and_change_nothing(backend: &impl Backend) {
     let store = backend.open().await;
     let first = pressing("upscale:1", false);

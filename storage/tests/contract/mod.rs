@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
+mod drafts;
 mod enqueue;
 mod fairness;
 mod limits;
@@ -27,11 +28,17 @@ macro_rules! contract {
 }
 
 contract! { sqlite, crate::contract::support::Sqlite:
+    drafts {
+        a_draft_is_read_as_it_was_kept_also_after_a_restart
+        drafts_are_forgotten_by_their_age
+        one_person_keeps_the_newest_drafts
+    }
     enqueue {
         the_same_key_a_hundred_times_is_one_job_and_one_debit
         the_same_press_a_hundred_times_is_one_job
         a_press_is_held_while_the_job_lives_and_kept_when_done_if_asked
         a_press_is_released_when_its_job_fails_or_is_cancelled
+        a_press_is_known_as_long_as_it_is_held
         limits_refuse_in_their_order_and_change_nothing
         limits_count_what_they_say
         what_is_enqueued_is_what_is_read
