@@ -72,6 +72,8 @@ pub enum Label {
     Text(String),
     /// One emoji.
     Emoji(&'static str),
+    /// An emoji with words beside it.
+    Both(&'static str, &'static str),
 }
 
 /// A button's colour.
@@ -84,3 +86,36 @@ pub enum Style {
     /// Red.
     Danger,
 }
+
+/// A form that opens over the page.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Form {
+    /// What sending it sends back.
+    pub custom_id: String,
+    /// Heading, at most 45 characters.
+    pub title: &'static str,
+    /// At most 5.
+    pub fields: Vec<Field>,
+}
+
+/// A field of a form, for text.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Field {
+    /// Names it in what is sent back.
+    pub name: String,
+    /// What stands over it, at most 45 characters.
+    pub label: &'static str,
+    /// Shown while it is empty, at most 100 characters.
+    pub hint: &'static str,
+    /// What it holds at first, at most [`MAX_FIELD`] UTF-16 units.
+    pub value: String,
+    /// Whether it takes several lines.
+    pub is_long: bool,
+    /// Whether it must be filled in.
+    pub is_required: bool,
+}
+
+/// Most that a field of a form takes; Discord's clients count UTF-16 units.
+pub const MAX_FIELD: usize = 4000;
+/// Most fields of a form.
+pub const MAX_FIELDS: usize = 5;

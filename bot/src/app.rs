@@ -131,7 +131,12 @@ impl App {
 
 /// Runs the bot's own loops until shutdown; each ends before this returns.
 pub async fn run_loops(app: Arc<App>) {
-    tokio::join!(crate::dispatcher::run(app.clone()), crate::delivery::run(app.clone()), crate::progress::run(app.clone()));
+    tokio::join!(
+        crate::dispatcher::run(app.clone()),
+        crate::delivery::run(app.clone()),
+        crate::progress::run(app.clone()),
+        crate::drafts::run(app.clone())
+    );
     app.tasks.close();
     app.tasks.wait().await;
 }

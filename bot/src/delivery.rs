@@ -97,7 +97,7 @@ async fn send(app: &App, id: JobId) -> Result<Option<u64>, String> {
         Ok(answer) => answer,
         Err(error) => {
             tracing::error!(job.id = %id, error = format!("{error:#}"), "a finished job cannot be shown");
-            messages::failed(&render_heading(app, &job), &messages::internal_error(id))
+            messages::failed(&render_heading(app, &job).await, id, &messages::internal_error(id))
         }
     };
     let mut reasons = Vec::new();
@@ -108,7 +108,7 @@ async fn send(app: &App, id: JobId) -> Result<Option<u64>, String> {
         Err(error @ SendError::Refused(_)) => {
             // The same message would be refused everywhere: say at least that the job has ended.
             tracing::error!(job.id = %id, %error, "Discord does not take an answer as it is");
-            answer = messages::not_taken(&render_heading(app, &job));
+            answer = messages::not_taken(&render_heading(app, &job).await);
             if let Ok(message) = app.messenger.edit(&job.delivery, &answer).await {
                 return Ok(Some(message));
             }
@@ -137,9 +137,15 @@ async fn send(app: &App, id: JobId) -> Result<Option<u64>, String> {
     }
 }
 
-fn render_heading(app: &App, job: &Job) -> messages::Heading {
+async fn render_heading(app: &App, job: &Job) -> messages::Heading {
     match serde_json::from_value(job.task.clone()) {
-        Ok(task) => render::heading(app, job.user.0, &task),
-        Err(_) => messages::Heading { title: job.action.clone(), parameters: String::new(), user: job.user.0, notes: Vec::new() },
+        Ok(task) => render::heading(app, job.user.0, &task, job.parent).await,
+        Err(_) => messages::Heading {
+            title: job.action.clone(),
+            made: messages::Made::Drawn,
+            parameters: String::new(),
+            user: job.user.0,
+            notes: Vec::new(),
+        },
     }
 }

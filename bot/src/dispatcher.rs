@@ -148,8 +148,9 @@ async fn draw(app: &Arc<App>, lease: &Lease) -> anyhow::Result<Outcome> {
             }
         },
     };
+    let restored = render::live(app, job, &task).await;
     let cancel = {
-        let mut live = app.live.entry(job.id).or_insert_with(|| render::live(app, job, &task));
+        let mut live = app.live.entry(job.id).or_insert(restored);
         live.enter(Phase::Drawing);
         live.cancel.clone()
     };
@@ -314,7 +315,7 @@ pub async fn restore(app: &Arc<App>) -> anyhow::Result<()> {
     for id in app.jobs.queue().await? {
         let Some(job) = app.jobs.job(id).await? else { continue };
         let Ok(task) = serde_json::from_value::<Task>(job.task.clone()) else { continue };
-        let live: Live = render::live(app, &job, &task);
+        let live: Live = render::live(app, &job, &task).await;
         app.live.insert(id, live);
     }
     Ok(())

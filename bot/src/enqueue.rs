@@ -18,7 +18,7 @@ pub struct Request {
     pub guild: GuildId,
     /// Who asks.
     pub user: UserId,
-    /// `imagine`, `variation`, `upscale` or `reroll`.
+    /// `imagine`, `variation`, `upscale`, `reroll` or `remix`.
     pub action: &'static str,
     /// What to make.
     pub task: Task,
@@ -46,7 +46,7 @@ pub async fn enqueue(app: &Arc<App>, request: Request) -> Result<JobId, BotError
     let source = request.task.source().map(BlobKey::parse).transpose()?;
     let delivery = commands::delivery(app, request.channel, &request.token);
     let live = Live::new(
-        render::heading(app, request.user.0, &request.task),
+        render::heading(app, request.user.0, &request.task, request.parent).await,
         delivery.clone(),
         render::picture_size(&request.task),
         request.task.n_images(),

@@ -2,18 +2,19 @@
 
 use bytes::Bytes;
 use image::RgbImage;
-use inference::task::{ImageSize, Note, Task};
+use inference::task::{ImageSize, Inpaint, Note, Task, Upscale};
 use storage::{Failure, Job, JobId, JobStatus, NewImage, StorageError};
 
 use crate::{
-    answer::{Answer, File},
+    answer::{Answer, Button, File},
     app::App,
     dispatcher::load_picture,
     grid,
     live::Live,
     log::chain,
-    messages::{self, Heading},
+    messages::{self, Deleting, Enlarged, Heading, Made, Shown},
     metadata::{self, Origin, Record},
+    parents,
     printable::printable,
     prompt,
 };
@@ -22,23 +23,33 @@ use crate::{
 const MIN_GRID_WIDTH: u32 = 512;
 /// Above this a picture is sent as JPEG: Discord takes files up to 10 MiB.
 const MAX_FILE_BYTES: usize = 9 << 20;
+/// A larger one is not enlarged once more: it would be too large for Discord.
+const MAX_SIDE_TO_ENLARGE: u32 = 512;
 /// Side of a history thumbnail in pixels.
 const THUMBNAIL: u32 = 160;
 
 /// What a job's messages begin with.
-pub fn heading(app: &App, user: u64, task: &Task) -> Heading {
-    let (title, parameters) = match task {
-        Task::TextToImage(base) => (base.prompt.clone(), prompt::describe(base, &app.parse_context())),
-        Task::ImageToImage(task) => (format!("Variation of {}", task.base.prompt), prompt::describe(&task.base, &app.parse_context())),
-        Task::Inpaint(task) => (task.base.prompt.clone(), prompt::describe(&task.base, &app.parse_context())),
-        Task::Upscale(_) => ("Enlarged".to_owned(), String::new()),
+pub async fn heading(app: &App, user: u64, task: &Task, parent: Option<(JobId, u32)>) -> Heading {
+    let (title, made, parameters) = match (task, parents::source(app, task, parent).await) {
+        (Task::Upscale(_), Some((source, drawn))) => {
+            let base = drawn.base().cloned().unwrap_or_default();
+            (base.prompt.clone(), Made::Enlarged(Some(source)), prompt::describe(&base, &app.parse_context()))
+        }
+        (Task::Upscale(_), None) => ("A picture".to_owned(), Made::Enlarged(None), String::new()),
+        (Task::TextToImage(base) | Task::Inpaint(Inpaint { base, .. }), _) => {
+            (base.prompt.clone(), Made::Drawn, prompt::describe(base, &app.parse_context()))
+        }
+        (Task::ImageToImage(task), source) => {
+            let source = source.map(|(source, _)| source);
+            (task.base.prompt.clone(), Made::Varied(source), prompt::describe(&task.base, &app.parse_context()))
+        }
     };
-    Heading { title, parameters, user, notes: task.notes() }
+    Heading { title, made, parameters, user, notes: task.notes() }
 }
 
 /// The same of a stored job, with what was noted while it was drawn.
-pub fn heading_of(app: &App, job: &Job, task: &Task) -> Heading {
-    let mut heading = heading(app, job.user.0, task);
+pub async fn heading_of(app: &App, job: &Job, task: &Task) -> Heading {
+    let mut heading = heading(app, job.user.0, task, job.parent).await;
     let noted = job.notes.as_ref().and_then(serde_json::Value::as_array).into_iter().flatten();
     // A note of another version is left out.
     heading.notes.extend(noted.filter_map(|note| serde_json::from_value::<Note>(note.clone()).ok()));
@@ -56,8 +67,8 @@ pub fn picture_size(task: &Task) -> ImageSize {
 }
 
 /// A stored job's entry in the live map.
-pub fn live(app: &App, job: &Job, task: &Task) -> Live {
-    Live::new(heading_of(app, job, task), job.delivery.clone(), picture_size(task), task.n_images())
+pub async fn live(app: &App, job: &Job, task: &Task) -> Live {
+    Live::new(heading_of(app, job, task).await, job.delivery.clone(), picture_size(task), task.n_images())
 }
 
 /// Where a job's message is, for people.
@@ -76,10 +87,12 @@ pub fn link(app: &App, job: &Job) -> Option<String> {
 /// The stored task or a picture cannot be read.
 pub async fn last_answer(app: &App, job: &Job) -> anyhow::Result<Answer> {
     let task: Task = serde_json::from_value(job.task.clone())?;
-    let heading = heading_of(app, job, &task);
+    let heading = heading_of(app, job, &task).await;
     match job.status {
-        JobStatus::Failed => Ok(messages::failed(&heading, &messages::failure(job.failure.as_ref().unwrap_or(&Failure::Untold), job.id))),
-        JobStatus::Cancelled => Ok(messages::cancelled(&heading)),
+        JobStatus::Failed => {
+            Ok(messages::failed(&heading, job.id, &messages::failure(job.failure.as_ref().unwrap_or(&Failure::Untold), job.id)))
+        }
+        JobStatus::Cancelled => Ok(messages::cancelled(&heading, job.id)),
         JobStatus::Done | JobStatus::Queued | JobStatus::Leased => {
             let images = app.jobs.images(job.id).await?;
             let pictures = load_pictures(app, &images).await?;
@@ -93,13 +106,64 @@ pub async fn last_answer(app: &App, job: &Job) -> anyhow::Result<Answer> {
                 let picture = pictures.into_iter().next().ok_or_else(|| anyhow::anyhow!("a finished job without pictures"))?;
                 let size = picture.dimensions();
                 let file = tokio::task::spawn_blocking(move || encode(&picture, &record, &format!("atelier-{}", size.0), alt)).await??;
-                return Ok(messages::picture(&heading, job.id, size, file));
+                return Ok(messages::picture(&heading, job.id, enlarged(app, &heading, images.first(), size), file));
             }
             let n_images = pictures.len() as u32;
             let file = tokio::task::spawn_blocking(move || encode(&grid::grid(&pictures, MIN_GRID_WIDTH), &record, "grid", alt)).await??;
             Ok(messages::grid(&heading, job.id, n_images, seconds, file))
         }
     }
+}
+
+/// What is said of an enlarged picture, and whether it can be enlarged once more.
+fn enlarged(app: &App, heading: &Heading, image: Option<&NewImage>, size: (u32, u32)) -> Enlarged {
+    let number = match &heading.made {
+        Made::Enlarged(Some(source)) => Some(source.number),
+        _ => None,
+    };
+    let larger = image.map(|image| Upscale { source: image.blob.to_string(), size: ImageSize::new(size.0, size.1) });
+    let is_small = size.0.max(size.1) <= MAX_SIDE_TO_ENLARGE;
+    let can_grow = is_small && larger.is_some_and(|larger| app.check(&Task::Upscale(larger)).is_ok());
+    Enlarged { number, size, can_grow }
+}
+
+/// The buttons under a finished job.
+///
+/// # Errors
+/// The store or the stored task cannot be read.
+pub async fn buttons(app: &App, job: &Job, deleting: Deleting) -> anyhow::Result<Vec<Vec<Button>>> {
+    let task: Task = serde_json::from_value(job.task.clone())?;
+    let images = app.jobs.images(job.id).await?;
+    let shown = match (&task, images.first()) {
+        (Task::Upscale(_), Some(image)) => {
+            let heading = heading_of(app, job, &task).await;
+            Shown::Enlarged(enlarged(app, &heading, Some(image), (image.width, image.height)))
+        }
+        _ => Shown::Grid { n_images: images.len() as u32 },
+    };
+    Ok(messages::buttons(job.id, shown, deleting))
+}
+
+/// A finished job's pictures as files: those that are kept, where Discord takes them.
+///
+/// # Errors
+/// The store, the stored task or a picture cannot be read.
+pub async fn files(app: &App, job: &Job) -> anyhow::Result<Answer> {
+    let task: Task = serde_json::from_value(job.task.clone())?;
+    let title = heading_of(app, job, &task).await.title;
+    let mut files = Vec::new();
+    for image in app.jobs.images(job.id).await? {
+        let name = format!("atelier-{}-{}", image.seed, image.width);
+        let bytes = app.blobs.get(&image.blob).await?;
+        let description = printable(&title).chars().take(1000).collect();
+        files.push(if bytes.len() <= MAX_FILE_BYTES {
+            File { name: format!("{name}.png"), bytes: bytes.to_vec(), description }
+        } else {
+            let picture = load_picture(app, image.blob.as_str()).await?;
+            tokio::task::spawn_blocking(move || jpeg(picture, &name, description)).await??
+        });
+    }
+    Ok(messages::files(&title, files))
 }
 
 async fn load_pictures(app: &App, images: &[NewImage]) -> anyhow::Result<Vec<RgbImage>> {
@@ -116,7 +180,11 @@ fn encode(picture: &RgbImage, record: &Record, name: &str, description: String) 
     if png.len() <= MAX_FILE_BYTES {
         return Ok(File { name: format!("{name}.png"), bytes: png, description });
     }
-    let mut smaller = picture.clone();
+    jpeg(picture.clone(), name, description)
+}
+
+/// As large as Discord takes it.
+fn jpeg(mut smaller: RgbImage, name: &str, description: String) -> anyhow::Result<File> {
     loop {
         let mut jpeg = Vec::new();
         image::codecs::jpeg::JpegEncoder::new_with_quality(&mut jpeg, 90).encode_image(&smaller)?;

@@ -10,20 +10,20 @@ use serde_json::json;
 use storage::{GuildId, HistoryFilter};
 
 in_both_modes! {
-    imagine_shows_progress_and_ends_in_a_grid_with_ten_buttons,
+    imagine_shows_progress_and_ends_in_a_grid_with_its_buttons,
     the_same_seed_draws_the_same_pictures_and_each_can_be_made_alone,
     pictures_say_how_they_were_made_in_their_files_and_in_the_store,
     wrong_parameters_are_answered_to_the_caller_alone,
     two_people_of_one_guild_are_drawn_in_the_same_batches,
 }
 
-async fn imagine_shows_progress_and_ends_in_a_grid_with_ten_buttons(mode: Mode) {
+async fn imagine_shows_progress_and_ends_in_a_grid_with_its_buttons(mode: Mode) {
     let studio = Studio::open(mode, |config| config.defaults.steps = 25).await;
     let ada = &studio.ada;
     let before = ada.seq().await.expect("the stand-in answers");
     ada.slash(CHANNEL, "imagine", &prompt("a frog --seed 7")).await.expect("the command is sent");
     let grid = nth_grid(ada, 1).await;
-    assert_eq!(buttons(&grid), [["U1", "U2", "U3", "U4", "🔄"], ["V1", "V2", "V3", "V4", "❌"]]);
+    assert_eq!(buttons(&grid), [vec!["U1", "U2", "U3", "U4", "🔄"], vec!["V1", "V2", "V3", "V4"], vec!["Remix", "Download", "❌"]]);
     assert!(content(&grid).starts_with("**a frog** `--seed 7"), "{}", content(&grid));
     assert!(grid["attachments"][0]["width"].as_u64() >= Some(512), "{}", grid["attachments"]);
 

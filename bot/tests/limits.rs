@@ -166,8 +166,7 @@ async fn only_the_listed_guilds_are_drawn_for_also_by_buttons_of_before() {
     assert!(ada.slash("dm", "imagine", &prompt("a frog")).await.is_err(), "it is not offered there");
     ada.press(id(&private), "🔄").await.expect("sent");
     refused(ada, "dm", "switched me off in direct messages").await;
-    ada.press(id(&grid), "❌").await.expect("sent");
-    ada.wait_for(CHANNEL, PATIENCE, |messages| (!messages.iter().any(is_grid)).then_some(())).await.expect("deleting is allowed");
+    delete(ada, &grid).await;
     studio.close().await;
 }
 
@@ -201,24 +200,7 @@ async fn a_flood_of_histories_is_refused_and_thumbnails_are_made_once() {
     clock.advance(std::time::Duration::from_secs(31));
     ada.slash(CHANNEL, "quota", &[]).await.expect("sent");
     refused(ada, CHANNEL, "row-megapixels are left").await;
-    ada.press(id(&grid), "❌").await.expect("sent");
-    ada.wait_for(CHANNEL, PATIENCE, |messages| (!messages.iter().any(is_grid)).then_some(())).await.expect("deleted");
+    delete(ada, &grid).await;
     assert!(app.blobs.get(&kept).await.is_err(), "the small picture goes with its job");
-    studio.close().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_press_that_was_answered_before_is_told_where_and_sends_nothing_again() {
-    let studio = Studio::open(Mode::Plain, |_| {}).await;
-    let ada = &studio.ada;
-    imagine(ada, CHANNEL, "a frog").await;
-    let grid = drawn(ada, CHANNEL, 1).await;
-    ada.press(id(&grid), "U1").await.expect("sent");
-    message_with(ada, "256 × 256 pixels").await;
-    for n in 1..=2 {
-        ada.press(id(&grid), "U1").await.expect("sent");
-        let again = seen(ada, CHANNEL, n, |message| content(message).contains("That was made before: http")).await;
-        assert_eq!(again["attachments"].as_array().map(Vec::len), Some(0), "{again}");
-    }
     studio.close().await;
 }

@@ -2,6 +2,7 @@
 
 #[macro_use]
 mod support;
+mod after;
 mod bad_input;
 mod buttons;
 mod cli_imagine;
@@ -23,4 +24,5 @@ mod posted;
 mod pull;
 mod recipes;
 mod redraw;
+mod remix;
 mod restart;

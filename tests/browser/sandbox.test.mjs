@@ -74,13 +74,13 @@ test("the composer completes /imagine and its options", async () => {
   await page.getByTestId("command-option-seed").press("Enter");
 });
 
-test("the message shows steps and previews, then a grid with ten buttons", async () => {
+test("the message shows steps and previews, then a grid with its buttons", async () => {
   const drawing = messages().filter({ hasText: "Drawing" });
   await drawing.first().waitFor({ timeout: minute });
   await messages().filter({ hasText: "steps" }).getByTestId("message-image").first().waitFor({ timeout: minute });
   await shot("4-forming");
   await waitForGrids(1);
-  for (const label of ["U1", "U2", "U3", "U4", "V1", "V2", "V3", "V4", "🔄", "❌"]) {
+  for (const label of ["U1", "U2", "U3", "U4", "V1", "V2", "V3", "V4", "🔄", "Remix", "Download", "❌"]) {
     assert.equal(await lastGrid().getByTestId(`button-${label}`).count(), 1, label);
   }
   const picture = lastGrid().getByTestId("message-image");
@@ -166,6 +166,7 @@ test("❌ cancels a running job and deletes a finished one, for its owner only",
   await page.getByTestId("user-switch").selectOption({ label: await optionOf("Ada") });
   const id = await lastGrid().getAttribute("data-message-id");
   await lastGrid().getByTestId("button-❌").click();
+  await lastGrid().getByTestId("button-Delete for good").click();
   await page.locator(`[data-message-id="${id}"]`).waitFor({ state: "detached", timeout: minute });
   await shot("12-deleted");
 });

@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use storage::JobId;
+use storage::{DraftId, JobId};
 
 /// Written into every id; a change of meaning takes a new number, and old buttons are told so.
 const VERSION: &str = "1";
@@ -34,8 +34,33 @@ pub enum ButtonAction {
         /// The job.
         job: JobId,
     },
-    /// Delete a finished job's message and pictures (❌ on its result).
+    /// Ask whether a finished job's message and pictures shall go (❌ on its result).
+    AskDelete {
+        /// The job.
+        job: JobId,
+    },
+    /// Delete a finished job's message and pictures.
     Delete {
+        /// The job.
+        job: JobId,
+    },
+    /// Do not delete them after all.
+    Keep {
+        /// The job.
+        job: JobId,
+    },
+    /// Open a form with what a job was drawn from (✏️).
+    Remix {
+        /// The job to change.
+        job: JobId,
+    },
+    /// Open a form with what was typed and refused (✏️).
+    Reopen {
+        /// What was typed.
+        draft: DraftId,
+    },
+    /// A finished job's pictures as files (⬇️).
+    Files {
         /// The job.
         job: JobId,
     },
@@ -68,7 +93,12 @@ impl fmt::Display for ButtonAction {
             Self::Variation { job, index } => write!(f, "{VERSION}:variation:{job}:{index}"),
             Self::Reroll { job } => write!(f, "{VERSION}:reroll:{job}:0"),
             Self::Cancel { job } => write!(f, "{VERSION}:cancel:{job}:0"),
-            Self::Delete { job } => write!(f, "{VERSION}:delete:{job}:0"),
+            Self::AskDelete { job } => write!(f, "{VERSION}:delete:{job}:0"),
+            Self::Delete { job } => write!(f, "{VERSION}:delete-now:{job}:0"),
+            Self::Keep { job } => write!(f, "{VERSION}:keep:{job}:0"),
+            Self::Remix { job } => write!(f, "{VERSION}:remix:{job}:0"),
+            Self::Reopen { draft } => write!(f, "{VERSION}:reopen:{draft}:0"),
+            Self::Files { job } => write!(f, "{VERSION}:files:{job}:0"),
             Self::History { offset, scope: HistoryScope::Mine } => write!(f, "{VERSION}:history:mine:{offset}"),
             Self::History { offset, scope: HistoryScope::Everyone } => write!(f, "{VERSION}:history:everyone:{offset}"),
         }
@@ -88,11 +118,39 @@ impl FromStr for ButtonAction {
             ("variation", _, index) => Ok(Self::Variation { job: job()?, index }),
             ("reroll", _, 0) => Ok(Self::Reroll { job: job()? }),
             ("cancel", _, 0) => Ok(Self::Cancel { job: job()? }),
-            ("delete", _, 0) => Ok(Self::Delete { job: job()? }),
+            ("delete", _, 0) => Ok(Self::AskDelete { job: job()? }),
+            ("delete-now", _, 0) => Ok(Self::Delete { job: job()? }),
+            ("keep", _, 0) => Ok(Self::Keep { job: job()? }),
+            ("remix", _, 0) => Ok(Self::Remix { job: job()? }),
+            ("reopen", _, 0) => Ok(Self::Reopen { draft: subject.parse().map_err(|_| UnknownButton)? }),
+            ("files", _, 0) => Ok(Self::Files { job: job()? }),
             ("history", "mine", offset) => Ok(Self::History { offset, scope: HistoryScope::Mine }),
             ("history", "everyone", offset) => Ok(Self::History { offset, scope: HistoryScope::Everyone }),
             _ => Err(UnknownButton),
         }
+    }
+}
+
+/// A form: its fields are of this draft.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FormId {
+    /// What it held when it opened.
+    pub draft: DraftId,
+}
+
+impl fmt::Display for FormId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{VERSION}:form:{}:0", self.draft)
+    }
+}
+
+impl FromStr for FormId {
+    type Err = UnknownButton;
+
+    fn from_str(text: &str) -> Result<Self, UnknownButton> {
+        let parts: Vec<&str> = text.split(':').collect();
+        let [VERSION, "form", draft, "0"] = parts[..] else { return Err(UnknownButton) };
+        Ok(Self { draft: draft.parse().map_err(|_| UnknownButton)? })
     }
 }
 
@@ -108,13 +166,30 @@ mod tests {
             ButtonAction::Variation { job, index: 0 },
             ButtonAction::Reroll { job },
             ButtonAction::Cancel { job },
+            ButtonAction::AskDelete { job },
             ButtonAction::Delete { job },
+            ButtonAction::Keep { job },
+            ButtonAction::Remix { job },
+            ButtonAction::Reopen { draft: DraftId::new() },
+            ButtonAction::Files { job },
             ButtonAction::History { offset: u32::MAX, scope: HistoryScope::Everyone },
             ButtonAction::History { offset: 5, scope: HistoryScope::Mine },
         ] {
             let id = action.to_string();
             assert!(id.len() <= 100, "{id}");
             assert_eq!(id.parse(), Ok(action), "{id}");
+        }
+    }
+
+    #[test]
+    fn a_forms_id_is_read_back_and_is_no_buttons() {
+        let form = FormId { draft: DraftId::new() };
+        let id = form.to_string();
+        assert!(id.len() <= 100, "{id}");
+        assert_eq!((id.parse(), id.parse::<ButtonAction>()), (Ok(form), Err(UnknownButton)));
+        let button = ButtonAction::Reopen { draft: form.draft }.to_string();
+        for id in [button, format!("1:form:{}:1", form.draft), "1:form:x:0".into(), "form".into()] {
+            assert_eq!(id.parse::<FormId>(), Err(UnknownButton), "{id}");
         }
     }
 

@@ -1,8 +1,13 @@
-//! Buttons, one file each. They need nothing but the database, so they outlive restarts.
+//! Buttons, one file each, and the forms that they open. They need nothing but the database, so they outlive restarts.
 
 mod cancel;
 pub mod custom_id;
+mod delete;
+mod files;
 mod permit;
+mod presser;
+mod remix;
+mod reply;
 mod reroll;
 mod upscale;
 mod variation;
@@ -11,153 +16,170 @@ use std::sync::Arc;
 
 use inference::task::Task;
 use poise::serenity_prelude as serenity;
-use storage::{Job, JobId, JobStatus, NewImage};
+use storage::{Job, JobId, JobStatus, NewImage, PressKey};
 
 use crate::{
-    answer::Answer,
     app::App,
-    commands::{self, refuse_deferred, tell_alone},
-    discord,
+    commands,
     enqueue::Request,
     error::BotError,
     log::chain,
     messages::{self, UserError},
-    printable::printable,
+    parents::{self, Drawn},
     render,
 };
 use custom_id::ButtonAction;
+use presser::Presser;
+use reply::Promised;
+
+pub use remix::submit;
 
 /// Answers a press.
 pub async fn press(ctx: &serenity::Context, press: &serenity::ComponentInteraction, app: &Arc<App>) {
+    let presser = Presser::of_press(press);
     let mut promised = Promised::Nothing;
-    let Err(error) = act(ctx, press, app, &mut promised).await else { return };
-    let mut files = Vec::new();
-    let text = match error {
-        BotError::User(error) => {
-            // Where the link is known, the pictures need not be read, drawn into a grid and sent again.
-            match error {
-                UserError::AlreadyMade { job, link: None } => match app.looks.take(commands::user_id(press.user.id), app.clock.now()) {
-                    Ok(()) => {
-                        files = pictures_again(app, job).await;
-                        error.to_string()
-                    }
-                    Err(too_many) => too_many.to_string(),
-                },
-                error => error.to_string(),
-            }
-        }
-        BotError::Internal(error) => {
-            tracing::error!(error = chain(error.as_ref()), button = press.data.custom_id, "a button failed");
-            messages::INTERNAL_ERROR.to_owned()
-        }
-    };
-    let answer = Answer { content: messages::shorten(&printable(&text), commands::MAX_TEXT), files, ..Answer::default() };
-    match promised {
-        Promised::Message => refuse_deferred(&ctx.http, &press.token, &answer).await,
-        Promised::Nothing => {
-            if let Err(error) = press.create_response(ctx, discord::first_reply(&answer)).await {
-                tracing::warn!(error = %chain(&error), "a refusal could not be sent");
-            }
-        }
-        Promised::Silence => tell_alone(&ctx.http, &press.token, &answer).await,
-        Promised::NotOurs => {}
+    let Err(error) = act(ctx, press, &presser, app, &mut promised).await else { return };
+    let mut answer = reply::refusal(app, &presser, &error).await;
+    if let BotError::Internal(error) = &error {
+        tracing::error!(error = chain(error.as_ref()), button = press.data.custom_id, "a button failed");
     }
-}
-
-/// How a press was acknowledged before its work began.
-#[derive(Clone, Copy)]
-enum Promised {
-    /// Not yet.
-    Nothing,
-    /// By a public message that waits.
-    Message,
-    /// Without a new message.
-    Silence,
-    /// By another handling of the same press: it is not ours to answer.
-    NotOurs,
-}
-
-/// The pictures of a job that answered the same press before, for the presser alone.
-async fn pictures_again(app: &App, job: JobId) -> Vec<crate::answer::File> {
-    match app.jobs.job(job).await {
-        Ok(Some(job)) => render::last_answer(app, &job).await.map(|answer| answer.files).unwrap_or_default(),
-        _ => Vec::new(),
+    // What was asked for is not lost: it can be changed to what is granted.
+    if let Ok(ButtonAction::Variation { job, .. } | ButtonAction::Reroll { job }) = press.data.custom_id.parse()
+        && matches!(
+            error,
+            BotError::User(UserError::Prompt(_) | UserError::Task(_) | UserError::Refused(_) | UserError::JobTooLarge { .. })
+        )
+    {
+        answer.buttons = vec![vec![messages::remix_button(job)]];
     }
-}
-
-/// Whether a press is first answered by a public message that waits.
-fn is_promise(custom_id: &str) -> bool {
-    matches!(custom_id.parse(), Ok(ButtonAction::Upscale { .. } | ButtonAction::Variation { .. } | ButtonAction::Reroll { .. }))
+    reply::send(ctx, app, press.id, &presser, promised, &answer).await;
 }
 
 async fn act(
     ctx: &serenity::Context,
     press: &serenity::ComponentInteraction,
+    presser: &Presser<'_>,
     app: &Arc<App>,
     promised: &mut Promised,
 ) -> Result<(), BotError> {
     let action: ButtonAction = press.data.custom_id.parse().map_err(|custom_id::UnknownButton| UserError::UnknownButton)?;
-    // Who no longer may draw here may still stop and delete.
-    if !matches!(action, ButtonAction::Cancel { .. } | ButtonAction::Delete { .. }) {
-        discord::venue_of(press.guild_id, press.context, &press.authorizing_integration_owners).check(&app.config.limits)?;
-    }
-    if is_promise(&press.data.custom_id) {
-        permit::check_at_once(press)?;
-        *promised = Promised::NotOurs;
-        press.create_response(ctx, serenity::CreateInteractionResponse::Defer(Default::default())).await?;
-        *promised = Promised::Message;
-        permit::check(&ctx.http, press, app).await?;
-    } else {
-        *promised = Promised::NotOurs;
-        press.create_response(ctx, serenity::CreateInteractionResponse::Acknowledge).await?;
-        *promised = Promised::Silence;
+    // Who no longer may draw here may still stop and delete, and read what they typed.
+    let is_for_all = matches!(
+        action,
+        ButtonAction::Cancel { .. }
+            | ButtonAction::AskDelete { .. }
+            | ButtonAction::Delete { .. }
+            | ButtonAction::Keep { .. }
+            | ButtonAction::Reopen { .. }
+    );
+    if !is_for_all {
+        presser.venue.check(&app.config.limits)?;
     }
     match action {
-        ButtonAction::Upscale { job, index } => upscale::enqueue(press, app, job, index).await,
-        ButtonAction::Variation { job, index } => variation::enqueue(press, app, job, index).await,
-        ButtonAction::Reroll { job } => reroll::enqueue(press, app, job).await,
-        ButtonAction::Cancel { job } => cancel::cancel(press, app, job).await,
-        ButtonAction::Delete { job } => cancel::delete(ctx, press, app, job).await,
+        // A form must be the first answer.
+        ButtonAction::Remix { job } => return remix::open(ctx, press, presser, app, job).await,
+        ButtonAction::Reopen { draft } => return remix::reopen(ctx, press, presser, app, draft).await,
+        ButtonAction::Upscale { .. } | ButtonAction::Variation { .. } | ButtonAction::Reroll { .. } => {
+            permit::check_at_once(presser)?;
+            let made = made_before(app, action).await?;
+            *promised = Promised::NotOurs;
+            press.create_response(ctx, reply::defer(made.is_some())).await?;
+            *promised = if made.is_some() { Promised::Alone } else { Promised::Message };
+            permit::check(&ctx.http, presser, app).await?;
+            if let Some(made) = made {
+                return Err(made.into());
+            }
+        }
+        ButtonAction::Files { .. } => {
+            *promised = Promised::NotOurs;
+            press.create_response(ctx, reply::defer(true)).await?;
+            *promised = Promised::Alone;
+        }
+        _ => {
+            *promised = Promised::NotOurs;
+            press.create_response(ctx, serenity::CreateInteractionResponse::Acknowledge).await?;
+            *promised = Promised::Silence;
+        }
+    }
+    match action {
+        ButtonAction::Upscale { job, index } => upscale::enqueue(presser, app, job, index).await,
+        ButtonAction::Variation { job, index } => variation::enqueue(presser, app, job, index).await,
+        ButtonAction::Reroll { job } => reroll::enqueue(presser, app, job).await,
+        ButtonAction::Cancel { job } => cancel::cancel(presser, app, job).await,
+        ButtonAction::AskDelete { job } => delete::ask(ctx, press, presser, app, job, messages::Deleting::Asks).await,
+        ButtonAction::Keep { job } => delete::ask(ctx, press, presser, app, job, messages::Deleting::No).await,
+        ButtonAction::Delete { job } => delete::delete(ctx, press, presser, app, job).await,
+        ButtonAction::Files { job } => files::send(presser, app, job).await,
         ButtonAction::History { offset, scope } => commands::history::turn(ctx, press, app, offset, scope).await,
+        ButtonAction::Remix { .. } | ButtonAction::Reopen { .. } => Ok(()),
     }
 }
 
+/// Whether the same press was answered before, or is being answered: then nothing is promised to everybody.
+async fn made_before(app: &App, action: ButtonAction) -> Result<Option<UserError>, BotError> {
+    let ButtonAction::Upscale { job, index } = action else { return Ok(None) };
+    Ok(match app.jobs.pressed(&press_key("upscale", job, index)).await? {
+        None => None,
+        Some((made, JobStatus::Done)) => {
+            let link = app.jobs.job(made).await?.and_then(|made| render::link(app, &made));
+            Some(UserError::AlreadyMade { job: made, link })
+        }
+        Some(_) => Some(UserError::AlreadyDrawing),
+    })
+}
+
 /// The job that a button names, if the presser's guild is its guild.
-async fn job_of(press: &serenity::ComponentInteraction, app: &App, id: JobId) -> Result<Job, BotError> {
-    let guild = commands::paying_guild(press.guild_id, &press.authorizing_integration_owners, press.user.id);
+async fn job_of(presser: &Presser<'_>, app: &App, id: JobId) -> Result<Job, BotError> {
     match app.jobs.job(id).await? {
         // In direct messages its owner may press what was delivered there from a guild.
-        Some(job) if job.guild == guild || (press.guild_id.is_none() && job.user == commands::user_id(press.user.id)) => Ok(job),
+        Some(job) if job.guild == presser.payer() || (presser.guild.is_none() && job.user == presser.user) => Ok(job),
         _ => Err(UserError::UnknownJob.into()),
     }
 }
 
-/// The stored task and one picture of a finished job.
-async fn picture_of(app: &App, job: &Job, index: u32) -> Result<(Task, NewImage), BotError> {
+/// A finished job's picture.
+async fn picture_of(app: &App, job: &Job, index: u32) -> Result<NewImage, BotError> {
     if job.is_deleted {
         return Err(UserError::Deleted.into());
     }
     if job.status != JobStatus::Done {
         return Err(UserError::NotFinished.into());
     }
-    let task = serde_json::from_value(job.task.clone())?;
     let image = app.jobs.images(job.id).await?.into_iter().find(|image| image.index == index);
-    Ok((task, image.ok_or(UserError::NoSuchPicture(index.saturating_add(1)))?))
+    Ok(image.ok_or(UserError::NoSuchPicture(index.saturating_add(1)))?)
 }
 
-/// A request that a press makes of a task.
-fn request(press: &serenity::ComponentInteraction, action: &'static str, task: Task, parent: (&Job, u32), keep: bool) -> Request {
-    let (job, index) = parent;
-    Request {
-        key: press.id.to_string(),
-        press: Some(storage::PressKey { key: format!("{action}:{}:{index}", job.id), keep }),
-        // Where the press is: in direct messages the person, also for what a guild paid for before.
-        guild: commands::paying_guild(press.guild_id, &press.authorizing_integration_owners, press.user.id),
-        user: commands::user_id(press.user.id),
-        action,
-        task,
-        parent: Some((job.id, index)),
-        channel: press.channel_id,
-        token: press.token.clone(),
+/// The job that drew what a job shows, with what it drew.
+async fn drawn_of(app: &App, job: Job) -> Result<Drawn, BotError> {
+    Ok(parents::drawn(app, job).await?.ok_or(UserError::UnknownButton)?)
+}
+
+fn press_key(action: &str, job: JobId, index: u32) -> String {
+    format!("{action}:{job}:{index}")
+}
+
+/// What somebody asks for with a button or a form.
+struct Wish {
+    action: &'static str,
+    task: Task,
+    /// The job and picture that it comes from.
+    parent: Option<(JobId, u32)>,
+    press: Option<PressKey>,
+}
+
+impl Wish {
+    fn by(self, presser: &Presser<'_>) -> Request {
+        Request {
+            key: presser.key.clone(),
+            press: self.press,
+            // Where the press is: in direct messages the person, also for what a guild paid for before.
+            guild: presser.payer(),
+            user: presser.user,
+            action: self.action,
+            task: self.task,
+            parent: self.parent,
+            channel: presser.channel,
+            token: presser.token.to_owned(),
+        }
     }
 }

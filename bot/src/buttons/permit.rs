@@ -1,11 +1,12 @@
-//! Whether a presser may draw here: what Discord asks of `/imagine` is asked of the buttons that draw too.
+//! Whether a presser may draw here: what Discord asks of `/imagine` is asked of the buttons and forms that draw too.
 
 use poise::serenity_prelude as serenity;
 
+use super::presser::Presser;
 use crate::{
     app::App,
     commands,
-    discord::{permits, places::Place},
+    discord::permits,
     error::BotError,
     log::chain,
     messages::UserError,
@@ -13,12 +14,12 @@ use crate::{
 };
 
 /// The presser as a member of the guild where the button is; `None` in direct messages.
-fn asker(press: &serenity::ComponentInteraction) -> Option<Asker> {
-    let place = Place::of(press.guild_id, press.channel_id, press.channel.as_ref(), press.member.as_ref())?;
+fn asker(presser: &Presser<'_>) -> Option<Asker> {
+    let place = presser.place()?;
     Some(Asker {
         guild: place.guild.get(),
         channel: place.parent.unwrap_or(place.channel).get(),
-        user: press.user.id.get(),
+        user: presser.user.0,
         roles: place.member.roles.iter().map(|role| role.get()).collect(),
         permissions: place.member.permissions.unwrap_or_default().bits(),
     })
@@ -28,11 +29,11 @@ fn asker(press: &serenity::ComponentInteraction) -> Option<Asker> {
 ///
 /// # Errors
 /// A refusal for the presser.
-pub fn check_at_once(press: &serenity::ComponentInteraction) -> Result<(), UserError> {
-    commands::check_permissions(press.app_permissions.filter(|_| press.guild_id.is_some()))?;
-    match asker(press) {
+pub fn check_at_once(presser: &Presser<'_>) -> Result<(), UserError> {
+    commands::check_permissions(presser.app_permissions.filter(|_| presser.guild.is_some()))?;
+    match asker(presser) {
         Some(asker) if asker.uses_commands() => Ok(()),
-        None if press.guild_id.is_none() => Ok(()),
+        None if presser.guild.is_none() => Ok(()),
         // Also where nothing is told of the member.
         _ => Err(UserError::MayNotDraw),
     }
@@ -42,11 +43,10 @@ pub fn check_at_once(press: &serenity::ComponentInteraction) -> Result<(), UserE
 ///
 /// # Errors
 /// A refusal for the presser.
-pub async fn check(http: &serenity::Http, press: &serenity::ComponentInteraction, app: &App) -> Result<(), BotError> {
-    let (Some(asker), Some(guild)) = (asker(press), press.guild_id) else { return Ok(()) };
-    let paying = commands::paying_guild(press.guild_id, &press.authorizing_integration_owners, press.user.id);
+pub async fn check(http: &serenity::Http, presser: &Presser<'_>, app: &App) -> Result<(), BotError> {
+    let (Some(asker), Some(guild)) = (asker(presser), presser.guild) else { return Ok(()) };
     // A guild that did not install the bot has no rules for it.
-    if paying.0 != guild.get() || asker.is_administrator() {
+    if presser.payer().0 != guild.get() || asker.is_administrator() {
         return Ok(());
     }
     match permits::rules(http, app, guild).await {

@@ -3,22 +3,25 @@
 use std::sync::Arc;
 
 use inference::task::Task;
-use poise::serenity_prelude as serenity;
-use storage::JobId;
+use storage::{JobId, PressKey};
 
-use crate::{app::App, enqueue, error::BotError, messages::UserError, random};
+use super::{Wish, drawn_of, job_of, press_key, presser::Presser};
+use crate::{app::App, enqueue, error::BotError, messages::UserError, parents::Drawn, random};
 
-/// Enqueues the task again.
-pub async fn enqueue(press: &serenity::ComponentInteraction, app: &Arc<App>, job: JobId) -> Result<(), BotError> {
-    let parent = super::job_of(press, app, job).await?;
-    if parent.is_deleted {
+/// Enqueues the task again; under an enlarged picture, the task that drew it.
+pub async fn enqueue(presser: &Presser<'_>, app: &Arc<App>, id: JobId) -> Result<(), BotError> {
+    let pressed = job_of(presser, app, id).await?;
+    if pressed.is_deleted {
         return Err(UserError::Deleted.into());
     }
-    if !parent.status.is_final() {
+    if !pressed.status.is_final() {
         return Err(UserError::NotFinished.into());
     }
-    let mut task: Task = serde_json::from_value(parent.task.clone())?;
+    let Drawn { job, mut task, .. } = drawn_of(app, pressed).await?;
     task.base_mut().ok_or(UserError::UnknownButton)?.seed = random::random_seed();
-    enqueue::enqueue(app, super::request(press, "reroll", task, (&parent, 0), false)).await?;
+    // Variations are of the picture that the first ones are of.
+    let parent = job.parent.filter(|_| matches!(task, Task::ImageToImage(_))).or(Some((job.id, 0)));
+    let press = Some(PressKey { key: press_key("reroll", id, 0), keep: false });
+    enqueue::enqueue(app, Wish { action: "reroll", task, parent, press }.by(presser)).await?;
     Ok(())
 }

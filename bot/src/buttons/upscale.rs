@@ -3,16 +3,17 @@
 use std::sync::Arc;
 
 use inference::task::{ImageSize, Task, Upscale};
-use poise::serenity_prelude as serenity;
-use storage::JobId;
+use storage::{JobId, PressKey};
 
+use super::{Wish, job_of, picture_of, press_key, presser::Presser};
 use crate::{app::App, enqueue, error::BotError};
 
 /// Enqueues the enlargement; its result answers every later press of the same button.
-pub async fn enqueue(press: &serenity::ComponentInteraction, app: &Arc<App>, job: JobId, index: u32) -> Result<(), BotError> {
-    let parent = super::job_of(press, app, job).await?;
-    let (_, image) = super::picture_of(app, &parent, index).await?;
+pub async fn enqueue(presser: &Presser<'_>, app: &Arc<App>, id: JobId, index: u32) -> Result<(), BotError> {
+    let job = job_of(presser, app, id).await?;
+    let image = picture_of(app, &job, index).await?;
     let task = Task::Upscale(Upscale { source: image.blob.to_string(), size: ImageSize::new(image.width, image.height) });
-    enqueue::enqueue(app, super::request(press, "upscale", task, (&parent, index), true)).await?;
+    let press = Some(PressKey { key: press_key("upscale", id, index), keep: true });
+    enqueue::enqueue(app, Wish { action: "upscale", task, parent: Some((id, index)), press }.by(presser)).await?;
     Ok(())
 }

@@ -3,20 +3,30 @@
 use std::sync::Arc;
 
 use inference::task::{ImageToImage, Task};
-use poise::serenity_prelude as serenity;
-use storage::JobId;
+use storage::{JobId, PressKey};
 
+use super::{Wish, drawn_of, job_of, picture_of, press_key, presser::Presser};
 use crate::{app::App, enqueue, error::BotError, messages::UserError, random};
 
-/// Enqueues image-to-image on the picture.
-pub async fn enqueue(press: &serenity::ComponentInteraction, app: &Arc<App>, job: JobId, index: u32) -> Result<(), BotError> {
-    let parent = super::job_of(press, app, job).await?;
-    let (task, image) = super::picture_of(app, &parent, index).await?;
-    let mut base = task.base().cloned().ok_or(UserError::UnknownButton)?;
+/// Enqueues image-to-image on the picture; under an enlarged one, on the picture that it shows larger, as long as that is there.
+pub async fn enqueue(presser: &Presser<'_>, app: &Arc<App>, id: JobId, index: u32) -> Result<(), BotError> {
+    let job = job_of(presser, app, id).await?;
+    let shown = picture_of(app, &job, index).await?;
+    let drawn = drawn_of(app, job).await?;
+    let mut base = drawn.task.base().cloned().ok_or(UserError::UnknownButton)?;
     base.seed = random::random_seed();
     base.n_images = app.config.defaults.n_images;
     let strength = app.config.defaults.variation_strength;
+    let (parent, image) = match drawn.index {
+        Some(of_drawn) => match picture_of(app, &drawn.job, of_drawn).await {
+            Ok(image) => ((drawn.job.id, of_drawn), image),
+            Err(BotError::User(_)) => ((id, index), shown),
+            Err(error) => return Err(error),
+        },
+        None => ((id, index), shown),
+    };
     let task = Task::ImageToImage(ImageToImage { base, source: image.blob.to_string(), strength });
-    enqueue::enqueue(app, super::request(press, "variation", task, (&parent, index), false)).await?;
+    let press = Some(PressKey { key: press_key("variation", parent.0, parent.1), keep: false });
+    enqueue::enqueue(app, Wish { action: "variation", task, parent: Some(parent), press }.by(presser)).await?;
     Ok(())
 }

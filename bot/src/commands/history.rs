@@ -72,7 +72,7 @@ pub async fn page(app: &App, whose: Whose, offset: u32) -> Result<Answer, BotErr
     for job in jobs {
         let Ok(task) = serde_json::from_value::<Task>(job.task.clone()) else { continue };
         entries.push(HistoryEntry {
-            heading: render::heading(app, job.user.0, &task),
+            heading: render::heading(app, job.user.0, &task, job.parent).await,
             finished: job.finished.unwrap_or(job.created),
             link: render::link(app, &job),
             without_pictures: messages::without_pictures(job.status),

@@ -47,12 +47,15 @@ pub async fn imagine(
     #[description = "Denoising steps (--steps)"] steps: Option<i64>,
     #[description = "The same seed draws the same pictures (--seed)"] seed: Option<i64>,
     #[description = "Width to height, such as 3:2 (--ar)"]
+    #[max_length = 100]
     #[autocomplete = "aspects"]
     aspect: Option<String>,
     #[description = "How one noise level goes to the next (--sampler)"]
+    #[max_length = 100]
     #[autocomplete = "samplers"]
     sampler: Option<String>,
     #[description = "What to draw with (--model)"]
+    #[max_length = 100]
     #[autocomplete = "models"]
     model: Option<String>,
 ) -> Result<(), BotError> {
@@ -75,6 +78,17 @@ pub async fn imagine(
     };
     enqueue::enqueue(app, request).await?;
     Ok(())
+}
+
+/// What was typed into the options, by their names.
+pub(super) fn options_of(data: &serenity::CommandData) -> Vec<(String, String)> {
+    let text = |option: &serenity::CommandDataOption| match &option.value {
+        serenity::CommandDataOptionValue::String(text) => Some(text.clone()),
+        serenity::CommandDataOptionValue::Integer(number) => Some(number.to_string()),
+        serenity::CommandDataOptionValue::Number(number) => Some(number.to_string()),
+        _ => None,
+    };
+    data.options.iter().filter_map(|option| Some((option.name.clone(), text(option)?))).collect()
 }
 
 async fn aspects(_ctx: poise::ApplicationContext<'_, Arc<App>, BotError>, typed: &str) -> serenity::CreateAutocompleteResponse {

@@ -19,6 +19,7 @@ use crate::{
     app::App,
     config::LimitsConfig,
     discord,
+    drafts::{self, Typed},
     error::BotError,
     log::chain,
     messages::{self, UserError},
@@ -141,7 +142,8 @@ async fn on_error(error: poise::FrameworkError<'_, Arc<App>, BotError>) {
             fail(ctx, BotError::Internal(anyhow::anyhow!("a command panicked: {payload:?}"))).await;
         }
         poise::FrameworkError::ArgumentParse { error, ctx: poise::Context::Application(ctx), .. } => {
-            tell(ctx, &Answer::text(format!("I could not read that: {error}"))).await;
+            let answer = with_what_was_typed(ctx, Answer::text(format!("I could not read that: {error}"))).await;
+            tell(ctx, &answer).await;
         }
         other => tracing::error!(error = %other, "the framework failed"),
     }
@@ -156,7 +158,19 @@ async fn fail(ctx: Context<'_>, error: BotError) {
             messages::INTERNAL_ERROR.to_owned()
         }
     };
-    tell(ctx, &Answer::text(messages::shorten(&printable(&text), MAX_TEXT))).await;
+    let answer = with_what_was_typed(ctx, Answer::text(messages::shorten(&printable(&text), MAX_TEXT))).await;
+    tell(ctx, &answer).await;
+}
+
+/// Keeps what was typed into `/imagine`, and puts the button that opens it under its refusal.
+async fn with_what_was_typed(ctx: Context<'_>, mut answer: Answer) -> Answer {
+    let interaction = ctx.interaction;
+    if ctx.command().name == "imagine" {
+        let venue = discord::venue_of(interaction.guild_id, interaction.context, &interaction.authorizing_integration_owners);
+        let typed = Typed::of_options(imagine::options_of(&interaction.data), venue);
+        drafts::give_back(ctx.data(), user_id(interaction.user.id), &typed, &mut answer).await;
+    }
+    answer
 }
 
 /// Says something to the caller alone; a public answer that was promised is taken back first.

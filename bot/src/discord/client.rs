@@ -179,6 +179,9 @@ pub async fn on_event(ctx: &serenity::Context, event: &serenity::FullEvent, app:
         serenity::FullEvent::InteractionCreate { interaction: serenity::Interaction::Component(press) } => {
             buttons::press(ctx, press, app).await;
         }
+        serenity::FullEvent::InteractionCreate { interaction: serenity::Interaction::Modal(form) } => {
+            buttons::submit(ctx, form, app).await;
+        }
         serenity::FullEvent::CommandPermissionsUpdate { permission } => app.permits.forget(permission.guild_id.get()),
         // A new session: what happened before it was not heard.
         serenity::FullEvent::Ready { .. } => app.permits.forget_all(),

@@ -2,7 +2,7 @@
 
 use poise::serenity_prelude as serenity;
 
-use crate::answer::{Answer, Embed, File, Label, Style};
+use crate::answer::{Answer, Embed, Field, File, Form, Label, Style};
 
 /// The rows of buttons; an empty list removes earlier ones.
 pub fn components(answer: &Answer) -> Vec<serenity::CreateActionRow> {
@@ -14,10 +14,44 @@ pub fn components(answer: &Answer) -> Vec<serenity::CreateActionRow> {
         });
         match &button.label {
             Label::Text(text) => built.label(text),
-            Label::Emoji(emoji) => built.emoji(serenity::ReactionType::Unicode((*emoji).to_owned())),
+            Label::Emoji(emoji) => built.emoji(unicode(emoji)),
+            Label::Both(emoji, text) => built.emoji(unicode(emoji)).label(*text),
         }
     };
     answer.buttons.iter().map(|row| serenity::CreateActionRow::Buttons(row.iter().map(button).collect())).collect()
+}
+
+fn unicode(emoji: &str) -> serenity::ReactionType {
+    serenity::ReactionType::Unicode(emoji.to_owned())
+}
+
+/// An edit of nothing but the buttons: text and pictures stay as they are.
+pub fn buttons_alone(answer: &Answer) -> serenity::EditInteractionResponse {
+    serenity::EditInteractionResponse::new().components(components(answer))
+}
+
+/// An answer that opens a form.
+pub fn form(form: &Form) -> serenity::CreateInteractionResponse {
+    let row = |field: &Field| {
+        let style = if field.is_long { serenity::InputTextStyle::Paragraph } else { serenity::InputTextStyle::Short };
+        let mut input = serenity::CreateInputText::new(style, field.label, &field.name).required(field.is_required).placeholder(field.hint);
+        // Discord refuses a value that is there and empty.
+        if !field.value.is_empty() {
+            input = input.value(&field.value);
+        }
+        serenity::CreateActionRow::InputText(input)
+    };
+    let rows = form.fields.iter().map(row).collect();
+    serenity::CreateInteractionResponse::Modal(serenity::CreateModal::new(&form.custom_id, form.title).components(rows))
+}
+
+/// What was put into the fields of a form, by their names, in their order.
+pub fn sent(data: &serenity::ModalInteractionData) -> Vec<(String, String)> {
+    let inputs = data.components.iter().flat_map(|row| &row.components).filter_map(|component| match component {
+        serenity::ActionRowComponent::InputText(input) => Some(input),
+        _ => None,
+    });
+    inputs.map(|input| (input.custom_id.clone(), input.value.clone().unwrap_or_default())).collect()
 }
 
 /// The embeds.

@@ -8,7 +8,7 @@ pub mod places;
 mod venue;
 
 pub use client::{Access, BuildError, Endpoint, Front, build, check_stand_in, on_event};
-pub use convert::{first_reply, later_reply, reply};
+pub use convert::{buttons_alone, first_reply, form, later_reply, reply, sent};
 pub use messenger::{Messenger, SendError};
 pub use poise::serenity_prelude::Error as SerenityError;
-pub use venue::venue_of;
+pub use venue::{venue_of, venue_of_form};

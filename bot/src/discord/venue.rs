@@ -1,6 +1,6 @@
 //! Where an interaction comes from.
 
-use poise::serenity_prelude::{AuthorizingIntegrationOwner, AuthorizingIntegrationOwners, GuildId, InteractionContext};
+use poise::serenity_prelude::{AuthorizingIntegrationOwner, AuthorizingIntegrationOwners, Cache, GuildId, InteractionContext};
 
 use crate::policy::Venue;
 
@@ -11,6 +11,15 @@ pub fn venue_of(guild: Option<GuildId>, context: Option<InteractionContext>, own
         (Some(guild), _) if is_installed || owners.0.is_empty() => Venue::Guild(guild.get()),
         (Some(_), _) | (None, Some(InteractionContext::PrivateChannel)) => Venue::UserInstall,
         (None, _) => Venue::Direct,
+    }
+}
+
+/// The place of a form that nothing else is known of: the library does not tell who installed the bot there.
+pub fn venue_of_form(cache: &Cache, guild: Option<GuildId>) -> Venue {
+    match guild {
+        Some(guild) if cache.guilds().contains(&guild) => Venue::Guild(guild.get()),
+        Some(_) => Venue::UserInstall,
+        None => Venue::Direct,
     }
 }
 

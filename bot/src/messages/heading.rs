@@ -11,8 +11,10 @@ use crate::printable::printable;
 /// What a job's messages begin with.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Heading {
-    /// The prompt, or what is done with a picture.
+    /// The prompt.
     pub title: String,
+    /// Whether something was done with a picture.
+    pub made: Made,
     /// The parameters, to copy.
     pub parameters: String,
     /// Who asked.
@@ -21,14 +23,54 @@ pub struct Heading {
     pub notes: Vec<Note>,
 }
 
+/// What was done.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Made {
+    /// Pictures were drawn.
+    #[default]
+    Drawn,
+    /// They were drawn from a picture, if it is known.
+    Varied(Option<Source>),
+    /// A picture was enlarged, if it is known.
+    Enlarged(Option<Source>),
+}
+
+/// The picture that something was done with.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Source {
+    /// Its number in its grid, from 1.
+    pub number: u32,
+    /// Where the grid's message is.
+    pub link: Option<String>,
+}
+
+impl Source {
+    fn named(&self) -> String {
+        let name = format!("picture {}", self.number);
+        self.link.as_ref().map_or_else(|| name.clone(), |link| format!("[{name}]({link})"))
+    }
+}
+
 impl Heading {
+    /// Prompt and what was done, in bold.
+    pub(super) fn titled(&self, max_chars: usize) -> String {
+        let title = shorten(&escape(&self.title), max_chars);
+        match &self.made {
+            Made::Varied(Some(source)) => format!("**Variation of {} of {title}**", source.named()),
+            Made::Varied(None) => format!("**Variation of {title}**"),
+            Made::Enlarged(Some(source)) => format!("**{title}** · Image #{}", source.number),
+            Made::Enlarged(None) => format!("**{title}** · enlarged"),
+            Made::Drawn => format!("**{title}**"),
+        }
+    }
+
     /// The line that tells the notes, with its line break.
     pub(super) fn told(&self) -> String {
         notes::line(&self.notes)
     }
 
     pub(super) fn line(&self) -> String {
-        format!("**{}**{} · <@{}>", shorten(&escape(&self.title), 1000), self.code(500), self.user)
+        format!("{}{} · <@{}>", self.titled(900), self.code(450), self.user)
     }
 
     /// The parameters as code, at most so long; a negative prompt can be as long as a prompt.

@@ -6,7 +6,7 @@ use super::{
     Heading,
     parts::text_button,
     user_error::status_word,
-    words::{escape, relative, shorten},
+    words::{relative, shorten},
 };
 use crate::{
     answer::{Answer, Embed, File},
@@ -48,8 +48,8 @@ pub fn history(entries: Vec<HistoryEntry>, offset: u32, previous: Option<ButtonA
         let link = entry.link.map(|link| format!(" · [open]({link})")).unwrap_or_default();
         let ended = entry.without_pictures.map(|why| format!(" · {why}")).unwrap_or_default();
         let description = format!(
-            "**{}**\n{}\n<@{}> · {}{ended}{link}",
-            shorten(&escape(&entry.heading.title), 300),
+            "{}\n{}\n<@{}> · {}{ended}{link}",
+            entry.heading.titled(300),
             entry.heading.code(300),
             entry.heading.user,
             relative(entry.finished)

@@ -1,6 +1,7 @@
 //! Every sentence that a user reads.
 
 mod failure;
+mod forms;
 mod heading;
 mod history;
 mod info;
@@ -15,11 +16,13 @@ mod words;
 use storage::JobId;
 
 pub use failure::failure;
-pub use heading::Heading;
+pub use forms::{as_file, form, reopen_button};
+pub use heading::{Heading, Made, Source};
 pub use history::{HistoryEntry, history, without_pictures};
 pub use info::{Info, info};
 pub use notes::sentences as note_sentences;
-pub use pictures::{grid, not_taken, picture, sent_here_instead};
+pub use parts::remix_button;
+pub use pictures::{Deleting, Enlarged, Shown, buttons, files, grid, not_taken, picture, sent_here_instead};
 pub use progress::{cancelled, cancelling, drawing, failed, loading, queued};
 pub use quota::{quota, settings};
 pub use user_error::UserError;
@@ -46,17 +49,28 @@ mod tests {
     #[test]
     fn every_message_of_the_longest_prompt_fits_discord() {
         let notes = (0..40).map(|i| Note::WordNotLearned { word: format!("{i}{}", "`*".repeat(500)) }).collect();
-        let heading =
-            Heading { title: "*_".repeat(3000), parameters: format!("--no {} --seed 7", "`x".repeat(3000)), user: u64::MAX, notes };
+        let source = Source { number: 4, link: Some(format!("https://discord.com/channels/{0}/{0}/{0}", u64::MAX)) };
+        let heading = Heading {
+            title: "*_".repeat(3000),
+            made: Made::Varied(Some(source.clone())),
+            parameters: format!("--no {} --seed 7", "`x".repeat(3000)),
+            user: u64::MAX,
+            notes,
+        };
         let job = JobId::new();
         let file = || File { name: "grid.png".into(), bytes: Vec::new(), description: String::new() };
         let answers = [
             queued(&heading, job, 400),
             drawing(&heading, job, 399, 400, Some(Duration::from_secs(500)), None),
-            failed(&heading, &"e".repeat(4000)),
-            cancelled(&heading),
+            failed(&heading, job, &"e".repeat(4000)),
+            cancelled(&heading, job),
             grid(&heading, job, 4, Some(1e6), file()),
-            picture(&heading, job, (256, 256), file()),
+            picture(
+                &Heading { made: Made::Enlarged(Some(source)), ..heading.clone() },
+                job,
+                Enlarged { number: Some(4), size: (2048, 2048), can_grow: true },
+                file(),
+            ),
         ];
         for mut answer in answers {
             sent_here_instead(&mut answer);
@@ -78,12 +92,13 @@ mod tests {
     fn words_of_a_person_do_not_act_as_markdown() {
         let heading = Heading {
             title: "**bold** <@1> [link](http://x) Discord.gg/x a.b c:d \u{202e}r\u{200b}t".into(),
+            made: Made::Drawn,
             parameters: String::new(),
             user: 7,
             notes: Vec::new(),
         };
         assert_eq!(
-            cancelled(&heading).content.lines().next(),
+            cancelled(&heading, JobId::new()).content.lines().next(),
             Some(r"**\*\*bold\*\* \<@1\> \[link\](http\://x) Discord\.gg/x a.b c:d rt** · <@7>")
         );
     }

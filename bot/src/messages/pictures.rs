@@ -5,38 +5,109 @@ use std::time::Duration;
 use storage::JobId;
 
 use super::{
-    Heading,
-    parts::{emoji_button, text_button},
-    words::duration,
+    Heading, Made, Source,
+    parts::{emoji_button, named_button, remix_button, text_button},
+    words::{duration, escape, shorten},
 };
 use crate::{
-    answer::{Answer, File},
+    answer::{Answer, Button, File, Style},
     buttons::custom_id::ButtonAction,
 };
+
+/// What a message shows.
+#[derive(Clone, Copy, Debug)]
+pub enum Shown {
+    /// All pictures of a job.
+    Grid {
+        /// How many.
+        n_images: u32,
+    },
+    /// One picture.
+    Enlarged(Enlarged),
+}
+
+/// One picture, enlarged.
+#[derive(Clone, Copy, Debug)]
+pub struct Enlarged {
+    /// Its number in its grid, from 1; `None` where that is not known.
+    pub number: Option<u32>,
+    /// Its size in pixels.
+    pub size: (u32, u32),
+    /// Whether it can be enlarged once more.
+    pub can_grow: bool,
+}
+
+/// Whether somebody is asked if the message shall really go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deleting {
+    /// Nobody pressed ❌.
+    No,
+    /// ❌ was pressed.
+    Asks,
+}
+
+/// The buttons of a message.
+pub fn buttons(job: JobId, shown: Shown, deleting: Deleting) -> Vec<Vec<Button>> {
+    let again = emoji_button("🔄", ButtonAction::Reroll { job });
+    let mut rows = match shown {
+        Shown::Grid { n_images } => {
+            let row = |letter: char, action: fn(JobId, u32) -> ButtonAction| {
+                (0..n_images).map(|index| text_button(&format!("{letter}{}", index + 1), action(job, index))).collect::<Vec<_>>()
+            };
+            let mut upscales = row('U', |job, index| ButtonAction::Upscale { job, index });
+            upscales.push(again);
+            vec![upscales, row('V', |job, index| ButtonAction::Variation { job, index })]
+        }
+        Shown::Enlarged(Enlarged { number, can_grow, .. }) => {
+            let variation = number.map_or("V".to_owned(), |number| format!("V{number}"));
+            let mut row = vec![text_button(&variation, ButtonAction::Variation { job, index: 0 }), again];
+            if can_grow {
+                row.push(named_button("⬆️", "Larger", ButtonAction::Upscale { job, index: 0 }));
+            }
+            vec![row]
+        }
+    };
+    // In a row of their own: a slip beside 🔄 or V4 must not meet ❌, and the second press of two meets what keeps the pictures.
+    let mut last = vec![remix_button(job), named_button("⬇️", "Download", ButtonAction::Files { job })];
+    match deleting {
+        Deleting::No => last.push(emoji_button("❌", ButtonAction::AskDelete { job })),
+        Deleting::Asks => {
+            last.push(text_button("Keep", ButtonAction::Keep { job }));
+            let delete = text_button("Delete for good", ButtonAction::Delete { job });
+            last.push(Button { style: Style::Danger, ..delete });
+        }
+    }
+    rows.push(last);
+    rows
+}
 
 /// A finished grid with its buttons.
 pub fn grid(heading: &Heading, job: JobId, n_images: u32, seconds: Option<f64>, file: File) -> Answer {
     let took =
         seconds.map(|seconds| format!("-# Finished after {}", duration(Duration::from_secs_f64(seconds.max(0.0))))).unwrap_or_default();
-    let row = |letter: char, action: fn(JobId, u32) -> ButtonAction| {
-        (0..n_images).map(|index| text_button(&format!("{letter}{}", index + 1), action(job, index))).collect::<Vec<_>>()
-    };
-    let mut upscales = row('U', |job, index| ButtonAction::Upscale { job, index });
-    upscales.push(emoji_button("🔄", ButtonAction::Reroll { job }));
-    let mut variations = row('V', |job, index| ButtonAction::Variation { job, index });
-    variations.push(emoji_button("❌", ButtonAction::Delete { job }));
     Answer {
         content: format!("{}\n{took}{}", heading.line(), heading.told()),
         files: vec![file],
-        buttons: vec![upscales, variations],
+        buttons: buttons(job, Shown::Grid { n_images }, Deleting::No),
         ..Answer::default()
     }
 }
 
-/// One picture at its full size.
-pub fn picture(heading: &Heading, job: JobId, size: (u32, u32), file: File) -> Answer {
-    let content = format!("{}\n-# {} × {} pixels{}", heading.line(), size.0, size.1, heading.told());
-    Answer { content, files: vec![file], buttons: vec![vec![emoji_button("❌", ButtonAction::Delete { job })]], ..Answer::default() }
+/// One picture at its full size, and where it comes from.
+pub fn picture(heading: &Heading, job: JobId, enlarged: Enlarged, file: File) -> Answer {
+    let (width, height) = enlarged.size;
+    let from = match &heading.made {
+        Made::Enlarged(Some(Source { link: Some(link), .. })) => format!(" · enlarged from [this grid]({link})"),
+        _ => String::new(),
+    };
+    let content = format!("{}\n-# {width} × {height} pixels{from}{}", heading.line(), heading.told());
+    Answer { content, files: vec![file], buttons: buttons(job, Shown::Enlarged(enlarged), Deleting::No), ..Answer::default() }
+}
+
+/// A finished job's pictures as files, for whoever asked.
+pub fn files(title: &str, files: Vec<File>) -> Answer {
+    let what = if files.len() == 1 { "The picture's file" } else { "The pictures' files" };
+    Answer { content: format!("{what}, as drawn: **{}**", shorten(&escape(title), 900)), files, ..Answer::default() }
 }
 
 /// A finished job whose pictures Discord does not take.
@@ -55,9 +126,9 @@ mod tests {
 
     #[test]
     fn a_grid_of_one_picture_has_one_of_each_button() {
-        let heading = Heading { title: "a frog".into(), parameters: "--seed 7".into(), user: 1, notes: Vec::new() };
+        let heading = Heading { title: "a frog".into(), made: Made::Drawn, parameters: "--seed 7".into(), user: 1, notes: Vec::new() };
         let file = File { name: "grid.png".into(), bytes: Vec::new(), description: String::new() };
         let answer = grid(&heading, JobId::new(), 1, None, file);
-        assert_eq!(answer.buttons.iter().map(Vec::len).collect::<Vec<_>>(), [2, 2]);
+        assert_eq!(answer.buttons.iter().map(Vec::len).collect::<Vec<_>>(), [2, 1, 3]);
     }
 }

@@ -6,7 +6,7 @@ use storage::JobId;
 
 use super::{
     Heading,
-    parts::emoji_button,
+    parts::{emoji_button, remix_button},
     words::{bar, duration, shorten},
 };
 use crate::{
@@ -59,13 +59,19 @@ pub fn cancelling(heading: &Heading) -> Answer {
 }
 
 /// A job that was stopped.
-pub fn cancelled(heading: &Heading) -> Answer {
-    Answer::text(format!("{}\n-# Cancelled. What was not computed costs nothing.", heading.line()))
+pub fn cancelled(heading: &Heading, job: JobId) -> Answer {
+    let content = format!("{}\n-# Cancelled. What was not computed costs nothing.", heading.line());
+    Answer { content, buttons: vec![once_more(job)], ..Answer::default() }
 }
 
 /// A job that ended without a picture.
-pub fn failed(heading: &Heading, error: &str) -> Answer {
-    Answer::text(format!("{}\n-# No picture this time; it costs nothing.\n{}", heading.line(), shorten(error, 300)))
+pub fn failed(heading: &Heading, job: JobId, error: &str) -> Answer {
+    let content = format!("{}\n-# No picture this time; it costs nothing.\n{}", heading.line(), shorten(error, 300));
+    Answer { content, buttons: vec![once_more(job)], ..Answer::default() }
+}
+
+fn once_more(job: JobId) -> Vec<Button> {
+    vec![emoji_button("🔄", ButtonAction::Reroll { job }), remix_button(job)]
 }
 
 fn cancel_button(job: JobId) -> Button {

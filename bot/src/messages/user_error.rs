@@ -92,13 +92,24 @@ pub enum UserError {
     #[error("That is already being drawn.")]
     AlreadyDrawing,
     /// The same press was answered before.
-    #[error("That was made before{}", .link.as_ref().map(|link| format!(": {link}")).unwrap_or_default())]
+    #[error("That was made before: {}.", .link.as_ref().map_or_else(|| "here it is again".to_owned(), |link| format!("[here it is]({link})")))]
     AlreadyMade {
         /// The job that made it; its picture is shown again.
         job: JobId,
         /// Where it was posted.
         link: Option<String>,
     },
+    /// What stands in a form's field of parameters begins with none.
+    #[error(
+        "`{0}` is not a parameter. Each of them begins with two dashes, such as `--ar 3:2`; the words of the prompt go into the field above."
+    )]
+    NotParameters(String),
+    /// A form, or what was typed before a refusal, is older than a day.
+    #[error("I keep what was typed for a day, and that day is over. Please use /imagine again.")]
+    DraftGone,
+    /// What was typed is its writer's.
+    #[error("Only the person who typed that can open it.")]
+    NotYourDraft,
     /// The job has ended.
     #[error("That job was already {}.", status_word(*.0))]
     AlreadyEnded(JobStatus),

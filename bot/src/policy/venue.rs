@@ -1,9 +1,12 @@
 //! Where somebody uses the bot, and whether it may be used there.
 
+use serde::{Deserialize, Serialize};
+
 use crate::{config::LimitsConfig, messages::UserError};
 
 /// Where somebody uses the bot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Venue {
     /// A guild that installed it.
     Guild(u64),

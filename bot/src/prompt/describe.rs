@@ -14,6 +14,21 @@ const MAX_TERM: u64 = 64;
 ///
 /// A size that no aspect gives (the command line may ask for any) is named by its own aspect, which gives the nearest size.
 pub fn describe(task: &TextToImage, context: &ParseContext) -> String {
+    let parameters = describe_without_negative(task, context);
+    match own_negative(task, context) {
+        Some(negative_prompt) => format!("{parameters} --no {negative_prompt}"),
+        None => parameters,
+    }
+}
+
+/// The negative prompt of a task, where it is not its model's own.
+pub fn own_negative<'a>(task: &'a TextToImage, context: &ParseContext) -> Option<&'a str> {
+    let model = context.model_or_first(task.model.as_deref());
+    task.negative_prompt.as_deref().filter(|_| task.negative_prompt != model.negative_prompt)
+}
+
+/// The same without the negative prompt.
+pub fn describe_without_negative(task: &TextToImage, context: &ParseContext) -> String {
     let mut parts = Vec::new();
     let model = context.model_or_first(task.model.as_deref());
     if let Some(name) = task.model.as_deref().filter(|name| *name != context.models[0].name) {
@@ -50,9 +65,6 @@ pub fn describe(task: &TextToImage, context: &ParseContext) -> String {
         parts.push(format!("--images {}", task.n_images));
     }
     parts.push(format!("--seed {}", task.seed));
-    if let Some(negative_prompt) = task.negative_prompt.as_ref().filter(|_| task.negative_prompt != model.negative_prompt) {
-        parts.push(format!("--no {negative_prompt}"));
-    }
     parts.join(" ")
 }
 

@@ -15,11 +15,12 @@ use inference::{
 };
 
 pub use context::{ModelDefaults, ParseContext};
-pub use describe::describe;
+pub use describe::{describe, describe_without_negative, own_negative};
 pub use error::PromptError;
 pub use lora::{check_loras, known_loras};
 pub use ranking::{name_list, ranked};
 pub use size::{Aspect, size_of_aspect};
+pub use split::words_before_parameters;
 
 use split::{Given, Key, clean, first_parameter, split, unquoted};
 

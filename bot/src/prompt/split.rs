@@ -79,6 +79,11 @@ pub(super) fn first_parameter(text: &str) -> Option<String> {
     clean(text).split(' ').find_map(parameter_name).map(|name| format!("--{name}"))
 }
 
+/// The words that stand before the first parameter of a text.
+pub fn words_before_parameters(text: &str) -> String {
+    take_text(&mut clean(text).split(' ').peekable()).join(" ")
+}
+
 /// The words up to the next parameter.
 fn take_text<'a>(words: &mut std::iter::Peekable<std::str::Split<'a, char>>) -> Vec<&'a str> {
     std::iter::from_fn(|| words.next_if(|word| parameter_name(word).is_none())).collect()

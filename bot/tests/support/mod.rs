@@ -183,6 +183,16 @@ pub async fn told(visitor: &Visitor, words: &str) -> Value {
     message
 }
 
+/// Deletes a finished job's message: asked for, and confirmed.
+pub async fn delete(visitor: &Visitor, message: &Value) {
+    visitor.press(id(message), "❌").await.expect("sent");
+    let asks = |found: &&Value| id(found) == id(message) && buttons(found).iter().flatten().any(|label| label == "Delete for good");
+    visitor.wait_for(CHANNEL, PATIENCE, |messages| messages.iter().find(asks).map(|_| ())).await.expect("it is asked");
+    visitor.press(id(message), "Delete for good").await.expect("sent");
+    let is_gone = |messages: &[Value]| (!messages.iter().any(|found| id(found) == id(message))).then_some(());
+    visitor.wait_for(CHANNEL, PATIENCE, is_gone).await.expect("deleted");
+}
+
 /// A message's first picture.
 pub async fn picture(visitor: &Visitor, message: &Value) -> RgbImage {
     let bytes = visitor.attachment_bytes(message, 0).await.expect("the attachment is served");

@@ -1,0 +1,80 @@
+//! Who pressed a button or sent a form, and where.
+
+use poise::serenity_prelude as serenity;
+use storage::{GuildId, Job, UserId};
+
+use crate::{
+    discord::{places::Place, venue_of},
+    policy::Venue,
+};
+
+/// Who pressed a button or sent a form, and where.
+pub struct Presser<'a> {
+    /// The interaction's id: the same interaction twice is one job.
+    pub key: String,
+    /// What the answer is sent with.
+    pub token: &'a str,
+    /// The person.
+    pub user: UserId,
+    /// Where the bot is used.
+    pub venue: Venue,
+    /// The guild.
+    pub guild: Option<serenity::GuildId>,
+    /// The channel.
+    pub channel: serenity::ChannelId,
+    /// What the bot may do there.
+    pub app_permissions: Option<serenity::Permissions>,
+    details: Option<&'a serenity::PartialChannel>,
+    member: Option<&'a serenity::Member>,
+}
+
+impl<'a> Presser<'a> {
+    /// Who pressed a button.
+    pub fn of_press(press: &'a serenity::ComponentInteraction) -> Self {
+        Self {
+            key: press.id.to_string(),
+            token: &press.token,
+            user: UserId(press.user.id.get()),
+            venue: venue_of(press.guild_id, press.context, &press.authorizing_integration_owners),
+            guild: press.guild_id,
+            channel: press.channel_id,
+            app_permissions: press.app_permissions,
+            details: press.channel.as_ref(),
+            member: press.member.as_ref(),
+        }
+    }
+
+    /// Who sent a form that opened at this venue.
+    pub fn of_form(form: &'a serenity::ModalInteraction, venue: Venue) -> Self {
+        Self {
+            key: form.id.to_string(),
+            token: &form.token,
+            user: UserId(form.user.id.get()),
+            venue,
+            guild: form.guild_id,
+            channel: form.channel_id,
+            app_permissions: form.app_permissions,
+            details: form.channel.as_ref(),
+            member: form.member.as_ref(),
+        }
+    }
+
+    /// Who pays: the guild that installed the bot, or the user in direct messages and where only the user did.
+    pub fn payer(&self) -> GuildId {
+        match self.venue {
+            Venue::Guild(guild) => GuildId(guild),
+            Venue::Direct | Venue::UserInstall => GuildId(self.user.0),
+        }
+    }
+
+    /// The place in the guild; `None` in direct messages.
+    pub fn place(&self) -> Option<Place<'a>> {
+        Place::of(self.guild, self.channel, self.details, self.member)
+    }
+
+    /// Whether they may stop or delete a job: its owner, and moderators.
+    pub fn may_end(&self, job: &Job) -> bool {
+        let permissions = self.member.and_then(|member| member.permissions).unwrap_or_default();
+        self.user == job.user || permissions.intersects(serenity::Permissions::MANAGE_MESSAGES | serenity::Permissions::ADMINISTRATOR)
+    }
+}

@@ -1,0 +1,209 @@
+//! ✏️: a form with what was typed, or with what a job was drawn from; sending it draws.
+
+use std::{sync::Arc, time::Duration};
+
+use inference::task::{ImageToImage, Task};
+use poise::serenity_prelude as serenity;
+use storage::{DraftId, Job, JobId};
+
+use super::{
+    Wish,
+    custom_id::{FormId, UnknownButton},
+    drawn_of, job_of, permit,
+    presser::Presser,
+    reply::{self, Promised},
+};
+use crate::{
+    app::App,
+    discord,
+    drafts::{self, Typed},
+    enqueue,
+    error::BotError,
+    log::chain,
+    messages::{self, UserError},
+    parents::Drawn,
+    prompt,
+};
+
+/// A form must open within 3 s of the press; who may draw is asked once more when it is sent.
+const ASK_WITHIN: Duration = Duration::from_secs(1);
+
+/// Opens a form with what a job was drawn from.
+pub async fn open(
+    ctx: &serenity::Context,
+    press: &serenity::ComponentInteraction,
+    presser: &Presser<'_>,
+    app: &App,
+    id: JobId,
+) -> Result<(), BotError> {
+    permit::check_at_once(presser)?;
+    if let Ok(checked) = tokio::time::timeout(ASK_WITHIN, permit::check(&ctx.http, presser, app)).await {
+        checked?;
+    }
+    app.looks.take(presser.user, app.clock.now())?;
+    let job = job_of(presser, app, id).await?;
+    if job.is_deleted {
+        return Err(UserError::Deleted.into());
+    }
+    let Drawn { job, task, index } = drawn_of(app, job).await?;
+    let mut base = task.base().cloned().ok_or(UserError::UnknownButton)?;
+    base.seed = base.seed.of_image(index.unwrap_or(0));
+    let context = app.parse_context();
+    let negative = prompt::own_negative(&base, &context).unwrap_or_default();
+    let parameters = prompt::describe_without_negative(&base, &context);
+    let typed = Typed::new(&base.prompt, negative, parameters, presser.venue).of(job.id);
+    let draft = drafts::keep(app, presser.user, &typed).await.ok_or_else(|| anyhow::anyhow!("a form without a draft"))?;
+    press.create_response(ctx, discord::form(&messages::form(draft, &typed))).await?;
+    Ok(())
+}
+
+/// Opens a form with what was typed and refused.
+pub async fn reopen(
+    ctx: &serenity::Context,
+    press: &serenity::ComponentInteraction,
+    presser: &Presser<'_>,
+    app: &App,
+    draft: DraftId,
+) -> Result<(), BotError> {
+    let typed = drafts::find(app, presser.user, draft).await?;
+    press.create_response(ctx, discord::form(&messages::form(draft, &typed))).await?;
+    Ok(())
+}
+
+/// Answers a form that was sent.
+pub async fn submit(ctx: &serenity::Context, form: &serenity::ModalInteraction, app: &Arc<App>) {
+    let sent = discord::sent(&form.data);
+    let kept = opened(app, form).await;
+    let (venue, of) = match &kept {
+        Ok(kept) => (kept.venue, kept.job()),
+        Err(_) => (discord::venue_of_form(&ctx.cache, form.guild_id), None),
+    };
+    let presser = Presser::of_form(form, venue);
+    let typed = Typed::of_fields(sent, venue, of);
+    let mut promised = Promised::Nothing;
+    let done = match kept {
+        Ok(_) => draw(ctx, form, &presser, app, &typed, &mut promised).await,
+        Err(error) => Err(error),
+    };
+    let Err(error) = done else { return };
+    if let BotError::Internal(error) = &error {
+        tracing::error!(error = chain(error.as_ref()), "a form failed");
+    }
+    let mut answer = reply::refusal(app, &presser, &error).await;
+    drafts::give_back(app, presser.user, &typed, &mut answer).await;
+    reply::send(ctx, app, form.id, &presser, promised, &answer).await;
+}
+
+/// What the form held when it opened.
+async fn opened(app: &App, form: &serenity::ModalInteraction) -> Result<Typed, BotError> {
+    let FormId { draft } = form.data.custom_id.parse().map_err(|UnknownButton| UserError::UnknownButton)?;
+    drafts::find(app, storage::UserId(form.user.id.get()), draft).await
+}
+
+async fn draw(
+    ctx: &serenity::Context,
+    form: &serenity::ModalInteraction,
+    presser: &Presser<'_>,
+    app: &Arc<App>,
+    typed: &Typed,
+    promised: &mut Promised,
+) -> Result<(), BotError> {
+    presser.venue.check(&app.config.limits)?;
+    permit::check_at_once(presser)?;
+    let parsed = typed.parse(&app.parse_context())?;
+    *promised = Promised::NotOurs;
+    form.create_response(ctx, reply::defer(false)).await?;
+    *promised = Promised::Message;
+    permit::check(&ctx.http, presser, app).await?;
+    let before = match typed.job() {
+        Some(job) => Some(before(presser, app, job).await?),
+        None => None,
+    };
+    let (task, parent) = with_changes(parsed.task, before);
+    enqueue::enqueue(app, Wish { action: "remix", task, parent, press: None }.by(presser)).await?;
+    Ok(())
+}
+
+/// The job that is drawn again, and its task.
+async fn before(presser: &Presser<'_>, app: &App, id: JobId) -> Result<(Job, Task), BotError> {
+    let job = job_of(presser, app, id).await?;
+    let task = serde_json::from_value(job.task.clone())?;
+    Ok((job, task))
+}
+
+/// What was typed, with what no parameter says of the task before.
+fn with_changes(mut base: inference::task::TextToImage, before: Option<(Job, Task)>) -> (Task, Option<(JobId, u32)>) {
+    let Some((job, task)) = before else { return (Task::TextToImage(base), None) };
+    if let Some(old) = task.base() {
+        base.adapters = old.adapters.clone();
+        base.guidance_interval = old.guidance_interval;
+        base.clip_skip_of = old.clip_skip_of;
+        base.hires = match (base.hires, old.hires) {
+            (Some(new), Some(old)) if new.scale == old.scale => Some(old),
+            (new, _) => new,
+        };
+    }
+    match task {
+        Task::ImageToImage(old) => (Task::ImageToImage(ImageToImage { base, ..old }), job.parent),
+        _ => (Task::TextToImage(base), Some((job.id, 0))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use inference::task::{AdapterUse, Enlarger, Hires, SkippedFor, TextToImage};
+    use storage::{Delivery, GuildId, JobStatus, Timestamp, UserId};
+
+    use super::*;
+
+    fn job(parent: Option<(JobId, u32)>) -> Job {
+        Job {
+            id: JobId::new(),
+            status: JobStatus::Done,
+            guild: GuildId(1),
+            user: UserId(1),
+            action: "imagine".into(),
+            task: serde_json::Value::Null,
+            parent,
+            row_megapixels: 1.0,
+            delivery: Delivery { channel: 1, token: String::new(), token_expires: Timestamp(0), message: None },
+            failure: None,
+            notes: None,
+            is_deleted: false,
+            is_cancel_requested: false,
+            attempts: 1,
+            created: Timestamp(0),
+            finished: Some(Timestamp(0)),
+        }
+    }
+
+    #[test]
+    fn what_no_parameter_says_stays_as_it_was() {
+        let hires = |strength| Hires { scale: 2.0, strength, steps: Some(9), enlarger: Enlarger::Network };
+        let old = TextToImage {
+            prompt: "a frog".into(),
+            adapters: vec![AdapterUse::new("ink", 0.5)],
+            guidance_interval: (0.25, 0.75),
+            clip_skip_of: SkippedFor::Prompt,
+            hires: Some(hires(0.3)),
+            ..TextToImage::default()
+        };
+        let typed = |scale| {
+            let hires = Some(Hires { scale, ..prompt::hires(2.0) });
+            TextToImage { prompt: "a green frog".into(), steps: 9, hires, ..TextToImage::default() }
+        };
+        let before = job(None);
+        let (task, parent) = with_changes(typed(2.0), Some((before.clone(), Task::TextToImage(old.clone()))));
+        assert_eq!(task, Task::TextToImage(TextToImage { prompt: "a green frog".into(), steps: 9, ..old.clone() }));
+        assert_eq!(parent, Some((before.id, 0)));
+        let (task, _) = with_changes(typed(3.0), Some((before.clone(), Task::TextToImage(old.clone()))));
+        assert_eq!(task.base().map(|base| base.hires), Some(Some(prompt::hires(3.0))), "what was typed stands before what was");
+
+        let picture = (JobId::new(), 2);
+        let varied = Task::ImageToImage(ImageToImage { base: old, source: "blob".into(), strength: 0.6 });
+        let (task, parent) = with_changes(typed(2.0), Some((job(Some(picture)), varied)));
+        assert_eq!((task.source(), task.strength(), parent), (Some("blob"), Some(0.6), Some(picture)));
+        let (task, parent) = with_changes(typed(2.0), None);
+        assert_eq!((task, parent), (Task::TextToImage(typed(2.0)), None));
+    }
+}
