@@ -347,6 +347,7 @@ test("an answer for one person alone is told where they pressed", async () => {
   const peek = id("peek");
   await peek.getByText("I do not know this button").waitFor();
   assert.ok((await page.locator(".message", { has: peek }).getByTestId("button-Press").count()) > 0, "it stands in the message of the button");
+  assert.ok(await peek.evaluate((element) => element.getBoundingClientRect().bottom < document.getElementById("composer").getBoundingClientRect().top), "and in sight");
   await shot("reach-peek");
   await peek.getByTestId("peek-go").click();
   assert.equal(await peek.count(), 0);

@@ -28,7 +28,7 @@ export class Peeks {
       const pressed = views.get(peek.pressed);
       const isDue = answer && pressed && !this.#isSeen(answer.article) && (peek.element || this.#isSeen(pressed.article));
       if (!isDue) this.#forget(id);
-      else if (peek.message !== answer.message) this.#draw(id, peek, answer, pressed);
+      else if (peek.message !== answer.message || !peek.element.isConnected) this.#draw(id, peek, answer, pressed);
     }
   }
 
@@ -53,7 +53,10 @@ export class Peeks {
       h("button", { type: "button", class: "tool small", "aria-label": "Close", testid: "peek-close", onclick: close }, icon("close")));
     peek.element?.remove();
     Object.assign(peek, { element, message: answer.message });
-    pressed.body.append(element);
+    // Below what was pressed, for a long message may end out of sight.
+    const row = pressed.article.contains(document.activeElement) && document.activeElement.closest(".action-row, .section");
+    if (row) row.after(element);
+    else pressed.body.append(element);
   }
 
   #forget(id) {
