@@ -33,7 +33,16 @@ pub(crate) async fn serve(
 
 async fn read(state: &State, (channel_id, id, filename): (i64, i64, &str)) -> Result<(String, bytes::Bytes), ApiError> {
     let mut db = state.store.connect().await?;
-    let content_type = store::files::content_type(&mut db, channel_id, id, filename).await?.ok_or_else(ApiError::not_found)?;
+    let content_type = match store::files::content_type(&mut db, channel_id, id, filename).await? {
+        Some(content_type) => content_type,
+        None => {
+            let replaced = state.files.replaced((channel_id, id, filename), state.clock.now_ms());
+            let (message_id, content_type) = replaced.ok_or_else(ApiError::not_found)?;
+            // What somebody deleted is gone at once, with all that it showed before.
+            store::messages::get(&mut db, message_id).await?.ok_or_else(ApiError::not_found)?;
+            content_type
+        }
+    };
     drop(db);
     Ok((content_type, state.files.read(id).await.map_err(|_| ApiError::not_found())?))
 }

@@ -2,7 +2,8 @@
 
 use crate::{
     clock::Clock,
-    store::Store,
+    replaced::{self, Replaced},
+    store::{Store, files::StoredFile},
     upload::{Content, PREFIX},
     world::Id,
 };
@@ -19,6 +20,7 @@ const ADDRESS_LIFE_S: i64 = 24 * 3600;
 /// Where the bytes of files are: a directory with a file per id.
 pub(crate) struct FileStore {
     directory: PathBuf,
+    replaced: Replaced,
 }
 
 impl FileStore {
@@ -26,7 +28,7 @@ impl FileStore {
     pub(crate) async fn open(data_dir: &Path, known: &[Id]) -> io::Result<Self> {
         let directory = data_dir.join("attachments");
         tokio::fs::create_dir_all(&directory).await?;
-        let store = Self { directory };
+        let store = Self { directory, replaced: Replaced::new(replaced::BOUNDS) };
         let mut entries = tokio::fs::read_dir(&store.directory).await?;
         let mut stray = Vec::new();
         while let Some(entry) = entries.next_entry().await? {
@@ -59,6 +61,23 @@ impl FileStore {
 
     pub(crate) async fn read(&self, id: Id) -> io::Result<Bytes> {
         tokio::fs::read(self.path(id)).await.map(Bytes::from)
+    }
+
+    /// Goes on serving files that an edit took out of their messages, for a while.
+    pub(crate) async fn replace(&self, files: Vec<StoredFile>, now_ms: i64) {
+        let mut sized = Vec::with_capacity(files.len());
+        for file in files {
+            let n_bytes = tokio::fs::metadata(self.path(file.id)).await.map_or(0, |about| about.len());
+            sized.push((file, n_bytes));
+        }
+        if !sized.is_empty() {
+            self.remove(&self.replaced.keep(sized, now_ms)).await;
+        }
+    }
+
+    /// The message and content type of a replaced file with exactly this address.
+    pub(crate) fn replaced(&self, address: (Id, Id, &str), now_ms: i64) -> Option<(Id, String)> {
+        self.replaced.find(address, now_ms)
     }
 
     /// Removes files that nothing names any more. One that cannot be removed only wastes space.

@@ -27,6 +27,7 @@ mod page_api;
 mod pin;
 mod privacy;
 mod reaction;
+mod replaced;
 mod rest;
 mod server;
 mod standing;

@@ -8,7 +8,7 @@ use crate::{
     files::safe_filename,
     pin, reaction,
     state::State,
-    store::{self, interactions::StoredInteraction, messages::StoredMessage},
+    store::{self, files::StoredFile, interactions::StoredInteraction, messages::StoredMessage},
     upload::Content,
     validate::{IS_COMPONENTS_V2, check_references, items, join},
     world::{APPLICATION, Channel, Id, Scene, permission},
@@ -125,7 +125,9 @@ fn metadata(scene: &Scene, interaction: &StoredInteraction, source: Option<&Stor
     metadata
 }
 
-/// Applies a body and its files to a message and saves it. Returns files that it no longer names.
+/// Applies a body and its files to a message and saves it. Returns files that it no longer names, for [`FileStore::replace`].
+///
+/// [`FileStore::replace`]: crate::files::FileStore::replace
 ///
 /// `is_edit`: absent fields keep their value, and `attachments` lists what stays.
 pub(crate) async fn apply(
@@ -134,7 +136,7 @@ pub(crate) async fn apply(
     message: &mut StoredMessage,
     draft: Draft,
     is_edit: bool,
-) -> Result<Vec<Id>, ApiError> {
+) -> Result<Vec<StoredFile>, ApiError> {
     let Draft { body: draft, uploads, at, .. } = draft;
     let scene = state.world.now();
     let channel = scene.channel(message.channel_id).ok_or_else(ApiError::unknown_channel)?;
@@ -295,7 +297,7 @@ pub(crate) fn show_as(state: &State, message: &StoredMessage, viewer: Id) -> Val
 /// Deletes a message; returns its files.
 pub(crate) async fn delete(db: &mut SqliteConnection, message: &StoredMessage) -> Result<Vec<Id>, ApiError> {
     store::messages::delete(db, message.id).await?;
-    Ok(store::files::retain(db, message.id, &[]).await?)
+    Ok(store::files::forget_of(db, &[message.id]).await?)
 }
 
 /// Without a directory, forgets the oldest messages of a channel; returns their files.

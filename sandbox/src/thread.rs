@@ -175,7 +175,7 @@ pub(crate) async fn forget(db: &mut SqliteConnection, state: &State, id: Id) -> 
     let mut removed = Vec::new();
     for message in store::messages::ids(db, id).await? {
         store::messages::delete(db, message).await?;
-        removed.extend(store::files::retain(db, message, &[]).await?);
+        removed.extend(store::files::forget_of(db, &[message]).await?);
     }
     store::threads::delete(db, id).await?;
     state.world.drop_thread(id);

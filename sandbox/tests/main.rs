@@ -27,6 +27,7 @@ mod private;
 mod reactions;
 mod readme;
 mod refusals;
+mod replaced;
 mod slow_clients;
 mod support;
 mod threads;

@@ -9,7 +9,7 @@ use crate::{
     interact::{ANSWER_WITHIN_MS, AUTOCOMPLETE, COMMAND, COMPONENT, MODAL_SUBMIT},
     message::{self, Draft, EPHEMERAL, LOADING},
     state::State,
-    store::{self, interactions::StoredInteraction, messages::StoredMessage},
+    store::{self, files::StoredFile, interactions::StoredInteraction, messages::StoredMessage},
     thread, validate,
     world::Id,
 };
@@ -55,7 +55,7 @@ pub(super) async fn answer(state: &State, id: Id, token: &str, incoming: Incomin
     let command = if kind == SUGGESTIONS { asking(&mut tx, state, &interaction).await? } else { Value::Null };
     check(&interaction, kind, &draft, &command)?;
     interaction.answer = Some(kind);
-    let (effect, removed) = take_effect(&mut tx, state, &mut interaction, draft).await?;
+    let (effect, replaced) = take_effect(&mut tx, state, &mut interaction, draft).await?;
     store::interactions::answer(&mut tx, &interaction).await?;
     let forgotten = match &effect {
         Effect::Created(created) => thread::settle(&mut tx, state, created).await?,
@@ -63,8 +63,9 @@ pub(super) async fn answer(state: &State, id: Id, token: &str, incoming: Incomin
     };
     tx.commit().await?;
     announce(state, &interaction, &effect);
+    // Whoever asks for one meanwhile waits for the connection.
+    state.files.replace(replaced, state.clock.now_ms()).await;
     drop(db);
-    state.files.remove(&removed).await;
     state.files.remove(&forgotten).await;
     if with_response { ok(callback_response(state, &interaction, &effect)) } else { nothing() }
 }
@@ -110,14 +111,14 @@ async fn take_effect(
     state: &State,
     interaction: &mut StoredInteraction,
     draft: Draft,
-) -> Result<(Effect, Vec<Id>), ApiError> {
+) -> Result<(Effect, Vec<StoredFile>), ApiError> {
     let flags = draft.body["flags"].as_u64().unwrap_or(0);
     Ok(match interaction.answer {
         Some(MESSAGE) => {
             let mut created = message::begin_answer(db, state, interaction, flags & EPHEMERAL).await?;
-            let removed = message::apply(db, state, &mut created, draft, false).await?;
+            let replaced = message::apply(db, state, &mut created, draft, false).await?;
             interaction.original_id = Some(created.id);
-            (Effect::Created(created), removed)
+            (Effect::Created(created), replaced)
         }
         Some(DEFERRED_MESSAGE) => {
             let created = message::begin_answer(db, state, interaction, flags & EPHEMERAL | LOADING).await?;
@@ -131,11 +132,11 @@ async fn take_effect(
         }
         Some(UPDATE) => {
             let mut source = source(db, interaction).await?;
-            let removed = message::apply(db, state, &mut source, draft, true).await?;
+            let replaced = message::apply(db, state, &mut source, draft, true).await?;
             source.body["edited_timestamp"] = json!(timestamp(state.clock.now_ms()));
             store::messages::save(db, &source).await?;
             interaction.original_id = Some(source.id);
-            (Effect::Updated(source), removed)
+            (Effect::Updated(source), replaced)
         }
         Some(SUGGESTIONS) => (Effect::Suggested(draft.body["choices"].clone()), Vec::new()),
         _ => {

@@ -152,12 +152,13 @@ async fn edit(state: &State, channel: &Channel, id: &str, draft: Draft) -> Answe
         check_others_edit(channel, &draft)?;
     }
     thread::check_editable(&edited)?;
-    let removed = message::apply(&mut tx, state, &mut edited, draft, true).await?;
+    let replaced = message::apply(&mut tx, state, &mut edited, draft, true).await?;
     tx.commit().await?;
     announce::updated(state, &edited);
     let shown = message::show(state, &edited);
+    // Whoever asks for one meanwhile waits for the connection.
+    state.files.replace(replaced, state.clock.now_ms()).await;
     drop(db);
-    state.files.remove(&removed).await;
     ok(shown)
 }
 

@@ -8,7 +8,7 @@ use crate::{
     interact::TOKEN_LIFE_MS,
     message::{self, Draft, EPHEMERAL, LOADING},
     state::State,
-    store::{self, interactions::StoredInteraction, messages::StoredMessage},
+    store::{self, files::StoredFile, interactions::StoredInteraction, messages::StoredMessage},
     thread, validate,
 };
 use axum::http::StatusCode;
@@ -60,22 +60,18 @@ async fn edit(state: &State, token: &str, id: &str, draft: Draft) -> Answer {
     let mut tx = db.begin().await?;
     let (_, mut edited) = find(&mut tx, state, token, id).await?;
     errors.finish()?;
-    let removed = change(&mut tx, state, &mut edited, draft).await?;
+    let replaced = change(&mut tx, state, &mut edited, draft).await?;
     tx.commit().await?;
     announce::updated(state, &edited);
     let shown = message::show(state, &edited);
+    // Whoever asks for one meanwhile waits for the connection.
+    state.files.replace(replaced, state.clock.now_ms()).await;
     drop(db);
-    state.files.remove(&removed).await;
     ok(shown)
 }
 
 /// Applies an edit; the first edit of a waiting message is not an edit that a person is told of.
-async fn change(
-    db: &mut SqliteConnection,
-    state: &State,
-    edited: &mut StoredMessage,
-    draft: Draft,
-) -> Result<Vec<crate::world::Id>, ApiError> {
+async fn change(db: &mut SqliteConnection, state: &State, edited: &mut StoredMessage, draft: Draft) -> Result<Vec<StoredFile>, ApiError> {
     let was_loading = edited.body["flags"].as_u64().unwrap_or(0) & LOADING != 0;
     if !was_loading {
         edited.body["edited_timestamp"] = json!(timestamp(state.clock.now_ms()));
@@ -97,10 +93,11 @@ async fn follow_up(state: &State, token: &str, draft: Draft) -> Answer {
     };
     let waiting = original.filter(|original| original.body["flags"].as_u64().unwrap_or(0) & LOADING != 0);
     // Discord fills a waiting answer with the first follow-up.
-    let (message, is_new, removed) = match waiting {
+    let (message, is_new, forgotten) = match waiting {
         Some(mut waiting) => {
-            let removed = change(&mut tx, state, &mut waiting, draft).await?;
-            (waiting, false, removed)
+            // It has no files yet.
+            change(&mut tx, state, &mut waiting, draft).await?;
+            (waiting, false, Vec::new())
         }
         None => {
             let is_for_person_only = interaction.owners.is_object() && interaction.owners.get("0").is_none();
@@ -124,7 +121,7 @@ async fn follow_up(state: &State, token: &str, draft: Draft) -> Answer {
     }
     let shown = message::show(state, &message);
     drop(db);
-    state.files.remove(&removed).await;
+    state.files.remove(&forgotten).await;
     ok(shown)
 }
 

@@ -1,5 +1,5 @@
 use crate::world::Id;
-use sqlx::{Row, SqliteConnection};
+use sqlx::{Row, SqliteConnection, sqlite::SqliteRow};
 
 /// What is known of an uploaded file; its bytes are in the file store under the same id.
 pub(crate) struct StoredFile {
@@ -32,17 +32,27 @@ pub(crate) async fn content_type(db: &mut SqliteConnection, channel_id: Id, id: 
         .await
 }
 
-/// Forgets the message's files that are not in `kept` and returns their ids, so that their bytes can go too.
-pub(crate) async fn retain(db: &mut SqliteConnection, message_id: Id, kept: &[Id]) -> Result<Vec<Id>, sqlx::Error> {
-    let rows = sqlx::query("DELETE FROM files WHERE message_id = ? AND id NOT IN (SELECT value FROM json_each(?)) RETURNING id")
+/// Forgets the message's files that are not in `kept` and returns them: their bytes may be asked for a while longer.
+pub(crate) async fn retain(db: &mut SqliteConnection, message_id: Id, kept: &[Id]) -> Result<Vec<StoredFile>, sqlx::Error> {
+    let rows = sqlx::query("DELETE FROM files WHERE message_id = ? AND id NOT IN (SELECT value FROM json_each(?)) RETURNING *")
         .bind(message_id)
         .bind(serde_json::json!(kept).to_string())
         .fetch_all(db)
         .await?;
-    rows.iter().map(|row| row.try_get(0)).collect()
+    rows.iter().map(read).collect()
 }
 
-/// Forgets every file of these messages; returns their ids.
+fn read(row: &SqliteRow) -> Result<StoredFile, sqlx::Error> {
+    Ok(StoredFile {
+        id: row.try_get("id")?,
+        channel_id: row.try_get("channel_id")?,
+        message_id: row.try_get("message_id")?,
+        filename: row.try_get("filename")?,
+        content_type: row.try_get("content_type")?,
+    })
+}
+
+/// Forgets every file of these messages; returns their ids, so that their bytes can go too.
 pub(crate) async fn forget_of(db: &mut SqliteConnection, messages: &[Id]) -> Result<Vec<Id>, sqlx::Error> {
     sqlx::query_scalar("DELETE FROM files WHERE message_id IN (SELECT value FROM json_each(?)) RETURNING id")
         .bind(serde_json::json!(messages).to_string())
