@@ -112,6 +112,22 @@ const SCREENS = [
     await send("/imagine a frog --ar 0:2", place);
     await id("dismiss", place).last().waitFor();
   }],
+  ["an enlarged picture", async (place) => {
+    await grids(place).last().getByTestId("button-U1").click();
+    await withText("pixels", place).last().waitFor({ timeout: minute });
+  }],
+  ["a remix", async (place) => {
+    await grids(place).last().getByTestId("button-Remix").click();
+    await id("modal", place).waitFor();
+  }],
+  ["a question before a grid goes", async (place) => {
+    await grids(place).last().getByTestId("button-❌").click();
+    await id("dismiss", place).last().waitFor();
+  }],
+  ["words without a command", async (place) => {
+    await send("a frog", place);
+    await id("offer", place).waitFor();
+  }],
   ["a command without an answer", async (place) => {
     await send("/silence", place);
     await id("failed-interaction", place).last().waitFor();
