@@ -11,6 +11,7 @@ const COMMANDS = [
   { name: "measure", description: "tells what a picture is", options: [
     { type: 11, name: "picture", description: "the picture", required: true },
     { type: 3, name: "note", description: "a note about it" }] },
+  { name: "city", description: "goes to a city", options: [{ type: 3, name: "name", description: "the city", required: true, autocomplete: true }, { type: 3, name: "note", description: "a note" }] },
   { name: "whisper", description: "answers you alone" },
   { name: "layout", description: "shows every kind of component" },
   { name: "mosaic", description: "posts four pictures" },
@@ -110,11 +111,13 @@ function answerTo({ type, data, member, user }, pictures) {
     return text(`**${values[0]}** by ${name}: ${values[1] || "no story"}`);
   }
   if (type === 5 && data.custom_id === "order") return text(`An order: ${data.components.map(({ component }) => told(component, data.resolved)).join(", ")}`);
+  if (type === 4) return data.name === "city" ? { type: 8, data: { choices: citiesLike(data.options.find((one) => one.focused).value) } } : null;
   // Atelier answers every button, also with a word on those that it does not know.
   if (type !== 2) return null;
   switch (data.name) {
     case "form": return FORM;
     case "order": return ORDER;
+    case "city": return text(`Off to ${data.options.find((one) => one.name === "name").value}.`);
     case "whisper": return text("This is between us.", EPHEMERAL);
     case "layout": return withPictures(pictures, LAYOUT_ANSWER);
     case "measure": return measured(data);
@@ -124,6 +127,9 @@ function answerTo({ type, data, member, user }, pictures) {
     default: return null;
   }
 }
+
+/** The cities that begin so; what a person reads is not what the bot gets. */
+const citiesLike = (typed) => ["Berlin", "Bern", "Bergen", "Oslo"].filter((city) => city.toLowerCase().startsWith(typed.toLowerCase())).map((city) => ({ name: city, value: `city-${city.toLowerCase()}` }));
 
 /** What a field of a form holds, with names in place of ids. */
 function told({ value, values }, resolved = {}) {

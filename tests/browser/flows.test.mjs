@@ -89,6 +89,19 @@ test("an option is completed with the keyboard alone", async () => {
   assert.equal(await id("composer").isVisible(), true);
 });
 
+test("another bot's suggestions are taken by Enter: the first, or the one that is typed in full", async () => {
+  for (const [typed, taken] of [["ber", "city-berlin"], ["bern", "city-bern"], ["atlantis", "atlantis"]]) {
+    await id("composer").focus();
+    await id("composer").fill("");
+    await page.keyboard.type(`/city ${typed}`);
+    await id("command-option-name").waitFor();
+    if (taken !== typed) await page.locator("#composer [role=option]").first().waitFor();
+    await page.keyboard.press("Enter");
+    if (taken !== typed) await page.keyboard.press("Enter");
+    await withText(`Off to ${taken}.`).waitFor();
+  }
+});
+
 test("the context menu opens by keyboard and by mouse, and a reaction is added and taken back", async () => {
   await send("Count me");
   const mine = withText("Count me").first();

@@ -257,7 +257,7 @@ for (const { name, options: window, also, isTouched, isAsked } of WINDOWS) {
       if (process.env.SCREENSHOTS) await shot(`reach-${window.viewport.width}-${SCREENS.findIndex(([one]) => one === screen)}`, place);
       for (const width of also) {
         await place.setViewportSize({ ...window.viewport, width });
-        note((await overflow(place)).map((one) => `at ${width}: ${one}`));
+        note([...await overflow(place), ...(width <= 760 ? await small(place) : [])].map((one) => `at ${width}: ${one}`));
       }
       await place.setViewportSize(window.viewport);
     }

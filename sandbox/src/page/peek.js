@@ -17,7 +17,9 @@ export class Peeks {
 
   /** An answer came; where it answers a press, it may have to be told. */
   expect(message) {
-    const pressed = message.interaction_metadata?.interacted_message_id;
+    const told = message.interaction_metadata;
+    // The answer to a form that a button opened names the button's message as that which it replies to.
+    const pressed = told?.interacted_message_id ?? (told && message.message_reference?.message_id);
     if (pressed) this.all.set(message.id, { pressed, element: null });
   }
 
