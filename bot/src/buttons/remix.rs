@@ -74,10 +74,8 @@ pub async fn reopen(
 pub async fn submit(ctx: &serenity::Context, form: &serenity::ModalInteraction, app: &Arc<App>) {
     let sent = discord::sent(&form.data);
     let kept = opened(app, form).await;
-    let (venue, of) = match &kept {
-        Ok(kept) => (kept.venue, kept.job()),
-        Err(_) => (discord::venue_of_form(&ctx.cache, form.guild_id), None),
-    };
+    let venue = discord::venue_of_form(&ctx.cache, form.guild_id, kept.as_ref().ok().map(|kept| kept.venue));
+    let of = kept.as_ref().ok().and_then(Typed::job);
     let presser = Presser::of_form(form, venue);
     let typed = Typed::of_fields(sent, venue, of);
     let mut promised = Promised::Nothing;
