@@ -113,12 +113,14 @@ fn metadata(scene: &Scene, interaction: &StoredInteraction, source: Option<&Stor
     }
     match interaction.kind {
         3 => metadata["interacted_message_id"] = json!(interaction.source_id.map(|id| id.to_string())),
+        // A form was opened by a press of a button or by a command, never by another form.
         5 => {
-            metadata["triggering_interaction_metadata"] = source_metadata.unwrap_or_else(|| {
-                let mut command = metadata.clone();
-                command["type"] = json!(2);
-                command
-            });
+            let mut opener = metadata.clone();
+            match interaction.source_id {
+                Some(source) => (opener["type"], opener["interacted_message_id"]) = (json!(3), json!(source.to_string())),
+                None => opener["type"] = json!(2),
+            }
+            metadata["triggering_interaction_metadata"] = opener;
         }
         _ => {}
     }
