@@ -80,8 +80,10 @@ pub(crate) fn chosen(
         match known {
             Some(attachment) => {
                 let mut attachment = attachment.clone();
-                if let Some(description) = told.get("description") {
-                    attachment["description"] = description.clone();
+                match (told.get("description"), attachment.as_object_mut()) {
+                    (Some(Value::Null), Some(attachment)) => drop(attachment.remove("description")),
+                    (Some(description), _) => attachment["description"] = description.clone(),
+                    (None, _) => {}
                 }
                 kept.push(attachment);
             }

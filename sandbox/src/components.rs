@@ -1,5 +1,6 @@
 //! What Discord adds to the components of a message or a form. Source: discord-api-docs, components/reference, "Anatomy of a Component".
 
+use crate::{oracle, world::Scene};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -9,6 +10,28 @@ const THUMBNAIL: u64 = 11;
 const FILE: u64 = 13;
 const SEPARATOR: u64 = 14;
 const CONTAINER: u64 = 17;
+
+/// What an emoji of a guild is called that nobody here knows.
+const UNKNOWN_EMOJI: &str = "_";
+
+/// As [`complete`], and leaves out what Discord does not keep of a message's components.
+pub(crate) fn complete_of_message(components: &mut Value, scene: &Scene) {
+    complete(components);
+    visit(components, &mut |component| {
+        name_emoji(component, scene);
+        component.get_mut("options").and_then(Value::as_array_mut).into_iter().flatten().for_each(|option| name_emoji(option, scene));
+    });
+    oracle::keep("MessageResponse/properties/components", components);
+}
+
+/// An emoji of a guild may be given by its id alone.
+fn name_emoji(holder: &mut Value, scene: &Scene) {
+    let Some(emoji) = holder.get_mut("emoji").filter(|emoji| emoji.is_object() && emoji["name"].is_null() && !emoji["id"].is_null()) else {
+        return;
+    };
+    let known = scene.guilds.iter().flat_map(|guild| &guild.emojis).find(|known| crate::message::id_of(&emoji["id"]) == Some(known.id));
+    emoji["name"] = json!(known.map_or(UNKNOWN_EMOJI, |known| known.name));
+}
 
 /// Numbers the components that have no number of their own, and writes out what is left to a default.
 pub(crate) fn complete(components: &mut Value) {

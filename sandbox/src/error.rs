@@ -180,10 +180,20 @@ impl FormErrors {
         if self.tree.is_empty() {
             return Ok(());
         }
+        let mut tree = self.tree;
+        prune(&mut tree);
         let mut error = ApiError::new(StatusCode::BAD_REQUEST, 50035, "Invalid Form Body");
-        error.errors = Some(Value::Object(self.tree));
+        error.errors = Some(Value::Object(tree));
         Err(error)
     }
+}
+
+/// What is wrong with an object as a whole is told when its fields are right: Discord says one or the other.
+fn prune(tree: &mut Map<String, Value>) {
+    if tree.len() > 1 {
+        tree.remove("_errors");
+    }
+    tree.values_mut().filter_map(Value::as_object_mut).for_each(prune);
 }
 
 fn fill(tree: &mut Map<String, Value>, other: &Map<String, Value>) {
@@ -214,6 +224,13 @@ mod tests {
         let mut errors = FormErrors::default();
         paths.iter().for_each(|path| errors.add(path, code, "x"));
         errors
+    }
+
+    #[test]
+    fn an_object_with_wrong_fields_is_not_wrong_itself() {
+        let refused = errors(&["components.0", "components.0.custom_id", "content"], "A").finish().expect_err("something is wrong");
+        let one = json!({ "_errors": [{ "code": "A", "message": "x" }] });
+        assert_eq!(refused.body()["errors"], json!({ "components": { "0": { "custom_id": one } }, "content": one }));
     }
 
     #[test]

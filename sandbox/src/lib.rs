@@ -10,6 +10,7 @@ mod cdn;
 mod clock;
 mod command_permission;
 mod components;
+mod embeds;
 mod entitlement;
 mod error;
 mod events;

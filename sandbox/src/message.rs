@@ -3,7 +3,7 @@
 use crate::{
     attachment,
     clock::timestamp,
-    components,
+    components, embeds,
     error::{ApiError, FormErrors},
     files::safe_filename,
     pin, reaction,
@@ -158,7 +158,8 @@ pub(crate) async fn apply(
             body[field] = json!(items(list));
         }
     }
-    components::complete(&mut body["components"]);
+    embeds::complete(&mut body["embeds"]);
+    components::complete_of_message(&mut body["components"], &scene);
     let flags = body["flags"].as_u64().unwrap_or(0);
     // Whether a message is ephemeral never changes after it began.
     let wanted = draft["flags"].as_u64().unwrap_or(0) & if is_edit { EDITABLE } else { SETTABLE };

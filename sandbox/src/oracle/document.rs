@@ -1,5 +1,6 @@
 //! Discord's own description of its HTTP API, read once, with validators that are compiled on first use.
 
+use super::deviations;
 use flate2::read::GzDecoder;
 use jsonschema::{Registry, Validator};
 use serde_json::{Value, json};
@@ -41,12 +42,7 @@ impl Document {
         let mut text = String::new();
         GzDecoder::new(ARCHIVE).read_to_string(&mut text).expect("the embedded description is whole");
         let mut root: Value = serde_json::from_str(&text).expect("the embedded description is JSON");
-        // The description says that the codes inside of a refusal are numbers. Discord's words are in its reference, "Error Messages".
-        root["components"]["schemas"]["InnerErrors"]["properties"]["_errors"]["items"] = json!({
-            "type": "object", "required": ["code", "message"],
-            "properties": { "code": { "type": "string" }, "message": { "type": "string" } },
-        });
-        amend(&mut root);
+        deviations::amend(&mut root);
         // Lives as long as the process: compiled validators refer into it.
         let root: &'static Value = Box::leak(Box::new(root));
         let registry = Registry::new().add(BASE, root).expect("the base address is one").prepare().expect("every reference is inside");
@@ -142,13 +138,6 @@ impl Operation {
         validators.insert(purpose.to_owned(), compiled.clone());
         compiled
     }
-}
-
-/// Adds what Discord's prose describes and its description lacks: a message can be forwarded.
-/// Source: discord-api-docs, resources/message, "Message Reference Types".
-fn amend(root: &mut Value) {
-    let kinds = root.pointer_mut("/components/schemas/MessageReferenceType/oneOf").and_then(Value::as_array_mut);
-    kinds.expect("the description has message references").push(json!({ "title": "FORWARD", "const": 1 }));
 }
 
 fn is_parameter(part: &str) -> bool {

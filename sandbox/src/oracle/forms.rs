@@ -9,8 +9,12 @@ use jsonschema::{
 };
 use serde_json::Value;
 
-/// A sentence about a large value is cut off here.
-const MAX_SENTENCE_CHARS: usize = 500;
+/// A longer value is told without its middle: this much of its beginning, and half as much of its end.
+const N_BEGINNING: usize = 60;
+/// The rest of a sentence is cut off here: the values that may be chosen can be many.
+const N_REASON: usize = 400;
+/// What stands for a value in a reason.
+const VALUE: &str = "the value";
 /// More faults than these are not told.
 const N_FAULTS: usize = 20;
 /// How much it speaks against a branch of a union that it describes another kind of value, or another kind of object.
@@ -29,8 +33,11 @@ pub(super) struct Fault {
 impl Fault {
     fn new(path: String, refusal: Option<(&'static str, String)>, told: &str) -> Self {
         let place = if path.is_empty() { "the body".to_owned() } else { format!("`{path}`") };
-        let sentence = format!("{place}: {told}").chars().take(MAX_SENTENCE_CHARS).collect();
-        Self { path, refusal, sentence }
+        Self { path, refusal, sentence: format!("{place}: {told}") }
+    }
+
+    fn of(error: &ValidationError<'_>, refusal: Option<(&'static str, String)>) -> Self {
+        Self::new(path(error), refusal, &told(error))
     }
 
     /// Notes the refusal, if Discord refuses this.
@@ -48,6 +55,29 @@ pub(super) enum Author {
     Discord,
 }
 
+/// What is wrong, and then with what: a long value must not hide the reason.
+fn told(error: &ValidationError<'_>) -> String {
+    let reason: String = error.masked_with(VALUE).to_string().chars().take(N_REASON).collect();
+    if matches!(error.kind(), Kind::Required { .. }) { reason } else { format!("{reason}: {}", shortened(error.instance())) }
+}
+
+/// A value on one line, without its middle when it is long.
+fn shortened(value: &Value) -> String {
+    let text = value.to_string();
+    let n_chars = text.chars().count();
+    if n_chars <= 2 * N_BEGINNING {
+        return text;
+    }
+    let beginning: String = text.chars().take(N_BEGINNING).collect();
+    let end: String = text.chars().skip(n_chars - N_BEGINNING / 2).collect();
+    let size = match value {
+        Value::String(text) => format!("{} characters", text.chars().count()),
+        Value::Array(list) => format!("{} elements", list.len()),
+        _ => format!("{n_chars} characters of JSON"),
+    };
+    format!("{beginning}…{end} ({size})")
+}
+
 /// Everything that is wrong with a value.
 pub(super) fn faults(validator: &Validator, value: &Value, author: Author) -> Vec<Fault> {
     if validator.is_valid(value) {
@@ -61,7 +91,7 @@ fn of_error(error: &ValidationError<'_>, author: Author) -> Vec<Fault> {
     match error.kind() {
         Kind::AnyOf { context } | Kind::OneOfNotValid { context } => of_union(error, context, author),
         _ if author == Author::Bot && is_taken(error) => Vec::new(),
-        _ => vec![Fault::new(path(error), refusal(error), &error.to_string())],
+        _ => vec![Fault::of(error, refusal(error))],
     }
 }
 
@@ -75,7 +105,7 @@ fn of_union(error: &ValidationError<'_>, branches: &[Vec<ValidationError<'static
     };
     if best.iter().all(|error| is_choice(error) && error.instance_path().as_str() == place) {
         let refusal = ("BASE_TYPE_CHOICES", format!("Value must be one of {{{}}}.", allowed(place).join(", ")));
-        return vec![Fault::new(path(error), Some(refusal), &error.to_string())];
+        return vec![Fault::of(error, Some(refusal))];
     }
     if (OTHER_KIND..OTHER_TYPE).contains(&weight) && best.iter().any(|error| is_of_other_kind(error, place)) {
         let told = format!("Value of field \"type\" must be one of ({}).", allowed(&format!("{place}/type")).join(", "));
@@ -177,6 +207,7 @@ fn refusal(error: &ValidationError<'_>) -> Option<(&'static str, String)> {
             let allowed: Vec<String> = allowed_values(error).iter().map(|value| value.to_string()).collect();
             ("BASE_TYPE_CHOICES", format!("Value must be one of {{{}}}.", allowed.join(", ")))
         }
+        Kind::Not { .. } if value.is_null() => required(),
         Kind::UniqueItems => ("SET_TYPE_ALREADY_CONTAINS_VALUE", "The set already contains this value".to_owned()),
         _ => return None,
     })

@@ -1,13 +1,16 @@
 //! Checks every request of a bot, and every answer of the stand-in, against Discord's own description.
 
+mod deviations;
 mod document;
 mod forms;
 mod ignored;
+mod kept;
 mod unknown;
 
 use crate::error::FormErrors;
 use document::{DOCUMENT, Operation, typed};
 use forms::Author;
+pub(crate) use kept::keep;
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
 use serde_json::{Value, json};

@@ -37,7 +37,7 @@ fn walk_object(shapes: &[&'static Value], object: &Map<String, Value>, path: &st
     if shapes.is_empty() {
         return;
     }
-    for (name, value) in object.iter().filter(|(name, value)| !is_empty(value) && !is_undescribed(name)) {
+    for (name, value) in object.iter().filter(|(name, value)| !is_empty(value) && !is_file(name)) {
         let at = format!("{path}.{name}");
         let next: Vec<&'static Value> = shapes
             .iter()
@@ -62,9 +62,9 @@ fn is_empty(value: &Value) -> bool {
     }
 }
 
-/// The files of a form, and what is in Discord's documentation of commands but not in the description.
-fn is_undescribed(name: &str) -> bool {
-    name.starts_with("files[") || name == "nsfw"
+/// A file of a form.
+fn is_file(name: &str) -> bool {
+    name.starts_with("files[")
 }
 
 fn flatten(schema: &'static Value, shapes: &mut Vec<&'static Value>) {

@@ -2,6 +2,7 @@ use super::{Answer, incoming::Incoming, nothing, ok, parse};
 use crate::{
     command_permission::{self, Rules},
     error::{ApiError, FormErrors},
+    oracle,
     state::State,
     store::{self, commands::StoredCommand},
     validate::{self, items},
@@ -134,7 +135,12 @@ async fn replace_all(db: &mut SqliteConnection, state: &State, guild_id: Id, inc
 async fn edit(db: &mut SqliteConnection, state: &State, guild_id: Id, id: Id, incoming: &Incoming) -> Answer {
     let mut command = existing(db, guild_id, id).await?;
     for (field, value) in incoming.body.as_object().into_iter().flatten().filter(|(field, _)| FIELDS.contains(&field.as_str())) {
-        command[field] = if value.is_null() && field == "options" { json!([]) } else { value.clone() };
+        match field.as_str() {
+            "options" if value.is_null() => command[field] = json!([]),
+            // These are never null, so that null changes nothing.
+            "name" | "description" | "dm_permission" | "nsfw" | "integration_types" if value.is_null() => {}
+            _ => command[field] = value.clone(),
+        }
     }
     check(&[("", &command)], &incoming.faults)?;
     if id_of_named(db, guild_id, &command).await?.is_some_and(|other| other != id) {
@@ -242,6 +248,7 @@ fn drop_empty(options: &mut Value) {
 
 async fn store_body(db: &mut SqliteConnection, guild_id: Id, id: Id, mut body: Value) -> Result<Value, ApiError> {
     drop_empty(&mut body["options"]);
+    oracle::keep("ApplicationCommandResponse", &mut body);
     let name = body["name"].as_str().unwrap_or_default().to_owned();
     let stored = StoredCommand { id, guild_id, kind: kind(&body), name, body };
     store::commands::save(db, &stored).await?;
