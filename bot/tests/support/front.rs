@@ -41,7 +41,7 @@ impl Front {
         let held = watch::Sender::new(false);
         let (counted, gate) = (n_connections.clone(), held.clone());
         let listening = tokio::spawn(async move {
-            while let Ok((client, _)) = listener.accept().await {
+            while let Ok(client) = accept(&listener).await {
                 let (acceptor, gate, counted) = (acceptor.clone(), gate.subscribe(), counted.clone());
                 tokio::spawn(async move {
                     // A connection that breaks off is the client's to notice.
@@ -85,6 +85,14 @@ impl Drop for Front {
     }
 }
 
+/// The next client. What is written goes out at once, as from the stand-in itself.
+async fn accept(listener: &TcpListener) -> io::Result<TcpStream> {
+    let (client, _) = listener.accept().await?;
+    // A connection that ended meanwhile has no such option.
+    let _ = client.set_nodelay(true);
+    Ok(client)
+}
+
 async fn carry(
     client: TcpStream,
     behind: SocketAddr,
@@ -94,7 +102,9 @@ async fn carry(
 ) -> io::Result<()> {
     let (mut from_bot, mut to_bot) = tokio::io::split(acceptor.accept(client).await?);
     n_connections.fetch_add(1, Ordering::Relaxed);
-    let (mut from_stand_in, mut to_stand_in) = TcpStream::connect(behind).await?.into_split();
+    let stand_in = TcpStream::connect(behind).await?;
+    stand_in.set_nodelay(true)?;
+    let (mut from_stand_in, mut to_stand_in) = stand_in.into_split();
     let there = async {
         let mut buffer = vec![0; 16 << 10];
         loop {
@@ -132,4 +142,13 @@ fn certified(name: &str) -> (TlsAcceptor, Vec<u8>) {
         .with_single_cert(vec![own.der().clone()], PrivateKeyDer::Pkcs8(key.serialize_der().into()))
         .expect("key and certificate belong together");
     (TlsAcceptor::from(Arc::new(config)), root.der().to_vec())
+}
+
+#[tokio::test]
+async fn nothing_waits_for_an_acknowledgement() {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
+    let address = listener.local_addr().expect("it is bound");
+    let (client, accepted) = tokio::join!(TcpStream::connect(address), accept(&listener));
+    client.expect("it is let in");
+    assert!(accepted.and_then(|accepted| accepted.nodelay()).expect("the system knows"));
 }
