@@ -176,7 +176,7 @@ mod tests {
     #[test]
     fn the_nearest_word_decides() {
         use Verdict::{Denied, Granted, Unsaid};
-        let scene = World::new(crate::clock::Clock::System, Vec::new()).now();
+        let scene = World::new(crate::clock::Clock::System, Vec::new(), crate::BotProfile::default(), String::new()).now();
         let channel = scene.channel(GENERAL).expect("general is there");
         type Said<'a> = &'a [(u64, Id, bool)];
         let check = |what: &str, own: Said, all: Said, expected: Verdict| {

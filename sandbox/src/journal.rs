@@ -1,38 +1,33 @@
-//! Everything that passed, as lines of JSON: the newest in memory, and all of them in a file where there is a directory.
+//! Everything that passed, as lines of JSON: the newest in memory, and more of them, shortened, in files where that is wanted.
 
+mod file;
+
+pub(crate) use file::keep;
 use serde::Serialize;
 use serde_json::Value;
 use std::{
     collections::VecDeque,
-    io,
-    path::{Path, PathBuf},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
 };
-use tokio::{
-    fs::{File, OpenOptions},
-    io::AsyncWriteExt,
-    sync::mpsc,
-};
-use tokio_util::sync::CancellationToken;
+use tokio::sync::mpsc;
 
 const N_KEPT: usize = 10_000;
 /// The lines in memory are no longer than this together.
 const MAX_KEPT_BYTES: usize = 8 << 20;
 /// Lines that wait for the disk.
 const N_WAITING: usize = 10_000;
-/// Lines that go to the disk at once.
-const N_AT_ONCE: usize = 256;
 /// A longer body is cut off.
 const MAX_BODY_BYTES: usize = 8 << 10;
-/// A larger file is put aside, and the one that was aside is gone.
-const MAX_FILE_BYTES: u64 = 64 << 20;
 
 /// The fields of a line, as JSON without the braces: written once, for memory, disk and readers alike.
 #[derive(Default)]
-pub(crate) struct Fields(String);
+pub(crate) struct Fields {
+    json: String,
+    is_heartbeat: bool,
+}
 
 impl Fields {
     /// With a further field.
@@ -44,30 +39,40 @@ impl Fields {
 
     /// With a field whose value is JSON already.
     pub(crate) fn with_json(mut self, name: &str, json: &str) -> Self {
-        if !self.0.is_empty() {
-            self.0.push(',');
+        if !self.json.is_empty() {
+            self.json.push(',');
         }
         for part in ["\"", name, "\":", json] {
-            self.0.push_str(part);
+            self.json.push_str(part);
         }
         self
     }
+
+    /// A heartbeat or its answer: only who asks for those is shown it, and no file has it.
+    pub(crate) fn of_heartbeat(self, is_heartbeat: bool) -> Self {
+        Self { is_heartbeat, ..self }
+    }
+}
+
+struct Line {
+    text: Arc<str>,
+    is_heartbeat: bool,
 }
 
 #[derive(Default)]
 struct Ring {
     seq: u64,
     size_bytes: usize,
-    lines: VecDeque<Arc<str>>,
+    lines: VecDeque<Line>,
 }
 
 impl Ring {
-    fn push(&mut self, line: Arc<str>) {
-        self.size_bytes += line.len();
+    fn push(&mut self, line: Line) {
+        self.size_bytes += line.text.len();
         self.lines.push_back(line);
         while self.lines.len() > N_KEPT || self.size_bytes > MAX_KEPT_BYTES {
             let Some(oldest) = self.lines.pop_front() else { return };
-            self.size_bytes -= oldest.len();
+            self.size_bytes -= oldest.text.len();
         }
     }
 }
@@ -93,15 +98,15 @@ impl Journal {
     }
 
     /// Writes a line: `seq`, `at_ms`, `kind` and the fields.
-    pub(crate) fn write(&self, now_ms: i64, kind: &str, Fields(fields): Fields) {
-        let comma = if fields.is_empty() { "" } else { "," };
+    pub(crate) fn write(&self, now_ms: i64, kind: &str, Fields { json, is_heartbeat }: Fields) {
+        let comma = if json.is_empty() { "" } else { "," };
         let mut ring = self.ring();
         ring.seq += 1;
-        let line: Arc<str> = format!(r#"{{"seq":{},"at_ms":{now_ms},"kind":"{kind}"{comma}{fields}}}"#, ring.seq).into();
-        if let Some(file) = &self.file {
-            self.write_to(file, now_ms, &line);
+        let text: Arc<str> = format!(r#"{{"seq":{},"at_ms":{now_ms},"kind":"{kind}"{comma}{json}}}"#, ring.seq).into();
+        if let Some(file) = self.file.as_ref().filter(|_| !is_heartbeat) {
+            self.write_to(file, now_ms, &text);
         }
-        ring.push(line);
+        ring.push(Line { text, is_heartbeat });
     }
 
     fn write_to(&self, file: &mpsc::Sender<Arc<str>>, now_ms: i64, line: &Arc<str>) {
@@ -118,13 +123,21 @@ impl Journal {
     }
 
     /// At most `limit` lines after a number, and the number to go on from.
-    pub(crate) fn after(&self, after: u64, limit: usize) -> (u64, Vec<Arc<str>>) {
+    pub(crate) fn after(&self, after: u64, limit: usize, with_heartbeats: bool) -> (u64, Vec<Arc<str>>) {
         let ring = self.ring();
         let oldest = ring.seq - ring.lines.len() as u64;
         let n_skipped = after.saturating_sub(oldest);
-        let lines: Vec<Arc<str>> = ring.lines.iter().skip(n_skipped as usize).take(limit).cloned().collect();
-        let seq = if lines.is_empty() { ring.seq } else { oldest + n_skipped + lines.len() as u64 };
-        (seq, lines)
+        let (mut seq, mut found) = (oldest + n_skipped, Vec::new());
+        for line in ring.lines.iter().skip(n_skipped as usize) {
+            if found.len() == limit {
+                break;
+            }
+            seq += 1;
+            if with_heartbeats || !line.is_heartbeat {
+                found.push(Arc::clone(&line.text));
+            }
+        }
+        (if found.is_empty() { ring.seq } else { seq }, found)
     }
 }
 
@@ -178,47 +191,6 @@ fn end_of_text(text: &str) -> usize {
     text.bytes().position(is_end).unwrap_or(text.len())
 }
 
-/// Writes lines to `journal.jsonl` until the stand-in ends; then those that still wait.
-pub(crate) async fn keep(directory: PathBuf, mut lines: mpsc::Receiver<Arc<str>>, shutdown: CancellationToken) {
-    if let Err(error) = write_all(&directory, &mut lines, shutdown).await {
-        tracing::error!(%error, path = %directory.display(), "the sandbox's journal cannot be written");
-    }
-}
-
-async fn write_all(directory: &Path, lines: &mut mpsc::Receiver<Arc<str>>, shutdown: CancellationToken) -> io::Result<()> {
-    let path = directory.join("journal.jsonl");
-    let (mut file, mut size_bytes) = open(&path).await?;
-    let (mut batch, mut bytes) = (Vec::with_capacity(N_AT_ONCE), Vec::new());
-    loop {
-        tokio::select! {
-            biased;
-            _ = lines.recv_many(&mut batch, N_AT_ONCE) => {}
-            () = shutdown.cancelled() => batch.extend(std::iter::from_fn(|| lines.try_recv().ok())),
-        }
-        if batch.is_empty() {
-            return file.flush().await;
-        }
-        for line in batch.drain(..) {
-            bytes.extend_from_slice(line.as_bytes());
-            bytes.push(b'\n');
-        }
-        if size_bytes + bytes.len() as u64 > MAX_FILE_BYTES {
-            file.flush().await?;
-            tokio::fs::rename(&path, directory.join("journal.old.jsonl")).await?;
-            (file, size_bytes) = open(&path).await?;
-        }
-        file.write_all(&bytes).await?;
-        size_bytes += bytes.len() as u64;
-        bytes.clear();
-    }
-}
-
-async fn open(path: &Path) -> io::Result<(File, u64)> {
-    let file = OpenOptions::new().create(true).append(true).open(path).await?;
-    let size_bytes = file.metadata().await?.len();
-    Ok((file, size_bytes))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -232,11 +204,27 @@ mod tests {
     fn the_ring_forgets_the_oldest() {
         let journal = Journal::default();
         (0..N_KEPT + 5).for_each(|n| journal.write(7, "page", Fields::default().with("n", n)));
-        let (seq, lines) = journal.after(0, 2);
+        let (seq, lines) = journal.after(0, 2, false);
         assert_eq!((seq, parsed(&lines[0]), lines.len()), (7, json!({ "seq": 6, "at_ms": 7, "kind": "page", "n": 5 }), 2));
-        let (seq, lines) = journal.after(N_KEPT as u64 + 4, 100);
+        let (seq, lines) = journal.after(N_KEPT as u64 + 4, 100, false);
         assert_eq!((seq, lines.len()), (N_KEPT as u64 + 5, 1));
-        assert_eq!(journal.after(N_KEPT as u64 + 5, 100).0, N_KEPT as u64 + 5);
+        assert_eq!(journal.after(N_KEPT as u64 + 5, 100, false).0, N_KEPT as u64 + 5);
+    }
+
+    #[test]
+    fn heartbeats_are_shown_to_who_asks_and_no_file_has_them() {
+        let (journal, mut lines) = Journal::with_file();
+        (0..6).for_each(|n| journal.write(7, "gateway", Fields::default().with("n", n).of_heartbeat(n % 2 == 0)));
+        let of = |after, limit, with| {
+            let (seq, lines) = journal.after(after, limit, with);
+            (seq, lines.iter().map(|line| parsed(line)["n"].as_u64()).collect::<Option<Vec<_>>>().unwrap_or_default())
+        };
+        assert_eq!(of(0, 100, true), (6, vec![0, 1, 2, 3, 4, 5]));
+        assert_eq!(of(0, 100, false), (6, vec![1, 3, 5]));
+        assert_eq!(of(0, 2, false), (4, vec![1, 3]));
+        assert_eq!(of(4, 2, false), (6, vec![5]));
+        let kept: Vec<Value> = std::iter::from_fn(|| lines.try_recv().ok()).map(|line| parsed(&line)["n"].clone()).collect();
+        assert_eq!(kept, [1, 3, 5]);
     }
 
     #[test]
@@ -244,7 +232,7 @@ mod tests {
         let journal = Journal::default();
         let long = body(&json!("x".repeat(MAX_BODY_BYTES)));
         (0..3000).for_each(|_| journal.write(7, "rest", Fields::default().with_json("request", &long)));
-        let (_, lines) = journal.after(0, N_KEPT);
+        let (_, lines) = journal.after(0, N_KEPT, false);
         let size_bytes: usize = lines.iter().map(|line| line.len()).sum();
         assert!((MAX_KEPT_BYTES - 2 * MAX_BODY_BYTES..=MAX_KEPT_BYTES).contains(&size_bytes), "{size_bytes} bytes");
         let newest = lines.last().expect("the newest are kept");

@@ -1,7 +1,7 @@
 //! The program `atelier-sandbox`: the stand-in alone, for a bot in any language.
 
 use clap::Parser;
-use sandbox::{Clock, ManualClock, OnViolation, RateLimitConfig, Sandbox, SandboxConfig, SandboxError};
+use sandbox::{BotProfile, Clock, ManualClock, OnViolation, RateLimitConfig, Sandbox, SandboxConfig, SandboxError};
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 use tracing_subscriber::EnvFilter;
 
@@ -21,6 +21,15 @@ struct Args {
     /// Where messages, files and sessions are kept; without it they are forgotten at the end
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
+    /// What the bot is called
+    #[arg(long, value_name = "NAME", default_value = "Your bot", value_parser = name)]
+    bot_name: String,
+    /// What the first guild is called, and the page
+    #[arg(long, value_name = "NAME", default_value = "Sandbox", value_parser = name)]
+    guild_name: String,
+    /// How many MiB of the journal are kept in files of the data directory, without heartbeats; 0 for none
+    #[arg(long, value_name = "MIB", default_value_t = 16)]
+    journal_mib: u64,
     /// What the bot logs in with; never a real token
     #[arg(long, env = "SANDBOX_TOKEN", default_value = "sandbox", hide_env_values = true)]
     token: String,
@@ -42,6 +51,12 @@ struct Args {
     /// Print the bot's settings as `NAME=value` lines, for a script, and nothing else
     #[arg(long)]
     print_env: bool,
+}
+
+/// A name as Discord takes it.
+fn name(text: &str) -> Result<String, String> {
+    let name = text.trim();
+    if (1..=32).contains(&name.chars().count()) { Ok(name.to_owned()) } else { Err("a name has 1 to 32 characters".to_owned()) }
 }
 
 fn main() -> ExitCode {
@@ -77,6 +92,9 @@ async fn run(args: Args) -> Result<(), SandboxError> {
         SandboxConfig { listen: args.listen, data_dir: args.data_dir, token: args.token, on_violation, ..SandboxConfig::default() };
     (config.seed, config.allow_remote, config.public_url) = (args.seed, args.allow_remote, args.public_url);
     config.validation = !args.no_validation;
+    config.journal_bytes = args.journal_mib.saturating_mul(1 << 20);
+    config.bot = BotProfile { name: args.bot_name, accent_color: None };
+    config.guild_name = args.guild_name;
     config.gateway.min_shards = args.min_shards;
     if args.discord_limits {
         config.rate_limits = RateLimitConfig::Discord;
@@ -100,6 +118,7 @@ fn settings(sandbox: &Sandbox) -> String {
 
 fn welcome(sandbox: &Sandbox) -> String {
     let (url, gateway, token) = (sandbox.url(), sandbox.gateway_url(), sandbox.token());
+    let guides: Vec<String> = sandbox.guides().iter().map(|guide| format!("  {}\n{}", guide.library, indented(&guide.lines))).collect();
     format!(
         r#"
   The sandbox is ready. Open {url} and talk to your bot.
@@ -108,13 +127,16 @@ fn welcome(sandbox: &Sandbox) -> String {
     Gateway   {gateway}
     Token     {token}
 
-  serenity    HttpBuilder::new("{token}").proxy("{url}").ratelimiter_disabled(true)
-  discord.py  discord.http.Route.BASE = "{url}/api/v10"
-              discord.gateway.DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL("{gateway}")
-  discord.js  new Client({{ intents, rest: {{ api: "{url}/api" }} }})
+{}
 
-  Whole programs are in sandbox/README.md. Ctrl-C ends it."#
+  The page has them too, with whole programs, to copy. Ctrl-C ends it."#,
+        guides.join("\n\n")
     )
+}
+
+fn indented(lines: &str) -> String {
+    let indented = |line: &str| if line.is_empty() { String::new() } else { format!("    {line}") };
+    lines.trim_end().lines().map(indented).collect::<Vec<_>>().join("\n")
 }
 
 /// Resolves at the first Ctrl-C or SIGTERM.
@@ -145,6 +167,8 @@ mod tests {
         let args = Args::parse_from(["atelier-sandbox"]);
         assert!(args.listen.ip().is_loopback());
         assert!(!args.allow_remote);
+        assert!(Args::try_parse_from(["atelier-sandbox", "--bot-name", "Echo"]).is_ok());
+        assert!(Args::try_parse_from(["atelier-sandbox", "--bot-name", " "]).is_err());
     }
 
     #[tokio::test]
@@ -154,8 +178,9 @@ mod tests {
         for line in [format!("SANDBOX_URL={url}"), format!("DISCORD_GATEWAY_URL={gateway}"), "DISCORD_TOKEN=sandbox".to_owned()] {
             assert!(settings(&sandbox).lines().any(|said| said == line), "{line}");
         }
-        for words in ["serenity", "discord.py", "discord.js", url, &gateway] {
-            assert!(welcome(&sandbox).contains(words), "{words}");
+        let lines = sandbox.guides().into_iter().flat_map(|guide| guide.lines.lines().map(str::to_owned).collect::<Vec<_>>());
+        for words in ["serenity", "discord.py", "discord.js", url, &gateway].map(str::to_owned).into_iter().chain(lines) {
+            assert!(welcome(&sandbox).contains(&words), "{words}");
         }
         sandbox.shutdown().await;
     }

@@ -1,6 +1,7 @@
 use crate::{
     archive,
     clock::Clock,
+    connect::{self, Guide},
     events::EventLog,
     faults::{self, Fault, Faults},
     files::FileStore,
@@ -14,7 +15,7 @@ use crate::{
     standing,
     state::{State, Suggestions},
     store::{self, Store},
-    world::{World, WorldFaults},
+    world::{BotProfile, World, WorldFaults},
 };
 use std::{
     io,
@@ -36,6 +37,14 @@ pub struct SandboxConfig {
     pub listen: SocketAddr,
     /// Where messages, files and tokens outlive the process; with `None` they are in a temporary folder that goes with it.
     pub data_dir: Option<PathBuf>,
+    /// What the bot is called and how it looks, before it says anything itself.
+    pub bot: BotProfile,
+    /// What the first guild is called, and the page.
+    pub guild_name: String,
+    /// Whether the page tells how a bot logs in, with the token: not where the token keeps other users of this machine away.
+    pub tells_token: bool,
+    /// How much of the journal may be in files of `data_dir`, in bytes; 0 keeps none. Its newest lines are in memory either way.
+    pub journal_bytes: u64,
     /// The bot's token: any word that is not a real Discord token.
     pub token: String,
     /// What the gateway asks of its clients.
@@ -64,6 +73,10 @@ impl Default for SandboxConfig {
         Self {
             listen: ([127, 0, 0, 1], 0).into(),
             data_dir: None,
+            bot: BotProfile::default(),
+            guild_name: "Sandbox".to_owned(),
+            tells_token: true,
+            journal_bytes: 0,
             token: "sandbox".to_owned(),
             gateway: GatewayConfig::default(),
             rate_limits: RateLimitConfig::default(),
@@ -172,16 +185,16 @@ impl Sandbox {
         let known = store::files::ids(&mut *store.connect().await?).await?;
         let refuse = |source| SandboxError::Directory { path: store.directory().to_owned(), source };
         let files = FileStore::open(store.directory(), &known).await.map_err(refuse)?;
-        let (journal, journal_lines) = match data_dir {
-            Some(_) => {
+        let (journal, journal_lines) = match data_dir.filter(|_| config.journal_bytes > 0) {
+            Some(directory) => {
                 let (journal, lines) = Journal::with_file();
-                (journal, Some(lines))
+                (journal, Some((directory.to_owned(), lines)))
             }
             None => (Journal::default(), None),
         };
         let threads = store::threads::all(&mut *store.connect().await?).await?;
         let (waiting, to_watch) = mpsc::unbounded_channel();
-        let world = World::new(clock.clone(), threads);
+        let world = World::new(clock.clone(), threads, config.bot, config.guild_name.clone());
         let mut names = config.names;
         let url = match config.public_url {
             Some(url) => {
@@ -208,6 +221,8 @@ impl Sandbox {
             tasks: TaskTracker::new(),
             resume_url: resume_address.and_then(|address| at_port(&url, address.port())),
             url,
+            title: config.guild_name,
+            tells_token: config.tells_token,
             journal,
             faults: Faults::new(config.seed),
             violations: Violations::default(),
@@ -215,9 +230,11 @@ impl Sandbox {
             guard: Guard::new(names, config.allow_remote.then(|| address.ip())),
             world,
         });
-        if let (Some(directory), Some(lines)) = (data_dir, journal_lines) {
+        if let Some((directory, lines)) = journal_lines {
+            state.tasks.spawn(journal::keep(directory, config.journal_bytes, lines, state.shutdown.clone()));
+        }
+        if data_dir.is_some() {
             standing::restore(&state).await?;
-            state.tasks.spawn(journal::keep(directory.to_owned(), lines, state.shutdown.clone()));
             state.tasks.spawn(standing::keep(Arc::clone(&state)));
         }
         state.tasks.spawn(release_late_events(Arc::clone(&state)));
@@ -249,6 +266,11 @@ impl Sandbox {
     /// The gateway's address, such as `ws://127.0.0.1:4321`.
     pub fn gateway_url(&self) -> String {
         self.state.gateway_url()
+    }
+
+    /// How a bot connects, for each library.
+    pub fn guides(&self) -> Vec<Guide> {
+        connect::guides(self.url(), &self.gateway_url(), self.token())
     }
 
     /// Breaks every gateway connection off, as a failing network would. Sessions can be resumed.

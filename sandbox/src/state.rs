@@ -26,6 +26,10 @@ pub(crate) struct State {
     /// `http://127.0.0.1:PORT`.
     pub(crate) url: String,
     pub(crate) token: String,
+    /// What the page is called.
+    pub(crate) title: String,
+    /// Whether the page may tell the token.
+    pub(crate) tells_token: bool,
     pub(crate) clock: Clock,
     pub(crate) store: Store,
     pub(crate) files: FileStore,
@@ -67,8 +71,9 @@ impl State {
 
     /// Keeps, journals and shows what breaks Discord's description.
     pub(crate) fn violate(&self, direction: &'static str, method: &str, segments: &[&str], message: String) {
-        let violation = json!(self.violations.add(direction, method, segments, message));
-        tracing::warn!(%violation, "a violation of Discord's API description");
+        let violation = self.violations.add(direction, method, segments, message);
+        tracing::warn!("a violation of Discord's API description, {direction} {method} {}: {}", violation.path, violation.message);
+        let violation = json!(violation);
         self.write_down("violation", Fields::default().with("violation", &violation));
         self.events.push("violation", None, violation);
     }

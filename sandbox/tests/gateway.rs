@@ -14,7 +14,7 @@ async fn a_session_starts_with_ready_and_the_guilds() {
     assert!(text(&ready, "resume_gateway_url").starts_with("ws://127.0.0.1:"));
     assert_eq!(ready["guilds"][0]["unavailable"], true);
     let names = [gateway.event("GUILD_CREATE").await["name"].clone(), gateway.event("GUILD_CREATE").await["name"].clone()];
-    assert_eq!(names, ["Atelier sandbox", "Second studio"]);
+    assert_eq!(names, ["Sandbox", "Second studio"]);
     assert_eq!(gateway.seq, 3);
     gateway.send(json!({ "op": 1, "d": 3 })).await;
     assert_eq!(gateway.next().await["op"], 11);

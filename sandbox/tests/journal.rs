@@ -1,11 +1,11 @@
 //! The journal has everything that passed between the bot, the stand-in and the people.
 
 use crate::support::*;
-use sandbox::{Sandbox, Visitor};
+use sandbox::{Sandbox, SandboxConfig, Visitor};
 use serde_json::{Value, json};
 
 async fn lines(sandbox: &Sandbox) -> Vec<Value> {
-    let url = format!("{}/sandbox/api/control/journal?after=0&limit=1000", sandbox.url());
+    let url = format!("{}/sandbox/api/control/journal?after=0&limit=1000&heartbeats=true", sandbox.url());
     let client = reqwest::Client::builder().no_proxy().build().expect("a plain client builds");
     let journal: Value = client.get(url).send().await.expect("the sandbox answers").json().await.expect("the journal is JSON");
     let lines = journal["lines"].as_array().expect("lines").clone();
@@ -60,6 +60,30 @@ async fn a_gateway_connection_is_written_down_from_its_opening_to_its_end() {
     assert_eq!(fields(gateway[8], &["by", "code", "reason"]), json!(["sandbox", 4002, "Error while decoding payload."]));
     let all = json!(lines).to_string();
     assert!(!all.contains(TOKEN) && !all.contains(text(&interaction, "token")), "tokens are blanked");
+}
+
+#[tokio::test]
+async fn heartbeats_are_shown_to_who_asks_and_files_are_written_where_wanted() {
+    let directory = tempfile::tempdir().expect("a directory");
+    for (journal_bytes, is_kept) in [(0, false), (1 << 20, true)] {
+        let kept = SandboxConfig { journal_bytes, ..config(Some(directory.path())) };
+        let sandbox = Sandbox::start(kept).await.expect("a sandbox starts");
+        let mut gateway = Gateway::ready(&sandbox).await;
+        gateway.beat().await;
+        let client = reqwest::Client::builder().no_proxy().build().expect("a plain client builds");
+        let url = format!("{}/sandbox/api/control/journal?limit=1000", sandbox.url());
+        let quiet: Value = client.get(url).send().await.expect("the sandbox answers").json().await.expect("the journal is JSON");
+        let n_beats = |lines: &[Value]| lines.iter().filter(|line| matches!(line["op"].as_u64(), Some(1 | 11))).count();
+        let shown = quiet["lines"].as_array().expect("lines");
+        assert_eq!((n_beats(shown), n_beats(&lines(&sandbox).await)), (0, 2));
+        assert_eq!(quiet["seq"].as_u64(), Some(shown.len() as u64 + 2), "they are passed over, not waited for");
+        gateway.close(1000).await;
+        sandbox.shutdown().await;
+        let file = std::fs::read_to_string(directory.path().join("journal.jsonl")).ok();
+        assert_eq!(file.is_some(), is_kept);
+        let kept: Vec<Value> = file.iter().flat_map(|file| file.lines()).map(|line| serde_json::from_str(line).expect("JSON")).collect();
+        assert_eq!((n_beats(&kept), kept.is_empty()), (0, !is_kept));
+    }
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ mod answers;
 mod bad_input;
 mod command_permissions;
 mod commands;
+mod connect;
 mod echo;
 mod forms;
 mod gateway;

@@ -141,7 +141,8 @@ async fn the_control_api_lists_faults_and_moves_the_clock() {
 #[tokio::test]
 async fn the_journal_keeps_what_passed_without_tokens() {
     let directory = tempfile::tempdir().expect("a directory");
-    let sandbox = Sandbox::start(config(Some(directory.path()))).await.expect("a sandbox starts");
+    let kept = SandboxConfig { journal_bytes: 1 << 20, ..config(Some(directory.path())) };
+    let sandbox = Sandbox::start(kept).await.expect("a sandbox starts");
     let rest = Rest::new(&sandbox);
     rest.post(&messages(), json!({ "content": "hello" })).await;
     rest.patch(&format!("/webhooks/{APP}/verysecret/messages/@original"), json!({ "content": "x" })).await;

@@ -15,7 +15,7 @@ async fn the_state_shows_people_guilds_bot_and_commands() {
     let roles: Vec<_> =
         state["users"].as_array().expect("a list").iter().map(|user| (text(user, "username"), text(user, "role"))).collect();
     assert_eq!(roles, [("ada", "owner"), ("grace", "moderator"), ("linus", "member"), ("margaret", "owner")]);
-    assert_eq!((&state["guilds"][0]["name"], &state["guilds"][1]["name"]), (&json!("Atelier sandbox"), &json!("Second studio")));
+    assert_eq!((&state["guilds"][0]["name"], &state["guilds"][1]["name"]), (&json!("Sandbox"), &json!("Second studio")));
     assert_eq!(state["guilds"][0]["channels"][1]["name"], "gallery");
     assert_eq!((&state["bot"]["online"], &state["commands"][0]["name"]), (&json!(false), &json!("ping")));
     let seq = state["seq"].as_u64().expect("a number");

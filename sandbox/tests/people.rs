@@ -39,8 +39,8 @@ async fn people_see_only_their_guilds_and_channels() {
         let channels = state["guilds"][0]["channels"].as_array().expect("a list").len();
         (text(&state["guilds"][0], "name").to_owned(), state["guilds"].as_array().map(Vec::len), channels)
     };
-    assert_eq!(see("ada").await, ("Atelier sandbox".to_owned(), Some(2), 4));
-    assert_eq!(see("linus").await, ("Atelier sandbox".to_owned(), Some(3), 3), "the moderators' channel is hidden");
+    assert_eq!(see("ada").await, ("Sandbox".to_owned(), Some(2), 4));
+    assert_eq!(see("linus").await, ("Sandbox".to_owned(), Some(3), 3), "the moderators' channel is hidden");
     assert_eq!(see("margaret").await, ("Second studio".to_owned(), Some(1), 2));
     let linus = Visitor::connect(sandbox.url(), "linus").await.expect("linus is here");
     let grace = Visitor::connect(sandbox.url(), "grace").await.expect("grace is here");

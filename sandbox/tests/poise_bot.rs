@@ -176,7 +176,7 @@ async fn a_poise_bot_lives_here() {
         .await
         .expect("the sub-command is answered");
     ada.menu("general", "About this", id).await.expect("the menu is known");
-    ada.wait_for("general", SOON, |messages| messages.iter().find(|message| message["content"] == "1 attachment(s) by atelier").map(drop))
+    ada.wait_for("general", SOON, |messages| messages.iter().find(|message| message["content"] == "1 attachment(s) by your_bot").map(drop))
         .await
         .expect("the menu is answered");
     ada.slash("dm", "ping", &[("words", json!("alone"))]).await.expect("the command works in direct messages");

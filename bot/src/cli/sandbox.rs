@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use sandbox::{OnViolation, Sandbox, SandboxConfig, SandboxError};
+use sandbox::{BotProfile, OnViolation, Sandbox, SandboxConfig, SandboxError};
 
 use crate::{
     clock::Clock,
@@ -10,6 +10,9 @@ use crate::{
     discord::{Access, Endpoint},
     models, private, random, start,
 };
+
+/// The bot's teal.
+const ACCENT_COLOR: u32 = 0x0f_8a_86;
 
 /// Options of `atelier sandbox`.
 #[derive(Debug, clap::Args)]
@@ -55,7 +58,12 @@ pub async fn start_sandbox(config: Config, listen: SocketAddr, token: Option<Str
     let token = token.unwrap_or_else(random::random_word);
     // People see a violation in the page; it does not end the bot.
     let on_violation = OnViolation::Report;
-    let stand_in = Sandbox::start(SandboxConfig { listen, data_dir, token, on_violation, ..SandboxConfig::default() }).await?;
+    let bot = BotProfile { name: "Atelier".to_owned(), accent_color: Some(ACCENT_COLOR) };
+    let guild_name = "Atelier sandbox".to_owned();
+    // The bot is here already, and the token nobody else's.
+    let tells_token = false;
+    let as_wished = SandboxConfig { listen, data_dir, token, on_violation, bot, guild_name, tells_token, ..SandboxConfig::default() };
+    let stand_in = Sandbox::start(as_wished).await?;
     let interval = Duration::from_millis(config.sandbox.progress_interval_ms);
     let access = Access { token: stand_in.token().to_owned(), endpoint: Endpoint::StandIn(stand_in.url().to_owned()) };
     let bot = start::start(config, access, Clock::default(), interval).await?;

@@ -9,11 +9,7 @@ use super::{
     session::{Wishes, event, handles},
     socket::{Connection, End},
 };
-use crate::{
-    state::State,
-    store,
-    world::{APPLICATION, bot_user},
-};
+use crate::{state::State, store, world::APPLICATION};
 use serde_json::{Value, json};
 
 impl Connection {
@@ -117,7 +113,7 @@ fn first_events(state: &State, session: &str, shard: (u64, u64)) -> Vec<Dispatch
     let scene = state.world.now();
     let guilds: Vec<_> = scene.bot_guilds().filter(|guild| handles(shard, Some(guild.id))).collect();
     let unavailable: Vec<Value> = guilds.iter().map(|guild| json!({ "id": guild.id.to_string(), "unavailable": true })).collect();
-    let mut user = bot_user();
+    let mut user = scene.bot.user();
     user["verified"] = json!(true);
     user["mfa_enabled"] = json!(false);
     user["email"] = json!(null);

@@ -7,6 +7,8 @@ use super::{
 use crate::journal::{self, Fields};
 use serde_json::json;
 
+const HEARTBEATS: [u64; 2] = [1, 11];
+
 /// A payload as it passes.
 pub(super) struct Payload<'a> {
     pub(super) op: u64,
@@ -35,7 +37,8 @@ impl Connection {
     pub(super) fn record(&self, direction: &str, payload: &Payload<'_>) {
         let (kind, seq) = payload.event.unzip();
         let line = self.line().with("direction", direction).with("op", payload.op).with("t", kind).with("s", seq);
-        self.state.write_down("gateway", line.with("size_bytes", payload.size_bytes).with_json("body", &journal::text(payload.data)));
+        let line = line.with("size_bytes", payload.size_bytes).with_json("body", &journal::text(payload.data));
+        self.state.write_down("gateway", line.of_heartbeat(HEARTBEATS.contains(&payload.op)));
     }
 
     /// A payload that is no JSON, has no op or is too large.

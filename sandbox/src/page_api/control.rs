@@ -75,10 +75,12 @@ struct Since {
     #[serde(default)]
     after: u64,
     limit: Option<usize>,
+    #[serde(default)]
+    heartbeats: bool,
 }
 
 async fn journal(Shared(state): Shared<Arc<State>>, Asked(since): Asked<Since>) -> impl IntoResponse {
-    let (seq, lines) = state.journal.after(since.after, since.limit.unwrap_or(100).min(MAX_LINES));
+    let (seq, lines) = state.journal.after(since.after, since.limit.unwrap_or(100).min(MAX_LINES), since.heartbeats);
     ([(header::CONTENT_TYPE, "application/json")], format!(r#"{{"seq":{seq},"lines":[{}]}}"#, lines.join(",")))
 }
 

@@ -46,6 +46,7 @@ use std::sync::Arc;
 pub(crate) fn router(state: Arc<State>) -> Router<Arc<State>> {
     Router::new()
         .route("/state", get(read::state))
+        .route("/connect", get(read::guides))
         .route("/channels/{channel}/messages", get(read::messages))
         .route("/commands", post(run::command).get(run::usable))
         .route("/autocomplete", post(run::autocomplete))

@@ -244,7 +244,7 @@ mod tests {
     const ADA: Id = 1_000_000_000_000_000_011;
 
     fn fill(input: Value, given: Value) -> Result<Value, String> {
-        let scene = World::new(crate::clock::Clock::System, Vec::new()).now();
+        let scene = World::new(crate::clock::Clock::System, Vec::new(), crate::BotProfile::default(), String::new()).now();
         let (person, channel) = (scene.person(ADA).expect("ada is here"), scene.channel(GENERAL).expect("general is there"));
         let given = if given.is_null() { HashMap::new() } else { HashMap::from([("x".to_owned(), given)]) };
         let mut form = Form {

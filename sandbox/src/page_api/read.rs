@@ -1,11 +1,11 @@
 use super::{Asked, IdText, Named, PageError, PageResult, channel, person};
 use crate::{
     command_permission::{Rules, Verdict},
-    entitlement,
+    connect, entitlement,
     message::{id_of, show, show_as},
     state::State,
     store::{self, messages::Window},
-    world::{self, Channel, Guild, Id, Person, Role, Scene, Thread, permission},
+    world::{Channel, Guild, Id, Person, Role, Scene, Thread, permission},
 };
 use axum::{Json, extract::State as Shared, http::StatusCode};
 use serde::Deserialize;
@@ -41,7 +41,7 @@ pub(super) async fn state(Shared(state): Shared<Arc<State>>, Asked(visit): Asked
         None => true,
     };
     commands.retain(is_near);
-    let mut bot = world::bot_user();
+    let mut bot = scene.bot.user();
     bot["online"] = json!(state.hub.is_online());
     bot["presence"] = state.hub.presence();
     let users: Vec<Value> = scene.people.iter().map(|person| user(&scene, person)).collect();
@@ -57,8 +57,14 @@ pub(super) async fn state(Shared(state): Shared<Arc<State>>, Asked(visit): Asked
     let private: Vec<Value> = scene.private.iter().filter_map(|private| shown_private(&scene, private.id, viewer.id)).collect();
     let skus = entitlement::skus();
     Ok(Json(json!({
-        "users": users, "guilds": shown, "dm": dm, "private": private, "bot": bot, "commands": commands, "skus": skus, "seq": seq,
+        "title": state.title, "users": users, "guilds": shown, "dm": dm, "private": private, "bot": bot, "commands": commands, "skus": skus, "seq": seq,
     })))
+}
+
+/// `GET /connect`: how a bot in each library connects; nothing where that is not told.
+pub(super) async fn guides(Shared(state): Shared<Arc<State>>) -> PageResult {
+    let guides = if state.tells_token { connect::guides(&state.url, &state.gateway_url(), &state.token) } else { Vec::new() };
+    Ok(Json(json!({ "guides": guides })))
 }
 
 /// A person with the guilds they are in, and what they are in the first of those.

@@ -25,7 +25,7 @@ use crate::{
     journal::{self, Fields},
     oracle::{self, Asked},
     state::State,
-    world::{APPLICATION, Channel, Guild, Id, bot_user},
+    world::{APPLICATION, Channel, Guild, Id},
 };
 use axum::{
     extract::{ConnectInfo, Request, State as Shared},
@@ -260,7 +260,7 @@ async fn route(state: &Arc<State>, method: &str, segments: &[&str], incoming: In
     match (method, segments) {
         ("GET", ["gateway"]) => ok(json!({ "url": state.gateway_url() })),
         ("GET", ["gateway", "bot"]) => ok(state.hub.advice(&state.gateway_url())),
-        ("GET", ["users", "@me"]) => ok(own_user()),
+        ("GET", ["users", "@me"]) => ok(own_user(state)),
         ("GET", ["users", "@me", "guilds"]) => guilds::own(state, &incoming),
         ("POST", ["users", "@me", "channels"]) => channels::open_dm(state, incoming).await,
         ("GET", ["users", id]) => state.world.now().user(parse(id)?).map_or_else(|| Err(ApiError::unknown("User", 10013)), ok),
@@ -316,8 +316,8 @@ fn check_application(id: &str) -> Result<(), ApiError> {
     if id == "@me" || parse(id)? == APPLICATION { Ok(()) } else { Err(ApiError::unknown("Application", 10002)) }
 }
 
-fn own_user() -> Value {
-    let mut user = bot_user();
+fn own_user(state: &State) -> Value {
+    let mut user = state.world.now().bot.user();
     user["mfa_enabled"] = json!(false);
     user["locale"] = json!("en-US");
     user["premium_type"] = json!(0);
@@ -332,7 +332,7 @@ fn application(state: &State) -> Value {
     let owner = scene.people.first().map(|person| person.user());
     let flags = state.hub.config.application_flags();
     json!({
-        "id": APPLICATION.to_string(), "name": "Atelier", "icon": null, "description": "", "type": null, "bot": bot_user(), "summary": "",
+        "id": APPLICATION.to_string(), "name": scene.bot.name, "icon": null, "description": "", "type": null, "bot": scene.bot.user(), "summary": "",
         "bot_public": true, "bot_require_code_grant": false, "verify_key": "0".repeat(64), "flags": flags, "flags_new": flags.to_string(),
         "max_participants": null, "tags": [], "redirect_uris": [], "interactions_endpoint_url": null,
         "role_connections_verification_url": null, "owner": owner, "approximate_guild_count": n_guilds,

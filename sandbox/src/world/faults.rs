@@ -135,7 +135,7 @@ mod tests {
 
     #[test]
     fn what_is_taken_is_told_and_comes_back() {
-        let world = World::new(Clock::System, Vec::new());
+        let world = World::new(Clock::System, Vec::new(), crate::BotProfile::default(), String::new());
         let kinds = |events: Vec<Dispatch>| events.iter().map(|event| event.kind).collect::<Vec<_>>();
         let files = permission::ATTACH_FILES;
         assert_eq!(kinds(world.remove_permission(SANDBOX, None, files)), ["GUILD_ROLE_UPDATE"]);
@@ -160,7 +160,7 @@ mod tests {
 
     #[test]
     fn a_blocked_word_is_counted_down() {
-        let world = World::new(Clock::System, Vec::new());
+        let world = World::new(Clock::System, Vec::new(), crate::BotProfile::default(), String::new());
         world.block_word(" Frog ", Some(2));
         let found = ["a FROG", "a cat", "frogs", "frog"].map(|text| world.blocks(text));
         assert_eq!(found, [true, false, true, false]);

@@ -1,7 +1,7 @@
-use super::{APPLICATION, Channel, GuildChannel, Id, Scene, bot_user, permission};
+use super::{APPLICATION, BotProfile, Channel, GuildChannel, Id, Scene, permission};
 use crate::clock::timestamp;
 use serde_json::{Value, json};
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 const JOINED_AT: &str = "2026-01-01T00:00:00.000000+00:00";
 
@@ -9,7 +9,9 @@ const JOINED_AT: &str = "2026-01-01T00:00:00.000000+00:00";
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Guild {
     pub(crate) id: Id,
-    pub(crate) name: &'static str,
+    pub(crate) name: Cow<'static, str>,
+    /// Who made its emojis.
+    pub(crate) bot: Arc<BotProfile>,
     pub(crate) owner: Id,
     /// The first one is everyone's and has the guild's own id.
     pub(crate) roles: Vec<Role>,
@@ -26,7 +28,7 @@ pub(crate) struct Guild {
 #[derive(Clone, Debug)]
 pub(crate) struct Role {
     pub(crate) id: Id,
-    pub(crate) name: &'static str,
+    pub(crate) name: Cow<'static, str>,
     pub(crate) permissions: u64,
     pub(crate) position: i64,
     /// Whether it is the bot's own.
@@ -89,7 +91,7 @@ impl Guild {
     }
 
     pub(crate) fn emojis(&self) -> Vec<Value> {
-        self.emojis.iter().map(Emoji::object).collect()
+        self.emojis.iter().map(|emoji| emoji.object(&self.bot)).collect()
     }
 
     /// The guild as `GET /guilds/{id}` shows it.
@@ -143,9 +145,9 @@ impl Role {
 }
 
 impl Emoji {
-    fn object(&self) -> Value {
+    fn object(&self, maker: &BotProfile) -> Value {
         json!({
-            "id": self.id.to_string(), "name": self.name, "roles": [], "user": bot_user(), "require_colons": true, "managed": false,
+            "id": self.id.to_string(), "name": self.name, "roles": [], "user": maker.user(), "require_colons": true, "managed": false,
             "animated": false, "available": true,
         })
     }

@@ -14,7 +14,8 @@ mod thread;
 pub(crate) use channel::{Channel, GuildChannel, Overwrite};
 pub(crate) use guild::{Emoji, Guild, Member, Role};
 pub use handle::WorldFaults;
-pub(crate) use people::{Person, bot_user};
+pub use people::BotProfile;
+pub(crate) use people::Person;
 pub(crate) use private::PrivateChannel;
 pub(crate) use thread::{N_THREADS, Thread};
 
@@ -42,6 +43,7 @@ pub(crate) struct World {
 /// The world at one moment.
 #[derive(Clone)]
 pub(crate) struct Scene {
+    pub(crate) bot: Arc<BotProfile>,
     pub(crate) people: Vec<Person>,
     pub(crate) guilds: Vec<Arc<Guild>>,
     pub(crate) threads: BTreeMap<Id, Thread>,
@@ -55,8 +57,8 @@ pub(crate) struct Scene {
 
 impl World {
     /// The world as it begins, with the threads of an earlier process.
-    pub(crate) fn new(clock: Clock, threads: Vec<Thread>) -> Self {
-        let mut scene = start::scene();
+    pub(crate) fn new(clock: Clock, threads: Vec<Thread>, bot: BotProfile, guild_name: String) -> Self {
+        let mut scene = start::scene(Arc::new(bot), guild_name);
         scene.threads.extend(threads.into_iter().map(|thread| (thread.id, thread)));
         Self { scene: Mutex::new(Arc::new(scene)), are_threads_changed: Notify::new(), clock }
     }
@@ -172,7 +174,7 @@ impl Scene {
 
     /// The person or the bot behind an id.
     pub(crate) fn user(&self, id: Id) -> Option<Value> {
-        if id == APPLICATION { Some(bot_user()) } else { self.person(id).map(|person| person.user()) }
+        if id == APPLICATION { Some(self.bot.user()) } else { self.person(id).map(|person| person.user()) }
     }
 
     /// The people who see a channel.

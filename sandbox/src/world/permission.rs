@@ -117,7 +117,7 @@ mod tests {
     const BLUE: Id = 102;
 
     fn guild(everyone: u64, red: u64) -> Guild {
-        let role = |id, permissions| Role { id, name: "a role", permissions, position: 0, is_managed: false };
+        let role = |id, permissions| Role { id, name: "a role".into(), permissions, position: 0, is_managed: false };
         let member = |user, roles| Member { user, roles, timed_out_until_ms: None };
         let members = vec![member(OWNER, vec![]), member(USER, vec![RED, BLUE])];
         Guild {
