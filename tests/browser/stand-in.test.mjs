@@ -65,13 +65,13 @@ test("a form with every kind of choice is filled and reaches the bot", async () 
 
 test("the page learns by itself that a guild threw the bot out, and let it in again", async () => {
   const { id: fault } = await elsewhere("POST", "/control/faults", { kind: "guild_removed", guild: "1000000000000000100" });
-  await section("Atelier sandbox").getByText("without the bot").waitFor();
+  await section("Sandbox").getByText("without the bot").waitFor();
   await id("composer").fill("/o");
   await id("command-order").waitFor();
   assert.equal(await id("command-form").count(), 0, "only what a person installed is offered");
   await id("composer").fill("");
   await elsewhere("DELETE", `/control/faults/${fault}`);
-  await section("Atelier sandbox").getByText("without the bot").waitFor({ state: "detached" });
+  await section("Sandbox").getByText("without the bot").waitFor({ state: "detached" });
 });
 
 test("a thread that somebody begins appears, and leads in and out", async () => {

@@ -1,6 +1,5 @@
 // Checks the stand-in with discord.js, unchanged: node check_discord_js.mjs, after npm install.
 
-import { readFile } from "node:fs/promises";
 import {
   ActionRowBuilder,
   ApplicationCommandType,
@@ -19,7 +18,8 @@ import {
   TextInputBuilder,
   TextInputStyle,
 } from "discord.js";
-import { check, example, Failed, isMessage, pause, Person, ROOT, start } from "./stand_in.mjs";
+import { answerShown, show } from "./showcase.mjs";
+import { check, Failed, isMessage, pause, Person, running, start } from "./stand_in.mjs";
 
 const PNG = Buffer.from(
   "89504e470d0a1a0a000000" +
@@ -27,6 +27,8 @@ const PNG = Buffer.from(
     "53de0000000c49444154789c63f8cfc0000003010100c9fe92ef0000000049454e44ae426082",
   "hex",
 );
+
+const AsyncFunction = (async () => {}).constructor;
 
 const done = (sentence) => console.log(`  discord.js: ${sentence}`);
 
@@ -57,6 +59,7 @@ function form() {
 
 /** A small bot with a command, a menu, buttons, a select menu and a form. */
 async function answer(interaction) {
+  if (await answerShown(interaction)) return;
   if (interaction.isAutocomplete()) {
     const fitting = ["ink", "oil", "pencil"].filter((style) => style.startsWith(interaction.options.getFocused()));
     await interaction.respond(fitting.map((style) => ({ name: style, value: style })));
@@ -153,29 +156,40 @@ async function resumed(client, ada) {
 async function main() {
   const { settings, stop } = await start();
   const ada = await Person.enter(settings.SANDBOX_URL, "ada");
-  const endExample = example(await readFile(`${ROOT}/sandbox/examples/echo.mjs`, "utf8"), settings);
+  const guide = await ada.guide("discord.js");
+  const endProgram = running(guide.program);
   await ada.untilOnline("echo");
-  await ada.use("echo", { words: "the README is right" });
-  await ada.find("the example's answer", isMessage("the README is right"));
-  await endExample();
-  done("the README's program answers");
+  await ada.use("echo", { words: "the page is right" });
+  await ada.find("the program's answer", isMessage("the page is right"));
+  await endProgram();
+  done("the page's program answers");
 
   const intents = [GatewayIntentBits.Guilds, GatewayIntentBits.GuildMessages, GatewayIntentBits.MessageContent];
-  const client = new Client({ intents, rest: { api: settings.DISCORD_API_URL } });
   let fault;
-  client.on(Events.Error, (error) => (fault ??= error));
-  client.on(Events.InteractionCreate, (interaction) => answer(interaction).catch((error) => (fault ??= error)));
-  const ready = new Promise((resolve) => client.once(Events.ClientReady, resolve));
-  await client.login(settings.DISCORD_TOKEN);
+  let ready;
+  class Bot extends Client {
+    constructor(options) {
+      super(options);
+      this.on(Events.Error, (error) => (fault ??= error));
+      this.on(Events.InteractionCreate, (interaction) => answer(interaction).catch((error) => (fault ??= error)));
+      ready = new Promise((resolve) => this.once(Events.ClientReady, resolve));
+    }
+  }
+  // The page's lines, with this bot.
+  const client = await new AsyncFunction("Client", "intents", `${guide.lines}\nreturn client;`)(Bot, intents);
   await ready;
   await client.application.commands.set(COMMANDS);
   await ada.untilOnline("imagine");
   done("logged in, and two commands are registered");
   try {
     await talk(ada);
+    await show(client, ada, PNG);
+    done("embeds, emoji, menus, files, layouts, forms, answers and threads");
     await limited(client, ada);
     await resumed(client, ada);
     check(!fault, `the bot failed: ${fault?.stack}`);
+    await ada.expectNoViolation();
+    done("nothing of all this was a violation");
   } catch (error) {
     throw fault ? new Failed(`${error.message}; the bot failed: ${fault.stack}`) : error;
   }

@@ -4,13 +4,14 @@ import asyncio
 import io
 import logging
 import sys
+import types
 
 import aiohttp
 import discord
-import yarl
 from discord import app_commands
 
-from stand_in import Failed, Person, check, example, is_message, started
+import showcase
+from stand_in import Failed, Person, check, is_message, running, started
 
 PNG = bytes.fromhex(
     "89504e470d0a1a0a0000000d49484452000000010000000108020000009077"
@@ -111,11 +112,11 @@ async def talk(bot: Bot, ada: Person, limits: Warnings) -> None:
     check([choice["value"] for choice in choices] == ["pencil"], f"suggestions: {choices}")
     done("an option suggested its values")
 
-    await ada.press(grid, "Again")
+    await ada.operate(grid, "Again")
     await ada.find("the button's answer", is_message("drawn again"))
     done("a button changed its message")
 
-    await ada.press(grid, "Change")
+    await ada.operate(grid, "Change")
     modal = await ada.find("the form", lambda kind, _: kind == "modal")
     await ada.submit(modal, prompt="a robot")
     answer = await ada.find("the form's answer", is_message("changed to a robot"))
@@ -126,6 +127,9 @@ async def talk(bot: Bot, ada: Person, limits: Warnings) -> None:
     await ada.call("POST", "/commands", json={**await ada.using("Count words", {}), "target": said["id"]})
     await ada.find("the menu's answer", is_message("3 words"))
     done("a message's menu was used")
+
+    await showcase.show(bot, ada, PNG)
+    done("embeds, emoji, menus, files, layouts, forms, answers and threads")
 
     await limited(bot, ada, limits)
     await resumed(bot, ada)
@@ -165,30 +169,34 @@ async def resumed(bot: Bot, ada: Person) -> None:
 
 async def main() -> None:
     async with started() as settings, aiohttp.ClientSession() as session:
-        url, token = settings["SANDBOX_URL"], settings["DISCORD_TOKEN"]
-        ada = Person(session, url, "ada")
+        ada = Person(session, settings["SANDBOX_URL"], "ada")
         await ada.enter()
-        async with example("sandbox/examples/echo.py", settings):
+        guide = await ada.guide("discord.py")
+        async with running(guide["program"]):
             await ada.until_online("echo")
-            await ada.use("echo", words="the README is right")
-            await ada.find("the example's answer", is_message("the README is right"))
-        done("the README's program answers")
+            await ada.use("echo", words="the page is right")
+            await ada.find("the program's answer", is_message("the page is right"))
+        done("the page's program answers")
 
-        discord.http.Route.BASE = f"{url}/api/v10"
-        discord.gateway.DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(settings["DISCORD_GATEWAY_URL"])
+        # The page's lines, with a client that only notes how it is to log in.
+        tokens = []
+        exec(guide["lines"], {"client": types.SimpleNamespace(run=tokens.append)})
+        check(tokens == [settings["DISCORD_TOKEN"]], f"the page's lines log in with {tokens}")
         limits = Warnings()
         logging.getLogger("discord").addHandler(limits)
         logging.getLogger("discord").setLevel(logging.DEBUG)
         logging.getLogger("discord").propagate = False
         async with Bot() as bot:
-            running = asyncio.create_task(bot.start(token))
+            working = asyncio.create_task(bot.start(tokens[0]))
             await ada.until_online("imagine")
             done("logged in, and two commands are registered")
             talking = asyncio.create_task(talk(bot, ada, limits))
-            await asyncio.wait({running, talking}, return_when=asyncio.FIRST_COMPLETED)
-            check(talking.done() or not running.done(), f"the bot ended: {running.done() and running.exception()}")
+            await asyncio.wait({working, talking}, return_when=asyncio.FIRST_COMPLETED)
+            check(talking.done() or not working.done(), f"the bot ended: {working.done() and working.exception()}")
             await talking
-        await asyncio.gather(running, return_exceptions=True)
+        await asyncio.gather(working, return_exceptions=True)
+        await ada.expect_no_violation()
+        done("nothing of all this was a violation")
 
 
 if __name__ == "__main__":

@@ -42,12 +42,13 @@ export async function start() {
   return { settings, stop };
 }
 
-/** Runs one of the README's programs against the stand-in, from here, where `node_modules` is. Gives how to end it. */
-export function example(source, settings) {
+/** Runs a program as somebody does who pasted it, from here, where `node_modules` is. Gives how to end it. */
+export function running(source) {
+  const isOurs = (name) => name.startsWith("DISCORD_") || name.startsWith("SANDBOX_");
   const child = spawn(process.execPath, ["--input-type=module"], {
     cwd: fileURLToPath(new URL(".", import.meta.url)),
     stdio: ["pipe", "inherit", "inherit"],
-    env: { ...process.env, ...settings },
+    env: Object.fromEntries(Object.entries(process.env).filter(([name]) => !isOurs(name))),
   });
   process.once("exit", () => child.kill());
   child.stdin.end(source);
@@ -133,6 +134,14 @@ export class Person {
     this.call("POST", "/modals", { user: this.user, interaction: modal.interaction, custom_id: modal.custom_id, fields });
 
   say = (content) => this.call("POST", "/messages", { user: this.user, channel: this.channel, content });
+
+  /** How the page says that a bot connects. */
+  guide = async (library) => (await this.call("GET", "/connect")).guides.find((guide) => guide.library === library);
+
+  async expectNoViolation() {
+    const found = await this.call("GET", "/control/violations");
+    check(found.length === 0, `${found.length} violations:\n${found.map((one) => `${one.direction} ${one.method} ${one.route}: ${one.message}`).join("\n")}`);
+  }
 
   fault = (fault) => this.call("POST", "/control/faults", fault);
 }

@@ -49,9 +49,10 @@ async def started():
 
 
 @contextlib.asynccontextmanager
-async def example(path: str, settings: dict):
-    """Runs one of the README's programs against the stand-in."""
-    process = await asyncio.create_subprocess_exec(sys.executable, str(ROOT / path), env={**os.environ, **settings})
+async def running(program: str):
+    """Runs a program as somebody does who pasted it."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("DISCORD_", "SANDBOX_"))}
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", program, env=environment)
     try:
         yield
     finally:
@@ -118,11 +119,23 @@ class Person:
         options = [{"name": name, "value": value} for name, value in options.items()]
         return {"user": self.user, "channel": self.channel, "command": known["id"], "options": options}
 
-    async def press(self, message: dict, label: str):
-        buttons = [button for row in message["components"] for button in row["components"]]
-        button = next((button for button in buttons if button.get("label") == label), None)
-        check(button is not None, f"the message has no button {label}: {message['components']}")
-        return await self.call("POST", "/components", json={"user": self.user, "message": message["id"], "custom_id": button["custom_id"]})
+    async def operate(self, message: dict, wanted: str, values: list | None = None):
+        """Presses a button or chooses from a menu, by its label or its custom id."""
+        components = [component for row in message["components"] for component in row["components"]]
+        component = next((component for component in components if wanted in (component.get("label"), component.get("custom_id"))), None)
+        check(component is not None, f"the message has no {wanted}: {message['components']}")
+        body = {"user": self.user, "message": message["id"], "custom_id": component["custom_id"], "values": values or []}
+        return await self.call("POST", "/components", json=body)
+
+    async def guide(self, library: str) -> dict:
+        """How the page says that a bot connects."""
+        guides = (await self.call("GET", "/connect"))["guides"]
+        return next(guide for guide in guides if guide["library"] == library)
+
+    async def expect_no_violation(self):
+        found = await self.call("GET", "/control/violations")
+        told = "\n".join(f"{one['direction']} {one['method']} {one['route']}: {one['message']}" for one in found)
+        check(not found, f"{len(found)} violations:\n{told}")
 
     async def submit(self, modal: dict, **fields):
         body = {"user": self.user, "interaction": modal["interaction"], "custom_id": modal["custom_id"], "fields": fields}

@@ -40,6 +40,9 @@ async function call(method, path, { query, body, signal } = {}) {
 /** Users, guilds, commands and where to start listening; without a user, the sandbox picks one. */
 export const getState = (user) => call("GET", "/state", { query: { user } });
 
+/** How a bot connects, for each library; none where the sandbox keeps that to itself. */
+export const getGuides = () => call("GET", "/connect");
+
 /** One page of a channel's messages, oldest first. */
 export const getMessages = (channel, user, before, limit) =>
   call("GET", `/channels/${channel}/messages`, { query: { user, before, limit } });
@@ -95,7 +98,7 @@ export const control = {
   stopAll: () => call("DELETE", "/control/faults"),
   violations: () => call("GET", "/control/violations"),
   forgetViolations: () => call("DELETE", "/control/violations"),
-  journal: (after, limit = 200) => call("GET", "/control/journal", { query: { after, limit } }),
+  journal: (after, heartbeats, limit = 200) => call("GET", "/control/journal", { query: { after, limit, heartbeats: heartbeats || undefined } }),
   entitlements: () => call("GET", "/control/entitlements"),
   grant: (owner, sku) => call("POST", "/control/entitlements", { body: { owner, sku } }),
   consume: (id) => call("POST", `/control/entitlements/${encodeURIComponent(id)}/consume`),

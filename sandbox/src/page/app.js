@@ -1,5 +1,5 @@
 import { Composer } from "./composer.js";
-import { announce, nameOf, toast } from "./dom.js";
+import { announce, nameOf, paintBot, toast } from "./dom.js";
 import { listenForFiles } from "./drops.js";
 import { hashOf, placeOfHash } from "./links.js";
 import { connect } from "./live.js";
@@ -33,7 +33,8 @@ function drawFrame() {
   renderSidebar(part("sidebar"), { onUser: changeUser });
   renderTopbar(part("topbar"), { onMenu: () => openSidebar(true) });
   const others = [...state.unread.values()].reduce((sum, n) => sum + n, 0);
-  document.title = others ? `(${others}) Atelier sandbox` : "Atelier sandbox";
+  document.title = others ? `(${others}) ${state.title}` : state.title;
+  paintBot(state.bot);
 }
 
 function changeUser(user) {

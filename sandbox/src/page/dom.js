@@ -48,6 +48,7 @@ const ICONS = {
   trash: "M4.5 7h15M9.5 7V4.5h5V7M6.5 7l1 13h9l1-13M10 11v5M14 11v5",
   at: "M15.5 8.5v5a2.5 2.5 0 0 0 5 0V12a8.5 8.5 0 1 0-3.3 6.7M15.5 12a3.5 3.5 0 1 1-7 0 3.5 3.5 0 0 1 7 0Z",
   thread: "M5 5v8a4 4 0 0 0 4 4h10M15 13l4 4-4 4M10 5h9M10 9h6",
+  people: "M9 5a3.2 3.2 0 1 0 0 6.4A3.2 3.2 0 0 0 9 5ZM2.8 19.5c.3-3.6 2.7-5.7 6.2-5.7s5.9 2.1 6.2 5.7M15.5 5.3a3.1 3.1 0 0 1 0 5.9M17.6 14.4c2.1.7 3.4 2.4 3.6 5.1",
   clip: "M19.5 11.5 12 19a4.6 4.6 0 0 1-6.5-6.5l8-8a3 3 0 0 1 4.3 4.3l-8 8a1.5 1.5 0 0 1-2.1-2.1l7.3-7.3",
   lock: "M6.5 11h11v9h-11ZM8.5 11V8a3.5 3.5 0 0 1 7 0v3",
   wrench: "M20 7.2a5 5 0 0 1-6.7 6L7.6 19a2.2 2.2 0 0 1-3.1-3.1l5.8-5.7a5 5 0 0 1 6-6.7L13.3 6.5l.7 3.5 3.5.7Z",
@@ -68,15 +69,40 @@ let gradients = 0;
 export function avatar(user) {
   let hash = 7;
   for (const letter of `${user.id}${user.username}`) hash = (hash * 31 + letter.charCodeAt(0)) >>> 0;
-  // Teal is the bot's.
-  const hue = user.bot ? 178 : (215 + (hash * 47) % 280) % 360;
+  // A bot's is its own, or grey: `paintBot`.
+  const hue = (215 + (hash * 47) % 280) % 360;
+  const [light, deep] = user.bot ? ["var(--bot-light, #74767c)", "var(--bot-deep, #4b4d53)"] : [`hsl(${hue} 58% 46%)`, `hsl(${(hue + 48) % 360} 62% 34%)`];
   const id = `avatar-${gradients++}`;
   const gradient = svg("linearGradient", { id, x1: 0, y1: 0, x2: 1, y2: 1 },
-    svg("stop", { offset: 0, "stop-color": `hsl(${hue} 58% 46%)` }),
-    svg("stop", { offset: 1, "stop-color": `hsl(${(hue + 48) % 360} 62% 34%)` }));
+    svg("stop", { offset: 0, style: `stop-color: ${light}` }),
+    svg("stop", { offset: 1, style: `stop-color: ${deep}` }));
   const text = svg("text", { x: 20, y: 26.2, "text-anchor": "middle" }, initial(user));
   const shape = svg("rect", { width: 40, height: 40, rx: user.bot ? 12 : 20, fill: `url(#${id})` });
   return svg("svg", { class: "avatar", viewBox: "0 0 40 40", "aria-hidden": "true" }, gradient, shape, text);
+}
+
+/** Gives the bot's avatars the colour that it has. */
+export function paintBot({ accent_color: color }) {
+  const root = document.documentElement.style;
+  if (!Number.isInteger(color)) return ["--bot-light", "--bot-deep"].forEach((name) => root.removeProperty(name));
+  const hue = hueOf(color);
+  root.setProperty("--bot-light", `hsl(${hue} 58% 46%)`);
+  root.setProperty("--bot-deep", `hsl(${(hue + 48) % 360} 62% 34%)`);
+}
+
+/** The hue of a colour, in degrees. */
+export function hueOf(color) {
+  const [red, green, blue] = [16, 8, 0].map((shift) => (color >> shift) & 255);
+  const most = Math.max(red, green, blue);
+  const range = most - Math.min(red, green, blue);
+  if (!range) return 0;
+  const sixth = most === red ? (green - blue) / range : most === green ? 2 + (blue - red) / range : 4 + (red - green) / range;
+  return Math.round(60 * sixth + 360) % 360;
+}
+
+/** Puts a text where it can be pasted from, and says so. */
+export function copyText(text, done) {
+  return navigator.clipboard.writeText(text).then(() => toast(done), () => toast("The browser does not let this page copy", "error"));
 }
 
 function initial(user) {

@@ -15,13 +15,22 @@ export function journalTab() {
     pause.setAttribute("aria-pressed", String(isPaused));
     pause.textContent = isPaused ? "Go on" : "Pause";
   } }, "Pause");
+  const beats = h("input", { type: "checkbox", testid: "journal-heartbeats", onchange: () => again() });
   const note = h("p", { class: "empty", hidden: true });
-  const element = h("div", { class: "journal" }, h("div", { class: "panel-tools" }, filter, pause), note, list);
+  const element = h("div", { class: "journal" }, h("div", { class: "panel-tools" }, filter, pause), h("label", { class: "journal-beats" }, beats, "Heartbeats too"), note, list);
   let lines = [];
   let after;
+  let nAsked = 0;
   let isPaused = false;
   let isClosed = false;
 
+  // What was left out is asked for from the beginning.
+  const again = () => {
+    lines = [];
+    after = undefined;
+    nAsked += 1;
+    draw();
+  };
   const draw = () => {
     const isAtEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 40;
     const fitting = lines.filter((line) => fitsFilter(line, filter.value));
@@ -34,7 +43,9 @@ export function journalTab() {
     if (isClosed) return;
     try {
       if (!isPaused && element.isConnected) {
-        const answer = await control.journal(after);
+        const asked = nAsked;
+        const answer = await control.journal(after, beats.checked);
+        if (asked !== nAsked) return setTimeout(poll, 0);
         after = answer.seq;
         if (answer.lines?.length || after === undefined || !lines.length) {
           lines = [...lines, ...(answer.lines ?? []).map(journalSummary)].slice(-MAX_LINES);

@@ -33,7 +33,7 @@ function element(node) {
     case "link": return placeLink(node) ?? anchor(node.url, null, elements(node.children));
     case "spoiler": return spoiler(node);
     case "time": return timeElement(node);
-    case "user": return mention(`@${nameOf(state.users.get(node.id) ?? (node.id === state.bot.id ? state.bot : null))}`, node.id === state.me);
+    case "user": return mention(`@${nameOf(state.users.get(node.id) ?? (node.id === state.bot.id ? state.bot : null))}`, node);
     case "role": return mention("@role");
     case "channel": return channelLink(node.id);
     case "command": return mention(`/${node.name}`);
@@ -46,8 +46,9 @@ function listElement(node) {
   return h(node.ordered ? "ol" : "ul", { start: node.ordered && node.start !== 1 && node.start }, items);
 }
 
-function mention(text, isMe) {
-  return h("span", { class: isMe ? "mention me" : "mention" }, text);
+function mention(text, { type, id } = {}) {
+  const isUser = type === "user";
+  return h("span", { class: isUser && id === state.me ? "mention me" : "mention", "data-user": isUser && id }, text);
 }
 
 /** A link: what is on this page is gone to in place, all else opens beside it. */

@@ -1,3 +1,4 @@
+import { connectGuide } from "./connect.js";
 import { channelName, h, icon } from "./dom.js";
 import { LocalView } from "./local-view.js";
 import { isEphemeral, MessageView } from "./message-view.js";
@@ -46,8 +47,14 @@ export class MessageList {
     this.messages.replaceChildren();
     this.isPinned = true;
     this.missed = 0;
+    this.scroller.scrollTop = 0;
     this.sync();
     this.toBottom();
+  }
+
+  /** A channel without messages begins at its first words, however long they are. */
+  get #isBare() {
+    return !this.messages.childElementCount;
   }
 
   /** Counts a message that came while the person reads further up, and tells of an answer where they look. */
@@ -62,7 +69,7 @@ export class MessageList {
   toBottom() {
     this.isPinned = true;
     this.missed = 0;
-    this.scroller.scrollTop = this.scroller.scrollHeight;
+    if (!this.#isBare) this.scroller.scrollTop = this.scroller.scrollHeight;
     this.#showJump();
   }
 
@@ -145,6 +152,7 @@ export class MessageList {
   }
 
   #scrolled() {
+    if (this.#isBare) return;
     const { scrollTop, scrollHeight, clientHeight } = this.scroller;
     const isAtBottom = scrollHeight - scrollTop - clientHeight < NEAR_BOTTOM_PX;
     if (isAtBottom !== this.isPinned) {
@@ -205,6 +213,7 @@ export function emptyState(onIdea) {
     h("div", { class: "welcome-mark", "aria-hidden": "true" }, h("i"), h("i"), h("i"), h("i")),
     h("h2", null, `Welcome to ${markOf(channel)}${channelName(channel, state.bot)}`),
     h("p", null, isOpen ? firstWords(channel, canDraw) : "Nothing has been said here yet."),
+    !state.bot.online && connectGuide(),
     canDraw && isOpen && h("div", { class: "ideas" }, h("span", null, "Try:"),
       ideas.map((idea) => h("button", { type: "button", class: "idea", testid: `idea-${idea}`, onclick: () => onIdea(idea) }, idea))));
 }

@@ -1,17 +1,14 @@
 import { deleteMessage, postThread } from "./api.js";
-import { usableIn } from "./commands.js";
-import { h, icon, nameOf, toast } from "./dom.js";
+import { copyText as copy, h, icon, nameOf, toast } from "./dom.js";
 import { inspect } from "./inspector.js";
-import { useCommand } from "./interactions.js";
 import { openMenu } from "./menu.js";
 import { pictureItems } from "./picture-actions.js";
 import { isThread, may, mayWrite, PERMISSION } from "./places.js";
 import { askText } from "./prompt.js";
 import { choose } from "./reactions.js";
 import { emit, state } from "./state.js";
+import { commandItems, MESSAGE_COMMAND, openUserMenu, personAt, withLines } from "./user-menu.js";
 
-const USER_COMMAND = 2;
-const MESSAGE_COMMAND = 3;
 const EPHEMERAL = 64;
 const THREAD_STARTER_MESSAGE = 21;
 const LONG_PRESS_MS = 480;
@@ -47,18 +44,18 @@ function cornerOf(element) {
 
 const pictureAt = (target) => target.closest(".picture")?.picture;
 
-/** Opens what can be done with a person. */
-function openUserMenu(user, message, where) {
-  openMenu({ ...where, label: nameOf(user), items: userItems(user, message) });
-}
-
 /** Opens the menus by right click, long press, the menu key or Shift+F10. */
 export function listenForMenu(article, current) {
   const open = (target, where) => {
-    const isPerson = target.closest(".side, .author");
-    if (isPerson) openUserMenu(current().author, current(), where);
+    const person = personAt(target);
+    if (person) openUserMenu(person, place(current()), where);
     else openMessageMenu(current(), where, pictureAt(target));
   };
+  article.addEventListener("click", (event) => {
+    // The line above a message leads to what it answers.
+    const person = !event.target.closest("button.origin") && personAt(event.target);
+    if (person) openUserMenu(person, place(current()), { at: { x: event.clientX, y: event.clientY } });
+  });
   article.addEventListener("contextmenu", (event) => {
     // What a person selected or links to has the browser's own menu.
     if (String(getSelection()) || event.target.closest("a, input, textarea")) return;
@@ -103,7 +100,6 @@ function listenForLongPress(article, open) {
 
 function messageItems(message, picture) {
   const channel = place(message);
-  const people = commandItems(USER_COMMAND, channel, message.author.id);
   return withLines([
     picture ? pictureItems(picture) : [],
     [
@@ -112,7 +108,6 @@ function messageItems(message, picture) {
       mayThread(message) && { label: "Make a thread", icon: "thread", testid: "menu-thread", onPick: () => makeThread(message) },
     ],
     commandItems(MESSAGE_COMMAND, channel, message.id),
-    people.length ? [{ heading: nameOf(message.author) }, ...people] : [],
     [
       message.content && { label: "Copy text", icon: "copy", testid: "menu-copy-text", onPick: () => copy(message.content, "Text copied") },
       { label: "Copy message id", icon: "id", testid: "menu-copy-id", onPick: () => copy(message.id, "Id copied") },
@@ -123,34 +118,7 @@ function messageItems(message, picture) {
   ]);
 }
 
-function userItems(user, message) {
-  const channel = place(message);
-  return withLines([
-    [{ heading: `${nameOf(user)}${user.bot ? " · bot" : ""}` }, mayWrite(channel) && { label: "Mention", icon: "at", testid: "menu-mention", onPick: () => emit("compose", `<@${user.id}> `) }],
-    commandItems(USER_COMMAND, channel, user.id),
-    [{ label: "Copy user id", icon: "id", testid: "menu-copy-user-id", onPick: () => copy(user.id, "Id copied") }],
-  ]);
-}
-
-/** Groups of items with lines between those that have any. */
-function withLines(groups) {
-  const filled = groups.map((group) => group.filter(Boolean)).filter((group) => group.length);
-  return filled.flatMap((group, index) => (index ? [{ line: true }, ...group] : group));
-}
-
-function commandItems(type, channel, target) {
-  const kind = type === USER_COMMAND ? "user" : "message";
-  return usableIn(state.commands, channel).filter((command) => command.type === type).map((command) => ({
-    label: command.name, hint: nameOf(state.bot), testid: `${kind}-command-${command.name}`,
-    onPick: () => useCommand({ command, name: command.name, target }).catch((error) => toast(error.message, "error")),
-  }));
-}
-
 const anchorOf = (message) => document.querySelector(`[data-message-id="${CSS.escape(message.id)}"] .more`) ?? document.body;
-
-function copy(text, done) {
-  return navigator.clipboard.writeText(text).then(() => toast(done), () => toast("The browser does not let this page copy", "error"));
-}
 
 const remove = (message) => deleteMessage(message.id, state.me).catch((error) => toast(error.message, "error"));
 

@@ -88,9 +88,9 @@ export class MessageView {
     this.origin.replaceChildren(...(isGrouped ? [] : [origin(message)].filter(Boolean)));
     const { author } = shownIn(message);
     this.article.setAttribute("aria-label", `${nameOf(author)}, ${clock(date)}`);
-    this.side.replaceChildren(isGrouped ? time : avatar(author));
+    this.side.replaceChildren(isGrouped ? time : ofUser(avatar(author), author));
     this.parts.header.replaceChildren(...(isGrouped ? [] : [
-      h("strong", { class: "author" }, nameOf(author)),
+      ofUser(h("strong", { class: "author" }, nameOf(author)), author),
       author.bot && h("span", { class: "tag" }, "BOT"),
       time].filter(Boolean)));
   }
@@ -112,6 +112,12 @@ const twinOf = (held, part) => [...part.querySelectorAll("[data-testid]")].find(
 function componentsOf(message) {
   if (!message.components?.length) return [];
   return usesLayout(message) ? renderLayout(message, openLightbox) : renderComponents(message);
+}
+
+/** Marks what stands for a person: their menu opens there. */
+function ofUser(element, user) {
+  element.dataset.user = user.id;
+  return element;
 }
 
 /** What is read of a message: the first one of a thread shows that which the thread began with. */
@@ -171,13 +177,13 @@ const isMenuCommand = (name) => state.commands.some((command) => command.name ==
 
 /** "ada used /imagine". */
 export function usedCommand(user, name) {
-  return h("div", { class: "origin" }, icon("reply"), miniAvatar(user), h("span", null, h("b", null, nameOf(user)), " used ", h("span", { class: "command-name" }, isMenuCommand(name) ? name : `/${name}`)));
+  return h("div", { class: "origin" }, icon("reply"), miniAvatar(user), h("span", null, ofUser(h("b", null, nameOf(user)), user), " used ", h("span", { class: "command-name" }, isMenuCommand(name) ? name : `/${name}`)));
 }
 
 function miniAvatar(user) {
   const drawn = avatar(user);
   drawn.classList.add("mini");
-  return drawn;
+  return ofUser(drawn, user);
 }
 
 const dismiss = (message) => deleteMessage(message.id, state.me).catch((error) => toast(error.message, "error"));

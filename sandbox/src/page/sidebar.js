@@ -1,4 +1,5 @@
 import { avatar, channelName, h, icon, nameOf } from "./dom.js";
+import { peopleButton } from "./people-panel.js";
 import { activityText, isArchived, isLocked, isThread, markOf } from "./places.js";
 import { state } from "./state.js";
 import { workshopButton } from "./workshop.js";
@@ -17,7 +18,7 @@ export function renderSidebar(element, { onUser }) {
     ranks.map((rank) => (rank ? h("optgroup", { label: rank }, among(rank)) : among(rank))));
   const focused = element.contains(document.activeElement) && document.activeElement.getAttribute("href");
   element.replaceChildren(
-    h("div", { class: "brand" }, h("span", { class: "brand-mark", "aria-hidden": "true" }), h("h1", null, "Atelier sandbox")),
+    h("div", { class: "brand" }, h("span", { class: "brand-mark", "aria-hidden": "true" }), h("h1", null, state.title)),
     h("div", { class: "guilds" }, state.guilds.map(guild)),
     h("label", { class: "you" }, me && avatar(me), h("span", null, h("small", null, me?.role ? `You are · ${me.role}` : "You are"), switcher), icon("chevron")));
   if (focused) element.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus();
@@ -64,6 +65,7 @@ export function renderTopbar(element, { onMenu }) {
     h("h2", null, channelMark(channel), channel && channelName(channel, state.bot)),
     h("div", { class: "topbar-bot" }, h("span", { class: "topbar-name" }, nameOf(state.bot)), botStatus(),
       !state.isLost && state.bot.online && activityText(state.bot) && h("span", { class: "topbar-activity", title: activityText(state.bot) }, activityText(state.bot))),
+    peopleButton(),
     workshopButton(),
     themeButton());
   if (focused) element.querySelector(`[data-testid="${CSS.escape(focused)}"]`)?.focus();

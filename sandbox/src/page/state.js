@@ -8,7 +8,8 @@ export const state = {
   users: new Map(),
   guilds: [],
   channels: new Map(),
-  bot: { username: "Atelier", online: false },
+  title: "Sandbox",
+  bot: { username: "The bot", online: false },
   isLost: false,
   commands: [],
   channel: null,
@@ -46,6 +47,7 @@ export function adoptState(answer, me) {
   state.guilds = guilds;
   state.channels = new Map(state.guilds.flatMap((guild) => guild.channels.map((channel) => [channel.id, { ...channel, guild }])));
   state.bot = answer.bot ?? state.bot;
+  state.title = answer.title ?? state.title;
   state.commands = answer.commands ?? [];
   if (state.me !== me) {
     state.rooms.clear();
