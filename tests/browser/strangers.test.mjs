@@ -78,6 +78,16 @@ test("the guide fits every width in both themes", async () => {
   }
 });
 
+test("where messages are, the guide is behind the bot's state", async () => {
+  await id("composer").fill("Nobody is here");
+  await id("send").click();
+  await id("message").first().waitFor();
+  assert.equal(await id("connect-lines").count(), 0);
+  await id("bot-status").click();
+  await id("connect-lines").waitFor();
+  assert.equal(await page.evaluate(() => document.activeElement.dataset.testid), "connect-discord.py");
+});
+
 test("the guide goes when a bot comes", async () => {
   companion = await startCompanion(program.url, "a-strangers-word", []);
   await id("bot-status").getByText("online").waitFor();
@@ -94,7 +104,7 @@ test("commands for people stand at people, and those for messages at messages", 
   await page.keyboard.press("Escape");
   for (const place of [".author", ".side svg"]) {
     for (const button of ["left", "right"]) {
-      await message.locator(place).first().click({ button });
+      await id("message").first().locator(place).first().click({ button });
       await id("user-command-Wave at").waitFor();
       assert.equal(await id("message-command-Count letters").count(), 0, `${place}, ${button}`);
       await page.keyboard.press("Escape");

@@ -66,7 +66,7 @@ function followAddress() {
     list.show(channel);
     composer.reset();
     closeMenu();
-    if (panelId() === "inspector") closePanel();
+    if (["inspector", "connect"].includes(panelId())) closePanel();
     openSidebar(false);
     if (!phone.matches) composer.focus();
   }

@@ -1,18 +1,34 @@
 import { getGuides } from "./api.js";
 import { copyText, h, icon } from "./dom.js";
+import { closePanel, panelId, showPanel } from "./panel.js";
+import { emit, on, state } from "./state.js";
 
 const CHOSEN = "atelier.library";
 
-/** Made once, so that what a person opened stays open while the list is drawn again. */
+/** Made once, so that what a person chose stays chosen while the list is drawn again. */
 let guide = null;
+let asked = null;
+
+on("bot", () => state.bot.online && panelId() === "connect" && closePanel());
 
 /** How a bot connects here, a tab for each library; empty where the sandbox keeps that to itself. */
 export function connectGuide() {
-  if (!guide) {
-    guide = h("div", { class: "connect" });
-    getGuides().then(({ guides }) => guides.length && guide.replaceChildren(...build(guides)), () => (guide = null));
-  }
+  guide ??= h("div", { class: "connect" });
+  asked ??= getGuides().then(({ guides }) => {
+    if (!guides.length) return;
+    guide.append(...build(guides));
+    emit("bot");
+  }).catch(() => (asked = null));
   return guide;
+}
+
+/** Whether there is a guide to show. */
+export const canConnect = () => connectGuide().hasChildNodes();
+
+/** Shows the guide: where it stands in an empty channel, else beside the messages. */
+export function showGuide() {
+  if (!guide.isConnected) showPanel({ id: "connect", title: "Connect a bot", build: () => ({ element: guide }) });
+  guide.querySelector("[aria-selected=true]").focus();
 }
 
 function build(guides) {

@@ -1,4 +1,5 @@
 import { avatar, channelName, h, icon, nameOf } from "./dom.js";
+import { canConnect, showGuide } from "./connect.js";
 import { peopleButton } from "./people-panel.js";
 import { activityText, isArchived, isLocked, isThread, markOf } from "./places.js";
 import { state } from "./state.js";
@@ -52,7 +53,11 @@ function channelMark(channel) {
 /** "online" or "offline" with its dot; while the sandbox does not answer nobody knows, and nothing works. */
 export function botStatus() {
   const word = state.isLost ? "not connected" : state.bot.online ? "online" : "offline";
-  return h("span", { class: word === "online" ? "status online" : "status", testid: "bot-status" }, h("i", { "aria-hidden": "true" }), word);
+  const mark = h("i", { "aria-hidden": "true" });
+  if (word === "offline" && canConnect()) {
+    return h("button", { type: "button", class: "status", title: "Connect a bot", testid: "bot-status", onclick: showGuide }, mark, h("span", null, word), h("span", { class: "unseen" }, "connect a bot"));
+  }
+  return h("span", { class: word === "online" ? "status online" : "status", testid: "bot-status" }, mark, word);
 }
 
 /** The line above the messages. */
