@@ -3,7 +3,7 @@
 use crate::{strangers::*, support::*};
 use flate2::read::GzDecoder;
 use reqwest::Method;
-use sandbox::{ManualClock, Sandbox};
+use sandbox::{ManualClock, Sandbox, Visitor};
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 
@@ -198,6 +198,12 @@ fn commands() -> Vec<Shape> {
     ]
 }
 
+#[track_caller]
+fn check(sandbox: &Sandbox, schema: &str, sent: &Value, answer: &Reply) {
+    let told: Vec<String> = sandbox.violations().into_iter().map(|one| format!("{}: {}", one.direction, one.message)).collect();
+    assert!(told.is_empty(), "{schema}: {told:#?}\nsent {sent}\nanswered {} {}", answer.status, answer.body);
+}
+
 /// Sends every variation of every shape, and returns how many were taken. What is refused has an answer that must be right, too.
 async fn send_all(sandbox: &Sandbox, clock: &ManualClock, (method, path): (Method, &str), shapes: Vec<Shape>) -> usize {
     let (rest, description) = (Rest::new(sandbox), Description::read());
@@ -208,9 +214,7 @@ async fn send_all(sandbox: &Sandbox, clock: &ManualClock, (method, path): (Metho
             clock.advance(Duration::from_secs(1));
             let body = around(varied);
             let answer = rest.call(method.clone(), path, body.clone()).await;
-            let violations: Vec<String> =
-                sandbox.violations().into_iter().map(|one| format!("{}: {}", one.direction, one.message)).collect();
-            assert!(violations.is_empty(), "{schema}: {violations:#?}\nsent {body}\nanswered {} {}", answer.status, answer.body);
+            check(sandbox, schema, &body, &answer);
             assert!(n > 0 || answer.status < 300, "{schema}: {body} was answered {}", answer.body);
             n_taken += usize::from(answer.status < 300);
         }
@@ -241,6 +245,64 @@ async fn whatever_is_left_out_or_null_in_an_edit_its_answer_is_as_described() {
     ];
     let n_taken = send_all(&sandbox, &clock, (Method::PATCH, &path), shapes).await;
     assert!(n_taken > 15, "only {n_taken} variations were taken");
+}
+
+#[tokio::test]
+async fn whatever_is_left_out_or_null_in_a_thread_its_answer_is_as_described() {
+    let clock = ManualClock::new();
+    let sandbox = start_with(&clock).await;
+    let rest = Rest::new(&sandbox);
+    let threads = format!("/channels/{GENERAL}/threads");
+    let base = json!({ "name": "x", "auto_archive_duration": 60, "rate_limit_per_user": 5, "type": 11, "invitable": true });
+    let begun: Shape = ("CreateTextThreadWithoutMessageRequest", base, |thread| thread);
+    let n_taken = send_all(&sandbox, &clock, (Method::POST, &threads), vec![begun]).await;
+    assert!(n_taken > 8, "only {n_taken} variations were taken");
+    let thread = rest.post(&threads, json!({ "name": "x", "type": 11 })).await.body;
+    let base =
+        json!({ "name": "y", "locked": false, "auto_archive_duration": 60, "rate_limit_per_user": 0, "flags": 0, "applied_tags": [] });
+    let edited: Shape = ("UpdateThreadRequestPartial", base, |thread| thread);
+    let n_taken = send_all(&sandbox, &clock, (Method::PATCH, &format!("/channels/{}", text(&thread, "id"))), vec![edited]).await;
+    assert!(n_taken > 8, "only {n_taken} variations were taken");
+}
+
+#[tokio::test]
+async fn whatever_is_left_out_or_null_in_an_answer_its_answer_is_as_described() {
+    let clock = ManualClock::new();
+    let sandbox = start_with(&clock).await;
+    let (rest, description) = (Rest::new(&sandbox), Description::read());
+    rest.register(json!([{ "name": "ping", "description": "x" }])).await;
+    let ada = Visitor::connect(sandbox.url(), "ada").await.expect("ada is here");
+    let mut gateway = Gateway::open(&sandbox).await;
+    gateway.identify(0).await;
+    let words = json!({ "type": 4, "custom_id": "w", "style": 1, "label": "Words", "value": "x", "placeholder": "y", "required": true, "min_length": 1, "max_length": 5 });
+    let message = json!({ "content": "x", "embeds": [{ "title": "x" }], "allowed_mentions": {}, "components": [], "attachments": [], "tts": false, "flags": 64 });
+    let cases: [(&str, Value, fn(Value) -> Value); 2] = [
+        ("IncomingWebhookInteractionRequest", message, |message| json!({ "type": 4, "data": message })),
+        (
+            "TextInputComponentForModalRequest",
+            words,
+            |input| json!({ "type": 9, "data": { "custom_id": "f", "title": "x", "components": [{ "type": 1, "components": [input] }] } }),
+        ),
+    ];
+    let mut n_taken = 0;
+    for (schema, base, around) in cases {
+        for varied in description.variations(schema, &base) {
+            clock.advance(Duration::from_secs(1));
+            ada.slash("general", "ping", &[]).await.expect("the command is known");
+            let interaction = gateway.interaction().await;
+            let body = around(varied);
+            let answer = rest.post(&format!("{}?with_response=true", callback(&interaction)), body.clone()).await;
+            check(&sandbox, schema, &body, &answer);
+            n_taken += usize::from(answer.status < 300);
+            if body["type"] == 4 && answer.status < 300 {
+                let edited = rest.patch(&original(&interaction), json!({ "content": "y", "components": null, "embeds": null })).await;
+                check(&sandbox, schema, &body, &edited);
+                let more = rest.post(&webhook(&interaction), body["data"].clone()).await;
+                check(&sandbox, schema, &body, &more);
+            }
+        }
+    }
+    assert!(n_taken > 25, "only {n_taken} variations were taken");
 }
 
 #[tokio::test]

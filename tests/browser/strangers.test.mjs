@@ -128,7 +128,9 @@ test("the journal shows heartbeats to who asks", async () => {
   await id("tab-journal").click();
   await id("journal-line").filter({ hasText: "IDENTIFY" }).waitFor();
   assert.equal(await id("journal-heartbeats").isChecked(), false);
+  const asked = page.waitForRequest((request) => request.url().includes("heartbeats=true"));
   await id("journal-heartbeats").check();
+  await asked;
   await id("journal-line").filter({ hasText: "IDENTIFY" }).waitFor();
   await id("panel-close").click();
 });
