@@ -1,6 +1,7 @@
 // What a stranger meets: a sandbox without a bot that says how one connects, and a bot of theirs whose commands for people stand at people.
 import assert from "node:assert/strict";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { after, before, test } from "node:test";
@@ -11,7 +12,8 @@ import { kill, startSandbox } from "./program.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const binary = resolve(process.env.SANDBOX_BIN ?? join(dirname(process.env.ATELIER_BIN ?? join(here, "../../target/release/atelier")), "atelier-sandbox"));
-const shots = process.env.SHOTS_DIR && join(process.env.SHOTS_DIR, "strangers");
+const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const shots = process.env.SCREENSHOTS;
 const data = mkdtempSync(join(tmpdir(), "strangers-"));
 let program, browser, page, problems, companion;
 
@@ -27,6 +29,13 @@ after(async () => {
   if (program) await kill(program);
   rmSync(data, { recursive: true, force: true });
 });
+
+/** What axe finds serious. */
+async function serious(place) {
+  await place.evaluate(AXE);
+  const found = await place.evaluate(() => globalThis.axe.run());
+  return found.violations.filter((one) => ["serious", "critical"].includes(one.impact)).map((one) => `${one.id}: ${one.nodes[0].html.slice(0, 120)}`);
+}
 
 const id = (name) => page.getByTestId(name);
 
@@ -72,7 +81,8 @@ test("the guide fits every width in both themes", async () => {
       assert.ok(await page.getByTestId("connect-discord.py").isVisible() && await page.evaluate(() => document.querySelector(".scroller").scrollTop === 0), "it begins with its beginning");
       const small = await page.evaluate(() => [...document.querySelectorAll(".connect button")].map((one) => one.getBoundingClientRect().height).filter((height) => height < 44).length);
       if (width < 760) assert.equal(small, 0, `${width} px: a finger needs 44 px`);
-      if (shots) await page.screenshot({ path: join(shots, `${width}-${theme}.png`) });
+      assert.deepEqual(await serious(page), [], `${width} px, ${theme}`);
+      if (shots) await page.screenshot({ path: join(shots, `strangers-${width}-${theme}.png`) });
       await page.context().close();
     }
   }
@@ -116,6 +126,7 @@ test("who is here is a list that the keyboard reaches, with the commands for peo
   await id("people").press("Enter");
   const names = await id("people-list").locator(".person-name").allTextContents();
   assert.deepEqual(names, ["Ada", "Grace", "Linus", "Echo"]);
+  assert.deepEqual(await serious(page), []);
   await id("person-grace").press("Enter");
   await id("user-command-Wave at").press("Enter");
   await id("message").filter({ hasText: "Grace" }).first().waitFor();
