@@ -190,7 +190,7 @@ function prepare() {
   }
   /** Waits until nothing passes from one look to another; a new colour passes from parent to child, a transition at a time. */
   globalThis.settled = async () => {
-    for (let going; (going = document.getAnimations().filter((one) => one instanceof CSSTransition)).length;) await Promise.all(going.map((one) => one.finished.catch(() => {})));
+    while (document.getAnimations().some((one) => one instanceof CSSTransition)) await new Promise(requestAnimationFrame);
   };
   globalThis.nameOf = (one) => one.dataset.testid ?? one.getAttribute("aria-label") ?? `${one.tagName.toLowerCase()}.${one.className} "${one.textContent.trim().slice(0, 30)}"`;
   /** All that can be pressed now, with the box that takes the press: a box to tick is pressed by its label. */
@@ -371,9 +371,10 @@ test("an answer for one person alone is told where they pressed", async () => {
 });
 
 test("the newest grid is fewer than ten Tab stops from the composer, arrows walk in it, and nothing has emoji for a name", async () => {
-  await send("/imagine a frog --steps 4 --seed 3");
   await fresh(page);
-  const grid = grids().last();
+  const before = await grids().count();
+  await send("/imagine a frog --steps 4 --seed 3");
+  const grid = grids().nth(before);
   await grid.waitFor({ timeout: minute });
   await id("composer").focus();
   const isThere = () => grid.evaluate((element) => element.contains(document.activeElement));
