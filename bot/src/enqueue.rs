@@ -50,7 +50,8 @@ pub async fn enqueue(app: &Arc<App>, request: Request) -> Result<JobId, BotError
         delivery.clone(),
         render::picture_size(&request.task),
         request.task.n_images(),
-    );
+    )
+    .costing(row_megapixels);
     let job = NewJob {
         key: request.key,
         press: request.press,

@@ -31,6 +31,7 @@ pub mod printable;
 pub mod private;
 mod progress;
 pub mod prompt;
+mod queue_time;
 mod random;
 mod render;
 pub mod start;

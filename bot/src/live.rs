@@ -42,6 +42,8 @@ pub struct Live {
     pub delivery: Delivery,
     /// Size of its pictures.
     pub size: ImageSize,
+    /// Row-megapixels that it is thought to take.
+    pub cost: f64,
     /// Where it stands.
     pub phase: Phase,
     /// Steps done, all pictures together.
@@ -56,6 +58,8 @@ pub struct Live {
     pub version: u64,
     /// The version that the message shows.
     pub shown: u64,
+    /// The wait that the message tells.
+    pub told_wait: Option<Duration>,
     /// When the message was last edited.
     pub edited: Option<Timestamp>,
     /// Held by whoever edits the message, so that an old state never lands on a newer one.
@@ -71,6 +75,7 @@ impl Live {
             heading,
             delivery,
             size,
+            cost: 0.0,
             phase: Phase::Queued { place: 0 },
             done: 0,
             total: 0,
@@ -78,10 +83,17 @@ impl Live {
             started: None,
             version: 0,
             shown: 0,
+            told_wait: None,
             edited: None,
             gate: Arc::new(Semaphore::new(1)),
             cancel: CancellationToken::new(),
         }
+    }
+
+    /// The same with what it is thought to take, in row-megapixels.
+    #[must_use]
+    pub fn costing(self, cost: f64) -> Self {
+        Self { cost, ..self }
     }
 
     /// Notes a change that the message should show.

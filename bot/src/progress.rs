@@ -1,6 +1,6 @@
 //! Keeps the messages of unfinished jobs up to date: at most one edit per job and interval, and only when something changed.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc, time::Instant};
 
 use inference::task::ImageSize;
 use storage::{JobId, Timestamp};
@@ -12,7 +12,7 @@ use crate::{
     discord::SendError,
     grid,
     live::{Live, Phase},
-    messages,
+    messages, queue_time,
 };
 
 /// Width of a preview's cell in pixels.
@@ -48,10 +48,15 @@ fn due(app: &App) -> Vec<JobId> {
     let now = app.clock.now();
     // A time of day that was set back must not silence a job until it comes again.
     let is_past = |edited: Timestamp| u128::from(now.0.abs_diff(edited.0)) >= app.progress_interval.as_millis();
+    let waits: HashMap<_, _> = queue_time::of_all(&app.live, Instant::now()).into_iter().collect();
+    let is_late = |live: &Live, id: &JobId| match (live.phase, waits.get(id)) {
+        (Phase::Queued { place }, Some(wait)) => queue_time::is_stale(place, live.told_wait, *wait),
+        _ => false,
+    };
     let mut due: Vec<_> = app
         .live
         .iter()
-        .filter(|live| live.version > live.shown && live.edited.is_none_or(is_past))
+        .filter(|live| (live.version > live.shown || is_late(live, live.key())) && live.edited.is_none_or(is_past))
         .map(|live| (matches!(live.phase, Phase::Queued { .. }), live.edited, *live.key()))
         .collect();
     due.sort_by_key(|(is_queued, edited, _)| (*is_queued, *edited));
@@ -61,8 +66,10 @@ fn due(app: &App) -> Vec<JobId> {
 async fn edit(app: Arc<App>, id: JobId) {
     let Some(gate) = app.live.get(&id).map(|live| live.gate.clone()) else { return };
     let Ok(_permit) = gate.try_acquire() else { return };
+    let wait = queue_time::of_all(&app.live, Instant::now()).into_iter().find_map(|(waiting, wait)| (waiting == id).then_some(wait));
     let Some((view, delivery)) = app.live.get_mut(&id).map(|mut live| {
         live.shown = live.version;
+        live.told_wait = wait;
         live.edited = Some(app.clock.now());
         (View::of(&live), live.delivery.clone())
     }) else {
@@ -94,6 +101,7 @@ async fn edit(app: Arc<App>, id: JobId) {
 struct View {
     heading: messages::Heading,
     phase: Phase,
+    wait: Option<std::time::Duration>,
     done: u32,
     total: u32,
     left: Option<std::time::Duration>,
@@ -106,6 +114,7 @@ impl View {
         Self {
             heading: live.heading.clone(),
             phase: live.phase,
+            wait: live.told_wait,
             done: live.done,
             total: live.total,
             left: live.time_left(),
@@ -116,7 +125,7 @@ impl View {
 
     fn answer(self, id: JobId) -> Answer {
         match self.phase {
-            Phase::Queued { place } => messages::queued(&self.heading, id, place.max(1)),
+            Phase::Queued { place } => messages::queued(&self.heading, id, place.max(1), self.wait),
             Phase::Loading => messages::loading(&self.heading, id),
             Phase::Cancelling => messages::cancelling(&self.heading),
             Phase::Drawing => {

@@ -25,6 +25,8 @@ const MIN_GRID_WIDTH: u32 = 512;
 const MAX_FILE_BYTES: usize = 9 << 20;
 /// A larger one is not enlarged once more: it would be too large for Discord.
 const MAX_SIDE_TO_ENLARGE: u32 = 512;
+/// Characters of a picture's description: as many as one listens to.
+const MAX_DESCRIPTION: usize = 250;
 /// Side of a history thumbnail in pixels.
 const THUMBNAIL: u32 = 160;
 
@@ -68,17 +70,15 @@ pub fn picture_size(task: &Task) -> ImageSize {
 
 /// A stored job's entry in the live map.
 pub async fn live(app: &App, job: &Job, task: &Task) -> Live {
-    Live::new(heading_of(app, job, task).await, job.delivery.clone(), picture_size(task), task.n_images())
+    Live::new(heading_of(app, job, task).await, job.delivery.clone(), picture_size(task), task.n_images()).costing(job.row_megapixels)
 }
 
 /// Where a job's message is, for people.
 pub fn link(app: &App, job: &Job) -> Option<String> {
     let message = job.delivery.message?;
-    if let Some(page) = &app.page_url {
-        return Some(format!("{page}/#{}", job.delivery.channel));
-    }
     let guild = if job.guild.0 == job.user.0 { "@me".to_owned() } else { job.guild.0.to_string() };
-    Some(format!("https://discord.com/channels/{guild}/{}/{message}", job.delivery.channel))
+    let site = app.page_url.as_deref().unwrap_or("https://discord.com");
+    Some(format!("{site}/channels/{guild}/{}/{message}", job.delivery.channel))
 }
 
 /// The last message of a job that has ended.
@@ -155,7 +155,7 @@ pub async fn files(app: &App, job: &Job) -> anyhow::Result<Answer> {
     for image in app.jobs.images(job.id).await? {
         let name = format!("atelier-{}-{}", image.seed, image.width);
         let bytes = app.blobs.get(&image.blob).await?;
-        let description = printable(&title).chars().take(1000).collect();
+        let description = described(&title);
         files.push(if bytes.len() <= MAX_FILE_BYTES {
             File { name: format!("{name}.png"), bytes: bytes.to_vec(), description }
         } else {
@@ -174,8 +174,12 @@ async fn load_pictures(app: &App, images: &[NewImage]) -> anyhow::Result<Vec<Rgb
     Ok(pictures)
 }
 
+fn described(title: &str) -> String {
+    messages::shorten(&printable(title), MAX_DESCRIPTION)
+}
+
 fn encode(picture: &RgbImage, record: &Record, name: &str, description: String) -> anyhow::Result<File> {
-    let description: String = printable(&description).chars().take(1000).collect();
+    let description = described(&description);
     let png = metadata::png(picture, record)?;
     if png.len() <= MAX_FILE_BYTES {
         return Ok(File { name: format!("{name}.png"), bytes: png, description });

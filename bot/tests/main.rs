@@ -22,6 +22,7 @@ mod parity;
 mod permissions;
 mod posted;
 mod pull;
+mod queue;
 mod recipes;
 mod redraw;
 mod remix;

@@ -60,7 +60,7 @@ mod tests {
         let job = JobId::new();
         let file = || File { name: "grid.png".into(), bytes: Vec::new(), description: String::new() };
         let answers = [
-            queued(&heading, job, 400),
+            queued(&heading, job, 400, Some(Duration::from_secs(500))),
             drawing(&heading, job, 399, 400, Some(Duration::from_secs(500)), None),
             failed(&heading, job, &"e".repeat(4000)),
             cancelled(&heading, job),

@@ -14,14 +14,22 @@ use crate::{
     buttons::custom_id::ButtonAction,
 };
 
-/// A job that waits.
-pub fn queued(heading: &Heading, job: JobId, place: u32) -> Answer {
+/// A wait that is shorter is not worth a number.
+const SOON: Duration = Duration::from_secs(2);
+
+/// A job that waits at a place, counted from 1, and for how long, where that is known.
+pub fn queued(heading: &Heading, job: JobId, place: u32, wait: Option<Duration>) -> Answer {
     let place = match place {
         1 => "next in line".to_owned(),
         n => format!("place {n} in the queue"),
     };
+    let wait = match wait {
+        None => String::new(),
+        Some(wait) if wait < SOON => ", begins in a moment".to_owned(),
+        Some(wait) => format!(", begins in about {}", duration(wait)),
+    };
     Answer {
-        content: format!("{}\n-# Queued: {place}{}", heading.line(), heading.told()),
+        content: format!("{}\n-# Queued: {place}{wait}{}", heading.line(), heading.told()),
         buttons: vec![vec![cancel_button(job)]],
         ..Answer::default()
     }
@@ -76,4 +84,26 @@ fn once_more(job: JobId) -> Vec<Button> {
 
 fn cancel_button(job: JobId) -> Button {
     emoji_button("❌", ButtonAction::Cancel { job })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::messages::Made;
+
+    #[test]
+    fn a_place_is_told_with_a_time_where_one_is_known() {
+        let heading = Heading { title: "a frog".into(), made: Made::Drawn, parameters: String::new(), user: 1, notes: Vec::new() };
+        let check = |place, wait_ms: Option<u64>, expected: &str| {
+            let said = queued(&heading, JobId::new(), place, wait_ms.map(Duration::from_millis)).content;
+            assert_eq!(said.lines().last(), Some(expected));
+        };
+        check(1, None, "-# Queued: next in line");
+        check(3, None, "-# Queued: place 3 in the queue");
+        check(3, Some(12_400), "-# Queued: place 3 in the queue, begins in about 12 s");
+        check(1, Some(5_000), "-# Queued: next in line, begins in about 5 s");
+        check(1, Some(1_999), "-# Queued: next in line, begins in a moment");
+        check(1, Some(0), "-# Queued: next in line, begins in a moment");
+        check(40, Some(1_200_000), "-# Queued: place 40 in the queue, begins in about 20 min");
+    }
 }
