@@ -9,11 +9,11 @@ import { png } from "./picture.mjs";
 import { kill, startSandbox } from "./program.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
-const binary = resolve(process.env.ATELIER_BIN ?? join(here, "../../target/release/atelier"));
+export const binary = resolve(process.env.ATELIER_BIN ?? join(here, "../../target/release/atelier"));
 const shots = resolve(process.env.SCREENSHOTS ?? join(here, "screenshots"));
-const data = mkdtempSync(join(tmpdir(), "atelier-flows-"));
+export const data = mkdtempSync(join(tmpdir(), "atelier-flows-"));
 /** What both bots log in with; without it the program would make a word of its own. */
-const TOKEN = "a-word-for-the-flows";
+export const TOKEN = "a-word-for-the-flows";
 export const HUES = [[[246, 198, 103], [232, 138, 90]], [[111, 208, 192], [27, 143, 138]], [[143, 158, 214], [75, 90, 165]], [[233, 143, 161], [180, 82, 111]]];
 export const pictures = HUES.map(([from, to]) => png(160, 160, from, to));
 export let program, browser, page, problems;
