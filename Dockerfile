@@ -11,6 +11,7 @@ COPY inference inference
 COPY storage storage
 COPY sandbox sandbox
 COPY migrations migrations
+COPY config.example.toml ./
 RUN --mount=type=cache,target=/usr/local/cargo/registry --mount=type=cache,target=/source/target \
     cargo build --release --locked --package atelier --bin atelier \
     && install -D target/release/atelier /built/atelier
@@ -31,6 +32,7 @@ COPY inference inference
 COPY storage storage
 COPY sandbox sandbox
 COPY migrations migrations
+COPY config.example.toml ./
 RUN --mount=type=cache,target=/usr/local/cargo/registry --mount=type=cache,id=target-cuda,target=/source/target \
     cargo build --release --locked --package atelier --bin atelier --features cuda \
     && install -D target/release/atelier /built/atelier

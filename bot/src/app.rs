@@ -1,6 +1,9 @@
 //! What every part of the running bot shares.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use inference::{
     engine::{Engine, EngineConfig, position_of},
@@ -14,10 +17,10 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     clock::Clock,
     config::Config,
-    discord::Messenger,
+    discord::{Caller, Link, Messenger},
     hashes::Hashes,
     live::LiveJobs,
-    messages::UserError,
+    messages::{Identity, UserError},
     metadata::Origin,
     policy::{Looks, permits::Permits},
     prompt::{self, ModelDefaults, ParseContext},
@@ -44,6 +47,12 @@ pub struct App {
     pub blobs: Arc<dyn BlobStore>,
     /// Tells the time.
     pub clock: Clock,
+    /// Asks Discord what the library hides.
+    pub caller: Caller,
+    /// Whether Discord can be reached.
+    pub link: Link,
+    /// Who the bot is; set when it is connected for the first time.
+    pub identity: OnceLock<Identity>,
     /// Sends.
     pub messenger: Messenger,
     /// What guilds say of who may draw.

@@ -24,7 +24,7 @@ pub use tables::AliasConfig;
 pub(crate) use tables::how;
 
 /// Read from the working directory when no other file is named.
-const USUAL_FILE: &str = "atelier.toml";
+pub const USUAL_FILE: &str = "atelier.toml";
 
 /// All of the configuration.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]

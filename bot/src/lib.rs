@@ -36,3 +36,4 @@ mod random;
 mod render;
 pub mod start;
 pub mod token;
+pub mod unreachable;

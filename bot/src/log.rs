@@ -62,12 +62,19 @@ pub fn chain(error: &dyn std::error::Error) -> String {
     mask(&text).into_owned()
 }
 
-/// Starts the log on stderr: `RUST_LOG`, else `usual`.
+/// Libraries on the way to Discord: what fails there we say ourselves, once and in words that people know.
+const QUIET: &str = "serenity=error,serenity::gateway=off,poise=error,tungstenite=error,tokio_tungstenite=error,hyper=error,\
+    hyper_util=error,reqwest=error,rustls=error,h2=error";
+
+/// Starts the log on stderr: `RUST_LOG`, else `usual` with the libraries kept quiet and without the names of modules.
 pub fn start(usual: &str) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(usual));
+    let asked = EnvFilter::try_from_default_env().ok();
+    let is_asked = asked.is_some();
+    let filter = asked.unwrap_or_else(|| EnvFilter::new(format!("{usual},{QUIET}")));
     let is_coloured = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     tracing_subscriber::fmt()
         .with_ansi(is_coloured)
+        .with_target(is_asked)
         .with_env_filter(filter)
         .with_writer(Masked(io::stderr))
         .finish()

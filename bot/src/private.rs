@@ -53,6 +53,20 @@ pub fn make_folder(path: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Whether [`make_folder`] can make a folder that is not there yet; makes nothing.
+///
+/// # Errors
+/// It cannot, and why.
+pub fn check_folder(path: &Path) -> anyhow::Result<()> {
+    let cannot = || format!("cannot make the data folder {}", path.display());
+    let path = std::path::absolute(path).with_context(cannot)?;
+    let there = path.ancestors().find(|folder| folder.symlink_metadata().is_ok()).unwrap_or(Path::new("/"));
+    if !there.is_dir() {
+        return Err(io::Error::from(io::ErrorKind::NotADirectory)).with_context(cannot);
+    }
+    rustix::fs::access(there, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK).map_err(io::Error::from).with_context(cannot)
+}
+
 /// Whether others than the owner may look into a file or folder.
 pub fn is_open(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok_and(|data| data.mode() & OTHERS != 0)

@@ -1,5 +1,7 @@
 //! Puts the parts together and takes them apart in order.
 
+mod patience;
+
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
@@ -10,7 +12,6 @@ use inference::{
     schedule::ScheduleKind,
     task::{Task, TextToImage},
 };
-use poise::serenity_prelude as serenity;
 use storage::{LocalBlobs, SqliteStore};
 use tokio::{
     sync::{Notify, watch},
@@ -22,7 +23,7 @@ use crate::{
     app::{self, App},
     clock::Clock,
     config::Config,
-    discord::{self, Access, Messenger},
+    discord::{self, Access, BuildError, Caller, Link, Messenger},
     dispatcher,
     hashes::Hashes,
     log, models,
@@ -31,6 +32,8 @@ use crate::{
     prompt::ModelDefaults,
 };
 
+pub use patience::when_possible;
+
 /// Handlers that are still at work get this long at the end.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -38,17 +41,19 @@ const GRACE: Duration = Duration::from_secs(10);
 pub struct Running {
     /// What its parts share.
     pub app: Arc<App>,
-    shards: Arc<serenity::ShardManager>,
-    client: JoinHandle<Result<(), serenity::Error>>,
+    client: JoinHandle<Result<(), BuildError>>,
+    /// Ends the gateway, after everything that may still answer.
+    closing: CancellationToken,
     loops: JoinHandle<()>,
 }
 
-/// Starts store, engine and bot; returns when all of them are at work (the gateway connects meanwhile).
+/// Starts store, engine and bot; returns when all of them are at work (Discord is reached meanwhile, or waited for).
 ///
 /// # Errors
 /// One sentence: which part, and what to do.
 pub async fn start(config: Config, access: Access, clock: Clock, progress_interval: Duration) -> anyhow::Result<Running> {
     log::hide(&access.token);
+    let caller = Caller::new(&access)?;
     let dir = config.data.dir.clone();
     let folder = dir.clone();
     tokio::task::spawn_blocking(move || private::make_folder(&folder)).await??;
@@ -65,6 +70,9 @@ pub async fn start(config: Config, access: Access, clock: Clock, progress_interv
         jobs: Arc::new(jobs),
         looks: Looks::new(looks_per_minute),
         blobs: Arc::new(blobs),
+        caller,
+        link: Link::new(access.endpoint.name()),
+        identity: Default::default(),
         messenger: Messenger::new(clock.clone()),
         clock,
         permits: Default::default(),
@@ -79,22 +87,30 @@ pub async fn start(config: Config, access: Access, clock: Clock, progress_interv
         tasks: TaskTracker::new(),
     });
     dispatcher::restore(&app).await?;
-    let mut client = discord::build(&access, app.clone()).await?;
-    let shards = client.shard_manager.clone();
     // Dropped at the end of the loops, also when one of them panics: a bot that takes jobs and draws none must not live on.
     let (own, ends_all) = (app.clone(), app.shutdown.clone().drop_guard());
     let loops = tokio::spawn(async move {
         app::run_loops(own).await;
         drop(ends_all);
     });
-    let ended = app.shutdown.clone();
+    let (own, closing) = (app.clone(), CancellationToken::new());
+    let until = closing.clone();
     let client = tokio::spawn(async move {
-        let result = client.start().await;
+        let ended = own.shutdown.clone();
+        let result = discord::connect(access, own, until).await;
         // Without a gateway nothing can be asked or answered: the whole program ends, and says why.
         ended.cancel();
         result
     });
-    Ok(Running { app, shards, client, loops })
+    Ok(Running { app, client, closing, loops })
+}
+
+/// Whether [`start`] takes what the configuration says of drawing; blocks while it looks at the files.
+///
+/// # Errors
+/// One sentence: what it refuses.
+pub fn check(config: &Config) -> anyhow::Result<()> {
+    load(config.clone()).map(drop)
 }
 
 /// Starts the engine with everything that the configuration names, and settles what suits each of its models.
@@ -156,6 +172,14 @@ fn check_defaults(engine: &Engine, model: &ModelDefaults) -> anyhow::Result<()> 
 }
 
 impl Running {
+    /// Waits until the bot is connected for the first time, or has ended.
+    pub async fn connected(&self) {
+        tokio::select! {
+            () = self.app.messenger.ready() => {}
+            () = self.app.shutdown.cancelled() => {}
+        }
+    }
+
     /// Waits until the bot is connected and its commands are registered, or has ended.
     pub async fn ready(&self) {
         let mut registered = self.app.is_registered.subscribe();
@@ -175,26 +199,15 @@ impl Running {
         if loops.is_err() {
             tracing::warn!("some work did not end in time; it goes on at the next start");
         }
-        self.shards.shutdown_all().await;
+        self.closing.cancel();
         if let Ok(ended) = tokio::time::timeout(GRACE, self.client).await {
-            ended?.map_err(gateway_error)?;
+            ended??;
         }
         if let Ok(ended) = loops {
             ended.context("a part of the bot has failed")?;
         }
         Ok(())
     }
-}
-
-fn gateway_error(error: serenity::Error) -> anyhow::Error {
-    let explained = match &error {
-        serenity::Error::Gateway(serenity::GatewayError::InvalidAuthentication) => {
-            "Discord refused the token; copy it again from the application's Bot page into DISCORD_TOKEN"
-        }
-        serenity::Error::Gateway(serenity::GatewayError::DisallowedGatewayIntents) => "Discord refused the bot's intents",
-        _ => "the connection to Discord has ended",
-    };
-    anyhow::Error::new(error).context(explained)
 }
 
 #[cfg(test)]

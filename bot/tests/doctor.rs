@@ -73,7 +73,8 @@ fn looking_makes_nothing_and_names_what_was_read() {
     };
     assert!(command(&[]).starts_with("✓ configuration the defaults: there is no atelier.toml here"));
     std::fs::write(folder.path().join("atelier.toml"), "[data]\ndir = \"elsewhere\"").expect("a file");
-    assert!(command(&[]).starts_with("✓ configuration atelier.toml"));
+    let read = folder.path().join("atelier.toml");
+    assert!(command(&[]).starts_with(&format!("✓ configuration {}\n", read.display())), "it says which file it read");
     let report = doctor(folder.path(), "[discord]\napi_url = \"http://203.0.113.1:1\"", None);
     report.check("token", '✗', "a stand-in must be on loopback");
     assert_eq!(report.code, Some(1), "`run` refuses it too");
@@ -130,7 +131,11 @@ fn what_is_wrong_is_named_and_fails() {
         ("[embeddings]\nhands = \"/nowhere\"", "embedding", "hands: nothing is at /nowhere"),
         ("[model]\npaht = \"x\"", "configuration", "unknown field `paht`"),
         ("[discord]\napi_url = \"http://203.0.113.1\"", "token", "a stand-in must be on loopback"),
-        ("[discord]\napi_url = \"http://127.0.0.1:1\"", "token", "cannot reach http://127.0.0.1:1/"),
+        (
+            "[discord]\napi_url = \"http://127.0.0.1:1\"",
+            "token",
+            "cannot reach the stand-in at http://127.0.0.1:1: the connection is refused",
+        ),
     ] {
         let folder = folder();
         let report = doctor(folder.path(), config, Some(TOKEN));

@@ -3,6 +3,7 @@
 #[macro_use]
 mod support;
 mod after;
+mod admin;
 mod bad_input;
 mod buttons;
 mod cli_imagine;
@@ -12,7 +13,9 @@ mod dockerfile;
 mod doctor;
 #[path = "../../inference/tests/family_models/mod.rs"]
 mod family_models;
+mod first_contact;
 mod imagine;
+mod invite;
 mod leaks;
 mod limits;
 mod models;

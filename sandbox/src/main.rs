@@ -3,6 +3,8 @@
 use clap::Parser;
 use sandbox::{BotProfile, Clock, ManualClock, OnViolation, RateLimitConfig, Sandbox, SandboxConfig, SandboxError};
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
+use sandbox::{Clock, ManualClock, OnViolation, RateLimitConfig, Sandbox, SandboxConfig, SandboxError};
+use std::{io::IsTerminal, net::SocketAddr, path::PathBuf, process::ExitCode};
 use tracing_subscriber::EnvFilter;
 
 /// A Discord stand-in on this machine: REST, gateway and a page to talk to the bot.
@@ -62,7 +64,8 @@ fn name(text: &str) -> Result<String, String> {
 fn main() -> ExitCode {
     let args = Args::parse();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let is_coloured = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(is_coloured).with_writer(std::io::stderr).init();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return refuse(&error),
@@ -73,8 +76,12 @@ fn main() -> ExitCode {
     }
 }
 
-fn refuse(error: &dyn std::error::Error) -> ExitCode {
+fn refuse(error: &(dyn std::error::Error + 'static)) -> ExitCode {
     let mut sentence = error.to_string();
+    if let Some(SandboxError::AddressInUse(_)) = error.downcast_ref() {
+        // Bots are pointed at the address, so no other is taken in silence.
+        sentence.push_str(" (--listen 127.0.0.1:PORT, or SANDBOX_LISTEN)");
+    }
     let mut cause = error.source();
     while let Some(error) = cause {
         sentence = format!("{sentence}: {error}");

@@ -92,6 +92,21 @@ pub enum StorageError {
 }
 
 impl StorageError {
+    /// Whether the same call may work later without a person's or a program's change to what is stored: the disk is full or read-only, or
+    /// somebody else has the database.
+    pub fn may_pass(&self) -> bool {
+        const BUSY: i32 = 5;
+        const LOCKED: i32 = 6;
+        const READ_ONLY: i32 = 8;
+        const IO: i32 = 10;
+        const CANNOT_OPEN: i32 = 14;
+        match self {
+            Self::DiskFull | Self::InUse { .. } | Self::ReadOnly { .. } => true,
+            Self::Database(error) => matches!(sqlite_code(error), Some(BUSY | LOCKED | READ_ONLY | IO | CANNOT_OPEN)),
+            _ => false,
+        }
+    }
+
     pub(crate) fn corrupt(what: &'static str, job: impl std::fmt::Display) -> Self {
         Self::Corrupt { what, job: job.to_string() }
     }

@@ -1,29 +1,19 @@
 //! `atelier doctor`: is everything there that a bot needs? One line a part, each saying what to do.
 
-use std::{io::Write, path::Path, process::ExitCode, time::Duration};
+mod token;
 
-use anyhow::{Context, bail};
+use std::{io::Write, path::Path, process::ExitCode};
+
 use inference::engine::{Engine, EngineConfig, ModelInfo};
-use serde::Deserialize;
 use storage::{SqliteStore, StorageError};
 
 use super::sentence;
-use crate::{
-    config::Config,
-    discord, disk, models,
-    printable::visible,
-    private,
-    token::{self, Found},
-};
-
-/// Discord's own API.
-const DISCORD_URL: &str = "https://discord.com";
-const TIMEOUT: Duration = Duration::from_secs(10);
+use crate::{config::Config, disk, models, printable::visible, private, start, token::find};
 
 /// Options of `atelier doctor`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct DoctorArgs {
-    /// Ask Discord whether it knows the token
+    /// Ask Discord whose the token is, and give the link that invites the bot
     #[arg(long)]
     pub online: bool,
 }
@@ -57,10 +47,8 @@ pub async fn run(config: Option<&Path>, args: DoctorArgs) -> anyhow::Result<Exit
     let config = match Config::load(config) {
         Ok(loaded) => {
             let read = Config::file(config);
-            tell(good(
-                "configuration",
-                read.map_or_else(|| "the defaults: there is no atelier.toml here".into(), |path| path.display().to_string()),
-            ))?;
+            let defaults = || "the defaults: there is no atelier.toml here (`atelier init` writes one)".to_owned();
+            tell(good("configuration", read.map_or_else(defaults, whole)))?;
             loaded
         }
         // The other parts are not where the defaults would look for them.
@@ -74,14 +62,20 @@ pub async fn run(config: Option<&Path>, args: DoctorArgs) -> anyhow::Result<Exit
         tell(check)?;
     }
     tell(database(&config.data.dir).await)?;
+    if let Some(check) = pictures(&config.data.dir) {
+        tell(check)?;
+    }
     tell(disk(&config))?;
     if let Some(open) = private::first_open(&config.data.dir) {
         tell(doubtful("data", format!("other users of this machine may read {}; the next start of the bot closes it", open.display())))?;
     }
-    tell(match token::find() {
-        Ok(found) => token_check(found, &config.discord.api_url, args.online).await,
-        Err(error) => bad("token", sentence(&error)),
-    })?;
+    let checks = match find() {
+        Ok(found) => token::checks(found, &config.discord.api_url, args.online).await,
+        Err(error) => vec![bad("token", sentence(&error))],
+    };
+    for check in checks {
+        tell(check)?;
+    }
     Ok(if is_bad { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
@@ -139,6 +133,12 @@ fn drawing_parts(config: &Config) -> Vec<Check> {
             });
         }
     }
+    // Each part may be well and the whole not: what the bot's start refuses is refused here.
+    if !checks.iter().any(|check| check.verdict == Verdict::Bad)
+        && let Err(error) = start::check(config)
+    {
+        checks.push(bad("model", sentence(&error)));
+    }
     checks
 }
 
@@ -176,19 +176,36 @@ fn model(info: &ModelInfo) -> Check {
     good("model", format!("{name}, {millions:.1} million parameters, pictures of {} pixels, from {folder}", info.native_size))
 }
 
+/// A path from the root, so that nobody asks which folder is meant.
+fn whole(path: &Path) -> String {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).display().to_string()
+}
+
 async fn database(folder: &Path) -> Check {
     let path = &folder.join("atelier.sqlite");
     match (folder.exists(), path.exists()) {
         // Looking must not make anything.
-        (false, _) => return good("database", format!("no data folder yet; the first start makes {}", path.display())),
-        (true, false) => return good("database", format!("none yet; the first start makes {}", path.display())),
-        (true, true) => {}
+        (false, _) => {
+            return match private::check_folder(folder) {
+                Ok(()) => good("database", format!("no data folder yet; the first start makes {}", path.display())),
+                Err(error) => bad("database", sentence(&error)),
+            };
+        }
+        (true, false) if folder.is_dir() => return good("database", format!("none yet; the first start makes {}", path.display())),
+        _ => {}
     }
     match SqliteStore::open(path).await {
         Ok(_) => good("database", path.display().to_string()),
         Err(error @ StorageError::InUse { .. }) => doubtful("database", format!("{error}: a bot is running")),
         Err(error) => bad("database", sentence(&error.into())),
     }
+}
+
+/// What stands where the pictures go.
+fn pictures(folder: &Path) -> Option<Check> {
+    let path = folder.join("pictures");
+    let is_blocked = path.symlink_metadata().is_ok() && !path.is_dir();
+    is_blocked.then(|| bad("data", format!("{} must be a folder: pictures are kept in it", path.display())))
 }
 
 fn disk(config: &Config) -> Check {
@@ -199,83 +216,5 @@ fn disk(config: &Config) -> Check {
         }
         Ok(free) => good("disk", format!("{free} MiB free for {folder}")),
         Err(error) => bad("disk", sentence(&error)),
-    }
-}
-
-async fn token_check(found: Option<Found>, api_url: &str, is_online: bool) -> Check {
-    if let Err(error) = discord::check_stand_in(api_url).map_or(Ok(()), |checked| checked.map_err(anyhow::Error::from)) {
-        return bad("token", sentence(&error));
-    }
-    let Some(Found { token, place }) = found else {
-        return doubtful("token", "DISCORD_TOKEN is not set; `atelier run` needs it, `atelier sandbox` does not");
-    };
-    let token = token.as_str();
-    let is_stand_in = !api_url.is_empty();
-    if !is_stand_in && !is_plausible(token) {
-        return bad("token", format!("{place} does not look like a bot's token; copy it from the Bot page of the developer portal"));
-    }
-    if !is_stand_in && !is_online {
-        return good("token", format!("{place} has one; `--online` asks Discord whether it is right"));
-    }
-    match who_am_i(token, if is_stand_in { api_url } else { DISCORD_URL }).await {
-        Ok(name) => good("token", format!("belongs to {name}")),
-        Err(error) => bad("token", sentence(&error)),
-    }
-}
-
-/// Three parts with dots between them; the first is the bot's id in base64.
-fn is_plausible(token: &str) -> bool {
-    let parts: Vec<_> = token.split('.').collect();
-    let is_base64 = |part: &&str| part.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_' || c == '=');
-    matches!(parts[..], [id, time, hash] if id.len() >= 18 && time.len() >= 5 && hash.len() >= 20) && parts.iter().all(is_base64)
-}
-
-/// The name that Discord, or its stand-in, knows the token's bot by.
-async fn who_am_i(token: &str, base: &str) -> anyhow::Result<String> {
-    #[derive(Deserialize)]
-    struct User {
-        username: String,
-    }
-    let base = reqwest::Url::parse(base).with_context(|| format!("`discord.api_url` is \"{base}\""))?;
-    // A token goes to Discord or to this machine, wherever a configuration points.
-    if base.as_str().trim_end_matches('/') != DISCORD_URL
-        && let Some(checked) = discord::check_stand_in(base.as_str())
-    {
-        checked?;
-    }
-    let client = reqwest::Client::builder().timeout(TIMEOUT).redirect(reqwest::redirect::Policy::none()).build()?;
-    let request = client.get(base.join("/api/v10/users/@me")?).header("authorization", format!("Bot {token}"));
-    let response = request.send().await.map_err(|error| error.without_url()).with_context(|| format!("cannot reach {base}"))?;
-    match response.status().as_u16() {
-        200 => Ok(response.json::<User>().await?.username),
-        401 => bail!("{base} refuses DISCORD_TOKEN; copy it again from the Bot page of the developer portal"),
-        status => bail!("{base} answered with status {status}; try again later"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn tokens_of_another_shape_are_not_plausible() {
-        let id = "MTIzNDU2Nzg5MDEyMzQ1Njc4";
-        for (token, expected) in [
-            (format!("{id}.GaBcDe.{}", "x".repeat(38)), true),
-            (format!("{id}.GaBcDe"), false),
-            (format!("Bot {id}.GaBcDe.{}", "x".repeat(38)), false),
-            (format!("{id}.GaBcDe.{}", "x".repeat(5)), false),
-            ("changeme".into(), false),
-        ] {
-            assert_eq!(is_plausible(&token), expected, "{token}");
-        }
-    }
-
-    #[tokio::test]
-    async fn a_token_never_leaves_for_another_host() {
-        let error = who_am_i("secret", "http://203.0.113.1/").await.expect_err("not loopback").to_string();
-        assert!(error.contains("must be on loopback") && !error.contains("secret"), "{error}");
-        assert!(who_am_i("secret", "https://discord.com.example/").await.is_err());
-        assert!(who_am_i("secret", "https://discord.com:444/").await.is_err());
     }
 }

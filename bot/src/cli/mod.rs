@@ -3,6 +3,7 @@
 pub mod bench;
 pub mod doctor;
 pub mod imagine;
+pub mod init;
 pub mod models;
 pub mod run;
 pub mod sandbox;
@@ -20,7 +21,7 @@ const GRACE: Duration = Duration::from_secs(2);
 #[derive(Debug, Parser)]
 #[command(name = "atelier", version, about = "A self-hosted Midjourney: a Discord bot with its own diffusion engine")]
 pub struct Cli {
-    /// The configuration (else atelier.toml here); config.example.toml shows every key with its default
+    /// The configuration (else atelier.toml here); `atelier init` writes one with every key and its default
     #[arg(long, global = true, env = "ATELIER_CONFIG", value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// What to do.
@@ -35,6 +36,8 @@ pub enum Command {
     Sandbox(sandbox::SandboxArgs),
     /// Run the bot against Discord, with the token in DISCORD_TOKEN or in the file of DISCORD_TOKEN_FILE
     Run(run::RunArgs),
+    /// Write a configuration with every setting explained, atelier.toml, and say what comes next
+    Init(init::InitArgs),
     /// Draw pictures here and now, without Discord
     Imagine(Box<imagine::ImagineArgs>),
     /// Check configuration, model, database, disk, device and token
@@ -69,6 +72,7 @@ pub fn main() -> ExitCode {
 async fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
     let path = cli.config.as_deref();
     match cli.command {
+        Command::Init(args) => init::run(path, args).map(|()| ExitCode::SUCCESS),
         Command::Imagine(args) => imagine::run(Config::load(path)?, *args).await,
         Command::Doctor(args) => doctor::run(path, args).await,
         Command::Models(args) => models::run(Config::load(path)?, args).await,
@@ -114,8 +118,12 @@ fn one_line(text: &str) -> String {
 
 /// `RUST_LOG`, else every job's states on a server and only what is wrong in front of a person.
 fn start_log(command: &Command) {
-    let usual = if matches!(command, Command::Run(_)) { "warn,atelier=info,inference=info,storage=info" } else { "warn" };
-    log::start(usual);
+    log::start(match command {
+        Command::Run(_) => "warn,atelier=info,inference=info,storage=info",
+        // It says itself what is wrong.
+        Command::Doctor(_) => "error",
+        _ => "warn",
+    });
 }
 
 #[cfg(test)]

@@ -7,8 +7,8 @@ use anyhow::Context;
 use crate::{
     clock::Clock,
     config::Config,
-    discord::{Access, Endpoint},
-    private, start, token,
+    discord::{self, Access, Endpoint},
+    messages, models, private, start, token,
 };
 
 /// Options of `atelier run`.
@@ -26,18 +26,29 @@ pub async fn run(config: Config, _args: RunArgs) -> anyhow::Result<()> {
     )?;
     private::keep_files_private();
     private::keep_memory_private();
-    let endpoint = match config.discord.api_url.as_str() {
-        "" => Endpoint::Discord,
-        url => Endpoint::StandIn(url.to_owned()),
-    };
     let interval = Duration::from_millis(config.discord.progress_interval_ms);
-    let access = Access { token: found.token, endpoint };
-    let running = start::start(config, access, Clock::default(), interval).await?;
+    let access = Access { token: found.token, endpoint: Endpoint::of(&config.discord.api_url) };
+    let place = access.endpoint.name();
+    let running = tokio::select! {
+        running = start::when_possible(config, access, Clock::default(), interval) => running?,
+        () = super::interrupted() => return Ok(()),
+    };
+    tokio::select! {
+        () = running.connected() => {}
+        () = super::interrupted() => return running.stop().await,
+    }
+    if let Some(identity) = running.app.identity.get() {
+        tracing::info!("{}", messages::connected(&place, identity));
+        tracing::info!("{}", messages::invite(&discord::invite_url(identity.id)));
+    }
     tokio::select! {
         () = running.ready() => {}
         () = super::interrupted() => return running.stop().await,
     }
-    tracing::info!(model = running.app.engine.info().name, device = running.app.engine.info().device, "ready");
+    if *running.app.is_registered.borrow() {
+        let info = running.app.engine.info();
+        tracing::info!("{}", messages::ready(&models::display_name(info), &info.device));
+    }
     tokio::select! {
         () = super::interrupted() => tracing::info!("ending; running jobs go on at the next start"),
         () = running.app.shutdown.cancelled() => {}

@@ -3,16 +3,21 @@
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use sandbox::{BotProfile, OnViolation, Sandbox, SandboxConfig, SandboxError};
+use anyhow::ensure;
+use sandbox::{OnViolation, Sandbox, SandboxConfig, SandboxError};
+use storage::StorageError;
 
 use crate::{
     clock::Clock,
-    config::Config,
+    config::{Config, SandboxSection},
     discord::{Access, Endpoint},
     models, private, random, start,
 };
 
 /// The bot's teal.
 const ACCENT_COLOR: u32 = 0x0f_8a_86;
+/// How a person chooses the port.
+const OTHER_PORT: &str = "choose another with --port N or `sandbox.listen`";
 
 /// Options of `atelier sandbox`.
 #[derive(Debug, clap::Args)]
@@ -90,17 +95,23 @@ pub async fn run(mut config: Config, args: SandboxArgs) -> anyhow::Result<()> {
     if let Some(port) = args.port {
         listen.set_port(port);
     }
+    let (asked, is_asked) = (listen, args.port.is_some() || listen != SandboxSection::default().listen);
     let started = match start_sandbox(config.clone(), listen, args.token.clone()).await {
         // Somebody else has the usual port: any other will do, unless this one was asked for.
-        Err(error) if args.port.is_none() && is_busy(&error) => {
+        Err(error) if is_busy(&error) => {
+            ensure!(!is_asked, "port {} is taken by another program; {OTHER_PORT}, or --port 0 for any free one", asked.port());
             listen.set_port(0);
-            start_sandbox(config, listen, args.token).await?
+            start_sandbox(config, listen, args.token).await.map_err(|error| running_already(error, asked))?
         }
         other => other?,
     };
     let info = started.bot.app.engine.info();
     println!("\n  Atelier's sandbox is ready.\n");
     println!("    Open   {}", started.stand_in.url());
+    let used = started.stand_in.address();
+    if asked.port() != 0 && used != asked {
+        println!("           Port {} is taken by another program, so it is {} this time; {OTHER_PORT}.", asked.port(), used.port());
+    }
     println!("    Type   /imagine a frog");
     println!("    Model  {} on {}, pictures of {} pixels", models::display_name(info), info.device, info.native_size);
     println!("    Data   {} (start again to go on where you were)\n", dir.display());
@@ -114,6 +125,16 @@ pub async fn run(mut config: Config, args: SandboxArgs) -> anyhow::Result<()> {
         () = started.bot.app.shutdown.cancelled() => {}
     }
     started.stop().await
+}
+
+/// A sandbox that has the usual port mostly has the usual data too.
+fn running_already(error: anyhow::Error, asked: SocketAddr) -> anyhow::Error {
+    match error.downcast_ref() {
+        Some(StorageError::InUse { .. }) => error.context(format!(
+            "a sandbox with this data is running already, perhaps at http://{asked}; open it there, end it, or choose another folder with --data DIR"
+        )),
+        _ => error,
+    }
 }
 
 fn is_busy(error: &anyhow::Error) -> bool {

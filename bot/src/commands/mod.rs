@@ -18,7 +18,7 @@ use crate::{
     answer::Answer,
     app::App,
     config::LimitsConfig,
-    discord,
+    discord::{self, ask::AskError},
     drafts::{self, Typed},
     error::BotError,
     log::chain,
@@ -85,15 +85,23 @@ pub fn framework(app: Arc<App>) -> poise::Framework<Arc<App>, BotError> {
             let commands = with_ranges(&commands, &imagine::ranges(&app));
             let bot = ready.application.id;
             let registrar = app.clone();
+            let _ =
+                app.identity.set(messages::Identity { name: ready.user.tag(), id: bot.get(), n_guilds: Some(ready.guilds.len() as u64) });
+            app.link.found();
             Box::pin(async move {
-                app.messenger.connect(http.clone());
+                app.messenger.connect(http);
                 // Not awaited: every event waits until the setup has returned, and a failed setup leaves a silent bot.
                 registrar.clone().tasks.spawn(async move {
-                    let mut pause = std::time::Duration::from_secs(2);
-                    while let Err(error) = register(&registrar, &http, bot, &commands).await {
-                        tracing::error!(error = chain(error.as_ref()), "the commands could not be registered; trying again");
+                    let (mut waits, mut told) = (discord::Waits::default(), Vec::new());
+                    while let Err(error) = register(&registrar, bot, &commands).await {
+                        let why = chain(error.as_ref());
+                        let wait = waits.next(error.downcast_ref().and_then(AskError::wait));
+                        if !told.contains(&why) {
+                            tracing::warn!("{}", messages::not_registered(&why, wait));
+                            told.push(why);
+                        }
                         tokio::select! {
-                            () = registrar.clock.sleep(pause) => pause = (pause * 2).min(std::time::Duration::from_secs(300)),
+                            () = registrar.clock.sleep(wait) => {}
                             () = registrar.shutdown.cancelled() => break,
                         }
                     }
@@ -118,15 +126,15 @@ fn with_ranges(commands: &[serenity::CreateCommand], ranges: &[imagine::Range]) 
 }
 
 /// Registers the commands if they changed since the last time: Discord allows 200 creations a day.
-async fn register(app: &App, http: &serenity::Http, bot: serenity::ApplicationId, commands: &serde_json::Value) -> anyhow::Result<()> {
+async fn register(app: &App, bot: serenity::ApplicationId, commands: &serde_json::Value) -> anyhow::Result<()> {
     let mut hasher = DefaultHasher::new();
     commands.to_string().hash(&mut hasher);
     let (key, hash) = (format!("commands:{bot}"), format!("{:016x}", hasher.finish()));
     if app.jobs.note(&key).await?.as_deref() != Some(&hash) {
-        let registered = http.create_global_commands(commands).await?;
+        let n_commands = app.caller.register(bot, commands).await?;
         app.jobs.set_note(&key, &hash).await?;
         app.permits.forget_all();
-        tracing::info!(n_commands = registered.len(), "commands registered");
+        tracing::info!(n_commands, "commands registered");
     }
     app.is_registered.send_replace(true);
     Ok(())
@@ -224,9 +232,8 @@ pub fn check_permissions(permissions: Option<serenity::Permissions>) -> Result<(
     if reading.contains(permissions) && !permissions.is_empty() {
         return Err(UserError::MayOnlyRead);
     }
-    let needed = [(serenity::Permissions::ATTACH_FILES, "Attach Files"), (serenity::Permissions::EMBED_LINKS, "Embed Links")];
-    match needed.iter().find(|(permission, _)| !permissions.contains(*permission)) {
-        Some((_, name)) => Err(UserError::MissingPermission((*name).to_owned())),
+    match discord::NEEDS.iter().find(|need| need.is_for_answers && !permissions.contains(need.permission)) {
+        Some(need) => Err(UserError::MissingPermission(need.name.to_owned())),
         None => Ok(()),
     }
 }

@@ -1,13 +1,18 @@
-//! Builds the serenity client: against Discord itself, or against a stand-in on loopback, and never by mistake the one for the other.
+//! Connects to Discord itself, or to a stand-in on loopback, and never by mistake to the one for the other.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use poise::serenity_prelude as serenity;
+use tokio_util::sync::CancellationToken;
 
+use super::{
+    ask::{AskError, carrier},
+    link,
+};
 use crate::{app::App, buttons, commands};
 
 /// Discord's name; the library always asks it unless it is given a proxy.
-const HOST: &str = "discord.com";
+pub(super) const HOST: &str = "discord.com";
 
 /// Where Discord is and how to prove who we are.
 #[derive(Clone)]
@@ -40,6 +45,19 @@ pub struct Front {
 }
 
 impl Endpoint {
+    /// Discord, or the stand-in that `discord.api_url` names.
+    pub fn of(api_url: &str) -> Self {
+        if api_url.is_empty() { Self::Discord } else { Self::StandIn(api_url.to_owned()) }
+    }
+
+    /// What people call it.
+    pub fn name(&self) -> String {
+        match self {
+            Self::StandIn(url) => format!("the stand-in at {}", url.trim_end_matches('/')),
+            Self::Discord | Self::Front(_) => "Discord".to_owned(),
+        }
+    }
+
     /// A stand-in's address; `None` where Discord's own links lead to the messages.
     pub fn page_url(&self) -> Option<&str> {
         match self {
@@ -56,9 +74,7 @@ pub enum BuildError {
     #[error("`discord.api_url` is {0}; a stand-in must be on loopback, such as http://127.0.0.1:8420")]
     NotLoopback(String),
     /// The library fell back to the real gateway.
-    #[error(
-        "the stand-in at {api_url} does not answer, and the library would have gone to {gateway} with the token; is the stand-in running?"
-    )]
+    #[error("the stand-in at {api_url} names {gateway} as its gateway, which is somewhere else; the token does not go there")]
     WrongGateway {
         /// The address asked for.
         api_url: String,
@@ -71,28 +87,63 @@ pub enum BuildError {
     /// The HTTP client cannot be made.
     #[error("the HTTP client cannot be made")]
     Http(#[from] reqwest::Error),
-    /// Serenity failed.
-    #[error("the Discord client cannot be made")]
+    /// The connection ended for good.
+    #[error("{}", explained(.0))]
     Serenity(#[from] Box<serenity::Error>),
 }
 
-/// Builds the client; `start` it next.
+/// Connects and stays connected until `closing` is cancelled. Waits while Discord is away; what it says of that is in [`link`].
 ///
 /// # Errors
-/// See [`BuildError`].
-pub async fn build(access: &Access, app: Arc<App>) -> Result<serenity::Client, BuildError> {
-    let http = http(access)?;
-    check_token(&http).await?;
-    let framework = commands::framework(app);
-    let client = serenity::ClientBuilder::new_with_http(http, serenity::GatewayIntents::GUILDS)
-        .framework(framework)
+/// What no waiting mends: see [`BuildError`], and the library's own errors of a connection that Discord ended for good.
+pub async fn connect(access: Access, app: Arc<App>, closing: CancellationToken) -> Result<(), BuildError> {
+    let caller = &app.caller;
+    let asked = async {
+        link::until_answered(&app, || caller.me()).await?;
+        link::until_answered(&app, || caller.gateway()).await
+    };
+    let Some(gateway) = ended_early(asked.await)? else { return Ok(()) };
+    check_gateway(&access.endpoint, gateway.clone())?;
+    let mut client = serenity::ClientBuilder::new_with_http(http(&access)?, serenity::GatewayIntents::GUILDS)
+        .framework(commands::framework(app.clone()))
         .raw_event_handler(UnknownEvents)
         .cache_settings(cache_settings())
         .await
         .map_err(Box::new)?;
-    let gateway = client.ws_url.lock().await.clone();
-    check_gateway(&access.endpoint, gateway)?;
-    Ok(client)
+    // The library asks for it too, and without an answer goes to Discord's own.
+    let address = client.ws_url.clone();
+    *address.lock().await = gateway;
+    let shards = client.shard_manager.clone();
+    tokio::select! {
+        ended = client.start() => Ok(ended.map_err(Box::new)?),
+        lost = link::watch(&app, caller, &shards, &address) => ended_early(lost.map(|never| match never {})).map(|_: Option<()>| ()),
+        () = closing.cancelled() => {
+            shards.shutdown_all().await;
+            Ok(())
+        }
+    }
+}
+
+/// `None` at the program's end.
+fn ended_early<T>(asked: Result<T, Option<AskError>>) -> Result<Option<T>, BuildError> {
+    match asked {
+        Ok(answer) => Ok(Some(answer)),
+        Err(None) => Ok(None),
+        Err(Some(_)) => Err(BuildError::TokenRefused),
+    }
+}
+
+fn explained(error: &serenity::Error) -> &'static str {
+    match error {
+        serenity::Error::Gateway(serenity::GatewayError::InvalidAuthentication) => {
+            "Discord refused the token; copy it again from the application's Bot page into DISCORD_TOKEN"
+        }
+        serenity::Error::Gateway(serenity::GatewayError::DisallowedGatewayIntents | serenity::GatewayError::InvalidGatewayIntents) => {
+            "Discord refused the bot's intents, of which it asks for none that are privileged; look at the application's Bot page in the \
+             developer portal for what is wrong with it, then start again"
+        }
+        _ => "the connection to Discord has ended",
+    }
 }
 
 /// A token that is not for Discord must not reach Discord's gateway, where the library goes when nobody names another.
@@ -122,36 +173,13 @@ pub fn check_stand_in(api_url: &str) -> Option<Result<(), BuildError>> {
 }
 
 fn http(access: &Access) -> Result<serenity::Http, BuildError> {
-    let client = reqwest::Client::builder().use_rustls_tls().timeout(Duration::from_secs(30));
-    let api_url = match &access.endpoint {
-        Endpoint::Discord => return Ok(serenity::HttpBuilder::new(&access.token).client(client.build()?).build()),
-        Endpoint::Front(front) => {
-            if !front.address.ip().is_loopback() {
-                return Err(BuildError::NotLoopback(front.address.to_string()));
-            }
-            // The address of a name may carry a port; it is used because the library's URLs have none.
-            let client = client.no_proxy().add_root_certificate(front.root.clone()).resolve(HOST, front.address).build()?;
-            return Ok(serenity::HttpBuilder::new(&access.token).client(client).build());
-        }
-        Endpoint::StandIn(api_url) => api_url,
-    };
-    check_stand_in(api_url).unwrap_or(Ok(()))?;
-    // The library ignores `proxy` while its own limiter is on and would go to Discord with the token.
-    let http = serenity::HttpBuilder::new(&access.token)
-        .client(client.no_proxy().build()?)
-        .proxy(api_url.trim_end_matches('/'))
-        .ratelimiter_disabled(true);
-    Ok(http.build())
-}
-
-async fn check_token(http: &serenity::Http) -> Result<(), BuildError> {
-    match http.get_current_user().await {
-        Err(serenity::Error::Http(serenity::HttpError::UnsuccessfulRequest(response))) if response.status_code.as_u16() == 401 => {
-            Err(BuildError::TokenRefused)
-        }
-        // Anything else is for the client's own start to meet: it waits and tries again.
-        _ => Ok(()),
-    }
+    let client = carrier(&access.endpoint)?.timeout(Duration::from_secs(30)).build()?;
+    let http = serenity::HttpBuilder::new(&access.token).client(client);
+    Ok(match access.endpoint.page_url() {
+        // The library ignores `proxy` while its own limiter is on and would go to Discord with the token.
+        Some(api_url) => http.proxy(api_url.trim_end_matches('/')).ratelimiter_disabled(true).build(),
+        None => http.build(),
+    })
 }
 
 fn cache_settings() -> serenity::cache::Settings {
@@ -184,7 +212,11 @@ pub async fn on_event(ctx: &serenity::Context, event: &serenity::FullEvent, app:
         }
         serenity::FullEvent::CommandPermissionsUpdate { permission } => app.permits.forget(permission.guild_id.get()),
         // A new session: what happened before it was not heard.
-        serenity::FullEvent::Ready { .. } => app.permits.forget_all(),
+        serenity::FullEvent::Ready { .. } => {
+            app.link.found();
+            app.permits.forget_all();
+        }
+        serenity::FullEvent::Resume { .. } => app.link.found(),
         serenity::FullEvent::ShardStageUpdate { event } => {
             tracing::debug!(from = %event.old, to = %event.new, "gateway");
         }

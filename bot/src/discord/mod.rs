@@ -1,14 +1,20 @@
 //! Everything that knows how Discord is spoken to: serenity and its traps stay in here (and in the commands and buttons).
 
+pub mod ask;
 mod client;
 mod convert;
+mod invite;
+mod link;
 mod messenger;
 pub mod permits;
 pub mod places;
 mod venue;
 
-pub use client::{Access, BuildError, Endpoint, Front, build, check_stand_in, on_event};
+pub use ask::Caller;
+pub use client::{Access, BuildError, Endpoint, Front, check_stand_in, connect, on_event};
 pub use convert::{buttons_alone, first_reply, form, later_reply, reply, sent};
+pub use invite::{NEEDS, Need, invite_url};
+pub use link::{Link, Waits};
 pub use messenger::{Messenger, SendError};
 pub use poise::serenity_prelude::Error as SerenityError;
 pub use venue::{venue_of, venue_of_form};

@@ -1,6 +1,13 @@
 //! Questions to the hub and to other servers of files: redirects, the token, and trying again.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use anyhow::{Context, anyhow, bail};
 use indicatif::ProgressBar;
@@ -12,23 +19,22 @@ use reqwest::{
 use serde::de::DeserializeOwned;
 
 use super::{
+    attempts::{Attempts, Failure, Retries},
+    offline::Offline,
     reach::{self, Reach},
     refusal::{Subject, refusal},
     sha256::Sha256Hex,
     source::is_private,
+    token::Token,
 };
-use crate::disk;
+use crate::{disk, unreachable::Unreachable};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 /// A server that says nothing for so long is taken for lost.
 const READ_TIMEOUT: Duration = Duration::from_secs(60);
-/// A server may ask for so many times our own longest wait.
-const LONGEST_ASKED: u32 = 4;
 const MAX_REDIRECTS: usize = 10;
 /// Longest list of files; the largest repositories have a few megabytes.
 const MAX_LIST_BYTES: usize = 32 << 20;
-/// So many new bytes are worth as many new attempts as at the start.
-const PROGRESS_BYTES: u64 = 1 << 20;
 
 /// A caller of the hub.
 #[derive(Clone, Debug)]
@@ -36,8 +42,10 @@ pub struct Client {
     http: reqwest::Client,
     endpoint: Url,
     token: Token,
-    retries: Retries,
+    pub(super) retries: Retries,
     free_space: FreeSpace,
+    /// Whether any server has answered yet: then a network is there, and what is lost may come back.
+    has_answered: Arc<AtomicBool>,
 }
 
 /// Free mebibytes on the disk of a path.
@@ -49,66 +57,6 @@ struct FreeSpace(Arc<AskDisk>);
 impl std::fmt::Debug for FreeSpace {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("FreeSpace")
-    }
-}
-
-/// What the hub knows a person by: a secret, and the environment variable that it is kept in.
-#[derive(Clone)]
-pub struct Token {
-    variable: String,
-    secret: Option<String>,
-}
-
-impl Token {
-    /// The token in an environment variable, which may be unset or blank.
-    pub fn from_env(variable: &str) -> Self {
-        Self::new(variable, &std::env::var(variable).unwrap_or_default())
-    }
-
-    /// A token as if `variable` held it; blank for none.
-    pub fn new(variable: &str, secret: &str) -> Self {
-        let secret = secret.trim();
-        Self { variable: variable.to_owned(), secret: (!secret.is_empty()).then(|| secret.to_owned()) }
-    }
-}
-
-impl std::fmt::Debug for Token {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Token({}, {})", self.variable, if self.secret.is_some() { "set" } else { "not set" })
-    }
-}
-
-/// How long to wait before each further attempt.
-#[derive(Clone, Debug)]
-pub struct Retries {
-    waits: Vec<Duration>,
-}
-
-impl Retries {
-    /// Waits of these lengths.
-    pub fn new(waits: impl IntoIterator<Item = Duration>) -> Self {
-        Self { waits: waits.into_iter().collect() }
-    }
-}
-
-impl Default for Retries {
-    fn default() -> Self {
-        Self::new([1, 2, 4, 8, 16].map(Duration::from_secs))
-    }
-}
-
-/// What went wrong with one attempt.
-#[derive(Debug)]
-pub(super) enum Failure {
-    /// May go right the next time, at the earliest after so long.
-    Passing(anyhow::Error, Option<Duration>),
-    /// Will not.
-    Final(anyhow::Error),
-}
-
-impl From<anyhow::Error> for Failure {
-    fn from(error: anyhow::Error) -> Self {
-        Self::Final(error)
     }
 }
 
@@ -130,7 +78,7 @@ impl Client {
             bail!("{} holds characters that no token has; copy it again from {}", token.variable, token_page(&endpoint));
         }
         let free_space = FreeSpace(Arc::new(disk::free_mib));
-        Ok(Self { http: builder(&endpoint).build()?, endpoint, token, retries, free_space })
+        Ok(Self { http: builder(&endpoint).build()?, endpoint, token, retries, free_space, has_answered: Arc::default() })
     }
 
     /// A caller to whom the disk is as free as this says, in mebibytes.
@@ -142,6 +90,11 @@ impl Client {
     /// Free mebibytes where a file will be.
     pub(super) fn free_mib(&self, target: &Path) -> anyhow::Result<u64> {
         (self.free_space.0)(target)
+    }
+
+    /// Whether any server has answered yet.
+    pub(super) fn has_answered(&self) -> bool {
+        self.has_answered.load(Ordering::Relaxed)
     }
 
     /// Where the hub is.
@@ -211,6 +164,7 @@ impl Client {
                 request = request.bearer_auth(secret);
             }
             let response = request.send().await.map_err(|error| lost(error, &url))?;
+            self.has_answered.store(true, Ordering::Relaxed);
             if is_hub {
                 sha256 = sha256.or_else(|| sha256_of(response.headers()));
             }
@@ -264,7 +218,7 @@ impl Client {
     }
 
     pub(super) fn attempts(&self) -> Attempts<'_> {
-        Attempts { waits: &self.retries.waits, n_failed: 0, furthest: 0 }
+        Attempts::of(self)
     }
 }
 
@@ -288,48 +242,13 @@ pub fn parse_endpoint(text: &str) -> anyhow::Result<Url> {
     url.with_context(|| format!("the hub's address must be like https://huggingface.co, not `{text}`"))
 }
 
-/// Counts failures in a row and waits.
-pub(super) struct Attempts<'a> {
-    waits: &'a [Duration],
-    n_failed: usize,
-    furthest: u64,
-}
-
-impl Attempts<'_> {
-    /// Waits for the next attempt after one that came as far as byte `reached`.
-    ///
-    /// # Errors
-    /// The failure is final, or it was the last attempt.
-    pub async fn after(&mut self, failure: Failure, reached: u64, bar: &ProgressBar) -> anyhow::Result<()> {
-        let (error, asked) = match failure {
-            Failure::Passing(error, asked) => (error, asked),
-            Failure::Final(error) => return Err(error),
-        };
-        // Measured from the furthest ever reached: a server that always breaks at the same place is given up.
-        if reached >= self.furthest + PROGRESS_BYTES {
-            (self.furthest, self.n_failed) = (reached, 0);
-        }
-        let Some(wait) = self.waits.get(self.n_failed).copied() else {
-            return Err(error.context(format!("given up after {} attempts", self.n_failed + 1)));
-        };
-        self.n_failed += 1;
-        let longest = self.waits.iter().max().copied().unwrap_or_default() * LONGEST_ASKED;
-        let wait = wait.max(asked.unwrap_or_default().min(longest));
-        let message = bar.message();
-        if bar.is_hidden() {
-            tracing::warn!(error = %format!("{error:#}"), wait_s = wait.as_secs(), "trying again");
-        }
-        bar.set_message(format!("{error}; trying again in {} s ({} of {})", wait.as_secs(), self.n_failed, self.waits.len()));
-        tokio::time::sleep(wait).await;
-        bar.set_message(message);
-        Ok(())
-    }
-}
-
 /// A connection that could not be made or broke.
 pub(super) fn lost(error: reqwest::Error, url: &Url) -> Failure {
+    let (why, host) = (Unreachable::of(&error), host(url));
+    if error.is_connect() && why.is_certain() {
+        return Failure::Offline(Offline { host, why });
+    }
     let what = if error.is_connect() { "cannot reach" } else { "lost the connection to" };
-    let host = host(url);
     // Addresses of files carry signatures.
     Failure::Passing(anyhow::Error::new(error.without_url()).context(format!("{what} {host}")), None)
 }
@@ -397,18 +316,5 @@ mod tests {
                 assert!(error.to_string().contains("is inside this machine's network; it is not followed"), "{error}");
             }
         }
-    }
-
-    #[tokio::test]
-    async fn attempts_are_bounded_unless_there_is_progress() {
-        let client = client();
-        let mut attempts = client.attempts();
-        let mut fail = async |reached| attempts.after(Failure::Passing(anyhow!("broken"), None), reached, &ProgressBar::hidden()).await;
-        assert!(fail(0).await.is_ok() && fail(5).await.is_ok());
-        assert!(fail(PROGRESS_BYTES).await.is_ok() && fail(PROGRESS_BYTES).await.is_ok());
-        let error = fail(PROGRESS_BYTES).await.expect_err("the third in a row");
-        assert_eq!(format!("{error:#}"), "given up after 3 attempts: broken");
-        let is_final = client.attempts().after(Failure::Final(anyhow!("no such file")), 0, &ProgressBar::hidden()).await;
-        assert_eq!(is_final.expect_err("final").to_string(), "no such file");
     }
 }

@@ -11,7 +11,8 @@ use reqwest::{
 use tokio::io::AsyncWriteExt;
 
 use super::{
-    client::{Answer, Client, Failure, host, lost},
+    attempts::Failure,
+    client::{Answer, Client, host, lost},
     describe,
     part::{Origin, Part},
     refusal::Subject,

@@ -3,6 +3,7 @@
 //! On reqwest and not on the crate `hf-hub`: 1.0 begins a broken file again from its start, does not compare it with the sha256 that the hub
 //! knows, and keeps a cache of links instead of plain folders that a person can look into.
 
+mod attempts;
 mod choose;
 mod client;
 pub mod describe;
@@ -10,6 +11,7 @@ mod download;
 mod fill;
 pub mod folder;
 mod listing;
+mod offline;
 mod part;
 mod pull;
 mod reach;
@@ -17,8 +19,12 @@ mod refusal;
 pub mod refuse;
 pub mod sha256;
 pub mod source;
+mod token;
 
-pub use client::{Client, Retries, Token, parse_endpoint};
+pub use attempts::Retries;
+pub use client::{Client, parse_endpoint};
 pub use folder::ModelsFolder;
+pub use offline::Offline;
 pub use pull::{Pull, Pulled};
 pub use source::Source;
+pub use token::Token;

@@ -1,5 +1,6 @@
 //! Every sentence that a user reads.
 
+mod connection;
 mod failure;
 mod forms;
 mod heading;
@@ -15,6 +16,7 @@ mod words;
 
 use storage::JobId;
 
+pub use connection::{Identity, NO_GATEWAY, cannot_reach, cannot_start_yet, connected, invite, not_registered, reached_again, ready};
 pub use failure::failure;
 pub use forms::{as_file, form, reopen_button};
 pub use heading::{Heading, Made, Source};

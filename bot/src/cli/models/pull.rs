@@ -2,6 +2,7 @@
 
 use std::{io::Write, process::ExitCode, time::Duration};
 
+use anyhow::anyhow;
 use indicatif::{HumanBytes, ProgressBar};
 
 use super::inspect::drawing;
@@ -9,7 +10,7 @@ use crate::{
     cli::{imagine::INTERRUPTED, interrupted},
     config::Config,
     hub::{
-        Client, Pull, Pulled, Retries, Source, Token,
+        Client, Offline, Pull, Pulled, Retries, Source, Token,
         describe::{FileKind, describe},
         sha256::Sha256Hex,
     },
@@ -64,6 +65,10 @@ pub async fn run(config: Config, args: PullArgs) -> anyhow::Result<ExitCode> {
         () = interrupted() => Ok(None),
     };
     bar.finish_and_clear();
+    let ended = ended.map_err(|error| match error.is::<Offline>() {
+        true => anyhow!("{error}; {}", pull.by_hand(&client, &models)),
+        false => error,
+    });
     let Some(pulled) = ended? else {
         eprintln!("atelier: stopped; the same command goes on from here");
         return Ok(ExitCode::from(INTERRUPTED));
