@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use sandbox::{BotProfile, OnViolation, Sandbox, SandboxConfig, SandboxError};
 use anyhow::ensure;
-use sandbox::{OnViolation, Sandbox, SandboxConfig, SandboxError};
+use sandbox::{BotProfile, OnViolation, Sandbox, SandboxConfig, SandboxError};
 use storage::StorageError;
 
 use crate::{
@@ -18,6 +18,8 @@ use crate::{
 const ACCENT_COLOR: u32 = 0x0f_8a_86;
 /// How a person chooses the port.
 const OTHER_PORT: &str = "choose another with --port N or `sandbox.listen`";
+/// The bot's teal.
+const ACCENT_COLOR: u32 = 0x0f_8a_86;
 
 /// Options of `atelier sandbox`.
 #[derive(Debug, clap::Args)]
