@@ -25,6 +25,7 @@ use crate::{
     policy::{Looks, permits::Permits},
     prompt::{self, ModelDefaults, ParseContext},
     random,
+    shown::Shown,
 };
 
 /// What every part of the running bot shares.
@@ -45,6 +46,8 @@ pub struct App {
     pub looks: Looks,
     /// Keeps pictures.
     pub blobs: Arc<dyn BlobStore>,
+    /// Makes small pictures large enough to be shown.
+    pub shown: Shown,
     /// Tells the time.
     pub clock: Clock,
     /// Asks Discord what the library hides.

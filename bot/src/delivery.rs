@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use futures::{StreamExt, stream};
 use storage::{Job, JobId, OutboxItem};
 
-use crate::{app::App, discord::SendError, log::chain, messages, render};
+use crate::{app::App, discord::SendError, log::chain, messages, render, shown::EngineStopped};
 
 /// Deliveries on their way at once.
 const MAX_DELIVERIES: usize = 8;
@@ -95,6 +95,7 @@ async fn send(app: &App, id: JobId) -> Result<Option<u64>, String> {
     }
     let answer = match render::last_answer(app, &job).await {
         Ok(answer) => answer,
+        Err(error) if error.is::<EngineStopped>() => return Err(error.to_string()),
         Err(error) => {
             tracing::error!(job.id = %id, error = format!("{error:#}"), "a finished job cannot be shown");
             messages::failed(&render_heading(app, &job).await, id, &messages::internal_error(id))

@@ -10,17 +10,18 @@ use inference::{
     error::InferenceError,
     task::{ImageSize, Note, Task},
 };
-use storage::{BlobKey, Failure, Job, Lease, NewImage, Written};
+use storage::{BlobKey, Failure, Job, JobId, Lease, NewImage, Written};
 use tokio::task::JoinSet;
 use tracing::Instrument;
 
 use crate::{
     app::App,
-    failure,
+    failure, grid,
     live::{Live, Phase},
     log::chain,
     metadata::{self, Origin, Record},
     pictures, render,
+    shown::MIN_GRID_WIDTH,
 };
 
 /// A lease lives this long without a renewal.
@@ -172,7 +173,9 @@ async fn draw(app: &Arc<App>, lease: &Lease) -> anyhow::Result<Outcome> {
     loop {
         if let Some(origin) = &origin {
             for finished in unsaved.drain(..) {
-                let (image, png) = save(app, &task, origin.clone(), finished).await?;
+                let (image, png, drawn) = save(app, &task, origin.clone(), finished).await?;
+                let (name, index) = (image.blob.to_string(), image.index);
+                app.tasks.spawn(show_finished(app.clone(), job.id, index, name, drawn));
                 images.push(image);
                 pngs.push(png);
             }
@@ -256,14 +259,34 @@ fn note_progress(app: &App, job: &Job, event: Event) {
 }
 
 /// Stores a finished picture before its job is recorded as done: a row never names a blob that is not there.
-async fn save(app: &App, task: &Task, origin: Origin, finished: FinishedImage) -> anyhow::Result<(NewImage, Bytes)> {
+async fn save(app: &App, task: &Task, origin: Origin, finished: FinishedImage) -> anyhow::Result<(NewImage, Bytes, RgbImage)> {
     let FinishedImage { index, seed, image } = finished;
     let (width, height) = image.dimensions();
     let provenance = Some(origin.provenance());
     let record = Record { task: task.clone(), index: Some(index), is_enlarged: false, origin };
-    let png = Bytes::from(tokio::task::spawn_blocking(move || metadata::png(&image, &record)).await??);
+    let (png, image) = tokio::task::spawn_blocking(move || (metadata::png(&image, &record), image)).await?;
+    let png = Bytes::from(png?);
     let blob = app.blobs.put(png.clone()).await?;
-    Ok((NewImage { index, seed: seed.0, width, height, blob, provenance }, png))
+    Ok((NewImage { index, seed: seed.0, width, height, blob, provenance }, png, image))
+}
+
+/// Puts a finished picture into its job's preview as the grid will show it, which the grid finds made then.
+async fn show_finished(app: Arc<App>, job: JobId, index: u32, name: String, drawn: RgbImage) {
+    let Some(n_images) = app.live.get(&job).map(|live| live.previews.len()) else { return };
+    let size = ImageSize::new(drawn.width(), drawn.height());
+    let show = async {
+        let shown = app.shown.picture(name, drawn, grid::cell_size(size, n_images, MIN_GRID_WIDTH).width).await.ok()?;
+        tokio::task::spawn_blocking(move || grid::fitted(&shown, grid::preview_cell(size, n_images))).await.ok()
+    };
+    let shown = tokio::select! {
+        shown = show => shown,
+        () = app.shutdown.cancelled() => return,
+    };
+    let Some(mut live) = app.live.get_mut(&job) else { return };
+    if let Some(preview) = live.previews.get_mut(index as usize).filter(|_| shown.is_some()) {
+        *preview = shown;
+        live.touch();
+    }
 }
 
 /// Reads the picture that a task starts from, in the size that the task says: one of two passes is larger than its task.

@@ -34,6 +34,7 @@ pub mod prompt;
 mod queue_time;
 mod random;
 mod render;
+pub mod shown;
 pub mod start;
 pub mod token;
 pub mod unreachable;

@@ -15,8 +15,6 @@ use crate::{
     messages, queue_time,
 };
 
-/// Width of a preview's cell in pixels.
-const CELL: u32 = 256;
 /// Edits on their way at once.
 const MAX_EDITS: usize = 16;
 
@@ -129,19 +127,12 @@ impl View {
             Phase::Loading => messages::loading(&self.heading, id),
             Phase::Cancelling => messages::cancelling(&self.heading),
             Phase::Drawing => {
-                let preview = self
-                    .previews
-                    .iter()
-                    .any(Option::is_some)
-                    .then(|| grid::preview_bytes(&grid::preview_grid(&self.previews, self.previews.len(), preview_cell(self.size))));
+                let preview =
+                    self.previews.iter().any(Option::is_some).then(|| {
+                        grid::preview_bytes(&grid::preview_grid(&self.previews, grid::preview_cell(self.size, self.previews.len())))
+                    });
                 messages::drawing(&self.heading, id, self.done, self.total, self.left, preview)
             }
         }
     }
-}
-
-/// A cell of the preview: the picture's aspect at a width that makes a grid of 512.
-fn preview_cell(size: ImageSize) -> ImageSize {
-    let height = u64::from(CELL) * u64::from(size.height) / u64::from(size.width.max(1));
-    ImageSize::new(CELL, u32::try_from(height).unwrap_or(CELL).max(1))
 }

@@ -17,10 +17,9 @@ use crate::{
     parents,
     printable::printable,
     prompt,
+    shown::{self, MIN_GRID_WIDTH},
 };
 
-/// A grid is shown at least this wide, so that small models' pictures can be seen.
-const MIN_GRID_WIDTH: u32 = 512;
 /// Above this a picture is sent as JPEG: Discord takes files up to 10 MiB.
 const MAX_FILE_BYTES: usize = 9 << 20;
 /// A larger one is not enlarged once more: it would be too large for Discord.
@@ -95,7 +94,6 @@ pub async fn last_answer(app: &App, job: &Job) -> anyhow::Result<Answer> {
         JobStatus::Cancelled => Ok(messages::cancelled(&heading, job.id)),
         JobStatus::Done | JobStatus::Queued | JobStatus::Leased => {
             let images = app.jobs.images(job.id).await?;
-            let pictures = load_pictures(app, &images).await?;
             let seconds = job.finished.map(|finished| (finished.0 - job.created.0) as f64 / 1000.0);
             let alt = heading.title.clone();
             // Pictures of older versions say nothing of how they were made; what their job was is known still.
@@ -103,13 +101,15 @@ pub async fn last_answer(app: &App, job: &Job) -> anyhow::Result<Answer> {
             let index = matches!(task, Task::Upscale(_)).then_some(0);
             let record = Record { task: task.clone(), index, is_enlarged: false, origin };
             if matches!(task, Task::Upscale(_)) {
-                let picture = pictures.into_iter().next().ok_or_else(|| anyhow::anyhow!("a finished job without pictures"))?;
+                let image = images.first().ok_or_else(|| anyhow::anyhow!("a finished job without pictures"))?;
+                let picture = load_picture(app, image.blob.as_str()).await?;
                 let size = picture.dimensions();
                 let file = tokio::task::spawn_blocking(move || encode(&picture, &record, &format!("atelier-{}", size.0), alt)).await??;
                 return Ok(messages::picture(&heading, job.id, enlarged(app, &heading, images.first(), size), file));
             }
-            let n_images = pictures.len() as u32;
-            let file = tokio::task::spawn_blocking(move || encode(&grid::grid(&pictures, MIN_GRID_WIDTH), &record, "grid", alt)).await??;
+            let n_images = images.len() as u32;
+            let (pictures, cell) = shown_pictures(app, &images, MIN_GRID_WIDTH).await?;
+            let file = tokio::task::spawn_blocking(move || encode(&grid::grid(&pictures, cell), &record, "grid", alt)).await??;
             Ok(messages::grid(&heading, job.id, n_images, seconds, file))
         }
     }
@@ -121,7 +121,8 @@ fn enlarged(app: &App, heading: &Heading, image: Option<&NewImage>, size: (u32, 
         Made::Enlarged(Some(source)) => Some(source.number),
         _ => None,
     };
-    let larger = image.map(|image| Upscale { source: image.blob.to_string(), size: ImageSize::new(size.0, size.1) });
+    let passes = shown::passes(&app.engine, size.0);
+    let larger = image.map(|image| Upscale { source: image.blob.to_string(), size: ImageSize::new(size.0, size.1), passes });
     let is_small = size.0.max(size.1) <= MAX_SIDE_TO_ENLARGE;
     let can_grow = is_small && larger.is_some_and(|larger| app.check(&Task::Upscale(larger)).is_ok());
     Enlarged { number, size, can_grow }
@@ -166,12 +167,16 @@ pub async fn files(app: &App, job: &Job) -> anyhow::Result<Answer> {
     Ok(messages::files(&title, files))
 }
 
-async fn load_pictures(app: &App, images: &[NewImage]) -> anyhow::Result<Vec<RgbImage>> {
+/// A job's pictures as a grid of at least this width shows them, and its cells.
+async fn shown_pictures(app: &App, images: &[NewImage], min_width: u32) -> anyhow::Result<(Vec<RgbImage>, ImageSize)> {
+    let drawn = images.first().map_or(ImageSize::new(1, 1), |image| ImageSize::new(image.width, image.height));
+    let cell = grid::cell_size(drawn, images.len(), min_width);
     let mut pictures = Vec::with_capacity(images.len());
     for image in images {
-        pictures.push(load_picture(app, image.blob.as_str()).await?);
+        let name = image.blob.to_string();
+        pictures.push((name, load_picture(app, image.blob.as_str()).await?));
     }
-    Ok(pictures)
+    Ok((app.shown.pictures(pictures, cell.width).await?, cell))
 }
 
 fn described(title: &str) -> String {
@@ -207,8 +212,8 @@ pub async fn thumbnail(app: &App, job: &Job) -> Option<Vec<u8>> {
         return Some(bytes.to_vec());
     }
     let images = app.jobs.images(job.id).await.ok().filter(|images| !images.is_empty())?;
-    let pictures = load_pictures(app, &images).await.ok()?;
-    let small = move || grid::preview_bytes(&grid::thumbnail(&grid::grid(&pictures, 1), THUMBNAIL));
+    let (pictures, cell) = shown_pictures(app, &images, THUMBNAIL).await.ok()?;
+    let small = move || grid::preview_bytes(&grid::thumbnail(&grid::grid(&pictures, cell), THUMBNAIL));
     let bytes = tokio::task::spawn_blocking(small).await.ok()?;
     if let Err(error) = keep_thumbnail(app, job.id, &bytes).await {
         tracing::warn!(job.id = %job.id, error = %chain(&error), "a thumbnail could not be kept");

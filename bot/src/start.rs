@@ -30,6 +30,7 @@ use crate::{
     policy::Looks,
     private,
     prompt::ModelDefaults,
+    shown::Shown,
 };
 
 pub use patience::when_possible;
@@ -63,6 +64,7 @@ pub async fn start(config: Config, access: Access, clock: Clock, progress_interv
     let looks_per_minute = config.limits.max_looks_per_minute;
     let app = Arc::new(App {
         config,
+        shown: Shown::new(engine.clone()),
         engine,
         loaded: Arc::new(loaded),
         models,

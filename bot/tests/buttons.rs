@@ -22,13 +22,13 @@ async fn upscale_posts_the_networks_picture_once_however_often_it_is_pressed(mod
     for pressed in futures::future::join_all(presses).await {
         pressed.expect("the press is sent");
     }
-    let enlarged = message_with(ada, "256 × 256 pixels").await;
+    let enlarged = message_with(ada, "1024 × 1024 pixels").await;
     let picture = picture(ada, &enlarged).await;
-    assert_eq!(picture.dimensions(), (256, 256));
+    assert_eq!(picture.dimensions(), (1024, 1024));
     let app = &studio.running.bot.app;
     let n_upscales = || async {
         let messages = ada.messages(CHANNEL).await.expect("readable");
-        messages.iter().filter(|message| content(message).contains("256 × 256 pixels")).count()
+        messages.iter().filter(|message| content(message).contains("1024 × 1024 pixels")).count()
     };
     assert_eq!(n_upscales().await, 1, "one picture for a hundred presses");
     ada.press(id(&grid), "U2").await.expect("sent");

@@ -295,3 +295,23 @@ fn what_was_not_done_is_told_beside_the_pictures() {
     );
     assert_eq!(draw(&folder, &["a (frog:1.2)", "--count", "1"])["notes"], serde_json::json!([]));
 }
+
+#[test]
+fn the_large_picture_is_written_beside_the_drawn_one_which_stays_as_it_is() {
+    let (_keep, folder) = folder();
+    let small = draw(&folder, &["a frog", "--seed", "3", "--count", "2", "--out", "small"]);
+    let both = draw(&folder, &["a frog", "--seed", "3", "--count", "2", "--out", "both", "--enlarge"]);
+    draw(&folder, &["a frog", "--seed", "3", "--count", "2", "--out", "upscaled", "--upscale"]);
+    let bytes = |path: &str| std::fs::read(folder.join(path)).expect("a file");
+    for (index, seed) in [3, 4].into_iter().enumerate() {
+        assert!(bytes(&format!("both/{seed}.png")) == bytes(&format!("small/{seed}.png")), "to the bit, with its metadata");
+        assert!(bytes(&format!("both/{seed}-large.png")) == bytes(&format!("upscaled/{seed}.png")));
+        let large = serde_json::json!({ "path": format!("both/{seed}-large.png"), "width": 256, "height": 256 });
+        assert_eq!((&both["images"][index]["width"], &both["images"][index]["large"]), (&64.into(), &large));
+        assert_eq!(small["images"][index].get("large"), None);
+    }
+    draw(&folder, &["--from", "both/4-large.png", "--enlarge", "--out", "again"]);
+    for name in ["4.png", "4-large.png"] {
+        assert!(picture(&folder, &format!("again/{name}")) == picture(&folder, &format!("both/{name}")), "{name} is drawn again");
+    }
+}

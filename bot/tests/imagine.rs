@@ -97,7 +97,7 @@ async fn pictures_say_how_they_were_made_in_their_files_and_in_the_store(mode: M
         assert_eq!(kept.model_hash, Some(atelier::hashes::of_bytes(&std::fs::read(weights).expect("the starter's weights"))));
     }
     ada.press(id(&grid), "U2").await.expect("sent");
-    let enlarged = message_with(ada, "256 × 256 pixels").await;
+    let enlarged = message_with(ada, "1024 × 1024 pixels").await;
     let of_enlarged = read(&ada.attachment_bytes(&enlarged, 0).await.expect("the attachment is served"));
     assert!(matches!(of_enlarged.task, Task::Upscale(_)), "{of_enlarged:?}");
     studio.close().await;

@@ -30,3 +30,4 @@ mod recipes;
 mod redraw;
 mod remix;
 mod restart;
+mod shown;

@@ -136,7 +136,7 @@ async fn a_button_of_a_model_that_is_gone_says_so(mode: Mode) {
         told(ada, "That cannot be drawn: there is no model `earlier`; there are starter.").await;
     }
     ada.press(id(&grid), "U1").await.expect("sent");
-    message_with(ada, "256 × 256 pixels").await;
+    message_with(ada, "1024 × 1024 pixels").await;
     studio.close().await;
 }
 

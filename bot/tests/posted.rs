@@ -26,7 +26,7 @@ async fn nothing_that_somebody_typed_pings_unfurls_or_hides() {
     ada.press(id(&grid), "🔄").await.expect("sent");
     nth_grid(ada, 3).await;
     ada.press(id(&grid), "U1").await.expect("sent");
-    message_with(ada, "256 × 256 pixels").await;
+    message_with(ada, "1024 × 1024 pixels").await;
     ada.slash(CHANNEL, "imagine", &prompt(&format!("a frog --model {WORDS}"))).await.expect("sent");
     told(ada, "stands after").await;
     ada.slash(CHANNEL, "imagine", &prompt(&format!("a frog --steps 4 <lora:{WORDS}:1>"))).await.expect("sent");

@@ -149,7 +149,7 @@ async fn a_killed_program_goes_on_where_it_was_and_its_old_buttons_work(mode: Mo
         assert_eq!(grids.iter().filter(|text| text.contains(word)).count(), 1, "exactly one answer for {word}: {grids:?}");
     }
     ada.press(id(&grid), "U1").await.expect("sent");
-    message_with(&ada, "256 × 256 pixels").await;
+    message_with(&ada, "1024 × 1024 pixels").await;
     ada.press(id(&grid), "🔄").await.expect("sent");
     nth_grid(&ada, 4).await;
     ada.slash(CHANNEL, "history", &[]).await.expect("sent");

@@ -219,6 +219,14 @@ pub enum InvalidTask {
         /// Largest side.
         max: u32,
     },
+    /// No or too many passes of an enlargement.
+    #[error("a picture can be enlarged in 1 to {max} passes, not {found}")]
+    Passes {
+        /// The value.
+        found: u32,
+        /// The most.
+        max: u32,
+    },
     /// The submission has no source picture, or one of another size.
     #[error("the source picture is missing or not {width}×{height}")]
     Source {

@@ -4,7 +4,7 @@ use crate::{
     error::InvalidTask,
     sampler::{Plan, Sampler},
     schedule::{ScheduleConfig, ScheduleKind},
-    task::{Enlarger, Hires, ImageSize, Task, TextToImage},
+    task::{Enlarger, Hires, ImageSize, Task, TextToImage, Upscale},
 };
 
 /// Most denoising steps.
@@ -21,7 +21,9 @@ pub const MAX_ADAPTERS: usize = 16;
 pub const MAX_ADAPTER_WEIGHT: f64 = 10.0;
 /// Most enlargement of a second pass.
 pub const MAX_HIRES: f64 = 4.0;
-/// Longest side that any model is asked for.
+/// Most passes of an enlargement, one after the other.
+pub const MAX_UPSCALE_PASSES: u32 = 4;
+/// Longest side that any model is asked for, and that goes through the super-resolution network.
 const MAX_SIDE: u32 = 2048;
 
 // Measured with the starter model on a CPU by `examples/time_engine.rs`. A larger model's decoder is dearer (about three rows for Stable
@@ -124,7 +126,7 @@ impl Limits {
 
     pub(crate) fn check(&self, task: &Task) -> Result<(), InvalidTask> {
         if let Task::Upscale(task) = task {
-            return if self.upscale_factor.is_some() { self.check_size(task.size, 1) } else { Err(InvalidTask::NoUpscaler) };
+            return self.check_upscale(task);
         }
         if let Some(strength) = task.strength()
             && !(strength > 0.0 && strength <= 1.0)
@@ -159,6 +161,18 @@ impl Limits {
             return Err(InvalidTask::HiresOfMask);
         }
         base.hires.map_or(Ok(()), |hires| self.check_hires(base, hires))
+    }
+
+    fn check_upscale(&self, task: &Upscale) -> Result<(), InvalidTask> {
+        let factor = self.upscale_factor.ok_or(InvalidTask::NoUpscaler)?;
+        if !(1..=MAX_UPSCALE_PASSES).contains(&task.passes) {
+            return Err(InvalidTask::Passes { found: task.passes, max: MAX_UPSCALE_PASSES });
+        }
+        self.check_size(task.size, 1)?;
+        match task.sources(factor).find(|size| size.width.max(size.height) > MAX_SIDE) {
+            Some(ImageSize { width, height }) => Err(InvalidTask::Size { width, height, multiple: 1, min: 1, max: MAX_SIDE }),
+            None => Ok(()),
+        }
     }
 
     fn check_hires(&self, base: &TextToImage, hires: Hires) -> Result<(), InvalidTask> {
@@ -199,7 +213,9 @@ impl Limits {
     /// What a task whose prompts take so many chunks costs in row-megapixels; a finished task's usage is the same.
     pub(crate) fn cost(&self, task: &Task, chunks: Chunks) -> f64 {
         let base = match (task, task.base()) {
-            (Task::Upscale(task), _) => return task.size.megapixels() * UPSCALE_ROWS,
+            (Task::Upscale(task), _) => {
+                return task.sources(self.upscale_factor.unwrap_or(1)).map(|size| size.megapixels() * UPSCALE_ROWS).sum();
+            }
             (_, Some(base)) => base,
             (_, None) => return 0.0,
         };

@@ -201,6 +201,21 @@ pub struct Upscale {
     pub source: String,
     /// Size of the source in pixels.
     pub size: ImageSize,
+    /// How many times one after the other it goes through the network, 1 to 4. A task that does not say it is one of the time before there was a choice.
+    #[serde(default = "once")]
+    pub passes: u32,
+}
+
+fn once() -> u32 {
+    1
+}
+
+impl Upscale {
+    /// Sizes of the pictures that go through a network of this enlargement, pass after pass.
+    pub fn sources(&self, factor: u32) -> impl Iterator<Item = ImageSize> + use<> {
+        let larger = move |size: &ImageSize| Some(ImageSize::new(size.width.saturating_mul(factor), size.height.saturating_mul(factor)));
+        std::iter::successors(Some(self.size), larger).take(self.passes as usize)
+    }
 }
 
 impl Task {

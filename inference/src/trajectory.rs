@@ -26,7 +26,7 @@ use crate::{
     pixels,
     preview::Preview,
     sampler::{Plan, SamplerState},
-    task::{ImageSize, SkippedFor, Task, TextToImage},
+    task::{ImageSize, ImageToImage, Inpaint, SkippedFor, Task, TextToImage},
 };
 
 /// What every trajectory needs to know about the loaded model.
@@ -75,19 +75,26 @@ impl Steps {
 impl Job {
     /// Makes all pictures; where one becomes not-a-number, the others, and then fails.
     pub(crate) async fn run(&self, caller: &Caller) -> Result<(), InferenceError> {
-        match self.task.base() {
-            Some(base) => self.draw(caller, base).await,
-            None => self.upscale(caller).await,
+        match &self.task {
+            Task::Upscale(task) => self.upscale(caller, task.passes).await,
+            Task::TextToImage(base) | Task::ImageToImage(ImageToImage { base, .. }) | Task::Inpaint(Inpaint { base, .. }) => {
+                self.draw(caller, base).await
+            }
         }
     }
 
-    async fn upscale(&self, caller: &Caller) -> Result<(), InferenceError> {
-        self.events.may_send(Event::Progress(Progress { done: 0, total: 1 }));
-        let pixels = caller.upscale(&self.source_pixels()?).await?;
-        if !pixels::is_finite(&pixels)? {
-            return Err(InferenceError::NotANumber { index: 0, step: 0 });
+    async fn upscale(&self, caller: &Caller, passes: u32) -> Result<(), InferenceError> {
+        let tell = |done: u32| self.events.may_send(Event::Progress(Progress { done, total: passes }));
+        tell(0);
+        let mut pixels = self.source_pixels()?;
+        for pass in 0..passes {
+            // Between passes the values are those of a picture, as if it had been saved.
+            pixels = caller.upscale(&pixels.clamp(0.0, 1.0)?).await?;
+            if !pixels::is_finite(&pixels)? {
+                return Err(InferenceError::NotANumber { index: 0, step: pass });
+            }
+            tell(pass + 1);
         }
-        self.events.may_send(Event::Progress(Progress { done: 1, total: 1 }));
         let image = FinishedImage { index: 0, seed: crate::task::Seed(0), image: pixels::to_image(&pixels)? };
         self.events.must_send(Event::Image(image));
         Ok(())

@@ -16,6 +16,7 @@ fn a_bad_task_is_refused_with_one_clear_sentence() {
         Task::TextToImage(base)
     };
     let changed = |strength: f64| Task::ImageToImage(ImageToImage { base: good.clone(), source: "s".into(), strength });
+    let enlarged = |width, height, passes| Task::Upscale(Upscale { source: "s".into(), size: ImageSize::new(width, height), passes });
     for (task, sentence) in [
         (drawn(|base| base.steps = 0), "steps must be 1 to 1000, not 0"),
         (drawn(|base| base.steps = 1001), "steps must be 1 to 1000, not 1001"),
@@ -30,7 +31,11 @@ fn a_bad_task_is_refused_with_one_clear_sentence() {
         (changed(1.5), "strength must be above 0 and at most 1, not 1.5"),
         (changed(f64::NAN), "strength must be above 0 and at most 1, not NaN"),
         (changed(0.5), "the source picture is missing or not 64×64"),
-        (Task::Upscale(Upscale { source: "s".into(), size: ImageSize::new(32, 48) }), "the source picture is missing or not 32×48"),
+        (enlarged(32, 48, 1), "the source picture is missing or not 32×48"),
+        (enlarged(260, 48, 1), "260×48 cannot be drawn: sides must be multiples of 1 from 1 to 256"),
+        (enlarged(64, 64, 0), "a picture can be enlarged in 1 to 4 passes, not 0"),
+        (enlarged(64, 64, 5), "a picture can be enlarged in 1 to 4 passes, not 5"),
+        (enlarged(64, 256, 3), "1024×4096 cannot be drawn: sides must be multiples of 1 from 1 to 2048"),
     ] {
         let error = engine.submit(Submission { task: task.clone(), source: None, mask: None }).err().map(|error| error.to_string());
         assert_eq!(error.as_deref(), Some(sentence), "{task:?}");
@@ -50,7 +55,7 @@ fn an_engine_that_cannot_start_says_why() {
         message(EngineConfig { models: vec![ModelEntry { path: "nowhere/at/all".into(), ..good.models[0].clone() }], ..good.clone() });
     assert!(missing.contains("nowhere/at/all") && missing.contains("is missing"), "{missing}");
     let without = Engine::start(EngineConfig { upscaler: None, ..good }).expect("starts");
-    let task = Task::Upscale(Upscale { source: "s".into(), size: ImageSize::new(64, 64) });
+    let task = Task::Upscale(Upscale { source: "s".into(), size: ImageSize::new(64, 64), passes: 1 });
     assert_eq!(without.check(&task).map_err(|error| error.to_string()), Err("no super-resolution network is loaded".into()));
     assert_eq!((without.info().native_size, without.info().size_multiple), (ImageSize::new(64, 64), 4));
 }

@@ -8,7 +8,7 @@ use futures::{FutureExt, executor::block_on};
 use inference::{
     engine::{Engine, EngineConfig, Event, ModelEntry, NamedFile, Submission, TaskHandle},
     sampler::Sampler,
-    task::{AdapterUse, ImageSize, Note, TextToImage},
+    task::{AdapterUse, ImageSize, Note, Task, TextToImage, Upscale},
 };
 
 const CANCELLED: &str = "the task was cancelled";
@@ -25,6 +25,10 @@ impl Models {
     }
 
     fn engine(&self, max_loaded_models: usize, max_batch_rows: usize) -> Engine {
+        Engine::start(self.config(max_loaded_models, max_batch_rows)).expect("the models load")
+    }
+
+    fn config(&self, max_loaded_models: usize, max_batch_rows: usize) -> EngineConfig {
         let starter = config(max_batch_rows, 0);
         let tiny = ["sd1", "sd1_inpaint"].map(|name| {
             let path = self.0.path().join("models").join(name);
@@ -32,8 +36,7 @@ impl Models {
         });
         let adapters = vec![NamedFile { name: "ink".into(), path: data().join("adapters/kohya_sd1.safetensors") }];
         let models = starter.models.iter().cloned().chain(tiny).collect();
-        let config = EngineConfig { models, adapters, max_loaded_models, upscaler: None, ..starter };
-        Engine::start(config).expect("the models load")
+        EngineConfig { models, adapters, max_loaded_models, upscaler: None, ..starter }
     }
 }
 
@@ -125,6 +128,26 @@ fn tasks_wait_in_order_for_room_and_a_cancelled_one_leaves() {
     assert_eq!(failure(running), CANCELLED);
     assert_eq!(run(&engine, &drawn(with("sd1", "a red fox <lora:ink:0.8>", 2))).images.len(), 1, "what was cancelled has room now");
     assert_eq!(engine.stats().n_active, 0);
+}
+
+#[test]
+fn what_is_only_enlarged_waits_for_no_model_and_may_be_as_large_as_the_largest_draws() {
+    let models = Models::new();
+    let with_network = EngineConfig { upscaler: config(4, 0).upscaler, ..models.config(1, 4) };
+    let engine = Engine::start(with_network).expect("the models load");
+    let mut running = endless(&engine);
+    let mut waiting = submit(&engine, &drawn(with("sd1", "a red fox", 3)));
+    let largest = engine.models().iter().map(|model| model.max_side).max().expect("a model");
+    for size in [ImageSize::new(8, 6), ImageSize::new(largest, 2)] {
+        let task = Task::Upscale(Upscale { source: "a".into(), size, passes: 1 });
+        let source = Some(image::RgbImage::new(size.width, size.height));
+        let enlarged = run(&engine, &Submission { task, source, mask: None });
+        assert_eq!(enlarged.images[0].dimensions(), (size.width * 4, size.height * 4));
+    }
+    assert!(!has_ended(&mut running) && !has_ended(&mut waiting), "the others are where they were");
+    running.cancel();
+    assert_eq!(finish(waiting).images.len(), 1);
+    assert_eq!(failure(running), CANCELLED);
 }
 
 #[test]

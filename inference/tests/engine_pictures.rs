@@ -2,7 +2,7 @@
 
 use crate::engine_common::{Outcome, engine, finish, picture, psnr, reference, starter_folder, text_to_image};
 use futures::executor::block_on;
-use image::imageops::FilterType;
+use image::{RgbImage, imageops::FilterType};
 use inference::{
     engine::{Event, Submission},
     sampler::Sampler,
@@ -171,7 +171,7 @@ fn an_enlarged_picture_shows_the_same() {
     let engine = engine(8, 0);
     let source = picture(&starter_folder().join("reference/0.png"));
     let size = ImageSize::new(source.width(), source.height());
-    let task = Task::Upscale(Upscale { source: "0".into(), size });
+    let task = Task::Upscale(Upscale { source: "0".into(), size, passes: 1 });
     let cost = engine.cost(&task);
     let outcome = finish(engine.submit(Submission { task, source: Some(source.clone()), mask: None }).expect("valid"));
     let large = &outcome.images[0];
@@ -180,4 +180,48 @@ fn an_enlarged_picture_shows_the_same() {
     assert!(psnr(&back, &source) > 25.0, "{:.1} dB", psnr(&back, &source));
     assert_eq!(outcome.seeds, [Seed(0)]);
     assert!((outcome.usage.row_megapixels - cost).abs() < 1e-9);
+}
+
+#[test]
+fn two_passes_are_one_after_the_other_and_cost_both() {
+    let engine = engine(8, 0);
+    let whole = picture(&starter_folder().join("reference/0.png"));
+    for (width, height) in [(24, 16), (16, 31)] {
+        let small = image::imageops::crop_imm(&whole, 8, 8, width, height).to_image();
+        let enlarge = |source: &RgbImage, passes: u32| {
+            let size = ImageSize::new(source.width(), source.height());
+            let task = Task::Upscale(Upscale { source: "0".into(), size, passes });
+            let cost = engine.cost(&task);
+            let outcome = finish(engine.submit(Submission { task, source: Some(source.clone()), mask: None }).expect("valid"));
+            assert!((outcome.usage.row_megapixels - cost).abs() < 1e-9, "used what it was said to cost");
+            (outcome.images.into_iter().next().expect("a picture"), cost)
+        };
+        let (once, first_cost) = enlarge(&small, 1);
+        let (twice, second_cost) = enlarge(&once, 1);
+        let (found, cost) = enlarge(&small, 2);
+        assert_eq!(found.dimensions(), (width * 16, height * 16));
+        assert!(psnr(&found, &twice) > 45.0, "{:.1} dB from the rounding between them alone", psnr(&found, &twice));
+        assert!((cost - first_cost - second_cost).abs() < 1e-9, "{cost}, not {first_cost} and {second_cost}");
+    }
+}
+
+#[test]
+fn a_cancel_takes_effect_between_passes() {
+    let engine = engine(8, 0);
+    let source = picture(&starter_folder().join("reference/0.png"));
+    let task = Task::Upscale(Upscale { source: "0".into(), size: ImageSize::new(64, 64), passes: 3 });
+    let cost = engine.cost(&task);
+    let mut handle = engine.submit(Submission { task, source: Some(source), mask: None }).expect("valid");
+    while !matches!(block_on(handle.next()), Some(Event::Progress(progress)) if progress.done == 1) {}
+    handle.cancel();
+    let ended = std::iter::from_fn(|| block_on(handle.next())).last();
+    assert!(matches!(ended, Some(Event::Failed(error)) if error.to_string() == "the task was cancelled"));
+    assert!(handle.usage().row_megapixels < cost / 4.0, "the last pass, most of the cost, was not begun");
+}
+
+#[test]
+fn a_stored_enlargement_of_the_time_before_is_of_one_pass() {
+    let stored = r#"{"kind":"upscale","source":"ab","size":{"width":64,"height":64}}"#;
+    let expected = Task::Upscale(Upscale { source: "ab".into(), size: ImageSize::new(64, 64), passes: 1 });
+    assert_eq!(serde_json::from_str::<Task>(stored).expect("a task"), expected);
 }

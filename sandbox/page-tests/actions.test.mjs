@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { emojiKey, emojiName, emojiText, gridStep, GROUPS, searchEmoji } from "../src/page/emoji.js";
 import { acceptFiles, filesOf, MAX_FILE_BYTES, sizeText } from "../src/page/files.js";
-import { mosaicSize } from "../src/page/picture.js";
+import { mosaicSize, widest } from "../src/page/picture.js";
 import { menuStep } from "../src/page/menu.js";
 import { adoptOwn, forgetOwn, note, withOwn } from "../src/page/own-reactions.js";
 import { PastLines } from "../src/page/past-lines.js";
@@ -98,3 +98,6 @@ test("the up arrow goes back through what was sent, and stops at the oldest", ()
   past.leave();
   assert.deepEqual(past.older(), { line: "two" });
 });
+
+const WIDEST = [[[], ""], [[{ width: 64 }], "64px"], [[{ width: 64 }, { width: 512 }, { width: 80 }], "512px"], [[{ width: 64 }, {}], ""], [[{ width: 0 }], ""], [[{ width: null }], ""]];
+for (const [sources, expected] of WIDEST) test(`pictures ${JSON.stringify(sources)} are shown at most ${expected || "as wide as their place"} wide`, () => assert.equal(widest(sources), expected));

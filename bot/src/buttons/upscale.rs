@@ -1,4 +1,4 @@
-//! U1–U4: one picture at its full size.
+//! U1–U4: one picture, larger than any grid shows it.
 
 use std::sync::Arc;
 
@@ -6,13 +6,14 @@ use inference::task::{ImageSize, Task, Upscale};
 use storage::{JobId, PressKey};
 
 use super::{Wish, job_of, picture_of, press_key, presser::Presser};
-use crate::{app::App, enqueue, error::BotError};
+use crate::{app::App, enqueue, error::BotError, shown};
 
 /// Enqueues the enlargement; its result answers every later press of the same button.
 pub async fn enqueue(presser: &Presser<'_>, app: &Arc<App>, id: JobId, index: u32) -> Result<(), BotError> {
     let job = job_of(presser, app, id).await?;
     let image = picture_of(app, &job, index).await?;
-    let task = Task::Upscale(Upscale { source: image.blob.to_string(), size: ImageSize::new(image.width, image.height) });
+    let passes = shown::passes(&app.engine, image.width);
+    let task = Task::Upscale(Upscale { source: image.blob.to_string(), size: ImageSize::new(image.width, image.height), passes });
     let press = Some(PressKey { key: press_key("upscale", id, index), keep: true });
     enqueue::enqueue(app, Wish { action: "upscale", task, parent: Some((id, index)), press }.by(presser)).await?;
     Ok(())

@@ -7,13 +7,18 @@ use std::{
 
 use anyhow::Context;
 use inference::{
-    engine::{Engine, Event, Submission},
-    task::{Seed, Task, TextToImage},
+    engine::{Engine, Event, FinishedImage, Submission},
+    task::{ImageSize, Seed, Task, TextToImage},
 };
 use sandbox::Visitor;
+use tokio::task::JoinSet;
 
 use super::sandbox::{RunningSandbox, start_sandbox};
-use crate::config::Config;
+use crate::{
+    config::Config,
+    grid,
+    shown::{self, MIN_GRID_WIDTH},
+};
 
 /// Where `/info` is asked.
 const CHANNEL: &str = "general";
@@ -56,8 +61,15 @@ pub async fn run(mut config: Config, args: BenchArgs) -> anyhow::Result<()> {
         alone.push(first);
         pairs.push(both / (first + second));
     }
+    let mut shown = Vec::new();
+    for round in 0..rounds as u64 {
+        let drawn = time(&engine, &[task(10 * round)]).await?;
+        shown.push(time_shown(&engine, &task(10 * round)).await? / drawn);
+    }
     println!("4 pictures, {} steps, guided      {:>8.2} s", config.defaults.steps, median(&mut alone));
     println!("two such jobs at once / in turn     {:>8.2} of the time, {} / {} network calls", median(&mut pairs), calls.1, calls.0);
+
+    println!("drawn and made to be shown / drawn  {:>8.2} of the time, {:.2} to {:.2}", median(&mut shown), shown[0], max(&shown));
 
     let visitor = Visitor::connect(started.stand_in.url(), "ada").await?;
     let mut idle = info_times(&visitor, rounds * 4).await?;
@@ -107,6 +119,27 @@ async fn time(engine: &Engine, tasks: &[Task]) -> anyhow::Result<f64> {
                 anyhow::bail!("{error}");
             }
         }
+    }
+    Ok(start.elapsed().as_secs_f64())
+}
+
+/// Seconds until a task is done and its pictures are as large as a grid shows them.
+async fn time_shown(engine: &Engine, task: &Task) -> anyhow::Result<f64> {
+    let (start, mut shows) = (Instant::now(), JoinSet::new());
+    let mut handle = engine.submit(Submission { task: task.clone(), source: None, mask: None })?;
+    while let Some(event) = handle.next().await {
+        match event {
+            Event::Image(FinishedImage { image, .. }) => {
+                let (engine, size) = (engine.clone(), ImageSize::new(image.width(), image.height()));
+                let cell = grid::cell_size(size, task.n_images() as usize, MIN_GRID_WIDTH);
+                shows.spawn(async move { shown::for_width(&engine, image, cell.width).await });
+            }
+            Event::Failed(error) => anyhow::bail!("{error}"),
+            _ => {}
+        }
+    }
+    while let Some(shown) = shows.join_next().await {
+        shown??;
     }
     Ok(start.elapsed().as_secs_f64())
 }

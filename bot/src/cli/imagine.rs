@@ -49,6 +49,16 @@ struct Saved {
     seed: u64,
     width: u32,
     height: u32,
+    /// The picture enlarged, beside it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    large: Option<Large>,
+}
+
+#[derive(Debug, Serialize)]
+struct Large {
+    path: String,
+    width: u32,
+    height: u32,
 }
 
 /// Draws, writes and reports the pictures.
@@ -83,8 +93,18 @@ struct Job<'a> {
 /// What is drawn, and with what.
 struct Drawing {
     task: Task,
-    is_enlarging: bool,
     origin: OriginState,
+}
+
+/// What of a picture is saved.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// As it was drawn.
+    Drawn,
+    /// Enlarged, in place of the drawn one.
+    Enlarged,
+    /// Enlarged, beside the drawn one.
+    Beside,
 }
 
 /// Weights are hashed while the first picture is drawn.
@@ -98,12 +118,12 @@ impl Drawing {
         self.task.base().map_or(Seed(0), |base| base.seed)
     }
 
-    async fn record(&mut self, index: u32) -> anyhow::Result<Record> {
+    async fn record(&mut self, index: u32, is_enlarged: bool) -> anyhow::Result<Record> {
         if let OriginState::Hashing(hashing) = &mut self.origin {
             self.origin = OriginState::Known(hashing.await?);
         }
         let OriginState::Known(origin) = &self.origin else { anyhow::bail!("the hashes are not known") };
-        Ok(Record { task: self.task.clone(), index: Some(index), is_enlarged: self.is_enlarging, origin: origin.clone() })
+        Ok(Record { task: self.task.clone(), index: Some(index), is_enlarged, origin: origin.clone() })
     }
 }
 
@@ -126,7 +146,7 @@ impl Job<'_> {
         let (task, is_enlarging, info) = (submission.task.clone(), prepared.is_enlarging, engine.info().clone());
         let hashed = task.clone();
         let hashing = tokio::task::spawn_blocking(move || Origin::of(&hashed, &prepared.engine, &info, &hashes));
-        self.drawing = Some(Drawing { task, is_enlarging, origin: OriginState::Hashing(hashing) });
+        self.drawing = Some(Drawing { task, origin: OriginState::Hashing(hashing) });
         self.bar.set_style(ProgressStyle::with_template("{bar:32} {pos}/{len} steps, {eta} left{msg}")?);
         self.bar.set_message("");
         self.bar.reset();
@@ -164,34 +184,40 @@ impl Job<'_> {
         let mut upscales = Vec::new();
         let mut drawing = engine.submit(submission)?;
         while let Some(finished) = self.next_picture(&mut drawing).await? {
-            if is_enlarging {
-                let FinishedImage { index, seed, image } = finished;
-                let task = Task::Upscale(Upscale { source: seed.to_string(), size: ImageSize::new(image.width(), image.height()) });
-                upscales.push((index, seed, engine.submit(Submission { task, source: Some(image), mask: None })?));
-            } else {
-                self.save(finished.index, finished.seed, finished.image).await?;
+            let FinishedImage { index, seed, image } = finished;
+            if is_enlarging || self.args.enlarge {
+                let size = ImageSize::new(image.width(), image.height());
+                let task = Task::Upscale(Upscale { source: seed.to_string(), size, passes: 1 });
+                upscales.push((index, seed, engine.submit(Submission { task, source: Some(image.clone()), mask: None })?));
+            }
+            if !is_enlarging {
+                self.save(index, seed, image, Form::Drawn).await?;
             }
         }
+        let form = if self.args.enlarge { Form::Beside } else { Form::Enlarged };
         self.bar.set_message(if upscales.is_empty() { "" } else { ", enlarging" });
         for (index, seed, mut enlarging) in upscales {
             while let Some(picture) = self.next_picture(&mut enlarging).await? {
-                self.save(index, seed, picture.image).await?;
+                self.save(index, seed, picture.image, form).await?;
             }
         }
         Ok(())
     }
 
-    async fn save(&mut self, index: u32, seed: Seed, image: RgbImage) -> anyhow::Result<()> {
-        let record = self.drawing.as_mut().context("nothing is drawn")?.record(index).await?;
-        let path = self.args.out.join(format!("{seed}.png"));
+    async fn save(&mut self, index: u32, seed: Seed, image: RgbImage, form: Form) -> anyhow::Result<()> {
+        let record = self.drawing.as_mut().context("nothing is drawn")?.record(index, form != Form::Drawn).await?;
+        let path = self.args.out.join(if form == Form::Beside { format!("{seed}-large.png") } else { format!("{seed}.png") });
         let (width, height) = image.dimensions();
-        let saved = Saved { path: path.to_string_lossy().into_owned(), seed: seed.0, width, height };
+        let shown = path.to_string_lossy().into_owned();
         tokio::task::spawn_blocking(move || {
             let bytes = metadata::png(&image, &record)?;
             std::fs::write(&path, bytes).with_context(|| format!("cannot write {}", path.display()))
         })
         .await??;
-        self.saved.push(saved);
+        match self.saved.iter_mut().find(|saved| form == Form::Beside && saved.seed == seed.0) {
+            Some(saved) => saved.large = Some(Large { path: shown, width, height }),
+            None => self.saved.push(Saved { path: shown, seed: seed.0, width, height, large: None }),
+        }
         Ok(())
     }
 
@@ -217,8 +243,11 @@ fn print(report: &Report, is_json: bool) -> anyhow::Result<()> {
     if is_json {
         return Ok(writeln!(out, "{}", serde_json::to_string(report)?)?);
     }
-    for Saved { path, seed, width, height } in &report.images {
+    for Saved { path, seed, width, height, large } in &report.images {
         writeln!(out, "{path}  {width}×{height}  seed {seed}")?;
+        if let Some(Large { path, width, height }) = large {
+            writeln!(out, "{path}  {width}×{height}  enlarged")?;
+        }
     }
     let Report { seed, seconds, images, .. } = report;
     let (n_images, again) = if images.len() == 1 { ("1 picture".to_owned(), "it") } else { (format!("{} pictures", images.len()), "them") };

@@ -115,7 +115,9 @@ fn no_error_of_the_engine_leaks_a_path_a_tensor_or_a_panic() {
     let tried: BTreeSet<usize> = errors.iter().map(variant).collect();
     assert_eq!(tried.len(), N_VARIANTS, "every variant is tried: {tried:?}");
     let (loaded, job) = (loaded(), JobId::new());
-    for task in [task(), Task::Upscale(inference::task::Upscale { source: "ab".into(), size: inference::task::ImageSize::new(8, 8) })] {
+    for task in
+        [task(), Task::Upscale(inference::task::Upscale { source: "ab".into(), size: inference::task::ImageSize::new(8, 8), passes: 1 })]
+    {
         for error in &errors {
             let failure = of_engine(error, &task, &loaded);
             let stored = serde_json::to_string(&failure).expect("JSON");

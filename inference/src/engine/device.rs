@@ -85,7 +85,7 @@ pub(super) fn run(
     waiting.into_iter().for_each(|command| command.events().failed(InferenceError::Stopped));
 }
 
-/// Starts the tasks that wait, in their order, as far as their models have room.
+/// Starts the tasks that wait, in their order, as far as their models have room. What is only enlarged needs none and passes those that wait for some.
 fn start(waiting: &mut VecDeque<Command>, store: &mut Store, batcher: &mut Batcher) {
     waiting.retain(|command| {
         let is_cancelled = command.meter.is_cancelled();
@@ -94,14 +94,19 @@ fn start(waiting: &mut VecDeque<Command>, store: &mut Store, batcher: &mut Batch
         }
         !is_cancelled
     });
-    while let Some(next) = waiting.front() {
+    let mut has_room = true;
+    while let Some(at) = waiting.iter().position(|command| has_room || matches!(command.task, Task::Upscale(_))) {
+        let next = &waiting[at];
         // A panic while one model loads must not end the thread, and with it everybody's tasks.
         let networks = || store.networks(&next.task, || next.events().may_send(Event::Loading));
         let found = catch_unwind(AssertUnwindSafe(networks)).unwrap_or_else(|panic| Err(panicked(panic.as_ref())));
         if matches!(found, Ok(None)) {
-            break;
+            if !std::mem::take(&mut has_room) {
+                break;
+            }
+            continue;
         }
-        let Some(command) = waiting.pop_front() else { break };
+        let Some(command) = waiting.remove(at) else { break };
         let events = command.events();
         let Command { task, source, mask, meter, .. } = command;
         match found {

@@ -130,7 +130,7 @@ impl Engine {
                 return Err(InvalidTask::AdapterWeight { name: used.name, weight });
             }
         }
-        self.inner.limits[model].check(task)
+        self.limits_of(task, model).check(task)
     }
 
     /// What a task will cost in row-megapixels: U-Net rows × megapixels, and what encoding, decoding and enlarging cost in the same unit.
@@ -140,7 +140,7 @@ impl Engine {
         let name = task.base().and_then(|base| base.model.as_deref());
         let model = self.index(name).unwrap_or(0);
         let chunks = task.base().and_then(|base| self.chunks(model, base).ok());
-        self.inner.limits[model].cost(task, chunks.unwrap_or(Chunks { prompt: 1, negative: 1 }))
+        self.limits_of(task, model).cost(task, chunks.unwrap_or(Chunks { prompt: 1, negative: 1 }))
     }
 
     /// Chunks of a task's prompts, as its trajectory will count them.
@@ -149,6 +149,12 @@ impl Engine {
         let negative = base.negative_prompt.as_deref().filter(|_| limits.is_guided(base)).unwrap_or_default();
         let n_chunks = |text: &str| lengths.n_chunks(&Prompt::parse(text));
         Ok(Chunks { prompt: n_chunks(&base.prompt)?, negative: n_chunks(negative)? })
+    }
+
+    /// The super-resolution network is every model's: it takes what any of them draws.
+    fn limits_of(&self, task: &Task, model: usize) -> &Limits {
+        let largest = self.inner.limits.iter().max_by_key(|limits| limits.max_side);
+        largest.filter(|_| matches!(task, Task::Upscale(_))).unwrap_or(&self.inner.limits[model])
     }
 
     fn index(&self, model: Option<&str>) -> Result<usize, InvalidTask> {

@@ -1,6 +1,6 @@
 import { h } from "./dom.js";
 import { anchor, markup } from "./markup.js";
-import { mosaicSize, Picture } from "./picture.js";
+import { mosaicSize, Picture, widest } from "./picture.js";
 import { clock, fullDate } from "./time.js";
 
 /** The embeds of a message. Those that share a `url` are one embed with several images, as in Discord. */
@@ -39,7 +39,7 @@ function renderEmbed(embed, attachments, onOpen) {
       embed.fields?.length && h("dl", { class: "embed-fields" }, embed.fields.map(renderField)),
       images.length === 0 && footer(embed)),
     embed.thumbnail?.url && h("div", { class: "embed-thumbnail" }, picture(embed.thumbnail, alt, true)),
-    images.length && h("div", { class: "mosaic embed-image", "data-count": mosaicSize(images.length) }, images.map((image) => picture(image, alt))),
+    images.length && h("div", { class: "mosaic embed-image", "data-count": mosaicSize(images.length), style: `--widest: ${widest(images)}` }, images.map((image) => picture(image, alt))),
     images.length > 0 && footer(embed));
 }
 

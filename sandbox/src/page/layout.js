@@ -1,7 +1,7 @@
 import { actionRow, component, useOf } from "./components.js";
 import { h } from "./dom.js";
 import { markup } from "./markup.js";
-import { fileCard, isPicture, mosaicSize, Picture } from "./picture.js";
+import { fileCard, isPicture, mosaicSize, Picture, widest } from "./picture.js";
 
 const LAYOUT_FLAG = 32768;
 const TYPE = { ROW: 1, BUTTON: 2, SECTION: 9, TEXT: 10, THUMBNAIL: 11, GALLERY: 12, FILE: 13, SEPARATOR: 14, CONTAINER: 17 };
@@ -51,6 +51,7 @@ function section(one, context) {
 function gallery(items, context) {
   const mosaic = h("div", { class: "mosaic", "data-count": mosaicSize(items.length) }, items.map((item) => picture(item.media, item, context)));
   mosaic.style.setProperty("--cell", "1");
+  mosaic.style.setProperty("--widest", widest(items.map((item) => sourceOf(item.media, context.files))));
   return mosaic;
 }
 

@@ -16,6 +16,9 @@ export function isPicture(attachment) {
 /** Which of the mosaic's shapes fits `n` pictures: one, two, three in a row, two by two, or rows of three. */
 export const mosaicSize = (n) => Math.min(n, 5);
 
+/** The width of the widest picture as CSS has it, or nothing where one does not say its own. No picture is shown larger than it is. */
+export const widest = (sources) => (sources.length && sources.every((one) => one.width > 0) ? `${Math.max(...sources.map((one) => one.width))}px` : "");
+
 /** One picture with its place reserved. A newer version is decoded first and faded in over the old one. */
 export class Picture {
   constructor(source, { alt, onOpen, isThumbnail = false, nParts = 1 }) {
@@ -58,6 +61,7 @@ export class Picture {
       this.shape = shape;
       this.element.style.setProperty("--shape", shape.toFixed(4));
     }
+    this.element.style.setProperty("--wide", widest([source]));
     this.source = source;
     this.alt = shortened(alt);
     this.element.setAttribute("aria-label", `Open picture: ${this.alt}`);
@@ -66,7 +70,10 @@ export class Picture {
 
   #image() {
     const image = h("img", { alt: this.alt, testid: "message-image", decoding: "async", draggable: "false" });
-    image.addEventListener("load", () => this.element.classList.add("loaded"));
+    image.addEventListener("load", () => {
+      this.element.classList.add("loaded");
+      if (image === this.image && !this.source.width) this.element.style.setProperty("--wide", widest([{ width: image.naturalWidth }]));
+    });
     image.addEventListener("error", () => image === this.image && this.element.classList.add("broken"));
     return image;
   }
@@ -100,6 +107,7 @@ export class Attachments {
     } else {
       this.pictures = sources.map((source, index) => new Picture(source, { alt: altOf(source, index), onOpen: this.onOpen }));
       this.mosaic.dataset.count = mosaicSize(sources.length);
+      this.mosaic.style.setProperty("--widest", widest(sources));
       // The pictures of one job share their shape; others are cut to the first one's, so that the rows are even.
       this.mosaic.style.setProperty("--cell", Math.min(1.6, Math.max(0.6, this.pictures[0]?.shape ?? 1)).toFixed(4));
       this.mosaic.replaceChildren(...this.pictures.map((picture) => picture.element));

@@ -101,9 +101,12 @@ pub struct ImagineArgs {
     /// What enlarges between the passes: latent or network [default: latent]
     #[arg(long, value_name = "NAME", value_parser = enlarger)]
     pub hires_upscaler: Option<Enlarger>,
-    /// Enlarge the pictures with the super-resolution network
+    /// Enlarge the pictures with the super-resolution network, and write nothing else
     #[arg(long)]
     pub upscale: bool,
+    /// Write each picture once more beside it, enlarged with the super-resolution network, as SEED-large.png
+    #[arg(long, conflicts_with = "upscale")]
+    pub enlarge: bool,
     /// Another super-resolution network than the configuration's
     #[arg(long, value_name = "FILE")]
     pub upscaler: Option<PathBuf>,

@@ -86,11 +86,12 @@ pub fn prepare(mut config: Config, args: &ImagineArgs, hashes: &Hashes) -> anyho
             recalled.find_vae(&mut engine, hashes);
         }
     }
-    let is_enlarging = args.upscale || recalled.as_ref().is_some_and(|recalled| recalled.is_enlarged);
+    // Of a picture that was enlarged, `--enlarge` writes the one that was drawn too.
+    let is_enlarging = args.upscale || !args.enlarge && recalled.as_ref().is_some_and(|recalled| recalled.is_enlarged);
     let task = recalled.as_ref().map(|recalled| &recalled.task);
     let recalled_enlarger = task.and_then(Task::base).and_then(|base| base.hires).map(|hires| hires.enlarger);
     let is_between = args.hires_upscaler.or(recalled_enlarger) == Some(Enlarger::Network);
-    if !is_enlarging && !is_between && !matches!(task, Some(Task::Upscale(_))) {
+    if !is_enlarging && !args.enlarge && !is_between && !matches!(task, Some(Task::Upscale(_))) {
         engine.upscaler = None;
     }
     let notes = recalled.as_mut().map(|recalled| std::mem::take(&mut recalled.notes)).unwrap_or_default();

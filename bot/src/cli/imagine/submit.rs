@@ -51,8 +51,8 @@ pub fn submission(args: &ImagineArgs, prepared: &mut Prepared, info: &ModelInfo)
             prepared.notes.push(note);
         }
     }
-    if let (Some(Task::Upscale(_)), Some(source)) = (&recalled, &init) {
-        let task = Task::Upscale(Upscale { source: source.sha256.clone(), size: source.size() });
+    if let (Some(Task::Upscale(Upscale { passes, .. })), Some(source)) = (&recalled, &init) {
+        let task = Task::Upscale(Upscale { source: source.sha256.clone(), size: source.size(), passes: *passes });
         return Ok(Submission { task, source: Some(source.picture.to_rgb8()), mask: None });
     }
     let mut base = drawing(args, prepared, info, init.as_ref())?;
