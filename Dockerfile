@@ -47,6 +47,7 @@ RUN apt-get update \
 COPY --from=build-cuda /built/atelier /usr/local/bin/atelier
 COPY models/starter/model /usr/local/share/atelier/models/starter/model
 COPY models/starter/upscaler /usr/local/share/atelier/models/starter/upscaler
+COPY models/starter/guide /usr/local/share/atelier/models/starter/guide
 COPY models/starter/ATTRIBUTION.md models/starter/MODEL_CARD.md /usr/local/share/atelier/models/starter/
 USER atelier
 WORKDIR /data
@@ -63,6 +64,7 @@ RUN apt-get update \
 COPY --from=build-cpu /built/atelier /usr/local/bin/atelier
 COPY models/starter/model /usr/local/share/atelier/models/starter/model
 COPY models/starter/upscaler /usr/local/share/atelier/models/starter/upscaler
+COPY models/starter/guide /usr/local/share/atelier/models/starter/guide
 COPY models/starter/ATTRIBUTION.md models/starter/MODEL_CARD.md /usr/local/share/atelier/models/starter/
 USER atelier
 WORKDIR /data

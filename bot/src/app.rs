@@ -8,7 +8,7 @@ use std::{
 use inference::{
     engine::{Engine, EngineConfig, position_of},
     error::InvalidTask,
-    task::Task,
+    task::{Note, Task},
 };
 use storage::{BlobStore, JobStore};
 use tokio::sync::{Notify, watch};
@@ -22,6 +22,7 @@ use crate::{
     live::LiveJobs,
     messages::{Identity, UserError},
     metadata::Origin,
+    models::Guide,
     policy::{Looks, permits::Permits},
     prompt::{self, ModelDefaults, ParseContext},
     random,
@@ -38,6 +39,8 @@ pub struct App {
     pub loaded: Arc<EngineConfig>,
     /// The models that may be named and what suits them; the first is the usual one.
     pub models: Vec<ModelDefaults>,
+    /// What people are told of the built-in model, where it draws.
+    pub guide: Option<Guide>,
     /// Hashes of weights.
     pub hashes: Arc<Hashes>,
     /// Remembers.
@@ -96,6 +99,11 @@ impl App {
     /// The adapters that may be named.
     pub fn loras(&self) -> Vec<String> {
         self.loaded.adapters.iter().map(|file| file.name.clone()).collect()
+    }
+
+    /// What can be said of a task before it is drawn.
+    pub fn notes(&self, task: &Task) -> Vec<Note> {
+        task.notes().into_iter().chain(self.guide.as_ref().and_then(|guide| guide.note(task))).collect()
     }
 
     /// Whether a task can be drawn as the configuration is now: stored tasks may name what is no longer in it.

@@ -235,7 +235,7 @@ async fn tell(app: &App, lease: &Lease, task: &Task, notes: Vec<Note>) {
         tracing::warn!(error, "the notes of a job could not be kept");
     }
     if let Some(mut live) = app.live.get_mut(&lease.job.id) {
-        live.heading.notes = task.notes().into_iter().chain(notes).collect();
+        live.heading.notes = app.notes(task).into_iter().chain(notes).collect();
         live.touch();
     }
 }

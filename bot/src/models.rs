@@ -1,7 +1,9 @@
 //! Where models are: the built-in starter model, found from any working directory, and what the configuration names.
 
 mod catalog;
+pub mod guide;
 pub mod name;
+pub mod vocabulary;
 
 use std::path::{Path, PathBuf};
 
@@ -9,6 +11,7 @@ use anyhow::bail;
 use inference::engine::{EngineConfig, ModelInfo};
 
 pub use catalog::{Found, Known, STARTER_NAME, check, choose, chosen_how, folder, found, known, missing, suited, unlike};
+pub use guide::Guide;
 
 use crate::config::Config;
 
@@ -24,11 +27,17 @@ pub struct Starter {
     pub model: PathBuf,
     /// A `.safetensors` file.
     pub upscaler: PathBuf,
+    /// A folder with what people are told of the model.
+    pub guide: PathBuf,
 }
 
 impl Starter {
     fn inside(folder: &Path) -> Self {
-        Self { model: folder.join("model"), upscaler: folder.join("upscaler/realesr-animevideov3-x4.safetensors") }
+        Self {
+            model: folder.join("model"),
+            upscaler: folder.join("upscaler/realesr-animevideov3-x4.safetensors"),
+            guide: folder.join("guide"),
+        }
     }
 
     fn exists(&self) -> bool {

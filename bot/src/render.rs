@@ -45,7 +45,7 @@ pub async fn heading(app: &App, user: u64, task: &Task, parent: Option<(JobId, u
             (task.base.prompt.clone(), Made::Varied(source), prompt::describe(&task.base, &app.parse_context()))
         }
     };
-    Heading { title, made, parameters, user, notes: task.notes() }
+    Heading { title, made, parameters, user, notes: app.notes(task) }
 }
 
 /// The same of a stored job, with what was noted while it was drawn.

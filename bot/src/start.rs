@@ -26,7 +26,8 @@ use crate::{
     discord::{self, Access, BuildError, Caller, Link, Messenger},
     dispatcher,
     hashes::Hashes,
-    log, models,
+    log,
+    models::{self, Guide},
     policy::Looks,
     private,
     prompt::ModelDefaults,
@@ -60,7 +61,7 @@ pub async fn start(config: Config, access: Access, clock: Clock, progress_interv
     tokio::task::spawn_blocking(move || private::make_folder(&folder)).await??;
     let jobs = SqliteStore::open(&dir.join("atelier.sqlite")).await?;
     let blobs = LocalBlobs::open(&dir.join("pictures"))?;
-    let (config, engine, loaded, models) = tokio::task::spawn_blocking(move || load(config)).await??;
+    let (config, engine, loaded, models, guide) = tokio::task::spawn_blocking(move || load(config)).await??;
     let looks_per_minute = config.limits.max_looks_per_minute;
     let app = Arc::new(App {
         config,
@@ -68,6 +69,7 @@ pub async fn start(config: Config, access: Access, clock: Clock, progress_interv
         engine,
         loaded: Arc::new(loaded),
         models,
+        guide,
         hashes: Arc::new(Hashes::in_folder(&dir)),
         jobs: Arc::new(jobs),
         looks: Looks::new(looks_per_minute),
@@ -116,7 +118,7 @@ pub fn check(config: &Config) -> anyhow::Result<()> {
 }
 
 /// Starts the engine with everything that the configuration names, and settles what suits each of its models.
-fn load(config: Config) -> anyhow::Result<(Config, Engine, EngineConfig, Vec<ModelDefaults>)> {
+fn load(config: Config) -> anyhow::Result<(Config, Engine, EngineConfig, Vec<ModelDefaults>, Option<Guide>)> {
     models::check(&config)?;
     let known = models::known(&config)?;
     let loaded = models::engine_config_of(&config, &known)?;
@@ -150,7 +152,8 @@ fn load(config: Config) -> anyhow::Result<(Config, Engine, EngineConfig, Vec<Mod
         }
     }
     let models = fitting;
-    Ok((config, engine, loaded, models))
+    let guide = Guide::of(&known, &loaded.embeddings);
+    Ok((config, engine, loaded, models, guide))
 }
 
 /// Whether a model can be drawn with as the configuration has it, so that nobody learns of a mistake from their first picture.

@@ -121,7 +121,7 @@ fn the_images_keep_data_in_a_volume_and_are_not_root() {
         assert!(stage.contains("useradd --system") && stage.contains("--owner atelier"));
         // `models::starter` looks in `../share/atelier/models/starter` beside the program.
         assert!(stage.contains(" /usr/local/bin/atelier\n"));
-        for part in ["model", "upscaler"] {
+        for part in ["model", "upscaler", "guide"] {
             assert!(stage.contains(&format!("COPY models/starter/{part} /usr/local/share/atelier/models/starter/{part}\n")));
         }
     }

@@ -11,6 +11,7 @@ mod clock;
 mod corpus;
 mod dockerfile;
 mod doctor;
+mod examples;
 #[path = "../../inference/tests/family_models/mod.rs"]
 mod family_models;
 mod first_contact;

@@ -48,6 +48,7 @@ pub use faults::{Fault, FaultKind};
 pub use gateway::{EVENT_KINDS, GatewayConfig, GatewayFaults};
 pub use http::ConnectionLimits;
 pub use oracle::{OnViolation, Violation};
+pub use page_api::ideas::Idea;
 pub use rest::rate_limit::{RateLimitConfig, Scope};
 pub use server::{Sandbox, SandboxConfig, SandboxError};
 pub use visitor::{InteractionId, Visitor, VisitorError};

@@ -11,6 +11,7 @@ use crate::{
     interact,
     journal::{self, Journal},
     oracle::{OnViolation, Violation, Violations},
+    page_api::ideas::Idea,
     rest::rate_limit::{RateLimitConfig, RateLimits},
     standing,
     state::{State, Suggestions},
@@ -65,6 +66,8 @@ pub struct SandboxConfig {
     pub public_url: Option<String>,
     /// Further names that a `Host` may have, such as that under which something in front of the stand-in is known.
     pub names: Vec<String>,
+    /// What an empty channel offers to press.
+    pub ideas: Vec<Idea>,
 }
 
 impl Default for SandboxConfig {
@@ -87,6 +90,7 @@ impl Default for SandboxConfig {
             allow_remote: false,
             public_url: None,
             names: Vec::new(),
+            ideas: Vec::new(),
         }
     }
 }
@@ -227,6 +231,7 @@ impl Sandbox {
             faults: Faults::new(config.seed),
             violations: Violations::default(),
             validates: config.validation,
+            ideas: config.ideas,
             guard: Guard::new(names, config.allow_remote.then(|| address.ip())),
             world,
         });

@@ -9,6 +9,7 @@ use crate::{
     interact::Waiting,
     journal::{Fields, Journal},
     oracle::Violations,
+    page_api::ideas::Idea,
     rest::rate_limit::RateLimits,
     store::Store,
     world::{Id, World},
@@ -54,6 +55,8 @@ pub(crate) struct State {
     pub(crate) violations: Violations,
     /// Whether requests and answers are checked against Discord's description.
     pub(crate) validates: bool,
+    /// What an empty channel offers.
+    pub(crate) ideas: Vec<Idea>,
     /// Who is answered at all.
     pub(crate) guard: Guard,
     pub(crate) world: World,

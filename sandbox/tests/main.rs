@@ -14,6 +14,7 @@ mod gateway_protocol;
 mod gateway_sessions;
 mod gateway_shapes;
 mod guard;
+mod ideas;
 mod interactions;
 mod journal;
 mod limits;

@@ -28,6 +28,7 @@ use crate::{
     hashes::Hashes,
     messages,
     metadata::{self, Origin, Record},
+    models::Guide,
     printable::printable,
 };
 
@@ -140,7 +141,10 @@ impl Job<'_> {
             anyhow::Ok((engine, prepared, submission))
         });
         let (engine, prepared, submission) = starting.await??;
-        prepared.notes.iter().cloned().chain(messages::note_sentences(&submission.task.notes())).for_each(|note| self.tell(&note));
+        let guide = Guide::of(std::slice::from_ref(&prepared.known), &prepared.engine.embeddings);
+        let not_known = guide.and_then(|guide| guide.note(&submission.task));
+        let of_task: Vec<_> = submission.task.notes().into_iter().chain(not_known).collect();
+        prepared.notes.iter().cloned().chain(messages::note_sentences(&of_task)).for_each(|note| self.tell(&note));
         let folder = &self.args.out;
         std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
         let (task, is_enlarging, info) = (submission.task.clone(), prepared.is_enlarging, engine.info().clone());

@@ -4,14 +4,15 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use sandbox::{BotProfile, OnViolation, Sandbox, SandboxConfig, SandboxError};
 use anyhow::ensure;
-use sandbox::{BotProfile, OnViolation, Sandbox, SandboxConfig, SandboxError};
+use sandbox::{BotProfile, Idea, OnViolation, Sandbox, SandboxConfig, SandboxError};
 use storage::StorageError;
 
 use crate::{
     clock::Clock,
     config::{Config, SandboxSection},
     discord::{Access, Endpoint},
-    models, private, random, start,
+    models::{self, Guide, guide::Example},
+    private, random, start,
 };
 
 /// The bot's teal.
@@ -65,17 +66,35 @@ pub async fn start_sandbox(config: Config, listen: SocketAddr, token: Option<Str
     let token = token.unwrap_or_else(random::random_word);
     // People see a violation in the page; it does not end the bot.
     let on_violation = OnViolation::Report;
+    let ideas = tokio::task::spawn_blocking({
+        let config = config.clone();
+        move || ideas(&config)
+    })
+    .await?;
     let bot = BotProfile { name: "Atelier".to_owned(), accent_color: Some(ACCENT_COLOR) };
     let guild_name = "Atelier sandbox".to_owned();
     // The bot is here already, and the token nobody else's.
     let tells_token = false;
-    let as_wished = SandboxConfig { listen, data_dir, token, on_violation, bot, guild_name, tells_token, ..SandboxConfig::default() };
+    let as_wished = SandboxConfig { listen, data_dir, token, on_violation, bot, guild_name, tells_token, ideas, ..SandboxConfig::default() };
     let stand_in = Sandbox::start(as_wished).await?;
     let interval = Duration::from_millis(config.sandbox.progress_interval_ms);
     let access = Access { token: stand_in.token().to_owned(), endpoint: Endpoint::StandIn(stand_in.url().to_owned()) };
     let bot = start::start(config, access, Clock::default(), interval).await?;
     bot.ready().await;
     Ok(RunningSandbox { bot, stand_in })
+}
+
+/// What an empty channel offers: what the built-in model draws well, with pictures where that model draws.
+fn ideas(config: &Config) -> Vec<Idea> {
+    let is_starter = models::is_configured_starter(config);
+    let guide = models::starter().and_then(|starter| Guide::read(&starter.guide)).unwrap_or_default();
+    let picture = |example: &Example| std::fs::read(&example.picture.as_ref().filter(|_| is_starter)?.file).ok();
+    let idea = |example: Example| Idea {
+        picture: picture(&example).map(Into::into),
+        line: format!("/imagine {}", example.prompt),
+        label: example.prompt,
+    };
+    guide.examples.into_iter().map(idea).collect()
 }
 
 /// Runs until Ctrl-C.
@@ -108,18 +127,19 @@ pub async fn run(mut config: Config, args: SandboxArgs) -> anyhow::Result<()> {
         other => other?,
     };
     let info = started.bot.app.engine.info();
+    let examples = started.bot.app.guide.as_ref().map(Guide::told).unwrap_or_default();
     println!("\n  Atelier's sandbox is ready.\n");
     println!("    Open   {}", started.stand_in.url());
     let used = started.stand_in.address();
     if asked.port() != 0 && used != asked {
         println!("           Port {} is taken by another program, so it is {} this time; {OTHER_PORT}.", asked.port(), used.port());
     }
-    println!("    Type   /imagine a frog");
+    println!("    Type   /imagine {}", examples.first().map_or("a frog", String::as_str));
     println!("    Model  {} on {}, pictures of {} pixels", models::display_name(info), info.device, info.native_size);
     println!("    Data   {} (start again to go on where you were)\n", dir.display());
-    if is_starter {
-        println!("  The built-in model is a small demonstration: it draws emoji-like pictures of single things.");
-        println!("  Try: a frog, a strawberry, a pumpkin at night, a robot in space. README.md tells how to use a real checkpoint.\n");
+    if is_starter && !examples.is_empty() {
+        println!("  The built-in model is a small demonstration: it draws emoji-like pictures of common things.");
+        println!("  Try: {}. README.md tells how to use a real checkpoint.\n", examples.join(", "));
     }
     println!("  Ctrl-C ends it.");
     tokio::select! {

@@ -5,7 +5,7 @@ use crate::{
     discord,
     error::BotError,
     messages::{self, Info},
-    models,
+    models::{self, Guide},
 };
 
 /// See the queue, the model and the device
@@ -17,7 +17,7 @@ pub async fn info(ctx: Context<'_>) -> Result<(), BotError> {
     let queue = app.jobs.queue_status().await?;
     let answer = messages::info(&Info {
         model: models::display_name(model),
-        is_starter: models::is_configured_starter(&app.config),
+        examples: app.guide.as_ref().filter(|_| models::is_configured_starter(&app.config)).map(Guide::told).unwrap_or_default(),
         native_size: model.native_size.to_string(),
         prediction: format!("predicts {} ({})", model.prediction, model.prediction_said_by),
         models: app.models.iter().map(|model| format!("{} ({})", model.name, model.native_size)).collect(),

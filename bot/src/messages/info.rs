@@ -10,8 +10,8 @@ const MAX_FIELD: usize = 1024;
 pub struct Info {
     /// The model's name and whether it is the built-in one.
     pub model: String,
-    /// Whether the model is the built-in demonstration.
-    pub is_starter: bool,
+    /// Prompts that the built-in demonstration draws well; none for another model.
+    pub examples: Vec<String>,
     /// Such as `64×64`.
     pub native_size: String,
     /// What the network predicts and what says so.
@@ -39,10 +39,11 @@ pub struct Info {
 /// Queue, model and device.
 pub fn info(info: &Info) -> Answer {
     let mut description = String::new();
-    if info.is_starter {
-        description.push_str(
-            "This is the small built-in model, a demonstration: it draws emoji-like pictures of single things. \
-             Try *a frog*, *a strawberry*, *a pumpkin at night*, *a robot in space*. The README tells how to use a real checkpoint.",
+    if !info.examples.is_empty() {
+        description = format!(
+            "This is the small built-in model, a demonstration: it draws emoji-like pictures of common things. \
+             Try *{}*. The README tells how to use a real checkpoint.",
+            info.examples.join("*, *")
         );
     }
     let queue = match (info.queued, info.running) {
@@ -80,7 +81,7 @@ mod tests {
     fn info_lists_models_and_adapters_and_fits_discord() {
         let mut about = Info {
             model: "starter model".into(),
-            is_starter: true,
+            examples: vec!["a frog".into(), "two penguins on grass".into()],
             native_size: "64×64".into(),
             prediction: "predicts v (its scheduler_config.json)".into(),
             models: vec!["starter (64×64)".into()],

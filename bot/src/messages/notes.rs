@@ -53,6 +53,14 @@ fn sentence(note: &Note) -> Option<String> {
         Note::WordNotLearned { word } => {
             Some(format!("The embedding {} was made for another model; it was drawn as an ordinary word.", code(word)))
         }
+        Note::WordsNotKnown { words, n_things, such_as } => {
+            let words: Vec<&str> = words.iter().map(String::as_str).collect();
+            let such_as = such_as.join(", ");
+            Some(format!(
+                "The built-in model knows English words of about {n_things} things: {such_as} and others, but not {}.",
+                listed(&words)
+            ))
+        }
         // Told together.
         Note::NoMeaning { .. } => None,
     }
@@ -82,6 +90,11 @@ mod tests {
         Note::NoMeaning { syntax: Unread::Schedule, words: words.into(), is_negative }
     }
 
+    fn not_known(words: &[&str]) -> Note {
+        let such_as = vec!["a frog".into(), "two penguins on grass".into()];
+        Note::WordsNotKnown { words: words.iter().map(|word| (*word).to_owned()).collect(), n_things: 115, such_as }
+    }
+
     #[test]
     fn notes_are_one_line_of_sentences() {
         let ink = |n_applied| Note::AdapterInPart { name: "ink".into(), n_applied, n_modules: 32, n_unused: 16 };
@@ -92,6 +105,10 @@ mod tests {
             (
                 vec![Note::WordNotLearned { word: "bad_hands".into() }],
                 "\n-# ⚠ The embedding `bad_hands` was made for another model; it was drawn as an ordinary word.",
+            ),
+            (
+                vec![not_known(&["ein", "Frosch"])],
+                "\n-# ⚠ The built-in model knows English words of about 115 things: a frog, two penguins on grass and others, but not `ein`, `Frosch`.",
             ),
             (
                 vec![no_meaning("[a:b:0.5]", false), no_meaning("AND", false), no_meaning("[c|d]", true)],
@@ -114,6 +131,9 @@ mod tests {
             let outside: String = line.split('`').step_by(2).collect();
             assert!(!outside.contains(['@', '*', '[', '<', '\u{202e}']) && line.matches('`').count().is_multiple_of(2), "{line}");
         }
+        let words = line(&[not_known(&["@everyone`", "**x**", "[a](https://example.org)", "\u{202e}", "e"])]);
+        let outside: String = words.split('`').step_by(2).collect();
+        assert!(words.ends_with("` and 1 more.") && !outside.contains(['@', '*', '[', '\u{202e}']), "{words}");
         let long: Vec<_> = (0..40)
             .map(|i| Note::AdapterInPart { name: format!("{i}{}", "`x".repeat(500)), n_applied: 1, n_modules: 2, n_unused: 1 })
             .collect();

@@ -34,6 +34,15 @@ pub enum Note {
         /// Whether it stands in the negative prompt.
         is_negative: bool,
     },
+    /// Words of the prompt that a small model was not taught.
+    WordsNotKnown {
+        /// The words.
+        words: Vec<String>,
+        /// How many things it was taught to draw.
+        n_things: usize,
+        /// Prompts that it draws well.
+        such_as: Vec<String>,
+    },
 }
 
 impl Task {

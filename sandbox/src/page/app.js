@@ -19,7 +19,7 @@ const BANNER_DELAY_MS = 700;
 const part = (id) => document.getElementById(id);
 const phone = matchMedia("(max-width: 760px)");
 
-const list = new MessageList(part("list"), { emptyState: () => emptyState((idea) => composer.runLine(`/imagine ${idea}`)), onLost: () => (phone.matches ? list.scroller : composer).focus() });
+const list = new MessageList(part("list"), { emptyState: () => emptyState((line) => composer.runLine(line)), onLost: () => (phone.matches ? list.scroller : composer).focus() });
 const composer = new Composer(part("composer"), { onSent: () => list.toBottom() });
 
 function openSidebar(isOpen) {

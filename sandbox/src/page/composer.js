@@ -2,6 +2,7 @@ import { attachButton, AttachmentTray } from "./attachment-tray.js";
 import { CommandForm } from "./command-form.js";
 import { checkValues, lineOf, parseLine, toOptions, unfold, usableIn } from "./commands.js";
 import { h, icon } from "./dom.js";
+import { die, usableIdeas } from "./ideas.js";
 import { Drafts, wordsOf } from "./drafts.js";
 import { useCommand } from "./interactions.js";
 import { Listbox } from "./listbox.js";
@@ -34,8 +35,9 @@ export class Composer {
     this.slot = h("div", { class: "form-slot" });
     this.problem = h("div", { class: "composer-error", role: "alert", testid: "composer-error", hidden: true });
     this.sendButton = h("button", { type: "button", class: "send", testid: "send", "aria-label": "Send", title: "Send (Enter)", onclick: () => this.send() }, icon("send"));
+    this.die = die((line) => this.runLine(line));
     this.attachButton = attachButton((files) => this.addFiles(files));
-    this.box = h("div", { class: "composer-box" }, this.reply.element, this.tray.element, this.slot, this.attachButton, this.attachButton.chooser, this.text, this.sendButton);
+    this.box = h("div", { class: "composer-box" }, this.reply.element, this.tray.element, this.slot, this.attachButton, this.attachButton.chooser, this.text, h("div", { class: "composer-end" }, this.die, this.sendButton));
     this.typing = h("div", { class: "typing", "aria-live": "polite" });
     container.append(this.popup.element, this.problem, this.box, this.typing);
     this.text.addEventListener("input", (event) => this.#typed(event));
@@ -63,6 +65,7 @@ export class Composer {
     this.isOpen = mayWrite(channel);
     this.text.disabled = this.sendButton.disabled = !this.isOpen;
     this.attachButton.hidden = !this.isOpen || !may(channel, PERMISSION.ATTACH_FILES);
+    this.die.hidden = !this.isOpen || !usableIdeas().length;
     this.box.classList.toggle("closed", !this.isOpen);
     this.text.placeholder = placeholderOf(channel, this.entries.some((entry) => entry.path === "imagine"));
     this.#noteFiles();

@@ -1,5 +1,6 @@
 import { connectGuide } from "./connect.js";
 import { channelName, h, icon } from "./dom.js";
+import { ideaBoard, usableIdeas } from "./ideas.js";
 import { LocalView } from "./local-view.js";
 import { isEphemeral, MessageView } from "./message-view.js";
 import { isOffer, OfferView } from "./offer-view.js";
@@ -203,17 +204,16 @@ function firstWords(channel, canDraw) {
   return ["Type ", slash, " to see what the bot can do."];
 }
 
-/** The teaching text of an empty channel; a pressed idea is passed to `onIdea`. */
+/** The teaching text of an empty channel; the line of a pressed idea is passed to `onIdea`. */
 export function emptyState(onIdea) {
-  const ideas = ["a frog", "a strawberry", "a pumpkin at night", "a robot in space"];
   const canDraw = state.commands.some((command) => command.name === "imagine");
   const channel = state.channels.get(state.channel);
   const isOpen = mayWrite(channel);
+  const ideas = isOpen ? usableIdeas() : [];
   return h("section", { class: "welcome", testid: "welcome" },
-    h("div", { class: "welcome-mark", "aria-hidden": "true" }, h("i"), h("i"), h("i"), h("i")),
+    !ideas.some((idea) => idea.picture) && h("div", { class: "welcome-mark", "aria-hidden": "true" }, h("i"), h("i"), h("i"), h("i")),
     h("h2", null, `Welcome to ${markOf(channel)}${channelName(channel, state.bot)}`),
     h("p", null, isOpen ? firstWords(channel, canDraw) : "Nothing has been said here yet."),
     !state.bot.online && connectGuide(),
-    canDraw && isOpen && h("div", { class: "ideas" }, h("span", null, "Try:"),
-      ideas.map((idea) => h("button", { type: "button", class: "idea", testid: `idea-${idea}`, onclick: () => onIdea(idea) }, idea))));
+    ideas.length > 0 && ideaBoard(ideas, onIdea));
 }

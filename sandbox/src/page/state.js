@@ -12,6 +12,7 @@ export const state = {
   bot: { username: "The bot", online: false },
   isLost: false,
   commands: [],
+  ideas: [],
   channel: null,
   rooms: new Map(),
   unread: new Map(),
@@ -49,6 +50,7 @@ export function adoptState(answer, me) {
   state.bot = answer.bot ?? state.bot;
   state.title = answer.title ?? state.title;
   state.commands = answer.commands ?? [];
+  state.ideas = answer.ideas ?? [];
   if (state.me !== me) {
     state.rooms.clear();
     forgetOwn();

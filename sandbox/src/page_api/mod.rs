@@ -5,6 +5,7 @@ mod components;
 mod control;
 mod entitlements;
 mod files;
+pub(crate) mod ideas;
 mod listen;
 mod modal_fields;
 mod modals;
@@ -62,6 +63,7 @@ pub(crate) fn router(state: Arc<State>) -> Router<Arc<State>> {
         .route("/people/{person}", post(people::change))
         .route("/entitlements", get(people::entitlements).post(people::grant))
         .route("/entitlements/{entitlement}", delete(people::revoke))
+        .route("/ideas/{idea}", get(ideas::picture))
         .route("/events", get(listen::stream))
         .route("/events/poll", get(listen::poll))
         .nest("/control", control::router())

@@ -1,4 +1,4 @@
-use super::{Asked, IdText, Named, PageError, PageResult, channel, person};
+use super::{Asked, IdText, Named, PageError, PageResult, channel, ideas, person};
 use crate::{
     command_permission::{Rules, Verdict},
     connect, entitlement,
@@ -58,6 +58,7 @@ pub(super) async fn state(Shared(state): Shared<Arc<State>>, Asked(visit): Asked
     let skus = entitlement::skus();
     Ok(Json(json!({
         "title": state.title, "users": users, "guilds": shown, "dm": dm, "private": private, "bot": bot, "commands": commands, "skus": skus, "seq": seq,
+        "ideas": ideas::shown(&state.ideas),
     })))
 }
 
