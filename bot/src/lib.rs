@@ -36,5 +36,6 @@ mod random;
 mod render;
 pub mod shown;
 pub mod start;
+pub mod terminal;
 pub mod token;
 pub mod unreachable;

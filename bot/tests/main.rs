@@ -32,3 +32,4 @@ mod redraw;
 mod remix;
 mod restart;
 mod shown;
+mod terminal;

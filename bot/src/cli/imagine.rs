@@ -3,6 +3,7 @@
 mod args;
 mod from;
 mod prepare;
+mod show;
 mod submit;
 
 use std::{
@@ -23,6 +24,7 @@ use serde::Serialize;
 use tokio::task::JoinHandle;
 
 pub use self::args::ImagineArgs;
+use self::show::Show;
 use crate::{
     config::Config,
     hashes::Hashes,
@@ -30,6 +32,8 @@ use crate::{
     metadata::{self, Origin, Record},
     models::Guide,
     printable::printable,
+    render,
+    terminal::Preview,
 };
 
 /// What a shell reports of a program that Ctrl-C ended.
@@ -67,8 +71,9 @@ struct Large {
 /// # Errors
 /// One sentence for the person who asked.
 pub async fn run(config: Config, args: ImagineArgs) -> anyhow::Result<ExitCode> {
-    let mut job =
-        Job { args: &args, bar: ProgressBar::new_spinner(), drawing: None, started: Instant::now(), saved: Vec::new(), notes: Vec::new() };
+    let bar = ProgressBar::new_spinner();
+    let show = Show::new(bar.clone(), if args.json { Preview::Never } else { args.preview });
+    let mut job = Job { args: &args, bar, show, drawing: None, started: Instant::now(), saved: Vec::new(), notes: Vec::new() };
     let ended = tokio::select! {
         drawn = job.run(config) => drawn.map(|()| ExitCode::SUCCESS),
         () = super::interrupted() => Ok(ExitCode::from(INTERRUPTED)),
@@ -83,6 +88,7 @@ pub async fn run(config: Config, args: ImagineArgs) -> anyhow::Result<ExitCode> 
 struct Job<'a> {
     args: &'a ImagineArgs,
     bar: ProgressBar,
+    show: Show,
     /// What is drawn, once it is known.
     drawing: Option<Drawing>,
     started: Instant,
@@ -134,8 +140,10 @@ impl Job<'_> {
         self.bar.enable_steady_tick(Duration::from_millis(100));
         let (args, hashes) = (self.args.clone(), Arc::new(Hashes::of_user()));
         let known_hashes = hashes.clone();
+        let is_shown = self.show.is_on();
         let starting = tokio::task::spawn_blocking(move || {
             let mut prepared = prepare::prepare(config, &args, &known_hashes)?;
+            prepared.engine.preview_every = u32::from(is_shown);
             let engine = Engine::start(prepared.engine.clone())?;
             let submission = submit::submission(&args, &mut prepared, engine.info())?;
             anyhow::Ok((engine, prepared, submission))
@@ -155,6 +163,8 @@ impl Job<'_> {
         self.bar.set_message("");
         self.bar.reset();
         self.started = Instant::now();
+        let size = render::picture_size(&submission.task);
+        self.show.begin(submission.task.n_images(), (size.width, size.height));
         self.draw(&engine, submission, is_enlarging).await
     }
 
@@ -162,7 +172,7 @@ impl Job<'_> {
     fn tell(&mut self, note: &str) {
         // A note may quote what a stranger's picture says.
         let note = printable(note);
-        self.bar.suspend(|| eprintln!("atelier: {note}"));
+        self.show.tell(&format!("atelier: {note}"));
         self.notes.push(note);
     }
 
@@ -175,7 +185,8 @@ impl Job<'_> {
                     self.bar.set_position(progress.done.into());
                 }
                 Event::Notes(notes) => messages::note_sentences(&notes).iter().for_each(|note| self.tell(note)),
-                Event::Loading | Event::Preview { .. } => {}
+                Event::Preview { index, image, .. } => self.show.preview(index, image),
+                Event::Loading => {}
                 Event::Image(image) => return Ok(Some(image)),
                 Event::Done(_) => return Ok(None),
                 Event::Failed(error) => return Err(anyhow::Error::new(error)),
@@ -189,6 +200,7 @@ impl Job<'_> {
         let mut drawing = engine.submit(submission)?;
         while let Some(finished) = self.next_picture(&mut drawing).await? {
             let FinishedImage { index, seed, image } = finished;
+            self.show.finished(index, image.clone());
             if is_enlarging || self.args.enlarge {
                 let size = ImageSize::new(image.width(), image.height());
                 let task = Task::Upscale(Upscale { source: seed.to_string(), size, passes: 1 });
@@ -202,6 +214,7 @@ impl Job<'_> {
         self.bar.set_message(if upscales.is_empty() { "" } else { ", enlarging" });
         for (index, seed, mut enlarging) in upscales {
             while let Some(picture) = self.next_picture(&mut enlarging).await? {
+                self.show.finished(index, picture.image.clone());
                 self.save(index, seed, picture.image, form).await?;
             }
         }

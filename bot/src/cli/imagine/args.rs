@@ -12,6 +12,7 @@ use inference::{
 use crate::{
     config,
     prompt::{self, MAX_HIRES},
+    terminal::Preview,
 };
 
 /// Options of `atelier imagine`.
@@ -119,6 +120,9 @@ pub struct ImagineArgs {
     /// Folder for the pictures, named by their seeds; an older picture of that name is replaced
     #[arg(long, value_name = "DIR", default_value = "out")]
     pub out: PathBuf,
+    /// Show the pictures in the terminal while they are drawn; never where output goes elsewhere, with --json or in a small window
+    #[arg(long, value_name = "HOW", value_enum, default_value_t)]
+    pub preview: Preview,
     /// Print one JSON object as the last line: seed, seconds (without loading) and the pictures
     #[arg(long)]
     pub json: bool,

@@ -58,7 +58,6 @@ pub fn prepare(mut config: Config, args: &ImagineArgs, hashes: &Hashes) -> anyho
         known.entry.vae = Some(there(vae, "VAE")?);
     }
     let mut engine = models::engine_config_of(&config, std::slice::from_ref(&known))?;
-    engine.preview_every = 0;
     // A name of the configuration that this run does not use may be missing.
     engine.adapters.retain(|file| file.path.exists());
     engine.embeddings.retain(|file| file.path.exists());
