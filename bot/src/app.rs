@@ -141,6 +141,11 @@ impl App {
         })
     }
 
+    /// Estimated row-megapixels of one picture of the usual size and settings.
+    pub fn cost_of_picture(&self) -> f64 {
+        self.cost_of_default() / f64::from(self.config.defaults.n_images.max(1))
+    }
+
     /// Estimated row-megapixels of an `/imagine` with the usual settings.
     pub fn cost_of_default(&self) -> f64 {
         prompt::parse("a frog", &Default::default(), &self.parse_context())

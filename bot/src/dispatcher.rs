@@ -225,8 +225,10 @@ fn stop(handle: &TaskHandle) -> Outcome {
     Outcome::Cancelled { row_megapixels: handle.usage().row_megapixels }
 }
 
-/// Keeps what the person who asked should know with the job, and shows it.
-async fn tell(app: &App, lease: &Lease, task: &Task, notes: Vec<Note>) {
+/// Keeps what the person who asked should know with the job, beside what is known of what they typed, and shows it.
+async fn tell(app: &App, lease: &Lease, task: &Task, of_engine: Vec<Note>) {
+    let typed = render::kept_notes(&lease.job).filter(|note| matches!(note, Note::ForeignParameter { .. }));
+    let notes: Vec<_> = typed.chain(of_engine).collect();
     let stored = match serde_json::to_value(&notes) {
         Ok(json) => app.jobs.set_notes(lease, &json).await.map(drop).map_err(|error| chain(&error)),
         Err(error) => Err(error.to_string()),

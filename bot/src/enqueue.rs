@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use inference::task::Task;
+use inference::task::{Note, Task};
 use poise::serenity_prelude as serenity;
 use storage::{BlobKey, Enqueued, GuildId, JobId, JobStatus, NewJob, PressKey, UserId};
 
@@ -22,6 +22,8 @@ pub struct Request {
     pub action: &'static str,
     /// What to make.
     pub task: Task,
+    /// What the person who asks should know of what they typed.
+    pub notes: Vec<Note>,
     /// The job and picture that this one comes from.
     pub parent: Option<(JobId, u32)>,
     /// Where the answer goes.
@@ -45,13 +47,9 @@ pub async fn enqueue(app: &Arc<App>, request: Request) -> Result<JobId, BotError
     let limits = limits::of_place(app, request.guild, request.user).await?;
     let source = request.task.source().map(BlobKey::parse).transpose()?;
     let delivery = commands::delivery(app, request.channel, &request.token);
-    let live = Live::new(
-        render::heading(app, request.user.0, &request.task, request.parent).await,
-        delivery.clone(),
-        render::picture_size(&request.task),
-        request.task.n_images(),
-    )
-    .costing(row_megapixels);
+    let mut heading = render::heading(app, request.user.0, &request.task, request.parent).await;
+    heading.notes.extend(request.notes.iter().cloned());
+    let live = Live::new(heading, delivery.clone(), render::picture_size(&request.task), request.task.n_images()).costing(row_megapixels);
     let job = NewJob {
         key: request.key,
         press: request.press,
@@ -61,6 +59,7 @@ pub async fn enqueue(app: &Arc<App>, request: Request) -> Result<JobId, BotError
         row_megapixels,
         task: serde_json::to_value(&request.task)?,
         parent: request.parent,
+        notes: if request.notes.is_empty() { None } else { Some(serde_json::to_value(&request.notes)?) },
         source,
         delivery,
     };

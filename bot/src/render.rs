@@ -51,10 +51,14 @@ pub async fn heading(app: &App, user: u64, task: &Task, parent: Option<(JobId, u
 /// The same of a stored job, with what was noted while it was drawn.
 pub async fn heading_of(app: &App, job: &Job, task: &Task) -> Heading {
     let mut heading = heading(app, job.user.0, task, job.parent).await;
-    let noted = job.notes.as_ref().and_then(serde_json::Value::as_array).into_iter().flatten();
-    // A note of another version is left out.
-    heading.notes.extend(noted.filter_map(|note| serde_json::from_value::<Note>(note.clone()).ok()));
+    heading.notes.extend(kept_notes(job));
     heading
+}
+
+/// What was kept with a job for the person who asked; a note of another version is left out.
+pub fn kept_notes(job: &Job) -> impl Iterator<Item = Note> {
+    let kept = job.notes.as_ref().and_then(serde_json::Value::as_array).into_iter().flatten();
+    kept.filter_map(|note| serde_json::from_value(note.clone()).ok())
 }
 
 /// Size of the pictures that a task's previews stand for.

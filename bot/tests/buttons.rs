@@ -86,7 +86,7 @@ async fn cancel_is_for_owner_and_moderators_and_refunds_what_was_not_computed(mo
     grace.press(id(&drawing), "❌").await.expect("sent");
     message_with(&linus, "Cancelled").await;
     linus.slash(CHANNEL, "quota", &[]).await.expect("sent");
-    told(&linus, "row-megapixels are left").await;
+    told(&linus, "pictures of the usual size are left today").await;
     let full = engine.cost(&slow_task());
     let state = ada.state().await.expect("readable");
     let guild = storage::GuildId(state["guilds"][0]["id"].as_str().and_then(|id| id.parse().ok()).expect("a guild"));
@@ -113,7 +113,7 @@ async fn quota_refuses_with_a_sentence_and_charges_nothing(mode: Mode) {
     let studio = Studio::open(mode, |config| config.limits.daily_row_megapixels = 0.5).await;
     let ada = &studio.ada;
     ada.slash(CHANNEL, "imagine", &prompt("a frog --steps 100")).await.expect("sent");
-    told(ada, "row-megapixels are used up here").await;
+    told(ada, "is left here for today").await;
     ada.slash(CHANNEL, "imagine", &prompt("a frog --steps 4")).await.expect("sent");
     nth_grid(ada, 1).await;
     studio.close().await;
@@ -154,11 +154,11 @@ async fn history_info_and_settings_answer(mode: Mode) {
         .await
         .expect("info");
     ada.slash(CHANNEL, "settings", &[("daily_quota", json!(1.0)), ("jobs_at_once", json!(2))]).await.expect("sent");
-    told(ada, "Saved: `daily_quota` 1 ").await;
+    told(ada, "Saved. This is how it is now:\n• This server has about ").await;
     ada.slash(CHANNEL, "settings", &[("jobs_at_once", json!(1000))]).await.expect("sent");
     told(ada, "allows at most 20").await;
     ada.slash(CHANNEL, "imagine", &prompt("a frog --steps 100")).await.expect("sent");
-    told(ada, "row-megapixels are used up here").await;
+    told(ada, "is left here for today").await;
     studio.close().await;
 }
 

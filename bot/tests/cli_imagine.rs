@@ -201,7 +201,7 @@ fn what_cannot_be_drawn_is_one_sentence_and_exit_code_1() {
     }
     let output = run(&folder, &["imagine", "a frog --ar 0:2", "--parse"]);
     let said = String::from_utf8(output.stderr).expect("UTF-8");
-    assert_eq!((output.status.code(), said.as_str()), (Some(1), "atelier: `--ar 0:2`: both sides must be at least 1\n"));
+    assert_eq!((output.status.code(), said.as_str()), (Some(1), "atelier: `--ar 0:2`: both sides must be at least 1.\n"));
     let output = run(&folder, &["imagine", "a frog --seed 5", "--parse", "--seed", "6"]);
     let said = String::from_utf8(output.stderr).expect("UTF-8");
     assert!(said.contains("`--seed 5` and `--seed 6` contradict each other"), "{said}");

@@ -119,7 +119,7 @@ async fn a_quota_is_full_again_on_the_next_day() {
     ada.slash(CHANNEL, "imagine", &prompt("a frog --steps 4")).await.expect("sent");
     nth_grid(ada, 1).await;
     ada.slash(CHANNEL, "imagine", &prompt("a frog --steps 4")).await.expect("sent");
-    told(ada, "row-megapixels are used up here").await;
+    told(ada, "is left here for today").await;
     clock.advance(Duration::from_secs(24 * 3600));
     ada.slash(CHANNEL, "imagine", &prompt("a frog --steps 4")).await.expect("sent");
     nth_grid(ada, 2).await;

@@ -51,18 +51,21 @@ async fn a_refused_person_gets_no_new_quota_in_another_place() {
     // A guild, another one, direct messages, and a group by ada's own installation.
     for place in [CHANNEL, OTHER, "dm", GROUP] {
         imagine(ada, place, "a frog").await;
-        let sentence = refused(ada, place, "are used up for today, in all places together").await;
-        assert!(sentence.starts_with("0.2 of your 0.2 row-megapixels") && sentence.contains("New ones come <t:"), "{sentence}");
+        let sentence = refused(ada, place, "is left for you for today, in all places together").await;
+        assert!(sentence.contains("0.2 of 0.2 are used") && sentence.contains("New pictures come <t:"), "{sentence}");
     }
     ada.slash("dm", "quota", &[]).await.expect("sent");
-    let left = refused(ada, "dm", "row-megapixels are left").await;
-    assert!(left.contains("are left for you in all places together for today: about 0 more"), "{left}");
-    assert!(left.contains("there are also 1000 of 1000 here"), "{left}");
+    let left = refused(ada, "dm", "of the usual size").await;
+    // One of /imagine is four pictures; what is left would be for one.
+    assert!(left.contains("About 1 picture of the usual size is left today for you in all places together (of 5)."), "{left}");
+    let others = left.lines().find(|line| line.starts_with("-# That is the least; there are also ")).expect("the others");
+    assert!(others.ends_with(" here."), "{left}");
+    assert!(left.contains("-# In row-megapixels: "), "{left}");
     // Somebody else has his own, wherever he is.
     imagine(&linus, CLUB, "a frog").await;
     drawn(&linus, CLUB, 1).await;
     imagine(&linus, CHANNEL, "a frog").await;
-    refused(&linus, CHANNEL, "are used up for today, in all places together").await;
+    refused(&linus, CHANNEL, "is left for you for today, in all places together").await;
     studio.close().await;
 }
 
@@ -74,7 +77,7 @@ async fn direct_messages_and_own_installations_share_a_small_quota() {
     drawn(&linus, "dm", 1).await;
     for place in ["dm", CLUB, GROUP] {
         imagine(&linus, place, "a frog").await;
-        refused(&linus, place, "0.2 of today's 0.2 row-megapixels are used up here").await;
+        refused(&linus, place, "is left here for today. New pictures come").await;
     }
     imagine(&linus, CHANNEL, "a frog").await;
     drawn(&linus, CHANNEL, 1).await;
@@ -86,15 +89,15 @@ async fn the_host_and_each_member_have_a_day_of_their_own() {
     let studio = Studio::open(Mode::Plain, |config| config.limits.daily_row_megapixels_host = 2.0 * FROG).await;
     let (ada, linus, grace) = (&studio.ada, studio.visitor("linus").await, studio.visitor("grace").await);
     ada.slash(CHANNEL, "settings", &[("daily_quota_per_person", FROG.into())]).await.expect("sent");
-    refused(ada, CHANNEL, "`daily_quota_per_person` 0.2").await;
+    refused(ada, CHANNEL, "about 5 pictures of the usual size of them (`daily_quota_per_person`)").await;
     imagine(&linus, CHANNEL, "a frog").await;
     drawn(&linus, CHANNEL, 1).await;
     imagine(&linus, CHANNEL, "a frog").await;
-    refused(&linus, CHANNEL, "0.2 of your 0.2 row-megapixels are used up for today in this server").await;
+    refused(&linus, CHANNEL, "is left for you in this server for today").await;
     imagine(&linus, OTHER, "a frog").await;
     drawn(&linus, OTHER, 1).await;
     imagine(&grace, "dm", "a frog").await;
-    refused(&grace, "dm", "0.4 of my 0.5 row-megapixels are used up for today, by everybody together").await;
+    refused(&grace, "dm", "is left for today, for everybody together. New pictures come").await;
     studio.close().await;
 }
 
@@ -103,7 +106,7 @@ async fn a_job_that_is_too_large_is_refused_with_what_to_lower() {
     let studio = Studio::open(Mode::Plain, |config| config.limits.max_row_megapixels_per_job = FROG).await;
     let ada = &studio.ada;
     imagine(ada, CHANNEL, "a frog --steps 100 --hires 2").await;
-    let sentence = refused(ada, CHANNEL, "are the most for one job").await;
+    let sentence = refused(ada, CHANNEL, "times as large as one job may be").await;
     assert!(sentence.ends_with("Please lower `--hires`, `--images` or `--steps`."), "{sentence}");
     assert_eq!(history(&studio).await.len(), 0);
     imagine(ada, CHANNEL, "a frog --images 1 --steps 20").await;
@@ -199,7 +202,7 @@ async fn a_flood_of_histories_is_refused_and_thumbnails_are_made_once() {
     seen(ada, CHANNEL, 3, |message| content(message).contains("2 times a minute. Please try again in 30 s.")).await;
     clock.advance(std::time::Duration::from_secs(31));
     ada.slash(CHANNEL, "quota", &[]).await.expect("sent");
-    refused(ada, CHANNEL, "row-megapixels are left").await;
+    refused(ada, CHANNEL, "of the usual size").await;
     delete(ada, &grid).await;
     assert!(app.blobs.get(&kept).await.is_err(), "the small picture goes with its job");
     studio.close().await;

@@ -183,6 +183,7 @@ async fn draw_in(studio: &Studio, channel: u64, words: &str) {
         "sampler": "dpmpp_2m", "seed": 7, "n_images": 1
     });
     let request = Request {
+        notes: Vec::new(),
         key: words.to_owned(),
         press: None,
         guild: GuildId(GUILD),

@@ -128,7 +128,7 @@ async fn every_kind_of_refusal_keeps_what_was_typed() {
     let kinds: [(&str, Change, &str); 7] = [
         ("a prompt", |_| {}, "--seed"),
         ("the quota", |config| config.limits.daily_row_megapixels = 0.01, "used up"),
-        ("a job's size", |config| config.limits.max_row_megapixels_per_job = 0.01, "the most for one job"),
+        ("a job's size", |config| config.limits.max_row_megapixels_per_job = 0.01, "times as large as one job may be"),
         ("jobs at once", |config| config.limits.max_active_per_user = 0, "the most at once"),
         ("the queue", |config| config.limits.max_queued = 0, "My queue is full"),
         ("the disk", |config| config.data.min_free_mib = u64::MAX, "My disk is nearly full"),
@@ -236,7 +236,7 @@ async fn a_refused_form_opens_again_as_it_was_sent(mode: Mode) {
         ([("prompt0", "a \"frog\""), ("parameters0", "3:2 --seed 7")], "`3:2` is not a parameter"),
         ([("prompt0", "a frog --cfg 2"), ("parameters0", "--cfg 3")], "contradict"),
         ([("negative0", "leaves --steps 3"), ("parameters0", "--seed 8")], "negative prompt"),
-        ([("negative0", "leaves"), ("parameters0", "--steps 100 --hires 4")], "the most for one job"),
+        ([("negative0", "leaves"), ("parameters0", "--steps 100 --hires 4")], "times as large as one job may be"),
     ] {
         let opened = form(ada, &source, "Remix").await;
         send(ada, &opened, &changed).await;

@@ -161,7 +161,7 @@ async fn quota_and_history_are_the_same_after_a_kill(mode: Mode) {
     let setting = Setting::new(mode).await;
     let ask = async |ada: &Visitor| {
         ada.slash(CHANNEL, "quota", &[]).await.expect("sent");
-        let quota = content(&told(ada, "row-megapixels are left").await).to_owned();
+        let quota = content(&told(ada, "of the usual size").await).to_owned();
         ada.slash(CHANNEL, "history", &[]).await.expect("sent");
         let history = told(ada, "newest first").await["embeds"][0]["description"].clone();
         (quota, history)
@@ -171,7 +171,7 @@ async fn quota_and_history_are_the_same_after_a_kill(mode: Mode) {
     ada.slash(CHANNEL, "imagine", &prompt("a frog --seed 7 --steps 10")).await.expect("sent");
     nth_grid(&ada, 1).await;
     let before = ask(&ada).await;
-    assert!(!before.0.contains("10 of 10"), "something was spent: {}", before.0);
+    assert!(!before.0.contains("In row-megapixels: 10 of 10;"), "something was spent: {}", before.0);
     program.kill();
     let program = setting.start();
     let ada = Visitor::connect(&program.url, "ada").await.expect("ada enters again");
@@ -199,8 +199,8 @@ async fn a_job_whose_model_is_gone_after_a_kill_fails_with_a_sentence_and_is_ref
         assert!(content(&failed).contains("The model `earlier` is not here any more"), "{}", content(&failed));
     }
     ada.slash(CHANNEL, "quota", &[]).await.expect("sent");
-    let quota = told(&ada, "row-megapixels are left").await;
-    assert!(content(&quota).contains("10 of 10"), "{}", content(&quota));
+    let quota = told(&ada, "of the usual size").await;
+    assert!(content(&quota).contains("In row-megapixels: 10 of 10;"), "{}", content(&quota));
     program.kill();
 }
 

@@ -23,6 +23,8 @@ pub struct NewJob {
     pub task: serde_json::Value,
     /// The job and picture that this one comes from.
     pub parent: Option<(JobId, u32)>,
+    /// What the person who asked should know, as JSON; see [`Job::notes`](crate::Job::notes).
+    pub notes: Option<serde_json::Value>,
     /// A blob that the task needs; kept while the job lives.
     pub source: Option<BlobKey>,
     /// Estimated cost, debited now and corrected at the end.

@@ -146,7 +146,7 @@ test("the history and the quota are still known", async () => {
   await page.getByTestId("button-Older ▶").last().click();
   await inList("Jobs 6 to").waitFor({ timeout: minute });
   await typeLine("/quota");
-  await inList("row-megapixels are left for you").waitFor({ timeout: minute });
+  await inList("pictures of the usual size are left today").waitFor({ timeout: minute });
   await typeLine("/info");
   await inList("million parameters").waitFor({ timeout: minute });
   await shot("11-quota-and-info");

@@ -14,7 +14,7 @@ mod variation;
 
 use std::sync::Arc;
 
-use inference::task::Task;
+use inference::task::{Note, Task};
 use poise::serenity_prelude as serenity;
 use storage::{Job, JobId, JobStatus, NewImage, PressKey};
 
@@ -162,6 +162,8 @@ fn press_key(action: &str, job: JobId, index: u32) -> String {
 struct Wish {
     action: &'static str,
     task: Task,
+    /// What the person should know of what they typed.
+    notes: Vec<Note>,
     /// The job and picture that it comes from.
     parent: Option<(JobId, u32)>,
     press: Option<PressKey>,
@@ -177,6 +179,7 @@ impl Wish {
             user: presser.user,
             action: self.action,
             task: self.task,
+            notes: self.notes,
             parent: self.parent,
             channel: presser.channel,
             token: presser.token.to_owned(),

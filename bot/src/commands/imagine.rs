@@ -72,6 +72,7 @@ pub async fn imagine(
         user: super::user_id(interaction.user.id),
         action: "imagine",
         task: Task::TextToImage(parsed.task),
+        notes: parsed.notes,
         parent: None,
         channel: interaction.channel_id,
         token: interaction.token.clone(),
@@ -96,7 +97,9 @@ async fn aspects(_ctx: poise::ApplicationContext<'_, Arc<App>, BotError>, typed:
 }
 
 async fn samplers(_ctx: poise::ApplicationContext<'_, Arc<App>, BotError>, typed: &str) -> serenity::CreateAutocompleteResponse {
-    offered(suggested_samplers(typed).iter().map(String::as_str))
+    let suggested = suggested_samplers(typed);
+    let choices = suggested.iter().take(MAX_CHOICES).map(|name| serenity::AutocompleteChoice::new(shown(name), name.as_str()));
+    serenity::CreateAutocompleteResponse::new().set_choices(choices.collect())
 }
 
 async fn models(ctx: poise::ApplicationContext<'_, Arc<App>, BotError>, typed: &str) -> serenity::CreateAutocompleteResponse {
@@ -112,6 +115,12 @@ fn suggested_samplers(typed: &str) -> Vec<String> {
     let is_meant = |sampler: &Sampler| sampler.name().contains(&lower) || sampler.shown().to_lowercase().contains(&lower);
     let names = Sampler::ALL.into_iter().filter(is_meant).map(|sampler| sampler.name().to_owned());
     whole.map(|choice| choice.to_string()).into_iter().chain(names).collect()
+}
+
+/// A sampler's name with a word of what it is good for.
+fn shown(name: &str) -> String {
+    let about = name.parse::<SamplerChoice>().ok().map(|choice| prompt::about_sampler(choice.sampler));
+    about.map_or_else(|| name.to_owned(), |about| format!("{name} · {about}"))
 }
 
 fn choices(all: &[&str], typed: &str) -> serenity::CreateAutocompleteResponse {
@@ -135,6 +144,8 @@ mod tests {
         {
             assert_eq!(first(typed).as_deref(), Some(expected), "{typed}");
         }
+        assert_eq!(shown("euler"), "euler · the plain one");
+        assert!(Sampler::ALL.iter().all(|sampler| shown(sampler.name()).chars().count() <= 100), "as long as Discord takes");
         assert_eq!((suggested_samplers("").len(), first("eular")), (Sampler::ALL.len(), None));
     }
 }

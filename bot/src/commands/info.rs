@@ -25,7 +25,6 @@ pub async fn info(ctx: Context<'_>) -> Result<(), BotError> {
         n_parameters: model.n_parameters,
         device: model.device.clone(),
         queued: queue.queued,
-        running: queue.running,
         drawing: stats.n_active,
         rows_per_call: (stats.n_network_calls > 0).then(|| stats.n_network_rows as f64 / stats.n_network_calls as f64),
         version: env!("CARGO_PKG_VERSION"),

@@ -82,7 +82,7 @@ pub fn framework(app: Arc<App>) -> poise::Framework<Arc<App>, BotError> {
         .options(options)
         .setup(move |ctx, ready, framework| {
             let (http, commands) = (ctx.http.clone(), poise::builtins::create_application_commands(&framework.options().commands));
-            let commands = with_ranges(&commands, &imagine::ranges(&app));
+            let commands = with_ranges(&commands, &imagine::ranges(&app), &settings::descriptions(app.cost_of_picture()));
             let bot = ready.application.id;
             let registrar = app.clone();
             let _ =
@@ -112,9 +112,17 @@ pub fn framework(app: Arc<App>) -> poise::Framework<Arc<App>, BotError> {
         .build()
 }
 
-/// The commands as Discord gets them, each option with its range: it depends on the configuration, which the library's attributes cannot.
-fn with_ranges(commands: &[serenity::CreateCommand], ranges: &[imagine::Range]) -> serde_json::Value {
+/// The commands as Discord gets them, each option with its range and costs: they depend on the configuration, which the library's attributes
+/// cannot.
+fn with_ranges(commands: &[serenity::CreateCommand], ranges: &[imagine::Range], costs: &[(&str, String)]) -> serde_json::Value {
     let mut commands = serde_json::json!(commands);
+    for command in commands.as_array_mut().into_iter().flatten().filter(|command| command["name"] == "settings") {
+        for option in command["options"].as_array_mut().into_iter().flatten() {
+            if let Some((_, description)) = costs.iter().find(|(name, _)| option["name"] == *name) {
+                option["description"] = description.as_str().into();
+            }
+        }
+    }
     for command in commands.as_array_mut().into_iter().flatten().filter(|command| command["name"] == "imagine") {
         for option in command["options"].as_array_mut().into_iter().flatten() {
             if let Some((_, min, max)) = ranges.iter().find(|(name, ..)| option["name"] == *name) {
@@ -241,6 +249,27 @@ pub fn check_permissions(permissions: Option<serenity::Permissions>) -> Result<(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn quotas_are_set_knowing_what_a_picture_costs() {
+        let commands = poise::builtins::create_application_commands(&all(&LimitsConfig::default()));
+        for cost in [0.0, 1e-9, 0.049_152, 13.0, 123_456.789] {
+            let commands = with_ranges(&commands, &[], &settings::descriptions(cost));
+            let command =
+                commands.as_array().and_then(|all| all.iter().find(|command| command["name"] == "settings")).expect("it is there");
+            let description = |name: &str| {
+                let option = command["options"].as_array().and_then(|all| all.iter().find(|option| option["name"] == name)).expect(name);
+                option["description"].as_str().expect("a description").to_owned()
+            };
+            for name in ["daily_quota", "daily_quota_per_person"] {
+                let description = description(name);
+                assert!(
+                    description.contains(&format!("(a usual picture: {})", messages::small(cost))) && description.chars().count() <= 100,
+                    "{description}"
+                );
+            }
+        }
+    }
 
     #[test]
     fn commands_are_registered_only_where_they_may_be_used() {

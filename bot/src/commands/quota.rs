@@ -12,7 +12,7 @@ pub async fn quota(ctx: Context<'_>) -> Result<(), BotError> {
     let guild = super::paying_guild(ctx.interaction.guild_id, &ctx.interaction.authorizing_integration_owners, ctx.interaction.user.id);
     let limits = limits::of_place(app, guild, user).await?;
     let quotas = app.jobs.quotas(guild, user, &limits, now).await?;
-    let answer = messages::quota(&quotas, app.cost_of_default());
+    let answer = messages::quota(&quotas, app.cost_of_picture());
     poise::send_application_reply(ctx, discord::reply(&answer, true)).await?;
     Ok(())
 }

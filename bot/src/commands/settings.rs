@@ -6,6 +6,15 @@ use storage::GuildSettings;
 use super::Context;
 use crate::{discord, error::BotError, limits, messages, messages::UserError};
 
+/// What the options are described by where a picture's cost is known; the library's attributes cannot say it.
+pub(super) fn descriptions(of_picture: f64) -> [(&'static str, String); 2] {
+    let unit = format!("in row-megapixels (a usual picture: {})", messages::small(of_picture));
+    [
+        ("daily_quota", format!("What all here may draw a day, {unit}; 0 forbids drawing")),
+        ("daily_quota_per_person", format!("What each person may draw of it, {unit}; 0 for no share")),
+    ]
+}
+
 /// See or lower this server's limits
 #[poise::command(
     slash_command,
@@ -16,10 +25,11 @@ use crate::{discord, error::BotError, limits, messages, messages::UserError};
 )]
 pub async fn settings(
     ctx: Context<'_>,
-    #[description = "Row-megapixels a day for this server; 0 forbids drawing"] daily_quota: Option<f64>,
+    #[description = "What all here may draw a day, in row-megapixels; 0 forbids drawing"] daily_quota: Option<f64>,
     #[description = "Jobs that one person may have at once"] jobs_at_once: Option<u32>,
     #[description = "Whether /history may show everybody's pictures"] history_everyone: Option<bool>,
-    #[description = "Row-megapixels a day for each person here; 0 for no share of their own"] daily_quota_per_person: Option<f64>,
+    #[description = "What each person here may draw a day of it, in row-megapixels; 0 for no share of their own"]
+    daily_quota_per_person: Option<f64>,
 ) -> Result<(), BotError> {
     let app = ctx.data();
     let guild_id = ctx.interaction.guild_id.ok_or(UserError::GuildOnly)?;
@@ -65,7 +75,7 @@ pub async fn settings(
     }
     let limits = limits::of_place(app, guild, super::user_id(ctx.interaction.user.id)).await?;
     let shares_history = app.jobs.guild_settings(guild).await?.shares_history.unwrap_or(true);
-    let answer = messages::settings(&limits, shares_history, is_changed);
+    let answer = messages::settings(&limits, shares_history, is_changed, app.cost_of_picture());
     poise::send_application_reply(ctx, discord::reply(&answer, true)).await?;
     Ok(())
 }

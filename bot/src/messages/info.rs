@@ -26,8 +26,6 @@ pub struct Info {
     pub device: String,
     /// Jobs that wait.
     pub queued: u32,
-    /// Jobs that run.
-    pub running: u32,
     /// Pictures on their way.
     pub drawing: u64,
     /// Rows per network call so far.
@@ -46,31 +44,39 @@ pub fn info(info: &Info) -> Answer {
             info.examples.join("*, *")
         );
     }
-    let queue = match (info.queued, info.running) {
-        (0, 0) => "empty".to_owned(),
-        (queued, running) => format!("{queued} waiting, {running} running"),
-    };
     let mut fields = vec![
-        ("Queue".into(), queue),
-        (
-            "Model".into(),
-            format!("{} · {} million parameters · {} · {}", info.model, info.n_parameters / 1_000_000, info.native_size, info.prediction),
-        ),
-        ("Device".into(), info.device.clone()),
-        ("Pictures now".into(), info.drawing.to_string()),
+        ("Now".into(), now(info)),
+        ("Model".into(), format!("{}\n{} million parameters\n{} pixels", info.model, info.n_parameters / 1_000_000, info.native_size)),
+        ("Runs on".into(), info.device.clone()),
     ];
-    if let Some(rows) = info.rows_per_call {
-        fields.push(("Rows per network call".into(), format!("{rows:.1}")));
-    }
     if info.models.len() > 1 {
         fields.push(("Models (`--model NAME`)".into(), shorten(&info.models.join(", "), MAX_FIELD)));
     }
     if !info.loras.is_empty() {
         fields.push(("LoRAs (`<lora:NAME:0.8>` in the prompt)".into(), shorten(&escape(&info.loras.join(", ")), MAX_FIELD)));
     }
-    let embed =
-        Embed { title: Some("Atelier".into()), description, fields, footer: Some(format!("version {}", info.version)), ..Embed::default() };
+    let embed = Embed { title: Some("Atelier".into()), description, fields, footer: Some(footer(info)), ..Embed::default() };
     Answer { embeds: vec![embed], ..Answer::default() }
+}
+
+/// What is being done and what waits.
+fn now(info: &Info) -> String {
+    let count = |n: u64, one: &str, many: &str| if n == 1 { format!("1 {one}") } else { format!("{n} {many}") };
+    let drawing = match info.drawing {
+        0 => "Nothing is being drawn.".to_owned(),
+        n => format!("{} being drawn.", count(n, "picture is", "pictures are")),
+    };
+    let waiting = match info.queued {
+        0 => "Nobody waits.".to_owned(),
+        n => format!("{}.", count(n.into(), "job waits", "jobs wait")),
+    };
+    format!("{drawing}\n{waiting}")
+}
+
+/// What only few want to know.
+fn footer(info: &Info) -> String {
+    let rows = info.rows_per_call.map(|rows| format!(" · {rows:.1} rows in a call of the network")).unwrap_or_default();
+    format!("Version {} · {}{rows}", info.version, info.prediction)
 }
 
 #[cfg(test)]
@@ -89,11 +95,26 @@ mod tests {
             n_parameters: 21_000_000,
             device: "cpu (f32)".into(),
             queued: 0,
-            running: 0,
             drawing: 0,
             rows_per_call: None,
             version: "0.1.0",
         };
+        let embed = |about: &Info| info(about).embeds.remove(0);
+        let idle = embed(&about);
+        let field = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let expected = [
+            field("Now", "Nothing is being drawn.\nNobody waits."),
+            field("Model", "starter model\n21 million parameters\n64×64 pixels"),
+            field("Runs on", "cpu (f32)"),
+        ];
+        assert_eq!(
+            (idle.fields, idle.footer.as_deref()),
+            (expected.to_vec(), Some("Version 0.1.0 · predicts v (its scheduler_config.json)"))
+        );
+        (about.drawing, about.queued, about.rows_per_call) = (1, 2, Some(15.75));
+        let busy = embed(&about);
+        assert_eq!(busy.fields[0].1, "1 picture is being drawn.\n2 jobs wait.");
+        assert!(busy.footer.is_some_and(|footer| footer.ends_with(" · 15.8 rows in a call of the network")));
         let fields = |about: &Info| info(about).embeds[0].fields.clone();
         assert!(fields(&about).iter().all(|(name, _)| !name.contains("--model") && !name.contains("lora")), "one model is no choice");
         about.models.push("dreamy (512×512)".into());

@@ -11,6 +11,8 @@ mod parts;
 mod pictures;
 mod progress;
 mod quota;
+#[cfg(test)]
+mod sentences;
 mod user_error;
 mod words;
 
@@ -26,7 +28,7 @@ pub use notes::sentences as note_sentences;
 pub use parts::remix_button;
 pub use pictures::{Deleting, Enlarged, Shown, buttons, files, grid, not_taken, picture, sent_here_instead};
 pub use progress::{cancelled, cancelling, drawing, failed, loading, queued};
-pub use quota::{quota, settings};
+pub use quota::{quota, settings, small};
 pub use user_error::UserError;
 pub use words::shorten;
 

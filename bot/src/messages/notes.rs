@@ -1,6 +1,6 @@
 //! What the person who asked should know of pictures that were drawn all the same.
 
-use inference::task::Note;
+use inference::{task::Note, text::Unread};
 
 use super::words::shorten;
 use crate::printable::printable;
@@ -9,6 +9,8 @@ use crate::printable::printable;
 const MAX_LINE: usize = 280;
 /// Places of a prompt that are named.
 const MAX_PLACES: usize = 4;
+/// Parameters of other programs that ask for several jobs.
+const REPEATS: [&str; 2] = ["--repeat", "--r"];
 
 /// The line under a picture; empty without notes.
 pub(super) fn line(notes: &[Note]) -> String {
@@ -16,7 +18,11 @@ pub(super) fn line(notes: &[Note]) -> String {
         return String::new();
     }
     // What is cut off within code must not leave its mark open.
-    let mut line = shorten(&sentences(notes).join(" "), MAX_LINE);
+    let mut sentences = sentences(notes);
+    if notes.iter().any(|note| matches!(note, Note::ForeignParameter { name } if REPEATS.contains(&name.as_str()))) {
+        sentences.push("🔄 draws once more.".to_owned());
+    }
+    let mut line = shorten(&sentences.join(" "), MAX_LINE);
     if line.matches('`').count() % 2 == 1 {
         line.push('`');
     }
@@ -26,6 +32,11 @@ pub(super) fn line(notes: &[Note]) -> String {
 /// A sentence for each thing to know.
 pub fn sentences(notes: &[Note]) -> Vec<String> {
     let mut sentences: Vec<String> = notes.iter().filter_map(sentence).collect();
+    let foreign = notes.iter().filter_map(|note| match note {
+        Note::ForeignParameter { name } => Some(name.as_str()),
+        _ => None,
+    });
+    sentences.extend(left_out(&foreign.collect::<Vec<_>>()));
     let places = |of: bool| {
         let places = notes.iter().filter_map(move |note| match note {
             Note::NoMeaning { words, is_negative, .. } if *is_negative == of => Some(words.as_str()),
@@ -38,7 +49,20 @@ pub fn sentences(notes: &[Note]) -> Vec<String> {
             sentences.push(format!("Without a meaning here and drawn as words in the {prompt}: {}.", listed(&places)));
         }
     }
+    if notes.iter().any(|note| matches!(note, Note::NoMeaning { syntax: Unread::Weight, .. })) {
+        sentences.push("Weights are written `(frog:1.3)` here.".to_owned());
+    }
     sentences
+}
+
+/// What is said of parameters that were left out.
+fn left_out(names: &[&str]) -> Option<String> {
+    match names {
+        [] => None,
+        [name] => Some(format!("{} has no meaning here.", code(name))),
+        [names @ .., last] if names.len() <= MAX_PLACES => Some(format!("{} and {} have no meaning here.", listed(names), code(last))),
+        names => Some(format!("{} have no meaning here.", listed(names))),
+    }
 }
 
 fn sentence(note: &Note) -> Option<String> {
@@ -62,7 +86,7 @@ fn sentence(note: &Note) -> Option<String> {
             ))
         }
         // Told together.
-        Note::NoMeaning { .. } => None,
+        Note::ForeignParameter { .. } | Note::NoMeaning { .. } => None,
     }
 }
 
@@ -82,8 +106,6 @@ fn code(words: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use inference::text::Unread;
-
     use super::*;
 
     fn no_meaning(words: &str, is_negative: bool) -> Note {
@@ -118,6 +140,21 @@ mod tests {
         ] {
             assert_eq!(line(&notes), expected);
         }
+        let foreign = |names: &[&str]| names.iter().map(|name| Note::ForeignParameter { name: (*name).into() }).collect::<Vec<_>>();
+        for (names, expected) in [
+            (&["--v"][..], "\n-# ⚠ `--v` has no meaning here."),
+            (&["--v", "--s"], "\n-# ⚠ `--v` and `--s` have no meaning here."),
+            (&["--v", "--s", "--q", "--repeat"], "\n-# ⚠ `--v`, `--s`, `--q` and `--repeat` have no meaning here. 🔄 draws once more."),
+            (&["--v", "--s", "--q", "--c", "--w"], "\n-# ⚠ `--v`, `--s`, `--q`, `--c` and `--w` have no meaning here."),
+            (&["--v", "--s", "--q", "--c", "--w", "--iw"], "\n-# ⚠ `--v`, `--s`, `--q`, `--c` and 2 more have no meaning here."),
+        ] {
+            assert_eq!(line(&foreign(names)), expected);
+        }
+        let weight = Note::NoMeaning { syntax: Unread::Weight, words: "frog::2".into(), is_negative: false };
+        assert_eq!(
+            line(&[weight]),
+            "\n-# ⚠ Without a meaning here and drawn as words in the prompt: `frog::2`. Weights are written `(frog:1.3)` here."
+        );
         let many: Vec<_> = (0..6).map(|i| no_meaning(&format!("[{i}|]"), false)).collect();
         assert!(line(&many).ends_with("`[0|]`, `[1|]`, `[2|]`, `[3|]` and 2 more."));
     }

@@ -46,10 +46,8 @@ pub fn loading(heading: &Heading, job: JobId) -> Answer {
 
 /// A job that is being drawn; `preview` shows what is there.
 pub fn drawing(heading: &Heading, job: JobId, done: u32, total: u32, left: Option<Duration>, preview: Option<Vec<u8>>) -> Answer {
-    let percent = (done * 100).checked_div(total).unwrap_or(0);
     let left = left.map(|left| format!(" · {} left", duration(left))).unwrap_or_default();
-    let content =
-        format!("{}\n-# Drawing {} {percent} % · {done} of {total} steps{left}{}", heading.line(), bar(done, total), heading.told());
+    let content = format!("{}\n-# Drawing {} {done} of {total} steps{left}{}", heading.line(), bar(done, total), heading.told());
     let files = preview
         .map(|bytes| File {
             name: crate::grid::PREVIEW_FILE_NAME.into(),

@@ -1,31 +1,38 @@
-//! What may be spent, and what a guild's managers chose.
+//! What may be spent, and what a guild's managers chose: in pictures, which people count in, and in row-megapixels, which are exact.
 
 use storage::{Limits, QuotaOf, QuotaStatus};
 
 use super::words::{bar, number, relative};
 use crate::answer::Answer;
 
-/// What is left of a day, of everything that bounds a person; the least first.
-pub fn quota(quotas: &[(QuotaOf, QuotaStatus)], cost_of_default: f64) -> Answer {
+/// What is left of a day, of everything that bounds a person; the least first. `of_picture` is what a picture of the usual size costs.
+pub fn quota(quotas: &[(QuotaOf, QuotaStatus)], of_picture: f64) -> Answer {
     let Some(((of, quota), others)) = quotas.split_first() else { return Answer::text("There is no limit here.") };
     let left = quota.left();
-    let jobs = if cost_of_default > 0.0 { (left / cost_of_default).floor() } else { 0.0 };
+    let n_left = pictures(left, of_picture);
+    let are_left = match n_left {
+        0 => "No picture of the usual size is left".to_owned(),
+        1 => "About 1 picture of the usual size is left".to_owned(),
+        n => format!("About {n} pictures of the usual size are left"),
+    };
     let mut text = format!(
-        "{} {} of {} row-megapixels are left {} for today: about {} more /imagine with the usual settings.\n",
+        "{} {are_left} today {} (of {}).\n",
         bar((left * 1000.0) as u32, (quota.limit * 1000.0) as u32),
-        number(left),
-        number(quota.limit),
         whose(*of),
-        number(jobs),
+        pictures(quota.limit, of_picture)
     );
     if !others.is_empty() {
-        let others: Vec<_> =
-            others.iter().map(|(of, quota)| format!("{} of {} {}", number(quota.left()), number(quota.limit), whose(*of))).collect();
-        text.push_str(&format!("-# That is the least; there are also {}.\n", others.join(", ")));
+        let more = |(of, quota): &(QuotaOf, QuotaStatus)| {
+            format!("{} of {} {}", pictures(quota.left(), of_picture), pictures(quota.limit, of_picture), whose(*of))
+        };
+        text.push_str(&format!("-# That is the least; there are also {}.\n", others.iter().map(more).collect::<Vec<_>>().join(", ")));
     }
+    text.push_str(&format!("New ones come {}.\n", relative(quota.resets)));
     text.push_str(&format!(
-        "-# New ones come {}. A row-megapixel is one pass of the network over a million pixels.",
-        relative(quota.resets)
+        "-# In row-megapixels: {} of {}; a picture of the usual size takes {}.",
+        number(left),
+        number(quota.limit),
+        small(of_picture)
     ));
     Answer::text(text)
 }
@@ -39,14 +46,118 @@ fn whose(quota: QuotaOf) -> &'static str {
     }
 }
 
-/// A guild's settings as they are now.
-pub fn settings(limits: &Limits, shares_history: bool, is_changed: bool) -> Answer {
-    let share = limits.daily_row_megapixels_per_member.map_or("0 (no share of their own)".to_owned(), number);
-    Answer::text(format!(
-        "{}: `daily_quota` {} row-megapixels a day for this server, `daily_quota_per_person` {share}, `jobs_at_once` {} for each person, \
-         `history_everyone` {shares_history}.",
-        if is_changed { "Saved" } else { "Now" },
-        number(limits.daily_row_megapixels),
-        limits.max_active_per_user
-    ))
+/// A guild's settings as they are now. `of_picture` is what a picture of the usual size costs.
+pub fn settings(limits: &Limits, shares_history: bool, is_changed: bool, of_picture: f64) -> Answer {
+    let quota = |row_megapixels: f64| match pictures(row_megapixels, of_picture) {
+        0 => "no picture of the usual size".to_owned(),
+        1 => "about 1 picture of the usual size".to_owned(),
+        n => format!("about {n} pictures of the usual size"),
+    };
+    let (daily, share) = (limits.daily_row_megapixels, limits.daily_row_megapixels_per_member);
+    let lines = [
+        if is_changed { "Saved. This is how it is now:" } else { "This is how it is now:" }.to_owned(),
+        format!("• This server has {} a day (`daily_quota`).", quota(daily)),
+        format!(
+            "• Each person here has {} (`daily_quota_per_person`).",
+            share.map_or_else(|| "no share of their own".to_owned(), |share| format!("{} of them", quota(share)))
+        ),
+        format!("• One person may have {} at once (`jobs_at_once`).", jobs(limits.max_active_per_user)),
+        format!(
+            "• /history shows {} (`history_everyone`).",
+            if shares_history { "everybody's pictures too" } else { "one's own pictures only" }
+        ),
+        format!(
+            "-# In row-megapixels: `daily_quota` {}, `daily_quota_per_person` {}; a picture of the usual size takes {}.",
+            number(daily),
+            share.map_or_else(|| "0".to_owned(), number),
+            small(of_picture)
+        ),
+    ];
+    Answer::text(lines.join("\n"))
+}
+
+fn jobs(n: u32) -> String {
+    if n == 1 { "1 job".to_owned() } else { format!("{n} jobs") }
+}
+
+/// How many pictures of the usual size that is.
+fn pictures(row_megapixels: f64, of_picture: f64) -> u64 {
+    // What is as much as some pictures is not less by a rounding.
+    if of_picture > 0.0 { (row_megapixels / of_picture + 1e-6).floor() as u64 } else { 0 }
+}
+
+/// A small number with two digits that say something.
+pub fn small(value: f64) -> String {
+    let decimals = if value >= 10.0 || value <= 0.0 { 0 } else { (1 - value.log10().floor() as i32).clamp(0, 6) as usize };
+    let text = format!("{value:.decimals$}");
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use storage::Timestamp;
+
+    use super::*;
+
+    fn status(used: f64, limit: f64) -> QuotaStatus {
+        QuotaStatus { used, limit, resets: Timestamp(86_400_000) }
+    }
+
+    #[test]
+    fn what_is_left_is_said_in_pictures_first_and_exactly_in_small() {
+        for (quotas, expected) in [
+            (vec![], "There is no limit here."),
+            (
+                vec![(QuotaOf::Guild, status(2.6, 10.0))],
+                "`███████░░░` About 37 pictures of the usual size are left today here (of 50).\nNew ones come <t:86400:R>.\n\
+                 -# In row-megapixels: 7.4 of 10; a picture of the usual size takes 0.2.",
+            ),
+            (
+                vec![(QuotaOf::Member, status(0.7, 1.0)), (QuotaOf::Host, status(0.0, 400.0))],
+                "`███░░░░░░░` About 1 picture of the usual size is left today for you here (of 5).\n\
+                 -# That is the least; there are also 2000 of 2000 for everybody together.\nNew ones come <t:86400:R>.\n\
+                 -# In row-megapixels: 0.3 of 1; a picture of the usual size takes 0.2.",
+            ),
+            (
+                vec![(QuotaOf::User, status(1.0, 1.0))],
+                "`░░░░░░░░░░` No picture of the usual size is left today for you in all places together (of 5).\nNew ones come <t:86400:R>.\n\
+                 -# In row-megapixels: 0 of 1; a picture of the usual size takes 0.2.",
+            ),
+        ] {
+            assert_eq!(quota(&quotas, 0.2).content, expected);
+        }
+    }
+
+    #[test]
+    fn settings_are_sentences_with_the_names_of_their_options() {
+        let limits = Limits {
+            daily_row_megapixels: 10.0,
+            daily_row_megapixels_per_member: Some(0.2),
+            daily_row_megapixels_per_user: None,
+            daily_row_megapixels_host: None,
+            max_active_per_user: 1,
+            max_queued_per_guild: 1,
+            max_queued: 1,
+        };
+        let told = settings(&limits, true, true, 0.2).content;
+        assert_eq!(
+            told,
+            "Saved. This is how it is now:\n\
+             • This server has about 50 pictures of the usual size a day (`daily_quota`).\n\
+             • Each person here has about 1 picture of the usual size of them (`daily_quota_per_person`).\n\
+             • One person may have 1 job at once (`jobs_at_once`).\n\
+             • /history shows everybody's pictures too (`history_everyone`).\n\
+             -# In row-megapixels: `daily_quota` 10, `daily_quota_per_person` 0.2; a picture of the usual size takes 0.2."
+        );
+        let none = settings(&Limits { daily_row_megapixels_per_member: None, ..limits }, false, false, 0.2).content;
+        assert!(none.starts_with("This is how it is now:") && none.contains("Each person here has no share of their own ("), "{none}");
+        assert!(none.contains("one's own pictures only"), "{none}");
+    }
+
+    #[test]
+    fn small_numbers_keep_two_digits() {
+        for (value, expected) in [(0.049_152, "0.049"), (0.2, "0.2"), (1.0, "1"), (6.5536, "6.6"), (13.4, "13"), (0.0, "0"), (0.5, "0.5")] {
+            assert_eq!(small(value), expected);
+        }
+    }
 }

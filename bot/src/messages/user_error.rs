@@ -19,7 +19,8 @@ pub enum UserError {
     Refused(Refusal),
     /// One job alone is larger than any may be.
     #[error(
-        "This would cost {} row-megapixels, and {} are the most for one job.{}",
+        "That is {} times as large as one job may be ({} row-megapixels; {} are the most).{}",
+        number(.cost / .limit),
         number(*.cost),
         number(*.limit),
         lower_what(.lower)
@@ -148,18 +149,19 @@ fn lower_what(parts: &[&str]) -> String {
 fn refusal(refusal: &Refusal) -> String {
     match refusal {
         Refusal::Quota { of, quota, cost } => {
-            let (of_whose, used_up) = match of {
-                QuotaOf::Guild => ("today's", "are used up here"),
-                QuotaOf::Member => ("your", "are used up for today in this server"),
-                QuotaOf::User => ("your", "are used up for today, in all places together"),
-                QuotaOf::Host => ("my", "are used up for today, by everybody together"),
+            let left = match of {
+                QuotaOf::Guild => "left here for today",
+                QuotaOf::Member => "left for you in this server for today",
+                QuotaOf::User => "left for you for today, in all places together",
+                QuotaOf::Host => "left for today, for everybody together",
             };
+            let how_little = if quota.left() < cost / 10.0 { "Nothing is" } else { "Not enough is" };
             format!(
-                "{} of {of_whose} {} row-megapixels {used_up}; this needs {}. New ones come {}.",
+                "{how_little} {left}. New pictures come {}; in row-megapixels, {} of {} are used and this needs {}.",
+                relative(quota.resets),
                 number(quota.used),
                 number(quota.limit),
-                number(*cost),
-                relative(quota.resets)
+                number(*cost)
             )
         }
         Refusal::UserBusy { active, limit } => {
@@ -192,25 +194,22 @@ mod tests {
     fn every_refusal_says_which_limit_the_numbers_and_when_it_ends() {
         let quota = QuotaStatus { used: 4.75, limit: 5.0, resets: Timestamp(86_400_000) };
         let check = |error: UserError, expected: &str| assert_eq!(error.to_string(), expected);
+        let numbers = "New pictures come <t:86400:R>; in row-megapixels, 4.8 of 5 are used and this needs 0.8.";
         for (of, expected) in [
-            (QuotaOf::Guild, "4.8 of today's 5 row-megapixels are used up here; this needs 0.8. New ones come <t:86400:R>."),
-            (
-                QuotaOf::Member,
-                "4.8 of your 5 row-megapixels are used up for today in this server; this needs 0.8. New ones come <t:86400:R>.",
-            ),
-            (
-                QuotaOf::User,
-                "4.8 of your 5 row-megapixels are used up for today, in all places together; this needs 0.8. New ones come <t:86400:R>.",
-            ),
-            (
-                QuotaOf::Host,
-                "4.8 of my 5 row-megapixels are used up for today, by everybody together; this needs 0.8. New ones come <t:86400:R>.",
-            ),
+            (QuotaOf::Guild, "Not enough is left here for today."),
+            (QuotaOf::Member, "Not enough is left for you in this server for today."),
+            (QuotaOf::User, "Not enough is left for you for today, in all places together."),
+            (QuotaOf::Host, "Not enough is left for today, for everybody together."),
         ] {
-            check(UserError::Refused(Refusal::Quota { of, quota, cost: 0.75 }), expected);
+            check(UserError::Refused(Refusal::Quota { of, quota, cost: 0.75 }), &format!("{expected} {numbers}"));
         }
+        let used_up = QuotaStatus { used: 5.0, ..quota };
+        check(
+            UserError::Refused(Refusal::Quota { of: QuotaOf::Guild, quota: used_up, cost: 0.75 }),
+            "Nothing is left here for today. New pictures come <t:86400:R>; in row-megapixels, 5 of 5 are used and this needs 0.8.",
+        );
         let large = |lower| UserError::JobTooLarge { cost: 432.1, limit: 100.0, lower };
-        let sentence = "This would cost 432 row-megapixels, and 100 are the most for one job.";
+        let sentence = "That is 4.3 times as large as one job may be (432 row-megapixels; 100 are the most).";
         check(large(vec!["`--hires`", "`--images`", "`--steps`"]), &format!("{sentence} Please lower `--hires`, `--images` or `--steps`."));
         check(large(vec!["`--steps`"]), &format!("{sentence} Please lower `--steps`."));
         check(

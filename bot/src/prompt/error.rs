@@ -3,8 +3,11 @@
 use inference::{sampler::Sampler, schedule::ScheduleKind};
 
 use super::{
-    MAX_CHARACTERS, MAX_CLIP_SKIP, MAX_HIRES, MAX_IMAGES, ParseContext, lora::MAX_WEIGHT, name_list, ranking::ranked, size::MAX_ASPECT,
-    split::EXAMPLES,
+    MAX_CHARACTERS, MAX_CLIP_SKIP, MAX_HIRES, MAX_IMAGES, ParseContext,
+    lora::MAX_WEIGHT,
+    ranking::{and_list, ranked},
+    size::MAX_ASPECT,
+    split::{EXAMPLES, known},
 };
 
 /// What is wrong with a prompt. `shown` is what was written, such as `--ar 0:2` or `aspect: 0:2`.
@@ -12,10 +15,10 @@ use super::{
 #[non_exhaustive]
 pub enum PromptError {
     /// There are no words outside the parameters.
-    #[error("the prompt is empty: say what to draw, such as `a fox in snow`")]
+    #[error("The prompt is empty: say what to draw, such as `a fox in snow`.")]
     Empty,
     /// Too many characters.
-    #[error("the {what} has {found} characters: {MAX_CHARACTERS} is the most")]
+    #[error("The {what} has {found} characters: {MAX_CHARACTERS} is the most.")]
     TooLong {
         /// `prompt` or `negative prompt`.
         what: &'static str,
@@ -23,7 +26,7 @@ pub enum PromptError {
         found: usize,
     },
     /// No parameter has this name.
-    #[error("`{name}` is not a parameter{}", hint(*near))]
+    #[error("`{name}` is not a parameter{} I know {}.", hint(near.map(|near| format!("--{near}")).as_deref()), known())]
     Unknown {
         /// The name with its dashes.
         name: String,
@@ -31,13 +34,13 @@ pub enum PromptError {
         near: Option<&'static str>,
     },
     /// A parameter stands alone.
-    #[error("`--{name}` needs a value, such as `{}`", example(name))]
+    #[error("`--{name}` needs a value, such as `{}`.", example(name))]
     NoValue {
         /// The name without dashes.
         name: &'static str,
     },
     /// Words behind a parameter's value.
-    #[error("`{words}` stands after `{after}`: write the prompt first and the parameters last")]
+    #[error("`{words}` stands after `{after}`: write the prompt first and the parameters last.")]
     Stray {
         /// The words.
         words: String,
@@ -45,13 +48,13 @@ pub enum PromptError {
         after: String,
     },
     /// The negative prompt of an option holds a parameter.
-    #[error("`{name}` stands in the negative prompt: write parameters after the prompt")]
+    #[error("`{name}` stands in the negative prompt: write parameters after the prompt.")]
     InNegative {
         /// The parameter with its dashes.
         name: String,
     },
     /// One option, two values.
-    #[error("`{first}` and `{second}` contradict each other: keep one")]
+    #[error("`{first}` and `{second}` contradict each other: keep one.")]
     Twice {
         /// What came first.
         first: String,
@@ -59,25 +62,25 @@ pub enum PromptError {
         second: String,
     },
     /// Not two whole numbers.
-    #[error("`{shown}`: the aspect must be two whole numbers, such as 3:2")]
+    #[error("`{shown}`: the aspect must be two whole numbers, such as 3:2.")]
     NotAnAspect {
         /// What was written.
         shown: String,
     },
     /// A side below 1.
-    #[error("`{shown}`: both sides must be at least 1")]
+    #[error("`{shown}`: both sides must be at least 1.")]
     AspectSide {
         /// What was written.
         shown: String,
     },
     /// Too wide or too tall.
-    #[error("`{shown}`: {MAX_ASPECT}:1 is the limit, either way")]
+    #[error("`{shown}`: {MAX_ASPECT}:1 is the limit, either way.")]
     AspectLimit {
         /// What was written.
         shown: String,
     },
     /// Not a seed.
-    #[error("`{shown}`: the seed must be a whole number from 0 to {max}")]
+    #[error("`{shown}`: the seed must be a whole number from 0 to {max}.")]
     Seed {
         /// What was written.
         shown: String,
@@ -85,7 +88,7 @@ pub enum PromptError {
         max: u64,
     },
     /// Not a number of steps.
-    #[error("`{shown}`: the steps must be a whole number from 1 to {max}")]
+    #[error("`{shown}`: the steps must be a whole number from 1 to {max}.")]
     Steps {
         /// What was written.
         shown: String,
@@ -93,31 +96,35 @@ pub enum PromptError {
         max: u32,
     },
     /// Not a guidance scale.
-    #[error("`{shown}`: the guidance must be a number from 1 to 30")]
+    #[error("`{shown}`: the guidance must be a number from 1 to 30.")]
     Guidance {
         /// What was written.
         shown: String,
     },
     /// Not a number of pictures.
-    #[error("`{shown}`: the number of pictures must be 1 to {MAX_IMAGES}")]
+    #[error("`{shown}`: the number of pictures must be 1 to {MAX_IMAGES}.")]
     Images {
         /// What was written.
         shown: String,
     },
     /// Not a sampler.
-    #[error("`{shown}`: the sampler must be {}", name_list(&Sampler::ALL.map(Sampler::name)))]
+    #[error("`{shown}`: there is no such sampler{} The samplers are {}.", hint(*near), and_list(&Sampler::ALL.map(Sampler::name)))]
     Sampler {
         /// What was written.
         shown: String,
+        /// The name that was meant, if one is like it.
+        near: Option<&'static str>,
     },
     /// Not a schedule.
-    #[error("`{shown}`: the schedule must be {}", name_list(&ScheduleKind::ALL.map(ScheduleKind::name)))]
+    #[error("`{shown}`: there is no such schedule{} The schedules are {}.", hint(*near), and_list(&ScheduleKind::ALL.map(ScheduleKind::name)))]
     Schedule {
         /// What was written.
         shown: String,
+        /// The name that was meant, if one is like it.
+        near: Option<&'static str>,
     },
     /// Not a model.
-    #[error("`{shown}`: there is no such model; there are {known}")]
+    #[error("`{shown}`: there is no such model; there are {known}.")]
     UnknownModel {
         /// What was written.
         shown: String,
@@ -125,25 +132,25 @@ pub enum PromptError {
         known: String,
     },
     /// Not a number of layers.
-    #[error("`{shown}`: the layers to skip must be a whole number from 0 to {MAX_CLIP_SKIP}")]
+    #[error("`{shown}`: the layers to skip must be a whole number from 0 to {MAX_CLIP_SKIP}.")]
     ClipSkip {
         /// What was written.
         shown: String,
     },
     /// Not a share.
-    #[error("`{shown}`: the rescaling must be a number from 0 to 1")]
+    #[error("`{shown}`: the rescaling must be a number from 0 to 1.")]
     Rescale {
         /// What was written.
         shown: String,
     },
     /// Not an enlargement.
-    #[error("`{shown}`: the enlargement must be a number above 1 and at most {MAX_HIRES}")]
+    #[error("`{shown}`: the enlargement must be a number above 1 and at most {MAX_HIRES}.")]
     Hires {
         /// What was written.
         shown: String,
     },
     /// Not an adapter.
-    #[error("`{shown}`: there is no such LoRA; {known}")]
+    #[error("`{shown}`: there is no such LoRA; {known}.")]
     UnknownLora {
         /// What was written.
         shown: String,
@@ -151,7 +158,7 @@ pub enum PromptError {
         known: String,
     },
     /// Not a weight of an adapter.
-    #[error("`{shown}`: the weight must be a number from -{MAX_WEIGHT} to {MAX_WEIGHT}")]
+    #[error("`{shown}`: the weight must be a number from -{MAX_WEIGHT} to {MAX_WEIGHT}.")]
     LoraWeight {
         /// What was written.
         shown: String,
@@ -169,8 +176,9 @@ impl PromptError {
     }
 }
 
+/// What follows what was not understood, up to the end of its sentence.
 fn hint(near: Option<&str>) -> String {
-    near.map_or_else(String::new, |near| format!(": did you mean `--{near}`?"))
+    near.map_or_else(|| ".".to_owned(), |near| format!("; did you mean `{near}`?"))
 }
 
 fn example(name: &str) -> String {

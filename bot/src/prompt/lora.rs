@@ -101,17 +101,17 @@ mod tests {
             assert_eq!(check_loras(prompt, &known), Ok(()), "{prompt}");
         }
         for (prompt, expected) in [
-            ("<lora:inc:1>", "`<lora:inc:1>`: there is no such LoRA; there are ink, inkwash, watercolour"),
-            ("<lora:../ink:1>", "`<lora:../ink:1>`: there is no such LoRA; there are ink, inkwash, watercolour"),
-            ("<lora:ink:1:unet=6>", "`<lora:ink:1:unet=6>`: the weight must be a number from -5 to 5"),
-            ("<lora:ink:5.1>", "`<lora:ink:5.1>`: the weight must be a number from -5 to 5"),
-            ("<lora:ink:NaN>", "`<lora:ink:NaN>`: the weight must be a number from -5 to 5"),
-            ("<lora:ink:>", "`<lora:ink:>`: the weight must be a number from -5 to 5"),
+            ("<lora:inc:1>", "`<lora:inc:1>`: there is no such LoRA; there are ink, inkwash, watercolour."),
+            ("<lora:../ink:1>", "`<lora:../ink:1>`: there is no such LoRA; there are ink, inkwash, watercolour."),
+            ("<lora:ink:1:unet=6>", "`<lora:ink:1:unet=6>`: the weight must be a number from -5 to 5."),
+            ("<lora:ink:5.1>", "`<lora:ink:5.1>`: the weight must be a number from -5 to 5."),
+            ("<lora:ink:NaN>", "`<lora:ink:NaN>`: the weight must be a number from -5 to 5."),
+            ("<lora:ink:>", "`<lora:ink:>`: the weight must be a number from -5 to 5."),
         ] {
             assert_eq!(check_loras(prompt, &known).expect_err(prompt).to_string(), expected);
         }
-        assert_eq!(check_loras("<lora:x>", &[]).expect_err("none").to_string(), "`<lora:x>`: there is no such LoRA; there are none here");
+        assert_eq!(check_loras("<lora:x>", &[]).expect_err("none").to_string(), "`<lora:x>`: there is no such LoRA; there are none here.");
         let many: Vec<_> = (0..12).map(|n| format!("l{n}")).collect();
-        assert!(check_loras("<lora:x>", &many).expect_err("unknown").to_string().ends_with(" and 2 more"));
+        assert!(check_loras("<lora:x>", &many).expect_err("unknown").to_string().ends_with(" and 2 more."));
     }
 }

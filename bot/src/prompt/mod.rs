@@ -3,15 +3,18 @@
 mod context;
 mod describe;
 mod error;
+mod foreign;
 mod lora;
+mod near;
 mod ranking;
+mod samplers;
 mod size;
 mod split;
 
 use inference::{
     sampler::{Sampler, SamplerChoice},
     schedule::ScheduleKind,
-    task::{Enlarger, Hires, Seed, TextToImage},
+    task::{Enlarger, Hires, Note, Seed, TextToImage},
 };
 
 pub use context::{ModelDefaults, ParseContext};
@@ -19,10 +22,11 @@ pub use describe::{describe, describe_without_negative, own_negative};
 pub use error::PromptError;
 pub use lora::{check_loras, known_loras};
 pub use ranking::{name_list, ranked};
+pub use samplers::{about as about_sampler, meant_sampler};
 pub use size::{Aspect, size_of_aspect};
 pub use split::words_before_parameters;
 
-use split::{Given, Key, clean, first_parameter, split, unquoted};
+use split::{Given, Key, Line, clean, first_parameter, split, unquoted};
 
 /// Most characters of a prompt and of a negative prompt; Discord's own limit of an option.
 pub const MAX_CHARACTERS: usize = 6000;
@@ -65,6 +69,8 @@ pub struct Parsed {
     pub task: TextToImage,
     /// Whether the person chose the seed.
     pub seed_given: bool,
+    /// What the person should know of the line beside what [`Task::notes`](inference::task::Task::notes) says.
+    pub notes: Vec<Note>,
 }
 
 /// Reads a prompt with the `--parameters` after it, and the options beside it.
@@ -73,9 +79,10 @@ pub struct Parsed {
 /// be given more than once, as a parameter or beside the prompt, while it says the same.
 ///
 /// # Errors
-/// An unknown parameter, a value out of range, two values that differ, an empty or too long prompt. The message names the value.
+/// An unknown parameter (those of Midjourney are left out and noted), a value out of range, two values that differ, an empty or too long
+/// prompt. The message names the value.
 pub fn parse(line: &str, typed: &TypedOptions, context: &ParseContext) -> Result<Parsed, PromptError> {
-    let (prompt, parameters) = split(line)?;
+    let Line { prompt, parameters, foreign } = split(line)?;
     if let Some(name) = typed.negative.as_deref().and_then(first_parameter) {
         return Err(PromptError::InNegative { name });
     }
@@ -106,7 +113,8 @@ pub fn parse(line: &str, typed: &TypedOptions, context: &ParseContext) -> Result
         hires: options.hires.map(|slot| hires(slot.value)),
         ..TextToImage::default()
     };
-    Ok(Parsed { task, seed_given: options.seed.is_some() })
+    let notes = foreign.into_iter().map(|name| Note::ForeignParameter { name }).collect();
+    Ok(Parsed { task, seed_given: options.seed.is_some(), notes })
 }
 
 /// A second pass as `--hires` asks for it.
@@ -168,11 +176,11 @@ impl Options {
                     }
                     put(&mut self.sampler, sampler, shown)
                 }
-                Err(_) => Err(PromptError::Sampler { shown }),
+                Err(_) => Err(PromptError::Sampler { shown, near: meant_sampler(&value) }),
             },
             Key::Schedule => match value.parse() {
                 Ok(schedule) => put(&mut self.schedule, schedule, shown),
-                Err(_) => Err(PromptError::Schedule { shown }),
+                Err(_) => Err(PromptError::Schedule { shown, near: near::meant(ScheduleKind::ALL.map(ScheduleKind::name), &value) }),
             },
             Key::Model => match context.model(Some(&value)) {
                 Some(model) => put(&mut self.model, model.name.clone(), shown),

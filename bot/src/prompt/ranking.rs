@@ -22,10 +22,19 @@ pub fn ranked<'a>(names: impl IntoIterator<Item = &'a str>, typed: &str) -> Vec<
 
 /// Names as `a, b or c`.
 pub fn name_list(names: &[&str]) -> String {
+    joined(names, "or")
+}
+
+/// Names as `a, b and c`.
+pub(super) fn and_list(names: &[&str]) -> String {
+    joined(names, "and")
+}
+
+fn joined(names: &[&str], word: &str) -> String {
     match names {
         [] => String::new(),
         [only] => (*only).to_owned(),
-        [start @ .., last] => format!("{} or {last}", start.join(", ")),
+        [start @ .., last] => format!("{} {word} {last}", start.join(", ")),
     }
 }
 

@@ -2,7 +2,12 @@
 
 use inference::{sampler::SamplerChoice, schedule::ScheduleKind};
 
-use super::PromptError;
+use super::{
+    PromptError,
+    foreign::{self, Takes},
+    near::slipped,
+    ranking::and_list,
+};
 
 /// Most words of a sampler's and a schedule's name together: `DPM++ 2M SDE SGM Uniform`.
 const MAX_NAME_WORDS: usize = 5;
@@ -56,22 +61,41 @@ pub(super) struct Given {
     pub(super) shown: String,
 }
 
+/// A line in its parts.
+pub(super) struct Line {
+    pub(super) prompt: String,
+    /// The parameters in their order.
+    pub(super) parameters: Vec<Given>,
+    /// Those that have no meaning here, each once, with their dashes.
+    pub(super) foreign: Vec<String>,
+}
+
 /// Drops control characters and makes every run of white space one space.
 pub(super) fn clean(text: &str) -> String {
     let printable: String = text.chars().filter(|c| c.is_whitespace() || !c.is_control()).collect();
     printable.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// The prompt, and the parameters in their order.
-pub(super) fn split(line: &str) -> Result<(String, Vec<Given>), PromptError> {
+/// A line in its parts.
+pub(super) fn split(line: &str) -> Result<Line, PromptError> {
     let line = clean(line);
     let mut words = line.split(' ').peekable();
     let prompt = take_text(&mut words).join(" ");
-    let mut parameters = Vec::new();
+    let mut split = Line { prompt, parameters: Vec::new(), foreign: Vec::new() };
     while let Some(word) = words.next() {
-        parameters.push(parameter(word, take_text(&mut words))?);
+        let (name, values) = named(word, take_text(&mut words));
+        match foreign::takes(&name) {
+            Some(takes) => {
+                check_foreign(&name, takes, &values)?;
+                let name = format!("--{name}");
+                if !split.foreign.contains(&name) {
+                    split.foreign.push(name);
+                }
+            }
+            None => split.parameters.push(parameter(&name, &values)?),
+        }
     }
-    Ok((prompt, parameters))
+    Ok(split)
 }
 
 /// The first parameter in a text, with its dashes.
@@ -98,7 +122,8 @@ fn parameter_name(word: &str) -> Option<&str> {
     name.starts_with(is_start).then_some(name)
 }
 
-fn parameter<'a>(word: &'a str, mut values: Vec<&'a str>) -> Result<Given, PromptError> {
+/// A parameter's name in small letters, and the words behind it.
+fn named<'a>(word: &'a str, mut values: Vec<&'a str>) -> (String, Vec<&'a str>) {
     let name = parameter_name(word).unwrap_or(word);
     // `--seed=7` is `--seed 7`.
     let name = match name.split_once('=') {
@@ -107,17 +132,35 @@ fn parameter<'a>(word: &'a str, mut values: Vec<&'a str>) -> Result<Given, Promp
             name
         }
         None => name,
-    }
-    .to_lowercase();
-    let Some(&(name, key, _)) = EXAMPLES.iter().find(|(spelling, ..)| *spelling == name) else {
-        return Err(PromptError::Unknown { near: nearest(&name), name: format!("--{name}") });
     };
-    let (value, n_values) = match (key, quoted(&values)) {
+    (name.to_lowercase(), values)
+}
+
+/// What stands behind a parameter without a meaning must be its value: words of a prompt are not lost.
+fn check_foreign(name: &str, takes: Takes, values: &[&str]) -> Result<(), PromptError> {
+    let n_values = match takes {
+        Takes::Nothing => 0,
+        Takes::One => 1.min(values.len()),
+        Takes::All => values.len(),
+    };
+    if values.len() == n_values {
+        return Ok(());
+    }
+    let after = format!("--{name} {}", values[..n_values].join(" ")).trim_end().to_owned();
+    Err(PromptError::Stray { words: values[n_values..].join(" "), after })
+}
+
+fn parameter(name: &str, values: &[&str]) -> Result<Given, PromptError> {
+    let Some(&(name, key, _)) = EXAMPLES.iter().find(|(spelling, ..)| *spelling == name) else {
+        let near = slipped(EXAMPLES.iter().map(|(spelling, ..)| *spelling), name);
+        return Err(PromptError::Unknown { near, name: format!("--{name}") });
+    };
+    let (value, n_values) = match (key, quoted(values)) {
         (Key::Negative, _) => (values.join(" "), values.len()),
         (Key::Seamless, _) => (String::new(), 0),
         (_, Some(quoted)) => quoted,
-        (Key::Sampler, _) => longest_name(&values, |name| name.parse::<SamplerChoice>().is_ok()),
-        (Key::Schedule, _) => longest_name(&values, |name| name.parse::<ScheduleKind>().is_ok()),
+        (Key::Sampler, _) => longest_name(values, |name| name.parse::<SamplerChoice>().is_ok()),
+        (Key::Schedule, _) => longest_name(values, |name| name.parse::<ScheduleKind>().is_ok()),
         _ => (values.first().copied().unwrap_or_default().to_owned(), 1),
     };
     if value.is_empty() && key != Key::Seamless {
@@ -156,13 +199,10 @@ fn longest_name(values: &[&str], is_name: impl Fn(&str) -> bool) -> (String, usi
     (values[..n_values].join(" "), n_values)
 }
 
-/// The known name with the fewest slips of the finger, if they are at most a third of the letters (or one).
-fn nearest(name: &str) -> Option<&'static str> {
-    let most = (name.chars().count() / 3).max(1);
-    EXAMPLES
-        .iter()
-        .map(|(spelling, ..)| (strsim::damerau_levenshtein(name, spelling), *spelling))
-        .filter(|(slips, _)| *slips <= most)
-        .min()
-        .map(|(_, spelling)| spelling)
+/// The parameters that there are, each by its first spelling, as code.
+pub(super) fn known() -> String {
+    let first = |place: usize| EXAMPLES[..place].iter().all(|(_, key, _)| *key != EXAMPLES[place].1);
+    let names: Vec<_> = (0..EXAMPLES.len()).filter(|place| first(*place)).map(|place| format!("`--{}`", EXAMPLES[place].0)).collect();
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    and_list(&names)
 }

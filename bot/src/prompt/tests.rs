@@ -5,6 +5,7 @@ use super::*;
 
 mod models;
 mod names;
+mod sentences;
 
 pub(super) fn model(name: &str) -> ModelDefaults {
     ModelDefaults {
@@ -48,7 +49,7 @@ pub(super) fn context() -> ParseContext {
     }
 }
 
-fn base() -> TextToImage {
+pub(super) fn base() -> TextToImage {
     TextToImage {
         prompt: "a fox".into(),
         negative_prompt: None,
@@ -72,7 +73,7 @@ fn check(line: &str, expected: TextToImage) {
 #[track_caller]
 fn check_typed(line: &str, typed: TypedOptions, expected: TextToImage) {
     let seed_given = typed.seed.is_some() || line.contains("-seed") || line.contains("—seed");
-    assert_eq!(parse(line, &typed, &context()), Ok(Parsed { task: expected, seed_given }), "{line}");
+    assert_eq!(parse(line, &typed, &context()), Ok(Parsed { task: expected, seed_given, notes: Vec::new() }), "{line}");
 }
 
 #[track_caller]
@@ -168,70 +169,76 @@ fn dashes_inside_the_text_are_text() {
 
 #[test]
 fn two_values_of_one_option_are_both_named() {
-    check_error("a fox --seed 7 --seed 8", "`--seed 7` and `--seed 8` contradict each other: keep one");
-    check_error("a fox --cfg 7 --guidance 8", "`--cfg 7` and `--guidance 8` contradict each other: keep one");
-    check_error("a fox --no text --neg people", "`--no text` and `--neg people` contradict each other: keep one");
+    check_error("a fox --seed 7 --seed 8", "`--seed 7` and `--seed 8` contradict each other: keep one.");
+    check_error("a fox --cfg 7 --guidance 8", "`--cfg 7` and `--guidance 8` contradict each other: keep one.");
+    check_error("a fox --no text --neg people", "`--no text` and `--neg people` contradict each other: keep one.");
     let typed = TypedOptions { steps: Some(30), ..TypedOptions::default() };
-    check_typed_error("a fox --steps 20", typed, "`--steps 20` and `steps: 30` contradict each other: keep one");
+    check_typed_error("a fox --steps 20", typed, "`--steps 20` and `steps: 30` contradict each other: keep one.");
 }
 
 #[test]
-fn unknown_parameters_are_named_with_the_nearest() {
-    check_error("a fox --seeed 7", "`--seeed` is not a parameter: did you mean `--seed`?");
-    check_error("a fox --sampel euler", "`--sampel` is not a parameter: did you mean `--sampler`?");
-    check_error("a fox --chaos 50", "`--chaos` is not a parameter");
-    check_error("a fox —chaos 50", "`--chaos` is not a parameter");
-    check_error("a fox --5", "`--5` is not a parameter");
+fn unknown_parameters_are_named_with_the_nearest_and_the_known() {
+    let known = "I know `--no`, `--ar`, `--seed`, `--steps`, `--cfg`, `--sampler`, `--schedule`, `--images`, `--model`, `--clip-skip`, \
+                 `--rescale`, `--hires` and `--tile`.";
+    for (line, near) in [("a fox --seeed 7", "seed"), ("a fox --sampel euler", "sampler"), ("a fox —NEGATIV x", "negative")] {
+        let name = line.split(['-', '—']).next_back().and_then(|rest| rest.split(' ').next()).expect("a name").to_lowercase();
+        check_error(line, &format!("`--{name}` is not a parameter; did you mean `--{near}`? {known}"));
+    }
+    // Short names are like too many others.
+    for name in ["n 2", "na 2", "a", "5", "h 512", "frobnicate 5", "not text"] {
+        let shown = name.split(' ').next().expect("a name");
+        check_error(&format!("a fox --{name}"), &format!("`--{shown}` is not a parameter. {known}"));
+    }
 }
 
 #[test]
 fn values_out_of_range_are_named() {
-    check_error("a fox --ar 0:2", "`--ar 0:2`: both sides must be at least 1");
-    check_error("a fox --ar -3:2", "`--ar -3:2`: both sides must be at least 1");
-    check_error("a fox --ar 50:1", "`--ar 50:1`: 14:1 is the limit, either way");
-    check_error("a fox --ar 1:15", "`--ar 1:15`: 14:1 is the limit, either way");
+    check_error("a fox --ar 0:2", "`--ar 0:2`: both sides must be at least 1.");
+    check_error("a fox --ar -3:2", "`--ar -3:2`: both sides must be at least 1.");
+    check_error("a fox --ar 50:1", "`--ar 50:1`: 14:1 is the limit, either way.");
+    check_error("a fox --ar 1:15", "`--ar 1:15`: 14:1 is the limit, either way.");
     for aspect in ["wide", "3", "3:", ":", "1.91:1", "3:2:1", "NaN:1", "99999999999999999999:1"] {
-        check_error(&format!("a fox --ar {aspect}"), &format!("`--ar {aspect}`: the aspect must be two whole numbers, such as 3:2"));
+        check_error(&format!("a fox --ar {aspect}"), &format!("`--ar {aspect}`: the aspect must be two whole numbers, such as 3:2."));
     }
     for seed in ["-1", "4294967296", "seven", "1e3", "7.0"] {
-        check_error(&format!("a fox --seed {seed}"), &format!("`--seed {seed}`: the seed must be a whole number from 0 to 4294967295"));
+        check_error(&format!("a fox --seed {seed}"), &format!("`--seed {seed}`: the seed must be a whole number from 0 to 4294967295."));
     }
     for steps in ["0", "101", "-5", "many", "99999999999"] {
-        check_error(&format!("a fox --steps {steps}"), &format!("`--steps {steps}`: the steps must be a whole number from 1 to 100"));
+        check_error(&format!("a fox --steps {steps}"), &format!("`--steps {steps}`: the steps must be a whole number from 1 to 100."));
     }
     for guidance in ["0", "0.99", "30.1", "NaN", "inf", "-inf", "1e999", "7,5"] {
-        check_error(&format!("a fox --cfg {guidance}"), &format!("`--cfg {guidance}`: the guidance must be a number from 1 to 30"));
+        check_error(&format!("a fox --cfg {guidance}"), &format!("`--cfg {guidance}`: the guidance must be a number from 1 to 30."));
     }
-    check_error("a fox --images 5", "`--images 5`: the number of pictures must be 1 to 4");
-    check_error(
-        "a fox --sampler eular",
-        &format!("`--sampler eular`: the sampler must be {}", name_list(&Sampler::ALL.map(Sampler::name))),
-    );
-    check_error(
-        "a fox --schedule even",
-        &format!("`--schedule even`: the schedule must be {}", name_list(&ScheduleKind::ALL.map(ScheduleKind::name))),
-    );
+    check_error("a fox --images 5", "`--images 5`: the number of pictures must be 1 to 4.");
+    for (name, hint) in [("eu", "; did you mean `euler`?"), ("eular", "; did you mean `euler`?"), ("restart", ".")] {
+        let error = parse(&format!("a fox --sampler {name}"), &TypedOptions::default(), &context()).expect_err(name).to_string();
+        assert!(error.starts_with(&format!("`--sampler {name}`: there is no such sampler{hint} The samplers are dpmpp_2m, ")), "{error}");
+    }
+    for (name, hint) in [("karas", "; did you mean `karras`?"), ("even", ".")] {
+        let error = parse(&format!("a fox --schedule {name}"), &TypedOptions::default(), &context()).expect_err(name).to_string();
+        assert!(error.starts_with(&format!("`--schedule {name}`: there is no such schedule{hint} The schedules are normal, ")), "{error}");
+    }
 }
 
 #[test]
 fn typed_values_out_of_range_are_named() {
     let typed = TypedOptions::default;
     for (typed, expected) in [
-        (TypedOptions { seed: Some(-1), ..typed() }, "`seed: -1`: the seed must be a whole number from 0 to 4294967295"),
+        (TypedOptions { seed: Some(-1), ..typed() }, "`seed: -1`: the seed must be a whole number from 0 to 4294967295."),
         (
             TypedOptions { seed: Some(i64::MAX), ..typed() },
-            "`seed: 9223372036854775807`: the seed must be a whole number from 0 to 4294967295",
+            "`seed: 9223372036854775807`: the seed must be a whole number from 0 to 4294967295.",
         ),
         (
             TypedOptions { steps: Some(i64::MIN), ..typed() },
-            "`steps: -9223372036854775808`: the steps must be a whole number from 1 to 100",
+            "`steps: -9223372036854775808`: the steps must be a whole number from 1 to 100.",
         ),
-        (TypedOptions { guidance: Some(f64::NAN), ..typed() }, "`guidance: NaN`: the guidance must be a number from 1 to 30"),
-        (TypedOptions { guidance: Some(f64::INFINITY), ..typed() }, "`guidance: inf`: the guidance must be a number from 1 to 30"),
-        (TypedOptions { aspect: Some("0:2".into()), ..typed() }, "`aspect: 0:2`: both sides must be at least 1"),
+        (TypedOptions { guidance: Some(f64::NAN), ..typed() }, "`guidance: NaN`: the guidance must be a number from 1 to 30."),
+        (TypedOptions { guidance: Some(f64::INFINITY), ..typed() }, "`guidance: inf`: the guidance must be a number from 1 to 30."),
+        (TypedOptions { aspect: Some("0:2".into()), ..typed() }, "`aspect: 0:2`: both sides must be at least 1."),
         (
             TypedOptions { negative: Some("text --seed 7".into()), ..typed() },
-            "`--seed` stands in the negative prompt: write parameters after the prompt",
+            "`--seed` stands in the negative prompt: write parameters after the prompt.",
         ),
     ] {
         check_typed_error("a fox", typed, expected);
@@ -240,21 +247,21 @@ fn typed_values_out_of_range_are_named() {
 
 #[test]
 fn parameters_without_value_and_words_after_them_are_named() {
-    check_error("a fox --seed", "`--seed` needs a value, such as `--seed 7`");
-    check_error("a fox --no --seed 7", "`--no` needs a value, such as `--no text, people`");
-    check_error("a fox --ar= --seed 7", "`--ar` needs a value, such as `--ar 3:2`");
-    check_error("a fox --ar 3:2 in snow", "`in snow` stands after `--ar 3:2`: write the prompt first and the parameters last");
-    check_error("--ar 3:2 a fox", "`a fox` stands after `--ar 3:2`: write the prompt first and the parameters last");
+    check_error("a fox --seed", "`--seed` needs a value, such as `--seed 7`.");
+    check_error("a fox --no --seed 7", "`--no` needs a value, such as `--no text, people`.");
+    check_error("a fox --ar= --seed 7", "`--ar` needs a value, such as `--ar 3:2`.");
+    check_error("a fox --ar 3:2 in snow", "`in snow` stands after `--ar 3:2`: write the prompt first and the parameters last.");
+    check_error("--ar 3:2 a fox", "`a fox` stands after `--ar 3:2`: write the prompt first and the parameters last.");
 }
 
 #[test]
 fn an_empty_or_endless_prompt_is_refused() {
     for line in ["", " \n", "\u{0}", "--seed 7", "--no text"] {
-        check_error(line, "the prompt is empty: say what to draw, such as `a fox in snow`");
+        check_error(line, "The prompt is empty: say what to draw, such as `a fox in snow`.");
     }
     check(&"é".repeat(6000), prompt(&"é".repeat(6000)));
-    check_error(&"é".repeat(6001), "the prompt has 6001 characters: 6000 is the most");
-    check_error(&format!("a fox --no {}", "é".repeat(6001)), "the negative prompt has 6001 characters: 6000 is the most");
+    check_error(&"é".repeat(6001), "The prompt has 6001 characters: 6000 is the most.");
+    check_error(&format!("a fox --no {}", "é".repeat(6001)), "The negative prompt has 6001 characters: 6000 is the most.");
 }
 
 #[test]
@@ -353,7 +360,7 @@ proptest! {
         let Ok(parsed) = parse(&line, &TypedOptions::default(), &context) else { return Ok(()) };
         let again = format!("{} {}", parsed.task.prompt, describe(&parsed.task, &context));
         let context = ParseContext { random_seed: Seed(other_seed), ..context };
-        let expected = Parsed { task: parsed.task, seed_given: true };
+        let expected = Parsed { task: parsed.task, seed_given: true, notes: Vec::new() };
         prop_assert_eq!(parse(&again, &TypedOptions::default(), &context), Ok(expected), "{}", again);
     }
 

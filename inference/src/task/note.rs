@@ -25,6 +25,11 @@ pub enum Note {
         /// The word.
         word: String,
     },
+    /// A parameter of another program, which was left out.
+    ForeignParameter {
+        /// Its name as it is typed.
+        name: String,
+    },
     /// Syntax of other programs, which is drawn as words.
     NoMeaning {
         /// Its kind.

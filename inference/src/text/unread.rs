@@ -1,7 +1,7 @@
 //! Syntax of other programs that means nothing here and is drawn as words: what a person should be told of.
 //!
 //! The grammar is that of the AUTOMATIC1111 web UI (`modules/prompt_parser.py`: `schedule_parser`, `re_AND`; `modules/extra_networks.py`:
-//! `re_extra_net`) and of its extension Dynamic Prompts (wildcards, variants). What people write for other reasons (times, ratios, addresses, Discord's own
+//! `re_extra_net`), of its extension Dynamic Prompts (wildcards, variants) and of Midjourney (weights of parts, permutations). What people write for other reasons (times, ratios, addresses, Discord's own
 //! emoji and times) is left alone, though that grammar would take it.
 
 use std::ops::Range;
@@ -29,8 +29,10 @@ pub enum Unread {
     Tag,
     /// `__name__`: a word from a file.
     Wildcard,
-    /// `{a|b}`: one of several words.
+    /// `{a|b}` and `{a, b}`: one of several words.
     Variant,
+    /// `a::2 b`: parts of a prompt with their weights.
+    Weight,
 }
 
 /// Where a prompt has syntax that means nothing here: its kind and its words, in order of kinds.
@@ -40,6 +42,7 @@ pub fn without_meaning(text: &str) -> Vec<(Unread, String)> {
     groups(&text, &mut found);
     compositions(&text, &mut found);
     wildcards(&text, &mut found);
+    weights(&text, &mut found);
     found.sort();
     found.dedup();
     found.truncate(MAX_FOUND);
@@ -101,9 +104,10 @@ fn is_of_discord(name: &str, body: &str) -> bool {
 struct Open {
     bracket: char,
     start: usize,
-    /// Places of `:` and `|` in it, not in brackets inside it.
+    /// Places of `:`, numbers of `|` and `,` in it, not in brackets inside it.
     colons: Vec<usize>,
     bars: usize,
+    commas: usize,
 }
 
 /// Square brackets with a time or alternatives in them, and braces with alternatives.
@@ -116,7 +120,7 @@ fn groups(text: &str, found: &mut Vec<(Unread, String)>) {
         }
         match character {
             '\\' => is_escaped = true,
-            '(' | '[' | '{' => open.push(Open { bracket: character, start: place, colons: Vec::new(), bars: 0 }),
+            '(' | '[' | '{' => open.push(Open { bracket: character, start: place, colons: Vec::new(), bars: 0, commas: 0 }),
             ')' | ']' | '}' => {
                 let opening = match character {
                     ')' => '(',
@@ -133,6 +137,7 @@ fn groups(text: &str, found: &mut Vec<(Unread, String)>) {
             }
             ':' => open.iter_mut().next_back().into_iter().for_each(|group| group.colons.push(place)),
             '|' => open.iter_mut().next_back().into_iter().for_each(|group| group.bars += 1),
+            ',' => open.iter_mut().next_back().into_iter().for_each(|group| group.commas += 1),
             _ => {}
         }
     }
@@ -143,6 +148,7 @@ impl Open {
         match (self.bracket, self.bars, self.colons.len()) {
             ('[', 1.., 0) => Some(Unread::Alternation),
             ('{', 1.., _) => Some(Unread::Variant),
+            ('{', 0, _) if self.commas > 0 => Some(Unread::Variant),
             ('[', 0, 1 | 2) => self.is_schedule(text, end).then_some(Unread::Schedule),
             _ => None,
         }
@@ -207,6 +213,26 @@ fn wildcards(text: &str, found: &mut Vec<(Unread, String)>) {
     }
 }
 
+/// `::` at the end of words, with the number that follows it.
+fn weights(text: &str, found: &mut Vec<(Unread, String)>) {
+    const MARK: &str = "::";
+    const LONGEST_NUMBER: usize = 20;
+    for (start, _) in text.match_indices(MARK) {
+        let (before, after) = (&text[..start], &text[start + MARK.len()..]);
+        // Both bounded, or the time would grow with the square of the length.
+        let number: String = after.chars().take_while(|c| !c.is_whitespace() && *c != ',').take(LONGEST_NUMBER).collect();
+        let word: Vec<char> = before.chars().rev().take_while(|c| !c.is_whitespace()).take(MAX_CHARS).collect();
+        let word: String = word.into_iter().rev().skip_while(|c| matches!(c, '(' | '[' | '{')).collect();
+        let is_part = match word.chars().next_back() {
+            Some(last) => is_word(last) || matches!(last, ')' | ']' | '}' | '"' | '!' | '?' | '.' | ','),
+            None => before.contains(|c: char| !c.is_whitespace()),
+        };
+        if is_part && (number.is_empty() || is_number(&number)) {
+            tell(found, Unread::Weight, &format!("{word}{MARK}{number}"));
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -242,6 +268,14 @@ mod tests {
             ("a __colour/dark*__ frog", Wildcard, "__colour/dark*__"),
             ("a {red|green} frog", Variant, "{red|green}"),
             ("a {2$$red|green} frog", Variant, "{2$$red|green}"),
+            ("a {red, green} frog", Variant, "{red, green}"),
+            ("{a frog, a toad}", Variant, "{a frog, a toad}"),
+            ("a frog::2 lake", Weight, "frog::2"),
+            ("a frog::-.5, lake", Weight, "frog::-.5"),
+            ("hot:: dog", Weight, "hot::"),
+            ("a frog ::2", Weight, "::2"),
+            ("a frog :: a toad", Weight, "::"),
+            ("a (red frog)::1.5 lake", Weight, "frog)::1.5"),
         ] {
             check(text, &[(kind, words)]);
         }
@@ -266,6 +300,7 @@ mod tests {
             "<a:frog:123456789> <:frog:123456789> <@123> <#123> <t:1700000000:R> a<b a < b : c >",
             "<3 :) :( >:( [: :] <o:",
             "snake__case __init a__b__c ____ >__<",
+            "std::vec a::b (frog::2) {red} a::2b ::after",
             "[unclosed:0.5",
             "(crossed [red:green:0.5)]",
         ] {
@@ -279,7 +314,14 @@ mod tests {
         assert!(long[0].1.chars().count() == MAX_CHARS && !long[0].1.contains(char::is_control));
         let many: String = (0..10_000).map(|i| format!("[a{i}|b]<x:{i}> AND ")).collect();
         assert_eq!(without_meaning(&many).len(), MAX_FOUND);
-        for pathological in ["[".repeat(100_000), "<a:".repeat(100_000), "__a".repeat(100_000), ":".repeat(100_000), "{|".repeat(100_000)] {
+        for pathological in [
+            "[".repeat(100_000),
+            "<a:".repeat(100_000),
+            "__a".repeat(100_000),
+            ":".repeat(100_000),
+            "{|".repeat(100_000),
+            "a::2".repeat(100_000),
+        ] {
             without_meaning(&pathological);
         }
     }

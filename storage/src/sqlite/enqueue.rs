@@ -15,9 +15,9 @@ use crate::{
     jobs::JobStatus,
 };
 
-const INSERT: &str = "INSERT INTO jobs (id, key, press, keeps_press, guild, user, action, task, parent, parent_index, source, status, \
+const INSERT: &str = "INSERT INTO jobs (id, key, press, keeps_press, guild, user, action, task, parent, parent_index, notes, source, status, \
     row_pixels, channel, token, token_expires, message, created) \
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?) RETURNING seq";
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?) RETURNING seq";
 
 pub(super) async fn enqueue(store: &SqliteStore, job: NewJob, limits: &Limits, now: Timestamp) -> Result<Enqueued, StorageError> {
     let mut tx = store.begin().await?;
@@ -94,6 +94,7 @@ async fn insert(db: &mut SqliteConnection, job: NewJob, now: Timestamp) -> Resul
         .bind(job.task.to_string())
         .bind(parent)
         .bind(parent_index)
+        .bind(job.notes.map(|notes| notes.to_string()))
         .bind(job.source.map(|source| source.to_string()))
         .bind(row_pixels)
         .bind(job.delivery.channel.cast_signed())

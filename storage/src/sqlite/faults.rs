@@ -40,6 +40,7 @@ fn job(key: &str, size_bytes: usize) -> NewJob {
         action: "imagine".into(),
         task: serde_json::json!({ "prompt": "x".repeat(size_bytes) }),
         parent: None,
+        notes: None,
         source: None,
         row_megapixels: 1.0,
         delivery: Delivery { channel: 1, token: "secret".into(), token_expires: NOW, message: None },

@@ -136,6 +136,7 @@ pub async fn what_is_enqueued_is_what_is_read(backend: &impl Backend) {
         action: "variation".into(),
         task: serde_json::json!({ "prompt": "‘;DROP TABLE jobs;-- 🎨", "seed": u64::MAX, "images": [1, 2.5, null] }),
         parent: Some((parent, 3)),
+        notes: Some(serde_json::json!([{ "kind": "foreign_parameter", "name": "--v" }])),
         row_megapixels: 0.262_144,
         delivery: Delivery { channel: u64::MAX, token: "t".into(), token_expires: at(1), message: Some(u64::MAX - 1) },
         ..job(u64::MAX, u64::MAX - 7)
@@ -143,7 +144,7 @@ pub async fn what_is_enqueued_is_what_is_read(backend: &impl Backend) {
     let id = created(&*store, new.clone()).await;
     let job = store.job(id).await.unwrap().unwrap();
     assert_eq!((job.id, job.status, job.guild, job.user), (id, JobStatus::Queued, new.guild, new.user));
-    assert_eq!((job.action, job.task, job.parent), (new.action, new.task, new.parent));
+    assert_eq!((job.action, job.task, job.parent, job.notes), (new.action, new.task, new.parent, new.notes));
     assert_eq!((job.row_megapixels, job.delivery), (new.row_megapixels, new.delivery));
     assert_eq!((job.failure, job.is_deleted, job.is_cancel_requested), (None, false, false));
     assert_eq!((job.attempts, job.created, job.finished), (0, NOON, None));

@@ -64,6 +64,7 @@ pub fn job(guild: u64, user: u64) -> NewJob {
         action: "imagine".into(),
         task: serde_json::json!({ "prompt": "a lighthouse" }),
         parent: None,
+        notes: None,
         source: None,
         row_megapixels: 1.0,
         delivery: Delivery { channel: 7, token: "secret".into(), token_expires: at(900_000), message: None },

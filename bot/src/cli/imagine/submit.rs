@@ -12,7 +12,7 @@ use inference::{
 
 use super::{args::ImagineArgs, from::Recalled, prepare::Prepared};
 use crate::{
-    config, hashes, models, pictures,
+    config, hashes, messages, models, pictures,
     prompt::{self, Aspect, HIRES_STRENGTH, ModelDefaults, ParseContext, PromptError, TypedOptions},
     random::random_seed,
 };
@@ -157,7 +157,7 @@ fn taken_as_it_stands(model: ModelDefaults, seed: Seed) -> TextToImage {
     }
 }
 
-fn parsed(args: &ImagineArgs, prepared: &Prepared, model: ModelDefaults, random_seed: Seed) -> anyhow::Result<TextToImage> {
+fn parsed(args: &ImagineArgs, prepared: &mut Prepared, model: ModelDefaults, random_seed: Seed) -> anyhow::Result<TextToImage> {
     let loras = prepared.engine.adapters.iter().map(|file| file.name.clone()).collect();
     let n_images = args.count.unwrap_or(COUNT);
     let context = ParseContext { models: vec![model], loras, max_steps: MAX_STEPS, n_images, random_seed, max_seed: u64::MAX };
@@ -177,7 +177,10 @@ fn parsed(args: &ImagineArgs, prepared: &Prepared, model: ModelDefaults, random_
             let shown = |seed: Seed| format!("--seed {seed}");
             Err(PromptError::Twice { first: shown(parsed.task.seed), second: shown(Seed(seed)) }.into())
         }
-        _ => Ok(parsed.task),
+        _ => {
+            prepared.notes.extend(messages::note_sentences(&parsed.notes));
+            Ok(parsed.task)
+        }
     }
 }
 

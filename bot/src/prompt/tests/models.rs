@@ -21,8 +21,8 @@ fn a_model_brings_its_own_defaults() {
     check_typed("a fox", typed.clone(), expected.clone());
     let changed = TextToImage { size: ImageSize::new(80, 80), steps: 9, clip_skip: 0, negative_prompt: Some("text".into()), ..expected };
     check_typed("a fox --ar 1:1 --steps 9 --clip-skip 0 --no text", typed.clone(), changed);
-    check_typed_error("a fox --model usual", typed, "`--model usual` and `model: dreamy` contradict each other: keep one");
-    check_error("a fox --model dreemy", "`--model dreemy`: there is no such model; there are dreamy, usual");
+    check_typed_error("a fox --model usual", typed, "`--model usual` and `model: dreamy` contradict each other: keep one.");
+    check_error("a fox --model dreemy", "`--model dreemy`: there is no such model; there are dreamy, usual.");
     for path in ["/models/sd15", "../usual", "usual/", "C:\\usual"] {
         let error = parse(&format!("a fox --model {path}"), &TypedOptions::default(), &context()).expect_err("a path is no name");
         assert!(matches!(error, PromptError::UnknownModel { .. }), "{error}");
@@ -37,20 +37,20 @@ fn skipping_rescaling_tiling_and_a_second_pass_are_parameters() {
     check("a fox --seamless", TextToImage { seamless: true, ..base() });
     let second = Hires { scale: 1.5, strength: HIRES_STRENGTH, steps: None, enlarger: Enlarger::Latent };
     check("a fox --hires 1.5", TextToImage { hires: Some(second), ..base() });
-    check_error("a fox --tile yes", "`yes` stands after `--tile`: write the prompt first and the parameters last");
+    check_error("a fox --tile yes", "`yes` stands after `--tile`: write the prompt first and the parameters last.");
     for value in ["13", "-1", "x", "1.5"] {
         check_error(
             &format!("a fox --clip-skip {value}"),
-            &format!("`--clip-skip {value}`: the layers to skip must be a whole number from 0 to 12"),
+            &format!("`--clip-skip {value}`: the layers to skip must be a whole number from 0 to 12."),
         );
     }
     for value in ["-0.1", "1.1", "NaN"] {
-        check_error(&format!("a fox --rescale {value}"), &format!("`--rescale {value}`: the rescaling must be a number from 0 to 1"));
+        check_error(&format!("a fox --rescale {value}"), &format!("`--rescale {value}`: the rescaling must be a number from 0 to 1."));
     }
     for value in ["1", "4.1", "NaN", "2x"] {
         check_error(
             &format!("a fox --hires {value}"),
-            &format!("`--hires {value}`: the enlargement must be a number above 1 and at most 4"),
+            &format!("`--hires {value}`: the enlargement must be a number above 1 and at most 4."),
         );
     }
 }
@@ -58,8 +58,8 @@ fn skipping_rescaling_tiling_and_a_second_pass_are_parameters() {
 #[test]
 fn adapters_in_the_prompt_are_known_or_refused() {
     check("a fox <lora:ink:0.8> --seed 4242", prompt("a fox <lora:ink:0.8>"));
-    check_error("a fox <lora:imk:0.8>", "`<lora:imk:0.8>`: there is no such LoRA; there are ink, wash");
-    check_error("a fox <lora:ink:9>", "`<lora:ink:9>`: the weight must be a number from -5 to 5");
+    check_error("a fox <lora:imk:0.8>", "`<lora:imk:0.8>`: there is no such LoRA; there are ink, wash.");
+    check_error("a fox <lora:ink:9>", "`<lora:ink:9>`: the weight must be a number from -5 to 5.");
 }
 
 proptest! {

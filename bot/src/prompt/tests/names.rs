@@ -29,14 +29,14 @@ fn samplers_are_said_by_every_name_that_is_shown() {
     }
     check_error(
         "a fox --sampler Euler a Karras big",
-        "`big` stands after `--sampler Euler a Karras`: write the prompt first and the parameters last",
+        "`big` stands after `--sampler Euler a Karras`: write the prompt first and the parameters last.",
     );
     check_error(
         "a fox --sampler Euler Karras --schedule beta",
-        "`--sampler Euler Karras` and `--schedule beta` contradict each other: keep one",
+        "`--sampler Euler Karras` and `--schedule beta` contradict each other: keep one.",
     );
     let error = parse("a fox --sampler Restart Karras", &TypedOptions::default(), &context()).expect_err("there is none").to_string();
-    assert!(error.starts_with("`--sampler Restart Karras`: the sampler must be "), "{error}");
+    assert!(error.starts_with("`--sampler Restart Karras`: there is no such sampler. "), "{error}");
     check("a fox --seed \"7\"", TextToImage { seed: Seed(7), ..base() });
 }
 
@@ -50,6 +50,6 @@ fn seeds_go_as_far_as_a_number_of_discord_is_exact() {
         let typed = TypedOptions { seed: Some(n as i64), ..TypedOptions::default() };
         assert_eq!(parse("a fox", &typed, &context).map(|parsed| parsed.task.seed), Ok(Seed(n)));
     }
-    let error = "`--seed 9007199254740992`: the seed must be a whole number from 0 to 9007199254740991";
+    let error = "`--seed 9007199254740992`: the seed must be a whole number from 0 to 9007199254740991.";
     assert_eq!(seed("a fox --seed 9007199254740992"), Err(error.to_owned()));
 }

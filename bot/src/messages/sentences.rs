@@ -1,0 +1,69 @@
+//! Every answer to a wish that is not granted is a sentence.
+
+use inference::error::InvalidTask;
+use storage::{JobId, JobStatus, QuotaOf, QuotaStatus, Refusal, Timestamp};
+
+use super::UserError;
+use crate::prompt::PromptError;
+
+/// An error of each kind; the list is complete because `next` names every kind.
+fn all() -> Vec<UserError> {
+    let mut errors = vec![UserError::Prompt(PromptError::Empty)];
+    while let Some(next) = next(errors.last().expect("it begins with one")) {
+        errors.push(next);
+    }
+    errors
+}
+
+fn next(error: &UserError) -> Option<UserError> {
+    use UserError::*;
+    let quota = QuotaStatus { used: 1.0, limit: 2.0, resets: Timestamp(0) };
+    Some(match error {
+        Prompt(_) => Task(InvalidTask::Steps { found: 200, max: 100 }),
+        Task(_) => Refused(Refusal::Quota { of: QuotaOf::Member, quota, cost: 1.5 }),
+        Refused(Refusal::Quota { .. }) => Refused(Refusal::UserBusy { active: 2, limit: 2 }),
+        Refused(Refusal::UserBusy { .. }) => Refused(Refusal::GuildFull { limit: 2 }),
+        Refused(Refusal::GuildFull { .. }) => Refused(Refusal::QueueFull { limit: 2 }),
+        Refused(Refusal::QueueFull { .. }) => JobTooLarge { cost: 9.0, limit: 2.0, lower: vec!["`--steps`"] },
+        JobTooLarge { lower, .. } if !lower.is_empty() => JobTooLarge { cost: 9.0, limit: 2.0, lower: Vec::new() },
+        JobTooLarge { .. } => NoDirectMessages,
+        NoDirectMessages => NoUserInstall,
+        NoUserInstall => OtherGuild,
+        OtherGuild => TooManyLooks { per_minute: 2, seconds: 3 },
+        TooManyLooks { .. } => DiskFull,
+        DiskFull => MissingPermission("Attach Files".into()),
+        MissingPermission(_) => MayOnlyRead,
+        MayOnlyRead => MayNotDraw,
+        MayNotDraw => PermitsUnknown,
+        PermitsUnknown => HistoryNotShared,
+        HistoryNotShared => UnknownButton,
+        UnknownButton => UnknownJob,
+        UnknownJob => Deleted,
+        Deleted => NoSuchPicture(3),
+        NoSuchPicture(_) => NotFinished,
+        NotFinished => NotYours { owner: 7 },
+        NotYours { .. } => AlreadyDrawing,
+        AlreadyDrawing => AlreadyMade { job: JobId::new(), link: None },
+        AlreadyMade { link: None, .. } => AlreadyMade { job: JobId::new(), link: Some("https://discord.com/channels/1/2/3".into()) },
+        AlreadyMade { link: Some(_), .. } => NotParameters("3:2".into()),
+        NotParameters(_) => DraftGone,
+        DraftGone => NotYourDraft,
+        NotYourDraft => AlreadyEnded(JobStatus::Done),
+        AlreadyEnded(_) => ManagersOnly,
+        ManagersOnly => GuildOnly,
+        GuildOnly => SettingTooHigh { name: "jobs_at_once", max: "3".into() },
+        SettingTooHigh { .. } => SettingOutOfRange { name: "jobs_at_once", min: 1 },
+        SettingOutOfRange { .. } => return None,
+    })
+}
+
+#[test]
+fn every_refusal_begins_with_a_capital_or_code_and_ends_with_a_full_stop() {
+    let errors = all();
+    assert!(errors.len() > 30);
+    for error in errors {
+        let sentence = error.to_string();
+        assert!(sentence.starts_with(|c: char| c.is_uppercase() || c == '`') && sentence.ends_with('.'), "{sentence}");
+        assert!(!sentence.contains("..") && !sentence.contains(" ."), "{sentence}");
+    }
+}

@@ -1,0 +1,145 @@
+//! Parameters of Midjourney that have no meaning here: a line that was copied from there is drawn without them, and its writer told.
+
+use Takes::{All, Nothing, One};
+
+/// How many of the words behind a parameter are its value; it may be left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Takes {
+    Nothing,
+    One,
+    All,
+}
+
+/// Every such parameter with its spellings. What has a meaning here too (`--no`, `--ar`, `--seed`, `--tile`) is among ours.
+const FOREIGN: [(&[&str], Takes); 34] = [
+    (&["v", "version"], One),
+    (&["niji"], One),
+    (&["style"], One),
+    (&["s", "stylize", "stylise"], One),
+    (&["q", "quality"], One),
+    (&["c", "chaos"], One),
+    (&["w", "weird"], One),
+    (&["r", "repeat"], One),
+    (&["stop"], One),
+    (&["exp"], One),
+    (&["iw"], One),
+    (&["cw"], One),
+    (&["sw"], One),
+    (&["sv"], One),
+    (&["ow"], One),
+    (&["motion"], One),
+    (&["bs"], One),
+    (&["cref"], All),
+    (&["sref"], All),
+    (&["oref"], All),
+    (&["p", "personalize", "personalise", "profile"], All),
+    (&["fast"], Nothing),
+    (&["relax"], Nothing),
+    (&["turbo"], Nothing),
+    (&["draft"], Nothing),
+    (&["raw"], Nothing),
+    (&["hd"], Nothing),
+    (&["video"], Nothing),
+    (&["loop"], Nothing),
+    (&["sameseed"], Nothing),
+    (&["public"], Nothing),
+    (&["stealth"], Nothing),
+    (&["uplight", "upbeta", "upanime"], Nothing),
+    (&["test", "testp", "creative"], Nothing),
+];
+
+/// What a foreign parameter takes; `None` for any other name.
+pub(super) fn takes(name: &str) -> Option<Takes> {
+    FOREIGN.iter().find(|(spellings, _)| spellings.contains(&name)).map(|(_, takes)| *takes)
+}
+
+#[cfg(test)]
+mod tests {
+    use inference::task::{Note, TextToImage};
+
+    use super::{
+        super::{
+            TypedOptions, parse,
+            split::EXAMPLES,
+            tests::{base, context},
+        },
+        *,
+    };
+
+    /// The task and the parameters without a meaning.
+    #[track_caller]
+    fn parsed(line: &str) -> (TextToImage, Vec<String>) {
+        let parsed = parse(line, &TypedOptions::default(), &context()).expect(line);
+        let name = |note: Note| match note {
+            Note::ForeignParameter { name } => name,
+            other => panic!("{other:?}"),
+        };
+        (parsed.task, parsed.notes.into_iter().map(name).collect())
+    }
+
+    #[track_caller]
+    fn check(line: &str, expected: TextToImage, told: &[&str]) {
+        assert_eq!(parsed(line), (expected, told.iter().map(|name| (*name).to_owned()).collect()), "{line}");
+    }
+
+    #[test]
+    fn none_has_the_name_of_one_of_ours_or_two_places() {
+        let mut spellings: Vec<_> = FOREIGN.iter().flat_map(|(spellings, _)| spellings.iter().copied()).collect();
+        assert!(spellings.iter().all(|name| !EXAMPLES.iter().any(|(ours, ..)| ours == name)));
+        let n = spellings.len();
+        spellings.sort_unstable();
+        spellings.dedup();
+        assert_eq!(spellings.len(), n);
+    }
+
+    #[test]
+    fn each_is_left_out_and_told_wherever_it_stands() {
+        for (spellings, takes) in FOREIGN {
+            for spelling in spellings {
+                let name = format!("--{spelling}");
+                let values: &[&str] = match takes {
+                    Nothing => &[""],
+                    One => &["", " 6", " raw", "=.5", " 6.1"],
+                    All => &["", " https://a.example/b.png", " abc123 4040"],
+                };
+                for value in values {
+                    let seeded = TextToImage { seed: inference::task::Seed(7), ..base() };
+                    check(&format!("a fox --{spelling}{value}"), base(), &[&name]);
+                    check(&format!("a fox --{spelling}{value} --seed 7"), seeded.clone(), &[&name]);
+                    check(&format!("a fox --seed 7 —{}{value}", spelling.to_uppercase()), seeded, &[&name]);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn lines_of_midjourney_are_drawn() {
+        let wide = inference::task::ImageSize::new(704, 384);
+        let expected = TextToImage {
+            size: wide,
+            negative_prompt: Some("text, people".into()),
+            seed: inference::task::Seed(7),
+            seamless: true,
+            ..base()
+        };
+        check(
+            "a fox --ar 16:9 --v 6.1 --style raw --s 250 --no text, people --chaos 20 --tile --q .5 --seed 7 --v 6.1",
+            expected,
+            &["--v", "--style", "--s", "--chaos", "--q"],
+        );
+        check("a fox --niji 6 --sref https://a.example/1.png 2214 --sw 50 --fast", base(), &["--niji", "--sref", "--sw", "--fast"]);
+    }
+
+    #[test]
+    fn words_behind_one_are_not_lost() {
+        for (line, words, after) in [
+            ("--v 6 a fox", "a fox", "--v 6"),
+            ("--fast a fox", "a fox", "--fast"),
+            ("a fox --relax 3", "3", "--relax"),
+            ("a fox --s 250 in snow --seed 7", "in snow", "--s 250"),
+        ] {
+            let error = parse(line, &TypedOptions::default(), &context()).expect_err(line).to_string();
+            assert_eq!(error, format!("`{words}` stands after `{after}`: write the prompt first and the parameters last."));
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! Every refusal is a sentence.
+
+use super::*;
+
+/// An error of each kind; the list is complete because `next` names every kind.
+fn all() -> Vec<PromptError> {
+    let shown = || "--x y".to_owned();
+    let mut errors = vec![PromptError::Empty];
+    while let Some(next) = next(errors.last().expect("it begins with one"), shown()) {
+        errors.push(next);
+    }
+    errors
+}
+
+fn next(error: &PromptError, shown: String) -> Option<PromptError> {
+    use PromptError::*;
+    Some(match error {
+        Empty => TooLong { what: "negative prompt", found: 9000 },
+        TooLong { .. } => Unknown { name: "--seeed".into(), near: Some("seed") },
+        Unknown { near: Some(_), .. } => Unknown { name: "--n".into(), near: None },
+        Unknown { near: None, .. } => NoValue { name: "seed" },
+        NoValue { .. } => Stray { words: "a fox".into(), after: "--seed 7".into() },
+        Stray { .. } => InNegative { name: "--seed".into() },
+        InNegative { .. } => Twice { first: "--seed 7".into(), second: "--seed 8".into() },
+        Twice { .. } => NotAnAspect { shown },
+        NotAnAspect { .. } => AspectSide { shown },
+        AspectSide { .. } => AspectLimit { shown },
+        AspectLimit { .. } => Seed { shown, max: MAX_SEED },
+        Seed { .. } => Steps { shown, max: 100 },
+        Steps { .. } => Guidance { shown },
+        Guidance { .. } => Images { shown },
+        Images { .. } => Sampler { shown, near: Some("euler") },
+        Sampler { near: Some(_), .. } => Sampler { shown, near: None },
+        Sampler { near: None, .. } => Schedule { shown, near: Some("karras") },
+        Schedule { near: Some(_), .. } => Schedule { shown, near: None },
+        Schedule { near: None, .. } => PromptError::unknown_model(shown, "y", &context()),
+        UnknownModel { .. } => ClipSkip { shown },
+        ClipSkip { .. } => Rescale { shown },
+        Rescale { .. } => Hires { shown },
+        Hires { .. } => UnknownLora { shown, known: known_loras(&[], "x") },
+        UnknownLora { .. } => LoraWeight { shown },
+        LoraWeight { .. } => return None,
+    })
+}
+
+#[test]
+fn every_refusal_begins_with_a_capital_or_code_and_ends_with_a_full_stop() {
+    let errors = all();
+    assert!(errors.len() > 20);
+    for error in errors {
+        let sentence = error.to_string();
+        assert!(sentence.starts_with(|c: char| c.is_uppercase() || c == '`') && sentence.ends_with('.'), "{sentence}");
+        assert!(!sentence.contains("..") && !sentence.contains(" ."), "{sentence}");
+    }
+}
