@@ -60,11 +60,7 @@ impl Unreachable {
 
 /// An error and what is behind it.
 fn causes(error: &reqwest::Error) -> Vec<&(dyn Error + 'static)> {
-    let mut causes: Vec<&(dyn Error + 'static)> = vec![error];
-    while let Some(cause) = causes.last().and_then(|last| last.source()) {
-        causes.push(cause);
-    }
-    causes
+    std::iter::successors(Some(error as &(dyn Error + 'static)), |&error| error.source()).collect()
 }
 
 impl fmt::Display for Unreachable {

@@ -32,7 +32,7 @@ pub(crate) fn shown(ideas: &[Idea]) -> Value {
 }
 
 /// `GET /ideas/N`: the picture.
-pub(crate) async fn picture(Shared(state): Shared<Arc<State>>, Named(n): Named<usize>) -> Result<Response, PageError> {
+pub(super) async fn picture(Shared(state): Shared<Arc<State>>, Named(n): Named<usize>) -> Result<Response, PageError> {
     let jpeg = state.ideas.get(n).and_then(|idea| idea.picture.clone());
     let jpeg = jpeg.ok_or_else(|| PageError::new(StatusCode::NOT_FOUND, "there is no such picture"))?;
     Ok(([(header::CONTENT_TYPE, "image/jpeg"), (header::CACHE_CONTROL, "no-cache")], jpeg).into_response())
