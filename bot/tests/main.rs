@@ -2,8 +2,8 @@
 
 #[macro_use]
 mod support;
-mod after;
 mod admin;
+mod after;
 mod bad_input;
 mod buttons;
 mod cli_imagine;

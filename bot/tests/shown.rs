@@ -182,7 +182,10 @@ async fn the_last_preview_a_grid_at_its_second_try_and_the_history_show_the_netw
     ada.slash(CHANNEL, "history", &[]).await.expect("sent");
     let is_page = |message: &&Value| message["embeds"][0]["thumbnail"].is_object();
     let page = ada.wait_for(CHANNEL, PATIENCE, |messages| messages.iter().find(is_page).cloned()).await.expect("a page comes");
-    let bytes = ada.attachment_bytes(&page, 0).await.expect("the thumbnail is served");
+    // A file that an embed shows is among no attachments.
+    let url = page["embeds"][0]["thumbnail"]["url"].as_str().expect("a thumbnail");
+    let client = reqwest::Client::builder().no_proxy().build().expect("a plain client");
+    let bytes = client.get(url).send().await.expect("it is served").bytes().await.expect("whole");
     let found = image::load_from_memory(&bytes).expect("a picture").into_rgb8();
     assert_eq!(found.dimensions(), (160, 160));
     let small = |grid: &RgbImage| grid::thumbnail(grid, 160);

@@ -75,7 +75,8 @@ pub async fn start_sandbox(config: Config, listen: SocketAddr, token: Option<Str
     let guild_name = "Atelier sandbox".to_owned();
     // The bot is here already, and the token nobody else's.
     let tells_token = false;
-    let as_wished = SandboxConfig { listen, data_dir, token, on_violation, bot, guild_name, tells_token, ideas, ..SandboxConfig::default() };
+    let as_wished =
+        SandboxConfig { listen, data_dir, token, on_violation, bot, guild_name, tells_token, ideas, ..SandboxConfig::default() };
     let stand_in = Sandbox::start(as_wished).await?;
     let interval = Duration::from_millis(config.sandbox.progress_interval_ms);
     let access = Access { token: stand_in.token().to_owned(), endpoint: Endpoint::StandIn(stand_in.url().to_owned()) };
