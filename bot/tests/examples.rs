@@ -79,9 +79,10 @@ fn what_readme_offers_to_draw_is_among_the_examples() {
     let readme = include_str!("../../README.md");
     let commands = readme.split("/imagine ").skip(1).map(|rest| rest.split(['`', '\n', '*', '"', '<']).next().unwrap_or_default());
     let commands = commands.filter(|words| !words.starts_with("prompt"));
-    // Prompts are in italics and begin small, as nothing else is.
+    // Of what is in italics, prompts alone are several words and begin small.
     let plain = readme.replace("**", "");
-    let italics = plain.split('*').skip(1).step_by(2).filter(|words| words.starts_with(char::is_lowercase) && !words.contains(['\n', '`']));
+    let is_prompt = |words: &&str| words.starts_with(char::is_lowercase) && words.contains(' ') && !words.contains(['\n', '`']);
+    let italics = plain.split('*').skip(1).step_by(2).filter(is_prompt);
     let offered: Vec<&str> = commands.chain(italics).map(|words| words.split(" --").next().unwrap_or_default().trim()).collect();
     assert!(offered.len() >= 4, "{offered:?}");
     for words in offered {
@@ -130,7 +131,11 @@ fn models_elsewhere(folder: &Path) {
         for entry in std::fs::read_dir(from).expect("a folder") {
             let path = entry.expect("an entry").path();
             let to = to.join(path.file_name().expect("a name"));
-            if path.is_dir() { copy(&path, &to) } else { drop(std::fs::copy(&path, &to).expect("a file")) }
+            if path.is_dir() {
+                copy(&path, &to);
+            } else {
+                std::fs::copy(&path, &to).expect("a file");
+            }
         }
     }
     copy(&models::starter().expect("the source tree has it").model, &folder.join("other"));

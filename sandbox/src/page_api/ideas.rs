@@ -23,7 +23,7 @@ pub struct Idea {
 }
 
 /// The ideas as the page reads them.
-pub(crate) fn shown(ideas: &[Idea]) -> Value {
+pub(super) fn shown(ideas: &[Idea]) -> Value {
     let shown = |(n, idea): (usize, &Idea)| {
         let picture = idea.picture.as_ref().map(|_| format!("/sandbox/api/ideas/{n}"));
         json!({ "label": idea.label, "line": idea.line, "picture": picture })
