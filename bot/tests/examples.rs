@@ -35,7 +35,7 @@ async fn drawn(engine: &Engine, prompt: &str, seed: u64) -> RgbImage {
     let (sampler, guidance_scale, seed) = (Sampler::DpmPp2M, 4.0, Seed(seed));
     let base = TextToImage { prompt: prompt.into(), size, steps: 25, guidance_scale, sampler, seed, ..TextToImage::default() };
     let small = finished(engine, Task::TextToImage(base), None).await;
-    finished(engine, Task::Upscale(Upscale { source: "small".into(), size }), Some(small)).await
+    finished(engine, Task::Upscale(Upscale { source: "small".into(), size, passes: 1 }), Some(small)).await
 }
 
 async fn finished(engine: &Engine, task: Task, source: Option<RgbImage>) -> RgbImage {

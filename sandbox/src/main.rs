@@ -2,8 +2,6 @@
 
 use clap::Parser;
 use sandbox::{BotProfile, Clock, ManualClock, OnViolation, RateLimitConfig, Sandbox, SandboxConfig, SandboxError};
-use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
-use sandbox::{Clock, ManualClock, OnViolation, RateLimitConfig, Sandbox, SandboxConfig, SandboxError};
 use std::{io::IsTerminal, net::SocketAddr, path::PathBuf, process::ExitCode};
 use tracing_subscriber::EnvFilter;
 

@@ -2,7 +2,6 @@
 import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
-import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { after, before, test } from "node:test";
@@ -15,7 +14,6 @@ const here = dirname(fileURLToPath(import.meta.url));
 const binary = resolve(process.env.SANDBOX_BIN ?? join(dirname(process.env.ATELIER_BIN ?? join(here, "../../target/release/atelier")), "atelier-sandbox"));
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const shots = process.env.SCREENSHOTS;
-const shots = process.env.SHOTS_DIR && join(process.env.SHOTS_DIR, "strangers");
 const data = mkdtempSync(join(tmpdir(), "strangers-"));
 let program, browser, page, problems, companion;
 
@@ -85,7 +83,6 @@ test("the guide fits every width in both themes", async () => {
       if (width < 760) assert.equal(small, 0, `${width} px: a finger needs 44 px`);
       assert.deepEqual(await serious(page), [], `${width} px, ${theme}`);
       if (shots) await page.screenshot({ path: join(shots, `strangers-${width}-${theme}.png`) });
-      if (shots) await page.screenshot({ path: join(shots, `${width}-${theme}.png`) });
       await page.context().close();
     }
   }
@@ -118,7 +115,6 @@ test("commands for people stand at people, and those for messages at messages", 
   for (const place of [".author", ".side svg"]) {
     for (const button of ["left", "right"]) {
       await id("message").first().locator(place).first().click({ button });
-      await message.locator(place).first().click({ button });
       await id("user-command-Wave at").waitFor();
       assert.equal(await id("message-command-Count letters").count(), 0, `${place}, ${button}`);
       await page.keyboard.press("Escape");
@@ -146,7 +142,6 @@ test("the journal shows heartbeats to who asks", async () => {
   const asked = page.waitForRequest((request) => request.url().includes("heartbeats=true"));
   await id("journal-heartbeats").check();
   await asked;
-  await id("journal-heartbeats").check();
   await id("journal-line").filter({ hasText: "IDENTIFY" }).waitFor();
   await id("panel-close").click();
 });

@@ -2,7 +2,6 @@
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use sandbox::{BotProfile, OnViolation, Sandbox, SandboxConfig, SandboxError};
 use anyhow::ensure;
 use sandbox::{BotProfile, Idea, OnViolation, Sandbox, SandboxConfig, SandboxError};
 use storage::StorageError;
@@ -15,8 +14,6 @@ use crate::{
     private, random, start,
 };
 
-/// The bot's teal.
-const ACCENT_COLOR: u32 = 0x0f_8a_86;
 /// How a person chooses the port.
 const OTHER_PORT: &str = "choose another with --port N or `sandbox.listen`";
 /// The bot's teal.

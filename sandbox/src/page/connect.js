@@ -31,21 +31,6 @@ export function showGuide() {
   guide.querySelector("[aria-selected=true]").focus();
 }
 
-
-const CHOSEN = "atelier.library";
-
-/** Made once, so that what a person opened stays open while the list is drawn again. */
-let guide = null;
-
-/** How a bot connects here, a tab for each library; empty where the sandbox keeps that to itself. */
-export function connectGuide() {
-  if (!guide) {
-    guide = h("div", { class: "connect" });
-    getGuides().then(({ guides }) => guides.length && guide.replaceChildren(...build(guides)), () => (guide = null));
-  }
-  return guide;
-}
-
 function build(guides) {
   const body = h("div", { class: "connect-body", role: "tabpanel", id: "connect-body" });
   const tabs = h("div", { class: "tabs", role: "tablist", "aria-label": "Library" }, guides.map(({ library }) => h("button", {
