@@ -28,7 +28,7 @@ after(async () => {
 });
 
 const ideasOf = (page) => page.evaluate(async () => (await (await fetch("/sandbox/api/state")).json()).ideas);
-const titleOf = (message) => message.locator("strong").first().innerText();
+const titleOf = (message) => message.locator(".part-content strong").first().innerText();
 
 for (const [width, colorScheme] of [[360, "dark"], [390, "light"], [800, "dark"], [1280, "light"]]) {
   test(`the pictures are there and fit at ${width} pixels`, async () => {
