@@ -1,6 +1,6 @@
 //! Where pictures go in a terminal's window.
 
-/// Rows that are left to the progress and to what stands before.
+/// Rows that are left to the progress and to what stands before, at least.
 const SPARE_ROWS: u32 = 2;
 /// A picture of fewer characters across says nothing.
 const FEWEST: u32 = 8;
@@ -35,7 +35,9 @@ impl Layout {
     pub fn new(n: u32, (width, height): (u32, u32), screen: Screen, most: u32) -> Option<Self> {
         let (n, width, height) = (n.max(1), width.max(1), height.max(1));
         let (cell_width, cell_height) = screen.cell;
-        let rows = screen.rows.saturating_sub(SPARE_ROWS);
+        // A line is said of each picture at the end, and the pictures should still be seen then.
+        let spare = (n + SPARE_ROWS).min(screen.rows / 4).max(SPARE_ROWS);
+        let rows = screen.rows.saturating_sub(spare);
         let places = (1..=n).filter_map(|across| {
             let down = n.div_ceil(across);
             let by_width = (screen.columns + 1).checked_sub(across)? / across;
@@ -75,10 +77,10 @@ mod tests {
             (1, (64, 64), blocks(100, 40), 64, Some((1, 1, (64, 32), (64, 64)))),
             (4, (64, 64), blocks(300, 40), 64, Some((4, 1, (64, 32), (64, 64)))),
             (4, (64, 64), blocks(150, 80), 64, Some((2, 2, (64, 32), (64, 64)))),
-            (4, (64, 64), blocks(80, 24), 64, Some((3, 2, (20, 10), (20, 20)))),
+            (4, (64, 64), blocks(80, 24), 64, Some((4, 1, (19, 10), (19, 19)))),
             (2, (64, 64), blocks(80, 24), 64, Some((2, 1, (39, 20), (39, 39)))),
-            (1, (80, 48), blocks(80, 24), 80, Some((1, 1, (73, 22), (73, 44)))),
-            (1, (512, 512), blocks(80, 24), 80, Some((1, 1, (44, 22), (44, 44)))),
+            (1, (80, 48), blocks(80, 24), 80, Some((1, 1, (70, 21), (70, 42)))),
+            (1, (512, 512), blocks(80, 24), 80, Some((1, 1, (42, 21), (42, 42)))),
             (1, (1, 100), blocks(80, 24), 64, None),
             (1, (64, 64), blocks(7, 40), 64, None),
             (1, (64, 64), blocks(80, 5), 64, None),
