@@ -91,6 +91,8 @@ impl App {
             loras: self.loras(),
             max_steps: self.config.limits.max_steps,
             n_images: self.config.defaults.n_images,
+            max_images: prompt::MAX_IMAGES,
+            has_picture: false,
             random_seed: random::random_seed(),
             max_seed: prompt::MAX_SEED,
         }

@@ -96,14 +96,22 @@ fn the_largest_seed_is_followed_by_zero() {
 }
 
 #[test]
-fn parameters_in_the_prompt_are_read_only_if_asked() {
+fn parameters_in_the_prompt_are_read_unless_it_is_literal() {
     let (_keep, folder) = folder();
     let prompt = "a frog --ar 3:2 --seed 9 --images 1";
-    let report = draw(&folder, &[prompt, "--parse"]);
-    assert_eq!((&report["seed"], report["images"].as_array().map(Vec::len)), (&9.into(), Some(1)));
-    assert_eq!((&report["images"][0]["width"], &report["images"][0]["height"]), (&80.into(), &48.into()));
-    let report = draw(&folder, &[prompt, "--seed", "5", "--count", "1"]);
+    for more in [&[][..], &["--parse"], &["--seed", "9"], &["--no", "text"]] {
+        let report = draw(&folder, &[&[prompt], more].concat());
+        assert_eq!((&report["seed"], report["images"].as_array().map(Vec::len)), (&9.into(), Some(1)), "{more:?}");
+        assert_eq!((&report["images"][0]["width"], &report["images"][0]["height"]), (&80.into(), &48.into()), "{more:?}");
+    }
+    let report = draw(&folder, &[prompt, "--literal", "--seed", "5", "--count", "1"]);
     assert_eq!((&report["seed"], &report["images"][0]["width"]), (&5.into(), &64.into()));
+    let again = draw(&folder, &["a frog --cfg 3", "--from", "out/9.png", "--out", "again"]);
+    assert_eq!(
+        (&again["seed"], &again["images"][0]["width"]),
+        (&9.into(), &80.into()),
+        "what the new prompt does not say is the picture's"
+    );
 }
 
 #[test]
@@ -199,10 +207,10 @@ fn what_cannot_be_drawn_is_one_sentence_and_exit_code_1() {
         assert!(said.starts_with("atelier: ") && said.lines().count() == 1 && said.contains(expected), "{args:?}: {said}");
         assert!(output.stdout.is_empty());
     }
-    let output = run(&folder, &["imagine", "a frog --ar 0:2", "--parse"]);
+    let output = run(&folder, &["imagine", "a frog --ar 0:2"]);
     let said = String::from_utf8(output.stderr).expect("UTF-8");
     assert_eq!((output.status.code(), said.as_str()), (Some(1), "atelier: `--ar 0:2`: both sides must be at least 1.\n"));
-    let output = run(&folder, &["imagine", "a frog --seed 5", "--parse", "--seed", "6"]);
+    let output = run(&folder, &["imagine", "a frog --seed 5", "--seed", "6"]);
     let said = String::from_utf8(output.stderr).expect("UTF-8");
     assert!(said.contains("`--seed 5` and `--seed 6` contradict each other"), "{said}");
 }

@@ -270,3 +270,6 @@ fn print(report: &Report, is_json: bool) -> anyhow::Result<()> {
     let (n_images, again) = if images.len() == 1 { ("1 picture".to_owned(), "it") } else { (format!("{} pictures", images.len()), "them") };
     Ok(writeln!(out, "{n_images} in {seconds:.1} s; `--seed {seed}` draws {again} again")?)
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,6 +18,10 @@ pub struct ParseContext {
     pub max_steps: u32,
     /// Pictures when nobody says otherwise.
     pub n_images: u32,
+    /// Most pictures that may be asked for.
+    pub max_images: u32,
+    /// Whether there is a start picture to change.
+    pub has_picture: bool,
     /// The seed when nobody says otherwise.
     pub random_seed: Seed,
     /// Largest seed: what a Discord option carries without loss, or `u64::MAX`.

@@ -12,7 +12,7 @@ const MAX_TERM: u64 = 64;
 
 /// The parameters that, after the prompt, give this task again: what differs from the defaults, and always the seed.
 ///
-/// A size that no aspect gives (the command line may ask for any) is named by its own aspect, which gives the nearest size.
+/// A size that no aspect gives is named by its sides.
 pub fn describe(task: &TextToImage, context: &ParseContext) -> String {
     let parameters = describe_without_negative(task, context);
     match own_negative(task, context) {
@@ -35,7 +35,10 @@ pub fn describe_without_negative(task: &TextToImage, context: &ParseContext) -> 
         parts.push(format!("--model {}", quoted(name)));
     }
     if task.size != model.native_size {
-        parts.extend(aspect_of_size(task.size, model).map(|aspect| format!("--ar {aspect}")));
+        parts.push(match aspect_of_size(task.size, model) {
+            Some(aspect) => format!("--ar {aspect}"),
+            None => format!("--width {} --height {}", task.size.width, task.size.height),
+        });
     }
     if task.steps != model.steps {
         parts.push(format!("--steps {}", task.steps));
@@ -76,6 +79,6 @@ fn aspect_of_size(size: ImageSize, model: &ModelDefaults) -> Option<Aspect> {
     common.chain(own).find(gives_size).or_else(|| {
         // Only near the longest side does a size's own aspect give another size.
         let terms = (1..=MAX_TERM).flat_map(|short| (short..=MAX_TERM).map(move |long| (long, short)));
-        terms.map(turned).filter_map(|(width, height)| Aspect::new(width, height)).find(gives_size).or(own)
+        terms.map(turned).filter_map(|(width, height)| Aspect::new(width, height)).find(gives_size)
     })
 }

@@ -3,7 +3,7 @@
 use inference::{sampler::Sampler, schedule::ScheduleKind};
 
 use super::{
-    MAX_CHARACTERS, MAX_CLIP_SKIP, MAX_HIRES, MAX_IMAGES, ParseContext,
+    MAX_CHARACTERS, MAX_CLIP_SKIP, MAX_HIRES, ParseContext,
     lora::MAX_WEIGHT,
     ranking::{and_list, ranked},
     size::MAX_ASPECT,
@@ -79,6 +79,24 @@ pub enum PromptError {
         /// What was written.
         shown: String,
     },
+    /// Not a number of pixels.
+    #[error("`{shown}`: a side must be a whole number of pixels, at least 1.")]
+    Side {
+        /// What was written.
+        shown: String,
+    },
+    /// Not a share of change.
+    #[error("`{shown}`: the strength must be a number above 0 and at most 1.")]
+    Strength {
+        /// What was written.
+        shown: String,
+    },
+    /// A share of change without a picture that would change.
+    #[error("`{shown}`: the strength says how much of a start picture changes, and there is none here.")]
+    NeedsPicture {
+        /// What was written.
+        shown: String,
+    },
     /// Not a seed.
     #[error("`{shown}`: the seed must be a whole number from 0 to {max}.")]
     Seed {
@@ -102,10 +120,12 @@ pub enum PromptError {
         shown: String,
     },
     /// Not a number of pictures.
-    #[error("`{shown}`: the number of pictures must be 1 to {MAX_IMAGES}.")]
+    #[error("`{shown}`: the number of pictures must be 1 to {max}.")]
     Images {
         /// What was written.
         shown: String,
+        /// Most pictures.
+        max: u32,
     },
     /// Not a sampler.
     #[error("`{shown}`: there is no such sampler{} The samplers are {}.", hint(*near), and_list(&Sampler::ALL.map(Sampler::name)))]

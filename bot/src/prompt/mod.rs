@@ -10,11 +10,12 @@ mod ranking;
 mod samplers;
 mod size;
 mod split;
+mod typed;
 
 use inference::{
     sampler::{Sampler, SamplerChoice},
     schedule::ScheduleKind,
-    task::{Enlarger, Hires, Note, Seed, TextToImage},
+    task::{Enlarger, Hires, ImageSize, Note, Seed, TextToImage},
 };
 
 pub use context::{ModelDefaults, ParseContext};
@@ -25,6 +26,7 @@ pub use ranking::{name_list, ranked};
 pub use samplers::{about as about_sampler, meant_sampler};
 pub use size::{Aspect, size_of_aspect};
 pub use split::words_before_parameters;
+pub use typed::{Filled, Typed, other_spellings, spellings};
 
 use split::{Given, Key, Line, clean, first_parameter, split, unquoted};
 
@@ -82,7 +84,12 @@ pub struct Parsed {
 /// An unknown parameter (those of Midjourney are left out and noted), a value out of range, two values that differ, an empty or too long
 /// prompt. The message names the value.
 pub fn parse(line: &str, typed: &TypedOptions, context: &ParseContext) -> Result<Parsed, PromptError> {
-    let Line { prompt, parameters, foreign } = split(line)?;
+    fill(split(line)?, typed, context).map(|filled| filled.parsed)
+}
+
+/// As [`parse`], of a line that was split.
+fn fill(line: Line, typed: &TypedOptions, context: &ParseContext) -> Result<Filled, PromptError> {
+    let Line { prompt, parameters, foreign } = line;
     if let Some(name) = typed.negative.as_deref().and_then(first_parameter) {
         return Err(PromptError::InNegative { name });
     }
@@ -90,18 +97,20 @@ pub fn parse(line: &str, typed: &TypedOptions, context: &ParseContext) -> Result
     for given in parameters.into_iter().chain(typed.given()) {
         options.set(given, context)?;
     }
+    let given = options.given();
     let prompt = check_length("prompt", prompt)?;
     if prompt.is_empty() {
         return Err(PromptError::Empty);
     }
     check_loras(&prompt, &context.loras)?;
     let model = context.model_or_first(options.model.as_ref().map(|slot| slot.value.as_str()));
+    let size = options.size(model)?;
     let task = TextToImage {
         prompt,
         negative_prompt: options.negative.map(Slot::value).or_else(|| model.negative_prompt.clone()),
         model: Some(model.name.clone()),
         clip_skip: options.clip_skip.map_or(model.clip_skip, Slot::value),
-        size: options.aspect.map_or(model.native_size, |slot| size_of_aspect(slot.value, model)),
+        size,
         steps: options.steps.map_or(model.steps, Slot::value),
         guidance_scale: options.guidance.map_or(model.guidance_scale, Slot::value),
         guidance_rescale: options.rescale.map_or(0.0, Slot::value),
@@ -114,7 +123,8 @@ pub fn parse(line: &str, typed: &TypedOptions, context: &ParseContext) -> Result
         ..TextToImage::default()
     };
     let notes = foreign.into_iter().map(|name| Note::ForeignParameter { name }).collect();
-    Ok(Parsed { task, seed_given: options.seed.is_some(), notes })
+    let parsed = Parsed { task, seed_given: options.seed.is_some(), notes };
+    Ok(Filled { parsed, strength: options.strength.map(Slot::value), given })
 }
 
 /// A second pass as `--hires` asks for it.
@@ -138,6 +148,9 @@ impl<T> Slot<T> {
 struct Options {
     negative: Option<Slot<String>>,
     aspect: Option<Slot<Aspect>>,
+    width: Option<Slot<u32>>,
+    height: Option<Slot<u32>>,
+    strength: Option<Slot<f64>>,
     seed: Option<Slot<Seed>>,
     steps: Option<Slot<u32>>,
     guidance: Option<Slot<f64>>,
@@ -157,6 +170,15 @@ impl Options {
         match key {
             Key::Negative => put(&mut self.negative, check_length("negative prompt", value)?, shown),
             Key::Aspect => put(&mut self.aspect, Aspect::parse(&value, &shown)?, shown),
+            Key::Width | Key::Height => match value.parse() {
+                Ok(pixels) if pixels > 0 => put(if key == Key::Width { &mut self.width } else { &mut self.height }, pixels, shown),
+                _ => Err(PromptError::Side { shown }),
+            },
+            Key::Strength if !context.has_picture => Err(PromptError::NeedsPicture { shown }),
+            Key::Strength => match value.parse() {
+                Ok(strength) if strength > 0.0 && strength <= 1.0 => put(&mut self.strength, strength, shown),
+                _ => Err(PromptError::Strength { shown }),
+            },
             Key::Seed => match value.parse() {
                 Ok(seed) if seed <= context.max_seed => put(&mut self.seed, Seed(seed), shown),
                 _ => Err(PromptError::Seed { shown, max: context.max_seed }),
@@ -203,9 +225,50 @@ impl Options {
                 Ok(())
             }
             Key::Images => match value.parse() {
-                Ok(n_images) if (1..=MAX_IMAGES).contains(&n_images) => put(&mut self.images, n_images, shown),
-                _ => Err(PromptError::Images { shown }),
+                Ok(n_images) if (1..=context.max_images).contains(&n_images) => put(&mut self.images, n_images, shown),
+                _ => Err(PromptError::Images { shown, max: context.max_images }),
             },
+        }
+    }
+}
+
+impl Options {
+    /// Each that was set and how it was written.
+    fn given(&self) -> Vec<(Key, String)> {
+        fn shown<T>(slot: &Option<Slot<T>>) -> Option<&String> {
+            slot.as_ref().map(|slot| &slot.shown)
+        }
+        let seamless = "--seamless".to_owned();
+        let all = [
+            (Key::Negative, shown(&self.negative)),
+            (Key::Aspect, shown(&self.aspect)),
+            (Key::Width, shown(&self.width)),
+            (Key::Height, shown(&self.height)),
+            (Key::Strength, shown(&self.strength)),
+            (Key::Seed, shown(&self.seed)),
+            (Key::Steps, shown(&self.steps)),
+            (Key::Guidance, shown(&self.guidance)),
+            (Key::Sampler, shown(&self.sampler)),
+            (Key::Schedule, shown(&self.schedule)),
+            (Key::Images, shown(&self.images)),
+            (Key::Model, shown(&self.model)),
+            (Key::ClipSkip, shown(&self.clip_skip)),
+            (Key::Rescale, shown(&self.rescale)),
+            (Key::Hires, shown(&self.hires)),
+            (Key::Seamless, self.is_seamless.then_some(&seamless)),
+        ];
+        all.into_iter().filter_map(|(key, shown)| Some((key, shown?.clone()))).collect()
+    }
+
+    /// The size that was asked for: by its aspect or by its sides, not by both.
+    fn size(&self, model: &ModelDefaults) -> Result<ImageSize, PromptError> {
+        match (&self.aspect, self.width.as_ref().or(self.height.as_ref())) {
+            (Some(aspect), Some(side)) => Err(PromptError::Twice { first: aspect.shown.clone(), second: side.shown.clone() }),
+            (Some(aspect), None) => Ok(size_of_aspect(aspect.value, model)),
+            (None, _) => {
+                let of = |slot: &Option<Slot<u32>>, own: u32| slot.as_ref().map_or(own, |slot| slot.value);
+                Ok(ImageSize::new(of(&self.width, model.native_size.width), of(&self.height, model.native_size.height)))
+            }
         }
     }
 }

@@ -40,6 +40,14 @@ impl Aspect {
     }
 }
 
+impl std::str::FromStr for Aspect {
+    type Err = PromptError;
+
+    fn from_str(text: &str) -> Result<Self, PromptError> {
+        Self::parse(text, text)
+    }
+}
+
 impl std::fmt::Display for Aspect {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}:{}", self.width, self.height)

@@ -17,6 +17,9 @@ const MAX_NAME_WORDS: usize = 5;
 pub(super) enum Key {
     Negative,
     Aspect,
+    Width,
+    Height,
+    Strength,
     Seed,
     Steps,
     Guidance,
@@ -30,13 +33,15 @@ pub(super) enum Key {
     Seamless,
 }
 
-/// Every spelling of every parameter, and a value to show.
-pub(super) const EXAMPLES: [(&str, Key, &str); 18] = [
+/// Every spelling of every parameter, and a value to show. The command line takes each of them as a flag too.
+pub(super) const EXAMPLES: [(&str, Key, &str); 23] = [
     ("no", Key::Negative, "text, people"),
     ("negative", Key::Negative, "text, people"),
     ("neg", Key::Negative, "text, people"),
     ("ar", Key::Aspect, "3:2"),
     ("aspect", Key::Aspect, "3:2"),
+    ("width", Key::Width, "96"),
+    ("height", Key::Height, "96"),
     ("seed", Key::Seed, "7"),
     ("steps", Key::Steps, "30"),
     ("cfg", Key::Guidance, "7.5"),
@@ -44,12 +49,15 @@ pub(super) const EXAMPLES: [(&str, Key, &str); 18] = [
     ("sampler", Key::Sampler, "euler"),
     ("schedule", Key::Schedule, "karras"),
     ("images", Key::Images, "2"),
+    ("count", Key::Images, "2"),
     ("model", Key::Model, "dreamy"),
     ("clip-skip", Key::ClipSkip, "1"),
     ("rescale", Key::Rescale, "0.7"),
+    ("guidance-rescale", Key::Rescale, "0.7"),
     ("hires", Key::Hires, "2"),
     ("tile", Key::Seamless, ""),
     ("seamless", Key::Seamless, ""),
+    ("strength", Key::Strength, "0.6"),
 ];
 
 /// One option as it was written.
@@ -199,10 +207,13 @@ fn longest_name(values: &[&str], is_name: impl Fn(&str) -> bool) -> (String, usi
     (values[..n_values].join(" "), n_values)
 }
 
-/// The parameters that there are, each by its first spelling, as code.
+/// The parameters that there are, each by its first spelling, as code. The strength is left out: few places have a picture that could change.
 pub(super) fn known() -> String {
     let first = |place: usize| EXAMPLES[..place].iter().all(|(_, key, _)| *key != EXAMPLES[place].1);
-    let names: Vec<_> = (0..EXAMPLES.len()).filter(|place| first(*place)).map(|place| format!("`--{}`", EXAMPLES[place].0)).collect();
+    let names: Vec<_> = (0..EXAMPLES.len())
+        .filter(|place| first(*place) && EXAMPLES[*place].1 != Key::Strength)
+        .map(|place| format!("`--{}`", EXAMPLES[place].0))
+        .collect();
     let names: Vec<_> = names.iter().map(String::as_str).collect();
     and_list(&names)
 }

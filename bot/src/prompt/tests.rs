@@ -44,6 +44,8 @@ pub(super) fn context() -> ParseContext {
         loras: vec!["ink".into(), "wash".into()],
         max_steps: 100,
         n_images: 4,
+        max_images: 4,
+        has_picture: false,
         random_seed: Seed(4242),
         max_seed: u32::MAX.into(),
     }
@@ -127,7 +129,17 @@ fn every_spelling_sets_its_option() {
     for line in ["a fox --cfg 3.5", "a fox --guidance 3.5", "a fox —cfg 3.50"] {
         check(line, TextToImage { guidance_scale: 3.5, ..base() });
     }
-    check("a fox --images 1", TextToImage { n_images: 1, ..base() });
+    for line in ["a fox --images 1", "a fox --count 1"] {
+        check(line, TextToImage { n_images: 1, ..base() });
+    }
+    for line in ["a fox --rescale 0.7", "a fox --guidance-rescale 0.7"] {
+        check(line, TextToImage { guidance_rescale: 0.7, ..base() });
+    }
+    check("a fox --width 768 --height 384", TextToImage { size: ImageSize::new(768, 384), ..base() });
+    check("a fox --height 384", TextToImage { size: ImageSize::new(512, 384), ..base() });
+    check_error("a fox --width 768 --ar 3:2", "`--ar 3:2` and `--width 768` contradict each other: keep one.");
+    check_error("a fox --width 0", "`--width 0`: a side must be a whole number of pixels, at least 1.");
+    check_error("a fox --strength 0.5", "`--strength 0.5`: the strength says how much of a start picture changes, and there is none here.");
     check("a fox --seed 4294967295", TextToImage { seed: Seed(4_294_967_295), ..base() });
     check("a fox —seed 0", TextToImage { seed: Seed(0), ..base() });
 }
@@ -178,8 +190,8 @@ fn two_values_of_one_option_are_both_named() {
 
 #[test]
 fn unknown_parameters_are_named_with_the_nearest_and_the_known() {
-    let known = "I know `--no`, `--ar`, `--seed`, `--steps`, `--cfg`, `--sampler`, `--schedule`, `--images`, `--model`, `--clip-skip`, \
-                 `--rescale`, `--hires` and `--tile`.";
+    let known = "I know `--no`, `--ar`, `--width`, `--height`, `--seed`, `--steps`, `--cfg`, `--sampler`, `--schedule`, `--images`, `--model`, \
+                 `--clip-skip`, `--rescale`, `--hires` and `--tile`.";
     for (line, near) in [("a fox --seeed 7", "seed"), ("a fox --sampel euler", "sampler"), ("a fox —NEGATIV x", "negative")] {
         let name = line.split(['-', '—']).next_back().and_then(|rest| rest.split(' ').next()).expect("a name").to_lowercase();
         check_error(line, &format!("`--{name}` is not a parameter; did you mean `--{near}`? {known}"));
@@ -272,7 +284,7 @@ fn the_description_holds_what_differs() {
                 --seed 7 --no text, people";
     let task = parse(&format!("a fox {line}"), &TypedOptions::default(), &context).expect("the line is right").task;
     assert_eq!(describe(&task, &context), line);
-    assert_eq!(describe(&TextToImage { size: ImageSize::new(64, 2048), ..base() }, &context), "--seed 4242");
+    assert_eq!(describe(&TextToImage { size: ImageSize::new(64, 2048), ..base() }, &context), "--width 64 --height 2048 --seed 4242");
     let task = parse("a fox --model dreamy", &TypedOptions::default(), &context).expect("the line is right").task;
     assert_eq!(describe(&task, &context), "--model dreamy --seed 4242");
     assert!(describe(&TextToImage { model: Some("gone".into()), ..base() }, &context).starts_with("--model gone "));

@@ -11,18 +11,21 @@ use inference::{
 
 use crate::{
     config,
-    prompt::{self, MAX_HIRES},
+    prompt::{self, Aspect, MAX_HIRES},
     terminal::Preview,
 };
 
 /// Options of `atelier imagine`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct ImagineArgs {
-    /// What to draw, taken as it stands; `<lora:NAME:WEIGHT>` in it adds a LoRA
+    /// What to draw; `--parameters` such as `--ar 3:2 --seed 7` may follow in it as in Discord, and `<lora:NAME:WEIGHT>` adds a LoRA
     #[arg(required_unless_present = "from")]
     pub prompt: Option<String>,
-    /// Read `--parameters` at the end of the prompt, as the bot does
-    #[arg(long, conflicts_with = "from")]
+    /// Draw the prompt as it stands: nothing in it is a parameter
+    #[arg(long, requires = "prompt")]
+    pub literal: bool,
+    #[arg(long, hide = true, conflicts_with = "literal")]
+    /// What was asked for when it was not usual: reading the parameters.
     pub parse: bool,
     /// Draw a picture of Atelier, A1111, SwarmUI or Fooocus again by its metadata; options given beside it override
     #[arg(long, value_name = "PICTURE")]
@@ -40,16 +43,16 @@ pub struct ImagineArgs {
     #[arg(long, value_name = "FILE")]
     pub embedding: Vec<PathBuf>,
     /// What to stay away from
-    #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
+    #[arg(long, visible_aliases = prompt::other_spellings("negative"), value_name = "TEXT", allow_hyphen_values = true)]
     pub negative: Option<String>,
     /// Denoising steps, 1 to 1000 [default: 25, or the configuration's]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_STEPS)))]
     pub steps: Option<u32>,
     /// Guidance scale, 0 to 30; up to 1 is off [default: 4 for the built-in model, else 7.5]
-    #[arg(long, value_name = "F", value_parser = guidance)]
+    #[arg(long, visible_aliases = prompt::other_spellings("guidance"), value_name = "F", value_parser = guidance)]
     pub guidance: Option<f64>,
     /// How far guided predictions are brought back to the spread of unguided ones, 0 (not) to 1
-    #[arg(long, value_name = "F", value_parser = share)]
+    #[arg(long, visible_aliases = prompt::other_spellings("guidance-rescale"), value_name = "F", value_parser = share)]
     pub guidance_rescale: Option<f64>,
     /// The share of the steps in which guidance is on, such as 0.1:0.8
     #[arg(long, value_name = "FROM:TO", value_parser = interval)]
@@ -69,6 +72,9 @@ pub struct ImagineArgs {
     /// Seed of the first picture, 0 to 18446744073709551615; the others follow it [default: random]
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
+    /// Width to height, such as 3:2, at about the model's own number of pixels
+    #[arg(long, visible_aliases = prompt::other_spellings("aspect"), value_name = "W:H", conflicts_with_all = ["width", "height"])]
+    pub aspect: Option<Aspect>,
     /// Width in pixels [default: the model's own]
     #[arg(long, value_name = "N")]
     pub width: Option<u32>,
@@ -76,10 +82,10 @@ pub struct ImagineArgs {
     #[arg(long, value_name = "N")]
     pub height: Option<u32>,
     /// Pictures to draw, 1 to 16 [default: 4]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_IMAGES)))]
+    #[arg(long, visible_aliases = prompt::other_spellings("count"), value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_IMAGES)))]
     pub count: Option<u32>,
     /// Let the picture's edges continue on the opposite side, for textures
-    #[arg(long)]
+    #[arg(long, visible_aliases = prompt::other_spellings("seamless"))]
     pub seamless: bool,
     /// A picture (PNG, JPEG or WebP) to start from; its middle is taken if its shape differs
     #[arg(long, value_name = "FILE")]

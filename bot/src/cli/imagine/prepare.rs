@@ -16,6 +16,7 @@ use crate::{
     config::Config,
     hashes::Hashes,
     models::{self, Known},
+    prompt::{PromptError, Typed},
 };
 
 /// What is known before the engine starts.
@@ -26,6 +27,8 @@ pub struct Prepared {
     pub engine: EngineConfig,
     /// The model.
     pub known: Known,
+    /// The prompt with what it says beside its words; `None` where it is drawn as it stands, or none is given.
+    pub line: Option<Typed>,
     /// The adapters of `--lora`.
     pub adapters: Vec<AdapterUse>,
     /// The picture that is drawn again.
@@ -41,6 +44,8 @@ pub struct Prepared {
 /// # Errors
 /// One sentence: what is not there.
 pub fn prepare(mut config: Config, args: &ImagineArgs, hashes: &Hashes) -> anyhow::Result<Prepared> {
+    let mut line = args.prompt.as_deref().filter(|_| !args.literal).map(Typed::read).transpose()?;
+    let wanted = wanted_model(args, line.as_mut())?;
     let mut recalled = args.from.as_deref().map(from::recall).transpose()?;
     if let Some(recalled) = &mut recalled {
         recalled.find_device(&mut config, args.device.is_some() || args.dtype.is_some());
@@ -48,7 +53,7 @@ pub fn prepare(mut config: Config, args: &ImagineArgs, hashes: &Hashes) -> anyho
     config.model.device = args.device.clone().unwrap_or(config.model.device);
     config.model.precision = args.dtype.clone().unwrap_or(config.model.precision);
     config.model.upscaler = args.upscaler.clone().unwrap_or(config.model.upscaler);
-    let mut known = match (&args.model, &mut recalled) {
+    let mut known = match (&wanted, &mut recalled) {
         (Some(wanted), _) => models::choose(&config, wanted)?,
         (None, Some(recalled)) => recalled.find_model(&config, hashes)?,
         (None, None) => models::known(&config)?.swap_remove(0),
@@ -69,11 +74,10 @@ pub fn prepare(mut config: Config, args: &ImagineArgs, hashes: &Hashes) -> anyho
     }
     let mut adapters: Vec<_> = given.iter().map(|given| given.used.clone()).collect();
     if let Some(recalled) = &mut recalled {
-        if !args.parse
-            && let (Some(prompt), Some(base)) = (&args.prompt, recalled.task.base_mut())
-        {
+        let words = line.as_ref().map(Typed::prompt).or(args.prompt.as_deref());
+        if let (Some(words), Some(base)) = (words, recalled.task.base_mut()) {
             // The adapters of the prompt that is replaced are not needed.
-            base.prompt.clone_from(prompt);
+            words.clone_into(&mut base.prompt);
         }
         let is_given = |file: &&NamedFile| given.iter().any(|given| given.used.name == file.name);
         let files: Vec<_> = engine.adapters.iter().filter(is_given).cloned().collect();
@@ -81,7 +85,7 @@ pub fn prepare(mut config: Config, args: &ImagineArgs, hashes: &Hashes) -> anyho
         let is_answer = |given: &Given| !given.is_weighted && files.iter().any(|file| file.name == given.used.name && recalled.names(file));
         adapters = given.into_iter().filter(|given| !is_answer(given)).map(|given| given.used).collect();
         recalled.find_files(&mut engine, hashes, &files, !adapters.is_empty())?;
-        if args.vae.is_none() && args.model.is_none() {
+        if args.vae.is_none() && wanted.is_none() {
             recalled.find_vae(&mut engine, hashes);
         }
     }
@@ -94,7 +98,18 @@ pub fn prepare(mut config: Config, args: &ImagineArgs, hashes: &Hashes) -> anyho
         engine.upscaler = None;
     }
     let notes = recalled.as_mut().map(|recalled| std::mem::take(&mut recalled.notes)).unwrap_or_default();
-    Ok(Prepared { config, engine, known, adapters, recalled, is_enlarging, notes })
+    Ok(Prepared { config, engine, known, line, adapters, recalled, is_enlarging, notes })
+}
+
+/// The model that the prompt or the flag names; in both it may be a path.
+fn wanted_model(args: &ImagineArgs, line: Option<&mut Typed>) -> Result<Option<String>, PromptError> {
+    match (line.map(Typed::take_model).transpose()?.flatten(), &args.model) {
+        (Some((value, first)), Some(flag)) if value != *flag => {
+            Err(PromptError::Twice { first, second: format!("--model {}", models::name::quoted(flag)) })
+        }
+        (Some((value, _)), _) => Ok(Some(value)),
+        (None, flag) => Ok(flag.clone()),
+    }
 }
 
 fn there(path: &Path, what: &str) -> anyhow::Result<PathBuf> {

@@ -6,14 +6,16 @@ use anyhow::{Context, bail};
 use image::{DynamicImage, GrayImage, RgbImage};
 use inference::{
     engine::{ModelInfo, Submission},
-    limits::MAX_STEPS,
+    limits::{MAX_IMAGES, MAX_STEPS},
+    sampler::Sampler,
+    schedule::ScheduleKind,
     task::{Hires, ImageSize, ImageToImage, Inpaint, Seed, SkippedFor, Task, TextToImage, Upscale},
 };
 
 use super::{args::ImagineArgs, from::Recalled, prepare::Prepared};
 use crate::{
     config, hashes, messages, models, pictures,
-    prompt::{self, Aspect, HIRES_STRENGTH, ModelDefaults, ParseContext, PromptError, TypedOptions},
+    prompt::{self, Aspect, Filled, HIRES_STRENGTH, ModelDefaults, ParseContext, PromptError},
     random::random_seed,
 };
 
@@ -55,14 +57,23 @@ pub fn submission(args: &ImagineArgs, prepared: &mut Prepared, info: &ModelInfo)
         let task = Task::Upscale(Upscale { source: source.sha256.clone(), size: source.size(), passes: *passes });
         return Ok(Submission { task, source: Some(source.picture.to_rgb8()), mask: None });
     }
-    let mut base = drawing(args, prepared, info, init.as_ref())?;
+    let model = suited(prepared, info, init.as_ref());
+    let seed = args.seed.map_or_else(random_seed, Seed);
+    let mut base = drawing(args, prepared, info, &model, seed);
+    let line = fill(args, prepared, &model, base.seed)?;
+    if let Some(line) = &line {
+        line.onto(&mut base);
+        prepared.notes.extend(messages::note_sentences(&line.parsed.notes));
+    }
     base.model = Some(prepared.known.entry.name.clone());
-    apply(args, &mut base)?;
+    let said = Flags { line: line.as_ref() };
+    said.apply(args, &mut base, &model)?;
     if !prepared.adapters.is_empty() {
         base.adapters.clone_from(&prepared.adapters);
     }
     let Some(init) = init else { return Ok(Submission { task: Task::TextToImage(base), source: None, mask: None }) };
-    let strength = args.strength.or_else(|| recalled.as_ref().and_then(Task::strength));
+    let mut strength = line.as_ref().and_then(|line| line.strength).or_else(|| recalled.as_ref().and_then(Task::strength));
+    said.put(&mut strength, "strength", &args.strength.map(Some), |strength| strength.unwrap_or_default().to_string())?;
     let (source, source_size, size) = (init.sha256.clone(), init.size(), base.size);
     let picture = Some(pictures::fitted(&init.picture, size).to_rgb8());
     let Some(mask) = mask else {
@@ -116,10 +127,9 @@ fn luma(picture: &RgbImage) -> GrayImage {
     GrayImage::from_fn(picture.width(), picture.height(), |x, y| image::Luma([value(picture.get_pixel(x, y).0) as u8]))
 }
 
-/// What is drawn before the options that override.
-fn drawing(args: &ImagineArgs, prepared: &mut Prepared, info: &ModelInfo, init: Option<&Given>) -> anyhow::Result<TextToImage> {
+/// What suits the model. The start picture's size is kept where the model draws it well, else its shape as well as the model's area allows.
+fn suited(prepared: &Prepared, info: &ModelInfo, init: Option<&Given>) -> ModelDefaults {
     let mut model = models::suited(&prepared.config, &prepared.known, info);
-    // The start picture's size is kept where the model draws it well, else its shape as well as the model's area allows.
     if let Some(size) = init.map(Given::size) {
         let is_size = |side: u32| side.is_multiple_of(info.size_multiple) && side <= info.max_side;
         let is_kept = is_size(size.width) && is_size(size.height) && size.megapixels() <= MAX_KEPT * info.native_size.megapixels();
@@ -129,17 +139,21 @@ fn drawing(args: &ImagineArgs, prepared: &mut Prepared, info: &ModelInfo, init: 
             None => {}
         }
     }
-    let seed = args.seed.map_or_else(random_seed, Seed);
+    model
+}
+
+/// What is drawn before what the prompt's parameters and the flags say.
+fn drawing(args: &ImagineArgs, prepared: &mut Prepared, info: &ModelInfo, model: &ModelDefaults, seed: Seed) -> TextToImage {
     if let Some(Recalled { task, said, .. }) = &prepared.recalled
         && let Some(base) = task.base()
     {
-        let Some(said) = said else { return Ok(base.clone()) };
+        let Some(said) = said else { return base.clone() };
         if let Some(n) = said.clip_skip.filter(|n| *n > 1 && args.clip_skip.is_none() && !info.is_clip_alone) {
             prepared.notes.push(format!("left out: Clip skip: {n}, which other programs do not do with the text encoders of this model"));
         }
-        return Ok(said.complete(base.clone(), &model, info.is_clip_alone, seed));
+        return said.complete(base.clone(), model, info.is_clip_alone, seed);
     }
-    if args.parse { parsed(args, prepared, model, seed) } else { Ok(taken_as_it_stands(model, seed)) }
+    taken_as_it_stands(model.clone(), seed)
 }
 
 fn taken_as_it_stands(model: ModelDefaults, seed: Seed) -> TextToImage {
@@ -157,61 +171,93 @@ fn taken_as_it_stands(model: ModelDefaults, seed: Seed) -> TextToImage {
     }
 }
 
-fn parsed(args: &ImagineArgs, prepared: &mut Prepared, model: ModelDefaults, random_seed: Seed) -> anyhow::Result<TextToImage> {
-    let loras = prepared.engine.adapters.iter().map(|file| file.name.clone()).collect();
-    let n_images = args.count.unwrap_or(COUNT);
-    let context = ParseContext { models: vec![model], loras, max_steps: MAX_STEPS, n_images, random_seed, max_seed: u64::MAX };
-    let typed = TypedOptions {
-        negative: args.negative.clone(),
-        guidance: args.guidance,
-        steps: args.steps.map(i64::from),
-        // A typed seed is a signed number; ours may be larger.
-        seed: None,
-        aspect: None,
-        sampler: args.sampler.map(|sampler| sampler.to_string()),
-        model: None,
+/// The prompt's parameters, checked.
+fn fill(args: &ImagineArgs, prepared: &mut Prepared, model: &ModelDefaults, seed: Seed) -> Result<Option<Filled>, PromptError> {
+    let Some(line) = prepared.line.take() else { return Ok(None) };
+    let context = ParseContext {
+        models: vec![model.clone()],
+        loras: prepared.engine.adapters.iter().map(|file| file.name.clone()).collect(),
+        max_steps: MAX_STEPS,
+        n_images: COUNT,
+        max_images: MAX_IMAGES,
+        has_picture: args.init.is_some(),
+        random_seed: seed,
+        max_seed: u64::MAX,
     };
-    let parsed = prompt::parse(args.prompt.as_deref().unwrap_or_default(), &typed, &context)?;
-    match args.seed {
-        Some(seed) if parsed.seed_given && parsed.task.seed != Seed(seed) => {
-            let shown = |seed: Seed| format!("--seed {seed}");
-            Err(PromptError::Twice { first: shown(parsed.task.seed), second: shown(Seed(seed)) }.into())
-        }
-        _ => {
-            prepared.notes.extend(messages::note_sentences(&parsed.notes));
-            Ok(parsed.task)
-        }
-    }
+    line.fill(&context).map(Some)
 }
 
-/// What was given on the command line replaces what was there.
-fn apply(args: &ImagineArgs, base: &mut TextToImage) -> anyhow::Result<()> {
-    fn put<T: Clone>(place: &mut T, given: &Option<T>) {
-        place.clone_from(given.as_ref().unwrap_or(&place.clone()));
+/// The flags, beside what the prompt says.
+struct Flags<'a> {
+    line: Option<&'a Filled>,
+}
+
+impl Flags<'_> {
+    /// Replaces a value by a flag's, unless the prompt says otherwise.
+    fn put<T: Clone + PartialEq>(
+        &self,
+        place: &mut T,
+        flag: &str,
+        given: &Option<T>,
+        show: impl FnOnce(&T) -> String,
+    ) -> Result<(), PromptError> {
+        let Some(value) = given else { return Ok(()) };
+        match self.line.and_then(|line| line.shown(flag)) {
+            Some(first) if place != value => {
+                let second = format!("--{flag} {}", show(value));
+                Err(PromptError::Twice { first: first.to_owned(), second })
+            }
+            _ => {
+                place.clone_from(value);
+                Ok(())
+            }
+        }
     }
-    if !args.parse {
-        put(&mut base.prompt, &args.prompt);
-        put(&mut base.n_images, &args.count);
+
+    /// What was given on the command line replaces what was there.
+    fn apply(&self, args: &ImagineArgs, base: &mut TextToImage, model: &ModelDefaults) -> anyhow::Result<()> {
+        if let (None, Some(prompt)) = (self.line, &args.prompt) {
+            base.prompt.clone_from(prompt);
+        }
+        let negative = args.negative.clone().map(Some);
+        self.put(&mut base.negative_prompt, "negative", &negative, |text| text.clone().unwrap_or_default())?;
+        self.put(&mut base.n_images, "count", &args.count, u32::to_string)?;
+        self.put(&mut base.steps, "steps", &args.steps, u32::to_string)?;
+        self.put(&mut base.guidance_scale, "guidance", &args.guidance, f64::to_string)?;
+        self.put(&mut base.guidance_rescale, "guidance-rescale", &args.guidance_rescale, f64::to_string)?;
+        base.guidance_interval = args.guidance_interval.unwrap_or(base.guidance_interval);
+        let (sampler, schedule) = config::how(args.sampler, args.schedule)?;
+        self.put(&mut base.sampler, "sampler", &sampler, Sampler::to_string)?;
+        self.put(&mut base.schedule, "schedule", &schedule, ScheduleKind::to_string)?;
+        if let Some(clip_skip) = args.clip_skip {
+            self.put(&mut base.clip_skip, "clip-skip", &Some(clip_skip), u32::to_string)?;
+            base.clip_skip_of = SkippedFor::Both;
+        }
+        self.put(&mut base.seed, "seed", &args.seed.map(Seed), Seed::to_string)?;
+        self.size(args, &mut base.size, model)?;
+        base.seamless |= args.seamless;
+        let mut scale = base.hires.map(|hires| hires.scale);
+        self.put(&mut scale, "hires", &args.hires.map(Some), |scale| scale.unwrap_or_default().to_string())?;
+        base.hires = hires(args, base.hires)?;
+        Ok(())
     }
-    if args.negative.is_some() {
-        base.negative_prompt.clone_from(&args.negative);
+
+    /// An aspect gives both sides, so it and a side exclude each other here as they do inside the prompt.
+    fn size(&self, args: &ImagineArgs, size: &mut ImageSize, model: &ModelDefaults) -> Result<(), PromptError> {
+        let said = |flags: &[&str]| flags.iter().find_map(|flag| self.line?.shown(flag)).map(str::to_owned);
+        let flag = args.width.map(|n| format!("--width {n}")).or(args.height.map(|n| format!("--height {n}")));
+        if let Some(aspect) = args.aspect {
+            let asked = prompt::size_of_aspect(aspect, model);
+            if let Some(first) = said(&["aspect", "width", "height"]).filter(|_| *size != asked) {
+                return Err(PromptError::Twice { first, second: format!("--aspect {aspect}") });
+            }
+            *size = asked;
+        } else if let (Some(first), Some(second)) = (said(&["aspect"]), flag) {
+            return Err(PromptError::Twice { first, second });
+        }
+        self.put(&mut size.width, "width", &args.width, u32::to_string)?;
+        self.put(&mut size.height, "height", &args.height, u32::to_string)
     }
-    put(&mut base.steps, &args.steps);
-    put(&mut base.guidance_scale, &args.guidance);
-    put(&mut base.guidance_rescale, &args.guidance_rescale);
-    put(&mut base.guidance_interval, &args.guidance_interval);
-    let (sampler, schedule) = config::how(args.sampler, args.schedule)?;
-    put(&mut base.sampler, &sampler);
-    put(&mut base.schedule, &schedule);
-    if let Some(clip_skip) = args.clip_skip {
-        (base.clip_skip, base.clip_skip_of) = (clip_skip, SkippedFor::Both);
-    }
-    put(&mut base.seed, &args.seed.map(Seed));
-    put(&mut base.size.width, &args.width);
-    put(&mut base.size.height, &args.height);
-    base.seamless |= args.seamless;
-    base.hires = hires(args, base.hires)?;
-    Ok(())
 }
 
 fn hires(args: &ImagineArgs, earlier: Option<Hires>) -> anyhow::Result<Option<Hires>> {
