@@ -56,8 +56,7 @@ async fn a_refused_person_gets_no_new_quota_in_another_place() {
     }
     ada.slash("dm", "quota", &[]).await.expect("sent");
     let left = refused(ada, "dm", "of the usual size").await;
-    // One of /imagine is four pictures; what is left would be for one.
-    assert!(left.contains("About 1 picture of the usual size is left today for you in all places together (of 5)."), "{left}");
+    assert!(left.contains("No picture of the usual size is left today for you in all places together (of 4)."), "{left}");
     let others = left.lines().find(|line| line.starts_with("-# That is the least; there are also ")).expect("the others");
     assert!(others.ends_with(" here."), "{left}");
     assert!(left.contains("-# In row-megapixels: "), "{left}");
@@ -89,7 +88,7 @@ async fn the_host_and_each_member_have_a_day_of_their_own() {
     let studio = Studio::open(Mode::Plain, |config| config.limits.daily_row_megapixels_host = 2.0 * FROG).await;
     let (ada, linus, grace) = (&studio.ada, studio.visitor("linus").await, studio.visitor("grace").await);
     ada.slash(CHANNEL, "settings", &[("daily_quota_per_person", FROG.into())]).await.expect("sent");
-    refused(ada, CHANNEL, "about 5 pictures of the usual size of them (`daily_quota_per_person`)").await;
+    refused(ada, CHANNEL, "about 4 pictures of the usual size of them (`daily_quota_per_person`)").await;
     imagine(&linus, CHANNEL, "a frog").await;
     drawn(&linus, CHANNEL, 1).await;
     imagine(&linus, CHANNEL, "a frog").await;

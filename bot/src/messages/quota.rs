@@ -30,8 +30,8 @@ pub fn quota(quotas: &[(QuotaOf, QuotaStatus)], of_picture: f64) -> Answer {
     text.push_str(&format!("New ones come {}.\n", relative(quota.resets)));
     text.push_str(&format!(
         "-# In row-megapixels: {} of {}; a picture of the usual size takes {}.",
-        number(left),
-        number(quota.limit),
+        exact(left),
+        exact(quota.limit),
         small(of_picture)
     ));
     Answer::text(text)
@@ -68,8 +68,8 @@ pub fn settings(limits: &Limits, shares_history: bool, is_changed: bool, of_pict
         ),
         format!(
             "-# In row-megapixels: `daily_quota` {}, `daily_quota_per_person` {}; a picture of the usual size takes {}.",
-            number(daily),
-            share.map_or_else(|| "0".to_owned(), number),
+            exact(daily),
+            share.map_or_else(|| "0".to_owned(), exact),
             small(of_picture)
         ),
     ];
@@ -84,6 +84,11 @@ fn jobs(n: u32) -> String {
 fn pictures(row_megapixels: f64, of_picture: f64) -> u64 {
     // What is as much as some pictures is not less by a rounding.
     if of_picture > 0.0 { (row_megapixels / of_picture + 1e-6).floor() as u64 } else { 0 }
+}
+
+/// Row-megapixels: what is little is not rounded to nothing.
+fn exact(row_megapixels: f64) -> String {
+    if row_megapixels < 1.0 { small(row_megapixels) } else { number(row_megapixels) }
 }
 
 /// A small number with two digits that say something.

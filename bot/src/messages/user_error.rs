@@ -169,7 +169,7 @@ fn refusal(refusal: &Refusal) -> String {
                 "You have {active} jobs waiting or running, and {limit} is the most at once. Wait for one to finish, or press ❌ on one."
             )
         }
-        Refusal::GuildFull { limit } => format!("{limit} jobs already wait here. Please try again in a while."),
+        Refusal::GuildFull { limit } => format!("There are {limit} jobs already waiting here. Please try again in a while."),
         Refusal::QueueFull { limit } => format!("My queue is full ({limit} jobs). Please try again in a while."),
     }
 }
