@@ -57,7 +57,7 @@ pub(super) const EXAMPLES: [(&str, Key, &str); 23] = [
     ("hires", Key::Hires, "2"),
     ("tile", Key::Seamless, ""),
     ("seamless", Key::Seamless, ""),
-    ("strength", Key::Strength, "0.6"),
+    ("strength", Key::Strength, "0.5"),
 ];
 
 /// One option as it was written.

@@ -124,7 +124,7 @@ fn an_aspect_and_a_side_contradict_each_other_wherever_they_stand() {
 
 #[test]
 fn what_is_no_parameter_is_refused_as_in_discord_unless_the_prompt_is_taken_as_it_stands() {
-    for line in ["a fox --frobnicate 5", "a fox --seed", "a fox --ar 0:2", "a fox --seed 7 in snow", "--seed 7"] {
+    for line in ["a fox --frobnicate 5", "a fox --seed", "a fox --ar 0:2", "a fox --seed 7 in snow"] {
         let error = task(&[line]).expect_err(line).to_string();
         // A seed may be larger here, which no line of these says.
         assert_eq!(error, in_discord(line).expect_err(line).to_string(), "{line}");
