@@ -63,6 +63,15 @@ test("a form with every kind of choice is filled and reaches the bot", async () 
   await id("message").filter({ hasText: "An order: large, Grace+Moderator, gloss, fox.png, true" }).waitFor();
 });
 
+test("what is written in a form reaches the bot", async () => {
+  await send("/form");
+  await id("modal").waitFor();
+  await id("modal-field-title").fill("The fox");
+  await id("modal-field-story").fill("It slept.");
+  await id("modal-submit").click();
+  await id("message").filter({ hasText: "The fox by Ada: It slept." }).waitFor();
+});
+
 test("the page learns by itself that a guild threw the bot out, and let it in again", async () => {
   const { id: fault } = await elsewhere("POST", "/control/faults", { kind: "guild_removed", guild: "1000000000000000100" });
   await section("Sandbox").getByText("without the bot").waitFor();
