@@ -82,7 +82,7 @@ test("another's bot is offered no frogs", async () => {
   try {
     const { page } = await openPage(browser, alone.url);
     await page.getByTestId("welcome").waitFor();
-    assert.equal(await page.locator("[data-testid^='idea-'], [data-testid='die']").count(), 0);
+    assert.equal(await page.locator("[data-testid^='idea-']:visible, [data-testid='die']:visible").count(), 0);
     await page.context().close();
   } finally {
     companion.stop();
