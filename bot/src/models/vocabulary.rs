@@ -22,6 +22,9 @@ pub struct Vocabulary {
     /// Every form of all these.
     #[serde(skip)]
     forms: HashSet<String>,
+    /// Every form of the things alone.
+    #[serde(skip)]
+    thing_forms: HashSet<String>,
 }
 
 impl Vocabulary {
@@ -31,8 +34,8 @@ impl Vocabulary {
     /// It is not JSON of this form.
     pub fn read(json: &[u8]) -> serde_json::Result<Self> {
         let mut read: Self = serde_json::from_slice(json)?;
-        let all = [&read.things, &read.also, &read.words, &read.without_effect];
-        read.forms = all.into_iter().flatten().flat_map(|name| words_of(name)).flat_map(|word| forms(&word.to_lowercase())).collect();
+        read.thing_forms = all_forms(&[&read.things, &read.also]);
+        read.forms = all_forms(&[&read.things, &read.also, &read.words, &read.without_effect]);
         Ok(read)
     }
 
@@ -40,7 +43,10 @@ impl Vocabulary {
     pub fn unknown(&self, prompt: &str) -> Vec<String> {
         let text = without_tags(&Prompt::parse(prompt).text());
         let mut unknown: Vec<String> = Vec::new();
-        for word in words_of(&text).filter(|word| !self.knows(word)) {
+        // Beside the name of a thing a picture sign is an ornament.
+        let names_a_thing = words_of(&text).any(|word| forms(&word.to_lowercase()).iter().any(|form| self.thing_forms.contains(form)));
+        let is_ornament = |word: &str| names_a_thing && word.starts_with(is_sign);
+        for word in words_of(&text).filter(|word| !self.knows(word) && !is_ornament(word)) {
             if !unknown.iter().any(|told| told.to_lowercase() == word.to_lowercase()) {
                 unknown.push(word.to_owned());
             }
@@ -56,6 +62,11 @@ impl Vocabulary {
     }
 }
 
+/// Every form of every word in some lists.
+fn all_forms(lists: &[&Vec<String>]) -> HashSet<String> {
+    lists.iter().copied().flatten().flat_map(|name| words_of(name)).flat_map(|word| forms(&word.to_lowercase())).collect()
+}
+
 /// A word, and what it may be the plural or genitive of. Not every form is a word; two words are the same when they share one.
 fn forms(word: &str) -> Vec<String> {
     let word = word.strip_suffix("'s").or_else(|| word.strip_suffix("’s")).unwrap_or(word).trim_end_matches(['\'', '’']);
@@ -67,9 +78,13 @@ fn forms(word: &str) -> Vec<String> {
     forms
 }
 
+/// Whether a character is a small picture.
+fn is_sign(c: char) -> bool {
+    matches!(c, '\u{2600}'..='\u{27bf}' | '\u{1f000}'..='\u{1faff}')
+}
+
 /// The words of a text; a picture sign is one.
 fn words_of(text: &str) -> impl Iterator<Item = &str> {
-    let is_sign = |c: char| matches!(c, '\u{2600}'..='\u{27bf}' | '\u{1f000}'..='\u{1faff}');
     let is_inside = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '\'' | '’') || matches!(c, '\u{300}'..='\u{36f}');
     let mut rest = text;
     std::iter::from_fn(move || {
@@ -128,6 +143,8 @@ mod tests {
             "(a dragon:1.3) [in the mountains] BREAK under a rainbow",
             "a frog <lora:ink:0.8> <hypernet:boss:1>",
             "my dog's house, please!",
+            "a 🐸 frog",
+            "🌈 a rainbow 🌈",
             "a 3d picture of 4 knives on a dark green to gold gradient",
             "ladybirds on a ladybug",
             "an orange_background",
