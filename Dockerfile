@@ -13,8 +13,8 @@ COPY sandbox sandbox
 COPY migrations migrations
 COPY config.example.toml ./
 RUN --mount=type=cache,target=/usr/local/cargo/registry --mount=type=cache,target=/source/target \
-    cargo build --release --locked --package atelier --bin atelier \
-    && install -D target/release/atelier /built/atelier
+    cargo build --profile dist --locked --package atelier --bin atelier \
+    && install -D target/dist/atelier /built/atelier
 
 FROM nvidia/cuda:12.8.1-devel-ubuntu22.04 AS build-cuda
 # 80 runs on every card since Ampere; name your card's own to skip the translation at the first start.
@@ -34,8 +34,8 @@ COPY sandbox sandbox
 COPY migrations migrations
 COPY config.example.toml ./
 RUN --mount=type=cache,target=/usr/local/cargo/registry --mount=type=cache,id=target-cuda,target=/source/target \
-    cargo build --release --locked --package atelier --bin atelier --features cuda \
-    && install -D target/release/atelier /built/atelier
+    cargo build --profile dist --locked --package atelier --bin atelier --features cuda \
+    && install -D target/dist/atelier /built/atelier
 
 # The libraries that a CUDA build loads (cuBLAS, cuRAND, NVRTC) are in NVIDIA's image; the driver comes from the host.
 FROM nvidia/cuda:12.8.1-runtime-ubuntu22.04 AS cuda

@@ -53,7 +53,7 @@ fn every_copied_path_exists_and_is_sent() {
         }
     }
     assert!(n_copied >= 12);
-    for hidden in ["target/release/atelier", ".git/config", "atelier-data/atelier.sqlite", "models/starter/reference/0.png"] {
+    for hidden in ["target/dist/atelier", ".git/config", "atelier-data/atelier.sqlite", "models/starter/reference/0.png"] {
         assert!(!is_sent(hidden), "{hidden} is sent to the build");
     }
 }
@@ -74,6 +74,7 @@ fn every_member_of_the_workspace_is_copied() {
 #[test]
 fn every_build_names_a_package_a_program_and_features_that_exist() {
     let package: toml::Table = toml::from_str(PACKAGE).expect("TOML");
+    let workspace: toml::Table = toml::from_str(WORKSPACE).expect("TOML");
     let features = package["features"].as_table().expect("features");
     let mut built = Vec::new();
     for words in words_of("RUN").into_iter().filter(|words| words.windows(2).any(|pair| pair == ["cargo", "build"])) {
@@ -82,7 +83,11 @@ fn every_build_names_a_package_a_program_and_features_that_exist() {
         let mut named = Vec::new();
         while let Some(option) = options.next() {
             match option.as_str() {
-                "--release" | "--locked" => {}
+                "--locked" => {}
+                "--profile" => {
+                    let profile = options.next().expect("a profile").as_str();
+                    assert!(workspace["profile"].get(profile).is_some(), "Cargo.toml has no profile `{profile}`");
+                }
                 "--package" => assert_eq!(options.next().map(String::as_str), package["package"]["name"].as_str()),
                 "--bin" => assert_eq!(options.next().map(String::as_str), package["bin"][0]["name"].as_str()),
                 "--features" => named.extend(options.next().expect("features").split(',').map(str::to_owned)),
@@ -92,7 +97,7 @@ fn every_build_names_a_package_a_program_and_features_that_exist() {
         for feature in &named {
             assert!(features.contains_key(feature), "bot/Cargo.toml has no feature `{feature}`");
         }
-        assert!(words.iter().any(|word| word == "target/release/atelier"));
+        assert!(words.iter().any(|word| word == "target/dist/atelier"));
         built.push(named);
     }
     assert_eq!(built, [vec![], vec!["cuda".to_owned()]]);

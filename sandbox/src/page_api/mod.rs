@@ -30,15 +30,15 @@ use crate::{
 use axum::{
     Json, Router,
     extract::{
-        FromRequest, FromRequestParts, Path, Query,
+        FromRequest, FromRequestParts, Path, Query, Request,
         rejection::{JsonRejection, PathRejection, QueryRejection},
     },
-    http::StatusCode,
+    http::{StatusCode, request::Parts},
     middleware,
     response::{IntoResponse, Response},
     routing::{delete, get, post},
 };
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::json;
 use sqlx::SqliteConnection;
 use std::sync::Arc;
@@ -80,19 +80,41 @@ pub(crate) struct PageError {
 }
 
 /// A JSON body; a malformed one is refused in the API's own form.
-#[derive(FromRequest)]
-#[from_request(via(Json), rejection(PageError))]
 struct Body<T>(T);
 
 /// A query; a malformed one is refused in the API's own form.
-#[derive(FromRequestParts)]
-#[from_request(via(Query), rejection(PageError))]
 struct Asked<T>(T);
 
 /// A part of the path; a malformed one is refused in the API's own form.
-#[derive(FromRequestParts)]
-#[from_request(via(Path), rejection(PageError))]
 struct Named<T>(T);
+
+// By hand: axum's derives are one more tree of macros to compile.
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
+    type Rejection = PageError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, PageError> {
+        let Json(body) = Json::from_request(request, state).await?;
+        Ok(Self(body))
+    }
+}
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Asked<T> {
+    type Rejection = PageError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, PageError> {
+        let Query(asked) = Query::from_request_parts(parts, state).await?;
+        Ok(Self(asked))
+    }
+}
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Named<T> {
+    type Rejection = PageError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, PageError> {
+        let Path(named) = Path::from_request_parts(parts, state).await?;
+        Ok(Self(named))
+    }
+}
 
 /// What a call answers.
 type PageResult = Result<Json<serde_json::Value>, PageError>;
