@@ -8,6 +8,7 @@ use std::{
     process::{Child, Command, ExitStatus, Stdio},
 };
 
+use base64::{Engine, prelude::BASE64_STANDARD};
 use image::{Rgb, RgbImage};
 use rustix::{
     pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt},
@@ -203,6 +204,20 @@ fn colours_are_those_that_the_terminal_says_it_has() {
     }
 }
 
+/// The widths of the pictures that were sent to kitty.
+fn kitty_widths(text: &str) -> Vec<u32> {
+    let (mut widths, mut data) = (Vec::new(), String::new());
+    for sequence in text.split("\x1b_G").skip(1) {
+        let (keys, rest) = sequence.split_once(';').expect("keys and data");
+        data.push_str(rest.split("\x1b\\").next().unwrap_or_default());
+        if keys.ends_with("m=0") {
+            let png = BASE64_STANDARD.decode(std::mem::take(&mut data)).expect("base64");
+            widths.push(image::load_from_memory(&png).expect("a picture").width());
+        }
+    }
+    widths
+}
+
 #[test]
 fn graphics_are_shown_where_the_terminal_has_them() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -210,6 +225,10 @@ fn graphics_are_shown_where_the_terminal_has_them() {
         let (status, seen) = Seat::take(folder.path(), (30, 120), &["--steps", "3", "--count", "2"], &[env]).to_the_end();
         assert!(status.success() && seen.text.matches(start).count() >= 4, "{env:?}");
         assert!(!seen.text.contains('▀'));
+        if start.starts_with("\x1b_G") {
+            assert_eq!(kitty_widths(&seen.text).iter().rev().take(2).collect::<Vec<_>>(), [&256, &256], "shown by the network");
+        }
+        assert_eq!(written(folder.path(), 7).width(), 64, "written as it was drawn");
         assert_sane(&seen.last());
     }
 }

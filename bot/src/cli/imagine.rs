@@ -33,6 +33,7 @@ use crate::{
     models::Guide,
     printable::printable,
     render,
+    shown::{self, MIN_GRID_WIDTH},
     terminal::Preview,
 };
 
@@ -140,11 +141,14 @@ impl Job<'_> {
         self.bar.enable_steady_tick(Duration::from_millis(100));
         let (args, hashes) = (self.args.clone(), Arc::new(Hashes::of_user()));
         let known_hashes = hashes.clone();
-        let is_shown = self.show.is_on();
+        let (is_shown, has_graphics) = (self.show.is_on(), self.show.has_graphics());
         let starting = tokio::task::spawn_blocking(move || {
             let mut prepared = prepare::prepare(config, &args, &known_hashes)?;
             prepared.engine.preview_every = u32::from(is_shown);
-            let engine = Engine::start(prepared.engine.clone())?;
+            let mut loaded = prepared.engine.clone();
+            // What pictures are made with stays as it is; this one only shows them.
+            loaded.upscaler = loaded.upscaler.or(prepared.shows_with.take().filter(|_| has_graphics));
+            let engine = Engine::start(loaded)?;
             let submission = submit::submission(&args, &mut prepared, engine.info())?;
             anyhow::Ok((engine, prepared, submission))
         });
@@ -196,11 +200,13 @@ impl Job<'_> {
 
     /// Saves the pictures as they come, or has them enlarged while the others are still drawn.
     async fn draw(&mut self, engine: &Engine, submission: Submission, is_enlarging: bool) -> anyhow::Result<()> {
-        let mut upscales = Vec::new();
+        let (mut upscales, mut small) = (Vec::new(), Vec::new());
         let mut drawing = engine.submit(submission)?;
         while let Some(finished) = self.next_picture(&mut drawing).await? {
             let FinishedImage { index, seed, image } = finished;
             self.show.finished(index, image.clone());
+            let is_shown_larger = self.show.has_graphics() && !is_enlarging && !self.args.enlarge;
+            small.extend(is_shown_larger.then(|| (index, image.clone())));
             if is_enlarging || self.args.enlarge {
                 let size = ImageSize::new(image.width(), image.height());
                 let task = Task::Upscale(Upscale { source: seed.to_string(), size, passes: 1 });
@@ -217,6 +223,9 @@ impl Job<'_> {
                 self.show.finished(index, picture.image.clone());
                 self.save(index, seed, picture.image, form).await?;
             }
+        }
+        for (index, image) in small {
+            self.show.finished(index, shown::for_width(engine, image, MIN_GRID_WIDTH).await?);
         }
         Ok(())
     }

@@ -34,6 +34,13 @@ pub enum Way {
     Sixel,
 }
 
+impl Way {
+    /// Whether more pixels are seen than a small picture has.
+    pub fn has_graphics(self) -> bool {
+        matches!(self, Self::Kitty | Self::Sixel)
+    }
+}
+
 /// What a terminal says of itself.
 #[derive(Clone, Debug, Default)]
 pub struct Facts {

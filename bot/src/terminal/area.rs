@@ -36,11 +36,6 @@ impl Area {
         Self { way, size, number, pictures: vec![None; n as usize], is_new: vec![false; n as usize], shown: None }
     }
 
-    /// Whether more pixels than a picture has would be seen.
-    pub fn has_graphics(&self) -> bool {
-        !matches!(self.way, Way::Blocks { .. })
-    }
-
     /// Takes a picture, to be shown in the next frame.
     pub fn put(&mut self, index: u32, picture: RgbImage) {
         if let Some(place) = self.pictures.get_mut(index as usize) {
@@ -55,7 +50,7 @@ impl Area {
     }
 
     fn frame_in(&mut self, screen: Screen) -> Option<String> {
-        let most = if self.has_graphics() { MOST } else { self.size.0 };
+        let most = if self.way.has_graphics() { MOST } else { self.size.0 };
         let layout = Layout::new(self.pictures.len() as u32, self.size, screen, most)?;
         // In a window of another size nobody knows where the lines went.
         let is_there = self.shown.is_some_and(|(before, _)| before == screen);

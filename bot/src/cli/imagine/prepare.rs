@@ -35,6 +35,8 @@ pub struct Prepared {
     pub recalled: Option<Recalled>,
     /// Whether the super-resolution network enlarges the pictures at the end.
     pub is_enlarging: bool,
+    /// The super-resolution network for what is only shown.
+    pub shows_with: Option<PathBuf>,
     /// For the person who asked.
     pub notes: Vec<String>,
 }
@@ -94,11 +96,12 @@ pub fn prepare(mut config: Config, args: &ImagineArgs, hashes: &Hashes) -> anyho
     let task = recalled.as_ref().map(|recalled| &recalled.task);
     let recalled_enlarger = task.and_then(Task::base).and_then(|base| base.hires).map(|hires| hires.enlarger);
     let is_between = args.hires_upscaler.or(recalled_enlarger) == Some(Enlarger::Network);
+    let shows_with = engine.upscaler.clone().filter(|path| path.exists());
     if !is_enlarging && !args.enlarge && !is_between && !matches!(task, Some(Task::Upscale(_))) {
         engine.upscaler = None;
     }
     let notes = recalled.as_mut().map(|recalled| std::mem::take(&mut recalled.notes)).unwrap_or_default();
-    Ok(Prepared { config, engine, known, line, adapters, recalled, is_enlarging, notes })
+    Ok(Prepared { config, engine, known, line, adapters, recalled, is_enlarging, shows_with, notes })
 }
 
 /// The model that the prompt or the flag names; in both it may be a path.

@@ -35,6 +35,11 @@ impl Show {
         self.way.is_some()
     }
 
+    /// Whether more pixels are seen than a small picture has.
+    pub fn has_graphics(&self) -> bool {
+        self.way.is_some_and(Way::has_graphics)
+    }
+
     /// Makes room for pictures of a size.
     pub fn begin(&mut self, n_images: u32, size: (u32, u32)) {
         // Numbers of pictures that stay in the terminal from other runs must not come again.
