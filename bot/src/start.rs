@@ -61,13 +61,13 @@ pub async fn start(config: Config, access: Access, clock: Clock, progress_interv
     tokio::task::spawn_blocking(move || private::make_folder(&folder)).await??;
     let jobs = SqliteStore::open(&dir.join("atelier.sqlite")).await?;
     let blobs = LocalBlobs::open(&dir.join("pictures"))?;
-    let (config, engine, loaded, models, guide) = tokio::task::spawn_blocking(move || load(config)).await??;
+    let Loaded { config, engine, engine_config, models, guide } = tokio::task::spawn_blocking(move || load(config)).await??;
     let looks_per_minute = config.limits.max_looks_per_minute;
     let app = Arc::new(App {
         config,
         shown: Shown::new(engine.clone()),
         engine,
-        loaded: Arc::new(loaded),
+        loaded: Arc::new(engine_config),
         models,
         guide,
         hashes: Arc::new(Hashes::in_folder(&dir)),
@@ -117,12 +117,21 @@ pub fn check(config: &Config) -> anyhow::Result<()> {
     load(config.clone()).map(drop)
 }
 
+/// What the configuration says of drawing, at work.
+struct Loaded {
+    config: Config,
+    engine: Engine,
+    engine_config: EngineConfig,
+    models: Vec<ModelDefaults>,
+    guide: Option<Guide>,
+}
+
 /// Starts the engine with everything that the configuration names, and settles what suits each of its models.
-fn load(config: Config) -> anyhow::Result<(Config, Engine, EngineConfig, Vec<ModelDefaults>, Option<Guide>)> {
+fn load(config: Config) -> anyhow::Result<Loaded> {
     models::check(&config)?;
     let known = models::known(&config)?;
-    let loaded = models::engine_config_of(&config, &known)?;
-    let engine = Engine::start(loaded.clone())?;
+    let engine_config = models::engine_config_of(&config, &known)?;
+    let engine = Engine::start(engine_config.clone())?;
     let suited = known.iter().filter_map(|known| {
         let mut model = models::suited(&config, known, engine.model(Some(&known.entry.name))?);
         // The built-in model is drawn with few steps here, which its own sampler does not suit.
@@ -151,9 +160,8 @@ fn load(config: Config) -> anyhow::Result<(Config, Engine, EngineConfig, Vec<Mod
             Err(error) => return Err(error),
         }
     }
-    let models = fitting;
-    let guide = Guide::of(&known, &loaded.embeddings);
-    Ok((config, engine, loaded, models, guide))
+    let guide = Guide::of(&known, &engine_config.embeddings);
+    Ok(Loaded { config, engine, engine_config, models: fitting, guide })
 }
 
 /// Whether a model can be drawn with as the configuration has it, so that nobody learns of a mistake from their first picture.

@@ -59,7 +59,7 @@ impl Seat {
     }
 
     /// All that the program wrote, up to its end.
-    fn to_the_end(mut self) -> (ExitStatus, Seen) {
+    fn ended(mut self) -> (ExitStatus, Seen) {
         while self.read() {}
         let status = self.child.wait().expect("it ends");
         (status, Seen { text: String::from_utf8(self.bytes).expect("UTF-8"), window: self.window })
@@ -132,7 +132,7 @@ fn assert_sane(screen: &vt100::Screen) {
 #[test]
 fn the_pictures_form_in_their_places_and_stay() {
     let folder = tempfile::tempdir().expect("a folder");
-    let (status, seen) = Seat::take(folder.path(), ROOMY, &["--steps", "8", "--count", "2"], &[]).to_the_end();
+    let (status, seen) = Seat::take(folder.path(), ROOMY, &["--steps", "8", "--count", "2"], &[]).ended();
     assert!(status.success(), "{}", seen.text);
     let last = seen.last();
     let row = top(&last).expect("pictures");
@@ -161,7 +161,7 @@ fn the_pictures_form_in_their_places_and_stay() {
 fn a_small_window_has_smaller_pictures_and_a_tiny_one_none() {
     let folder = tempfile::tempdir().expect("a folder");
     for (window, across, lines) in [((24, 80), 39, 20), ((12, 40), 18, 9), ((5, 80), 0, 0), ((24, 7), 0, 0)] {
-        let (status, seen) = Seat::take(folder.path(), window, &["--steps", "2", "--count", "2"], &[]).to_the_end();
+        let (status, seen) = Seat::take(folder.path(), window, &["--steps", "2", "--count", "2"], &[]).ended();
         assert!(status.success(), "{}", seen.text);
         let last = seen.last();
         let rows: Vec<_> = (0..window.0).filter(|row| (0..window.1).any(|column| is_block(&last, *row, column))).collect();
@@ -181,7 +181,7 @@ fn a_small_window_has_smaller_pictures_and_a_tiny_one_none() {
 fn colours_are_those_that_the_terminal_says_it_has() {
     let folder = tempfile::tempdir().expect("a folder");
     let args = ["--steps", "2", "--count", "1"];
-    let (_, seen) = Seat::take(folder.path(), ROOMY, &args, &[("COLORTERM", "")]).to_the_end();
+    let (_, seen) = Seat::take(folder.path(), ROOMY, &args, &[("COLORTERM", "")]).ended();
     assert!(seen.text.contains("\x1b[38;5;") && !seen.text.contains("8;2;"));
     let (last, picture) = (seen.last(), written(folder.path(), 7));
     let row = top(&last).expect("a picture");
@@ -199,7 +199,7 @@ fn colours_are_those_that_the_terminal_says_it_has() {
         [(("NO_COLOR", "1"), None), (("TERM", "dumb"), None), (("LANG", "C"), Some("--json")), (("LANG", "C"), Some("--preview=never"))]
     {
         let args: Vec<_> = args.iter().copied().chain(more).collect();
-        let (status, seen) = Seat::take(folder.path(), ROOMY, &args, &[env]).to_the_end();
+        let (status, seen) = Seat::take(folder.path(), ROOMY, &args, &[env]).ended();
         assert!(status.success() && !seen.text.contains('▀') && seen.n_frames() == 0, "{env:?} {more:?}: {}", seen.text);
     }
 }
@@ -222,7 +222,7 @@ fn kitty_widths(text: &str) -> Vec<u32> {
 fn graphics_are_shown_where_the_terminal_has_them() {
     let folder = tempfile::tempdir().expect("a folder");
     for (env, start) in [(("TERM", "xterm-kitty"), "\x1b_Ga=T,f=100,q=2,C=1,i="), (("TERM", "foot"), "\x1bP0;1q\"1;1;")] {
-        let (status, seen) = Seat::take(folder.path(), (30, 120), &["--steps", "3", "--count", "2"], &[env]).to_the_end();
+        let (status, seen) = Seat::take(folder.path(), (30, 120), &["--steps", "3", "--count", "2"], &[env]).ended();
         assert!(status.success() && seen.text.matches(start).count() >= 4, "{env:?}");
         assert!(!seen.text.contains('▀'));
         if start.starts_with("\x1b_G") {
@@ -237,7 +237,7 @@ fn graphics_are_shown_where_the_terminal_has_them() {
 fn what_is_told_stands_above_the_pictures() {
     let folder = tempfile::tempdir().expect("a folder");
     let args = ["--steps", "3", "--count", "1", "--negative", "x AND y"];
-    let (_, seen) = Seat::take(folder.path(), ROOMY, &args, &[]).to_the_end();
+    let (_, seen) = Seat::take(folder.path(), ROOMY, &args, &[]).ended();
     let (last, text) = (seen.last(), seen.last().contents());
     let told = text.lines().position(|line| line.starts_with("atelier: Without a meaning here")).expect("the note");
     assert!(told < usize::from(top(&last).expect("a picture")), "{text}");
@@ -252,7 +252,7 @@ fn ctrl_c_leaves_the_terminal_as_it_was() {
     }
     let is_sent = Command::new("kill").args(["-INT", &seat.child.id().to_string()]).status().expect("kill is there").success();
     assert!(is_sent && seat.child.try_wait().expect("it lives").is_none());
-    let (status, seen) = seat.to_the_end();
+    let (status, seen) = seat.ended();
     assert_eq!(status.code(), Some(130));
     assert_sane(&seen.last());
     assert!(seen.last().contents().contains("atelier: stopped; "), "{}", seen.last().contents());

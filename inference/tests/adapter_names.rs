@@ -1,8 +1,6 @@
 //! Every prefix with every system of names, joined by dots or underscores, in every kind of adapter: the same numbers change the same weights, bit for
 //! bit.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::{
     collections::{BTreeMap, HashMap},
     path::{Path, PathBuf},

@@ -1,7 +1,5 @@
 //! Adapters against the weights that diffusers and LyCORIS make of them (`tools/reference/adapters.py`), and what is said of those that do not fit.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::{
     collections::{BTreeMap, HashMap},
     fs,

@@ -1,5 +1,7 @@
 //! The engine's tests against its public face, in one program: every program links everything again.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test fails by panicking and tells what it measured")]
+
 mod adapter_names;
 mod adapters;
 mod common;

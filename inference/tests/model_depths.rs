@@ -1,7 +1,5 @@
 //! U-Nets whose depths differ between the ways down and up, or whose middle has no attention.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::{fs, path::Path};
 
 use crate::common::families::{self, networks};

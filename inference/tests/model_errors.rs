@@ -1,7 +1,5 @@
 //! What is said about model folders that cannot be loaded: the exact sentences.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::{fs, path::Path};
 
 use crate::common::starter;

@@ -1,8 +1,6 @@
 //! The networks of every family against diffusers in float32 (tests/data/families; tools/reference/tiny_families.py says how they were made),
 //! as folders and as single files.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test fails by panicking and tells what it measured")]
-
 use std::{collections::HashMap, fs, path::Path};
 
 use crate::common::{

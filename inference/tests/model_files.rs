@@ -1,7 +1,5 @@
 //! Safetensors files that are broken, and what whole ones say about themselves.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test fails by panicking and tells what it measured")]
-
 use std::{
     fs,
     path::{Path, PathBuf},

@@ -1,6 +1,5 @@
 //! What reading a large file costs, in a process of its own: the peak is the process's.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test fails by panicking and tells what it measured")]
 #![cfg(target_os = "linux")]
 
 use std::{fs, process::Command};

@@ -1,7 +1,5 @@
 //! The networks against diffusers and transformers in float32 (models/starter/reference and tests/data/tiny; their READMEs and scripts say how they were made).
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test fails by panicking and tells what it measured")]
-
 use std::{collections::HashMap, fs, path::Path};
 
 use crate::common::{data, floats, max_difference, predict, psnr, read_picture, starter};

@@ -1,7 +1,5 @@
 //! On the processor a row's result is the same, bit for bit, whatever else is in its batch.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use crate::common::{floats, predict, starter};
 use candle_core::{DType, Device, Tensor};
 use inference::model::Model;

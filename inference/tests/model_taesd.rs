@@ -1,7 +1,5 @@
 //! The tiny decoder against diffusers, in both layouts, and as what previews are made with.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test fails by panicking and tells what it measured")]
-
 use std::{collections::HashMap, fs, path::Path};
 
 use crate::common::{data, max_difference, starter};

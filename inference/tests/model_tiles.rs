@@ -1,7 +1,5 @@
 //! Decoding in tiles, and convolutions that wrap round (tests/data/README.md says where the reference values come from).
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test fails by panicking and tells what it measured")]
-
 use std::{collections::HashMap, fs};
 
 use crate::common::{data, floats, max_difference, picture, psnr, starter};

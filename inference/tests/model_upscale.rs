@@ -1,7 +1,5 @@
 //! The super-resolution networks against torch (tests/data/upscale/README.md).
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test fails by panicking and tells what it measured")]
-
 use std::{collections::HashMap, path::Path};
 
 use crate::common::{data, floats, max_difference, picture, psnr, read_picture, starter};

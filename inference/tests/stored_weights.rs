@@ -1,7 +1,5 @@
 //! Weights as files store them: quantised with scales, and files that change while they are open.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::{
     fs::{self, File},
     path::Path,

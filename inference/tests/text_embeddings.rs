@@ -1,7 +1,5 @@
 //! Files of learned words: what is read and what is said about the others.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::{collections::HashMap, fs, path::Path};
 
 use candle_core::{DType, Device, Tensor};

@@ -1,7 +1,5 @@
 //! The syntax of prompts.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use inference::text::{AdapterTag, MAX_WEIGHT, Piece, Prompt};
 use proptest::prelude::*;
 

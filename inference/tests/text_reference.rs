@@ -1,7 +1,5 @@
 //! Prompts against transformers and diffusers in float32 (tests/data/text, made by tools/reference/text.py).
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test fails by panicking and tells what it measured")]
-
 use std::{collections::HashMap, fs, path::Path};
 
 use crate::common::{data, floats, max_difference, starter};

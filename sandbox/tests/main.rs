@@ -5,7 +5,8 @@ mod bad_input;
 mod command_permissions;
 mod commands;
 mod connect;
-mod echo;
+#[path = "echo.rs"]
+mod echo_bot;
 mod forms;
 mod gateway;
 mod gateway_bad_input;

@@ -63,7 +63,10 @@ fn every_refusal_begins_with_a_capital_a_number_or_code_and_ends_with_a_full_sto
     assert!(errors.len() > 30);
     for error in errors {
         let sentence = error.to_string();
-        assert!(sentence.starts_with(|c: char| c.is_uppercase() || c.is_ascii_digit() || c == '`') && sentence.ends_with('.'), "{sentence}");
+        assert!(
+            sentence.starts_with(|c: char| c.is_uppercase() || c.is_ascii_digit() || c == '`') && sentence.ends_with('.'),
+            "{sentence}"
+        );
         assert!(!sentence.contains("..") && !sentence.contains(" ."), "{sentence}");
     }
 }
