@@ -60,7 +60,13 @@ impl Unreachable {
 
 /// An error and what is behind it.
 fn causes(error: &reqwest::Error) -> Vec<&(dyn Error + 'static)> {
-    std::iter::successors(Some(error as &(dyn Error + 'static)), |&error| error.source()).collect()
+    std::iter::successors(Some(error as &(dyn Error + 'static)), |&error| behind(error)).collect()
+}
+
+/// The next cause. An error of the system leaves out the one that it wraps.
+fn behind<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+    let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+    wrapped.map(|wrapped| wrapped as &(dyn Error + 'static)).or_else(|| error.source())
 }
 
 impl fmt::Display for Unreachable {

@@ -261,7 +261,7 @@ async fn everybodys_history_is_what_the_caller_sees(mode: Mode) {
     // A guild shares nothing at all.
     linus.slash(CHANNEL, "settings", &[("history_everyone", json!(false))]).await.expect_err("managers only");
     ada.slash(CHANNEL, "settings", &[("history_everyone", json!(false))]).await.expect("sent");
-    told(ada, "`history_everyone` false").await;
+    told(ada, "/history shows one's own pictures only").await;
     let asked = linus.slash(CHANNEL, "history", &everyone).await.expect("sent");
     assert!(answer_to(&linus, CHANNEL, &asked).await.contains("their own pictures only"));
     let press = linus.press(id(&turned), "◀ Newer").await.expect("sent");

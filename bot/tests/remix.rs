@@ -127,7 +127,7 @@ async fn every_kind_of_refusal_keeps_what_was_typed() {
     type Change = fn(&mut Config);
     let kinds: [(&str, Change, &str); 7] = [
         ("a prompt", |_| {}, "--seed"),
-        ("the quota", |config| config.limits.daily_row_megapixels = 0.01, "used up"),
+        ("the quota", |config| config.limits.daily_row_megapixels = 0.01, "New pictures come"),
         ("a job's size", |config| config.limits.max_row_megapixels_per_job = 0.01, "times as large as one job may be"),
         ("jobs at once", |config| config.limits.max_active_per_user = 0, "the most at once"),
         ("the queue", |config| config.limits.max_queued = 0, "My queue is full"),

@@ -46,7 +46,9 @@ pub struct Prepared {
 /// # Errors
 /// One sentence: what is not there.
 pub fn prepare(mut config: Config, args: &ImagineArgs, hashes: &Hashes) -> anyhow::Result<Prepared> {
-    let mut line = args.prompt.as_deref().filter(|_| !args.literal).map(Typed::read).transpose()?;
+    // Nothing at all is a prompt here: pictures without words.
+    let is_line = |prompt: &&str| !args.literal && !prompt.trim().is_empty();
+    let mut line = args.prompt.as_deref().filter(is_line).map(Typed::read).transpose()?;
     let wanted = wanted_model(args, line.as_mut())?;
     let mut recalled = args.from.as_deref().map(from::recall).transpose()?;
     if let Some(recalled) = &mut recalled {
