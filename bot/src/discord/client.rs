@@ -92,7 +92,7 @@ pub enum BuildError {
     Serenity(#[from] Box<serenity::Error>),
 }
 
-/// Connects and stays connected until `closing` is cancelled. Waits while Discord is away; what it says of that is in [`link`].
+/// Connects and stays connected until `closing` is cancelled. Waits while Discord is away; what it says of that is in `link.rs`.
 ///
 /// # Errors
 /// What no waiting mends: see [`BuildError`], and the library's own errors of a connection that Discord ended for good.
