@@ -7,6 +7,7 @@ FROM rust AS build-cpu
 WORKDIR /source
 COPY Cargo.toml Cargo.lock ./
 COPY bot bot
+COPY clock clock
 COPY inference inference
 COPY storage storage
 COPY sandbox sandbox
@@ -28,6 +29,7 @@ COPY --from=rust /usr/local/cargo /usr/local/cargo
 WORKDIR /source
 COPY Cargo.toml Cargo.lock ./
 COPY bot bot
+COPY clock clock
 COPY inference inference
 COPY storage storage
 COPY sandbox sandbox

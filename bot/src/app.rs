@@ -15,18 +15,18 @@ use tokio::sync::{Notify, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    clock::Clock,
     config::Config,
     discord::{Caller, Link, Messenger},
-    hashes::Hashes,
-    live::LiveJobs,
+    jobs::live::LiveJobs,
     messages::{Identity, UserError},
-    metadata::Origin,
     models::Guide,
+    pictures::hashes::Hashes,
+    pictures::metadata::Origin,
+    pictures::shown::Shown,
     policy::{Looks, permits::Permits},
     prompt::{self, ModelDefaults, ParseContext},
-    random,
-    shown::Shown,
+    system::clock::Clock,
+    system::random,
 };
 
 /// What every part of the running bot shares.
@@ -159,10 +159,10 @@ impl App {
 /// Runs the bot's own loops until shutdown; each ends before this returns.
 pub async fn run_loops(app: Arc<App>) {
     tokio::join!(
-        crate::dispatcher::run(app.clone()),
-        crate::delivery::run(app.clone()),
-        crate::progress::run(app.clone()),
-        crate::drafts::run(app.clone())
+        crate::jobs::dispatcher::run(app.clone()),
+        crate::jobs::delivery::run(app.clone()),
+        crate::jobs::progress::run(app.clone()),
+        crate::jobs::drafts::run(app.clone())
     );
     app.tasks.close();
     app.tasks.wait().await;

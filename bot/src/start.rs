@@ -21,17 +21,17 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     app::{self, App},
-    clock::Clock,
     config::Config,
     discord::{self, Access, BuildError, Caller, Link, Messenger},
-    dispatcher,
-    hashes::Hashes,
-    log,
+    jobs::dispatcher,
     models::{self, Guide},
+    pictures::hashes::Hashes,
+    pictures::shown::Shown,
     policy::Looks,
-    private,
     prompt::ModelDefaults,
-    shown::Shown,
+    system::clock::Clock,
+    system::log,
+    system::private,
 };
 
 pub use patience::when_possible;

@@ -2,8 +2,8 @@
 
 use crate::support::*;
 use atelier::{
-    dispatcher::load_picture,
-    metadata::{self, Found},
+    jobs::dispatcher::load_picture,
+    pictures::metadata::{self, Found},
 };
 use inference::task::Task;
 use serde_json::json;
@@ -94,7 +94,7 @@ async fn pictures_say_how_they_were_made_in_their_files_and_in_the_store(mode: M
         assert_eq!((kept.engine.as_str(), kept.device.as_str(), kept.dtype.as_str()), (env!("CARGO_PKG_VERSION"), "cpu", "f32"));
         let weights =
             std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/starter/model/unet/diffusion_pytorch_model.safetensors");
-        assert_eq!(kept.model_hash, Some(atelier::hashes::of_bytes(&std::fs::read(weights).expect("the starter's weights"))));
+        assert_eq!(kept.model_hash, Some(atelier::pictures::hashes::of_bytes(&std::fs::read(weights).expect("the starter's weights"))));
     }
     ada.press(id(&grid), "U2").await.expect("sent");
     let enlarged = message_with(ada, "1024 × 1024 pixels").await;

@@ -3,7 +3,7 @@
 use crate::support::*;
 use atelier::{
     buttons::custom_id::ButtonAction,
-    enqueue::{self, Request},
+    jobs::enqueue::{self, Request},
 };
 use poise::serenity_prelude as serenity;
 use sandbox::{Fault, InteractionId, Visitor};

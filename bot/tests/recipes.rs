@@ -114,7 +114,9 @@ fn a_task_recorded_before_skips_layers_for_the_prompt_alone() {
     let skipped = [&APPLE[..], &["--negative", "blur", "--clip-skip", "1"]].concat();
     let (both, _) = desk.draw(&skipped);
     let bytes = std::fs::read(desk.folder.join("out/7.png")).expect("a file");
-    let Ok(atelier::metadata::Found::Record(record)) = atelier::metadata::read(Cursor::new(&bytes)) else { panic!("a record") };
+    let Ok(atelier::pictures::metadata::Found::Record(record)) = atelier::pictures::metadata::read(Cursor::new(&bytes)) else {
+        panic!("a record")
+    };
     let mut before = serde_json::to_value(&record).expect("JSON");
     before["task"].as_object_mut().expect("a task").remove("clip_skip_of").expect("new tasks say it");
     desk.write_chunk("before.png", "atelier", &before.to_string());

@@ -6,7 +6,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use atelier::metadata::{self, Found, Record};
+use atelier::pictures::metadata::{self, Found, Record};
 use image::RgbImage;
 use serde_json::Value;
 
@@ -164,7 +164,7 @@ fn what_was_drawn_from_a_picture_needs_that_picture() {
     let desk = Desk::new();
     RgbImage::from_fn(64, 64, |x, y| image::Rgb([x as u8 * 3, y as u8 * 3, 90])).save(desk.folder.join("sky.png")).expect("a picture");
     desk.draw(&["a frog", "--seed", "3", "--count", "1", "--steps", "4", "--init", "sky.png", "--strength", "0.5"]);
-    let source = atelier::hashes::of_bytes(&std::fs::read(desk.folder.join("sky.png")).expect("a file"));
+    let source = atelier::pictures::hashes::of_bytes(&std::fs::read(desk.folder.join("sky.png")).expect("a file"));
     assert_eq!(desk.record("out/3.png").task.source(), Some(source.as_str()));
     let sentence = format!("the picture was drawn from another picture (SHA-256 {}), which its metadata does not hold", &source[..10]);
     desk.refused(&["--from", "out/3.png"], &sentence);

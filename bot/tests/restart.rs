@@ -9,10 +9,10 @@ use std::{
 
 use crate::support::{front::Front, *};
 use atelier::{
-    clock::Clock,
     config::Config,
     discord::{self, Access, Endpoint},
     start,
+    system::clock::Clock,
 };
 use sandbox::{Sandbox, SandboxConfig, Visitor};
 use tempfile::TempDir;

@@ -4,15 +4,15 @@ use std::{io::Cursor, path::Path, time::Duration};
 
 use crate::support::*;
 use atelier::{
-    clock::Clock,
     config::Config,
     discord::{Access, Endpoint},
-    dispatcher::load_picture,
-    grid,
-    metadata::{self, Record},
+    jobs::dispatcher::load_picture,
     models,
-    shown::{self, Shown},
+    pictures::grid,
+    pictures::metadata::{self, Record},
+    pictures::shown::{self, Shown},
     start,
+    system::clock::Clock,
 };
 use image::{RgbImage, imageops};
 use inference::{

@@ -3,8 +3,8 @@
 use std::io::Cursor;
 
 use atelier::{
-    metadata::{self, Found, parameters},
     pictures,
+    pictures::metadata::{self, Found, parameters},
 };
 
 /// What a reader says of an input.

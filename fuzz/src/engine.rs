@@ -7,9 +7,10 @@ use std::{
 
 use candle_core::{DType, Device, Tensor};
 use inference::{
-    checkpoint::{Adapters, Checkpoint, Header, Part, Patch, UnetLayout, Weights, adapter, inspect},
+    adapter::{self, Adapters},
+    checkpoint::{Checkpoint, Header, Part, Patch, UnetLayout, Weights, inspect},
     error::InferenceError,
-    model::ModelConfig,
+    family::stable_diffusion::ModelConfig,
     sampler::Sampler,
     schedule::{ScheduleConfig, ScheduleKind},
     text::{Embedding, Prompt, without_meaning},

@@ -9,7 +9,7 @@ use futures::executor::block_on;
 use inference::{
     engine::{DeviceChoice, Engine, EngineConfig, Event, ModelEntry, Precision, Submission},
     error::InferenceError,
-    model::{Conditioning, Model},
+    family::stable_diffusion::{Conditioning, Model},
     sampler::Sampler,
     schedule::ScheduleKind,
     task::{Seed, Task, TextToImage},

@@ -4,7 +4,7 @@
 use std::{fs, path::PathBuf, time::Instant};
 
 use candle_core::{DType, Device, Tensor};
-use inference::model::{Conditioning, Model};
+use inference::family::stable_diffusion::{Conditioning, Model};
 
 #[expect(clippy::print_stdout, reason = "the numbers are what it is for")]
 fn main() -> Result<(), Box<dyn std::error::Error>> {

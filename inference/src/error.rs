@@ -55,7 +55,7 @@ pub enum InferenceError {
     NoModels,
     /// An adapter does not fit.
     #[error(transparent)]
-    Adapter(#[from] crate::checkpoint::adapter::AdapterError),
+    Adapter(#[from] crate::adapter::AdapterError),
     /// The device cannot be used.
     #[error("device {device}: {reason}")]
     Device {

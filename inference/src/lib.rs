@@ -2,13 +2,15 @@
 
 #![warn(missing_docs)]
 
+pub mod adapter;
 mod batcher;
 pub mod checkpoint;
 pub mod engine;
 pub mod error;
+pub mod family;
 mod guidance;
+mod layers;
 pub mod limits;
-pub mod model;
 mod networks;
 pub mod noise;
 mod ops;
@@ -20,3 +22,4 @@ pub mod task;
 pub mod text;
 mod trajectory;
 pub mod upscale;
+pub mod vae;

@@ -6,7 +6,7 @@ use candle_core::{DType, Device, Tensor};
 
 use crate::{
     error::{InferenceError, InvalidTask},
-    model::{Model, Padding, PromptState},
+    family::stable_diffusion::{Model, Padding, PromptState},
     text,
     upscale::Upscaler,
 };

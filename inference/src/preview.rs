@@ -5,10 +5,10 @@ use image::RgbImage;
 
 use crate::{
     error::InferenceError,
-    model::taesd::Taesd,
     networks::{Networks, Rows},
     noise::TorchGenerator,
     pixels,
+    vae::taesd::Taesd,
 };
 
 /// What unfinished latents are shown with.

@@ -5,7 +5,7 @@ mod note;
 use serde::{Deserialize, Serialize};
 
 pub use self::note::Note;
-use crate::{checkpoint::adapter::AdapterWeights, sampler::Sampler, schedule::ScheduleKind, text};
+use crate::{adapter::AdapterWeights, sampler::Sampler, schedule::ScheduleKind, text};
 
 /// One job's work: everything needed to make its pictures again.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -9,10 +9,9 @@ use std::{
 
 use ::safetensors::{Dtype, tensor::TensorView};
 use candle_core::{DType, Device, Tensor, safetensors};
-use inference::checkpoint::{
-    Adapters, FileKind, Part, Patch, UnetLayout,
-    adapter::{self, Family},
-    inspect, ldm_unet_name, open_clip_name,
+use inference::{
+    adapter::{self, Adapters, Family},
+    checkpoint::{FileKind, Part, Patch, UnetLayout, inspect, ldm_unet_name, open_clip_name},
 };
 
 const PARTS: [(&str, Part); 3] = [("unet", Part::Unet), ("text_encoder", Part::TextEncoder), ("text_encoder_2", Part::TextEncoder2)];

@@ -7,9 +7,9 @@ use std::{
 };
 
 use candle_core::{DType, Device, Tensor, safetensors};
-use inference::checkpoint::{
-    Adapters, Part, Patch, UnetLayout,
-    adapter::{self, AdapterKind, AdapterWeights, Family, key_names},
+use inference::{
+    adapter::{self, AdapterKind, AdapterWeights, Adapters, Family, key_names},
+    checkpoint::{Part, Patch, UnetLayout},
 };
 use serde_json::Value;
 

@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use crate::common::families::{self, networks};
 use candle_core::{DType, Device, Tensor};
-use inference::model::{Conditioning, Model};
+use inference::family::stable_diffusion::{Conditioning, Model};
 use serde_json::{Value, json};
 
 fn load(path: &Path) -> Result<Model, String> {

@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use crate::common::starter;
 use candle_core::{DType, Device};
-use inference::{model::Model, upscale::Upscaler};
+use inference::{family::stable_diffusion::Model, upscale::Upscaler};
 
 /// A copy of the starter model, to be spoilt.
 fn starter_copy() -> tempfile::TempDir {

@@ -11,7 +11,7 @@ use crate::common::{
 use candle_core::{DType, Device, Tensor};
 use inference::{
     checkpoint::{Checkpoint, TokenizerSource},
-    model::{Conditioning, Model, ModelSource, PromptState},
+    family::stable_diffusion::{Conditioning, Model, ModelSource, PromptState},
 };
 
 type Tensors = HashMap<String, Tensor>;

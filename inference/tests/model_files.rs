@@ -143,7 +143,8 @@ fn what_is_no_file_is_not_waited_for() {
                 assert!(!inference::engine::is_model(folder.path()));
                 continue;
             }
-            let error = inference::model::Model::load(folder.path(), &Device::Cpu, DType::F32).err().unwrap().to_string();
+            let error =
+                inference::family::stable_diffusion::Model::load(folder.path(), &Device::Cpu, DType::F32).err().unwrap().to_string();
             assert!(error.contains(path.parent().unwrap().to_str().unwrap()), "{error}");
         }
     }
@@ -171,7 +172,7 @@ fn descriptions_and_vocabularies_have_a_longest_length() {
         let found = match name.split_once('/').unwrap().0 {
             "tokenizer" => inference::text::Tokenizer::load(&tokenizer, 77).err(),
             "scheduler" => inference::schedule::ScheduleConfig::load(&path).err(),
-            _ => inference::model::Model::load(folder.path(), &Device::Cpu, DType::F32).err(),
+            _ => inference::family::stable_diffusion::Model::load(folder.path(), &Device::Cpu, DType::F32).err(),
         };
         let error = found.unwrap().to_string();
         assert!(error.contains(&format!("{max_bytes} are the most that such a file may have")), "{name}: {error}");
@@ -206,7 +207,7 @@ fn other_files_are_recognised() {
 fn a_missing_shard_and_a_doubled_tensor_are_named() {
     let folder = folder("sd1");
     let unet = folder.path().join("unet");
-    let load = || inference::model::Model::load(folder.path(), &Device::Cpu, DType::F32).err().unwrap().to_string();
+    let load = || inference::family::stable_diffusion::Model::load(folder.path(), &Device::Cpu, DType::F32).err().unwrap().to_string();
     fs::rename(unet.join("diffusion_pytorch_model.safetensors"), unet.join("diffusion_pytorch_model-00001-of-00002.safetensors")).unwrap();
     let index = r#"{"weight_map":{"conv_in.weight":"diffusion_pytorch_model-00001-of-00002.safetensors","conv_out.bias":"diffusion_pytorch_model-00002-of-00002.safetensors"}}"#;
     fs::write(unet.join("diffusion_pytorch_model.safetensors.index.json"), index).unwrap();
@@ -241,7 +242,7 @@ fn parts_alone_are_not_taken_for_models() {
         ("text_encoder/model.safetensors", "a text encoder alone"),
     ] {
         let path = folder.path().join(file);
-        let error = inference::model::Model::load(&path, &Device::Cpu, DType::F32).err().unwrap().to_string();
+        let error = inference::family::stable_diffusion::Model::load(&path, &Device::Cpu, DType::F32).err().unwrap().to_string();
         assert_eq!(error, format!("{}: {what} where a whole model is needed is not supported", path.display()));
     }
 }
@@ -255,7 +256,9 @@ fn files_of_other_savers_are_read_or_say_what_they_lack() {
         let tensors: Vec<_> =
             read.iter().filter_map(|(name, tensor)| Some((change(name)?, tensor.dims().to_vec(), floats(tensor)))).collect();
         families::write(&path, &tensors);
-        let loaded = inference::model::Model::load(&path, &Device::Cpu, DType::F32).map(|_| ()).map_err(|error| error.to_string());
+        let loaded = inference::family::stable_diffusion::Model::load(&path, &Device::Cpu, DType::F32)
+            .map(|_| ())
+            .map_err(|error| error.to_string());
         (loaded.map_err(|error| error.replace(&path.display().to_string(), "FILE")), inspect(&path).unwrap().kind)
     };
     const UNET: &str = "model.diffusion_model.";

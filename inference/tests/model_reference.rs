@@ -4,7 +4,7 @@ use std::{collections::HashMap, fs, path::Path};
 
 use crate::common::{data, floats, max_difference, predict, psnr, read_picture, starter};
 use candle_core::{DType, Device, Tensor};
-use inference::model::Model;
+use inference::family::stable_diffusion::Model;
 
 type Tensors = HashMap<String, Tensor>;
 

@@ -2,7 +2,7 @@
 
 use crate::common::{floats, predict, starter};
 use candle_core::{DType, Device, Tensor};
-use inference::model::Model;
+use inference::family::stable_diffusion::Model;
 
 const COUNTS: [usize; 6] = [1, 2, 3, 5, 8, 9];
 

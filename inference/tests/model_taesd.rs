@@ -7,8 +7,8 @@ use crate::engine_common::{config, finish, text_to_image};
 use candle_core::{Device, Tensor};
 use inference::{
     engine::{Engine, EngineConfig, ModelEntry, Submission},
-    model::taesd::{Taesd, TaesdKind},
     task::Task,
+    vae::taesd::{Taesd, TaesdKind},
 };
 
 fn reference() -> HashMap<String, Tensor> {

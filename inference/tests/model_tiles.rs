@@ -5,7 +5,7 @@ use std::{collections::HashMap, fs};
 use crate::common::{data, floats, max_difference, picture, psnr, starter};
 use candle_core::{DType, Device, Tensor};
 use image::imageops::{FilterType, resize};
-use inference::model::{Conditioning, Model, Padding, PromptState};
+use inference::family::stable_diffusion::{Conditioning, Model, Padding, PromptState};
 
 fn tiny() -> Model {
     let folder = tempfile::tempdir().unwrap();

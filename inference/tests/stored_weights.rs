@@ -13,7 +13,7 @@ use crate::common::{
 use candle_core::{DType, Device, Tensor};
 use inference::{
     checkpoint::{Checkpoint, Weights},
-    model::Model,
+    family::stable_diffusion::Model,
     text::Embedding,
 };
 use serde_json::json;

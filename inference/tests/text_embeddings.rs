@@ -5,7 +5,7 @@ use std::{collections::HashMap, fs, path::Path};
 use candle_core::{DType, Device, Tensor};
 use inference::{
     checkpoint::{TokenizerSource, Weights, hf_folder::read_json},
-    model::config::ClipConfig,
+    text::clip::ClipConfig,
     text::{Embedding, EncoderFiles, TextEncoders, TextOptions},
 };
 

@@ -6,8 +6,8 @@ use crate::common::{data, floats, max_difference, starter};
 use candle_core::{DType, Device, Tensor};
 use inference::{
     checkpoint::{TokenizerSource, Weights, hf_folder::read_json},
-    model::Conditioning,
-    model::config::ClipConfig,
+    family::stable_diffusion::Conditioning,
+    text::clip::ClipConfig,
     text::{Embedding, EncoderFiles, Prompt, TextEncoders, TextOptions, Tokenizer},
 };
 use serde_json::Value;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use storage::{Cancelled, JobId};
 
 use super::{job_of, presser::Presser};
-use crate::{app::App, error::BotError, live::Phase, messages::UserError};
+use crate::{app::App, error::BotError, jobs::live::Phase, messages::UserError};
 
 /// Stops a job that is not finished.
 pub async fn cancel(presser: &Presser<'_>, app: &Arc<App>, id: JobId) -> Result<(), BotError> {

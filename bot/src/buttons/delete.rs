@@ -12,9 +12,9 @@ use crate::{
     app::App,
     discord,
     error::BotError,
-    log::chain,
     messages::{Deleting, UserError},
-    render,
+    pictures::render,
+    system::log::chain,
 };
 
 async fn ended(presser: &Presser<'_>, app: &App, id: JobId) -> Result<Job, BotError> {

@@ -5,7 +5,7 @@
 use storage::JobId;
 
 use super::{job_of, presser::Presser};
-use crate::{app::App, commands, error::BotError, messages::UserError, render};
+use crate::{app::App, commands, error::BotError, messages::UserError, pictures::render};
 
 /// Answers with the pictures.
 pub async fn send(presser: &Presser<'_>, app: &App, id: JobId) -> Result<(), BotError> {

@@ -21,12 +21,12 @@ use storage::{Job, JobId, JobStatus, NewImage, PressKey};
 use crate::{
     app::App,
     commands,
-    enqueue::Request,
     error::BotError,
-    log::chain,
+    jobs::enqueue::Request,
+    jobs::parents::{self, Drawn},
     messages::{self, UserError},
-    parents::{self, Drawn},
-    render,
+    pictures::render,
+    system::log::chain,
 };
 use custom_id::ButtonAction;
 use presser::Presser;

@@ -8,9 +8,9 @@ use crate::{
     commands,
     discord::permits,
     error::BotError,
-    log::chain,
     messages::UserError,
     policy::permissions::{Asker, may_use},
+    system::log::chain,
 };
 
 /// The presser as a member of the guild where the button is; `None` in direct messages.

@@ -16,13 +16,13 @@ use super::{
 use crate::{
     app::App,
     discord,
-    drafts::{self, Typed},
-    enqueue,
     error::BotError,
-    log::chain,
+    jobs::drafts::{self, Typed},
+    jobs::enqueue,
+    jobs::parents::Drawn,
     messages::{self, UserError},
-    parents::Drawn,
     prompt,
+    system::log::chain,
 };
 
 /// A form must open within 3 s of the press; who may draw is asked once more when it is sent.

@@ -10,10 +10,10 @@ use crate::{
     commands::{self, refuse_deferred, tell_alone},
     discord,
     error::BotError,
-    log::chain,
     messages::{self, UserError},
-    printable::printable,
-    render,
+    pictures::render,
+    system::log::chain,
+    system::printable::printable,
 };
 
 /// How an interaction was acknowledged before its work began.

@@ -6,7 +6,7 @@ use inference::task::Task;
 use storage::{JobId, PressKey};
 
 use super::{Wish, drawn_of, job_of, press_key, presser::Presser};
-use crate::{app::App, enqueue, error::BotError, messages::UserError, parents::Drawn, random};
+use crate::{app::App, error::BotError, jobs::enqueue, jobs::parents::Drawn, messages::UserError, system::random};
 
 /// Enqueues the task again; under an enlarged picture, the task that drew it.
 pub async fn enqueue(presser: &Presser<'_>, app: &Arc<App>, id: JobId) -> Result<(), BotError> {

@@ -6,7 +6,7 @@ use inference::task::{ImageSize, Task, Upscale};
 use storage::{JobId, PressKey};
 
 use super::{Wish, job_of, picture_of, press_key, presser::Presser};
-use crate::{app::App, enqueue, error::BotError, shown};
+use crate::{app::App, error::BotError, jobs::enqueue, pictures::shown};
 
 /// Enqueues the enlargement; its result answers every later press of the same button.
 pub async fn enqueue(presser: &Presser<'_>, app: &Arc<App>, id: JobId, index: u32) -> Result<(), BotError> {

@@ -6,7 +6,7 @@ use inference::task::{ImageToImage, Task};
 use storage::{JobId, PressKey};
 
 use super::{Wish, drawn_of, job_of, picture_of, press_key, presser::Presser};
-use crate::{app::App, enqueue, error::BotError, messages::UserError, random};
+use crate::{app::App, error::BotError, jobs::enqueue, messages::UserError, system::random};
 
 /// Enqueues image-to-image on the picture; under an enlarged one, on the picture that it shows larger, as long as that is there.
 pub async fn enqueue(presser: &Presser<'_>, app: &Arc<App>, id: JobId, index: u32) -> Result<(), BotError> {

@@ -16,8 +16,8 @@ use tokio::task::JoinSet;
 use super::sandbox::{RunningSandbox, start_sandbox};
 use crate::{
     config::Config,
-    grid,
-    shown::{self, MIN_GRID_WIDTH},
+    pictures::grid,
+    pictures::shown::{self, MIN_GRID_WIDTH},
 };
 
 /// Where `/info` is asked.

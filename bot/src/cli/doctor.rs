@@ -8,7 +8,7 @@ use inference::engine::{Engine, EngineConfig, ModelInfo};
 use storage::{SqliteStore, StorageError};
 
 use super::sentence;
-use crate::{config::Config, disk, models, printable::visible, private, start, token::find};
+use crate::{config::Config, discord::token::find, models, start, system::disk, system::printable::visible, system::private};
 
 /// Options of `atelier doctor`.
 #[derive(Clone, Debug, clap::Args)]

@@ -27,13 +27,13 @@ pub use self::args::ImagineArgs;
 use self::show::Show;
 use crate::{
     config::Config,
-    hashes::Hashes,
     messages,
-    metadata::{self, Origin, Record},
     models::Guide,
-    printable::printable,
-    render,
-    shown::{self, MIN_GRID_WIDTH},
+    pictures::hashes::Hashes,
+    pictures::metadata::{self, Origin, Record},
+    pictures::render,
+    pictures::shown::{self, MIN_GRID_WIDTH},
+    system::printable::printable,
     terminal::Preview,
 };
 

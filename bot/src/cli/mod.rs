@@ -1,18 +1,20 @@
 //! The command line: one file a subcommand.
 
+#[cfg(feature = "sandbox")]
 pub mod bench;
 pub mod doctor;
 pub mod imagine;
 pub mod init;
 pub mod models;
 pub mod run;
+#[cfg(feature = "sandbox")]
 pub mod sandbox;
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::{CommandFactory, Parser, Subcommand};
 
-use crate::{config::Config, log, printable::printable};
+use crate::{config::Config, system::log, system::printable::printable};
 
 /// Blocking work that is under way at the end gets this long.
 const GRACE: Duration = Duration::from_secs(2);
@@ -32,6 +34,7 @@ pub struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    #[cfg(feature = "sandbox")]
     /// Try everything on this machine: the bot with a Discord stand-in and its page, no token, no network
     Sandbox(sandbox::SandboxArgs),
     /// Run the bot against Discord, with the token in DISCORD_TOKEN or in the file of DISCORD_TOKEN_FILE
@@ -44,6 +47,7 @@ pub enum Command {
     Doctor(doctor::DoctorArgs),
     /// Get, list, remove and look into models
     Models(models::ModelsArgs),
+    #[cfg(feature = "sandbox")]
     /// Measure drawing times, answering times and memory
     Bench(bench::BenchArgs),
 }
@@ -76,8 +80,10 @@ async fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Imagine(args) => imagine::run(Config::load(path)?, *args).await,
         Command::Doctor(args) => doctor::run(path, args).await,
         Command::Models(args) => models::run(Config::load(path)?, args).await,
+        #[cfg(feature = "sandbox")]
         Command::Sandbox(args) => sandbox::run(Config::load(path)?, args).await.map(|()| ExitCode::SUCCESS),
         Command::Run(args) => run::run(Config::load(path)?, args).await.map(|()| ExitCode::SUCCESS),
+        #[cfg(feature = "sandbox")]
         Command::Bench(args) => bench::run(Config::load(path)?, args).await.map(|()| ExitCode::SUCCESS),
     }
 }

@@ -5,10 +5,12 @@ use std::time::Duration;
 use anyhow::Context;
 
 use crate::{
-    clock::Clock,
     config::Config,
+    discord::token,
     discord::{self, Access, Endpoint},
-    messages, models, private, start, token,
+    messages, models, start,
+    system::clock::Clock,
+    system::private,
 };
 
 /// Options of `atelier run`.

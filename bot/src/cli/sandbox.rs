@@ -7,11 +7,13 @@ use sandbox::{BotProfile, Idea, OnViolation, Sandbox, SandboxConfig, SandboxErro
 use storage::StorageError;
 
 use crate::{
-    clock::Clock,
     config::{Config, SandboxSection},
     discord::{Access, Endpoint},
     models::{self, Guide, guide::Example},
-    private, random, start,
+    start,
+    system::clock::Clock,
+    system::private,
+    system::random,
 };
 
 /// How a person chooses the port.

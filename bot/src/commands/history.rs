@@ -12,7 +12,7 @@ use crate::{
     discord::{self, places::Place},
     error::BotError,
     messages::{self, HistoryEntry, UserError},
-    render,
+    pictures::render,
 };
 
 /// Jobs on one page.

@@ -11,8 +11,8 @@ use poise::serenity_prelude as serenity;
 use super::Context;
 use crate::{
     app::App,
-    enqueue::{self, Request},
     error::BotError,
+    jobs::enqueue::{self, Request},
     prompt::{self, TypedOptions},
 };
 

@@ -19,11 +19,11 @@ use crate::{
     app::App,
     config::LimitsConfig,
     discord::{self, ask::AskError},
-    drafts::{self, Typed},
     error::BotError,
-    log::chain,
+    jobs::drafts::{self, Typed},
     messages::{self, UserError},
-    printable::printable,
+    system::log::chain,
+    system::printable::printable,
 };
 
 /// What a command gets.

@@ -1,7 +1,7 @@
 //! `/quota`: what is left for today, of everything that bounds the caller here.
 
 use super::Context;
-use crate::{discord, error::BotError, limits, messages};
+use crate::{discord, error::BotError, jobs::limits, messages};
 
 /// See what you and this server have left for today
 #[poise::command(slash_command, install_context = "Guild|User", interaction_context = "Guild|BotDm|PrivateChannel")]

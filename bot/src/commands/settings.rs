@@ -4,7 +4,7 @@ use poise::serenity_prelude as serenity;
 use storage::GuildSettings;
 
 use super::Context;
-use crate::{discord, error::BotError, limits, messages, messages::UserError};
+use crate::{discord, error::BotError, jobs::limits, messages, messages::UserError};
 
 /// What the options are described by where a picture's cost is known; the library's attributes cannot say it.
 pub(super) fn descriptions(of_picture: f64) -> [(&'static str, String); 2] {

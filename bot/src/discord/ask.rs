@@ -7,7 +7,7 @@ use reqwest::{Method, StatusCode, header, redirect::Policy};
 use serde::{Deserialize, de::DeserializeOwned};
 
 use super::client::{Access, BuildError, Endpoint, HOST, check_stand_in};
-use crate::unreachable::Unreachable;
+use crate::discord::unreachable::Unreachable;
 
 /// A question without an answer for so long is taken for lost.
 const TIMEOUT: Duration = Duration::from_secs(15);

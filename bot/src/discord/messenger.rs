@@ -10,7 +10,7 @@ use storage::{Delivery, JobId};
 use tokio::sync::watch;
 
 use super::convert;
-use crate::{answer::Answer, clock::Clock};
+use crate::{answer::Answer, system::clock::Clock};
 
 /// Tries of a call that may be repeated safely.
 const TRIES: u32 = 3;
@@ -142,7 +142,7 @@ where
     let mut pause = Duration::from_millis(200);
     for _ in 1..TRIES {
         match call().await.map_err(SendError::from) {
-            Err(SendError::Transient(_)) => tokio::time::sleep(pause.mul_f64(0.5 + crate::random::random_share())).await,
+            Err(SendError::Transient(_)) => tokio::time::sleep(pause.mul_f64(0.5 + crate::system::random::random_share())).await,
             result => return result,
         }
         pause *= 4;

@@ -8,6 +8,8 @@ mod link;
 mod messenger;
 pub mod permits;
 pub mod places;
+pub mod token;
+pub mod unreachable;
 mod venue;
 
 pub use ask::Caller;

@@ -97,7 +97,7 @@ mod tests {
     use anyhow::anyhow;
 
     use super::*;
-    use crate::{hub::Token, unreachable::Unreachable};
+    use crate::{discord::unreachable::Unreachable, hub::Token};
 
     fn client() -> Client {
         Client::new("https://hub.example", Token::new("HF_TOKEN", ""), Retries::new([Duration::ZERO; 2])).expect("an address")

@@ -27,7 +27,7 @@ use super::{
     source::is_private,
     token::Token,
 };
-use crate::{disk, unreachable::Unreachable};
+use crate::{discord::unreachable::Unreachable, system::disk};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 /// A server that says nothing for so long is taken for lost.

@@ -19,7 +19,7 @@ use super::{
     refuse,
     sha256::{self, Sha256Hex},
 };
-use crate::hashes;
+use crate::pictures::hashes;
 
 /// A disk is never filled to its last byte: a bot on the same disk needs room for its own work (`data.min_free_mib`).
 const SPARE_MIB: u64 = 320;

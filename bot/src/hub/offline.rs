@@ -5,7 +5,7 @@ use super::{
     folder::without_ending,
     source::{Repo, Source},
 };
-use crate::unreachable::Unreachable;
+use crate::discord::unreachable::Unreachable;
 
 /// Nobody is there.
 #[derive(Debug, thiserror::Error)]

@@ -4,7 +4,7 @@ use inference::error::InvalidTask;
 use storage::{Failure, JobId};
 
 use super::{UserError, internal_error};
-use crate::printable::printable;
+use crate::system::printable::printable;
 
 /// The sentence about a failure.
 pub fn failure(failure: &Failure, job: JobId) -> String {

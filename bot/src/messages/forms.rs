@@ -6,7 +6,7 @@ use super::parts::named_button;
 use crate::{
     answer::{Button, Field, File, Form},
     buttons::custom_id::{ButtonAction, FormId},
-    drafts::{Part, Typed},
+    jobs::drafts::{Part, Typed},
 };
 
 /// A form with what was typed.

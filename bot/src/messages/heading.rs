@@ -6,7 +6,7 @@ use super::{
     notes,
     words::{escape, shorten},
 };
-use crate::printable::printable;
+use crate::system::printable::printable;
 
 /// What a job's messages begin with.
 #[derive(Clone, Debug, PartialEq)]

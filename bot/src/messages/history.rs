@@ -11,7 +11,7 @@ use super::{
 use crate::{
     answer::{Answer, Embed, File},
     buttons::custom_id::ButtonAction,
-    printable::printable,
+    system::printable::printable,
 };
 
 /// What to show of one finished job in a history.

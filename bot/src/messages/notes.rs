@@ -3,7 +3,7 @@
 use inference::{task::Note, text::Unread};
 
 use super::words::shorten;
-use crate::printable::printable;
+use crate::system::printable::printable;
 
 /// Most characters of the line under a picture.
 const MAX_LINE: usize = 280;

@@ -50,7 +50,7 @@ pub fn drawing(heading: &Heading, job: JobId, done: u32, total: u32, left: Optio
     let content = format!("{}\n-# Drawing {} {done} of {total} steps{left}{}", heading.line(), bar(done, total), heading.told());
     let files = preview
         .map(|bytes| File {
-            name: crate::grid::PREVIEW_FILE_NAME.into(),
+            name: crate::pictures::grid::PREVIEW_FILE_NAME.into(),
             bytes,
             description: format!("Preview after {done} of {total} steps"),
         })

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use storage::Timestamp;
 
-use crate::printable::printable;
+use crate::system::printable::printable;
 
 /// Ten squares, filled by share.
 pub(super) fn bar(done: u32, total: u32) -> String {

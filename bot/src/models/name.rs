@@ -4,7 +4,7 @@ use std::path::Path;
 
 use unicode_normalization::UnicodeNormalization;
 
-use crate::printable::visible;
+use crate::system::printable::visible;
 
 /// Longest name in characters.
 const MAX_NAME: usize = 80;

@@ -5,7 +5,7 @@ use std::{io, time::Duration};
 use storage::StorageError;
 
 use super::{Running, start};
-use crate::{cli::sentence, clock::Clock, config::Config, discord::Access, discord::Waits, messages};
+use crate::{cli::sentence, config::Config, discord::Access, discord::Waits, messages, system::clock::Clock};
 
 /// As [`start`], again and again while what stands in the way may pass; each reason is told once.
 ///

@@ -127,7 +127,7 @@ async fn a_part_that_is_whole_already_is_only_compared() {
     hub.pull_as(&pull, "", 0).await.expect("a cut after the last byte is none");
     let models = hub.models().path().to_owned();
     fs::rename(models.join(TINY), models.join(format!("{TINY}.part"))).expect("a file");
-    let note = serde_json::json!({ "url": atelier::hashes::of_bytes(hub.cdn(TINY).as_bytes()), "etag": "\"x\"" }).to_string();
+    let note = serde_json::json!({ "url": atelier::pictures::hashes::of_bytes(hub.cdn(TINY).as_bytes()), "etag": "\"x\"" }).to_string();
     fs::write(models.join(format!("{TINY}.part.json")), note).expect("a file");
     hub.change(TINY, |file| file.etag = Some("\"x\"".into()));
     hub.calls();

@@ -248,6 +248,6 @@ impl<'de> Deserialize<'de> for Remarks {
     }
 }
 
-pub(super) fn unreadable(path: &Path, reason: String) -> InferenceError {
+pub(crate) fn unreadable(path: &Path, reason: String) -> InferenceError {
     InferenceError::Unreadable { path: path.to_owned(), reason }
 }

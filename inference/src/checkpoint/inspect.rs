@@ -9,8 +9,8 @@ use std::{
 use candle_core::DType;
 use serde::Serialize;
 
-use super::{Header, HfFolder, Part, TensorInfo, adapter};
-use crate::error::InferenceError;
+use super::{Header, HfFolder, Part, TensorInfo};
+use crate::{adapter, error::InferenceError};
 
 /// What a file or folder is.
 #[derive(Clone, Debug, PartialEq, Serialize)]

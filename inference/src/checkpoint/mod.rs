@@ -1,10 +1,10 @@
 //! Model files: where they are and what they hold.
 
-pub mod adapter;
 mod defaults;
-mod header;
+pub(crate) mod header;
 pub mod hf_folder;
 pub mod inspect;
+pub(crate) mod json;
 pub mod names;
 mod numbers;
 mod opened;
@@ -21,7 +21,6 @@ use std::path::{Path, PathBuf};
 use candle_core::{DType, Device};
 use serde_json::{Value, json};
 
-pub use adapter::Adapters;
 pub use header::{Header, TensorInfo};
 pub use hf_folder::HfFolder;
 pub use inspect::{Family, FileKind, Inspection, inspect};

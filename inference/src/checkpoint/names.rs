@@ -3,7 +3,7 @@
 //! Every function takes diffusers' or transformers' name and gives the other one. Whole tensors (`….conv1.weight`) and modules (`….conv1`) can be named.
 //! The rules are those of diffusers 0.42, `loaders/single_file_utils.py`, read backwards.
 
-use crate::model::config::UnetConfig;
+use crate::family::stable_diffusion::config::UnetConfig;
 
 /// What a U-Net's names depend on.
 #[derive(Clone, Debug, PartialEq, Eq)]

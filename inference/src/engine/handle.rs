@@ -17,7 +17,7 @@ use super::{
     store::unknown_adapter,
 };
 use crate::{
-    checkpoint::adapter::AdapterWeights,
+    adapter::AdapterWeights,
     error::{InferenceError, InvalidTask},
     limits::{Chunks, Limits, MAX_ADAPTER_WEIGHT, MAX_ADAPTERS},
     task::{ImageSize, Inpaint, Task, TextToImage},

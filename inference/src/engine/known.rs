@@ -6,11 +6,11 @@ use super::{EngineConfig, ModelEntry, ModelInfo, device};
 use crate::{
     checkpoint::Checkpoint,
     error::InferenceError,
+    family::stable_diffusion::{ModelConfig, config::UnetConfig},
     limits::{Conditioning, Limits, SizeConditioning},
-    model::config::{ClipConfig, ModelConfig, UnetConfig},
     schedule::{Pipeline, ScheduleConfig},
     task::ImageSize,
-    text::{EncoderShape, PromptLengths},
+    text::{EncoderShape, PromptLengths, clip::ClipConfig},
 };
 
 /// What is known of a model before it is loaded.

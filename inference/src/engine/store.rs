@@ -6,18 +6,17 @@ use candle_core::{DType, Device};
 
 use super::{EngineConfig, Known, NamedFile, device, position_of};
 use crate::{
-    checkpoint::{Adapters, Patch, UnetLayout, adapter::AdapterWeights},
+    adapter::{AdapterWeights, Adapters},
+    checkpoint::{Patch, UnetLayout},
     error::{InferenceError, InvalidTask},
-    model::{
-        Model, ModelSource,
-        taesd::{Taesd, TaesdKind},
-    },
+    family::stable_diffusion::{Model, ModelSource},
     networks::Loaded,
     preview::{Preview, PreviewMap},
     task::{AdapterUse, Note, Task},
     text::{Embedding, mentions},
     trajectory::Facts,
     upscale::Upscaler,
+    vae::taesd::{Taesd, TaesdKind},
 };
 
 /// A model's networks, and what is to be known about them.

@@ -7,7 +7,7 @@ use super::{
     prompt::{Piece, Prompt},
     tokenize::Tokenizer,
 };
-use crate::{error::InferenceError, model::clip::Injected};
+use crate::{error::InferenceError, text::clip::Injected};
 
 /// What an encoder reads at once: start, 75 tokens, end and padding.
 #[derive(Debug)]

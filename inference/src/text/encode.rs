@@ -3,18 +3,13 @@
 use candle_core::{D, Device, Tensor};
 
 use super::{
+    clip::{Clip, HiddenState},
     encoder::{Encoder, EncoderFiles},
     prompt::{Prompt, PromptError},
     textual_inversion::{Embedding, Vectors},
     tokenize::Tokenizer,
 };
-use crate::{
-    error::InferenceError,
-    model::{
-        Conditioning,
-        clip::{Clip, HiddenState},
-    },
-};
+use crate::{error::InferenceError, family::stable_diffusion::Conditioning};
 
 impl Conditioning {
     fn zeroed(&self) -> candle_core::Result<Self> {

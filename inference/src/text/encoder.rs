@@ -13,10 +13,7 @@ use super::{
 use crate::{
     checkpoint::{TokenizerSource, Weights},
     error::InferenceError,
-    model::{
-        clip::{Clip, HiddenState, Tokens},
-        config::ClipConfig,
-    },
+    text::clip::{Clip, ClipConfig, HiddenState, Tokens},
 };
 
 /// The most chunks that a prompt may need; 40 are 3,000 tokens.

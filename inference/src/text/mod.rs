@@ -2,6 +2,7 @@
 
 mod brackets;
 mod chunks;
+pub mod clip;
 mod emphasis;
 pub mod encode;
 mod encoder;

@@ -5,7 +5,7 @@ use candle_core::{Result, Tensor};
 use crate::{
     checkpoint::Weights,
     error::InferenceError,
-    model::layers::conv,
+    layers::conv,
     ops::{Conv2d, PRelu, pixel_shuffle, upsample_nearest},
 };
 

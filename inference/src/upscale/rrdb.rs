@@ -6,8 +6,9 @@ use super::layout::Layout;
 use crate::{
     checkpoint::Weights,
     error::InferenceError,
-    model::{layers::conv, tiling::Cropped},
+    layers::conv,
     ops::{Conv2d, ConvOptions, PRelu, upsample_nearest},
+    vae::tiling::Cropped,
 };
 
 /// Most pixels that a tile sees around it. A pixel depends on hundreds (each block adds fifteen), but hardly on far ones: with Real-ESRGAN's x4plus

@@ -5,7 +5,7 @@ use std::path::Path;
 use candle_core::{DType, Device, Tensor};
 
 use super::{compact::Compact, rrdb::Rrdb};
-use crate::{checkpoint::Weights, error::InferenceError, model::tiling::Cropped};
+use crate::{checkpoint::Weights, error::InferenceError, vae::tiling::Cropped};
 
 /// Side of the tiles that large pictures are cut into, without their overlap.
 const TILE: usize = 192;

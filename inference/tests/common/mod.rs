@@ -5,7 +5,7 @@ pub mod families;
 use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor};
-use inference::model::{Conditioning, Model};
+use inference::family::stable_diffusion::{Conditioning, Model};
 
 pub fn starter() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/starter")

@@ -3,10 +3,10 @@
 use super::{Check, bad, doubtful, good};
 use crate::{
     cli::sentence,
+    discord::token::Found,
     discord::{self, Access, Caller, Endpoint, ask::AskError},
-    log,
     messages::Identity,
-    token::Found,
+    system::log,
 };
 
 /// The lines about the token.

@@ -10,13 +10,13 @@ use inference::{
 
 use crate::{
     config::Config,
-    hashes::{Hashes, Part},
-    metadata::{
+    models::{self, Known},
+    pictures,
+    pictures::hashes::{Hashes, Part},
+    pictures::metadata::{
         self, Found, Origin,
         parameters::{self, NotRead, Recipe, Said},
     },
-    models::{self, Known},
-    pictures,
 };
 
 /// Digits of a hash that a person is shown.

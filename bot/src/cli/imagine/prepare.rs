@@ -14,8 +14,8 @@ use super::{
 };
 use crate::{
     config::Config,
-    hashes::Hashes,
     models::{self, Known},
+    pictures::hashes::Hashes,
     prompt::{PromptError, Typed},
 };
 

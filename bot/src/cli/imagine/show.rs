@@ -9,7 +9,7 @@ use image::RgbImage;
 use indicatif::ProgressBar;
 
 use crate::{
-    random::random_seed,
+    system::random::random_seed,
     terminal::{Area, Facts, Preview, Way},
 };
 

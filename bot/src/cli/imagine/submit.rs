@@ -14,9 +14,10 @@ use inference::{
 
 use super::{args::ImagineArgs, from::Recalled, prepare::Prepared};
 use crate::{
-    config, hashes, messages, models, pictures,
+    config, messages, models, pictures,
+    pictures::hashes,
     prompt::{self, Aspect, Filled, HIRES_STRENGTH, ModelDefaults, ParseContext, PromptError},
-    random::random_seed,
+    system::random::random_seed,
 };
 
 /// Strength of a change when nobody says otherwise.

@@ -18,7 +18,7 @@ use crate::{
         refuse,
         sha256::{self, Sha256Hex},
     },
-    printable::{printable, shell_quote, visible},
+    system::printable::{printable, shell_quote, visible},
 };
 
 /// Longer values of a file's own notes are cut in the table; `--json` has all of them.

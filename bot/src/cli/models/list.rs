@@ -16,7 +16,7 @@ use crate::{
         folder::{Entry, size_bytes},
     },
     models,
-    printable::visible,
+    system::printable::visible,
 };
 
 /// Options of `atelier models list`.

@@ -14,7 +14,7 @@ use crate::{
         describe::{FileKind, describe},
         sha256::Sha256Hex,
     },
-    printable::{shell_quote, visible},
+    system::printable::{shell_quote, visible},
 };
 
 /// Options of `atelier models pull`.

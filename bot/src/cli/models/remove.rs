@@ -16,7 +16,7 @@ use crate::{
         ModelsFolder,
         folder::{check_name, size_bytes},
     },
-    printable::visible,
+    system::printable::visible,
 };
 
 /// Options of `atelier models remove`.

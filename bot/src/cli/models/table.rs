@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use crate::printable::visible;
+use crate::system::printable::visible;
 
 /// Writes rows with their columns below each other; nothing is written after a row's last word.
 pub(super) fn write(out: &mut impl Write, rows: &[Vec<String>]) -> std::io::Result<()> {

@@ -1,0 +1,152 @@
+//! Empties the outbox: the last message of every job reaches its user, by the interaction's token while it lives, else as the bot's own
+//! message, else as a direct message, else it is kept for the history. Idempotent: edits are, and new messages carry a nonce.
+
+use std::{sync::Arc, time::Duration};
+
+use futures::{StreamExt, stream};
+use storage::{Job, JobId, OutboxItem};
+
+use crate::{app::App, discord::SendError, messages, pictures::render, pictures::shown::EngineStopped, system::log::chain};
+
+/// Deliveries on their way at once.
+const MAX_DELIVERIES: usize = 8;
+/// A delivery is given up after about a day of tries.
+const MAX_ATTEMPTS: u32 = 30;
+/// Longest time between two tries.
+const MAX_BACKOFF: Duration = Duration::from_secs(3600);
+/// The store is asked again after this long even if nobody rang.
+const POLL: Duration = Duration::from_secs(15);
+
+/// Runs until shutdown.
+pub async fn run(app: Arc<App>) {
+    tokio::select! {
+        () = app.messenger.ready() => {}
+        () = app.shutdown.cancelled() => return,
+    }
+    while !app.shutdown.is_cancelled() {
+        let due = match app.jobs.outbox(app.clock.now(), MAX_DELIVERIES as u32).await {
+            Ok(due) => due,
+            Err(error) => {
+                tracing::error!(error = %chain(&error), "the outbox cannot be read");
+                Vec::new()
+            }
+        };
+        if !due.is_empty() {
+            let recorded: Vec<bool> = stream::iter(due).map(|item| deliver(&app, item)).buffer_unordered(MAX_DELIVERIES).collect().await;
+            if recorded.into_iter().all(|is_recorded| is_recorded) {
+                continue;
+            }
+            // What could not be recorded is still due: sending it again at once would post it again and again.
+            tokio::select! {
+                () = app.clock.sleep(POLL) => {}
+                () = app.shutdown.cancelled() => {}
+            }
+            continue;
+        }
+        let wait = match app.jobs.outbox_due().await {
+            Ok(Some(next)) => Duration::from_millis(next.0.saturating_sub(app.clock.now().0).max(50).unsigned_abs()).min(POLL),
+            _ => POLL,
+        };
+        tokio::select! {
+            () = app.outbox_bell.notified() => {}
+            () = app.clock.sleep(wait) => {}
+            () = app.shutdown.cancelled() => {}
+        }
+    }
+}
+
+/// Whether the outcome was recorded.
+async fn deliver(app: &App, item: OutboxItem) -> bool {
+    let id = item.job;
+    // Waits for an edit of this job's progress that is still on its way, and keeps later ones from starting.
+    let gate = app.live.get(&id).map(|live| live.gate.clone());
+    let _permit = match &gate {
+        Some(gate) => gate.acquire().await.ok(),
+        None => None,
+    };
+    let (recorded, is_over) = match send(app, id).await {
+        Ok(message) => (app.jobs.delivered(id, message).await, true),
+        Err(reason) => {
+            let next = (item.attempts < MAX_ATTEMPTS).then(|| app.clock.now().after(backoff(item.attempts)));
+            tracing::warn!(job.id = %id, reason, attempts = item.attempts + 1, is_given_up = next.is_none(), "an answer could not be delivered");
+            (app.jobs.delivery_failed(id, &reason, next).await, next.is_none())
+        }
+    };
+    if let Err(error) = &recorded {
+        tracing::error!(job.id = %id, error = %chain(error), "a delivery could not be recorded");
+    } else if is_over {
+        app.live.remove(&id);
+    }
+    recorded.is_ok()
+}
+
+fn backoff(attempts: u32) -> Duration {
+    Duration::from_secs(1 << attempts.min(12)).min(MAX_BACKOFF)
+}
+
+/// Sends the last message of a job; the id of the message that shows it, or `None` if there is nobody to tell.
+async fn send(app: &App, id: JobId) -> Result<Option<u64>, String> {
+    let Some(mut job) = app.jobs.job(id).await.map_err(|error| chain(&error))? else { return Ok(None) };
+    if job.is_deleted {
+        return Ok(None);
+    }
+    if let Some(live) = app.live.get(&id) {
+        job.delivery.message = job.delivery.message.or(live.delivery.message);
+    }
+    let answer = match render::last_answer(app, &job).await {
+        Ok(answer) => answer,
+        Err(error) if error.is::<EngineStopped>() => return Err(error.to_string()),
+        Err(error) => {
+            tracing::error!(job.id = %id, error = format!("{error:#}"), "a finished job cannot be shown");
+            messages::failed(&render_heading(app, &job).await, id, &messages::internal_error(id))
+        }
+    };
+    let mut reasons = Vec::new();
+    let mut answer = answer;
+    match app.messenger.edit(&job.delivery, &answer).await {
+        Ok(message) => return Ok(Some(message)),
+        Err(SendError::Transient(reason)) => return Err(reason),
+        Err(error @ SendError::Refused(_)) => {
+            // The same message would be refused everywhere: say at least that the job has ended.
+            tracing::error!(job.id = %id, %error, "Discord does not take an answer as it is");
+            answer = messages::not_taken(&render_heading(app, &job).await);
+            if let Ok(message) = app.messenger.edit(&job.delivery, &answer).await {
+                return Ok(Some(message));
+            }
+            reasons.push(error.to_string());
+        }
+        Err(error) => reasons.push(error.to_string()),
+    }
+    // Its owner may have deleted it meanwhile: then its message is gone on purpose.
+    if app.jobs.job(id).await.map_err(|error| chain(&error))?.is_none_or(|job| job.is_deleted) {
+        return Ok(None);
+    }
+    match app.messenger.post(job.delivery.channel, id, &answer).await {
+        Ok(message) => return Ok(Some(message)),
+        Err(SendError::Transient(reason)) => return Err(reason),
+        Err(error) => reasons.push(error.to_string()),
+    }
+    messages::sent_here_instead(&mut answer);
+    match app.messenger.post_direct(job.user.0, id, &answer).await {
+        Ok(_) => Ok(None),
+        Err(SendError::Transient(reason)) => Err(reason),
+        Err(error) => {
+            reasons.push(error.to_string());
+            tracing::warn!(job.id = %id, reasons = reasons.join("; "), "an answer is kept in the history only");
+            Ok(None)
+        }
+    }
+}
+
+async fn render_heading(app: &App, job: &Job) -> messages::Heading {
+    match serde_json::from_value(job.task.clone()) {
+        Ok(task) => render::heading(app, job.user.0, &task, job.parent).await,
+        Err(_) => messages::Heading {
+            title: job.action.clone(),
+            made: messages::Made::Drawn,
+            parameters: String::new(),
+            user: job.user.0,
+            notes: Vec::new(),
+        },
+    }
+}

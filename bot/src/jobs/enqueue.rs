@@ -1,0 +1,105 @@
+//! The one door: every job enters here, through limits and quota, in one transaction.
+
+use std::sync::Arc;
+
+use inference::task::{Note, Task};
+use poise::serenity_prelude as serenity;
+use storage::{BlobKey, Enqueued, GuildId, JobId, JobStatus, NewJob, PressKey, UserId};
+
+use crate::{
+    app::App, commands, error::BotError, jobs::limits, jobs::live::Live, messages::UserError, pictures::render, policy, system::disk,
+};
+
+/// A wish that was understood.
+pub struct Request {
+    /// The interaction's id: the same interaction twice is one job.
+    pub key: String,
+    /// Set for a button: the same press twice is one job while it lives.
+    pub press: Option<PressKey>,
+    /// The guild that pays; in direct messages the user's id.
+    pub guild: GuildId,
+    /// Who asks.
+    pub user: UserId,
+    /// `imagine`, `variation`, `upscale`, `reroll` or `remix`.
+    pub action: &'static str,
+    /// What to make.
+    pub task: Task,
+    /// What the person who asks should know of what they typed.
+    pub notes: Vec<Note>,
+    /// The job and picture that this one comes from.
+    pub parent: Option<(JobId, u32)>,
+    /// Where the answer goes.
+    pub channel: serenity::ChannelId,
+    /// What the answer is sent with.
+    pub token: String,
+}
+
+/// Enqueues a job; its message is kept up to date from here on.
+///
+/// # Errors
+/// A `UserError` names the limit or the value in the way; nothing was changed then.
+pub async fn enqueue(app: &Arc<App>, request: Request) -> Result<JobId, BotError> {
+    app.check(&request.task)?;
+    check_disk(app).await?;
+    if request.guild.0 != request.user.0 {
+        policy::check_guild(&app.config.limits, request.guild.0)?;
+    }
+    let row_megapixels = app.engine.cost(&request.task);
+    limits::check_size(app, &request.task, row_megapixels)?;
+    let limits = limits::of_place(app, request.guild, request.user).await?;
+    let source = request.task.source().map(BlobKey::parse).transpose()?;
+    let delivery = commands::delivery(app, request.channel, &request.token);
+    let mut heading = render::heading(app, request.user.0, &request.task, request.parent).await;
+    heading.notes.extend(request.notes.iter().cloned());
+    let live = Live::new(heading, delivery.clone(), render::picture_size(&request.task), request.task.n_images()).costing(row_megapixels);
+    let job = NewJob {
+        key: request.key,
+        press: request.press,
+        guild: request.guild,
+        user: request.user,
+        action: request.action.to_owned(),
+        row_megapixels,
+        task: serde_json::to_value(&request.task)?,
+        parent: request.parent,
+        notes: if request.notes.is_empty() { None } else { Some(serde_json::to_value(&request.notes)?) },
+        source,
+        delivery,
+    };
+    match app.jobs.enqueue(job, &limits, app.clock.now()).await? {
+        Enqueued::Created(id) => {
+            // The dispatcher may have been quicker: its entry is the newer one.
+            app.live.entry(id).or_insert(live);
+            if app.jobs.job(id).await?.is_none_or(|job| job.status.is_final()) {
+                app.live.remove(&id);
+            }
+            // Rung after the row is committed: dispatcher and progress read the database.
+            app.queue_bell.notify_one();
+            app.progress_bell.notify_one();
+            tracing::info!(job.id = %id, user.id = request.user.0, guild.id = request.guild.0, task.kind = request.task.kind(), "queued");
+            Ok(id)
+        }
+        Enqueued::SameKey(id) => Ok(id),
+        Enqueued::Pressed(id, JobStatus::Done) => {
+            let link = app.jobs.job(id).await?.and_then(|job| render::link(app, &job));
+            Err(UserError::AlreadyMade { job: id, link }.into())
+        }
+        Enqueued::Pressed(_, _) => Err(UserError::AlreadyDrawing.into()),
+        Enqueued::Refused(refusal) => Err(UserError::Refused(refusal).into()),
+    }
+}
+
+async fn check_disk(app: &Arc<App>) -> Result<(), BotError> {
+    let (dir, floor) = (app.config.data.dir.clone(), app.config.data.min_free_mib);
+    let free = tokio::task::spawn_blocking(move || disk::free_mib(&dir)).await?;
+    match free {
+        Ok(free) if free < floor => {
+            tracing::error!(disk.free_mib = free, disk.floor_mib = floor, "the disk is nearly full; new jobs are refused");
+            Err(UserError::DiskFull.into())
+        }
+        Ok(_) => Ok(()),
+        Err(error) => {
+            tracing::warn!(error = format!("{error:#}"), "free disk space is unknown");
+            Ok(())
+        }
+    }
+}

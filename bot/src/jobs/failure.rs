@@ -1,0 +1,107 @@
+//! From what went wrong to what is recorded: names that people say in place of files, and nothing of a panic's text. The log has the rest.
+
+use std::path::Path;
+
+use inference::{
+    adapter::AdapterError,
+    engine::{EngineConfig, NamedFile},
+    error::{InferenceError, InvalidTask},
+    task::Task,
+    text,
+};
+use storage::{Failure, StorageError};
+
+use crate::{messages::UserError, prompt::PromptError};
+
+/// What the engine's error means for the person who asked.
+pub fn of_engine(error: &InferenceError, task: &Task, loaded: &EngineConfig) -> Failure {
+    if error.is_out_of_memory() {
+        return Failure::OutOfMemory;
+    }
+    match error {
+        InferenceError::Missing { path } => of_file(path, task, loaded, true),
+        InferenceError::Unreadable { path, .. }
+        | InferenceError::WrongShape { path, .. }
+        | InferenceError::MissingTensor { path, .. }
+        | InferenceError::Unsupported { path, .. } => of_file(path, task, loaded, false),
+        InferenceError::Adapter(error) => of_adapter(error, task, loaded),
+        InferenceError::InvalidTask(invalid) => of_invalid(invalid),
+        InferenceError::InvalidPrompt(prompt) => of_invalid(&InvalidTask::Prompt(prompt.clone())),
+        InferenceError::NotANumber { index, step } => Failure::NotANumber { picture: *index, step: *step },
+        InferenceError::Busy => Failure::Busy,
+        InferenceError::Shared(error) => of_engine(error, task, loaded),
+        InferenceError::NoModels
+        | InferenceError::Device { .. }
+        | InferenceError::Compute(_)
+        | InferenceError::Panicked { .. }
+        | InferenceError::Cancelled
+        | InferenceError::Internal { .. }
+        | InferenceError::Stopped => Failure::Internal,
+    }
+}
+
+/// What it means that a stored task is refused now.
+pub fn of_refusal(refusal: &UserError) -> Failure {
+    match refusal {
+        UserError::Task(invalid) => of_invalid(invalid),
+        UserError::Prompt(PromptError::UnknownLora { shown, .. }) => Failure::AdapterGone { name: shown.clone() },
+        UserError::Prompt(PromptError::LoraWeight { shown }) => {
+            of_invalid(&InvalidTask::Prompt(text::PromptError::AdapterWeight { tag: shown.clone() }))
+        }
+        UserError::DiskFull => Failure::DiskFull,
+        _ => Failure::Internal,
+    }
+}
+
+/// What a fault of our own means.
+pub fn of_ours(error: &anyhow::Error) -> Failure {
+    let is_disk_full = error.chain().any(|cause| {
+        matches!(cause.downcast_ref(), Some(StorageError::DiskFull))
+            || cause.downcast_ref::<std::io::Error>().is_some_and(|io| io.kind() == std::io::ErrorKind::StorageFull)
+    });
+    if is_disk_full { Failure::DiskFull } else { Failure::Internal }
+}
+
+fn of_invalid(invalid: &InvalidTask) -> Failure {
+    match invalid {
+        InvalidTask::UnknownModel { found, .. } => Failure::ModelGone { name: found.clone() },
+        InvalidTask::UnknownAdapter { found, .. } => Failure::AdapterGone { name: found.clone() },
+        other => serde_json::to_value(other).map_or(Failure::Internal, |refusal| Failure::Invalid { refusal }),
+    }
+}
+
+fn of_adapter(error: &AdapterError, task: &Task, loaded: &EngineConfig) -> Failure {
+    let Some(name) = used_adapter(error.path(), task, loaded) else { return Failure::Internal };
+    match error {
+        AdapterError::Missing { .. } => Failure::AdapterGone { name },
+        _ => Failure::AdapterUnfit { name, made_for: error.made_for().map(|family| family.to_string()) },
+    }
+}
+
+/// A file that cannot be used, by the name of what it belongs to: an adapter, a learned word, else the task's model.
+fn of_file(path: &Path, task: &Task, loaded: &EngineConfig, is_missing: bool) -> Failure {
+    if let Some(name) = used_adapter(path, task, loaded) {
+        return if is_missing { Failure::AdapterGone { name } } else { Failure::AdapterUnfit { name, made_for: None } };
+    }
+    if let Some(word) = loaded.embeddings.iter().find(|word| word.path == path) {
+        return Failure::WordUnfit { name: word.name.clone() };
+    }
+    let named = task.base().and_then(|base| base.model.clone());
+    match named.or_else(|| Some(loaded.models.first()?.name.clone())) {
+        Some(name) if is_missing => Failure::ModelGone { name },
+        Some(name) => Failure::ModelUnfit { name },
+        None => Failure::Internal,
+    }
+}
+
+/// The name that the task says for an adapter's file.
+fn used_adapter(path: &Path, task: &Task, loaded: &EngineConfig) -> Option<String> {
+    let used = task.base().map(|base| base.all_adapters()).unwrap_or_default();
+    let of_path = |file: &&NamedFile| file.path == path;
+    let is_used = |file: &&NamedFile| used.iter().any(|used| used.name == file.name);
+    let file = loaded.adapters.iter().filter(of_path).find(is_used).or_else(|| loaded.adapters.iter().find(of_path))?;
+    Some(file.name.clone())
+}
+
+#[cfg(test)]
+mod tests;

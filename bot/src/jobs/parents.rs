@@ -1,0 +1,58 @@
+//! Which picture another one was made from.
+
+use inference::task::Task;
+use storage::{Job, JobId};
+
+use crate::{app::App, messages::Source, pictures::render};
+
+/// Enlargements of enlargements that are followed back.
+const MAX_ENLARGED: usize = 8;
+
+/// The job that drew the picture that another job shows larger, or the job itself.
+pub struct Drawn {
+    /// The job.
+    pub job: Job,
+    /// Its task, of a kind that draws.
+    pub task: Task,
+    /// Which of its pictures; `None` for the job itself.
+    pub index: Option<u32>,
+}
+
+/// The job that drew what a job shows; `None` where that is not known any more.
+///
+/// # Errors
+/// The store or a stored task cannot be read.
+pub async fn drawn(app: &App, job: Job) -> anyhow::Result<Option<Drawn>> {
+    let mut found = Drawn { task: serde_json::from_value(job.task.clone())?, job, index: None };
+    for _ in 0..MAX_ENLARGED {
+        if found.task.base().is_some() {
+            return Ok(Some(found));
+        }
+        let Some((parent, index)) = found.job.parent else { return Ok(None) };
+        let Some(job) = app.jobs.job(parent).await? else { return Ok(None) };
+        found = Drawn { task: serde_json::from_value(job.task.clone())?, job, index: Some(index) };
+    }
+    Ok(None)
+}
+
+/// The picture that a task starts from, for its heading, and for an enlargement the task that drew it.
+pub async fn source(app: &App, task: &Task, parent: Option<(JobId, u32)>) -> Option<(Source, Task)> {
+    let (id, index) = parent.filter(|_| matches!(task, Task::ImageToImage(_) | Task::Upscale(_)))?;
+    let job = app.jobs.job(id).await.ok()??;
+    // What was drawn again names the job before, which need not be where its picture is.
+    let images = app.jobs.images(id).await.ok()?;
+    let is_there = images.iter().any(|image| image.index == index && Some(image.blob.as_str()) == task.source());
+    if !is_there && matches!(task, Task::ImageToImage(_)) {
+        return None;
+    }
+    let link = render::link(app, &job).filter(|_| !job.is_deleted);
+    let Drawn { mut task, job, index: of_enlarged } = drawn(app, job).await.ok()??;
+    let index = of_enlarged.unwrap_or(index);
+    // A link from a larger picture leads to the grid, whatever lies between.
+    let link = if of_enlarged.is_some() { render::link(app, &job).filter(|_| !job.is_deleted) } else { link };
+    if let Some(base) = task.base_mut() {
+        base.seed = base.seed.of_image(index);
+        base.n_images = app.config.defaults.n_images;
+    }
+    Some((Source { number: index.saturating_add(1), link }, task))
+}

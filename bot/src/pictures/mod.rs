@@ -1,0 +1,10 @@
+//! Pictures outside the engine: read from strangers, laid into grids, made large enough to be shown, and told how they were made.
+
+pub mod grid;
+pub mod hashes;
+pub mod metadata;
+mod outside;
+pub mod render;
+pub mod shown;
+
+pub use outside::*;

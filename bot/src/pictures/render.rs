@@ -1,0 +1,231 @@
+//! From stored jobs to messages.
+
+use bytes::Bytes;
+use image::RgbImage;
+use inference::task::{ImageSize, Inpaint, Note, Task, Upscale};
+use storage::{Failure, Job, JobId, JobStatus, NewImage, StorageError};
+
+use crate::{
+    answer::{Answer, Button, File},
+    app::App,
+    jobs::dispatcher::load_picture,
+    jobs::live::Live,
+    jobs::parents,
+    messages::{self, Deleting, Enlarged, Heading, Made, Shown},
+    pictures::grid,
+    pictures::metadata::{self, Origin, Record},
+    pictures::shown::{self, MIN_GRID_WIDTH},
+    prompt,
+    system::log::chain,
+    system::printable::printable,
+};
+
+/// Above this a picture is sent as JPEG: Discord takes files up to 10 MiB.
+const MAX_FILE_BYTES: usize = 9 << 20;
+/// A larger one is not enlarged once more: it would be too large for Discord.
+const MAX_SIDE_TO_ENLARGE: u32 = 512;
+/// Characters of a picture's description: as many as one listens to.
+const MAX_DESCRIPTION: usize = 250;
+/// Side of a history thumbnail in pixels.
+const THUMBNAIL: u32 = 160;
+
+/// What a job's messages begin with.
+pub async fn heading(app: &App, user: u64, task: &Task, parent: Option<(JobId, u32)>) -> Heading {
+    let (title, made, parameters) = match (task, parents::source(app, task, parent).await) {
+        (Task::Upscale(_), Some((source, drawn))) => {
+            let base = drawn.base().cloned().unwrap_or_default();
+            (base.prompt.clone(), Made::Enlarged(Some(source)), prompt::describe(&base, &app.parse_context()))
+        }
+        (Task::Upscale(_), None) => ("A picture".to_owned(), Made::Enlarged(None), String::new()),
+        (Task::TextToImage(base) | Task::Inpaint(Inpaint { base, .. }), _) => {
+            (base.prompt.clone(), Made::Drawn, prompt::describe(base, &app.parse_context()))
+        }
+        (Task::ImageToImage(task), source) => {
+            let source = source.map(|(source, _)| source);
+            (task.base.prompt.clone(), Made::Varied(source), prompt::describe(&task.base, &app.parse_context()))
+        }
+    };
+    Heading { title, made, parameters, user, notes: app.notes(task) }
+}
+
+/// The same of a stored job, with what was noted while it was drawn.
+pub async fn heading_of(app: &App, job: &Job, task: &Task) -> Heading {
+    let mut heading = heading(app, job.user.0, task, job.parent).await;
+    heading.notes.extend(kept_notes(job));
+    heading
+}
+
+/// What was kept with a job for the person who asked; a note of another version is left out.
+pub fn kept_notes(job: &Job) -> impl Iterator<Item = Note> {
+    let kept = job.notes.as_ref().and_then(serde_json::Value::as_array).into_iter().flatten();
+    kept.filter_map(|note| serde_json::from_value(note.clone()).ok())
+}
+
+/// Size of the pictures that a task's previews stand for.
+pub fn picture_size(task: &Task) -> ImageSize {
+    match task {
+        Task::Upscale(upscale) => upscale.size,
+        Task::TextToImage(base) => base.size,
+        Task::ImageToImage(task) => task.base.size,
+        Task::Inpaint(task) => task.base.size,
+    }
+}
+
+/// A stored job's entry in the live map.
+pub async fn live(app: &App, job: &Job, task: &Task) -> Live {
+    Live::new(heading_of(app, job, task).await, job.delivery.clone(), picture_size(task), task.n_images()).costing(job.row_megapixels)
+}
+
+/// Where a job's message is, for people.
+pub fn link(app: &App, job: &Job) -> Option<String> {
+    let message = job.delivery.message?;
+    let guild = if job.guild.0 == job.user.0 { "@me".to_owned() } else { job.guild.0.to_string() };
+    let site = app.page_url.as_deref().unwrap_or("https://discord.com");
+    Some(format!("{site}/channels/{guild}/{}/{message}", job.delivery.channel))
+}
+
+/// The last message of a job that has ended.
+///
+/// # Errors
+/// The stored task or a picture cannot be read.
+pub async fn last_answer(app: &App, job: &Job) -> anyhow::Result<Answer> {
+    let task: Task = serde_json::from_value(job.task.clone())?;
+    let heading = heading_of(app, job, &task).await;
+    match job.status {
+        JobStatus::Failed => {
+            Ok(messages::failed(&heading, job.id, &messages::failure(job.failure.as_ref().unwrap_or(&Failure::Untold), job.id)))
+        }
+        JobStatus::Cancelled => Ok(messages::cancelled(&heading, job.id)),
+        JobStatus::Done | JobStatus::Queued | JobStatus::Leased => {
+            let images = app.jobs.images(job.id).await?;
+            let seconds = job.finished.map(|finished| (finished.0 - job.created.0) as f64 / 1000.0);
+            let alt = heading.title.clone();
+            // Pictures of older versions say nothing of how they were made; what their job was is known still.
+            let origin = images.first().and_then(|image| image.provenance.clone()).map(Origin::from).unwrap_or_default();
+            let index = matches!(task, Task::Upscale(_)).then_some(0);
+            let record = Record { task: task.clone(), index, is_enlarged: false, origin };
+            if matches!(task, Task::Upscale(_)) {
+                let image = images.first().ok_or_else(|| anyhow::anyhow!("a finished job without pictures"))?;
+                let picture = load_picture(app, image.blob.as_str()).await?;
+                let size = picture.dimensions();
+                let file = tokio::task::spawn_blocking(move || encode(&picture, &record, &format!("atelier-{}", size.0), alt)).await??;
+                return Ok(messages::picture(&heading, job.id, enlarged(app, &heading, images.first(), size), file));
+            }
+            let n_images = images.len() as u32;
+            let (pictures, cell) = shown_pictures(app, &images, MIN_GRID_WIDTH).await?;
+            let file = tokio::task::spawn_blocking(move || encode(&grid::grid(&pictures, cell), &record, "grid", alt)).await??;
+            Ok(messages::grid(&heading, job.id, n_images, seconds, file))
+        }
+    }
+}
+
+/// What is said of an enlarged picture, and whether it can be enlarged once more.
+fn enlarged(app: &App, heading: &Heading, image: Option<&NewImage>, size: (u32, u32)) -> Enlarged {
+    let number = match &heading.made {
+        Made::Enlarged(Some(source)) => Some(source.number),
+        _ => None,
+    };
+    let passes = shown::passes(&app.engine, size.0);
+    let larger = image.map(|image| Upscale { source: image.blob.to_string(), size: ImageSize::new(size.0, size.1), passes });
+    let is_small = size.0.max(size.1) <= MAX_SIDE_TO_ENLARGE;
+    let can_grow = is_small && larger.is_some_and(|larger| app.check(&Task::Upscale(larger)).is_ok());
+    Enlarged { number, size, can_grow }
+}
+
+/// The buttons under a finished job.
+///
+/// # Errors
+/// The store or the stored task cannot be read.
+pub async fn buttons(app: &App, job: &Job, deleting: Deleting) -> anyhow::Result<Vec<Vec<Button>>> {
+    let task: Task = serde_json::from_value(job.task.clone())?;
+    let images = app.jobs.images(job.id).await?;
+    let shown = match (&task, images.first()) {
+        (Task::Upscale(_), Some(image)) => {
+            let heading = heading_of(app, job, &task).await;
+            Shown::Enlarged(enlarged(app, &heading, Some(image), (image.width, image.height)))
+        }
+        _ => Shown::Grid { n_images: images.len() as u32 },
+    };
+    Ok(messages::buttons(job.id, shown, deleting))
+}
+
+/// A finished job's pictures as files: those that are kept, where Discord takes them.
+///
+/// # Errors
+/// The store, the stored task or a picture cannot be read.
+pub async fn files(app: &App, job: &Job) -> anyhow::Result<Answer> {
+    let task: Task = serde_json::from_value(job.task.clone())?;
+    let title = heading_of(app, job, &task).await.title;
+    let mut files = Vec::new();
+    for image in app.jobs.images(job.id).await? {
+        let name = format!("atelier-{}-{}", image.seed, image.width);
+        let bytes = app.blobs.get(&image.blob).await?;
+        let description = described(&title);
+        files.push(if bytes.len() <= MAX_FILE_BYTES {
+            File { name: format!("{name}.png"), bytes: bytes.to_vec(), description }
+        } else {
+            let picture = load_picture(app, image.blob.as_str()).await?;
+            tokio::task::spawn_blocking(move || jpeg(picture, &name, description)).await??
+        });
+    }
+    Ok(messages::files(&title, files))
+}
+
+/// A job's pictures as a grid of at least this width shows them, and its cells.
+async fn shown_pictures(app: &App, images: &[NewImage], min_width: u32) -> anyhow::Result<(Vec<RgbImage>, ImageSize)> {
+    let drawn = images.first().map_or(ImageSize::new(1, 1), |image| ImageSize::new(image.width, image.height));
+    let cell = grid::cell_size(drawn, images.len(), min_width);
+    let mut pictures = Vec::with_capacity(images.len());
+    for image in images {
+        let name = image.blob.to_string();
+        pictures.push((name, load_picture(app, image.blob.as_str()).await?));
+    }
+    Ok((app.shown.pictures(pictures, cell.width).await?, cell))
+}
+
+fn described(title: &str) -> String {
+    messages::shorten(&printable(title), MAX_DESCRIPTION)
+}
+
+fn encode(picture: &RgbImage, record: &Record, name: &str, description: String) -> anyhow::Result<File> {
+    let description = described(&description);
+    let png = metadata::png(picture, record)?;
+    if png.len() <= MAX_FILE_BYTES {
+        return Ok(File { name: format!("{name}.png"), bytes: png, description });
+    }
+    jpeg(picture.clone(), name, description)
+}
+
+/// As large as Discord takes it.
+fn jpeg(mut smaller: RgbImage, name: &str, description: String) -> anyhow::Result<File> {
+    loop {
+        let mut jpeg = Vec::new();
+        image::codecs::jpeg::JpegEncoder::new_with_quality(&mut jpeg, 90).encode_image(&smaller)?;
+        if jpeg.len() <= MAX_FILE_BYTES {
+            return Ok(File { name: format!("{name}.jpg"), bytes: jpeg, description });
+        }
+        smaller = grid::thumbnail(&smaller, smaller.width().max(smaller.height()) / 2);
+    }
+}
+
+/// A small picture of a finished job, as JPEG; `None` if its pictures are gone. It is made once and kept.
+pub async fn thumbnail(app: &App, job: &Job) -> Option<Vec<u8>> {
+    if let Some(kept) = app.jobs.thumbnail(job.id).await.ok().flatten()
+        && let Ok(bytes) = app.blobs.get(&kept).await
+    {
+        return Some(bytes.to_vec());
+    }
+    let images = app.jobs.images(job.id).await.ok().filter(|images| !images.is_empty())?;
+    let (pictures, cell) = shown_pictures(app, &images, THUMBNAIL).await.ok()?;
+    let small = move || grid::preview_bytes(&grid::thumbnail(&grid::grid(&pictures, cell), THUMBNAIL));
+    let bytes = tokio::task::spawn_blocking(small).await.ok()?;
+    if let Err(error) = keep_thumbnail(app, job.id, &bytes).await {
+        tracing::warn!(job.id = %job.id, error = %chain(&error), "a thumbnail could not be kept");
+    }
+    Some(bytes)
+}
+
+async fn keep_thumbnail(app: &App, job: JobId, bytes: &[u8]) -> Result<(), StorageError> {
+    let blob = app.blobs.put(Bytes::copy_from_slice(bytes)).await?;
+    if app.jobs.set_thumbnail(job, &blob).await? { Ok(()) } else { app.blobs.delete(&blob).await }
+}

@@ -1,0 +1,158 @@
+//! What can be said of an adapter before it is used.
+
+use std::{collections::HashMap, fmt, path::Path};
+
+use super::{
+    delta::Delta,
+    header::Header,
+    keys::Place,
+    module::{Module, modules},
+};
+use crate::checkpoint::Part;
+
+/// How a file holds its changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum AdapterKind {
+    /// Products of two matrices, for linear layers and 1×1 convolutions.
+    Lora,
+    /// The same for wider convolutions too.
+    Locon,
+    /// Two products, multiplied number by number.
+    Loha,
+    /// Kronecker products.
+    Lokr,
+    /// Differences at full size.
+    Full,
+    /// Several of them.
+    Mixed,
+}
+
+impl fmt::Display for AdapterKind {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(match self {
+            Self::Lora => "LoRA",
+            Self::Locon => "LoCon",
+            Self::Loha => "LoHa",
+            Self::Lokr => "LoKr",
+            Self::Full => "full difference",
+            Self::Mixed => "mixed",
+        })
+    }
+}
+
+/// The models that an adapter was made for, as far as its names and shapes tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Family {
+    /// Stable Diffusion 1.x.
+    StableDiffusion1,
+    /// Stable Diffusion 2.x.
+    StableDiffusion2,
+    /// Stable Diffusion XL.
+    StableDiffusionXl,
+    /// The refiner of Stable Diffusion XL.
+    StableDiffusionXlRefiner,
+    /// Models without a U-Net.
+    Transformer,
+}
+
+impl fmt::Display for Family {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(match self {
+            Self::StableDiffusion1 => "Stable Diffusion 1.x",
+            Self::StableDiffusion2 => "Stable Diffusion 2.x",
+            Self::StableDiffusionXl => "Stable Diffusion XL",
+            Self::StableDiffusionXlRefiner => "the Stable Diffusion XL refiner",
+            Self::Transformer => "a model without a U-Net (such as Flux or Stable Diffusion 3)",
+        })
+    }
+}
+
+/// What a file's header says of an adapter.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AdapterInfo {
+    /// How it holds its changes.
+    pub kind: AdapterKind,
+    /// Whether it sets the lengths of weights' rows or columns as well (DoRA).
+    pub is_dora: bool,
+    /// The commonest rank; `None` where there are only full matrices.
+    pub rank: Option<usize>,
+    /// Modules that it changes.
+    pub n_modules: usize,
+    /// The models that it was made for, where names or shapes tell.
+    pub family: Option<Family>,
+}
+
+/// What an adapter's file holds, from its header alone; `None` for other files.
+pub fn kind(path: &Path) -> Option<AdapterInfo> {
+    let header = Header::read(path).ok()?;
+    let (modules, unknown) = modules(path, &header).ok()?;
+    // A checkpoint may hold a tensor that is named like an adapter's.
+    (unknown.len() <= header.shapes.len() / 2).then(|| AdapterInfo::of(&modules))
+}
+
+impl AdapterInfo {
+    pub(super) fn of(modules: &HashMap<String, Module>) -> Self {
+        let deltas = || modules.values().filter_map(|module| module.delta.as_ref());
+        let mut kinds: Vec<_> = deltas().map(kind_of).collect();
+        // A LoCon has plain LoRA for its linear layers; a LyCORIS of any kind has full differences for normalisations.
+        let has = |kinds: &[AdapterKind], kind| kinds.contains(&kind);
+        if has(&kinds, AdapterKind::Locon) {
+            kinds.retain(|kind| *kind != AdapterKind::Lora);
+        }
+        if kinds.iter().any(|kind| *kind != AdapterKind::Full) {
+            kinds.retain(|kind| *kind != AdapterKind::Full);
+        }
+        let kind = match kinds.split_first() {
+            None => AdapterKind::Full,
+            Some((first, rest)) if rest.iter().all(|kind| kind == first) => *first,
+            Some(_) => AdapterKind::Mixed,
+        };
+        let mut ranks: HashMap<usize, usize> = HashMap::new();
+        deltas().filter_map(Delta::rank).for_each(|rank| *ranks.entry(rank).or_default() += 1);
+        Self {
+            kind,
+            is_dora: modules.values().any(|module| module.magnitude.is_some()),
+            rank: ranks.into_iter().max_by_key(|(rank, n)| (*n, *rank)).map(|(rank, _)| rank),
+            n_modules: modules.len(),
+            family: family(modules),
+        }
+    }
+}
+
+fn kind_of(delta: &Delta) -> AdapterKind {
+    match delta {
+        Delta::Product(_) if delta.is_spatial() => AdapterKind::Locon,
+        Delta::Product(_) => AdapterKind::Lora,
+        Delta::Hadamard(..) => AdapterKind::Loha,
+        Delta::Kronecker(..) => AdapterKind::Lokr,
+        Delta::Full(_) => AdapterKind::Full,
+    }
+}
+
+/// The width of the text that a U-Net's cross-attention reads tells its family; text encoders tell less.
+fn family(modules: &HashMap<String, Module>) -> Option<Family> {
+    let has = |words: &[&str]| modules.keys().any(|stem| words.iter().any(|word| stem.contains(word)));
+    if has(&["double_blocks", "single_blocks", "single_transformer_blocks", "joint_blocks", "lora_transformer_"]) {
+        return Some(Family::Transformer);
+    }
+    if modules.keys().any(|stem| stem.starts_with("transformer.")) {
+        return Some(Family::Transformer);
+    }
+    let columns = |ends: &[&str]| {
+        let mut sizes = modules.values().filter(|module| ends.iter().any(|end| module.stem.ends_with(end)));
+        sizes.find_map(|module| Some(module.delta.as_ref()?.size().1))
+    };
+    match columns(&["attn2_to_k", "attn2_to_v", "attn2.to_k", "attn2.to_v", "attn2.processor.to_k", "attn2.processor.to_v"]) {
+        Some(768) => return Some(Family::StableDiffusion1),
+        Some(1024) => return Some(Family::StableDiffusion2),
+        Some(2048) => return Some(Family::StableDiffusionXl),
+        Some(1280) => return Some(Family::StableDiffusionXlRefiner),
+        _ => {}
+    }
+    let changes = |part| modules.keys().any(|stem| Place::of(stem).part() == Some(part));
+    if changes(Part::TextEncoder2) {
+        return Some(Family::StableDiffusionXl);
+    }
+    let width = columns(&["self_attn_q_proj", "self_attn.q_proj", "self_attn.to_q"]).filter(|_| changes(Part::TextEncoder));
+    (width == Some(1024)).then_some(Family::StableDiffusion2)
+}

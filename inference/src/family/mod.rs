@@ -1,0 +1,3 @@
+//! One folder for each architecture that draws.
+
+pub mod stable_diffusion;

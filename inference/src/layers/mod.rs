@@ -1,0 +1,44 @@
+//! Layers read from weights.
+
+pub(crate) mod resnet;
+
+use crate::{
+    checkpoint::Weights,
+    error::InferenceError,
+    ops::{Conv2d, ConvOptions, GroupNorm, LayerNorm, Linear},
+};
+
+/// A linear layer with a bias; older files hold some of them as 1×1 convolutions.
+pub fn linear(weights: &Weights, width: usize, out: usize) -> Result<Linear, InferenceError> {
+    Ok(Linear::new(weights.tensor("weight", &[out, width])?, Some(weights.tensor("bias", &[out])?))?)
+}
+
+/// A linear layer without a bias.
+pub fn linear_without_bias(weights: &Weights, width: usize, out: usize) -> Result<Linear, InferenceError> {
+    Ok(Linear::new(weights.tensor("weight", &[out, width])?, None)?)
+}
+
+/// A convolution that keeps the size.
+pub fn conv(weights: &Weights, channels: usize, out: usize, kernel: usize) -> Result<Conv2d, InferenceError> {
+    conv_with(weights, (channels, out), kernel, ConvOptions::same(kernel))
+}
+
+/// A convolution that halves the size; `padding` 0 means one zero after each side only.
+pub fn halving_conv(weights: &Weights, channels: usize, padding: usize) -> Result<Conv2d, InferenceError> {
+    let padding = if padding == 0 { (0, 1) } else { (padding, padding) };
+    conv_with(weights, (channels, channels), 3, ConvOptions { stride: 2, padding })
+}
+
+fn conv_with(weights: &Weights, (channels, out): (usize, usize), kernel: usize, options: ConvOptions) -> Result<Conv2d, InferenceError> {
+    Ok(Conv2d::new(weights.tensor("weight", &[out, channels, kernel, kernel])?, Some(weights.tensor("bias", &[out])?), options)?)
+}
+
+/// A group normalisation.
+pub fn group_norm(weights: &Weights, channels: usize, n_groups: usize, eps: f64) -> Result<GroupNorm, InferenceError> {
+    Ok(GroupNorm::new(weights.tensor("weight", &[channels])?, weights.tensor("bias", &[channels])?, n_groups, eps)?)
+}
+
+/// A layer normalisation.
+pub fn layer_norm(weights: &Weights, width: usize, eps: f64) -> Result<LayerNorm, InferenceError> {
+    Ok(LayerNorm::new(weights.tensor("weight", &[width])?, weights.tensor("bias", &[width])?, eps)?)
+}
