@@ -3,7 +3,7 @@
 use crate::{
     error::InvalidTask,
     sampler::{Plan, Sampler},
-    schedule::{ScheduleConfig, ScheduleKind},
+    schedule::{Asked, ScheduleConfig, ScheduleKind},
     task::{Enlarger, Hires, ImageSize, Task, TextToImage, Upscale},
 };
 
@@ -23,6 +23,8 @@ pub const MAX_ADAPTER_WEIGHT: f64 = 10.0;
 pub const MAX_HIRES: f64 = 4.0;
 /// Most passes of an enlargement, one after the other.
 pub const MAX_UPSCALE_PASSES: u32 = 4;
+/// Pixels along a side of what schedules take for one token.
+const TOKEN_SIDE: u32 = 16;
 /// Longest side that any model is asked for, and that goes through the super-resolution network.
 const MAX_SIDE: u32 = 2048;
 
@@ -251,21 +253,23 @@ impl Limits {
     /// The steps of a task's (first) pass; a step count out of range counts as the nearest in range.
     pub(crate) fn plan(&self, task: &Task, base: &TextToImage) -> Plan {
         let schedule = if matches!(task, Task::Inpaint(_)) { &self.inpaint_schedule } else { &self.schedule };
-        self.plan_of(schedule, base, base.steps, task.strength())
+        self.plan_of(schedule, base, base.size, (base.steps, task.strength()))
     }
 
     /// The steps of the second pass.
     pub(crate) fn hires_plan(&self, base: &TextToImage, hires: Hires) -> Plan {
-        self.plan_of(&self.schedule, base, hires.steps.unwrap_or(base.steps), Some(hires.strength))
+        let steps = hires.steps.unwrap_or(base.steps);
+        self.plan_of(&self.schedule, base, self.hires_size(base, hires), (steps, Some(hires.strength)))
     }
 
-    fn plan_of(&self, schedule: &ScheduleConfig, base: &TextToImage, steps: u32, strength: Option<f64>) -> Plan {
-        let steps = steps.clamp(1, MAX_STEPS) as usize;
+    fn plan_of(&self, schedule: &ScheduleConfig, base: &TextToImage, size: ImageSize, (steps, strength): (u32, Option<f64>)) -> Plan {
+        let n_tokens = (size.width / TOKEN_SIDE * (size.height / TOKEN_SIDE)) as usize;
+        let asked = Asked { kind: base.schedule, n_steps: steps.clamp(1, MAX_STEPS) as usize, strength, n_tokens };
         match strength {
             Some(strength) if self.conditioning.takes_guidance && (base.sampler, base.schedule) == (Sampler::Lcm, ScheduleKind::Normal) => {
-                base.sampler.plan(&schedule.clone().with_distilled_share(strength), base.schedule, steps, None)
+                base.sampler.plan(&schedule.clone().with_distilled_share(strength), &Asked { strength: None, ..asked })
             }
-            _ => base.sampler.plan(schedule, base.schedule, steps, strength),
+            _ => base.sampler.plan(schedule, &asked),
         }
     }
 }

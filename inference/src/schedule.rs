@@ -31,6 +31,19 @@ pub(crate) use self::{
     table::Table,
 };
 
+/// What a run asks of its schedule.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Asked {
+    /// How the levels are chosen.
+    pub kind: ScheduleKind,
+    /// Steps from noise to picture.
+    pub n_steps: usize,
+    /// The share of them that changes a given picture; `None` draws from noise.
+    pub strength: Option<f64>,
+    /// Tokens of the picture, of 16 × 16 pixels: schedules of flow matching may depend on its size.
+    pub n_tokens: usize,
+}
+
 /// How the noise levels are chosen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

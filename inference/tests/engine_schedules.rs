@@ -5,7 +5,7 @@ use std::path::Path;
 use inference::{
     error::InferenceError,
     sampler::{Plan, Sampler},
-    schedule::{Pipeline, Prediction, ScheduleConfig, ScheduleKind},
+    schedule::{Asked, Pipeline, Prediction, ScheduleConfig, ScheduleKind},
 };
 use serde_json::Value;
 
@@ -15,6 +15,11 @@ fn floats(value: &Value) -> Vec<f64> {
 
 fn config(json: &str) -> ScheduleConfig {
     ScheduleConfig::parse(json, Path::new("scheduler_config.json")).expect("a configuration")
+}
+
+/// What a run with a small picture asks.
+fn asked(kind: ScheduleKind, n_steps: usize, strength: Option<f64>) -> Asked {
+    Asked { kind, n_steps, strength, n_tokens: 16 }
 }
 
 fn assert_close(found: &[f64], wanted: &[f64], tolerance: f64, what: &str) {
@@ -46,7 +51,7 @@ fn timesteps_and_sigmas_equal_diffusers() {
         let steps = case["steps"].as_u64().expect("a count") as usize;
         let index = case["config"].as_u64().expect("an index") as usize;
         let what = format!("{sampler} {kind}, {steps} steps, {}", file["configs"][index]);
-        let plan = sampler.plan(&configs[index], kind, steps, None);
+        let plan = sampler.plan(&configs[index], &asked(kind, steps, None));
         let is_k = matches!(
             sampler,
             Sampler::Euler | Sampler::EulerA | Sampler::Lms | Sampler::Heun | Sampler::Dpm2 | Sampler::Dpm2A | Sampler::FlowEuler
@@ -78,6 +83,47 @@ fn timesteps_and_sigmas_equal_diffusers() {
     }
 }
 
+/// Static shift and shift by the picture's size, a class's own sigmas and those that a pipeline gives.
+#[test]
+fn schedules_of_flow_matching_equal_diffusers() {
+    let file: Value = serde_json::from_str(include_str!("data/flow_schedules.json")).expect("valid JSON");
+    let cases = file["cases"].as_array().expect("cases");
+    assert!(cases.len() > 300, "{}", cases.len());
+    for case in cases {
+        let count = |value: &Value| value.as_u64().expect("a count") as usize;
+        let sampler: Sampler = case["sampler"].as_str().expect("a name").parse().expect("a sampler");
+        let kind: ScheduleKind = case["schedule"].as_str().expect("a name").parse().expect("a schedule");
+        let mut json = file["configs"][count(&case["config"])].clone();
+        json["_class_name"] = "FlowMatchEulerDiscreteScheduler".into();
+        let config = config(&json.to_string());
+        let config = if case["given"] == true { config.as_amended_by(Pipeline::Flow) } else { config };
+        let (width, height) = (count(&case["size"][0]), count(&case["size"][1]));
+        let n_tokens = width / 16 * (height / 16);
+        let plan = sampler.plan(&config, &Asked { kind, n_steps: count(&case["steps"]), strength: None, n_tokens });
+        let what = format!("{case}, {json}");
+        let is_whole = sampler != Sampler::FlowEuler;
+        assert_close(&timesteps(&plan), &floats(&case["timesteps"]), if is_whole { 0.0 } else { 1e-6 }, &format!("timesteps of {what}"));
+        let levels = (0..plan.n_steps()).map(|step| plan.level(step)).chain([plan.end()]);
+        let sigmas: Vec<f64> = levels.map(|level| level.sigma).collect();
+        assert_close(&sigmas, &floats(&case["sigmas"]), 1e-6, &format!("sigmas of {what}"));
+        assert!(plan.prediction() == Prediction::Flow && sigmas[0] <= 1.0);
+    }
+}
+
+/// Pipelines of flow matching leave out other steps than those of Stable Diffusion: of 8 steps at 0.6 they make 5.
+#[test]
+fn steps_that_changing_a_picture_leaves_out_equal_diffusers() {
+    let file: Value = serde_json::from_str(include_str!("data/flow_schedules.json")).expect("valid JSON");
+    let config = config("{}").as_amended_by(Pipeline::Flow);
+    for case in file["left_out"].as_array().expect("cases") {
+        let n_steps = case["steps"].as_u64().expect("a count") as usize;
+        let left_out = case["left_out"].as_u64().expect("a count") as usize;
+        let plan = Sampler::FlowEuler.plan(&config, &asked(ScheduleKind::Normal, n_steps, case["strength"].as_f64()));
+        // Where the reference leaves nothing to do, one step stays.
+        assert_eq!(plan.start, left_out.min(n_steps - 1), "{case}");
+    }
+}
+
 #[test]
 fn timesteps_equal_those_of_the_starter_models_reference() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/starter/reference");
@@ -90,7 +136,7 @@ fn timesteps_equal_those_of_the_starter_models_reference() {
         let tensors = candle_core::safetensors::load(folder.join(case["file"].as_str().expect("a file")), &candle_core::Device::Cpu);
         let wanted = &tensors.expect("tensors")["timesteps"];
         let wanted = wanted.to_dtype(candle_core::DType::F64).and_then(|tensor| tensor.to_vec1::<f64>()).expect("floats");
-        assert_eq!(timesteps(&sampler.plan(&config, ScheduleKind::Normal, steps, None)), wanted, "{}", case["file"]);
+        assert_eq!(timesteps(&sampler.plan(&config, &asked(ScheduleKind::Normal, steps, None))), wanted, "{}", case["file"]);
     }
 }
 
@@ -108,6 +154,8 @@ fn what_the_engine_lacks_is_refused_by_file_and_key() {
         (r#"{"algorithm_type": "ode"}"#, "`algorithm_type`: ode"),
         (r#"{"solver_order": 4}"#, "`solver_order`: 4"),
         (r#"{"invert_sigmas": true}"#, "`invert_sigmas`: true"),
+        (r#"{"time_shift_type": "odd"}"#, "`time_shift_type`: odd"),
+        (r#"{"use_dynamic_shifting": true, "max_image_seq_len": 256}"#, "`max_image_seq_len`: 256"),
         (r#"{"num_train_timesteps": 1}"#, "`num_train_timesteps`: 1"),
     ] {
         assert_eq!(message(json), format!("m/scheduler_config.json: {what} is not supported"));
@@ -150,7 +198,7 @@ fn a_configuration_says_how_its_makers_sample() {
 fn pipelines_amend_what_the_file_says_and_the_own_class() {
     let last = |json: &str, sampler: Sampler, is_amended: bool| {
         let config = if is_amended { config(json).as_amended_by(Pipeline::Drawing) } else { config(json) };
-        let plan = sampler.plan(&config, ScheduleKind::Normal, 10, None);
+        let plan = sampler.plan(&config, &asked(ScheduleKind::Normal, 10, None));
         plan.level(plan.n_steps() - 1).timestep
     };
     let ddim = r#"{"_class_name": "DDIMScheduler"}"#;
@@ -159,14 +207,13 @@ fn pipelines_amend_what_the_file_says_and_the_own_class() {
     assert_eq!(last(ddim, Sampler::Ddim, true), 1.0, "its own class");
     assert_eq!(last(ddim, Sampler::Ddpm, true), 0.0, "another class's default");
     assert_eq!(last(ddim_given, Sampler::Ddpm, true), 1.0, "a given key carries over");
-    let error = ScheduleConfig::parse(r#"{"use_dynamic_shifting": true}"#, Path::new("scheduler_config.json")).expect_err("refused");
-    assert_eq!(error.to_string(), "scheduler_config.json: `use_dynamic_shifting`: true is not supported");
 }
 
 #[test]
 fn strength_counts_the_steps_that_are_left() {
-    let plan =
-        |sampler: Sampler, n, strength| sampler.plan(&config(r#"{"skip_prk_steps": true}"#), ScheduleKind::Normal, n, Some(strength));
+    let plan = |sampler: Sampler, n, strength| {
+        sampler.plan(&config(r#"{"skip_prk_steps": true}"#), &asked(ScheduleKind::Normal, n, Some(strength)))
+    };
     for (sampler, n, strength, start, n_calls) in [
         (Sampler::Ddim, 10, 0.6, 4, 6),
         (Sampler::Ddim, 10, 1.0, 0, 10),

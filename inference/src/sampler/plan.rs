@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     error::InferenceError,
-    schedule::{Algorithm, Corrector, FirstSteps, Prediction, ScheduleConfig, ScheduleKind, SolverType, Table, Threshold},
+    schedule::{Algorithm, Asked, Corrector, FirstSteps, Prediction, ScheduleConfig, SolverType, Table, Threshold},
 };
 
 /// The levels of every step and the settings of the sampler, for one run.
@@ -54,21 +54,21 @@ pub(super) struct Settings {
 }
 
 impl Sampler {
-    /// The plan of `n_steps` steps (trailing spacing may round to one more, as in the reference); with a `strength`, of the last
-    /// `n_steps × strength` of them, at least one.
-    pub fn plan(self, config: &ScheduleConfig, kind: ScheduleKind, n_steps: usize, strength: Option<f64>) -> Plan {
+    /// The plan of as many steps as asked (trailing spacing may round to one more, as in the reference); with a strength, of the last of them.
+    pub fn plan(self, config: &ScheduleConfig, asked: &Asked) -> Plan {
         let table = config.table(self);
-        let n = n_steps.clamp(1, table.n_trained());
+        let n = asked.n_steps.clamp(1, table.n_trained());
+        let asked = &Asked { n_steps: n, ..*asked };
         // The reference counts from the number asked for, also where rounding gave one step more.
-        let skipped = strength.map_or(0, |strength| n - ((n as f64 * strength) as usize).clamp(1, n));
+        let skipped = asked.strength.map_or(0, |strength| config.n_skipped(n, strength));
         let mut first_steps = FirstSteps::Doubled;
         let (steps, start, init_noise_sigma): (Vec<PlannedStep>, _, _) = if self == Self::Pndm {
-            let (calls, start, first) = config.pndm(kind, n, |_| skipped);
+            let (calls, start, first) = config.pndm(asked.kind, n, |_| skipped);
             first_steps = first;
             let step = |call: crate::schedule::PndmCall| PlannedStep { at: call.at, via: Some(call.from), to: call.to };
             (calls.into_iter().map(step).collect(), start, 1.0)
         } else {
-            let levels = config.levels(self, kind, n);
+            let levels = config.levels(self, asked);
             let pairs = levels.at.iter().zip(&levels.to);
             let steps: Vec<PlannedStep> = pairs.map(|(&at, &to)| PlannedStep { at, via: self.via(config, &table, at, to), to }).collect();
             (steps, skipped, levels.init_noise_sigma)

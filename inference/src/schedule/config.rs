@@ -16,13 +16,16 @@ pub enum Spacing {
     Linspace,
 }
 
-/// A pipeline of Stable Diffusion 1 and 2 in diffusers, which rewrites the configuration: the offset becomes 1, and more.
+/// A pipeline of diffusers that does not take the configuration as it stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pipeline {
-    /// From noise or a picture: nothing is clipped.
+    /// Of Stable Diffusion 1 and 2, from noise or a picture: the offset becomes 1, nothing is clipped.
     Drawing,
-    /// With a mask: PNDM has no Runge–Kutta start, and what is clipped stays so.
+    /// The same with a mask: PNDM has no Runge–Kutta start, and what is clipped stays so.
     Inpainting,
+    /// Of transformers with flow matching (FLUX, Z-Image): it gives the sigmas, from 1 to 1/n, which are shifted once; and changing a picture
+    /// leaves out ⌊n − n × strength⌋ steps, where the others make ⌊n × strength⌋.
+    Flow,
 }
 
 /// A parsed `scheduler_config.json`. Keys that the file lacks take the default of the class in diffusers that stands for the sampler in use.
@@ -35,7 +38,7 @@ pub struct ScheduleConfig {
     pub(super) eta: f64,
     /// Share of the timesteps of distillation that consistency models choose from, the least noisy first.
     pub(super) distilled_share: f64,
-    amended_by: Option<Pipeline>,
+    pub(super) amended_by: Option<Pipeline>,
     path: PathBuf,
 }
 
@@ -102,8 +105,8 @@ impl ScheduleConfig {
         ScheduleKind::Normal
     }
 
-    /// The configuration as one of diffusers' Stable Diffusion 1 and 2 pipelines (not XL's) rewrites it when it is loaded. Keys that the file
-    /// lacks change for the configuration's own sampler only, since `from_config` takes another class's defaults.
+    /// The configuration as a pipeline of diffusers takes it. Those of Stable Diffusion 1 and 2 (not XL's) rewrite keys when they are loaded:
+    /// keys that the file lacks change for the configuration's own sampler only, since `from_config` takes another class's defaults.
     #[must_use]
     pub fn as_amended_by(mut self, pipeline: Pipeline) -> Self {
         self.amended_by = Some(pipeline);
@@ -149,7 +152,7 @@ impl ScheduleConfig {
     /// What is added to timesteps with leading spacing.
     pub(super) fn steps_offset(&self, sampler: Sampler) -> f64 {
         match self.file.steps_offset {
-            given if self.amended_by.is_some() && self.reaches(sampler, given.is_some()) => 1.0,
+            given if self.rewrites_offset() && self.reaches(sampler, given.is_some()) => 1.0,
             given => given.unwrap_or(0) as f64,
         }
     }
@@ -167,6 +170,19 @@ impl ScheduleConfig {
         match self.file.skip_prk_steps {
             given if self.amended_by == Some(Pipeline::Inpainting) && self.reaches(Sampler::Pndm, given.is_some()) => true,
             given => given.unwrap_or(false),
+        }
+    }
+
+    fn rewrites_offset(&self) -> bool {
+        matches!(self.amended_by, Some(Pipeline::Drawing | Pipeline::Inpainting))
+    }
+
+    /// How many of `n` steps a run leaves out that changes a picture by `strength`; at least one stays.
+    pub(crate) fn n_skipped(&self, n: usize, strength: f64) -> usize {
+        let changed = n as f64 * strength;
+        match self.amended_by {
+            Some(Pipeline::Flow) => ((n as f64 - changed).max(0.0) as usize).min(n - 1),
+            _ => n - (changed as usize).clamp(1, n),
         }
     }
 

@@ -4,7 +4,7 @@
 //! timesteps, as k-diffusion's samplers do, and step from each level to the next.
 
 use super::{
-    ScheduleConfig, ScheduleKind, Spacing,
+    Asked, ScheduleConfig, ScheduleKind, Spacing,
     numpy::{falling_range, linspace},
     sigmas::{converted, within},
     table::{Levels, Table},
@@ -46,7 +46,8 @@ fn timesteps(config: &ScheduleConfig, sampler: Sampler, kind: ScheduleKind, n: u
 }
 
 /// The levels of DDIM, DDPM, LCM and TCD.
-pub(super) fn discrete_levels(config: &ScheduleConfig, sampler: Sampler, kind: ScheduleKind, n: usize) -> Levels {
+pub(super) fn discrete_levels(config: &ScheduleConfig, sampler: Sampler, asked: &Asked) -> Levels {
+    let (kind, n) = (asked.kind, asked.n_steps);
     let table = config.table(sampler);
     let timesteps = timesteps(config, sampler, kind, n, &table);
     let at: Vec<NoiseLevel> = timesteps.iter().map(|&timestep| table.level_at(timestep)).collect();

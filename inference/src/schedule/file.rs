@@ -49,6 +49,11 @@ pub(super) struct File {
     pub(super) timestep_scaling: Option<f64>,
     pub(super) shift: Option<f64>,
     pub(super) use_dynamic_shifting: Option<bool>,
+    pub(super) base_shift: Option<f64>,
+    pub(super) max_shift: Option<f64>,
+    pub(super) base_image_seq_len: Option<u32>,
+    pub(super) max_image_seq_len: Option<u32>,
+    pub(super) time_shift_type: Option<String>,
     pub(super) shift_terminal: Option<f64>,
     pub(super) invert_sigmas: Option<bool>,
     pub(super) stochastic_sampling: Option<bool>,
@@ -64,7 +69,7 @@ impl File {
 
     /// The first key whose value would silently give other pictures than the model's makers see, and that value.
     pub(super) fn unsupported(&self) -> Option<(&'static str, String)> {
-        let words: [(&'static str, &Option<String>, &[&str]); 9] = [
+        let words: [(&'static str, &Option<String>, &[&str]); 10] = [
             ("beta_schedule", &self.beta_schedule, &["linear", "scaled_linear", "squaredcos_cap_v2", "exp", "laplace", "sigmoid"]),
             ("prediction_type", &self.prediction_type, &["epsilon", "v_prediction", "sample", "flow_prediction"]),
             ("timestep_spacing", &self.timestep_spacing, &["leading", "trailing", "linspace"]),
@@ -74,23 +79,30 @@ impl File {
             ("solver_type", &self.solver_type, &["midpoint", "heun", "logrho", "bh1", "bh2"]),
             ("interpolation_type", &self.interpolation_type, &["linear", "log_linear"]),
             ("timestep_type", &self.timestep_type, &["discrete", "continuous"]),
+            ("time_shift_type", &self.time_shift_type, &["exponential", "linear"]),
         ];
         for (key, value, known) in words {
             if let Some(value) = value.as_deref().filter(|value| !known.contains(value)) {
                 return Some((key, value.into()));
             }
         }
-        // The pipelines of this engine's families know no shift by the picture's size.
-        for (key, value) in [("use_dynamic_shifting", self.use_dynamic_shifting), ("invert_sigmas", self.invert_sigmas)] {
-            if value == Some(true) {
-                return Some((key, "true".into()));
-            }
+        if self.invert_sigmas == Some(true) {
+            return Some(("invert_sigmas", "true".into()));
+        }
+        let (base, max) = self.shifted_tokens();
+        if self.use_dynamic_shifting == Some(true) && base >= max {
+            return Some(("max_image_seq_len", max.to_string()));
         }
         if let Some(order) = self.solver_order.filter(|order| !(1..=3).contains(order)) {
             return Some(("solver_order", order.to_string()));
         }
         let n = self.trained_betas.as_ref().map(Vec::len).or(self.num_train_timesteps).unwrap_or(1000);
         (!(2..=100_000).contains(&n)).then(|| ("num_train_timesteps", n.to_string()))
+    }
+
+    /// Tokens of the pictures with the base shift and with the largest.
+    pub(super) fn shifted_tokens(&self) -> (u32, u32) {
+        (self.base_image_seq_len.unwrap_or(256), self.max_image_seq_len.unwrap_or(4096))
     }
 }
 

@@ -2,7 +2,8 @@
 //! variance-preserving, timesteps whole.
 
 use super::{
-    ScheduleConfig, ScheduleKind, Spacing,
+    Asked, Pipeline, ScheduleConfig, ScheduleKind, Spacing,
+    flow::{Shift, given_sigmas, stretch},
     numpy::{falling_range, linspace},
     sigmas::{converted, within},
     table::{Levels, Table},
@@ -10,7 +11,8 @@ use super::{
 use crate::sampler::{NoiseLevel, Sampler};
 
 /// The levels of these samplers.
-pub(super) fn lambda_levels(config: &ScheduleConfig, sampler: Sampler, kind: ScheduleKind, n: usize) -> Levels {
+pub(super) fn lambda_levels(config: &ScheduleConfig, sampler: Sampler, asked: &Asked) -> Levels {
+    let (kind, n) = (asked.kind, asked.n_steps);
     let table = config.table(sampler);
     let file = &config.file;
     let is_flow = config.is_flow();
@@ -29,7 +31,7 @@ pub(super) fn lambda_levels(config: &ScheduleConfig, sampler: Sampler, kind: Sch
             let timesteps = sigmas.iter().map(|&sigma| whole(config, &table, sigma, true, is_multistep)).collect();
             (sigmas, timesteps)
         }
-        None if is_flow => flow_of(flow_sigmas(config, sampler, n, table.len()), table.len()),
+        None if is_flow => flow_of(flow_sigmas(config, sampler, asked, table.len()), table.len()),
         None => {
             let timesteps = spaced(config, sampler, kind, n, &table);
             (timesteps.iter().map(|&timestep| table.sigma_at(timestep)).collect(), timesteps)
@@ -92,26 +94,19 @@ fn flow_of(sigmas: Vec<f64>, n_train: usize) -> (Vec<f64>, Vec<f64>) {
 }
 
 /// Evenly spaced sigmas of flow matching, shifted towards noise.
-fn flow_sigmas(config: &ScheduleConfig, sampler: Sampler, n: usize, n_train: usize) -> Vec<f64> {
-    let shift = config.flow_shift();
-    let shifted = |sigma: f64| shift * sigma / (1.0 + (shift - 1.0) * sigma);
+fn flow_sigmas(config: &ScheduleConfig, sampler: Sampler, asked: &Asked, n_train: usize) -> Vec<f64> {
+    let n = asked.n_steps;
+    let shift = Shift::new(config, config.file.flow_shift.or(config.file.shift), asked.n_tokens);
     let even = linspace(1.0, 1.0 / n_train as f64, n + 1);
+    // Of these classes only UniPC's takes the sigmas that a pipeline gives.
     if sampler != Sampler::UniPc {
-        return even.iter().rev().map(|alpha| shifted(1.0 - alpha)).take(n).collect();
+        return even.iter().rev().map(|alpha| shift.of(1.0 - alpha)).take(n).collect();
     }
-    let mut sigmas: Vec<f64> = even[..n].iter().map(|&sigma| shifted(sigma)).collect();
-    if let Some(terminal) = config.file.shift_terminal.filter(|&terminal| terminal != 0.0) {
-        let scale = (1.0 - sigmas[n - 1]) / (1.0 - terminal);
-        sigmas.iter_mut().for_each(|sigma| *sigma = 1.0 - (1.0 - *sigma) / scale);
-    }
+    let even = if config.amended_by == Some(Pipeline::Flow) { given_sigmas(n) } else { even };
+    let mut sigmas: Vec<f64> = even[..n].iter().map(|&sigma| shift.of(sigma)).collect();
+    stretch(config, &mut sigmas);
     if (sigmas[0] - 1.0).abs() < 1e-6 {
         sigmas[0] -= 1e-6;
     }
     sigmas
-}
-
-impl ScheduleConfig {
-    fn flow_shift(&self) -> f64 {
-        self.file.flow_shift.or(self.file.shift).unwrap_or(1.0)
-    }
 }

@@ -1,7 +1,7 @@
 //! Schedules of the k-diffusion family, whose latents are clean latents plus sigma times unit noise; and the conversions that all share.
 
 use super::{
-    ScheduleConfig, ScheduleKind, Spacing,
+    Asked, ScheduleConfig, ScheduleKind, Spacing,
     flow::flow_levels,
     numpy::{falling_range, linspace},
     quantile::beta_quantile,
@@ -46,10 +46,11 @@ fn spaced(config: &ScheduleConfig, sampler: Sampler, kind: ScheduleKind, n: usiz
 ///
 /// Converted sigmas range over the timesteps that would be visited, as in diffusers; for Euler a, which has no conversions there, over the
 /// whole table, as in k-diffusion.
-pub(super) fn k_levels(config: &ScheduleConfig, sampler: Sampler, kind: ScheduleKind, n: usize) -> Levels {
+pub(super) fn k_levels(config: &ScheduleConfig, sampler: Sampler, asked: &Asked) -> Levels {
     if config.is_flow() {
-        return flow_levels(config, kind, n);
+        return flow_levels(config, asked);
     }
+    let (kind, n) = (asked.kind, asked.n_steps);
     let table = config.table(sampler);
     let mut timesteps = spaced(config, sampler, kind, n, table.len());
     let mut sigmas: Vec<f64> = timesteps.iter().map(|&timestep| table.sigma_at(timestep)).collect();

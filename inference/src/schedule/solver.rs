@@ -1,7 +1,7 @@
 //! The settings of solvers that a configuration may carry.
 
 use super::{
-    ScheduleConfig, ScheduleKind,
+    Asked, ScheduleConfig, ScheduleKind,
     discrete::{FirstSteps, PndmCall, discrete_levels, pndm_calls},
     flow::flow_levels,
     lambda::lambda_levels,
@@ -53,16 +53,16 @@ pub(crate) struct Threshold {
 }
 
 impl ScheduleConfig {
-    /// The levels of `n` steps; PNDM's stand in [`ScheduleConfig::pndm`].
-    pub(crate) fn levels(&self, sampler: Sampler, kind: ScheduleKind, n: usize) -> Levels {
+    /// The levels of a run; PNDM's stand in [`ScheduleConfig::pndm`].
+    pub(crate) fn levels(&self, sampler: Sampler, asked: &Asked) -> Levels {
         match sampler {
-            Sampler::Ddim | Sampler::Ddpm | Sampler::Pndm | Sampler::Lcm | Sampler::Tcd => discrete_levels(self, sampler, kind, n),
+            Sampler::Ddim | Sampler::Ddpm | Sampler::Pndm | Sampler::Lcm | Sampler::Tcd => discrete_levels(self, sampler, asked),
             Sampler::DpmPp2M | Sampler::DpmPp2MSde | Sampler::DpmPp3M | Sampler::DpmPp2S | Sampler::UniPc | Sampler::Deis => {
-                lambda_levels(self, sampler, kind, n)
+                lambda_levels(self, sampler, asked)
             }
-            Sampler::FlowEuler => flow_levels(self, kind, n),
+            Sampler::FlowEuler => flow_levels(self, asked),
             Sampler::Euler | Sampler::EulerA | Sampler::Lms | Sampler::Heun | Sampler::Dpm2 | Sampler::Dpm2A | Sampler::DpmPpSde => {
-                k_levels(self, sampler, kind, n)
+                k_levels(self, sampler, asked)
             }
         }
     }

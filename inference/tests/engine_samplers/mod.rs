@@ -6,8 +6,13 @@ mod reference;
 
 use std::path::Path;
 
-use inference::schedule::ScheduleConfig;
+use inference::schedule::{Asked, ScheduleConfig, ScheduleKind};
 
 fn config(json: &str) -> ScheduleConfig {
     ScheduleConfig::parse(json, Path::new("scheduler_config.json")).expect("a configuration")
+}
+
+/// What a run with a small picture asks.
+fn asked(kind: ScheduleKind, n_steps: usize, strength: Option<f64>) -> Asked {
+    Asked { kind, n_steps, strength, n_tokens: 16 }
 }

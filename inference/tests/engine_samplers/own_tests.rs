@@ -11,7 +11,7 @@ use inference::{
     schedule::{Prediction, ScheduleKind},
 };
 
-use super::config;
+use super::{asked, config};
 
 /// The network of those tests: `sample · t / (t + 1)`.
 struct Dummy {
@@ -62,7 +62,7 @@ struct Row {
 /// The loop of `full_loop` in those tests: sum and mean of the last sample's absolute values.
 fn full_loop(row: &Row) -> Result<(f64, f64), InferenceError> {
     let config = config(row.config);
-    let mut plan = row.sampler.plan(&config, row.kind, row.n_steps, None);
+    let mut plan = row.sampler.plan(&config, &asked(row.kind, row.n_steps, None));
     plan.start = row.start;
     use Sampler::{Dpm2, Dpm2A, Euler, EulerA, Heun, Lms};
     let takes_scaled = matches!(row.sampler, Euler | EulerA | Lms | Heun | Dpm2 | Dpm2A);

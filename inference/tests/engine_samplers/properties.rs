@@ -9,7 +9,7 @@ use inference::{
     schedule::{ScheduleConfig, ScheduleKind},
 };
 
-use super::config;
+use super::{asked, config};
 
 /// The exact denoiser of data that are normal with this mean and deviation.
 struct Gaussian;
@@ -53,7 +53,7 @@ fn value(latents: &Tensor) -> f64 {
 /// Error of a run against the closed form: up to its last level but one, for PNDM half-way, since its equal steps in time are ever longer ones
 /// of the noise towards the end.
 fn error(sampler: Sampler, config: &ScheduleConfig, kind: ScheduleKind, n_steps: usize) -> f64 {
-    let plan = sampler.plan(config, kind, n_steps, None);
+    let plan = sampler.plan(config, &asked(kind, n_steps, None));
     let first = plan.level(0);
     let begin = first.alpha * MEAN + 0.7 * Gaussian::spread(first);
     let latents = Tensor::full(begin, (1, 1, 1, 1), &Device::Cpu).expect("latents");
@@ -93,7 +93,7 @@ fn each_solver_converges_with_its_order() {
 /// How far the spread of many runs with fresh noise is from that of the noisy data at the last level but one.
 fn error_of_spread(sampler: Sampler, config: &ScheduleConfig, n_steps: usize) -> f64 {
     const SIDE: usize = 1000;
-    let plan = sampler.plan(config, ScheduleKind::Exponential, n_steps, None);
+    let plan = sampler.plan(config, &asked(ScheduleKind::Exponential, n_steps, None));
     let (first, last) = (plan.level(0), plan.n_steps() - 1);
     let mut noise = TorchGenerator::new(7);
     let unit = Tensor::from_vec(noise.randn(SIDE * SIDE), (1, 1, SIDE, SIDE), &Device::Cpu).expect("noise");
@@ -121,7 +121,7 @@ fn every_pair_draws_what_the_noise_holds() {
     let config = config(r#"{"beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012, "clip_sample": false}"#);
     for sampler in Sampler::ALL {
         for kind in ScheduleKind::ALL {
-            let plan = sampler.plan(&config, kind, 25, None);
+            let plan = sampler.plan(&config, &asked(kind, 25, None));
             let first = plan.level(0);
             let begin = first.alpha * MEAN + 0.7 * Gaussian::spread(first);
             let latents = Tensor::full(begin, (1, 1, 4, 4), &Device::Cpu).expect("latents");
@@ -150,7 +150,7 @@ fn fresh_noise_keeps_the_distribution() {
         (Ddpm, ScheduleKind::Normal, 120),
         (Ddim, ScheduleKind::Normal, 120),
     ] {
-        let plan = sampler.plan(&config, kind, n_steps, None);
+        let plan = sampler.plan(&config, &asked(kind, n_steps, None));
         let mut noise = TorchGenerator::new(3);
         let latents = Tensor::from_vec(noise.randn(10_000), (1, 1, 100, 100), &Device::Cpu).expect("noise");
         let first = plan.level(0);
@@ -173,14 +173,14 @@ fn a_run_goes_on_from_a_copy_of_its_state_bit_for_bit() {
     };
     for config in [config("{}").with_eta(0.5), config(r#"{"skip_prk_steps": true, "solver_order": 3}"#)] {
         for sampler in Sampler::ALL {
-            let plan = sampler.plan(&config, ScheduleKind::Normal, 8, None);
+            let plan = sampler.plan(&config, &asked(ScheduleKind::Normal, 8, None));
             let mut noise = TorchGenerator::new(1);
             let latents = Tensor::from_vec(noise.randn(16), (1, 1, 4, 4), &Device::Cpu).expect("noise");
             let begun = SamplerState { step: 0, latents: plan.first_latents(&latents).expect("latents"), history: Vec::new(), noise };
             let whole = run(sampler, &plan, begun.clone(), plan.n_steps());
             for stop in 1..plan.n_steps() {
                 let stopped = run(sampler, &plan, begun.clone(), stop);
-                let plan = sampler.plan(&config, ScheduleKind::Normal, 8, None);
+                let plan = sampler.plan(&config, &asked(ScheduleKind::Normal, 8, None));
                 let resumed = run(sampler, &plan, stopped.clone(), plan.n_steps());
                 assert_eq!(bits(&resumed), bits(&whole), "{sampler} stopped after {stop}");
                 assert_eq!(resumed.noise, whole.noise, "{sampler} stopped after {stop}");

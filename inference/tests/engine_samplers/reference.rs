@@ -10,7 +10,7 @@ use inference::{
 };
 use serde_json::Value;
 
-use super::config;
+use super::{asked, config};
 
 /// The network of the script, and what inpainting puts back between two calls.
 struct StandIn {
@@ -55,7 +55,7 @@ fn last_latents(case: &Value, config_json: &Value) -> Result<Vec<f64>, Inference
     let n_steps = case["steps"].as_u64().expect("a count");
     let config = config(&config_json.to_string()).with_eta(config_json["eta"].as_f64().unwrap_or(0.0));
     let strength = case["strength"].as_f64();
-    let plan = sampler.plan(&config, kind, n_steps as usize, strength);
+    let plan = sampler.plan(&config, &asked(kind, n_steps as usize, strength));
     let mut generator = TorchGenerator::new(n_steps);
     let noise = latents_of(generator.randn(16))?;
     let clean = latents_of((0..16).map(|i| i as f32 / 8.0 - 1.0).collect())?;
