@@ -264,7 +264,7 @@ impl Limits {
 
     fn plan_of(&self, schedule: &ScheduleConfig, base: &TextToImage, size: ImageSize, (steps, strength): (u32, Option<f64>)) -> Plan {
         let n_tokens = (size.width / TOKEN_SIDE * (size.height / TOKEN_SIDE)) as usize;
-        let asked = Asked { kind: base.schedule, n_steps: steps.clamp(1, MAX_STEPS) as usize, strength, n_tokens };
+        let asked = Asked { kind: base.schedule, n_steps: steps.clamp(1, MAX_STEPS) as usize, strength, n_tokens, eta: 0.0 };
         match strength {
             Some(strength) if self.conditioning.takes_guidance && (base.sampler, base.schedule) == (Sampler::Lcm, ScheduleKind::Normal) => {
                 base.sampler.plan(&schedule.clone().with_distilled_share(strength), &Asked { strength: None, ..asked })

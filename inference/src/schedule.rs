@@ -1,34 +1,38 @@
 //! Schedules: how the noise levels of a run are chosen. Pure `f64`, no tensors.
 //!
-//! Timesteps and sigmas are those of the diffusers class that stands for the sampler (huggingface/diffusers 0.42,
+//! A function of what the configuration says of a model's training, of what a sampler asks (`spec::Spec`) and of what a run asks
+//! ([`Asked`]). Timesteps and sigmas are those of the class in diffusers that stands for the sampler (huggingface/diffusers 0.42,
 //! `src/diffusers/schedulers/`), in the same precision wherever a rounding could move a timestep.
 
 mod betas;
 mod config;
-mod discrete;
-mod file;
+mod conversion;
 mod flow;
-mod lambda;
+mod keys;
+mod lambdas;
+mod level;
 mod numpy;
 mod prediction;
 mod quantile;
 mod sigmas;
-mod solver;
+pub(crate) mod spec;
 mod table;
+mod timesteps;
 
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
+use self::spec::{Space, Spec};
 pub use self::{
-    config::{Pipeline, ScheduleConfig, Spacing},
+    config::{Pipeline, ScheduleConfig},
+    level::NoiseLevel,
     prediction::Prediction,
 };
 pub(crate) use self::{
-    discrete::{FirstSteps, PndmCall},
-    prediction::noise,
-    solver::{Algorithm, Corrector, SolverType, Threshold},
-    table::Table,
+    config::{plain_class, unsupported},
+    sigmas::level_between,
+    table::Levels,
 };
 
 /// What a run asks of its schedule.
@@ -42,6 +46,18 @@ pub struct Asked {
     pub strength: Option<f64>,
     /// Tokens of the picture, of 16 × 16 pixels: schedules of flow matching may depend on its size.
     pub n_tokens: usize,
+    /// Share of fresh noise for the samplers that leave it open: 0 is none, as diffusers' pipelines have it, 1 is all.
+    pub eta: f64,
+}
+
+/// The levels that a sampler asks for, from what the configuration says of the model's training.
+pub(crate) fn levels(config: &ScheduleConfig, spec: &Spec, asked: &Asked) -> Levels {
+    match spec.space {
+        Space::Timesteps(laid) => timesteps::timestep_levels(config, spec, laid, asked),
+        Space::Sigmas(laid) => sigmas::sigma_levels(config, spec, laid, asked),
+        Space::Lambdas(laid) => lambdas::lambda_levels(config, spec, laid, asked),
+        Space::Flow => flow::flow_levels(config, asked),
+    }
 }
 
 /// How the noise levels are chosen.
@@ -74,6 +90,11 @@ impl ScheduleKind {
             Self::Beta => "beta",
             Self::SgmUniform => "sgm_uniform",
         }
+    }
+
+    /// Whether it spaces timesteps evenly.
+    pub(crate) fn is_even(self) -> bool {
+        matches!(self, Self::Normal | Self::SgmUniform)
     }
 
     /// The name that menus and pictures of other programs show.

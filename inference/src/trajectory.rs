@@ -221,7 +221,7 @@ impl Job {
         while state.step < n_steps {
             denoiser.is_on.set(base.guides_at(state.step, n_steps));
             let done = state.step;
-            let step = base.sampler.step(plan, &denoiser, state).await?;
+            let step = plan.step(&denoiser, state).await?;
             state = step.state;
             state.latents = kept.after(plan, done, state.latents)?;
             self.at_border(pass, steps, index, &state, &step.denoised)?;

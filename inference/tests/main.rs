@@ -13,8 +13,6 @@ mod engine_mixed;
 mod engine_models;
 mod engine_noise;
 mod engine_pictures;
-mod engine_samplers;
-mod engine_schedules;
 mod engine_seamless;
 mod engine_usage;
 mod family_models;

@@ -171,7 +171,7 @@ fn descriptions_and_vocabularies_have_a_longest_length() {
         fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(1 << 40).unwrap();
         let found = match name.split_once('/').unwrap().0 {
             "tokenizer" => inference::text::Tokenizer::load(&tokenizer, 77).err(),
-            "scheduler" => inference::schedule::ScheduleConfig::load(&path).err(),
+            "scheduler" => inference::engine::check_model(folder.path()).err(),
             _ => inference::family::stable_diffusion::Model::load(folder.path(), &Device::Cpu, DType::F32).err(),
         };
         let error = found.unwrap().to_string();

@@ -119,7 +119,7 @@ fn suggested_samplers(typed: &str) -> Vec<String> {
 
 /// A sampler's name with a word of what it is good for.
 fn shown(name: &str) -> String {
-    let about = name.parse::<SamplerChoice>().ok().map(|choice| prompt::about_sampler(choice.sampler));
+    let about = name.parse::<SamplerChoice>().ok().map(|choice| choice.sampler.about());
     about.map_or_else(|| name.to_owned(), |about| format!("{name} · {about}"))
 }
 

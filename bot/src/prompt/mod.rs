@@ -23,7 +23,7 @@ pub use describe::{describe, describe_without_negative, own_negative};
 pub use error::PromptError;
 pub use lora::{check_loras, known_loras};
 pub use ranking::{name_list, ranked};
-pub use samplers::{about as about_sampler, meant_sampler};
+pub use samplers::meant_sampler;
 pub use size::{Aspect, size_of_aspect};
 pub use split::words_before_parameters;
 pub use typed::{Filled, Typed, other_spellings, spellings};

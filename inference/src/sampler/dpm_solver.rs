@@ -2,11 +2,75 @@
 
 use candle_core::Tensor;
 
-use super::{NoiseLevel, Plan, tensors::mix};
+use super::{Denoiser, bounds::Bounds, prediction::noise, state::SamplerState, tensors::mix};
 use crate::{
     error::InferenceError,
-    schedule::{Algorithm, SolverType, noise},
+    schedule::{NoiseLevel, ScheduleConfig},
 };
+
+/// Which exponential integrator DPM-Solver uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Algorithm {
+    /// Of the noise (Lu et al. 2022a).
+    Noise,
+    /// Of the clean latents (Lu et al. 2022b, "DPM-Solver++").
+    Clean,
+    /// Of the noise, with fresh noise.
+    NoiseSde,
+    /// Of the clean latents, with fresh noise.
+    CleanSde,
+}
+
+/// How a second-order term enters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum SolverType {
+    /// "midpoint" of DPM-Solver.
+    Midpoint,
+    /// "heun" of DPM-Solver.
+    Heun,
+}
+
+/// A DPM-Solver with its settings for one run.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Solver {
+    pub(super) algorithm: Algorithm,
+    pub(super) solver_type: SolverType,
+    pub(super) order: usize,
+    /// Whether the last step is of first order whatever the number of steps.
+    pub(super) euler_at_final: bool,
+    bounds: Bounds,
+}
+
+/// What a step begins with.
+pub(super) struct Begun {
+    pub(super) denoised: Tensor,
+    /// What the solver works on.
+    pub(super) output: Tensor,
+    /// Fresh noise, for the algorithms that take it.
+    pub(super) fresh: Option<Tensor>,
+}
+
+impl Solver {
+    /// The solver of a configuration, with this algorithm and order.
+    pub(super) fn new(config: &ScheduleConfig, algorithm: Algorithm, order: usize) -> Self {
+        let is_heun = config.keys.solver_type.as_deref() == Some("heun");
+        Self {
+            algorithm,
+            solver_type: if is_heun { SolverType::Heun } else { SolverType::Midpoint },
+            order,
+            euler_at_final: config.keys.euler_at_final == Some(true) || !algorithm.ends_at_sigma_min(config),
+            bounds: Bounds::thresholding(config),
+        }
+    }
+
+    /// Calls the network, and draws.
+    pub(super) async fn begin(&self, denoiser: &impl Denoiser, state: &mut SamplerState, at: NoiseLevel) -> Result<Begun, InferenceError> {
+        let denoised = self.bounds.denoise(denoiser, &state.latents, at).await?;
+        let output = self.algorithm.output(&state.latents, &denoised, at)?;
+        let fresh = if self.algorithm.is_stochastic() { Some(state.draw()?) } else { None };
+        Ok(Begun { denoised, output, fresh })
+    }
+}
 
 /// Weights of one update: of the latents, of the solver's output and its divided differences, and of fresh noise.
 #[derive(Clone, Copy, Debug)]
@@ -22,13 +86,38 @@ pub(super) struct Weights {
 }
 
 impl Algorithm {
+    /// The configuration's.
+    pub(super) fn of(config: &ScheduleConfig) -> Self {
+        match config.keys.algorithm_type.as_deref() {
+            Some("dpmsolver") => Self::Noise,
+            Some("sde-dpmsolver") => Self::NoiseSde,
+            Some("sde-dpmsolver++") => Self::CleanSde,
+            _ => Self::Clean,
+        }
+    }
+
+    /// This one, or else the one without fresh noise.
+    pub(super) fn deterministic(self) -> Self {
+        if self.is_stochastic() { Self::Clean } else { self }
+    }
+
+    /// This one, or else the one with fresh noise.
+    pub(super) fn stochastic(self) -> Self {
+        if self == Self::NoiseSde { self } else { Self::CleanSde }
+    }
+
+    /// Whether the last step ends at the smallest sigma of training and not at zero: solvers of the noise would divide by zero.
+    pub(super) fn ends_at_sigma_min(self, config: &ScheduleConfig) -> bool {
+        config.ends_at_sigma_min() || matches!(self, Self::Noise | Self::NoiseSde)
+    }
+
     /// Whether steps draw fresh noise.
-    pub(super) fn is_stochastic(self) -> bool {
+    fn is_stochastic(self) -> bool {
         matches!(self, Self::CleanSde | Self::NoiseSde)
     }
 
     /// What the solver works on: the clean latents or the noise.
-    pub(super) fn output(self, latents: &Tensor, denoised: &Tensor, at: NoiseLevel) -> Result<Tensor, InferenceError> {
+    fn output(self, latents: &Tensor, denoised: &Tensor, at: NoiseLevel) -> Result<Tensor, InferenceError> {
         match self {
             Self::Clean | Self::CleanSde => Ok(denoised.clone()),
             Self::Noise | Self::NoiseSde => noise(latents, denoised, at),
@@ -105,14 +194,14 @@ impl Weights {
     /// The update itself.
     pub(super) fn applied(
         self,
-        plan: &Plan,
+        solver_type: SolverType,
         latents: &Tensor,
         output: &Tensor,
         differences: Differences<'_>,
         fresh: Option<&Tensor>,
     ) -> Result<Tensor, InferenceError> {
         let mut terms = vec![(self.latents, latents), (self.output, output)];
-        match (differences, plan.settings.solver_type) {
+        match (differences, solver_type) {
             (Differences::None, _) => {}
             (Differences::First(first), SolverType::Midpoint) => terms.push((self.midpoint, first)),
             (Differences::First(first), SolverType::Heun) => terms.push((self.taylor, first)),

@@ -1,75 +1,16 @@
-//! Names of samplers: ours, other programs' and diffusers' classes'.
+//! Names of samplers: ours, other programs' and diffusers' classes'. The names themselves stand with each sampler.
 
 use std::{fmt, str::FromStr};
 
-use super::Sampler;
-use crate::schedule::ScheduleKind;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+
+use super::{Sampler, method::Names};
+use crate::{
+    error::InferenceError,
+    schedule::{ScheduleConfig, ScheduleKind, plain_class, unsupported},
+};
 
 impl Sampler {
-    /// Every sampler, in the order of menus.
-    pub const ALL: [Self; 19] = [
-        Self::DpmPp2M,
-        Self::DpmPp2MSde,
-        Self::DpmPp3M,
-        Self::DpmPp2S,
-        Self::DpmPpSde,
-        Self::Euler,
-        Self::EulerA,
-        Self::UniPc,
-        Self::Deis,
-        Self::Heun,
-        Self::Dpm2,
-        Self::Dpm2A,
-        Self::Lms,
-        Self::Ddim,
-        Self::Ddpm,
-        Self::Pndm,
-        Self::Lcm,
-        Self::Tcd,
-        Self::FlowEuler,
-    ];
-
-    /// What everybody calls it: the one table.
-    const fn names(self) -> Names {
-        let (ours, shown, class, others): (_, _, _, &[&str]) = match self {
-            Self::Ddim => ("ddim", "DDIM", "DDIMScheduler", &[]),
-            Self::Ddpm => ("ddpm", "DDPM", "DDPMScheduler", &[]),
-            Self::Pndm => ("pndm", "PLMS", "PNDMScheduler", &[]),
-            Self::Lms => ("lms", "LMS", "LMSDiscreteScheduler", &["lmsdiscrete"]),
-            Self::Heun => ("heun", "Heun", "HeunDiscreteScheduler", &["heundiscrete"]),
-            Self::Euler => ("euler", "Euler", "EulerDiscreteScheduler", &["eulerdiscrete"]),
-            Self::EulerA => ("euler_a", "Euler a", "EulerAncestralDiscreteScheduler", &["eulerancestral", "eulerancestraldiscrete"]),
-            Self::Dpm2 => ("dpm2", "DPM2", "KDPM2DiscreteScheduler", &["dpm2discrete"]),
-            Self::Dpm2A => ("dpm2_a", "DPM2 a", "KDPM2AncestralDiscreteScheduler", &["dpm2ancestral", "dpm2ancestraldiscrete"]),
-            Self::DpmPp2M => (
-                "dpmpp_2m",
-                "DPM++ 2M",
-                "DPMSolverMultistepScheduler",
-                &["dpmsolverpp2m", "dpmsolverpp", "dpmsolvermultistep", "dpmpp", "dpm2m"],
-            ),
-            Self::DpmPp2MSde => (
-                "dpmpp_2m_sde",
-                "DPM++ 2M SDE",
-                "DPMSolverMultistepScheduler",
-                &["dpmsolverpp2msde", "dpm2msde", "sdedpmsolverpp", "dpmpp2msdegpu"],
-            ),
-            Self::DpmPpSde => ("dpmpp_sde", "DPM++ SDE", "DPMSolverSDEScheduler", &["dpmsolversde", "dpmsde", "dpmppsdegpu"]),
-            Self::DpmPp3M => ("dpmpp_3m", "DPM++ 3M", "DPMSolverMultistepScheduler", &["dpmsolverpp3m", "dpm3m"]),
-            Self::DpmPp2S => ("dpmpp_2s", "DPM++ 2S", "DPMSolverSinglestepScheduler", &["dpmsolverpp2s", "dpmsolversinglestep"]),
-            Self::UniPc => ("unipc", "UniPC", "UniPCMultistepScheduler", &["unipcmultistep", "unipcbh2"]),
-            Self::Deis => ("deis", "DEIS", "DEISMultistepScheduler", &["deismultistep"]),
-            Self::Lcm => ("lcm", "LCM", "LCMScheduler", &[]),
-            Self::Tcd => ("tcd", "TCD", "TCDScheduler", &[]),
-            Self::FlowEuler => (
-                "flow_euler",
-                "Flow Euler",
-                "FlowMatchEulerDiscreteScheduler",
-                &["flowmatch", "flowmatcheuler", "flowmatcheulerdiscrete", "flowmatchingeuler"],
-            ),
-        };
-        Names { ours, shown, class, others }
-    }
-
     /// The name, as in tasks and on the command line.
     pub const fn name(self) -> &'static str {
         self.names().ours
@@ -85,19 +26,49 @@ impl Sampler {
         self.names().class
     }
 
-    /// The sampler that stands for a class of diffusers; for the multistep DPM-Solver, the plain one of second order.
+    /// What it is good for, in a word.
+    pub const fn about(self) -> &'static str {
+        self.names().about
+    }
+
+    /// The schedule that A1111 takes for it when nobody chooses ("Automatic").
+    pub const fn automatic_schedule(self) -> ScheduleKind {
+        self.names().automatic
+    }
+
+    /// The sampler that stands for a class of diffusers; of several, the first.
     pub fn from_class(class: &str) -> Option<Self> {
-        let class = class.trim_start_matches("Flax").replace("ParallelScheduler", "Scheduler");
-        [Self::DpmPp2M].into_iter().chain(Self::ALL).find(|sampler| sampler.class() == class)
+        let class = plain_class(class);
+        Self::ALL.into_iter().find(|sampler| sampler.class() == class)
     }
 }
 
-/// What a sampler is called by whom; `others` without signs and in small letters.
-struct Names {
-    ours: &'static str,
-    shown: &'static str,
-    class: &'static str,
-    others: &'static [&'static str],
+impl ScheduleConfig {
+    /// The sampler that the configuration itself asks for, by the class that it names.
+    ///
+    /// # Errors
+    /// It names none, or one that the engine does not have.
+    pub fn own_sampler(&self) -> Result<Sampler, InferenceError> {
+        let class = self.class();
+        let is_meant = |sampler: &Sampler| class.as_deref() == Some(sampler.class()) && sampler.is_asked_by(self);
+        let given = self.keys.class_name.as_deref().unwrap_or("none");
+        Sampler::ALL.into_iter().find(is_meant).ok_or_else(|| unsupported(&self.path, "_class_name", given))
+    }
+}
+
+impl Serialize for Sampler {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+impl<'de> Deserialize<'de> for Sampler {
+    /// Knows our names and no others.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        let found = Self::ALL.into_iter().find(|sampler| sampler.name() == name);
+        found.ok_or_else(|| D::Error::unknown_variant(&name, &Self::NAMES))
+    }
 }
 
 /// A name without what people write in several ways.
@@ -119,7 +90,7 @@ impl std::error::Error for UnknownSampler {}
 
 impl fmt::Display for UnknownSampler {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names: Vec<&str> = Sampler::ALL.into_iter().map(Sampler::name).collect();
+        let names = Sampler::NAMES;
         write!(f, "there is no sampler `{}`; there are {} and {}", self.0, names[..names.len() - 1].join(", "), names[names.len() - 1])
     }
 }

@@ -1,22 +1,15 @@
 //! How noisy training was at each timestep: ᾱ of every one, in float32 as torch computes it.
 
-use super::{file::File, numpy::linspace_f32};
-
-/// What stands in a class's signature for the keys that a file lacks.
-pub(super) struct BetaDefaults {
-    pub(super) start: f64,
-    pub(super) end: f64,
-    pub(super) schedule: &'static str,
-}
+use super::{keys::Keys, numpy::linspace_f32, spec::BetaDefaults};
 
 /// ᾱ of every training timestep, before any rescaling.
-pub(super) fn betas(file: &File, defaults: &BetaDefaults) -> Vec<f32> {
-    if let Some(betas) = &file.trained_betas {
+pub(super) fn betas(keys: &Keys, defaults: BetaDefaults) -> Vec<f32> {
+    if let Some(betas) = &keys.trained_betas {
         return betas.clone();
     }
-    let n = file.num_train_timesteps.unwrap_or(1000);
-    let (start, end) = (file.beta_start.unwrap_or(defaults.start), file.beta_end.unwrap_or(defaults.end));
-    match file.beta_schedule.as_deref().unwrap_or(defaults.schedule) {
+    let n = keys.num_train_timesteps.unwrap_or(1000);
+    let (start, end) = (keys.beta_start.unwrap_or(defaults.start), keys.beta_end.unwrap_or(defaults.end));
+    match keys.beta_schedule.as_deref().unwrap_or(defaults.schedule) {
         "scaled_linear" => linspace_f32(start.sqrt() as f32, end.sqrt() as f32, n).into_iter().map(|root| root * root).collect(),
         "squaredcos_cap_v2" => of_alpha_bar(n, |t| ((t + 0.008) / 1.008 * std::f64::consts::PI / 2.0).cos().powi(2)),
         "exp" => of_alpha_bar(n, |t| (t * -12.0).exp()),

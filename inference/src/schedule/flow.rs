@@ -1,20 +1,19 @@
 //! The schedule of flow matching: latents on the straight line between noise (sigma 1) and picture (sigma 0).
 
 use super::{
-    Asked, Pipeline, ScheduleConfig, ScheduleKind,
+    Asked, NoiseLevel, Pipeline, ScheduleConfig, ScheduleKind,
+    conversion::{converted, within},
     numpy::linspace,
-    sigmas::{converted, within},
     table::Levels,
 };
-use crate::sampler::NoiseLevel;
 
 /// Levels as `FlowMatchEulerDiscreteScheduler` lays them. Its own evenly spaced timesteps run from the already shifted first to the already
 /// shifted last and are then shifted again; a pipeline's sigmas are shifted once, and so are those of `sgm_uniform`, which it lacks: they leave
 /// out the lowest as k-diffusion's users know it.
 pub(super) fn flow_levels(config: &ScheduleConfig, asked: &Asked) -> Levels {
-    let (file, kind, n) = (&config.file, asked.kind, asked.n_steps);
-    let n_train = file.num_train_timesteps.unwrap_or(1000) as f64;
-    let shift = Shift::new(config, file.shift.or(file.flow_shift), asked.n_tokens);
+    let (keys, kind, n) = (&config.keys, asked.kind, asked.n_steps);
+    let n_train = keys.num_train_timesteps.unwrap_or(1000) as f64;
+    let shift = Shift::new(config, keys.shift.or(keys.flow_shift), asked.n_tokens);
     let mut sigmas = match kind {
         ScheduleKind::SgmUniform => linspace(1.0, 1.0 / n as f64, n),
         _ if config.amended_by == Some(Pipeline::Flow) => given_sigmas(n),
@@ -44,7 +43,7 @@ pub(super) fn given_sigmas(n: usize) -> Vec<f64> {
 
 /// Stretches sigmas so that the last is the one that the configuration asks for.
 pub(super) fn stretch(config: &ScheduleConfig, sigmas: &mut [f64]) {
-    let (Some(terminal), Some(last)) = (config.file.shift_terminal.filter(|&terminal| terminal != 0.0), sigmas.last()) else { return };
+    let (Some(terminal), Some(last)) = (config.keys.shift_terminal.filter(|&terminal| terminal != 0.0), sigmas.last()) else { return };
     let scale = (1.0 - last) / (1.0 - terminal);
     sigmas.iter_mut().for_each(|sigma| *sigma = 1.0 - (1.0 - *sigma) / scale);
 }
@@ -59,12 +58,12 @@ pub(super) struct Shift {
 impl Shift {
     /// By the `given` factor, or by the picture's size where the configuration wants that.
     pub(super) fn new(config: &ScheduleConfig, given: Option<f64>, n_tokens: usize) -> Self {
-        let file = &config.file;
-        if file.use_dynamic_shifting != Some(true) {
+        let keys = &config.keys;
+        if keys.use_dynamic_shifting != Some(true) {
             return Self { factor: given.unwrap_or(1.0), is_dynamic: false };
         }
         let mu = mu(config, n_tokens);
-        let factor = if file.time_shift_type.as_deref() == Some("linear") { mu } else { mu.exp() };
+        let factor = if keys.time_shift_type.as_deref() == Some("linear") { mu } else { mu.exp() };
         Self { factor, is_dynamic: true }
     }
 
@@ -77,9 +76,9 @@ impl Shift {
 /// The shift of a picture of so many tokens, on the straight line through those of the smallest and of the largest (`calculate_shift` of
 /// diffusers' pipelines).
 fn mu(config: &ScheduleConfig, n_tokens: usize) -> f64 {
-    let file = &config.file;
-    let (base, max) = (file.base_shift.unwrap_or(0.5), file.max_shift.unwrap_or(1.15));
-    let (base_tokens, max_tokens) = file.shifted_tokens();
+    let keys = &config.keys;
+    let (base, max) = (keys.base_shift.unwrap_or(0.5), keys.max_shift.unwrap_or(1.15));
+    let (base_tokens, max_tokens) = keys.shifted_tokens();
     let slope = (max - base) / f64::from(max_tokens - base_tokens);
     n_tokens as f64 * slope + (base - slope * f64::from(base_tokens))
 }

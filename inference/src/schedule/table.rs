@@ -1,13 +1,14 @@
 //! The training timesteps of a model: how noisy the latents are at each, whole or fractional.
 
 use super::{
-    betas::{BetaDefaults, betas, cumulative_product, rescaled_to_zero_snr},
-    file::File,
+    NoiseLevel,
+    betas::{betas, cumulative_product, rescaled_to_zero_snr},
+    keys::Keys,
     numpy::{interpolate, ln_f32},
+    spec::{Spec, ZeroSnr},
 };
-use crate::sampler::{NoiseLevel, Sampler};
 
-/// ᾱ and sigma of every training timestep, as the class that stands for a sampler sees them.
+/// ᾱ and sigma of every training timestep, as the class of a sampler sees them.
 pub(crate) struct Table {
     pub(super) alphas_cumprod: Vec<f32>,
     /// σ = √((1 − ᾱ) / ᾱ).
@@ -16,6 +17,7 @@ pub(crate) struct Table {
 }
 
 /// The noise levels of a run.
+#[derive(Clone, Debug)]
 pub(crate) struct Levels {
     /// The level at which each step calls the network first; descending.
     pub(crate) at: Vec<NoiseLevel>,
@@ -26,38 +28,24 @@ pub(crate) struct Levels {
 }
 
 impl Table {
-    pub(super) fn new(file: &File, sampler: Sampler) -> Self {
-        use Sampler::{Ddim, Ddpm, Dpm2, Dpm2A, DpmPp2M, DpmPp2MSde, DpmPp3M, DpmPpSde, Euler, EulerA, Heun, Lcm, Tcd, UniPc};
-        let defaults = match sampler {
-            Heun | Dpm2 | Dpm2A | DpmPpSde => BetaDefaults { start: 0.00085, end: 0.012, schedule: "linear" },
-            Lcm | Tcd => BetaDefaults { start: 0.00085, end: 0.012, schedule: "scaled_linear" },
-            _ => BetaDefaults { start: 0.0001, end: 0.02, schedule: "linear" },
-        };
-        let betas = betas(file, &defaults);
-        let may_reach_zero = matches!(sampler, Ddim | Ddpm | Lcm | Tcd);
-        let stays_finite = matches!(sampler, Euler | EulerA | DpmPp2M | DpmPp2MSde | DpmPp3M | UniPc);
-        let alphas_cumprod = if file.rescale_betas_zero_snr == Some(true) && (may_reach_zero || stays_finite) {
-            let mut alphas = cumulative_product(&rescaled_to_zero_snr(&betas));
-            if let Some(last) = alphas.last_mut().filter(|_| stays_finite) {
-                *last = 1.0 / 16_777_216.0;
-            }
-            alphas
-        } else {
-            cumulative_product(&betas)
-        };
+    pub(super) fn new(keys: &Keys, spec: &Spec) -> Self {
+        let mut betas = betas(keys, spec.betas);
+        let zero_snr = if keys.rescale_betas_zero_snr == Some(true) { spec.zero_snr } else { ZeroSnr::Unknown };
+        if zero_snr != ZeroSnr::Unknown {
+            betas = rescaled_to_zero_snr(&betas);
+        }
+        let mut alphas_cumprod = cumulative_product(&betas);
+        if let Some(last) = alphas_cumprod.last_mut().filter(|_| zero_snr == ZeroSnr::Approached) {
+            *last = 1.0 / 16_777_216.0;
+        }
         let sigmas: Vec<f32> = alphas_cumprod.iter().map(|alpha| ((1.0 - alpha) / alpha).sqrt()).collect();
         let log_sigmas = sigmas.iter().map(|&sigma| ln_f32(sigma)).collect();
         Self { alphas_cumprod, sigmas, log_sigmas }
     }
 
     /// Number of training timesteps.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.sigmas.len()
-    }
-
-    /// The same, for those who plan.
-    pub(crate) fn n_trained(&self) -> usize {
-        self.len()
     }
 
     /// The smallest and the largest sigma of training.

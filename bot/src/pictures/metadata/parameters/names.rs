@@ -5,17 +5,8 @@ use inference::{sampler::Sampler, schedule::ScheduleKind};
 /// The schedule of a shown name.
 pub(super) fn schedule(shown: &str, sampler: Option<Sampler>) -> Option<ScheduleKind> {
     match shown.trim() {
-        "Automatic" => Some(automatic(sampler)),
+        "Automatic" => Some(sampler.map_or(ScheduleKind::Normal, Sampler::automatic_schedule)),
         name => name.parse().ok(),
-    }
-}
-
-/// What A1111 takes for a sampler when nobody chooses (`modules/sd_samplers_kdiffusion.py`, `scheduler` of `samplers_k_diffusion`).
-fn automatic(sampler: Option<Sampler>) -> ScheduleKind {
-    match sampler {
-        Some(Sampler::DpmPp2M | Sampler::DpmPpSde | Sampler::Dpm2 | Sampler::Dpm2A) => ScheduleKind::Karras,
-        Some(Sampler::DpmPp2MSde) => ScheduleKind::Exponential,
-        _ => ScheduleKind::Normal,
     }
 }
 

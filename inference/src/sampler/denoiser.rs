@@ -1,0 +1,23 @@
+//! What a sampler calls.
+
+use std::future::Future;
+
+use candle_core::Tensor;
+
+use crate::{error::InferenceError, schedule::NoiseLevel};
+
+/// Estimates the clean latents: network, prediction type and guidance behind one call.
+pub(crate) trait Denoiser {
+    /// The clean latents in `latents` `[1, c, h, w]`, which are at this level.
+    fn denoise(&self, latents: &Tensor, at: NoiseLevel) -> impl Future<Output = Result<Tensor, InferenceError>>;
+
+    /// The latents between the two network calls of one step, where inpainting puts the kept area back: at the level of the step's end, as the
+    /// loop of diffusers' pipelines does.
+    ///
+    /// # Errors
+    /// Those of tensor arithmetic.
+    fn hold(&self, latents: Tensor, at: NoiseLevel) -> Result<Tensor, InferenceError> {
+        let _ = at;
+        Ok(latents)
+    }
+}
