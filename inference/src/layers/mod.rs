@@ -5,7 +5,7 @@ pub(crate) mod resnet;
 use crate::{
     checkpoint::Weights,
     error::InferenceError,
-    ops::{Conv2d, ConvOptions, GroupNorm, LayerNorm, Linear},
+    ops::{Conv2d, ConvOptions, GroupNorm, LayerNorm, Linear, RmsNorm},
 };
 
 /// A linear layer with a bias; older files hold some of them as 1×1 convolutions.
@@ -41,4 +41,9 @@ pub fn group_norm(weights: &Weights, channels: usize, n_groups: usize, eps: f64)
 /// A layer normalisation.
 pub fn layer_norm(weights: &Weights, width: usize, eps: f64) -> Result<LayerNorm, InferenceError> {
     Ok(LayerNorm::new(weights.tensor("weight", &[width])?, weights.tensor("bias", &[width])?, eps)?)
+}
+
+/// A root-mean-square normalisation.
+pub fn rms_norm(weights: &Weights, width: usize, eps: f64) -> Result<RmsNorm, InferenceError> {
+    Ok(RmsNorm::new(weights.tensor("weight", &[width])?, eps)?)
 }

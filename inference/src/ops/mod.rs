@@ -7,6 +7,9 @@ pub(crate) mod cpu;
 mod layout;
 mod linear;
 mod norm;
+mod rms_norm;
+mod rotary;
+mod swiglu;
 #[cfg(test)]
 mod tests;
 
@@ -16,3 +19,6 @@ pub use conv::{Conv2d, ConvOptions, Padding};
 pub use layout::{pixel_shuffle, to_planes, to_tokens, upsample_nearest};
 pub use linear::Linear;
 pub use norm::{GroupNorm, LayerNorm};
+pub use rms_norm::RmsNorm;
+pub use rotary::{Pairs, Rotary};
+pub use swiglu::swiglu;

@@ -238,3 +238,45 @@ fn one_thread_and_many_give_the_same_bits() {
         assert_eq!(run(n_threads), one, "{n_threads} threads");
     }
 }
+
+#[test]
+fn root_mean_square_normalisation_of_heads_equals_the_plain_one() {
+    for (shape, width) in [(vec![3, 5, 8], 8), (vec![2, 7, 96], 16), (vec![1, 1, 2560], 2560), (vec![2, 2, 130], 65)] {
+        let (input, weight) = (random(&shape, 3), random(&[width], 4));
+        let plain = rms_norm::plain_rms_norm(&input, &weight, 1e-6).unwrap();
+        let fast = RmsNorm::new(weight, 1e-6).unwrap();
+        assert_close(&format!("{shape:?} of {width}"), &fast.forward(&input).unwrap(), &plain, 2e-6);
+    }
+    let narrow = RmsNorm::new(random(&[6], 1), 1e-6).unwrap();
+    assert!(narrow.forward(&random(&[2, 8], 2)).is_err(), "eight numbers are not heads of six");
+}
+
+#[test]
+fn gates_equal_the_plain_ones() {
+    for shape in [vec![1, 1, 1], vec![2, 5, 33], vec![3, 100, 70]] {
+        let (gate, hidden) = ((random(&shape, 5) * 8.0).unwrap(), random(&shape, 6));
+        assert_close(&format!("{shape:?}"), &swiglu(&gate, &hidden).unwrap(), &swiglu::plain_swiglu(&gate, &hidden).unwrap(), 2e-6);
+    }
+}
+
+#[test]
+fn turned_heads_equal_the_plain_ones_and_keep_their_lengths() {
+    for (pairs, (n, n_tokens, n_heads, half)) in
+        [(Pairs::Adjacent, (2, 5, 3, 4)), (Pairs::Halves, (2, 5, 3, 4)), (Pairs::Adjacent, (1, 33, 2, 64)), (Pairs::Halves, (3, 40, 1, 1))]
+    {
+        let angles: Vec<f32> = (0..n_tokens * half).map(|i| i as f32 * 0.37).collect();
+        let rotary = Rotary::new(&angles, half, pairs, &Device::Cpu).unwrap();
+        let input = random(&[n, n_tokens, n_heads * 2 * half], 7);
+        let found = rotary.forward(&input).unwrap();
+        assert_close(&format!("{pairs:?} of {half}"), &found, &rotary.plain(&input).unwrap(), 1e-6);
+        let lengths = |tensor: &Tensor| tensor.reshape((n * n_tokens * n_heads, 2 * half)).unwrap().sqr().unwrap().sum(1).unwrap();
+        assert_close("lengths", &lengths(&found), &lengths(&input), 2e-5);
+    }
+    // A quarter turn of the first pair: (a, b) becomes (-b, a).
+    let quarter = [std::f32::consts::FRAC_PI_2, 0.0];
+    let input = Tensor::new(&[[[1.0_f32, 2.0, 3.0, 4.0]]], &Device::Cpu).unwrap();
+    for (pairs, expected) in [(Pairs::Adjacent, [-2.0_f32, 1.0, 3.0, 4.0]), (Pairs::Halves, [-3.0, 2.0, 1.0, 4.0])] {
+        let found = Rotary::new(&quarter, 2, pairs, &Device::Cpu).unwrap().forward(&input).unwrap();
+        assert_close(&format!("{pairs:?}"), &found, &Tensor::new(&[[expected]], &Device::Cpu).unwrap(), 1e-6);
+    }
+}

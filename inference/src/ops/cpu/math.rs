@@ -109,6 +109,22 @@ pub fn geglu(values: &[f32], width: usize) -> Vec<f32> {
     out
 }
 
+/// `silu(gate) · value` of numbers side by side.
+pub fn swiglu(gates: &[f32], values: &[f32]) -> Vec<f32> {
+    let mut out = vec![0.0; values.len()];
+    out.par_chunks_mut(GRAIN).zip(gates.par_chunks(GRAIN).zip(values.par_chunks(GRAIN))).for_each(|(out, (gates, values))| {
+        vectorised(
+            #[inline(always)]
+            || {
+                for ((out, gate), value) in out.iter_mut().zip(gates).zip(values) {
+                    *out = silu(*gate) * value;
+                }
+            },
+        )
+    });
+    out
+}
+
 /// Planes whose numbers below zero are multiplied by their channel's slope.
 pub fn prelu(values: &[f32], slopes: &[f32], plane: usize) -> Vec<f32> {
     let mut out = vec![0.0; values.len()];

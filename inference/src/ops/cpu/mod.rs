@@ -10,6 +10,7 @@ pub mod layout;
 pub mod linear;
 pub mod math;
 pub mod norm;
+pub mod rotary;
 
 use candle_core::{CpuStorage, DType, Layout, Result, Storage, Tensor};
 

@@ -58,6 +58,24 @@ pub fn layer_norm(input: &[f32], affine: Affine<'_>) -> Vec<f32> {
     out
 }
 
+/// Root-mean-square normalisation of rows as wide as `weight`.
+pub fn rms_norm(input: &[f32], weight: &[f32], eps: f64) -> Vec<f32> {
+    let width = weight.len();
+    let mut out = vec![0.0; input.len()];
+    out.par_chunks_mut(width).zip(input.par_chunks(width)).with_min_len(32).for_each(|(out, input)| {
+        vectorised(
+            #[inline(always)]
+            || {
+                let scale = (1.0 / (sum(input, |value| value * value) / width as f64 + eps).sqrt()) as f32;
+                for ((out, value), weight) in out.iter_mut().zip(input).zip(weight) {
+                    *out = value * scale * weight;
+                }
+            },
+        )
+    });
+    out
+}
+
 /// Mean and one over the deviation.
 #[inline(always)]
 fn moments(values: &[f32], eps: f64) -> (f32, f32) {
