@@ -30,3 +30,5 @@ mod stored_weights;
 mod text_embeddings;
 mod text_prompts;
 mod text_reference;
+mod z_image_common;
+mod z_image_text;

@@ -9,6 +9,7 @@ mod encoder;
 mod learned_words;
 mod lengths;
 pub mod prompt;
+pub mod qwen3;
 pub mod tags;
 pub mod textual_inversion;
 pub mod tokenize;

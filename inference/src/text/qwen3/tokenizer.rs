@@ -1,0 +1,53 @@
+use std::path::Path;
+
+use crate::{checkpoint::regular, error::InferenceError};
+
+/// What a chat model is given for one user's message: the template of Qwen3 with `add_generation_prompt` and `enable_thinking`.
+pub fn templated(message: &str) -> String {
+    format!("<|im_start|>user\n{message}<|im_end|>\n<|im_start|>assistant\n")
+}
+
+/// Turns text into token ids as its own file says: Qwen's splits words, composes letters and knows special tokens, also where people type them.
+pub struct ChatTokenizer {
+    tokenizer: tokenizers::Tokenizer,
+    max_tokens: usize,
+}
+
+impl ChatTokenizer {
+    /// Reads `tokenizer.json` in a folder; texts are cut after `max_tokens`.
+    ///
+    /// # Errors
+    /// `Missing` or `Unreadable`, naming the file.
+    pub fn load(folder: &Path, max_tokens: usize) -> Result<Self, InferenceError> {
+        let path = folder.join("tokenizer.json");
+        let bytes = regular::read(&path, regular::MAX_VOCABULARY_BYTES)?;
+        let failed = |source: tokenizers::Error| InferenceError::Unreadable { path: path.clone(), reason: source.to_string() };
+        let mut tokenizer = tokenizers::Tokenizer::from_bytes(bytes).map_err(failed)?;
+        // Cutting is done here, and nothing is filled up, so that no file's settings matter.
+        tokenizer.with_padding(None);
+        tokenizer.with_truncation(None).map_err(failed)?;
+        Ok(Self { tokenizer, max_tokens })
+    }
+
+    /// The ids of a text, at most `max_tokens`: the end is cut off.
+    pub fn ids(&self, text: &str) -> Result<Vec<u32>, InferenceError> {
+        let mut ids = self.all_ids(text)?;
+        ids.truncate(self.max_tokens);
+        Ok(ids)
+    }
+
+    /// Tokens at the end of a text that are cut off.
+    pub fn n_dropped(&self, text: &str) -> Result<usize, InferenceError> {
+        Ok(self.all_ids(text)?.len().saturating_sub(self.max_tokens))
+    }
+
+    /// The largest id that the tokenizer can give.
+    pub fn largest_id(&self) -> u32 {
+        self.tokenizer.get_vocab(true).values().copied().max().unwrap_or(0)
+    }
+
+    fn all_ids(&self, text: &str) -> Result<Vec<u32>, InferenceError> {
+        let failed = |source: tokenizers::Error| InferenceError::Unreadable { path: "tokenizer".into(), reason: source.to_string() };
+        Ok(self.tokenizer.encode_fast(text, false).map_err(failed)?.get_ids().to_vec())
+    }
+}
