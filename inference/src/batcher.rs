@@ -13,7 +13,7 @@ use std::{
     time::Instant,
 };
 
-use candle_core::Tensor;
+use candle_core::{DType, Tensor};
 use futures::{
     FutureExt,
     channel::oneshot,
@@ -24,27 +24,44 @@ use futures::{
 
 use self::queue::{Answer, Call, Queue, Work};
 use crate::{
+    adapter::AdapterSet,
     engine::{Counters, Meter},
-    error::InferenceError,
+    error::{InferenceError, InvalidTask},
+    family::{Conditioning, Denoiser, Prepared, PromptRequest, Row, Text, Told},
     limits,
-    networks::{Networks, Prompt, PromptRequest, Rows},
-    trajectory::{Events, Job},
+    ops::Padding,
+    trajectory::Events,
+    upscale::Upscaler,
+    vae::Vae,
 };
 
 /// Most pixels in one VAE batch: its activations are by far the largest.
 const MAX_VAE_PIXELS: f64 = 1024.0 * 1024.0;
 
-/// A picture's way to the networks of its model; each call suspends it until the batch with its row has run.
+/// The parts of a model in memory.
+pub(crate) struct Parts {
+    pub(crate) text: Arc<Text>,
+    pub(crate) denoiser: Arc<Denoiser>,
+    pub(crate) vae: Arc<Vae>,
+    pub(crate) upscaler: Option<Arc<Upscaler>>,
+}
+
+/// A prompt that is ready for every step.
+pub(crate) struct Prompt {
+    pub(crate) prepared: Arc<Prepared>,
+    /// In the family's own unit.
+    pub(crate) length: usize,
+}
+
+/// A picture's way to the parts of its model; each call suspends it until the batch with its row has run.
 #[derive(Clone)]
 pub(crate) struct Caller {
     queue: Rc<RefCell<Queue>>,
-    networks: Rc<dyn Networks>,
+    parts: Rc<Parts>,
     meter: Arc<Meter>,
     task: u64,
     picture: u32,
-    /// Pixels of a picture for each of its latents.
-    pixels_per_latent: f64,
-    is_seamless: bool,
+    padding: Padding,
 }
 
 impl Caller {
@@ -53,63 +70,78 @@ impl Caller {
         Self { picture, ..self.clone() }
     }
 
-    /// Chunks of 77 tokens that a prompt takes.
-    pub(crate) fn n_chunks(&self, prompt: &str) -> Result<usize, InferenceError> {
-        self.networks.n_chunks(prompt)
+    /// How long a prompt is, in the family's own unit.
+    pub(crate) fn length(&self, prompt: &str) -> Result<usize, InferenceError> {
+        self.parts.text.length(prompt)
     }
 
-    /// Encodes a prompt.
-    pub(crate) async fn prompt(&self, request: PromptRequest) -> Result<Rc<Prompt>, InferenceError> {
-        match self.call(Work::Prompt(request), 0.0, usize::MAX).await? {
-            Answer::Prompt(prompt) => Ok(prompt),
-            Answer::Tensor(_) => Err(InferenceError::Internal { what: "a prompt was answered with a tensor" }),
+    /// Encodes a prompt and makes it ready for the denoiser.
+    pub(crate) async fn prompt(&self, request: PromptRequest, told: Told) -> Result<Prompt, InferenceError> {
+        let length = request.length;
+        let conditioning = self.conditioning(request).await?;
+        let work = Work::Prepare { denoiser: self.parts.denoiser.clone(), conditioning, told };
+        match self.call(work, 0.0, usize::MAX).await? {
+            Answer::Prepared(prepared) => Ok(Prompt { prepared, length }),
+            _ => Err(InferenceError::Internal { what: "a prompt was answered with something else" }),
         }
     }
 
-    /// The U-Net's raw output for one row `[1, c, h, w]`.
-    pub(crate) async fn predict(&self, latents: &Tensor, timestep: f64, prompt: &Rc<Prompt>) -> Result<Tensor, InferenceError> {
-        let cost = area(latents)? * self.pixels_per_latent / 1e6 * limits::row_price(prompt.n_chunks);
-        let work = Work::Predict { latents: self.rows(latents), timestep, prompt: prompt.clone() };
-        self.call_tensor(work, cost, usize::MAX).await
+    async fn conditioning(&self, request: PromptRequest) -> Result<Arc<Conditioning>, InferenceError> {
+        match self.call(Work::Prompt { text: self.parts.text.clone(), request }, 0.0, usize::MAX).await? {
+            Answer::Conditioning(conditioning) => Ok(conditioning),
+            _ => Err(InferenceError::Internal { what: "a text was answered with something else" }),
+        }
+    }
+
+    /// The denoiser's raw output for one row `[1, c, h, w]`.
+    pub(crate) async fn predict(&self, latents: &Tensor, timestep: f64, prompt: &Prompt) -> Result<Tensor, InferenceError> {
+        let cost = self.n_pixels(latents)? / 1e6 * limits::row_price(prompt.length);
+        let prepared = prompt.prepared.clone();
+        let row = Row { latents: latents.clone(), timestep, prepared, adapters: AdapterSet::default(), padding: self.padding };
+        self.call_tensor(Work::Predict { denoiser: self.parts.denoiser.clone(), row }, cost, usize::MAX).await
     }
 
     /// Mean and standard deviation of a picture's scaled latents.
     pub(crate) async fn encode_image(&self, pixels: &Tensor) -> Result<(Tensor, Tensor), InferenceError> {
         let n_pixels = area(pixels)?;
         let (cost, most_rows) = (n_pixels / 1e6 * limits::ENCODE_ROWS, vae_rows(n_pixels));
-        let both = self.call_tensor(Work::Encode(self.rows(pixels)), cost, most_rows).await?;
+        let work = Work::Encode { vae: self.parts.vae.clone(), pixels: pixels.clone(), padding: self.padding };
+        let both = self.call_tensor(work, cost, most_rows).await?;
         let channels = both.dim(1)? / 2;
         Ok((both.narrow(1, 0, channels)?, both.narrow(1, channels, channels)?))
     }
 
     /// The picture of scaled latents, in -1..1.
     pub(crate) async fn decode(&self, latents: &Tensor) -> Result<Tensor, InferenceError> {
-        let n_pixels = area(latents)? * self.pixels_per_latent;
+        let n_pixels = self.n_pixels(latents)?;
         let (cost, most_rows) = (n_pixels / 1e6 * limits::DECODE_ROWS, vae_rows(n_pixels));
-        self.call_tensor(Work::Decode(self.rows(latents)), cost, most_rows).await
+        let work = Work::Decode { vae: self.parts.vae.clone(), latents: latents.clone(), padding: self.padding };
+        self.call_tensor(work, cost, most_rows).await
     }
 
     /// A picture in 0..1, enlarged.
     pub(crate) async fn upscale(&self, pixels: &Tensor) -> Result<Tensor, InferenceError> {
+        let upscaler = self.parts.upscaler.clone().ok_or(InvalidTask::NoUpscaler)?;
         let cost = area(pixels)? / 1e6 * limits::UPSCALE_ROWS;
-        self.call_tensor(Work::Upscale(pixels.clone()), cost, 1).await
+        self.call_tensor(Work::Upscale { upscaler, pixels: pixels.clone() }, cost, 1).await
     }
 
-    fn rows(&self, tensor: &Tensor) -> Rows {
-        Rows { tensor: tensor.clone(), is_seamless: self.is_seamless }
+    /// Pixels of a picture of these latents.
+    fn n_pixels(&self, latents: &Tensor) -> Result<f64, InferenceError> {
+        Ok(area(latents)? * (self.parts.vae.factor() as f64).powi(2))
     }
 
     async fn call_tensor(&self, work: Work, cost: f64, most_rows: usize) -> Result<Tensor, InferenceError> {
         match self.call(work, cost, most_rows).await? {
             Answer::Tensor(tensor) => Ok(tensor),
-            Answer::Prompt(_) => Err(InferenceError::Internal { what: "a row was answered with a prompt" }),
+            _ => Err(InferenceError::Internal { what: "a row was answered with something else" }),
         }
     }
 
     async fn call(&self, work: Work, cost: f64, most_rows: usize) -> Result<Answer, InferenceError> {
         let (reply, answer) = oneshot::channel();
-        let (networks, meter) = (self.networks.clone(), self.meter.clone());
-        let call = Call { networks, work, picture: (self.task, self.picture), cost, most_rows, meter, reply };
+        let meter = self.meter.clone();
+        let call = Call { work, picture: (self.task, self.picture), cost, most_rows, meter, reply };
         self.queue.borrow_mut().push(call);
         answer.await.map_err(|_| InferenceError::Internal { what: "a call was not answered" })?.map_err(InferenceError::Shared)
     }
@@ -122,6 +154,16 @@ fn area(tensor: &Tensor) -> Result<f64, InferenceError> {
 
 fn vae_rows(n_pixels: f64) -> usize {
     (MAX_VAE_PIXELS / n_pixels) as usize
+}
+
+/// What a task needs on its way through the batcher.
+pub(crate) struct Ticket {
+    pub(crate) parts: Rc<Parts>,
+    pub(crate) meter: Arc<Meter>,
+    pub(crate) events: Events,
+    pub(crate) n_images: u32,
+    /// What lies beyond its pictures' edges.
+    pub(crate) padding: Padding,
 }
 
 /// A task on its way.
@@ -148,20 +190,25 @@ impl Batcher {
         Self { counters, max_rows: max_rows.max(1), queue, pool, running: Vec::new(), next_task: 0 }
     }
 
-    /// Takes a job in; its first rows go with the next batch.
-    pub(crate) fn start(&mut self, job: Job) {
-        let (meter, events) = (job.meter.clone(), Rc::new(job.events.clone()));
-        let caller = self.caller(&job);
+    /// Takes a task in; its first rows go with the next batch.
+    pub(crate) fn start<Body: Future<Output = Result<(), InferenceError>> + 'static>(
+        &mut self,
+        task: Ticket,
+        body: impl FnOnce(Caller) -> Body,
+    ) {
+        let Ticket { meter, events, n_images, .. } = &task;
+        let (meter, events) = (meter.clone(), Rc::new(events.clone()));
+        let active = self.counters.activate(*n_images);
+        let body = body(self.caller(task));
         let token = Rc::new(());
         let alive = Rc::downgrade(&token);
-        let active = self.counters.activate(job.task.n_images());
-        let reporter = events.clone();
+        let (reporter, counted) = (events.clone(), meter.clone());
         let (future, abort) = abortable(async move {
-            let outcome = AssertUnwindSafe(job.run(&caller)).catch_unwind().await;
+            let outcome = AssertUnwindSafe(body).catch_unwind().await;
             let outcome = outcome.unwrap_or_else(|panic| Err(panicked(panic.as_ref())));
             drop(active);
             match outcome {
-                Ok(()) => reporter.done(caller.meter.usage()),
+                Ok(()) => reporter.done(counted.usage()),
                 Err(error) => reporter.failed(error),
             }
             drop(token);
@@ -172,17 +219,9 @@ impl Batcher {
         }
     }
 
-    fn caller(&mut self, job: &Job) -> Caller {
+    fn caller(&mut self, Ticket { parts, meter, padding, .. }: Ticket) -> Caller {
         self.next_task += 1;
-        Caller {
-            queue: self.queue.clone(),
-            networks: job.networks.clone(),
-            meter: job.meter.clone(),
-            task: self.next_task,
-            picture: 0,
-            pixels_per_latent: (job.facts.vae_factor as f64).powi(2),
-            is_seamless: job.task.base().is_some_and(|base| base.seamless),
-        }
+        Caller { queue: self.queue.clone(), parts, meter, task: self.next_task, picture: 0, padding }
     }
 
     /// Whether a task is on its way.
@@ -222,11 +261,11 @@ impl Batcher {
     #[cfg(test)]
     pub(crate) fn drive<T: 'static>(
         &mut self,
-        job: Job,
-        part: impl AsyncFnOnce(&Job, &Caller) -> Result<T, InferenceError> + 'static,
+        task: Ticket,
+        part: impl AsyncFnOnce(&Caller) -> Result<T, InferenceError> + 'static,
     ) -> Result<T, InferenceError> {
-        let caller = self.caller(&job);
-        let future = async move { part(&job, &caller).await };
+        let caller = self.caller(task);
+        let future = async move { part(&caller).await };
         let mut answer = self.pool.spawner().spawn_local_with_handle(future).map_err(|_| InferenceError::Stopped)?;
         while self.turn() {}
         (&mut answer).now_or_never().unwrap_or(Err(InferenceError::Stopped))
@@ -259,35 +298,49 @@ impl Batcher {
     }
 }
 
-/// One batch through its network. Every row has the networks, the kind and the shape of the first.
+/// One batch through its part. Every row has the part, the kind and the shape of the first, so what is no row of it is a fault and not left out.
 fn compute(batch: &[Call]) -> Result<Vec<Answer>, InferenceError> {
-    let networks = &batch[0].networks;
-    let rows = || -> Result<Rows, InferenceError> {
-        let rows: Vec<&Rows> = batch.iter().filter_map(|call| call.work.rows()).collect();
-        let tensors: Vec<&Tensor> = rows.iter().map(|rows| &rows.tensor).collect();
-        let tensor = if let [row] = tensors[..] { row.clone() } else { Tensor::cat(&tensors, 0)? };
-        Ok(Rows { tensor, is_seamless: rows[0].is_seamless })
-    };
     let answer = match &batch[0].work {
-        Work::Prompt(_) => {
-            let requests = batch.iter().filter_map(|call| if let Work::Prompt(request) = &call.work { Some(request) } else { None });
-            return requests.map(|request| Ok(Answer::Prompt(Rc::new(networks.prompt(request)?)))).collect();
+        Work::Prompt { text, .. } => {
+            let encode = |request: &PromptRequest| Ok(Answer::Conditioning(Arc::new(text.encode(request)?)));
+            return each(batch, |work| if let Work::Prompt { request, .. } = work { Some(request) } else { None })?
+                .into_iter()
+                .map(encode)
+                .collect();
         }
-        Work::Predict { .. } => {
-            let row = |call: &Call| {
-                if let Work::Predict { timestep, prompt, .. } = &call.work { Some((*timestep, prompt.clone())) } else { None }
-            };
-            let (timesteps, prompts): (Vec<f64>, Vec<Rc<Prompt>>) = batch.iter().filter_map(row).unzip();
-            networks.predict(&rows()?, &timesteps, &prompts)?
+        Work::Prepare { denoiser, .. } => {
+            let prepare =
+                |(conditioning, told): (&Arc<Conditioning>, &Told)| Ok(Answer::Prepared(Arc::new(denoiser.prepare(conditioning, told)?)));
+            let pairs =
+                each(batch, |work| if let Work::Prepare { conditioning, told, .. } = work { Some((conditioning, told)) } else { None })?;
+            return pairs.into_iter().map(prepare).collect();
         }
-        Work::Encode(_) => {
-            let (mean, deviation) = networks.encode_image(&rows()?)?;
+        Work::Predict { denoiser, .. } => {
+            denoiser.predict(&each(batch, |work| if let Work::Predict { row, .. } = work { Some(row) } else { None })?)?
+        }
+        Work::Encode { vae, padding, .. } => {
+            let (mean, deviation) = vae.encode(&stacked(batch)?, *padding)?;
             Tensor::cat(&[mean, deviation], 1)?
         }
-        Work::Decode(_) => networks.decode(&rows()?)?,
-        Work::Upscale(pixels) => networks.upscale(pixels)?,
+        Work::Decode { vae, padding, .. } => vae.decode(&stacked(batch)?, *padding)?,
+        Work::Upscale { upscaler, .. } => upscaler.upscale(&stacked(batch)?)?.to_dtype(DType::F32)?,
     };
+    if answer.dim(0)? != batch.len() {
+        return Err(InferenceError::Internal { what: "a network answered another number of rows than it was given" });
+    }
     (0..batch.len()).map(|row| Ok(Answer::Tensor(answer.narrow(0, row, 1)?))).collect()
+}
+
+/// What each call of a batch brings.
+fn each<'a, T>(batch: &'a [Call], brings: impl Fn(&'a Work) -> Option<T>) -> Result<Vec<T>, InferenceError> {
+    let all = batch.iter().map(|call| brings(&call.work)).collect::<Option<Vec<T>>>();
+    all.ok_or(InferenceError::Internal { what: "a batch of several kinds" })
+}
+
+/// The pictures or latents of a batch as one tensor.
+fn stacked(batch: &[Call]) -> Result<Tensor, InferenceError> {
+    let tensors = each(batch, Work::tensor)?;
+    Ok(if let [one] = tensors[..] { one.clone() } else { Tensor::cat(&tensors, 0)? })
 }
 
 /// What a panic said, as an error.

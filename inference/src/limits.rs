@@ -2,6 +2,7 @@
 
 use crate::{
     error::InvalidTask,
+    family::{GuidanceRule, Rules},
     sampler::{Plan, Sampler},
     schedule::{Asked, ScheduleConfig, ScheduleKind},
     task::{Enlarger, Hires, ImageSize, Task, TextToImage, Upscale},
@@ -71,53 +72,15 @@ pub(crate) fn row_price(n_chunks: usize) -> f64 {
     1.0 + n_chunks.saturating_sub(1) as f64 * CHUNK_SHARE
 }
 
-/// What a model's U-Net is told beside latents, timestep and prompt.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Conditioning {
-    /// What it is told about the picture's size.
-    pub(crate) size: SizeConditioning,
-    /// Whether an absent negative prompt is a conditioning of zeros (`force_zeros_for_empty_prompt`).
-    pub(crate) zeroes_empty_negative: bool,
-    /// Whether the guidance scale is an input of the network, which then never needs a second row (latent consistency models).
-    pub(crate) takes_guidance: bool,
-}
-
-/// What a model is told about the picture's size.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum SizeConditioning {
-    /// Nothing.
-    #[default]
-    None,
-    /// Original size, crop and target size (Podell et al. 2023, section 2.2).
-    Sizes,
-    /// Original size, crop and an aesthetic score (the refiner).
-    Score,
-}
-
-impl Conditioning {
-    /// The numbers for a picture that is not cropped; the scores are diffusers' defaults.
-    pub(crate) fn size_ids(&self, size: ImageSize, is_negative: bool) -> Vec<f64> {
-        let (width, height) = (f64::from(size.width), f64::from(size.height));
-        match self.size {
-            SizeConditioning::None => Vec::new(),
-            SizeConditioning::Sizes => vec![height, width, 0.0, 0.0, height, width],
-            SizeConditioning::Score => vec![height, width, 0.0, 0.0, if is_negative { 2.5 } else { 6.0 }],
-        }
-    }
-}
-
 /// What a model can be asked for.
 #[derive(Clone, Debug)]
 pub(crate) struct Limits {
-    pub(crate) size_multiple: u32,
+    pub(crate) rules: Rules,
     pub(crate) max_side: u32,
     pub(crate) upscale_factor: Option<u32>,
     pub(crate) schedule: ScheduleConfig,
     /// The schedule as the inpainting pipeline takes it.
     pub(crate) inpaint_schedule: ScheduleConfig,
-    pub(crate) conditioning: Conditioning,
-    /// Whether the U-Net takes mask and masked picture as further channels.
-    pub(crate) sees_mask: bool,
 }
 
 impl Limits {
@@ -155,10 +118,10 @@ impl Limits {
         if !(1..=MAX_IMAGES).contains(&base.n_images) {
             return Err(InvalidTask::Count { found: base.n_images, max: MAX_IMAGES });
         }
-        if self.sees_mask && !matches!(task, Task::Inpaint(_)) {
+        if self.rules.sees_mask && !matches!(task, Task::Inpaint(_)) {
             return Err(InvalidTask::NeedsMask);
         }
-        self.check_size(base.size, self.size_multiple)?;
+        self.check_size(base.size, self.rules.size_multiple)?;
         if base.hires.is_some() && matches!(task, Task::Inpaint(_)) {
             return Err(InvalidTask::HiresOfMask);
         }
@@ -190,7 +153,7 @@ impl Limits {
         if hires.enlarger == Enlarger::Network && self.upscale_factor.is_none() {
             return Err(InvalidTask::NoUpscaler);
         }
-        self.check_size(self.hires_size(base, hires), self.size_multiple)
+        self.check_size(self.hires_size(base, hires), self.rules.size_multiple)
     }
 
     fn check_size(&self, size: ImageSize, multiple: u32) -> Result<(), InvalidTask> {
@@ -204,12 +167,12 @@ impl Limits {
 
     /// Size of the second pass: the nearest that the model can draw.
     pub(crate) fn hires_size(&self, base: &TextToImage, hires: Hires) -> ImageSize {
-        hires.size(base.size, self.size_multiple)
+        hires.size(base.size, self.rules.size_multiple)
     }
 
     /// Whether a step of the task takes two network rows.
     pub(crate) fn is_guided(&self, base: &TextToImage) -> bool {
-        base.is_guided() && !self.conditioning.takes_guidance
+        self.rules.guidance.is_on(base.guidance_scale)
     }
 
     /// What a task whose prompts take so many chunks costs in row-megapixels; a finished task's usage is the same.
@@ -266,7 +229,9 @@ impl Limits {
         let n_tokens = (size.width / TOKEN_SIDE * (size.height / TOKEN_SIDE)) as usize;
         let asked = Asked { kind: base.schedule, n_steps: steps.clamp(1, MAX_STEPS) as usize, strength, n_tokens, eta: 0.0 };
         match strength {
-            Some(strength) if self.conditioning.takes_guidance && (base.sampler, base.schedule) == (Sampler::Lcm, ScheduleKind::Normal) => {
+            Some(strength)
+                if self.rules.guidance == GuidanceRule::Input && (base.sampler, base.schedule) == (Sampler::Lcm, ScheduleKind::Normal) =>
+            {
                 base.sampler.plan(&schedule.clone().with_distilled_share(strength), &Asked { strength: None, ..asked })
             }
             _ => base.sampler.plan(schedule, &asked),

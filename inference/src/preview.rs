@@ -5,10 +5,10 @@ use image::RgbImage;
 
 use crate::{
     error::InferenceError,
-    networks::{Networks, Rows},
     noise::TorchGenerator,
+    ops::Padding,
     pixels,
-    vae::taesd::Taesd,
+    vae::{Vae, taesd::Taesd},
 };
 
 /// What unfinished latents are shown with.
@@ -55,12 +55,8 @@ impl PreviewMap {
     }
 
     /// The published map where the model has Stable Diffusion's latents, else one fitted to the model's own encoder.
-    pub(crate) fn of_model(
-        networks: &dyn Networks,
-        vae_factor: usize,
-        scaling_factor: f64,
-        channels: usize,
-    ) -> Result<Self, InferenceError> {
+    pub(crate) fn of_vae(vae: &Vae, device: &Device) -> Result<Self, InferenceError> {
+        let (vae_factor, scaling_factor, channels) = (vae.factor(), vae.scaling_factor(), vae.latent_channels());
         let is_scaled = |published: f64| channels == 4 && vae_factor == 8 && (scaling_factor - published).abs() < 1e-6;
         if is_scaled(0.18215) {
             return Ok(Self::stable_diffusion_1());
@@ -68,8 +64,8 @@ impl PreviewMap {
         if is_scaled(0.13025) {
             return Ok(Self::stable_diffusion_xl());
         }
-        let pixels = patches(FIT_LATENTS * vae_factor, FIT_PATCH * vae_factor, networks.device())?;
-        let (latents, _) = networks.encode_image(&Rows { tensor: pixels.clone(), is_seamless: false })?;
+        let pixels = patches(FIT_LATENTS * vae_factor, FIT_PATCH * vae_factor, device)?;
+        let (latents, _) = vae.encode(&pixels, Padding::Zeros)?;
         Self::fit(&latents, &pixels.avg_pool2d(vae_factor)?)
     }
 

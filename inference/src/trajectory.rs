@@ -1,6 +1,7 @@
 //! One task on its way: prompts to embeddings, then for every picture noise, the loop over steps, and decoding.
 
 mod events;
+mod guidance;
 mod hires;
 mod source;
 #[cfg(test)]
@@ -13,16 +14,19 @@ use futures::future::try_join_all;
 use image::{GrayImage, RgbImage};
 
 pub(crate) use self::events::Events;
-pub(crate) use self::source::Kept;
-use self::source::Source;
+use self::{
+    guidance::Guided,
+    source::{Kept, Source},
+};
 use crate::{
-    batcher::Caller,
+    adapter::AdapterSet,
+    batcher::{Caller, Parts, Prompt, Ticket},
     engine::{Event, FinishedImage, Meter, Progress},
     error::{InferenceError, InvalidTask},
-    guidance::Guided,
+    family::{PromptRequest, Told},
     limits::{Chunks, Limits},
-    networks::{Networks, Prompt, PromptRequest},
     noise::TorchGenerator,
+    ops::Padding,
     pixels,
     preview::Preview,
     sampler::{Plan, SamplerState},
@@ -32,8 +36,6 @@ use crate::{
 /// What every trajectory needs to know about the loaded model.
 pub(crate) struct Facts {
     pub(crate) limits: Limits,
-    pub(crate) latent_channels: usize,
-    pub(crate) vae_factor: usize,
     pub(crate) preview: Preview,
     pub(crate) preview_every: u32,
     pub(crate) device: Device,
@@ -44,7 +46,7 @@ pub(crate) struct Job {
     pub(crate) task: Task,
     pub(crate) source: Option<RgbImage>,
     pub(crate) mask: Option<GrayImage>,
-    pub(crate) networks: Rc<dyn Networks>,
+    pub(crate) parts: Rc<Parts>,
     pub(crate) facts: Rc<Facts>,
     pub(crate) events: Events,
     pub(crate) meter: Arc<Meter>,
@@ -73,6 +75,18 @@ impl Steps {
 }
 
 impl Job {
+    /// What the batcher needs to know of it.
+    pub(crate) fn ticket(&self) -> Ticket {
+        let is_seamless = self.task.base().is_some_and(|base| base.seamless);
+        Ticket {
+            parts: self.parts.clone(),
+            meter: self.meter.clone(),
+            events: self.events.clone(),
+            n_images: self.task.n_images(),
+            padding: if is_seamless { Padding::Circular } else { Padding::Zeros },
+        }
+    }
+
     /// Makes all pictures; where one becomes not-a-number, the others, and then fails.
     pub(crate) async fn run(&self, caller: &Caller) -> Result<(), InferenceError> {
         match &self.task {
@@ -148,33 +162,33 @@ impl Job {
     /// The prompts of a pass, encoded.
     async fn pass<'a>(&self, caller: &Caller, base: &'a TextToImage, size: ImageSize, plan: Plan) -> Result<Pass<'a>, InferenceError> {
         let limits = &self.facts.limits;
-        let takes_guidance = limits.conditioning.takes_guidance;
         let is_guided = limits.is_guided(base);
         let chunks = {
             let negative = base.negative_prompt.as_deref().filter(|_| is_guided).unwrap_or_default();
-            Chunks { prompt: caller.n_chunks(&base.prompt)?, negative: caller.n_chunks(negative)? }
+            Chunks { prompt: caller.length(&base.prompt)?, negative: caller.length(negative)? }
         };
         let request = |text: Option<&str>, is_negative: bool| PromptRequest {
             text: text.map(str::to_owned),
             clip_skip: if is_negative && base.clip_skip_of == SkippedFor::Prompt { 0 } else { base.clip_skip },
-            n_chunks: chunks.longest(),
-            size_ids: limits.conditioning.size_ids(size, is_negative),
-            guidance: takes_guidance.then_some(base.guidance_scale),
+            length: chunks.longest(),
+            adapters: AdapterSet::default(),
         };
+        let told = |is_negative: bool| Told { size, is_negative, guidance_scale: base.guidance_scale, adapters: AdapterSet::default() };
         let wanted = request(Some(&base.prompt), false);
         let unwanted = is_guided.then(|| match &base.negative_prompt {
-            None if limits.conditioning.zeroes_empty_negative => request(None, true),
+            None if limits.rules.zeroes_empty_negative => request(None, true),
             negative => request(Some(negative.as_deref().unwrap_or_default()), true),
         });
+        let positive = caller.prompt(wanted.clone(), told(false));
         let (positive, negative) = match unwanted {
-            None => (caller.prompt(wanted).await?, None),
-            Some(unwanted) if unwanted == wanted => {
-                let prompt = caller.prompt(wanted).await?;
+            None => (Rc::new(positive.await?), None),
+            Some(unwanted) if unwanted == wanted && !limits.rules.tells_negative_apart => {
+                let prompt = Rc::new(positive.await?);
                 (prompt.clone(), Some(prompt))
             }
             Some(unwanted) => {
-                let (positive, negative) = futures::try_join!(caller.prompt(wanted), caller.prompt(unwanted))?;
-                (positive, Some(negative))
+                let (positive, negative) = futures::try_join!(positive, caller.prompt(unwanted, told(true)))?;
+                (Rc::new(positive), Some(Rc::new(negative)))
             }
         };
         self.meter.add(chunks.encoding());
@@ -210,9 +224,10 @@ impl Job {
         let denoiser = Guided {
             caller,
             prediction: plan.prediction(),
+            rule: self.facts.limits.rules.guidance,
             guidance_scale: base.guidance_scale,
             guidance_rescale: base.guidance_rescale,
-            negative: pass.negative.as_ref(),
+            negative: pass.negative.as_deref(),
             positive: &pass.positive,
             is_on: Cell::new(true),
             kept: &kept,

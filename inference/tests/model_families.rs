@@ -11,7 +11,10 @@ use crate::common::{
 use candle_core::{DType, Device, Tensor};
 use inference::{
     checkpoint::{Checkpoint, TokenizerSource},
-    family::stable_diffusion::{Conditioning, Model, ModelSource, PromptState},
+    family::{
+        ModelSource,
+        stable_diffusion::{Conditioning, Model, PromptState},
+    },
 };
 
 type Tensors = HashMap<String, Tensor>;

@@ -8,6 +8,7 @@ mod keys;
 mod magnitude;
 mod methods;
 mod module;
+mod set;
 mod settings;
 
 use std::{
@@ -30,6 +31,7 @@ pub use self::{
     error::AdapterError,
     info::{AdapterInfo, AdapterKind, Family, kind},
     methods::{Method, method},
+    set::AdapterSet,
 };
 use crate::checkpoint::{Part, Patch, Weights, names::UnetLayout};
 use crate::{error::InferenceError, task::Note};

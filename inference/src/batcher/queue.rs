@@ -2,7 +2,6 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    rc::Rc,
     sync::Arc,
 };
 
@@ -12,29 +11,37 @@ use futures::channel::oneshot;
 use crate::{
     engine::Meter,
     error::InferenceError,
-    networks::{Networks, Prompt, PromptRequest, Rows},
+    family::{Conditioning, Denoiser, Prepared, PromptRequest, Row, Text, Told},
+    ops::Padding,
+    part::PartId,
+    upscale::Upscaler,
+    vae::Vae,
 };
 
-/// One row for a network.
+/// One row, and the part of a model that it is for.
 pub(crate) enum Work {
     /// A prompt to encode.
-    Prompt(PromptRequest),
-    /// Latents to denoise: the U-Net's input, its timestep and the prompt.
-    Predict { latents: Rows, timestep: f64, prompt: Rc<Prompt> },
+    Prompt { text: Arc<Text>, request: PromptRequest },
+    /// A prompt to make ready for a denoiser.
+    Prepare { denoiser: Arc<Denoiser>, conditioning: Arc<Conditioning>, told: Told },
+    /// Latents to denoise.
+    Predict { denoiser: Arc<Denoiser>, row: Row<Arc<Prepared>> },
     /// A picture in -1..1 to encode; the answer is mean and standard deviation, one after the other along the channels.
-    Encode(Rows),
+    Encode { vae: Arc<Vae>, pixels: Tensor, padding: Padding },
     /// Latents to decode.
-    Decode(Rows),
+    Decode { vae: Arc<Vae>, latents: Tensor, padding: Padding },
     /// A picture in 0..1 to enlarge.
-    Upscale(Tensor),
+    Upscale { upscaler: Arc<Upscaler>, pixels: Tensor },
 }
 
 impl Work {
-    /// The row itself, for networks that take several at once.
-    pub(crate) fn rows(&self) -> Option<&Rows> {
+    /// The picture or the latents, for networks that take nothing else.
+    pub(crate) fn tensor(&self) -> Option<&Tensor> {
         match self {
-            Self::Predict { latents: rows, .. } | Self::Encode(rows) | Self::Decode(rows) => Some(rows),
-            Self::Prompt(_) | Self::Upscale(_) => None,
+            Self::Encode { pixels: tensor, .. } | Self::Decode { latents: tensor, .. } | Self::Upscale { pixels: tensor, .. } => {
+                Some(tensor)
+            }
+            Self::Prompt { .. } | Self::Prepare { .. } | Self::Predict { .. } => None,
         }
     }
 }
@@ -43,36 +50,38 @@ impl Work {
 pub(crate) enum Answer {
     /// A row of numbers.
     Tensor(Tensor),
-    /// A prompt.
-    Prompt(Rc<Prompt>),
+    /// An encoded prompt.
+    Conditioning(Arc<Conditioning>),
+    /// A prompt that is ready for every step.
+    Prepared(Arc<Prepared>),
 }
 
-/// Rows with the same key may go through a network as one batch.
+/// Rows with the same key may go through a part of a model as one batch, whatever their adapters are.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Key {
-    /// Address of the networks.
-    networks: usize,
+    part: PartId,
     kind: std::mem::Discriminant<Work>,
     shape: Vec<usize>,
-    is_seamless: bool,
+    padding: Padding,
 }
 
 impl Call {
     fn key(&self) -> Key {
-        let (shape, is_seamless) = match &self.work {
-            Work::Prompt(_) => (Vec::new(), false),
-            Work::Predict { latents, prompt, .. } => ([latents.tensor.dims(), &[prompt.n_tokens]].concat(), latents.is_seamless),
-            Work::Encode(rows) | Work::Decode(rows) => (rows.tensor.dims().to_vec(), rows.is_seamless),
-            Work::Upscale(tensor) => (tensor.dims().to_vec(), false),
+        let (part, shape, padding) = match &self.work {
+            Work::Prompt { text, .. } => (text.id(), Vec::new(), Padding::Zeros),
+            Work::Prepare { denoiser, .. } => (denoiser.id(), Vec::new(), Padding::Zeros),
+            Work::Predict { denoiser, row } => (denoiser.id(), [row.latents.dims(), row.prepared.shape()].concat(), row.padding),
+            Work::Encode { vae, pixels: tensor, padding } | Work::Decode { vae, latents: tensor, padding } => {
+                (vae.id(), tensor.dims().to_vec(), *padding)
+            }
+            Work::Upscale { upscaler, pixels } => (upscaler.id(), pixels.dims().to_vec(), Padding::Zeros),
         };
-        let networks = Rc::as_ptr(&self.networks).cast::<()>() as usize;
-        Key { networks, kind: std::mem::discriminant(&self.work), shape, is_seamless }
+        Key { part, kind: std::mem::discriminant(&self.work), shape, padding }
     }
 }
 
 /// One row, who waits for it, and what it costs in row-megapixels.
 pub(crate) struct Call {
-    pub(crate) networks: Rc<dyn Networks>,
     pub(crate) work: Work,
     pub(crate) picture: (u64, u32),
     pub(crate) cost: f64,

@@ -1,88 +1,37 @@
 //! The batcher with networks of a few lines, whose answers are known.
 
-use std::{cell::RefCell, path::Path, rc::Rc, sync::Arc};
+use std::{
+    path::Path,
+    rc::Rc,
+    sync::{Arc, Mutex},
+};
 
-use candle_core::{Device, Tensor};
+use candle_core::{DType, Device, Tensor};
 use tokio::sync::mpsc;
 
-use super::Batcher;
+use super::{Batcher, Parts, Ticket};
 use crate::{
+    adapter::AdapterSet,
     engine::{Counters, Event, Meter},
-    error::{InferenceError, InvalidTask},
-    limits::{Chunks, Conditioning, Limits},
-    networks::{Networks, Prompt, PromptRequest, Rows},
+    family::{
+        Denoiser, PromptRequest, Rules, Text, Told,
+        toy::{self, Log, ToyDenoiser, ToyText, ToyVae},
+    },
+    limits::{Chunks, Limits},
     noise::TorchGenerator,
+    ops::Padding,
     preview::{Preview, PreviewMap},
     sampler::Sampler,
     schedule::{ScheduleConfig, ScheduleKind},
     task::{ImageSize, Seed, SkippedFor, Task, TextToImage},
     trajectory::{Events, Facts, Job},
+    vae::Vae,
 };
-
-const FACTOR: usize = 2;
-
-/// Every call: its kind and its rows' width.
-type Log = Rc<RefCell<Vec<(&'static str, Vec<usize>)>>>;
-
-/// Networks that answer each row from that row alone. A prompt's first letter is its embedding; `!` breaks, `?` gives not-a-number, `+` does where a
-/// row's first number is above zero, `#` panics.
-struct Toy {
-    log: Log,
-    requests: Rc<RefCell<Vec<PromptRequest>>>,
-}
-
-impl Networks for Toy {
-    fn device(&self) -> &Device {
-        &Device::Cpu
-    }
-
-    fn n_chunks(&self, prompt: &str) -> Result<usize, InferenceError> {
-        Ok(1 + prompt.len() / 75)
-    }
-
-    fn prompt(&self, request: &PromptRequest) -> Result<Prompt, InferenceError> {
-        self.log.borrow_mut().push(("prompt", vec![1]));
-        self.requests.borrow_mut().push(request.clone());
-        let letter = request.text.as_ref().and_then(|text| text.bytes().next()).unwrap_or_default();
-        Ok(Prompt { n_tokens: 77 * request.n_chunks, n_chunks: request.n_chunks, state: Box::new(letter) })
-    }
-
-    fn predict(&self, rows: &Rows, timesteps: &[f64], prompts: &[Rc<Prompt>]) -> Result<Tensor, InferenceError> {
-        self.log.borrow_mut().push(("predict", rows.tensor.dims().to_vec()));
-        let letters: Vec<u8> = prompts.iter().filter_map(|prompt| prompt.state.downcast_ref().copied()).collect();
-        assert!(!letters.contains(&b'#'), "a letter that no network can bear");
-        if letters.contains(&b'!') {
-            return Err(InvalidTask::NoUpscaler.into());
-        }
-        let rows = letters.iter().zip(timesteps).enumerate().map(|(i, (&letter, &timestep))| {
-            let is_positive = rows.tensor.narrow(0, i, 1)?.flatten_all()?.get(0)?.to_scalar::<f32>()? > 0.0;
-            let breaks = letter == b'?' || (letter == b'+' && is_positive);
-            let shift = if breaks { f64::NAN } else { f64::from(letter) / 1000.0 + timestep / 1e4 };
-            Ok(rows.tensor.narrow(0, i, 1)?.narrow(1, 0, 3)?.affine(0.1, shift)?)
-        });
-        Ok(Tensor::cat(&rows.collect::<Result<Vec<_>, InferenceError>>()?, 0)?)
-    }
-
-    fn encode_image(&self, pixels: &Rows) -> Result<(Tensor, Tensor), InferenceError> {
-        let mean = pixels.tensor.avg_pool2d(FACTOR)?;
-        Ok((mean.clone(), mean.zeros_like()?))
-    }
-
-    fn decode(&self, latents: &Rows) -> Result<Tensor, InferenceError> {
-        self.log.borrow_mut().push(("decode", latents.tensor.dims().to_vec()));
-        let (_, _, height, width) = latents.tensor.dims4()?;
-        Ok(latents.tensor.upsample_nearest2d(height * FACTOR, width * FACTOR)?)
-    }
-
-    fn upscale(&self, pixels: &Tensor) -> Result<Tensor, InferenceError> {
-        let (_, _, height, width) = pixels.dims4()?;
-        Ok(pixels.upsample_nearest2d(height * 4, width * 4)?)
-    }
-}
 
 struct Bench {
     batcher: Batcher,
-    networks: Rc<Toy>,
+    parts: Rc<Parts>,
+    requests: Arc<Mutex<Vec<PromptRequest>>>,
     facts: Rc<Facts>,
     log: Log,
     counters: Arc<Counters>,
@@ -96,37 +45,44 @@ struct Submitted {
 impl Bench {
     fn new(max_rows: usize) -> Self {
         let schedule = ScheduleConfig::parse("{}", Path::new("scheduler_config.json")).expect("defaults");
-        let (conditioning, sees_mask) = (Conditioning::default(), false);
-        let limits = Limits {
-            size_multiple: 2,
-            max_side: 1024,
-            upscale_factor: Some(4),
-            inpaint_schedule: schedule.clone(),
-            schedule,
-            conditioning,
-            sees_mask,
-        };
-        let (log, counters) = (Log::default(), Arc::new(Counters::default()));
-        let networks = Rc::new(Toy { log: log.clone(), requests: Rc::default() });
-        let preview = Preview::Linear(PreviewMap::of_model(networks.as_ref(), FACTOR, 1.0, 3).expect("a map"));
-        let facts = Facts { limits, latent_channels: 3, vae_factor: FACTOR, preview, preview_every: 1, device: Device::Cpu };
-        Self { batcher: Batcher::new(counters.clone(), max_rows), networks, facts: Rc::new(facts), log, counters }
+        let limits = Limits { rules: toy::rules(), max_side: 1024, upscale_factor: Some(4), inpaint_schedule: schedule.clone(), schedule };
+        let (log, counters, requests) = (Log::default(), Arc::new(Counters::default()), Arc::default());
+        let vae = Vae::toy(ToyVae { log: log.clone() });
+        let preview = Preview::Linear(PreviewMap::of_vae(&vae, &Device::Cpu).expect("a map"));
+        let facts = Rc::new(Facts { limits, preview, preview_every: 1, device: Device::Cpu });
+        let parts = Rc::new(Parts {
+            text: Arc::new(Text::toy(ToyText { log: log.clone(), requests: Arc::clone(&requests) })),
+            denoiser: Arc::new(Denoiser::toy(ToyDenoiser { log: log.clone() })),
+            vae: Arc::new(vae),
+            upscaler: None,
+        });
+        Self { batcher: Batcher::new(counters.clone(), max_rows), parts, requests, facts, log, counters }
     }
 
     fn submit(&mut self, task: Task) -> Submitted {
         let (sender, events) = mpsc::channel(task.n_images() as usize + 1 + 8);
         let meter = Arc::new(Meter::default());
         let events_to = Events::new(sender, task.n_images());
-        let (networks, facts) = (self.networks.clone(), self.facts.clone());
-        self.batcher.start(Job { task, source: None, mask: None, networks, facts, events: events_to, meter: meter.clone() });
+        let (parts, facts) = (self.parts.clone(), self.facts.clone());
+        let job = Job { task, source: None, mask: None, parts, facts, events: events_to, meter: meter.clone() };
+        self.batcher.start(job.ticket(), async move |caller| job.run(&caller).await);
         Submitted { events, meter }
     }
 
     /// With other rules for prompts.
-    fn conditioned(conditioning: Conditioning) -> Self {
+    fn ruled(rules: Rules) -> Self {
         let mut bench = Self::new(8);
-        Rc::get_mut(&mut bench.facts).expect("nobody else has it").limits.conditioning = conditioning;
+        Rc::get_mut(&mut bench.facts).expect("nobody else has it").limits.rules = rules;
         bench
+    }
+
+    /// The calls so far: each one's kind and its rows' shape.
+    fn calls(&self) -> Vec<(&'static str, Vec<usize>)> {
+        self.log.lock().expect("nobody panicked with it").clone()
+    }
+
+    fn forget_calls(&self) {
+        self.log.lock().expect("nobody panicked with it").clear();
     }
 
     /// Runs all tasks to their end; the number of batches.
@@ -182,7 +138,7 @@ fn a_batch_has_at_most_so_many_rows_and_pictures_do_not_depend_on_it() {
             let mut bench = Bench::new(max_rows);
             let mut submitted = bench.submit(Task::TextToImage(TextToImage { guidance_scale: 4.0, ..draw("a", 8, 4, 4) }));
             bench.finish();
-            assert!(bench.log.borrow().iter().all(|(_, shape)| shape[0] <= max_rows));
+            assert!(bench.calls().iter().all(|(_, shape)| shape[0] <= max_rows));
             assert_eq!(bench.counters.stats().n_network_rows, 4 * 4 * 2);
             submitted.end()
         })
@@ -214,7 +170,7 @@ fn equal_prompts_are_encoded_once() {
         let mut bench = Bench::new(8);
         bench.submit(Task::TextToImage(base));
         bench.finish();
-        let log = bench.log.borrow();
+        let log = bench.calls();
         log.iter().filter(|(kind, _)| *kind == "prompt").map(|(_, shape)| shape[0]).sum::<usize>()
     };
     let guided = TextToImage { guidance_scale: 2.0, ..draw("a", 8, 2, 4) };
@@ -231,13 +187,13 @@ fn a_short_task_is_not_blocked_by_a_long_one_of_another_size() {
         bench.batcher.turn();
     }
     let mut short = bench.submit(task("b", 32, 10, 1));
-    bench.log.borrow_mut().clear();
+    bench.forget_calls();
     let mut n_turns = 0;
     while short.end().1.is_none() {
         bench.batcher.turn();
         n_turns += 1;
     }
-    let n_large = bench.log.borrow().iter().filter(|(_, shape)| shape.get(3) == Some(&128)).count();
+    let n_large = bench.calls().iter().filter(|(_, shape)| shape.get(3) == Some(&128)).count();
     assert!(n_turns <= 16 && n_large <= 3, "{n_turns} batches, {n_large} of the long task");
     bench.finish();
     assert_eq!(long.end().1, Some(Ok(())), "the long one ends too");
@@ -299,7 +255,7 @@ fn not_a_number_fails_one_task_of_a_shared_batch() {
     bench.finish();
     assert!(matches!(bad.end().1, Some(Err(_))));
     assert_eq!(good.end().1, Some(Ok(())));
-    assert!(bench.log.borrow().iter().any(|(kind, shape)| *kind == "predict" && shape[0] == 4), "they shared a batch");
+    assert!(bench.calls().iter().any(|(kind, shape)| *kind == "predict" && shape[0] == 4), "they shared a batch");
 }
 
 #[test]
@@ -321,9 +277,9 @@ fn a_picture_of_not_a_number_leaves_the_others_of_its_task() {
 
     let mut together = bench.submit(Task::TextToImage(TextToImage { seed: Seed(18), ..draw("+", 8, 5, alone.len() as u32) }));
     let mut beside = bench.submit(task("a", 8, 5, 2));
-    bench.log.borrow_mut().clear();
+    bench.forget_calls();
     bench.finish();
-    assert!(bench.log.borrow().iter().any(|(kind, shape)| *kind == "predict" && shape[0] == 8), "they shared a batch");
+    assert!(bench.calls().iter().any(|(kind, shape)| *kind == "predict" && shape[0] == 8), "they shared a batch");
     let sentence = format!("picture {} became not-a-number at step 1; try another seed or lower guidance", broken[0]);
     let good: Vec<_> = alone.iter().flat_map(|(pictures, _)| pictures.clone()).collect();
     assert_eq!(together.end(), (good, Some(Err(sentence))));
@@ -334,23 +290,23 @@ fn a_picture_of_not_a_number_leaves_the_others_of_its_task() {
 #[test]
 fn the_negative_prompt_has_the_prompts_length_and_layers() {
     let (long, short) = ("a".repeat(80), "b".to_owned());
-    let zeroes = Conditioning { zeroes_empty_negative: true, ..Conditioning::default() };
-    for (prompt, negative, conditioning, expected, n_chunks) in [
-        (&long, Some(&short), zeroes, Some(short.as_str()), 2),
-        (&short, Some(&long), zeroes, Some(long.as_str()), 2),
-        (&long, None, zeroes, None, 2),
-        (&long, None, Conditioning::default(), Some(""), 2),
+    let zeroes = Rules { zeroes_empty_negative: true, ..toy::rules() };
+    for (prompt, negative, rules, expected, n_chunks) in [
+        (&long, Some(&short), zeroes.clone(), Some(short.as_str()), 2),
+        (&short, Some(&long), zeroes.clone(), Some(long.as_str()), 2),
+        (&long, None, zeroes.clone(), None, 2),
+        (&long, None, toy::rules(), Some(""), 2),
         (&short, Some(&String::new()), zeroes, Some(""), 1),
     ] {
         // A task of the time before leaves nothing out of the negative prompt.
         for (clip_skip_of, n_skipped) in [(SkippedFor::Both, 1), (SkippedFor::Prompt, 0)] {
-            let mut bench = Bench::conditioned(conditioning);
+            let mut bench = Bench::ruled(rules.clone());
             let base = draw(prompt, 8, 1, 1);
             let base = TextToImage { guidance_scale: 3.0, clip_skip: 1, clip_skip_of, negative_prompt: negative.cloned(), ..base };
             bench.submit(Task::TextToImage(base));
             bench.finish();
-            let asked = bench.networks.requests.borrow();
-            let asked: Vec<_> = asked.iter().map(|request| (request.text.as_deref(), request.clip_skip, request.n_chunks)).collect();
+            let asked = bench.requests.lock().expect("nobody panicked with it");
+            let asked: Vec<_> = asked.iter().map(|request| (request.text.as_deref(), request.clip_skip, request.length)).collect();
             assert_eq!(asked, [(Some(prompt.as_str()), 1, n_chunks), (expected, n_skipped, n_chunks)], "{negative:?}");
         }
     }
@@ -388,4 +344,59 @@ fn a_stopped_engine_says_so() {
     bench.batcher.turn();
     bench.batcher.stop();
     assert_eq!(submitted.end(), (vec![], Some(Err("the engine has stopped".into()))));
+}
+
+#[test]
+fn a_batch_never_has_fewer_rows_than_were_asked() {
+    let pictures = |bench: &mut Bench| {
+        let mut submitted = bench.submit(task("/", 8, 3, 4));
+        bench.finish();
+        submitted.end()
+    };
+    // The toy answers several rows of this prompt with one too few: each goes again alone, and none takes another one's numbers.
+    let (alone, together) = (pictures(&mut Bench::new(1)), pictures(&mut Bench::new(8)));
+    assert_eq!((alone.0.len(), &alone.1), (4, &Some(Ok(()))));
+    assert_eq!(together, alone);
+}
+
+#[test]
+fn rows_share_a_batch_by_size_and_conditioning_and_not_by_prompt() {
+    let (short, long) = ("a".to_owned(), "b".repeat(80));
+    for (prompts, sides, is_shared) in [
+        ([&short, &short], [8, 8], true),
+        ([&short, &"c".to_owned()], [8, 8], true),
+        ([&long, &"c".repeat(90)], [8, 8], true),
+        ([&short, &long], [8, 8], false),
+        ([&long, &long], [8, 16], false),
+    ] {
+        let mut bench = Bench::new(8);
+        let mut both = [0, 1].map(|i| bench.submit(task(prompts[i], sides[i], 4, 1)));
+        bench.finish();
+        assert!(both.iter_mut().all(|one| one.end().1 == Some(Ok(()))), "{prompts:?}");
+        let rows: Vec<usize> = bench.calls().iter().filter(|(kind, _)| *kind == "predict").map(|(_, shape)| shape[0]).collect();
+        assert_eq!(rows, if is_shared { vec![2; 4] } else { vec![1; 8] }, "{prompts:?} at {sides:?}");
+    }
+}
+
+#[test]
+fn a_prompt_of_another_denoiser_fails_one_task_and_nothing_else() {
+    let (mut bench, mut other) = (Bench::new(8), Bench::new(8));
+    let ticket = |bench: &Bench| {
+        let (sender, events) = mpsc::channel(8);
+        let meter = Arc::new(Meter::default());
+        let (parts, padding) = (bench.parts.clone(), Padding::Zeros);
+        let ticket = Ticket { parts, meter: meter.clone(), events: Events::new(sender, 1), n_images: 1, padding };
+        (ticket, Submitted { events, meter })
+    };
+    let request = PromptRequest { text: Some("a".into()), clip_skip: 0, length: 1, adapters: AdapterSet::default() };
+    let told = Told { size: ImageSize::new(8, 8), is_negative: false, guidance_scale: 1.0, adapters: AdapterSet::default() };
+    let foreign = other.batcher.drive(ticket(&other).0, async move |caller| caller.prompt(request, told).await).expect("a prompt");
+    let (mine, mut submitted) = ticket(&bench);
+    let mut beside = bench.submit(task("a", 8, 5, 1));
+    let latents = Tensor::zeros((1, 3, 4, 4), DType::F32, &Device::Cpu).expect("latents");
+    bench.batcher.start(mine, async move |caller| caller.predict(&latents, 1.0, &foreign).await.map(drop));
+    bench.finish();
+    let sentence = "the engine is at fault: a prompt was made ready for another denoiser";
+    assert_eq!(submitted.end(), (vec![], Some(Err(sentence.into()))));
+    assert_eq!(beside.end().1, Some(Ok(())));
 }

@@ -110,13 +110,14 @@ fn start(waiting: &mut VecDeque<Command>, store: &mut Store, batcher: &mut Batch
         let events = command.events();
         let Command { task, source, mask, meter, .. } = command;
         match found {
-            Ok(Some(Ready { networks, facts, notes })) => {
+            Ok(Some(Ready { parts, facts, notes })) => {
                 let notes = notes.of(&task);
                 if !notes.is_empty() {
                     // Nothing but `Loading` stands before it, so there is room.
                     events.may_send(Event::Notes(notes));
                 }
-                batcher.start(Job { task, source, mask, networks, facts, events, meter });
+                let job = Job { task, source, mask, parts, facts, events, meter };
+                batcher.start(job.ticket(), async move |caller| job.run(&caller).await);
             }
             Ok(None) => {}
             Err(error) => events.failed(error),

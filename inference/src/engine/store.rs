@@ -7,22 +7,25 @@ use candle_core::{DType, Device};
 use super::{EngineConfig, Known, NamedFile, device, position_of};
 use crate::{
     adapter::{AdapterWeights, Adapters},
+    batcher::Parts,
     checkpoint::{Patch, UnetLayout},
     error::{InferenceError, InvalidTask},
-    family::stable_diffusion::{Model, ModelSource},
-    networks::Loaded,
+    family::{ModelFiles, ModelSource, Text},
     preview::{Preview, PreviewMap},
     task::{AdapterUse, Note, Task},
     text::{Embedding, mentions},
     trajectory::Facts,
     upscale::Upscaler,
-    vae::taesd::{Taesd, TaesdKind},
+    vae::{
+        Vae,
+        taesd::{Taesd, TaesdKind},
+    },
 };
 
 /// A model's networks, and what is to be known about them.
 #[derive(Clone)]
 pub(crate) struct Ready {
-    pub(crate) networks: Rc<Loaded>,
+    pub(crate) parts: Rc<Parts>,
     pub(crate) facts: Rc<Facts>,
     pub(crate) notes: Rc<Notes>,
 }
@@ -49,13 +52,14 @@ impl Notes {
 struct InMemory {
     model: usize,
     adapters: Vec<AdapterUse>,
+    files: ModelFiles,
     ready: Ready,
     last_use: u64,
 }
 
 impl InMemory {
     fn is_idle(&self) -> bool {
-        Rc::strong_count(&self.ready.networks) == 1
+        Rc::strong_count(&self.ready.parts) == 1
     }
 }
 
@@ -64,7 +68,7 @@ pub(crate) struct Store {
     config: EngineConfig,
     device: Device,
     dtype: DType,
-    upscaler: Option<Rc<Upscaler>>,
+    upscaler: Option<Arc<Upscaler>>,
     known: Vec<Known>,
     in_memory: Vec<InMemory>,
     n_uses: u64,
@@ -75,12 +79,13 @@ impl Store {
     pub(crate) fn open(config: &EngineConfig) -> Result<Self, InferenceError> {
         let device = device::open(config.device)?;
         let (dtype, _) = device::dtype(config);
-        let upscaler = config.upscaler.as_deref().map(|file| Upscaler::load(file, &device)).transpose()?.map(Rc::new);
+        let upscaler = config.upscaler.as_deref().map(|file| Upscaler::load(file, &device)).transpose()?.map(Arc::new);
         let factor = upscaler.as_ref().map(|upscaler| upscaler.factor());
         let known = config.models.iter().map(|entry| Known::read(entry, config, factor)).collect::<Result<Vec<_>, _>>()?;
         let mut store = Self { config: config.clone(), device, dtype, upscaler, known, in_memory: Vec::new(), n_uses: 0 };
         store.known.first().ok_or(InferenceError::NoModels)?;
-        let n_parameters = store.load(0, &[], None)?.ready.networks.model.n_parameters();
+        let Parts { text, denoiser, vae, .. } = &*store.load(0, &[], None)?.ready.parts;
+        let n_parameters = text.n_parameters() + denoiser.n_parameters() + vae.n_parameters();
         store.known[0].info.n_parameters = n_parameters;
         // The usual model's prompts are counted for every task: not while somebody waits for an answer.
         store.known[0].lengths.prepare();
@@ -154,11 +159,22 @@ impl Store {
         let entry = &self.known[model].entry;
         let opened = opened.map(Arc::new);
         let patch = opened.clone().map(|adapters| adapters as Arc<dyn Patch>);
+        let (device, dtype) = (&self.device, self.dtype);
         let base = self.in_memory.iter().find(|entry| entry.model == model);
-        let mut loaded = match base {
-            Some(base) => base.ready.networks.model.patched(patch.as_ref())?,
-            None => Model::load(ModelSource { path: entry.path.clone(), vae: entry.vae.clone(), patch }, &self.device, self.dtype)?,
+        let (files, vae) = match base {
+            Some(base) => (base.files.patched(patch), base.ready.parts.vae.clone()),
+            None => {
+                let files = ModelFiles::open(&ModelSource { path: entry.path.clone(), vae: entry.vae.clone(), patch })?;
+                let vae = Arc::new(files.vae(device, dtype)?);
+                (files, vae)
+            }
         };
+        let (mut text, denoiser) = (files.text(device, dtype)?, Arc::new(files.denoiser(device, dtype)?));
+        if base.is_none()
+            && let Some(warning) = files.unread()?
+        {
+            tracing::warn!("{warning}");
+        }
         let mut notes = Notes::default();
         if let Some(opened) = opened {
             for warning in opened.check()? {
@@ -166,11 +182,11 @@ impl Store {
             }
             notes.adapters = adapters.iter().zip(opened.report()).filter_map(|(used, report)| report.note(&used.name)).collect();
         }
-        notes.words = self.teach(&mut loaded)?;
-        let networks = Rc::new(Loaded { model: loaded, upscaler: self.upscaler.clone() });
-        let facts = Rc::new(self.facts(model, &networks)?);
-        let ready = Ready { networks, facts, notes: Rc::new(notes) };
-        self.in_memory.push(InMemory { model, adapters: adapters.to_vec(), ready, last_use: self.n_uses });
+        notes.words = self.teach(&mut text)?;
+        let facts = Rc::new(self.facts(model, &vae)?);
+        let parts = Rc::new(Parts { text: Arc::new(text), denoiser, vae, upscaler: self.upscaler.clone() });
+        let ready = Ready { parts, facts, notes: Rc::new(notes) };
+        self.in_memory.push(InMemory { model, adapters: adapters.to_vec(), files, ready, last_use: self.n_uses });
         Ok(&self.in_memory[self.in_memory.len() - 1])
     }
 
@@ -188,10 +204,10 @@ impl Store {
     }
 
     /// Makes the configured words known to a model's text encoders. With several models a word may be made for another one: these are given back.
-    fn teach(&self, model: &mut Model) -> Result<Vec<String>, InferenceError> {
+    fn teach(&self, text: &mut Text) -> Result<Vec<String>, InferenceError> {
         let mut unknown = Vec::new();
         for NamedFile { name, path } in &self.config.embeddings {
-            match model.text_mut().add_embedding(&Embedding::load(path)?.named(name)) {
+            match text.learn(&Embedding::load(path)?.named(name)) {
                 Err(error) if self.known.len() == 1 => return Err(error),
                 Err(error) => {
                     tracing::warn!(word = name, "not known to this model: {error}");
@@ -203,17 +219,13 @@ impl Store {
         Ok(unknown)
     }
 
-    fn facts(&self, model: usize, networks: &Rc<Loaded>) -> Result<Facts, InferenceError> {
-        let loaded = &networks.model;
-        let (latent_channels, vae_factor, scaling_factor) = (loaded.latent_channels(), loaded.vae_factor(), loaded.scaling_factor());
-        let preview = match Taesd::find(&self.known[model].entry.path, TaesdKind::of_scaling_factor(scaling_factor)) {
-            Some(path) => Preview::Taesd(Taesd::load_for(&path, &self.device, latent_channels, vae_factor)?),
-            None => Preview::Linear(PreviewMap::of_model(networks.as_ref(), vae_factor, scaling_factor, latent_channels)?),
+    fn facts(&self, model: usize, vae: &Vae) -> Result<Facts, InferenceError> {
+        let preview = match Taesd::find(&self.known[model].entry.path, TaesdKind::of_scaling_factor(vae.scaling_factor())) {
+            Some(path) => Preview::Taesd(Taesd::load_for(&path, &self.device, vae.latent_channels(), vae.factor())?),
+            None => Preview::Linear(PreviewMap::of_vae(vae, &self.device)?),
         };
         Ok(Facts {
             limits: self.known[model].limits.clone(),
-            latent_channels,
-            vae_factor,
             preview,
             preview_every: self.config.preview_every,
             device: self.device.clone(),

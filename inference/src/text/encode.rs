@@ -9,7 +9,16 @@ use super::{
     textual_inversion::{Embedding, Vectors},
     tokenize::Tokenizer,
 };
-use crate::{error::InferenceError, family::stable_diffusion::Conditioning};
+use crate::error::InferenceError;
+
+/// A prompt as text encoders give it to a U-Net.
+#[derive(Clone, Debug)]
+pub struct Conditioning {
+    /// Its embedding `[1, tokens, context_width]`.
+    pub context: Tensor,
+    /// Its embedding as a whole `[1, p]`, which Stable Diffusion XL takes in.
+    pub pooled: Option<Tensor>,
+}
 
 impl Conditioning {
     fn zeroed(&self) -> candle_core::Result<Self> {

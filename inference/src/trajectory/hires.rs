@@ -26,7 +26,7 @@ impl Job {
         steps: &Steps,
         index: u32,
     ) -> Result<(Tensor, TorchGenerator), InferenceError> {
-        let factor = self.facts.vae_factor;
+        let factor = self.facts.limits.rules.vae_factor;
         let (height, width) = (pass.size.height as usize, pass.size.width as usize);
         let clean = match hires.enlarger {
             Enlarger::Latent => bilinear(&latents, (height / factor, width / factor))?,

@@ -105,7 +105,7 @@ impl Job {
         let ImageSize { width, height } = size;
         let mask = self.mask.as_ref().ok_or(InvalidTask::Mask { width, height })?;
         let stays = binary(mask, 1, |value| value < DRAWN, pixels.device())?;
-        let drawn = binary(mask, self.facts.vae_factor as u32, |value| value >= DRAWN, pixels.device())?;
+        let drawn = binary(mask, self.facts.limits.rules.vae_factor as u32, |value| value >= DRAWN, pixels.device())?;
         let rest = encode(&pixels.broadcast_mul(&stays)?).await?;
         Ok(Some(Source { latents, mask: Some(Mask { drawn, rest }) }))
     }
@@ -118,7 +118,7 @@ impl Job {
         noise: &mut TorchGenerator,
     ) -> Result<(Tensor, Kept), InferenceError> {
         let facts = &self.facts;
-        let shape = [1, facts.latent_channels, pass.size.height as usize / facts.vae_factor, pass.size.width as usize / facts.vae_factor];
+        let shape = facts.limits.rules.latent_shape(pass.size);
         let Some(Source { latents, mask }) = source else {
             return Ok((pass.plan.first_latents(&unit_noise(&shape, noise, &facts.device)?)?, Kept::Nothing));
         };
@@ -126,7 +126,7 @@ impl Job {
             let clean = latents.draw(noise)?;
             return Ok((pass.plan.noised(&clean, &unit_noise(&shape, noise, &facts.device)?)?, Kept::Nothing));
         };
-        let is_seen = facts.limits.sees_mask;
+        let is_seen = facts.limits.rules.sees_mask;
         let is_all_noise = self.task.strength() == Some(1.0);
         let clean = if is_seen && is_all_noise { None } else { Some(latents.draw(noise)?) };
         let first_noise = unit_noise(&shape, noise, &facts.device)?;

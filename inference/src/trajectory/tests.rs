@@ -40,10 +40,10 @@ fn config(path: &Path) -> EngineConfig {
 /// The last latents of picture `index` of a task, as its decoder takes them.
 fn last_latents(store: &mut Store, task: Task, source: Option<RgbImage>, mask: Option<GrayImage>, index: u32) -> Tensor {
     let (sender, _receiver) = tokio::sync::mpsc::channel(8);
-    let Ready { networks, facts, .. } = store.networks(&task, || {}).expect("a known model").expect("room");
+    let Ready { parts, facts, .. } = store.networks(&task, || {}).expect("a known model").expect("room");
     let (events, meter) = (Events::new(sender, 1), Arc::new(Meter::default()));
-    let job = Job { task, source, mask, networks, facts, events, meter };
-    let latents = Batcher::new(Arc::new(Counters::default()), 2).drive(job, async move |job, caller| {
+    let job = Job { task, source, mask, parts, facts, events, meter };
+    let latents = Batcher::new(Arc::new(Counters::default()), 2).drive(job.ticket(), async move |caller| {
         let base = job.task.base().expect("a drawing task");
         let pass = job.pass(caller, base, base.size, job.facts.limits.plan(&job.task, base)).await?;
         let source = job.encode_source(caller).await?;

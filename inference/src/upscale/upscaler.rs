@@ -5,13 +5,14 @@ use std::path::Path;
 use candle_core::{DType, Device, Tensor};
 
 use super::{compact::Compact, rrdb::Rrdb};
-use crate::{checkpoint::Weights, error::InferenceError, vae::tiling::Cropped};
+use crate::{checkpoint::Weights, error::InferenceError, part::PartId, vae::tiling::Cropped};
 
 /// Side of the tiles that large pictures are cut into, without their overlap.
 const TILE: usize = 192;
 
 /// A loaded super-resolution network.
 pub struct Upscaler {
+    id: PartId,
     network: Network,
     device: Device,
     dtype: DType,
@@ -45,10 +46,14 @@ impl Upscaler {
                 (None, true) => Network::Compact(Compact::load(&weights)?),
                 (None, false) => continue,
             };
-            return Ok(Self { network, device: device.clone(), dtype });
+            return Ok(Self { id: PartId::new(), network, device: device.clone(), dtype });
         }
         let what = "a network that is neither ESRGAN's (RRDBNet) nor Real-ESRGAN's compact one (SRVGGNetCompact)";
         Err(InferenceError::Unsupported { path: file.to_owned(), what: what.to_owned() })
+    }
+
+    pub(crate) fn id(&self) -> PartId {
+        self.id
     }
 
     /// How many times larger pictures become.

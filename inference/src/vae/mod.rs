@@ -3,11 +3,12 @@
 use candle_core::Tensor;
 
 mod config;
+mod part;
 pub mod taesd;
 pub(crate) mod tiling;
 
-pub use self::config::VaeConfig;
 use self::tiling::{Blended, Fit};
+pub use self::{config::VaeConfig, part::Vae};
 use crate::{
     checkpoint::Weights,
     error::InferenceError,
@@ -19,8 +20,9 @@ use crate::{
 };
 
 const EPS: f64 = 1e-6;
+
 /// Encoder and decoder.
-pub struct Vae {
+struct AutoencoderKl {
     encoder: Encoder,
     quant: Option<Conv2d>,
     post_quant: Option<Conv2d>,
@@ -31,12 +33,9 @@ pub struct Vae {
     widths: (usize, usize),
 }
 
-impl Vae {
+impl AutoencoderKl {
     /// Reads the network.
-    ///
-    /// # Errors
-    /// Whatever is wrong with the weights, naming file and tensor.
-    pub fn load(weights: &Weights, config: &VaeConfig) -> Result<Self, InferenceError> {
+    fn load(weights: &Weights, config: &VaeConfig) -> Result<Self, InferenceError> {
         let channels = config.latent_channels;
         let quant = |name, channels, is_there: bool| is_there.then(|| conv(&weights.at(name), channels, channels, 1)).transpose();
         Ok(Self {
@@ -51,13 +50,13 @@ impl Vae {
     }
 
     /// Mean and standard deviation `[n, latent_channels, h, w]` of pictures `[n, 3, H, W]` in -1..1; large ones in tiles.
-    pub fn encode(&self, pixels: &Tensor, padding: Padding) -> candle_core::Result<(Tensor, Tensor)> {
+    fn encode(&self, pixels: &Tensor, padding: Padding) -> candle_core::Result<(Tensor, Tensor)> {
         let fit = Fit { width: self.widths.0, factors: (self.factor, 1), padding };
         split(fit.run(pixels, |pixels, padding| self.moments(pixels, padding))?, self.latent_channels)
     }
 
     /// Encodes in tiles of at most `side` latents.
-    pub fn encode_in_tiles(&self, pixels: &Tensor, side: usize, padding: Padding) -> candle_core::Result<(Tensor, Tensor)> {
+    fn encode_in_tiles(&self, pixels: &Tensor, side: usize, padding: Padding) -> candle_core::Result<(Tensor, Tensor)> {
         let tiles = Blended { side, factors: (self.factor, 1), padding };
         split(tiles.run(pixels, |tile| self.moments(tile, Padding::Zeros))?, self.latent_channels)
     }
@@ -68,13 +67,13 @@ impl Vae {
     }
 
     /// Pictures `[n, 3, H, W]` of latents `[n, latent_channels, h, w]` that were divided by the scaling factor; large ones in tiles.
-    pub fn decode(&self, latents: &Tensor, padding: Padding) -> candle_core::Result<Tensor> {
+    fn decode(&self, latents: &Tensor, padding: Padding) -> candle_core::Result<Tensor> {
         let fit = Fit { width: self.widths.1, factors: (1, self.factor), padding };
         fit.run(latents, |latents, padding| self.decode_whole(latents, padding))
     }
 
     /// Decodes in tiles of at most `side` latents.
-    pub fn decode_in_tiles(&self, latents: &Tensor, side: usize, padding: Padding) -> candle_core::Result<Tensor> {
+    fn decode_in_tiles(&self, latents: &Tensor, side: usize, padding: Padding) -> candle_core::Result<Tensor> {
         Blended { side, factors: (1, self.factor), padding }.run(latents, |tile| self.decode_whole(tile, Padding::Zeros))
     }
 

@@ -4,15 +4,6 @@ use std::sync::Arc;
 
 use candle_core::Tensor;
 
-/// A prompt as the text encoders give it to the U-Net.
-#[derive(Clone, Debug)]
-pub struct Conditioning {
-    /// Its embedding `[1, tokens, context_width]`.
-    pub context: Tensor,
-    /// Its embedding as a whole `[1, p]`, which Stable Diffusion XL takes in.
-    pub pooled: Option<Tensor>,
-}
-
 /// A prompt made ready for the U-Net: the keys and values of every layer that looks at it, and what it adds to the timestep's embedding. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct PromptState {

@@ -3,10 +3,11 @@
 use candle_core::{DType, Device, Tensor};
 
 use super::{
+    Conditioning, PromptState,
     attention::{Transformer, TransformerShape},
     config::{AttentionConfig, MidConfig, UnetConfig},
     embeddings::{AddedEmbedding, TimeEmbedding},
-    prompt::{Conditioning, PromptState, Prompts},
+    prompt::Prompts,
 };
 use crate::layers::resnet::{Resnet, ResnetShape};
 use crate::layers::{conv, group_norm, halving_conv};

@@ -1,41 +1,42 @@
 //! Classifier-free guidance: from two rows of the network to the clean latents of one picture.
 
-use std::{cell::Cell, rc::Rc};
+use std::cell::Cell;
 
 use candle_core::Tensor;
 
+use super::Kept;
 use crate::{
-    batcher::Caller,
+    batcher::{Caller, Prompt},
     error::InferenceError,
-    networks::Prompt,
+    family::GuidanceRule,
     sampler::{Denoiser, NoiseLevel},
     schedule::Prediction,
-    trajectory::Kept,
 };
 
 /// The denoiser of one picture: its rows go to the network with those of other pictures.
 pub(crate) struct Guided<'a> {
     pub(crate) caller: &'a Caller,
     pub(crate) prediction: Prediction,
+    pub(crate) rule: GuidanceRule,
     pub(crate) guidance_scale: f64,
     pub(crate) guidance_rescale: f64,
     /// The negative prompt; `None` without guidance.
-    pub(crate) negative: Option<&'a Rc<Prompt>>,
-    pub(crate) positive: &'a Rc<Prompt>,
+    pub(crate) negative: Option<&'a Prompt>,
+    pub(crate) positive: &'a Prompt,
     /// Whether guidance is on in this step.
     pub(crate) is_on: Cell<bool>,
     pub(crate) kept: &'a Kept,
 }
 
 impl Denoiser for Guided<'_> {
-    /// Ho and Salimans 2022, in the form of Imagen: negative + scale × (positive − negative), as two independent rows.
+    /// Two independent rows where guidance is on, one where it is not.
     async fn denoise(&self, latents: &Tensor, at: NoiseLevel) -> Result<Tensor, InferenceError> {
         let input = self.kept.input((latents * self.prediction.input_scale(at))?)?;
-        let predict = async |prompt: &Rc<Prompt>| self.caller.predict(&input, at.timestep, prompt).await;
+        let predict = async |prompt: &Prompt| self.caller.predict(&input, at.timestep, prompt).await;
         let output = match self.negative.filter(|_| self.is_on.get()) {
             Some(negative) => {
                 let (negative, positive) = futures::try_join!(predict(negative), predict(self.positive))?;
-                let guided = (&negative + ((&positive - &negative)? * self.guidance_scale)?)?;
+                let guided = self.rule.guided(&negative, &positive, self.guidance_scale)?;
                 rescaled(guided, &positive, self.guidance_rescale)?
             }
             None => predict(self.positive).await?,

@@ -1,0 +1,168 @@
+//! A model's files, of which each part is loaded alone.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use candle_core::{DType, Device};
+
+use super::{Denoiser, Rules, Text, contract::PartFiles, registry::AnyConfig};
+use crate::{
+    checkpoint::{Checkpoint, Patch, unread, vae_weights},
+    error::InferenceError,
+    schedule::ScheduleConfig,
+    vae::{Vae, VaeConfig},
+};
+
+/// What a model is loaded from.
+#[derive(Clone, Default)]
+pub struct ModelSource {
+    /// A folder in the layout of diffusers, or a whole model in one safetensors file.
+    pub path: PathBuf,
+    /// Another autoencoder than the model's own: a safetensors file or a folder in the layout of diffusers.
+    pub vae: Option<PathBuf>,
+    /// Changes to the weights, such as adapters.
+    pub patch: Option<Arc<dyn Patch>>,
+}
+
+impl<P: AsRef<Path> + ?Sized> From<&P> for ModelSource {
+    fn from(path: &P) -> Self {
+        Self { path: path.as_ref().to_owned(), ..Self::default() }
+    }
+}
+
+impl From<&ModelSource> for ModelSource {
+    fn from(source: &ModelSource) -> Self {
+        source.clone()
+    }
+}
+
+/// What a model of any family is, from its configuration and the headers of its files alone.
+#[derive(Clone)]
+pub struct ModelShape(AnyConfig);
+
+impl ModelShape {
+    /// Reads a model's configuration.
+    ///
+    /// # Errors
+    /// `Missing`, `Unreadable` or `Unsupported`, naming the file and the key.
+    pub fn read(checkpoint: &Checkpoint) -> Result<Self, InferenceError> {
+        AnyConfig::read(checkpoint).map(Self)
+    }
+
+    /// What the model can be asked for.
+    pub fn rules(&self) -> Rules {
+        self.0.rules()
+    }
+
+    /// What the model was trained with: for drawing, and for inpainting.
+    ///
+    /// # Errors
+    /// `Missing`, `Unreadable` or `Unsupported`, naming the file.
+    pub fn schedules(&self, checkpoint: &Checkpoint) -> Result<(ScheduleConfig, ScheduleConfig), InferenceError> {
+        self.0.schedules(checkpoint)
+    }
+}
+
+/// A model's files, opened: each part is loaded from them alone, as often as it is wanted.
+#[derive(Clone)]
+pub struct ModelFiles {
+    checkpoint: Checkpoint,
+    shape: ModelShape,
+    vae: Option<PathBuf>,
+    patch: Option<Arc<dyn Patch>>,
+}
+
+impl ModelFiles {
+    /// Opens a model's files; every shape comes from its `config.json` files, or from the tensors of a single file.
+    ///
+    /// # Errors
+    /// `Missing`, `Unreadable` or `Unsupported`, naming the file.
+    pub fn open(source: impl Into<ModelSource>) -> Result<Self, InferenceError> {
+        let ModelSource { path, vae, patch } = source.into();
+        let checkpoint = Checkpoint::open(&path)?;
+        let mut config = AnyConfig::read(&checkpoint)?;
+        if let Some(path) = &vae {
+            config = config.with_vae(&vae_weights(path, &checkpoint, (&Device::Cpu, DType::F32))?.0, path)?;
+        }
+        Ok(Self { checkpoint, shape: ModelShape(config), vae, patch })
+    }
+
+    /// The same files with other changes to the weights.
+    pub fn patched(&self, patch: Option<Arc<dyn Patch>>) -> Self {
+        Self { patch, ..self.clone() }
+    }
+
+    /// The folder or file.
+    pub fn checkpoint(&self) -> &Checkpoint {
+        &self.checkpoint
+    }
+
+    /// What the model is.
+    pub fn shape(&self) -> &ModelShape {
+        &self.shape
+    }
+
+    /// Loads the text encoders.
+    ///
+    /// # Errors
+    /// `Missing`, `Unreadable`, `MissingTensor` or `WrongShape`, naming the file, and those of the patch.
+    pub fn text(&self, device: &Device, dtype: DType) -> Result<Text, InferenceError> {
+        Text::load(self.part(device, dtype), &self.shape.0)
+    }
+
+    /// Loads the denoiser.
+    ///
+    /// # Errors
+    /// As [`text`](Self::text); a tensor that the network does not know.
+    pub fn denoiser(&self, device: &Device, dtype: DType) -> Result<Denoiser, InferenceError> {
+        Denoiser::load(self.part(device, dtype), &self.shape.0)
+    }
+
+    /// Loads the autoencoder, in float32 where float16 is too narrow for it.
+    ///
+    /// # Errors
+    /// As [`denoiser`](Self::denoiser).
+    pub fn vae(&self, device: &Device, dtype: DType) -> Result<Vae, InferenceError> {
+        vae(&self.checkpoint, (self.shape.0.vae(), self.vae.as_deref()), (device, dtype))
+    }
+
+    /// What to say, once all parts are loaded, of tensors that none of them read; `None` if there are none.
+    pub fn unread(&self) -> Result<Option<String>, InferenceError> {
+        unread_warning(&self.checkpoint, self.vae.is_some())
+    }
+
+    fn part<'a>(&'a self, device: &'a Device, dtype: DType) -> PartFiles<'a> {
+        PartFiles { checkpoint: &self.checkpoint, patch: self.patch.as_ref(), device, dtype }
+    }
+}
+
+/// The autoencoder of a checkpoint, or the other one at this path.
+pub(crate) fn vae(
+    checkpoint: &Checkpoint,
+    (config, other): (&VaeConfig, Option<&Path>),
+    (device, dtype): (&Device, DType),
+) -> Result<Vae, InferenceError> {
+    let weights = match other {
+        Some(path) => vae_weights(path, checkpoint, (device, dtype))?.1,
+        None => {
+            checkpoint.check_vae()?;
+            checkpoint.weights("vae", device, dtype)?
+        }
+    };
+    let is_too_narrow = dtype == DType::F16 && config.force_upcast;
+    let weights = weights.of_type(if is_too_narrow { DType::F32 } else { dtype });
+    let vae = Vae::load(&weights, config)?;
+    if other.is_none() {
+        unread::check(checkpoint, "vae", &weights)?;
+    }
+    Ok(vae)
+}
+
+/// A single file's tensors are known as read whichever part is asked; a folder's are each part's own.
+pub(crate) fn unread_warning(checkpoint: &Checkpoint, has_other_vae: bool) -> Result<Option<String>, InferenceError> {
+    let Checkpoint::File(_) = checkpoint else { return Ok(None) };
+    let weights = checkpoint.weights("unet", &Device::Cpu, DType::F32)?;
+    Ok(unread::warning(checkpoint, &weights, has_other_vae))
+}

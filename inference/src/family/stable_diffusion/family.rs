@@ -1,0 +1,130 @@
+//! What makes Stable Diffusion a family.
+
+use std::path::Path;
+
+use candle_core::Tensor;
+use serde_json::Value;
+
+use super::{Conditioning, ModelConfig, PromptState, denoiser::Denoiser, text::Text};
+use crate::{
+    checkpoint::Checkpoint,
+    error::InferenceError,
+    family::{
+        contract::{Family, Measured, PartFiles, PromptRequest, Row, Told},
+        rules::{GuidanceRule, Rules},
+    },
+    schedule::{Pipeline, ScheduleConfig},
+    task::ImageSize,
+    text::Embedding,
+    vae::VaeConfig,
+};
+
+/// Stable Diffusion 1, 2 and XL, its refiner, and what was distilled from them.
+pub(crate) struct StableDiffusion;
+
+impl Family for StableDiffusion {
+    type Config = ModelConfig;
+    type Text = Text;
+    type Conditioning = Conditioning;
+    type Denoiser = Denoiser;
+    type Prepared = PromptState;
+
+    /// Every model that no other family knows: many files say nothing of themselves.
+    fn knows(_: &Checkpoint) -> bool {
+        true
+    }
+
+    fn read(checkpoint: &Checkpoint) -> Result<ModelConfig, InferenceError> {
+        ModelConfig::read(checkpoint)
+    }
+
+    fn with_vae(config: ModelConfig, json: &Value, path: &Path) -> Result<ModelConfig, InferenceError> {
+        config.with_vae(json, path)
+    }
+
+    fn vae(config: &ModelConfig) -> &VaeConfig {
+        &config.vae
+    }
+
+    fn rules(config: &ModelConfig) -> Rules {
+        let side = config.native_size() as u32;
+        let size_multiple = config.vae.factor() as u32;
+        Rules {
+            native_size: ImageSize::new(side, side),
+            size_multiple,
+            // Every level of the U-Net but the last halves the latents.
+            even_multiple: size_multiple << (config.unet.down.len() - 1),
+            latent_channels: config.vae.latent_channels,
+            vae_factor: config.vae.factor(),
+            guidance: if config.unet.guidance_width.is_some() { GuidanceRule::Input } else { GuidanceRule::AboveOne },
+            zeroes_empty_negative: config.zeroes_absent_negative,
+            tells_negative_apart: config.takes_aesthetic_score,
+            sees_mask: config.is_inpainting(),
+            is_clip_alone: config.is_clip_alone(),
+        }
+    }
+
+    /// The schedule as the pipeline that the model names takes it, and as its inpainting pipeline does.
+    fn schedules(checkpoint: &Checkpoint) -> Result<(ScheduleConfig, ScheduleConfig), InferenceError> {
+        const NAME: &str = "scheduler/scheduler_config.json";
+        let json = checkpoint.json(NAME)?;
+        let schedule = ScheduleConfig::parse(&json.to_string(), &checkpoint.json_path(NAME))?;
+        let index = checkpoint.json("model_index.json")?;
+        let class = index.get("_class_name").and_then(Value::as_str).unwrap_or_default();
+        let is_amended = class.starts_with("StableDiffusion") && !class.starts_with("StableDiffusionXL");
+        if !is_amended {
+            return Ok((schedule.clone(), schedule));
+        }
+        Ok((schedule.clone().as_amended_by(Pipeline::Drawing), schedule.as_amended_by(Pipeline::Inpainting)))
+    }
+
+    fn load_text(files: PartFiles<'_>, config: &ModelConfig) -> Result<Text, InferenceError> {
+        Text::load(files, config)
+    }
+
+    fn load_denoiser(files: PartFiles<'_>, config: &ModelConfig) -> Result<Denoiser, InferenceError> {
+        Denoiser::load(files, config)
+    }
+
+    fn learn(text: &mut Text, word: &Embedding) -> Result<(), InferenceError> {
+        text.encoders_mut().add_embedding(word)
+    }
+
+    /// In chunks of 77 tokens.
+    fn length(text: &Text, prompt: &str) -> Result<usize, InferenceError> {
+        text.encoders().n_chunks(&crate::text::Prompt::parse(prompt))
+    }
+
+    fn encode(text: &Text, request: &PromptRequest) -> Result<Conditioning, InferenceError> {
+        let PromptRequest { text: prompt, clip_skip, length, .. } = request;
+        match prompt {
+            Some(prompt) => text.encoders().encode(&crate::text::Prompt::parse(prompt), *clip_skip, *length),
+            None => text.encoders().zeroed(*length),
+        }
+    }
+
+    fn prepare(denoiser: &Denoiser, conditioning: &Conditioning, told: &Told) -> Result<PromptState, InferenceError> {
+        let state = denoiser.prepare(conditioning, &denoiser.size_ids(told.size, told.is_negative))?;
+        denoiser.with_guidance(state, told.guidance_scale)
+    }
+
+    fn predict(denoiser: &Denoiser, rows: &[Row<&PromptState>]) -> Result<Tensor, InferenceError> {
+        let latents: Vec<&Tensor> = rows.iter().map(|row| &row.latents).collect();
+        let latents = if let [row] = latents[..] { row.clone() } else { Tensor::cat(&latents, 0)? };
+        let timesteps: Vec<f64> = rows.iter().map(|row| row.timestep).collect();
+        let prompts: Vec<&PromptState> = rows.iter().map(|row| row.prepared).collect();
+        let padding = rows.first().map(|row| row.padding).unwrap_or_default();
+        denoiser.predict(&latents, &timesteps, &prompts, padding)
+    }
+}
+
+impl Measured for Conditioning {
+    fn shape(&self) -> Vec<usize> {
+        self.context.dims().to_vec()
+    }
+
+    fn n_bytes(&self) -> usize {
+        let tensors = std::iter::once(&self.context).chain(&self.pooled);
+        tensors.map(|tensor| tensor.elem_count() * tensor.dtype().size_in_bytes()).sum()
+    }
+}
