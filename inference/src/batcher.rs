@@ -1,8 +1,10 @@
 //! The batcher: polls every trajectory on the device thread, and sends the rows that wait through the networks as batches.
 
+mod compute;
 mod queue;
 #[cfg(test)]
 mod tests;
+mod watch;
 
 use std::{
     any::Any,
@@ -13,7 +15,7 @@ use std::{
     time::Instant,
 };
 
-use candle_core::{DType, Tensor};
+use candle_core::Tensor;
 use futures::{
     FutureExt,
     channel::oneshot,
@@ -22,7 +24,11 @@ use futures::{
     task::LocalSpawnExt,
 };
 
-use self::queue::{Answer, Call, Queue, Work};
+use self::{
+    compute::compute,
+    queue::{Answer, Call, Queue, Work},
+    watch::{Unseen, Watch},
+};
 use crate::{
     adapter::AdapterSet,
     engine::{Counters, Meter},
@@ -62,12 +68,18 @@ pub(crate) struct Caller {
     task: u64,
     picture: u32,
     padding: Padding,
+    watch: Rc<Watch>,
 }
 
 impl Caller {
     /// The same way, for another picture of the task.
     pub(crate) fn for_picture(&self, picture: u32) -> Self {
-        Self { picture, ..self.clone() }
+        Self { picture, watch: Rc::default(), ..self.clone() }
+    }
+
+    /// Tells which step the rows that follow are for, counted from 1.
+    pub(crate) fn begin_step(&self, step: u32) {
+        self.watch.begin(step);
     }
 
     /// How long a prompt is, in the family's own unit.
@@ -141,9 +153,13 @@ impl Caller {
     async fn call(&self, work: Work, cost: f64, most_rows: usize) -> Result<Answer, InferenceError> {
         let (reply, answer) = oneshot::channel();
         let meter = self.meter.clone();
-        let call = Call { work, picture: (self.task, self.picture), cost, most_rows, meter, reply };
+        let call = Call { work, picture: (self.task, self.picture), watch: self.watch.clone(), cost, most_rows, meter, reply };
         self.queue.borrow_mut().push(call);
-        answer.await.map_err(|_| InferenceError::Internal { what: "a call was not answered" })?.map_err(InferenceError::Shared)
+        let answer = answer.await.map_err(|_| InferenceError::Internal { what: "a call was not answered" })?;
+        answer.map_err(|error| match *error {
+            InferenceError::NotANumber { index, step } => InferenceError::NotANumber { index, step },
+            _ => InferenceError::Shared(error),
+        })
     }
 }
 
@@ -179,6 +195,8 @@ pub(crate) struct Batcher {
     counters: Arc<Counters>,
     max_rows: usize,
     queue: Rc<RefCell<Queue>>,
+    /// The last denoised batch, whose numbers nobody has looked at.
+    unseen: RefCell<Option<Unseen>>,
     pool: LocalPool,
     running: Vec<Running>,
     next_task: u64,
@@ -187,7 +205,7 @@ pub(crate) struct Batcher {
 impl Batcher {
     pub(crate) fn new(counters: Arc<Counters>, max_rows: usize) -> Self {
         let (queue, pool) = (Rc::default(), LocalPool::new());
-        Self { counters, max_rows: max_rows.max(1), queue, pool, running: Vec::new(), next_task: 0 }
+        Self { counters, max_rows: max_rows.max(1), queue, unseen: RefCell::default(), pool, running: Vec::new(), next_task: 0 }
     }
 
     /// Takes a task in; its first rows go with the next batch.
@@ -221,7 +239,7 @@ impl Batcher {
 
     fn caller(&mut self, Ticket { parts, meter, padding, .. }: Ticket) -> Caller {
         self.next_task += 1;
-        Caller { queue: self.queue.clone(), parts, meter, task: self.next_task, picture: 0, padding }
+        Caller { queue: self.queue.clone(), parts, meter, task: self.next_task, picture: 0, padding, watch: Rc::default() }
     }
 
     /// Whether a task is on its way.
@@ -273,7 +291,16 @@ impl Batcher {
 
     fn run(&self, batch: Vec<Call>) {
         let begin = Instant::now();
-        let answer = catch_unwind(AssertUnwindSafe(|| compute(&batch)));
+        let looked = self.unseen.take().map_or(Ok(()), |unseen| unseen.look());
+        let (broken, batch): (Vec<Call>, Vec<Call>) = batch.into_iter().partition(|call| call.watch.broken_at().is_some());
+        for call in broken {
+            let (index, step) = (call.picture.1, call.watch.broken_at().unwrap_or_default());
+            let _ = call.reply.send(Err(Arc::new(InferenceError::NotANumber { index, step }))); // As below.
+        }
+        if batch.is_empty() {
+            return;
+        }
+        let answer = catch_unwind(AssertUnwindSafe(|| looked.and_then(|()| compute(&batch))));
         let answer = answer.unwrap_or_else(|panic| Err(panicked(panic.as_ref())));
         let cost: f64 = batch.iter().map(|call| call.cost).sum();
         if matches!(batch[0].work, Work::Predict { .. }) {
@@ -281,7 +308,8 @@ impl Batcher {
         }
         match answer {
             Ok(answers) => {
-                for (answer, call) in answers.into_iter().zip(batch) {
+                self.unseen.replace(answers.sums.map(|sums| Unseen::of(sums, batch.iter().map(|call| call.watch.clone()))));
+                for (answer, call) in answers.rows.into_iter().zip(batch) {
                     call.meter.add(call.cost);
                     let _ = call.reply.send(Ok(answer)); // A cancelled trajectory has dropped its receiver.
                 }
@@ -296,51 +324,6 @@ impl Batcher {
             }
         }
     }
-}
-
-/// One batch through its part. Every row has the part, the kind and the shape of the first, so what is no row of it is a fault and not left out.
-fn compute(batch: &[Call]) -> Result<Vec<Answer>, InferenceError> {
-    let answer = match &batch[0].work {
-        Work::Prompt { text, .. } => {
-            let encode = |request: &PromptRequest| Ok(Answer::Conditioning(Arc::new(text.encode(request)?)));
-            return each(batch, |work| if let Work::Prompt { request, .. } = work { Some(request) } else { None })?
-                .into_iter()
-                .map(encode)
-                .collect();
-        }
-        Work::Prepare { denoiser, .. } => {
-            let prepare =
-                |(conditioning, told): (&Arc<Conditioning>, &Told)| Ok(Answer::Prepared(Arc::new(denoiser.prepare(conditioning, told)?)));
-            let pairs =
-                each(batch, |work| if let Work::Prepare { conditioning, told, .. } = work { Some((conditioning, told)) } else { None })?;
-            return pairs.into_iter().map(prepare).collect();
-        }
-        Work::Predict { denoiser, .. } => {
-            denoiser.predict(&each(batch, |work| if let Work::Predict { row, .. } = work { Some(row) } else { None })?)?
-        }
-        Work::Encode { vae, padding, .. } => {
-            let (mean, deviation) = vae.encode(&stacked(batch)?, *padding)?;
-            Tensor::cat(&[mean, deviation], 1)?
-        }
-        Work::Decode { vae, padding, .. } => vae.decode(&stacked(batch)?, *padding)?,
-        Work::Upscale { upscaler, .. } => upscaler.upscale(&stacked(batch)?)?.to_dtype(DType::F32)?,
-    };
-    if answer.dim(0)? != batch.len() {
-        return Err(InferenceError::Internal { what: "a network answered another number of rows than it was given" });
-    }
-    (0..batch.len()).map(|row| Ok(Answer::Tensor(answer.narrow(0, row, 1)?))).collect()
-}
-
-/// What each call of a batch brings.
-fn each<'a, T>(batch: &'a [Call], brings: impl Fn(&'a Work) -> Option<T>) -> Result<Vec<T>, InferenceError> {
-    let all = batch.iter().map(|call| brings(&call.work)).collect::<Option<Vec<T>>>();
-    all.ok_or(InferenceError::Internal { what: "a batch of several kinds" })
-}
-
-/// The pictures or latents of a batch as one tensor.
-fn stacked(batch: &[Call]) -> Result<Tensor, InferenceError> {
-    let tensors = each(batch, Work::tensor)?;
-    Ok(if let [one] = tensors[..] { one.clone() } else { Tensor::cat(&tensors, 0)? })
 }
 
 /// What a panic said, as an error.

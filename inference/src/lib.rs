@@ -8,6 +8,7 @@ pub mod checkpoint;
 pub mod engine;
 pub mod error;
 pub mod family;
+mod host;
 mod layers;
 pub mod limits;
 pub mod noise;

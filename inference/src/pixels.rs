@@ -3,7 +3,7 @@
 use candle_core::{DType, Device, Tensor};
 use image::RgbImage;
 
-use crate::{error::InferenceError, ops::cpu::let_floats};
+use crate::{error::InferenceError, host, ops::cpu::let_floats};
 
 /// A picture as `[1, 3, height, width]` in 0..1.
 pub(crate) fn to_tensor(image: &RgbImage, device: &Device) -> Result<Tensor, InferenceError> {
@@ -16,7 +16,7 @@ pub(crate) fn to_tensor(image: &RgbImage, device: &Device) -> Result<Tensor, Inf
 /// The picture in `[1, 3, height, width]` with values in 0..1; what lies outside is clamped.
 pub(crate) fn to_image(pixels: &Tensor) -> Result<RgbImage, InferenceError> {
     let (_, _, height, width) = pixels.dims4()?;
-    let pixels = pixels.to_device(&Device::Cpu)?.to_dtype(DType::F32)?;
+    let pixels = host::tensor(pixels)?.to_dtype(DType::F32)?;
     // Read where they are: an enlarged picture's numbers are most of a gigabyte.
     let_floats!(values = pixels);
     let byte = |value: f32| (value.clamp(0.0, 1.0) * 255.0).round_ties_even() as u8;
@@ -37,5 +37,5 @@ pub(crate) fn from_unit(pixels: &Tensor) -> Result<Tensor, InferenceError> {
 
 /// Whether every value is a number.
 pub(crate) fn is_finite(tensor: &Tensor) -> Result<bool, InferenceError> {
-    Ok(tensor.sum_all()?.to_dtype(DType::F32)?.to_scalar::<f32>()?.is_finite())
+    Ok(host::floats(&tensor.sum_all()?)?.iter().all(|sum| sum.is_finite()))
 }

@@ -5,6 +5,7 @@ use image::RgbImage;
 
 use crate::{
     error::InferenceError,
+    host,
     noise::TorchGenerator,
     ops::Padding,
     pixels,
@@ -72,7 +73,7 @@ impl PreviewMap {
     /// Least squares from latents `[1, c, h, w]` to colours `[1, 3, h, w]` in -1..1, by the normal equations.
     fn fit(latents: &Tensor, colours: &Tensor) -> Result<Self, InferenceError> {
         let columns = |tensor: &Tensor| -> Result<Vec<Vec<f32>>, InferenceError> {
-            Ok(tensor.to_device(&Device::Cpu)?.squeeze(0)?.flatten_from(1)?.to_vec2::<f32>()?)
+            Ok(host::tensor(tensor)?.squeeze(0)?.flatten_from(1)?.to_vec2::<f32>()?)
         };
         let (mut inputs, outputs) = (columns(latents)?, columns(colours)?);
         inputs.push(vec![1.0; outputs[0].len()]);
@@ -91,7 +92,7 @@ impl PreviewMap {
     /// What scaled latents `[1, c, h, w]` look like, one pixel a latent.
     pub(crate) fn image(&self, latents: &Tensor) -> Result<RgbImage, InferenceError> {
         let (_, _, height, width) = latents.dims4()?;
-        let channels = latents.to_device(&Device::Cpu)?.squeeze(0)?.flatten_from(1)?.to_vec2::<f32>()?;
+        let channels = host::tensor(latents)?.squeeze(0)?.flatten_from(1)?.to_vec2::<f32>()?;
         let mut image = RgbImage::new(width as u32, height as u32);
         for (i, pixel) in image.pixels_mut().enumerate() {
             for (colour, value) in pixel.0.iter_mut().enumerate() {

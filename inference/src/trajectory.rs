@@ -236,6 +236,7 @@ impl Job {
         while state.step < n_steps {
             denoiser.is_on.set(base.guides_at(state.step, n_steps));
             let done = state.step;
+            caller.begin_step((done + 1 - plan.start) as u32);
             let step = plan.step(&denoiser, state).await?;
             state = step.state;
             state.latents = kept.after(plan, done, state.latents)?;
@@ -244,12 +245,9 @@ impl Job {
         Ok((state.latents, state.noise))
     }
 
-    /// What happens between steps: the check for not-a-number, progress, previews.
+    /// What happens between steps: progress, previews.
     fn at_border(&self, pass: &Pass<'_>, steps: &Steps, index: u32, state: &SamplerState, denoised: &Tensor) -> Result<(), InferenceError> {
         let step = (state.step - pass.plan.start) as u32;
-        if !pixels::is_finite(&state.latents)? {
-            return Err(InferenceError::NotANumber { index, step });
-        }
         steps.done.set(steps.done.get() + 1);
         self.events.may_send(Event::Progress(Progress { done: steps.done.get(), total: steps.total }));
         let every = self.facts.preview_every;

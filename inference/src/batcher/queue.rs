@@ -2,12 +2,14 @@
 
 use std::{
     collections::{HashMap, VecDeque},
+    rc::Rc,
     sync::Arc,
 };
 
 use candle_core::Tensor;
 use futures::channel::oneshot;
 
+use super::watch::Watch;
 use crate::{
     engine::Meter,
     error::InferenceError,
@@ -84,6 +86,7 @@ impl Call {
 pub(crate) struct Call {
     pub(crate) work: Work,
     pub(crate) picture: (u64, u32),
+    pub(crate) watch: Rc<Watch>,
     pub(crate) cost: f64,
     pub(crate) most_rows: usize,
     pub(crate) meter: Arc<Meter>,

@@ -1,10 +1,11 @@
 //! Bounds on the clean latents.
 
-use candle_core::{DType, Tensor};
+use candle_core::Tensor;
 
 use super::Denoiser;
 use crate::{
     error::InferenceError,
+    host,
     schedule::{NoiseLevel, ScheduleConfig, spec::Spec},
 };
 
@@ -59,7 +60,7 @@ impl Bounds {
 fn thresholded(denoised: &Tensor, threshold: Threshold) -> Result<Tensor, InferenceError> {
     let rows = (0..denoised.dim(0)?).map(|row| {
         let row = denoised.narrow(0, row, 1)?;
-        let mut sizes = row.abs()?.flatten_all()?.to_dtype(DType::F32)?.to_vec1::<f32>()?;
+        let mut sizes = host::floats(&row.abs()?)?;
         sizes.sort_unstable_by(f32::total_cmp);
         let position = threshold.ratio.clamp(0.0, 1.0) * (sizes.len() - 1) as f64;
         let low = position.floor() as usize;

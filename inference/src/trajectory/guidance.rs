@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use candle_core::Tensor;
+use candle_core::{DType, Tensor};
 
 use super::Kept;
 use crate::{
@@ -54,14 +54,58 @@ fn rescaled(guided: Tensor, positive: &Tensor, share: f64) -> Result<Tensor, Inf
     if share == 0.0 {
         return Ok(guided);
     }
-    let factor = deviation(positive)? / deviation(&guided)?;
-    Ok((&guided * (share * factor + (1.0 - share)))?)
+    let factor = (deviation(positive)? / deviation(&guided)?)?.affine(share, 1.0 - share)?;
+    Ok(guided.broadcast_mul(&factor.to_dtype(guided.dtype())?)?)
 }
 
-/// Standard deviation over all values, unbiased as torch's.
-fn deviation(values: &Tensor) -> Result<f64, InferenceError> {
-    let values = values.flatten_all()?.to_dtype(candle_core::DType::F64)?;
-    let mean = values.mean_all()?.to_scalar::<f64>()?;
-    let squares = (values.clone() - mean)?.sqr()?.sum_all()?.to_scalar::<f64>()?;
-    Ok((squares / (values.elem_count() as f64 - 1.0)).sqrt())
+/// Standard deviation over all values, unbiased as torch's, as one number that stays on the device.
+fn deviation(values: &Tensor) -> Result<Tensor, InferenceError> {
+    let values = values.to_dtype(DType::F64)?;
+    let n_free = Tensor::new(values.elem_count() as f64 - 1.0, values.device())?;
+    let squares = values.broadcast_sub(&values.mean_all()?)?.sqr()?.sum_all()?;
+    Ok((squares / n_free)?.sqrt()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::Device;
+
+    use super::*;
+    use crate::noise::TorchGenerator;
+
+    /// The same with numbers that are read.
+    fn rescaled_by_scalars(guided: &Tensor, positive: &Tensor, share: f64) -> Tensor {
+        let deviation = |values: &Tensor| {
+            let values = values.flatten_all()?.to_dtype(DType::F64)?;
+            let mean = values.mean_all()?.to_scalar::<f64>()?;
+            let squares = (values.clone() - mean)?.sqr()?.sum_all()?.to_scalar::<f64>()?;
+            Ok::<_, candle_core::Error>((squares / (values.elem_count() as f64 - 1.0)).sqrt())
+        };
+        let factor = deviation(positive).expect("a number") / deviation(guided).expect("a number");
+        (guided * (share * factor + (1.0 - share))).expect("numbers")
+    }
+
+    #[test]
+    fn a_rescaled_prediction_has_the_bits_that_reading_would_give() {
+        for seed in 0..20 {
+            let mut noise = TorchGenerator::new(seed);
+            let mut row = |scale: f64| {
+                let values = Tensor::from_vec(noise.randn(4 * 9 * 7), (1, 4, 9, 7), &Device::Cpu).expect("a row");
+                (values * scale).expect("a row")
+            };
+            let (guided, positive) = (row(3.0), row(0.9));
+            for share in [0.0, 0.3, 0.7, 1.0] {
+                let found = rescaled(guided.clone(), &positive, share).expect("a row");
+                let bits = |row: &Tensor| {
+                    row.flatten_all()
+                        .and_then(|row| row.to_vec1::<f32>())
+                        .expect("numbers")
+                        .into_iter()
+                        .map(f32::to_bits)
+                        .collect::<Vec<_>>()
+                };
+                assert_eq!(bits(&found), bits(&rescaled_by_scalars(&guided, &positive, share)), "{seed} {share}");
+            }
+        }
+    }
 }
