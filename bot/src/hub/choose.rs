@@ -1,16 +1,27 @@
 //! Which files of a diffusers repository the engine needs: no pickles, no other program's weights, one precision of each network.
 
 use anyhow::bail;
+use inference::checkpoint::hf_folder;
+use serde_json::Value;
 
 use super::{
     folder,
     listing::{Listing, RepoFile},
     source::Repo,
 };
+use crate::system::printable::printable;
 
-const INDEX: &str = "model_index.json";
-const NETWORKS: [(&str, &str); 4] =
-    [("unet", "diffusion_pytorch_model"), ("vae", "diffusion_pytorch_model"), ("text_encoder", "model"), ("text_encoder_2", "model")];
+/// What says which pipeline a folder is for.
+pub(super) const INDEX: &str = "model_index.json";
+/// Where the network lies that takes noise away: one of these.
+const DENOISERS: [&str; 2] = ["unet", "transformer"];
+const NETWORKS: [(&str, &str); 5] = [
+    ("unet", "diffusion_pytorch_model"),
+    ("transformer", "diffusion_pytorch_model"),
+    ("vae", "diffusion_pytorch_model"),
+    ("text_encoder", "model"),
+    ("text_encoder_2", "model"),
+];
 /// The largest models have some twenty files.
 const MAX_FILES: usize = 200;
 const TEXT_FOLDERS: [&str; 3] = ["scheduler", "tokenizer", "tokenizer_2"];
@@ -25,8 +36,8 @@ pub(super) fn choose<'a>(listing: &'a Listing, repo: &Repo, variant: Option<&str
     let Some(index) = find(INDEX) else {
         bail!("{repo} is no diffusers folder (it has no {INDEX}); name one of its files with `--file`; {}", listing.weights());
     };
-    if inside(listing, "unet").next().is_none() {
-        bail!("{repo} has no unet/, so it is no Stable Diffusion 1.x, 2.x or XL, and the engine draws with no other");
+    if DENOISERS.iter().all(|folder| inside(listing, folder).next().is_none()) {
+        bail!("{repo} has no unet/ and no transformer/, so there is nothing in it that the engine draws with");
     }
     let mut chosen = vec![index];
     for folder in TEXT_FOLDERS {
@@ -49,6 +60,23 @@ pub(super) fn choose<'a>(listing: &'a Listing, repo: &Repo, variant: Option<&str
         bail!("{repo} has {} files that a model could need, and {MAX_FILES} are the most that are pulled; is it a model?", chosen.len());
     }
     Ok(chosen)
+}
+
+/// Whether files are those of a model with a U-Net, of which the engine draws with nearly all. Those with a transformer are many kinds.
+pub(super) fn has_unet(files: &[&RepoFile]) -> bool {
+    files.iter().any(|file| file.path.starts_with("unet/"))
+}
+
+/// Refuses a folder for a pipeline that the engine does not know; to be asked before gigabytes come.
+///
+/// # Errors
+/// One sentence for the person who asked.
+pub(super) fn check_pipeline(index: &Value, repo: &Repo) -> anyhow::Result<()> {
+    match index.get("_class_name").and_then(Value::as_str) {
+        Some(class) if hf_folder::is_pipeline(class) => Ok(()),
+        Some(class) => bail!("{repo} is made for {}, which the engine does not know", printable(class)),
+        None => bail!("{repo} does not say in {INDEX} what it is, so the engine does not draw with it"),
+    }
 }
 
 /// The files directly in a folder, with their names.
@@ -100,6 +128,8 @@ impl Precision<'_> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn chosen(paths: &[&str], variant: Option<&str>) -> Result<String, String> {
@@ -171,6 +201,40 @@ mod tests {
     }
 
     #[test]
+    fn a_transformer_comes_as_a_unet_does() {
+        let paths = [
+            "model_index.json",
+            "text_encoder/config.json",
+            "text_encoder/model-00001-of-00002.safetensors",
+            "text_encoder/model-00002-of-00002.safetensors",
+            "text_encoder/model.safetensors.index.json",
+            "tokenizer/merges.txt",
+            "tokenizer/tokenizer.json",
+            "transformer/config.json",
+            "transformer/diffusion_pytorch_model-00001-of-00001.safetensors",
+            "transformer/diffusion_pytorch_model.safetensors.index.json",
+            "transformer/pytorch_model.bin",
+        ];
+        let mut found: Vec<String> = chosen(&paths, None).expect("a model").split(' ').map(str::to_owned).collect();
+        found.sort();
+        assert_eq!(found, paths[..paths.len() - 1]);
+    }
+
+    #[test]
+    fn a_pipeline_that_nobody_knows_is_refused_by_its_name() {
+        let repo = Repo { owner: "a".into(), name: "b".into(), revision: "main".into() };
+        let said = |index: Value| check_pipeline(&index, &repo).map_err(|error| error.to_string());
+        assert_eq!(said(json!({ "_class_name": "StableDiffusionXLPipeline" })), Ok(()));
+        for (index, expected) in [
+            (json!({ "_class_name": "OtherPipeline" }), "a/b is made for OtherPipeline, which the engine does not know"),
+            (json!({ "_class_name": 3 }), "a/b does not say in model_index.json what it is, so the engine does not draw with it"),
+            (json!([]), "a/b does not say in model_index.json what it is, so the engine does not draw with it"),
+        ] {
+            assert_eq!(said(index), Err(expected.to_owned()));
+        }
+    }
+
+    #[test]
     fn a_repository_of_very_many_files_is_refused() {
         let many: Vec<String> = (0..3000).map(|n| format!("tokenizer/{n}.json")).collect();
         let with = |n: usize| {
@@ -186,10 +250,11 @@ mod tests {
     fn what_cannot_be_drawn_with_is_explained() {
         for (paths, expected) in [
             (&["a.safetensors", "b.ckpt"][..], "name one of its files with `--file`; its .safetensors files: a.safetensors"),
-            (&["model_index.json", "transformer/model.safetensors"], "has no unet/"),
+            (&["model_index.json", "prior/model.safetensors"], "has no unet/ and no transformer/"),
+            (&["model_index.json", "transformer/config.json"], "no weights in transformer/"),
             (&["model_index.json", "unet/config.json", "unet/diffusion_pytorch_model.bin"], "safe_serialization=True"),
             (&["model_index.json", "unet/config.json"], "no weights in unet/"),
-            (&["model_index.json", "unet/../../x.safetensors"], "has no unet/"),
+            (&["model_index.json", "unet/../../x.safetensors"], "has no unet/ and no transformer/"),
         ] {
             let error = chosen(paths, None).expect_err("nothing to draw with");
             assert!(error.contains(expected), "{error}");

@@ -7,7 +7,7 @@ use indicatif::ProgressBar;
 
 use super::{
     Client, ModelsFolder,
-    choose::choose,
+    choose::{INDEX, check_pipeline, choose, has_unet},
     download::{Received, Wanted},
     fill::{Filling, has_size, hash, part_bytes, show_bytes},
     folder::{PART, without_ending},
@@ -116,6 +116,10 @@ impl Pull {
         let files = choose(&listing, repo, self.variant.as_deref())?;
         let target = models.place(name)?;
         check_model_name(name)?;
+        if !target.exists() && !has_unet(&files) {
+            let index = client.json(&listing.url(client, repo, INDEX), &Subject::file(client, repo, INDEX), bar).await?;
+            check_pipeline(&index, repo)?;
+        }
         let pulled = |was_there| {
             let size_bytes = files.iter().filter_map(|file| Some(fs::metadata(target.join(&file.path)).ok()?.len())).sum();
             Ok(Pulled { name: name.to_owned(), path: target.clone(), n_files: files.len(), size_bytes, unchecked_sha256: None, was_there })

@@ -139,6 +139,11 @@ impl Hub {
         lock(&self.world.files).insert(path.to_owned(), file);
     }
 
+    /// Takes away all files of a folder.
+    pub fn remove_folder(&self, folder: &str) {
+        lock(&self.world.files).retain(|path, _| !path.starts_with(&format!("{folder}/")));
+    }
+
     pub fn bytes(&self, path: &str) -> Vec<u8> {
         lock(&self.world.files)[path].bytes.clone()
     }

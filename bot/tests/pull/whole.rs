@@ -82,3 +82,22 @@ async fn a_mirror_that_tells_no_hashes_is_enough() {
     hub.pull(&hub.asked("ada/tiny", None)).await.expect("all is well");
     assert_eq!(fs::read(hub.models().path().join("tiny").join(UNET)).expect("the file"), hub.bytes(UNET));
 }
+
+#[tokio::test]
+async fn a_transformer_is_pulled_where_its_pipeline_is_known_and_refused_before_it_comes_where_it_is_not() {
+    let hub = Hub::open().await;
+    hub.remove_folder("unet");
+    hub.put("transformer/config.json", File::small("{}"));
+    hub.put("transformer/diffusion_pytorch_model.safetensors", File::large(weights(9, 4000)));
+    let pulled = hub.pull(&hub.asked("ada/tiny", None)).await.expect("all is well");
+    assert!(pulled.path.join("transformer/diffusion_pytorch_model.safetensors").is_file());
+
+    hub.put("model_index.json", File::small("{\"_class_name\": \"OtherPipeline\"}"));
+    let mut pull = hub.asked("ada/tiny", None);
+    pull.name = Some("other".into());
+    hub.calls();
+    let error = hub.pull(&pull).await.expect_err("nobody draws with it").to_string();
+    assert_eq!(error, "ada/tiny is made for OtherPipeline, which the engine does not know");
+    assert_eq!(hub.calls().len(), 2, "the list and the index");
+    assert_eq!(hub.names(), ["tiny"], "nothing is left of it");
+}

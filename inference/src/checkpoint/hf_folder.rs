@@ -49,7 +49,7 @@ impl HfFolder {
         let folder = Self { path: path.to_owned(), first: Arc::default() };
         let index = folder.json("model_index.json")?;
         let class = index.get("_class_name").and_then(Value::as_str).unwrap_or("a pipeline without `_class_name`");
-        if !PIPELINES.contains(&class) {
+        if !is_pipeline(class) {
             return Err(InferenceError::Unsupported { path: path.join("model_index.json"), what: class.to_owned() });
         }
         Ok(folder)
@@ -97,6 +97,11 @@ impl HfFolder {
         let stem = if part.starts_with("text_encoder") { "model" } else { "diffusion_pytorch_model" };
         files(&self.path.join(part), stem, dtype)
     }
+}
+
+/// Whether the engine knows the pipeline that a `model_index.json` names in `_class_name`.
+pub fn is_pipeline(class: &str) -> bool {
+    PIPELINES.contains(&class)
 }
 
 /// The weights' files in a part's folder.
