@@ -155,15 +155,3 @@ impl App {
             .unwrap_or_default()
     }
 }
-
-/// Runs the bot's own loops until shutdown; each ends before this returns.
-pub async fn run_loops(app: Arc<App>) {
-    tokio::join!(
-        crate::jobs::dispatcher::run(app.clone()),
-        crate::jobs::delivery::run(app.clone()),
-        crate::jobs::progress::run(app.clone()),
-        crate::jobs::drafts::run(app.clone())
-    );
-    app.tasks.close();
-    app.tasks.wait().await;
-}

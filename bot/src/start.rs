@@ -20,9 +20,10 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    app::{self, App},
+    app::App,
     config::Config,
     discord::{self, Access, BuildError, Caller, Link, Messenger},
+    interactions, jobs,
     jobs::dispatcher,
     models::{self, Guide},
     pictures::hashes::Hashes,
@@ -94,14 +95,14 @@ pub async fn start(config: Config, access: Access, clock: Clock, progress_interv
     // Dropped at the end of the loops, also when one of them panics: a bot that takes jobs and draws none must not live on.
     let (own, ends_all) = (app.clone(), app.shutdown.clone().drop_guard());
     let loops = tokio::spawn(async move {
-        app::run_loops(own).await;
+        jobs::run_loops(own).await;
         drop(ends_all);
     });
     let (own, closing) = (app.clone(), CancellationToken::new());
     let until = closing.clone();
     let client = tokio::spawn(async move {
         let ended = own.shutdown.clone();
-        let result = discord::connect(access, own, until).await;
+        let result = discord::connect(access, own.clone(), interactions::framework(own), until).await;
         // Without a gateway nothing can be asked or answered: the whole program ends, and says why.
         ended.cancel();
         result

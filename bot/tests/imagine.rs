@@ -2,8 +2,8 @@
 
 use crate::support::*;
 use atelier::{
-    jobs::dispatcher::load_picture,
     pictures::metadata::{self, Found},
+    pictures::stored,
 };
 use inference::task::Task;
 use serde_json::json;
@@ -62,7 +62,7 @@ async fn the_same_seed_draws_the_same_pictures_and_each_can_be_made_alone(mode: 
     let blobs = |images: &[storage::NewImage]| images.iter().map(|image| image.blob.clone()).collect::<Vec<_>>();
     assert_eq!(blobs(first), blobs(second), "the same seed");
     let app = &studio.running.bot.app;
-    let pixels = async |image: &storage::NewImage| load_picture(app, image.blob.as_str()).await.expect("it is kept");
+    let pixels = async |image: &storage::NewImage| stored(&*app.blobs, image.blob.as_str()).await.expect("it is kept");
     assert!(pixels(&alone[0]).await == pixels(&first[2]).await, "picture 3 of seed 40 is picture 1 of seed 42, bit for bit");
     assert_eq!(first.iter().map(|image| image.seed).collect::<Vec<_>>(), [40, 41, 42, 43]);
     studio.close().await;

@@ -4,6 +4,7 @@
 mod support;
 mod admin;
 mod after;
+mod architecture;
 mod bad_input;
 mod buttons;
 mod cli_imagine;

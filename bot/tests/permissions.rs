@@ -191,8 +191,7 @@ async fn draw_in(studio: &Studio, channel: u64, words: &str) {
         action: "imagine",
         task: serde_json::from_value(task).expect("a task"),
         parent: None,
-        channel: serenity::ChannelId::new(channel),
-        token: "gone".to_owned(),
+        delivery: atelier::discord::delivery(app.clock.now(), serenity::ChannelId::new(channel), "gone"),
     };
     let job = enqueue::enqueue(app, request).await.expect("it is taken");
     let is_done = async { while !app.jobs.job(job).await.expect("readable").is_some_and(|job| job.status.is_final()) {} };

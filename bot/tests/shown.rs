@@ -6,11 +6,10 @@ use crate::support::*;
 use atelier::{
     config::Config,
     discord::{Access, Endpoint},
-    jobs::dispatcher::load_picture,
     models,
-    pictures::grid,
     pictures::metadata::{self, Record},
     pictures::shown::{self, Shown},
+    pictures::{self, grid},
     start,
     system::clock::Clock,
 };
@@ -166,7 +165,7 @@ async fn the_last_preview_a_grid_at_its_second_try_and_the_history_show_the_netw
     let (_, stored) = until(async || newest(app, guild).await).await;
     let (mut drawn, mut large) = (Vec::new(), Vec::new());
     for image in &stored {
-        let picture = load_picture(app, image.blob.as_str()).await.expect("kept");
+        let picture = pictures::stored(&*app.blobs, image.blob.as_str()).await.expect("kept");
         large.push(enlarged(&app.engine, &picture).await);
         drawn.push(picture);
     }

@@ -5,7 +5,7 @@
 use storage::JobId;
 
 use super::{job_of, presser::Presser};
-use crate::{app::App, commands, error::BotError, messages::UserError, pictures::render};
+use crate::{app::App, discord, error::BotError, messages::UserError, pictures::render};
 
 /// Answers with the pictures.
 pub async fn send(presser: &Presser<'_>, app: &App, id: JobId) -> Result<(), BotError> {
@@ -16,7 +16,7 @@ pub async fn send(presser: &Presser<'_>, app: &App, id: JobId) -> Result<(), Bot
     }
     let answer = render::files(app, &job).await?;
     app.messenger
-        .edit(&commands::delivery(app, presser.channel, presser.token), &answer)
+        .edit(&discord::delivery(app.clock.now(), presser.channel, presser.token), &answer)
         .await
         .map_err(|error| BotError::Internal(error.into()))?;
     Ok(())

@@ -16,16 +16,16 @@ use std::sync::Arc;
 
 use inference::task::{Note, Task};
 use poise::serenity_prelude as serenity;
-use storage::{Job, JobId, JobStatus, NewImage, PressKey};
+use storage::{Job, JobId, JobStatus, NewImage, PressKey, Timestamp};
 
 use crate::{
     app::App,
-    commands,
+    commands, discord,
     error::BotError,
+    jobs,
     jobs::enqueue::Request,
     jobs::parents::{self, Drawn},
     messages::{self, UserError},
-    pictures::render,
     system::log::chain,
 };
 use custom_id::ButtonAction;
@@ -121,7 +121,7 @@ async fn made_before(app: &App, action: ButtonAction) -> Result<Option<UserError
     Ok(match app.jobs.pressed(&press_key("upscale", job, index)).await? {
         None => None,
         Some((made, JobStatus::Done)) => {
-            let link = app.jobs.job(made).await?.and_then(|made| render::link(app, &made));
+            let link = app.jobs.job(made).await?.and_then(|made| jobs::link(app, &made));
             Some(UserError::AlreadyMade { job: made, link })
         }
         Some(_) => Some(UserError::AlreadyDrawing),
@@ -170,7 +170,7 @@ struct Wish {
 }
 
 impl Wish {
-    fn by(self, presser: &Presser<'_>) -> Request {
+    fn by(self, presser: &Presser<'_>, now: Timestamp) -> Request {
         Request {
             key: presser.key.clone(),
             press: self.press,
@@ -181,8 +181,7 @@ impl Wish {
             task: self.task,
             notes: self.notes,
             parent: self.parent,
-            channel: presser.channel,
-            token: presser.token.to_owned(),
+            delivery: discord::delivery(now, presser.channel, presser.token),
         }
     }
 }

@@ -118,7 +118,7 @@ async fn draw(
         None => None,
     };
     let (task, parent) = with_changes(parsed.task, before);
-    enqueue::enqueue(app, Wish { action: "remix", task, notes: parsed.notes, parent, press: None }.by(presser)).await?;
+    enqueue::enqueue(app, Wish { action: "remix", task, notes: parsed.notes, parent, press: None }.by(presser, app.clock.now())).await?;
     Ok(())
 }
 

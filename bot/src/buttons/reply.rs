@@ -80,7 +80,7 @@ pub(super) async fn send(
             }
         }
         Promised::Alone => {
-            if let Err(error) = app.messenger.edit(&commands::delivery(app, presser.channel, presser.token), answer).await {
+            if let Err(error) = app.messenger.edit(&discord::delivery(app.clock.now(), presser.channel, presser.token), answer).await {
                 tracing::warn!(error = %chain(&error), "a refusal could not be sent");
             }
         }

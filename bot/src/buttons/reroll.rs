@@ -22,6 +22,6 @@ pub async fn enqueue(presser: &Presser<'_>, app: &Arc<App>, id: JobId) -> Result
     // Variations are of the picture that the first ones are of.
     let parent = job.parent.filter(|_| matches!(task, Task::ImageToImage(_))).or(Some((job.id, 0)));
     let press = Some(PressKey { key: press_key("reroll", id, 0), keep: false });
-    enqueue::enqueue(app, Wish { action: "reroll", task, notes: Vec::new(), parent, press }.by(presser)).await?;
+    enqueue::enqueue(app, Wish { action: "reroll", task, notes: Vec::new(), parent, press }.by(presser, app.clock.now())).await?;
     Ok(())
 }

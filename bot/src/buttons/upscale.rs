@@ -15,6 +15,10 @@ pub async fn enqueue(presser: &Presser<'_>, app: &Arc<App>, id: JobId, index: u3
     let passes = shown::passes(&app.engine, image.width);
     let task = Task::Upscale(Upscale { source: image.blob.to_string(), size: ImageSize::new(image.width, image.height), passes });
     let press = Some(PressKey { key: press_key("upscale", id, index), keep: true });
-    enqueue::enqueue(app, Wish { action: "upscale", task, notes: Vec::new(), parent: Some((id, index)), press }.by(presser)).await?;
+    enqueue::enqueue(
+        app,
+        Wish { action: "upscale", task, notes: Vec::new(), parent: Some((id, index)), press }.by(presser, app.clock.now()),
+    )
+    .await?;
     Ok(())
 }

@@ -11,6 +11,7 @@ use crate::{
     buttons::custom_id::{ButtonAction, HistoryScope},
     discord::{self, places::Place},
     error::BotError,
+    jobs,
     messages::{self, HistoryEntry, UserError},
     pictures::render,
 };
@@ -74,7 +75,7 @@ pub async fn page(app: &App, whose: Whose, offset: u32) -> Result<Answer, BotErr
         entries.push(HistoryEntry {
             heading: render::heading(app, job.user.0, &task, job.parent).await,
             finished: job.finished.unwrap_or(job.created),
-            link: render::link(app, &job),
+            link: jobs::link(app, &job),
             without_pictures: messages::without_pictures(job.status),
             thumbnail: render::thumbnail(app, &job).await,
         });
@@ -101,7 +102,7 @@ pub async fn turn(
     let place = Place::of(press.guild_id, press.channel_id, press.channel.as_ref(), press.member.as_ref());
     let channels = channels(ctx, press.guild_id, place);
     let answer = page(app, Whose { guild, user: super::user_id(press.user.id), scope, channels }, offset).await?;
-    let delivery = super::delivery(app, press.channel_id, &press.token);
+    let delivery = discord::delivery(app.clock.now(), press.channel_id, &press.token);
     app.messenger.edit(&delivery, &answer).await.map_err(|error| BotError::Internal(error.into()))?;
     Ok(())
 }

@@ -11,6 +11,7 @@ use poise::serenity_prelude as serenity;
 use super::Context;
 use crate::{
     app::App,
+    discord,
     error::BotError,
     jobs::enqueue::{self, Request},
     prompt::{self, TypedOptions},
@@ -74,8 +75,7 @@ pub async fn imagine(
         task: Task::TextToImage(parsed.task),
         notes: parsed.notes,
         parent: None,
-        channel: interaction.channel_id,
-        token: interaction.token.clone(),
+        delivery: discord::delivery(app.clock.now(), interaction.channel_id, &interaction.token),
     };
     enqueue::enqueue(app, request).await?;
     Ok(())

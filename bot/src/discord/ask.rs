@@ -6,7 +6,7 @@ use poise::serenity_prelude as serenity;
 use reqwest::{Method, StatusCode, header, redirect::Policy};
 use serde::{Deserialize, de::DeserializeOwned};
 
-use super::client::{Access, BuildError, Endpoint, HOST, check_stand_in};
+use super::endpoint::{Access, BuildError, Endpoint, HOST, check_stand_in};
 use crate::discord::unreachable::Unreachable;
 
 /// A question without an answer for so long is taken for lost.

@@ -7,9 +7,10 @@ use std::{
 
 use poise::serenity_prelude as serenity;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use super::ask::{AskError, Caller, Me};
-use crate::{app::App, messages};
+use crate::{messages, system::clock::Clock};
 
 /// The first wait; each further one is twice as long.
 const FIRST_WAIT: Duration = Duration::from_secs(5);
@@ -77,11 +78,22 @@ impl Link {
     }
 }
 
+/// The way to Discord while the program runs.
+#[derive(Clone, Copy)]
+pub struct Watched<'a> {
+    /// What is told of it.
+    pub link: &'a Link,
+    /// How long waits last.
+    pub clock: &'a Clock,
+    /// The program's end.
+    pub shutdown: &'a CancellationToken,
+}
+
 /// Asks until there is an answer. Only a refused token and the program's end stop it.
 ///
 /// # Errors
 /// The token was refused; `None` at the program's end.
-pub async fn until_answered<T, F>(app: &App, ask: impl Fn() -> F) -> Result<T, Option<AskError>>
+pub async fn until_answered<T, F>(on: Watched<'_>, ask: impl Fn() -> F) -> Result<T, Option<AskError>>
 where
     F: Future<Output = Result<T, AskError>>,
 {
@@ -93,13 +105,13 @@ where
                 Err(AskError::TokenRefused) => return Err(Some(AskError::TokenRefused)),
                 Err(error) => error,
             },
-            () = app.shutdown.cancelled() => return Err(None),
+            () = on.shutdown.cancelled() => return Err(None),
         };
         let wait = waits.next(error.wait());
-        app.link.lost(&error.to_string(), wait);
+        on.link.lost(&error.to_string(), wait);
         tokio::select! {
-            () = app.clock.sleep(wait) => {}
-            () = app.shutdown.cancelled() => return Err(None),
+            () = on.clock.sleep(wait) => {}
+            () = on.shutdown.cancelled() => return Err(None),
         }
     }
 }
@@ -110,21 +122,21 @@ where
 /// # Errors
 /// As [`until_answered`]; it ends in no other way.
 pub async fn watch(
-    app: &App,
+    on: Watched<'_>,
     caller: &Caller,
     shards: &serenity::ShardManager,
     gateway: &tokio::sync::Mutex<String>,
 ) -> Result<std::convert::Infallible, Option<AskError>> {
-    let mut ticks = app.clock.ticks(LOOK_EVERY);
+    let mut ticks = on.clock.ticks(LOOK_EVERY);
     let mut away_since = None;
     loop {
         ticks.tick().await;
         if is_connected(shards).await {
             away_since = None;
-            app.link.found();
+            on.link.found();
             continue;
         }
-        let now = app.clock.now();
+        let now = on.clock.now();
         let since = *away_since.get_or_insert(now);
         if now < since.after(USUAL_GAP) {
             continue;
@@ -132,10 +144,10 @@ pub async fn watch(
         away_since = None;
         // The library reads the address before every try.
         let held = gateway.lock().await;
-        let _: Me = until_answered(app, || caller.me()).await?;
+        let _: Me = until_answered(on, || caller.me()).await?;
         drop(held);
         if !is_connected(shards).await {
-            app.link.lost(messages::NO_GATEWAY, FIRST_WAIT);
+            on.link.lost(messages::NO_GATEWAY, FIRST_WAIT);
         }
     }
 }

@@ -3,6 +3,8 @@
 pub mod ask;
 mod client;
 mod convert;
+mod delivery;
+mod endpoint;
 mod invite;
 mod link;
 mod messenger;
@@ -13,8 +15,10 @@ pub mod unreachable;
 mod venue;
 
 pub use ask::Caller;
-pub use client::{Access, BuildError, Endpoint, Front, check_stand_in, connect, on_event};
+pub use client::connect;
 pub use convert::{buttons_alone, first_reply, form, later_reply, reply, sent};
+pub use delivery::delivery;
+pub use endpoint::{Access, BuildError, Endpoint, Front, check_stand_in};
 pub use invite::{NEEDS, Need, invite_url};
 pub use link::{Link, Waits};
 pub use messenger::{Messenger, SendError};

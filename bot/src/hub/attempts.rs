@@ -1,10 +1,13 @@
 //! Trying again: what may pass, how long to wait, and when to give up.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 use indicatif::ProgressBar;
 
-use super::{Client, offline::Offline};
+use super::offline::Offline;
 
 /// A server may ask for so many times our own longest wait.
 const LONGEST_ASKED: u32 = 4;
@@ -49,14 +52,16 @@ impl From<anyhow::Error> for Failure {
 
 /// Counts failures in a row and waits.
 pub(super) struct Attempts<'a> {
-    client: &'a Client,
+    retries: &'a Retries,
+    /// Whether any server has answered yet.
+    has_answered: &'a AtomicBool,
     n_failed: usize,
     furthest: u64,
 }
 
 impl<'a> Attempts<'a> {
-    pub fn of(client: &'a Client) -> Self {
-        Self { client, n_failed: 0, furthest: 0 }
+    pub fn new(retries: &'a Retries, has_answered: &'a AtomicBool) -> Self {
+        Self { retries, has_answered, n_failed: 0, furthest: 0 }
     }
 
     /// Waits for the next attempt after one that came as far as byte `reached`.
@@ -66,7 +71,7 @@ impl<'a> Attempts<'a> {
     pub async fn after(&mut self, failure: Failure, reached: u64, bar: &ProgressBar) -> anyhow::Result<()> {
         let (error, asked) = match failure {
             Failure::Passing(error, asked) => (error, asked),
-            Failure::Offline(offline) if self.client.has_answered() => (offline.into(), None),
+            Failure::Offline(offline) if self.has_answered.load(Ordering::Relaxed) => (offline.into(), None),
             Failure::Offline(offline) => return Err(offline.into()),
             Failure::Final(error) => return Err(error),
         };
@@ -74,7 +79,7 @@ impl<'a> Attempts<'a> {
         if reached >= self.furthest + PROGRESS_BYTES {
             (self.furthest, self.n_failed) = (reached, 0);
         }
-        let waits = &self.client.retries.waits;
+        let waits = &self.retries.waits;
         let Some(wait) = waits.get(self.n_failed).copied() else {
             return Err(error.context(format!("given up after {} attempts", self.n_failed + 1)));
         };
@@ -97,7 +102,10 @@ mod tests {
     use anyhow::anyhow;
 
     use super::*;
-    use crate::{discord::unreachable::Unreachable, hub::Token};
+    use crate::{
+        discord::unreachable::Unreachable,
+        hub::{Client, Token},
+    };
 
     fn client() -> Client {
         Client::new("https://hub.example", Token::new("HF_TOKEN", ""), Retries::new([Duration::ZERO; 2])).expect("an address")

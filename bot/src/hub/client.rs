@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, anyhow};
 use indicatif::ProgressBar;
 use reqwest::{
     Method, Response, StatusCode, Url,
@@ -19,6 +19,7 @@ use reqwest::{
 use serde::de::DeserializeOwned;
 
 use super::{
+    address::{Hub, host},
     attempts::{Attempts, Failure, Retries},
     offline::Offline,
     reach::{self, Reach},
@@ -40,9 +41,8 @@ const MAX_LIST_BYTES: usize = 32 << 20;
 #[derive(Clone, Debug)]
 pub struct Client {
     http: reqwest::Client,
-    endpoint: Url,
-    token: Token,
-    pub(super) retries: Retries,
+    hub: Hub,
+    retries: Retries,
     free_space: FreeSpace,
     /// Whether any server has answered yet: then a network is there, and what is lost may come back.
     has_answered: Arc<AtomicBool>,
@@ -73,12 +73,9 @@ impl Client {
     /// # Errors
     /// The endpoint is no http(s) address, or the token cannot be one.
     pub fn new(endpoint: &str, token: Token, retries: Retries) -> anyhow::Result<Self> {
-        let endpoint = parse_endpoint(endpoint)?;
-        if token.secret.as_ref().is_some_and(|secret| !secret.bytes().all(|byte| byte.is_ascii_graphic())) {
-            bail!("{} holds characters that no token has; copy it again from {}", token.variable, token_page(&endpoint));
-        }
+        let hub = Hub::new(endpoint, token)?;
         let free_space = FreeSpace(Arc::new(disk::free_mib));
-        Ok(Self { http: builder(&endpoint).build()?, endpoint, token, retries, free_space, has_answered: Arc::default() })
+        Ok(Self { http: builder(hub.endpoint()).build()?, hub, retries, free_space, has_answered: Arc::default() })
     }
 
     /// A caller to whom the disk is as free as this says, in mebibytes.
@@ -92,41 +89,9 @@ impl Client {
         (self.free_space.0)(target)
     }
 
-    /// Whether any server has answered yet.
-    pub(super) fn has_answered(&self) -> bool {
-        self.has_answered.load(Ordering::Relaxed)
-    }
-
-    /// Where the hub is.
-    pub fn endpoint(&self) -> &Url {
-        &self.endpoint
-    }
-
-    /// The environment variable that a token is kept in.
-    pub(super) fn token_variable(&self) -> &str {
-        &self.token.variable
-    }
-
-    /// Whether a token is sent to the hub.
-    pub(super) fn has_token(&self) -> bool {
-        self.secret_for(&self.endpoint).is_some()
-    }
-
-    /// The secret, for an address that may see it.
-    fn secret_for(&self, url: &Url) -> Option<&str> {
-        self.token.secret.as_deref().filter(|_| url.origin() == self.endpoint.origin() && is_private(url))
-    }
-
-    /// Where people make tokens.
-    pub(super) fn token_page(&self) -> String {
-        token_page(&self.endpoint)
-    }
-
-    /// An address of the hub; each segment is encoded.
-    pub(super) fn url<'a>(&self, segments: impl IntoIterator<Item = &'a str>) -> Url {
-        let mut url = self.endpoint.clone();
-        url.path_segments_mut().expect("an http address has a path").pop_if_empty().extend(segments);
-        url
+    /// The hub that is asked.
+    pub fn hub(&self) -> &Hub {
+        &self.hub
     }
 
     /// An answer of the hub in JSON, with further attempts.
@@ -156,11 +121,11 @@ impl Client {
     pub(super) async fn get(&self, url: &Url, headers: HeaderMap, subject: &Subject) -> Result<Answer, Failure> {
         let (mut url, mut sha256, mut http, mut from) = (url.clone(), None, self.http.clone(), None);
         for _ in 0..=MAX_REDIRECTS {
-            let is_hub = url.origin() == self.endpoint.origin();
+            let is_hub = url.origin() == self.hub.endpoint().origin();
             let mut request = http.request(Method::GET, url.clone()).headers(headers.clone());
             // Another encoding than none would make ranges those of something else.
             request = request.header(header::ACCEPT_ENCODING, "identity");
-            if let Some(secret) = self.secret_for(&url) {
+            if let Some(secret) = self.hub.secret_for(&url) {
                 request = request.bearer_auth(secret);
             }
             let response = request.send().await.map_err(|error| lost(error, &url))?;
@@ -203,7 +168,7 @@ impl Client {
             return Ok(self.http.clone());
         }
         // Held to the addresses that were looked at: a second look-up could give others.
-        let pinned = builder(&self.endpoint).resolve_to_addrs(next.host_str().unwrap_or_default(), &addresses);
+        let pinned = builder(self.hub.endpoint()).resolve_to_addrs(next.host_str().unwrap_or_default(), &addresses);
         Ok(pinned.build().context("cannot make a caller of servers")?)
     }
 
@@ -214,11 +179,11 @@ impl Client {
             let error = anyhow!("{} answered with status {status}; try again later", host(url));
             return Failure::Passing(error, seconds.map(Duration::from_secs));
         }
-        Failure::Final(refusal(self, response, url, subject))
+        Failure::Final(refusal(&self.hub, response, url, subject))
     }
 
     pub(super) fn attempts(&self) -> Attempts<'_> {
-        Attempts::of(self)
+        Attempts::new(&self.retries, &self.has_answered)
     }
 }
 
@@ -233,15 +198,6 @@ fn builder(endpoint: &Url) -> reqwest::ClientBuilder {
     if endpoint.scheme() == "http" && is_private(endpoint) { http.no_proxy() } else { http }
 }
 
-/// Reads the hub's address.
-///
-/// # Errors
-/// It is not one of http or https.
-pub fn parse_endpoint(text: &str) -> anyhow::Result<Url> {
-    let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-    url.with_context(|| format!("the hub's address must be like https://huggingface.co, not `{text}`"))
-}
-
 /// A connection that could not be made or broke.
 pub(super) fn lost(error: reqwest::Error, url: &Url) -> Failure {
     let (why, host) = (Unreachable::of(&error), host(url));
@@ -253,25 +209,16 @@ pub(super) fn lost(error: reqwest::Error, url: &Url) -> Failure {
     Failure::Passing(anyhow::Error::new(error.without_url()).context(format!("{what} {host}")), None)
 }
 
-/// A server's name for people.
-pub(super) fn host(url: &Url) -> String {
-    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
-    format!("{}{port}", url.host_str().unwrap_or_default())
-}
-
 /// `X-Linked-Etag` of a large file; the plain `ETag` of a small one is no sha256.
 fn sha256_of(headers: &HeaderMap) -> Option<Sha256Hex> {
     let etag = headers.get("x-linked-etag").map(HeaderValue::to_str)?.ok()?;
     etag.trim_start_matches("W/").trim_matches('"').parse().ok()
 }
 
-fn token_page(endpoint: &Url) -> String {
-    format!("{}/settings/tokens", endpoint.as_str().trim_end_matches('/'))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hub::parse_endpoint;
 
     fn client() -> Client {
         Client::new("https://hub.example/mirror/", Token::new("HF_TOKEN", ""), Retries::new([Duration::ZERO; 2])).expect("an address")
@@ -279,7 +226,7 @@ mod tests {
 
     #[test]
     fn segments_cannot_become_paths() {
-        let url = client().url(["a", "b", "revision", "refs/pr/1?x#y"]);
+        let url = client().hub().url(["a", "b", "revision", "refs/pr/1?x#y"]);
         assert_eq!(url.as_str(), "https://hub.example/mirror/a/b/revision/refs%2Fpr%2F1%3Fx%23y");
         for text in ["huggingface.co", "ftp://x", "https://", ""] {
             assert!(parse_endpoint(text).is_err(), "{text}");

@@ -11,8 +11,9 @@ use reqwest::{
 use tokio::io::AsyncWriteExt;
 
 use super::{
+    address::host,
     attempts::Failure,
-    client::{Answer, Client, host, lost},
+    client::{Answer, Client, lost},
     describe,
     part::{Origin, Part},
     refusal::Subject,

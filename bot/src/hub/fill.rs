@@ -53,11 +53,11 @@ impl<'a> Filling<'a> {
             let nth = self.files.len() - missing.len() + index + 1;
             bar.set_message(format!("{} ({nth} of {})", file.path, self.files.len()));
             let wanted = Wanted {
-                url: self.listing.url(self.client, self.repo, &file.path),
+                url: self.listing.url(self.client.hub(), self.repo, &file.path),
                 target: self.staging.join(&file.path),
                 size_bytes: file.size_bytes,
                 sha256: file.sha256.clone(),
-                subject: Subject::file(self.client, self.repo, &file.path),
+                subject: Subject::file(self.client.hub(), self.repo, &file.path),
             };
             before += self.client.download(&wanted, bar, before).await?.size_bytes;
         }

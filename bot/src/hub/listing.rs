@@ -5,7 +5,7 @@ use indicatif::ProgressBar;
 use reqwest::Url;
 use serde::Deserialize;
 
-use super::{Client, refusal::Subject, sha256::Sha256Hex, source::Repo};
+use super::{Client, Hub, refusal::Subject, sha256::Sha256Hex, source::Repo};
 
 /// A repository's files at one commit.
 #[derive(Clone, Debug)]
@@ -48,9 +48,9 @@ struct Lfs {
 impl Listing {
     /// Asks the hub (`/api/models/OWNER/NAME/revision/REVISION?blobs=true`).
     pub async fn fetch(client: &Client, repo: &Repo, bar: &ProgressBar) -> anyhow::Result<Self> {
-        let mut url = client.url(["api", "models", &repo.owner, &repo.name, "revision", &repo.revision]);
+        let mut url = client.hub().url(["api", "models", &repo.owner, &repo.name, "revision", &repo.revision]);
         url.set_query(Some("blobs=true"));
-        let answer: ModelAnswer = client.json(&url, &Subject::repo(client, repo), bar).await?;
+        let answer: ModelAnswer = client.json(&url, &Subject::repo(client.hub(), repo), bar).await?;
         let files = answer.siblings.into_iter().map(|file| {
             let (lfs_size, sha256) = file.lfs.map_or((None, None), |lfs| (lfs.size, lfs.sha256));
             let sha256 = sha256.and_then(|text| text.parse().ok());
@@ -84,7 +84,7 @@ impl Listing {
     }
 
     /// Where a file is downloaded from: at the commit, so that a change meanwhile mixes nothing.
-    pub fn url(&self, client: &Client, repo: &Repo, path: &str) -> Url {
-        client.url([repo.owner.as_str(), repo.name.as_str(), "resolve", self.commit.as_str()].into_iter().chain(path.split('/')))
+    pub fn url(&self, hub: &Hub, repo: &Repo, path: &str) -> Url {
+        hub.url([repo.owner.as_str(), repo.name.as_str(), "resolve", self.commit.as_str()].into_iter().chain(path.split('/')))
     }
 }

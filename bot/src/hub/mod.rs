@@ -3,7 +3,9 @@
 //! On reqwest and not on the crate `hf-hub`: 1.0 begins a broken file again from its start, does not compare it with the sha256 that the hub
 //! knows, and keeps a cache of links instead of plain folders that a person can look into.
 
+mod address;
 mod attempts;
+mod by_hand;
 mod choose;
 mod client;
 pub mod describe;
@@ -21,8 +23,9 @@ pub mod sha256;
 pub mod source;
 mod token;
 
+pub use address::{Hub, parse_endpoint};
 pub use attempts::Retries;
-pub use client::{Client, parse_endpoint};
+pub use client::Client;
 pub use folder::ModelsFolder;
 pub use offline::Offline;
 pub use pull::{Pull, Pulled};

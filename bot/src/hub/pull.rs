@@ -73,7 +73,7 @@ impl Pull {
                 {
                     bail!("the hub has {path} with the sha256 {found}, not {asked}");
                 }
-                let (url, subject) = (listing.url(client, repo, path), Subject::file(client, repo, path));
+                let (url, subject) = (listing.url(client.hub(), repo, path), Subject::file(client.hub(), repo, path));
                 let sha256 = self.sha256.clone().or(sha256);
                 self.file(client, Wanted { url, target: file, size_bytes, sha256, subject }, name, bar).await
             }

@@ -4,8 +4,7 @@ use anyhow::anyhow;
 use reqwest::{Response, StatusCode, Url};
 
 use super::{
-    Client,
-    client::host,
+    address::{Hub, host},
     source::{Repo, Source},
 };
 
@@ -29,13 +28,13 @@ struct OfHub {
 }
 
 impl Subject {
-    pub fn repo(client: &Client, repo: &Repo) -> Self {
-        let page = client.url([repo.owner.as_str(), repo.name.as_str()]);
+    pub fn repo(hub: &Hub, repo: &Repo) -> Self {
+        let page = hub.url([repo.owner.as_str(), repo.name.as_str()]);
         Self { name: repo.to_string(), of_hub: Some(OfHub { repo: repo.to_string(), revision: repo.revision.clone(), page }) }
     }
 
-    pub fn file(client: &Client, repo: &Repo, file: &str) -> Self {
-        Self { name: format!("{repo}/{file}"), ..Self::repo(client, repo) }
+    pub fn file(hub: &Hub, repo: &Repo, file: &str) -> Self {
+        Self { name: format!("{repo}/{file}"), ..Self::repo(hub, repo) }
     }
 
     pub fn address(url: &Url) -> Self {
@@ -45,10 +44,10 @@ impl Subject {
 }
 
 /// What a refusing status means; never retried.
-pub(super) fn refusal(client: &Client, response: &Response, url: &Url, subject: &Subject) -> anyhow::Error {
+pub(super) fn refusal(hub: &Hub, response: &Response, url: &Url, subject: &Subject) -> anyhow::Error {
     let (name, status) = (&subject.name, response.status());
     match &subject.of_hub {
-        Some(of_hub) => refusal_of_hub(client, response, of_hub, name),
+        Some(of_hub) => refusal_of_hub(hub, response, of_hub, name),
         None if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) => {
             anyhow!(
                 "{} wants a login for {name} (status {status}); download it with a browser and put it into the models folder",
@@ -60,11 +59,11 @@ pub(super) fn refusal(client: &Client, response: &Response, url: &Url, subject: 
     }
 }
 
-fn refusal_of_hub(client: &Client, response: &Response, of_hub: &OfHub, name: &str) -> anyhow::Error {
+fn refusal_of_hub(hub: &Hub, response: &Response, of_hub: &OfHub, name: &str) -> anyhow::Error {
     let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let (code, status, OfHub { repo, revision, page }) = (header("x-error-code"), response.status(), of_hub);
-    let (host, tokens, token) = (host(client.endpoint()), client.token_page(), client.token_variable());
-    match (status, client.has_token()) {
+    let (host, tokens, token) = (host(hub.endpoint()), hub.token_page(), hub.token_variable());
+    match (status, hub.has_token()) {
         (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, false) if code == "GatedRepo" => {
             anyhow!("{repo} is gated: accept its licence at {page}, make a token at {tokens} and set {token} to it")
         }

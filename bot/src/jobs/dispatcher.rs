@@ -10,7 +10,7 @@ use inference::{
     error::InferenceError,
     task::{ImageSize, Note, Task},
 };
-use storage::{BlobKey, Failure, Job, JobId, Lease, NewImage, Written};
+use storage::{Failure, Job, JobId, Lease, NewImage, Written};
 use tokio::task::JoinSet;
 use tracing::Instrument;
 
@@ -295,7 +295,7 @@ async fn show_finished(app: Arc<App>, job: JobId, index: u32, name: String, draw
 
 /// Reads the picture that a task starts from, in the size that the task says: one of two passes is larger than its task.
 async fn load_source(app: &App, key: &str, size: Option<ImageSize>) -> anyhow::Result<RgbImage> {
-    let picture = load_picture(app, key).await?;
+    let picture = pictures::stored(&*app.blobs, key).await?;
     match size {
         Some(size) if picture.dimensions() != (size.width, size.height) => {
             let fit = move || pictures::fitted(&picture.into(), size).into_rgb8();
@@ -303,15 +303,6 @@ async fn load_source(app: &App, key: &str, size: Option<ImageSize>) -> anyhow::R
         }
         _ => Ok(picture),
     }
-}
-
-/// Reads a stored picture.
-///
-/// # Errors
-/// The blob is gone or no picture.
-pub async fn load_picture(app: &App, key: &str) -> anyhow::Result<RgbImage> {
-    let bytes = app.blobs.get(&BlobKey::parse(key)?).await?;
-    Ok(tokio::task::spawn_blocking(move || pictures::read(std::io::Cursor::new(bytes))).await??.into_rgb8())
 }
 
 async fn update_places(app: &App) {

@@ -3,12 +3,9 @@
 use std::sync::Arc;
 
 use inference::task::{Note, Task};
-use poise::serenity_prelude as serenity;
-use storage::{BlobKey, Enqueued, GuildId, JobId, JobStatus, NewJob, PressKey, UserId};
+use storage::{BlobKey, Delivery, Enqueued, GuildId, JobId, JobStatus, NewJob, PressKey, UserId};
 
-use crate::{
-    app::App, commands, error::BotError, jobs::limits, jobs::live::Live, messages::UserError, pictures::render, policy, system::disk,
-};
+use crate::{app::App, error::BotError, jobs, jobs::limits, jobs::live::Live, messages::UserError, pictures::render, policy, system::disk};
 
 /// A wish that was understood.
 pub struct Request {
@@ -29,9 +26,7 @@ pub struct Request {
     /// The job and picture that this one comes from.
     pub parent: Option<(JobId, u32)>,
     /// Where the answer goes.
-    pub channel: serenity::ChannelId,
-    /// What the answer is sent with.
-    pub token: String,
+    pub delivery: Delivery,
 }
 
 /// Enqueues a job; its message is kept up to date from here on.
@@ -48,10 +43,10 @@ pub async fn enqueue(app: &Arc<App>, request: Request) -> Result<JobId, BotError
     limits::check_size(app, &request.task, row_megapixels)?;
     let limits = limits::of_place(app, request.guild, request.user).await?;
     let source = request.task.source().map(BlobKey::parse).transpose()?;
-    let delivery = commands::delivery(app, request.channel, &request.token);
     let mut heading = render::heading(app, request.user.0, &request.task, request.parent).await;
     heading.notes.extend(request.notes.iter().cloned());
-    let live = Live::new(heading, delivery.clone(), render::picture_size(&request.task), request.task.n_images()).costing(row_megapixels);
+    let live =
+        Live::new(heading, request.delivery.clone(), render::picture_size(&request.task), request.task.n_images()).costing(row_megapixels);
     let job = NewJob {
         key: request.key,
         press: request.press,
@@ -63,7 +58,7 @@ pub async fn enqueue(app: &Arc<App>, request: Request) -> Result<JobId, BotError
         parent: request.parent,
         notes: if request.notes.is_empty() { None } else { Some(serde_json::to_value(&request.notes)?) },
         source,
-        delivery,
+        delivery: request.delivery,
     };
     match app.jobs.enqueue(job, &limits, app.clock.now()).await? {
         Enqueued::Created(id) => {
@@ -80,7 +75,7 @@ pub async fn enqueue(app: &Arc<App>, request: Request) -> Result<JobId, BotError
         }
         Enqueued::SameKey(id) => Ok(id),
         Enqueued::Pressed(id, JobStatus::Done) => {
-            let link = app.jobs.job(id).await?.and_then(|job| render::link(app, &job));
+            let link = app.jobs.job(id).await?.and_then(|job| jobs::link(app, &job));
             Err(UserError::AlreadyMade { job: id, link }.into())
         }
         Enqueued::Pressed(_, _) => Err(UserError::AlreadyDrawing.into()),

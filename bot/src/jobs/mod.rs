@@ -6,7 +6,21 @@ pub mod drafts;
 pub mod enqueue;
 pub mod failure;
 pub mod limits;
+mod link;
 pub mod live;
 pub mod parents;
 pub mod progress;
 pub mod queue_time;
+
+use std::sync::Arc;
+
+pub use link::link;
+
+use crate::app::App;
+
+/// Runs the bot's own loops until shutdown; each ends before this returns.
+pub async fn run_loops(app: Arc<App>) {
+    tokio::join!(dispatcher::run(app.clone()), delivery::run(app.clone()), progress::run(app.clone()), drafts::run(app.clone()));
+    app.tasks.close();
+    app.tasks.wait().await;
+}

@@ -3,7 +3,7 @@
 use inference::task::Task;
 use storage::{Job, JobId};
 
-use crate::{app::App, messages::Source, pictures::render};
+use crate::{app::App, messages::Source};
 
 /// Enlargements of enlargements that are followed back.
 const MAX_ENLARGED: usize = 8;
@@ -45,11 +45,11 @@ pub async fn source(app: &App, task: &Task, parent: Option<(JobId, u32)>) -> Opt
     if !is_there && matches!(task, Task::ImageToImage(_)) {
         return None;
     }
-    let link = render::link(app, &job).filter(|_| !job.is_deleted);
+    let link = super::link(app, &job).filter(|_| !job.is_deleted);
     let Drawn { mut task, job, index: of_enlarged } = drawn(app, job).await.ok()??;
     let index = of_enlarged.unwrap_or(index);
     // A link from a larger picture leads to the grid, whatever lies between.
-    let link = if of_enlarged.is_some() { render::link(app, &job).filter(|_| !job.is_deleted) } else { link };
+    let link = if of_enlarged.is_some() { super::link(app, &job).filter(|_| !job.is_deleted) } else { link };
     if let Some(base) = task.base_mut() {
         base.seed = base.seed.of_image(index);
         base.n_images = app.config.defaults.n_images;

@@ -6,5 +6,7 @@ pub mod metadata;
 mod outside;
 pub mod render;
 pub mod shown;
+mod stored;
 
 pub use outside::*;
+pub use stored::stored;

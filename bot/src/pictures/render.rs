@@ -8,13 +8,13 @@ use storage::{Failure, Job, JobId, JobStatus, NewImage, StorageError};
 use crate::{
     answer::{Answer, Button, File},
     app::App,
-    jobs::dispatcher::load_picture,
     jobs::live::Live,
     jobs::parents,
     messages::{self, Deleting, Enlarged, Heading, Made, Shown},
     pictures::grid,
     pictures::metadata::{self, Origin, Record},
     pictures::shown::{self, MIN_GRID_WIDTH},
+    pictures::stored,
     prompt,
     system::log::chain,
     system::printable::printable,
@@ -76,14 +76,6 @@ pub async fn live(app: &App, job: &Job, task: &Task) -> Live {
     Live::new(heading_of(app, job, task).await, job.delivery.clone(), picture_size(task), task.n_images()).costing(job.row_megapixels)
 }
 
-/// Where a job's message is, for people.
-pub fn link(app: &App, job: &Job) -> Option<String> {
-    let message = job.delivery.message?;
-    let guild = if job.guild.0 == job.user.0 { "@me".to_owned() } else { job.guild.0.to_string() };
-    let site = app.page_url.as_deref().unwrap_or("https://discord.com");
-    Some(format!("{site}/channels/{guild}/{}/{message}", job.delivery.channel))
-}
-
 /// The last message of a job that has ended.
 ///
 /// # Errors
@@ -106,7 +98,7 @@ pub async fn last_answer(app: &App, job: &Job) -> anyhow::Result<Answer> {
             let record = Record { task: task.clone(), index, is_enlarged: false, origin };
             if matches!(task, Task::Upscale(_)) {
                 let image = images.first().ok_or_else(|| anyhow::anyhow!("a finished job without pictures"))?;
-                let picture = load_picture(app, image.blob.as_str()).await?;
+                let picture = stored(&*app.blobs, image.blob.as_str()).await?;
                 let size = picture.dimensions();
                 let file = tokio::task::spawn_blocking(move || encode(&picture, &record, &format!("atelier-{}", size.0), alt)).await??;
                 return Ok(messages::picture(&heading, job.id, enlarged(app, &heading, images.first(), size), file));
@@ -164,7 +156,7 @@ pub async fn files(app: &App, job: &Job) -> anyhow::Result<Answer> {
         files.push(if bytes.len() <= MAX_FILE_BYTES {
             File { name: format!("{name}.png"), bytes: bytes.to_vec(), description }
         } else {
-            let picture = load_picture(app, image.blob.as_str()).await?;
+            let picture = stored(&*app.blobs, image.blob.as_str()).await?;
             tokio::task::spawn_blocking(move || jpeg(picture, &name, description)).await??
         });
     }
@@ -178,7 +170,7 @@ async fn shown_pictures(app: &App, images: &[NewImage], min_width: u32) -> anyho
     let mut pictures = Vec::with_capacity(images.len());
     for image in images {
         let name = image.blob.to_string();
-        pictures.push((name, load_picture(app, image.blob.as_str()).await?));
+        pictures.push((name, stored(&*app.blobs, image.blob.as_str()).await?));
     }
     Ok((app.shown.pictures(pictures, cell.width).await?, cell))
 }

@@ -3,11 +3,9 @@
 use inference::{sampler::Sampler, schedule::ScheduleKind};
 
 use super::{
-    MAX_CHARACTERS, MAX_CLIP_SKIP, MAX_HIRES, ParseContext,
-    lora::MAX_WEIGHT,
+    MAX_ASPECT, MAX_CHARACTERS, MAX_CLIP_SKIP, MAX_HIRES, MAX_WEIGHT, ParseContext,
     ranking::{and_list, ranked},
-    size::MAX_ASPECT,
-    split::{EXAMPLES, known},
+    spelling::{EXAMPLES, known},
 };
 
 /// What is wrong with a prompt. `shown` is what was written, such as `--ar 0:2` or `aspect: 0:2`.

@@ -60,7 +60,7 @@ mod tests {
     use super::{
         super::{
             TypedOptions, parse,
-            split::EXAMPLES,
+            spelling::EXAMPLES,
             tests::{base, context},
         },
         *,

@@ -2,10 +2,8 @@
 
 use inference::engine::position_of;
 
-use super::{PromptError, ranked};
+use super::{MAX_WEIGHT, PromptError, ranked};
 
-/// Weights go from minus this to this.
-pub const MAX_WEIGHT: f64 = 5.0;
 /// Most names that an error lists.
 const MAX_LISTED: usize = 10;
 /// What a tag begins with.

@@ -9,6 +9,7 @@ mod near;
 mod ranking;
 mod samplers;
 mod size;
+mod spelling;
 mod split;
 mod typed;
 
@@ -28,7 +29,8 @@ pub use size::{Aspect, size_of_aspect};
 pub use split::words_before_parameters;
 pub use typed::{Filled, Typed, other_spellings, spellings};
 
-use split::{Given, Key, Line, clean, first_parameter, split, unquoted};
+use spelling::Key;
+use split::{Given, Line, clean, first_parameter, split, unquoted};
 
 /// Most characters of a prompt and of a negative prompt; Discord's own limit of an option.
 pub const MAX_CHARACTERS: usize = 6000;
@@ -42,6 +44,10 @@ pub const MAX_SEED: u64 = (1 << 53) - 1;
 pub const MAX_CLIP_SKIP: u32 = 12;
 /// Largest enlargement between two passes.
 pub const MAX_HIRES: f64 = 4.0;
+/// The widest aspect is this to 1, the tallest 1 to this.
+pub const MAX_ASPECT: u64 = 14;
+/// Weights go from minus this to this.
+pub const MAX_WEIGHT: f64 = 5.0;
 /// How much of the enlarged picture a second pass replaces when nobody says otherwise.
 pub const HIRES_STRENGTH: f64 = 0.6;
 

@@ -2,10 +2,7 @@
 
 use inference::task::ImageSize;
 
-use super::{ModelDefaults, PromptError};
-
-/// The widest aspect is this to 1, the tallest 1 to this.
-pub const MAX_ASPECT: u64 = 14;
+use super::{MAX_ASPECT, ModelDefaults, PromptError};
 
 /// Width to height in lowest terms, at most 14:1 either way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,59 +6,11 @@ use super::{
     PromptError,
     foreign::{self, Takes},
     near::slipped,
-    ranking::and_list,
+    spelling::{EXAMPLES, Key},
 };
 
 /// Most words of a sampler's and a schedule's name together: `DPM++ 2M SDE SGM Uniform`.
 const MAX_NAME_WORDS: usize = 5;
-
-/// Which option a parameter sets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Key {
-    Negative,
-    Aspect,
-    Width,
-    Height,
-    Strength,
-    Seed,
-    Steps,
-    Guidance,
-    Sampler,
-    Schedule,
-    Images,
-    Model,
-    ClipSkip,
-    Rescale,
-    Hires,
-    Seamless,
-}
-
-/// Every spelling of every parameter, and a value to show. The command line takes each of them as a flag too.
-pub(super) const EXAMPLES: [(&str, Key, &str); 23] = [
-    ("no", Key::Negative, "text, people"),
-    ("negative", Key::Negative, "text, people"),
-    ("neg", Key::Negative, "text, people"),
-    ("ar", Key::Aspect, "3:2"),
-    ("aspect", Key::Aspect, "3:2"),
-    ("width", Key::Width, "96"),
-    ("height", Key::Height, "96"),
-    ("seed", Key::Seed, "7"),
-    ("steps", Key::Steps, "30"),
-    ("cfg", Key::Guidance, "7.5"),
-    ("guidance", Key::Guidance, "7.5"),
-    ("sampler", Key::Sampler, "euler"),
-    ("schedule", Key::Schedule, "karras"),
-    ("images", Key::Images, "2"),
-    ("count", Key::Images, "2"),
-    ("model", Key::Model, "dreamy"),
-    ("clip-skip", Key::ClipSkip, "1"),
-    ("rescale", Key::Rescale, "0.7"),
-    ("guidance-rescale", Key::Rescale, "0.7"),
-    ("hires", Key::Hires, "2"),
-    ("tile", Key::Seamless, ""),
-    ("seamless", Key::Seamless, ""),
-    ("strength", Key::Strength, "0.5"),
-];
 
 /// One option as it was written.
 #[derive(Debug)]
@@ -205,15 +157,4 @@ fn quoted(values: &[&str]) -> Option<(String, usize)> {
 fn longest_name(values: &[&str], is_name: impl Fn(&str) -> bool) -> (String, usize) {
     let n_values = (1..=values.len().min(MAX_NAME_WORDS)).rev().find(|n| is_name(&values[..*n].join(" "))).unwrap_or(values.len());
     (values[..n_values].join(" "), n_values)
-}
-
-/// The parameters that there are, each by its first spelling, as code. The strength is left out: few places have a picture that could change.
-pub(super) fn known() -> String {
-    let first = |place: usize| EXAMPLES[..place].iter().all(|(_, key, _)| *key != EXAMPLES[place].1);
-    let names: Vec<_> = (0..EXAMPLES.len())
-        .filter(|place| first(*place) && EXAMPLES[*place].1 != Key::Strength)
-        .map(|place| format!("`--{}`", EXAMPLES[place].0))
-        .collect();
-    let names: Vec<_> = names.iter().map(String::as_str).collect();
-    and_list(&names)
 }

@@ -4,7 +4,8 @@ use inference::task::{SkippedFor, TextToImage};
 
 use super::{
     ParseContext, Parsed, PromptError, TypedOptions, fill,
-    split::{EXAMPLES, Key, Line, split},
+    spelling::{EXAMPLES, Key},
+    split::{Line, split},
 };
 
 /// A prompt with the `--parameters` after it, read but not yet checked.

@@ -202,7 +202,7 @@ impl Hub {
     }
 
     pub fn asked(&self, source: &str, file: Option<&str>) -> Pull {
-        let source = Source::parse(source, file, self.client("", 0).endpoint()).expect("a source");
+        let source = Source::parse(source, file, self.client("", 0).hub().endpoint()).expect("a source");
         Pull { source, name: None, sha256: None, variant: None }
     }
 

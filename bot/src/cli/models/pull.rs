@@ -55,10 +55,10 @@ pub struct PullArgs {
 pub async fn run(config: Config, args: PullArgs) -> anyhow::Result<ExitCode> {
     let endpoint = args.endpoint.as_ref().filter(|endpoint| !endpoint.is_empty()).unwrap_or(&config.models.endpoint);
     let client = Client::new(endpoint, Token::from_env(&args.token_env), Retries::default())?;
-    let source = Source::parse(&args.source, args.file.as_deref(), client.endpoint())?;
+    let source = Source::parse(&args.source, args.file.as_deref(), client.hub().endpoint())?;
     let pull = Pull { source, name: args.name, sha256: args.sha256, variant: args.variant };
     let (models, bar) = (config.models_folder(), ProgressBar::new_spinner());
-    bar.set_message(format!("asking {}", client.endpoint()));
+    bar.set_message(format!("asking {}", client.hub().endpoint()));
     bar.enable_steady_tick(Duration::from_millis(200));
     let ended = tokio::select! {
         pulled = pull.run(&client, &models, &bar) => pulled.map(Some),
@@ -66,7 +66,7 @@ pub async fn run(config: Config, args: PullArgs) -> anyhow::Result<ExitCode> {
     };
     bar.finish_and_clear();
     let ended = ended.map_err(|error| match error.is::<Offline>() {
-        true => anyhow!("{error}; {}", pull.by_hand(&client, &models)),
+        true => anyhow!("{error}; {}", pull.by_hand(client.hub(), &models)),
         false => error,
     });
     let Some(pulled) = ended? else {

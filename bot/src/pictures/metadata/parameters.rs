@@ -5,6 +5,7 @@ mod fields;
 mod json;
 mod names;
 mod read;
+mod recipe;
 mod second_pass;
 
 use std::fmt::Write;
@@ -12,7 +13,8 @@ use std::fmt::Write;
 use inference::task::{Enlarger, Task, TextToImage};
 
 use super::Record;
-pub use read::{NotRead, Recipe, Said, read};
+pub use read::read;
+pub use recipe::{NotRead, Recipe, Said};
 
 /// Whether a text has a line of settings or is JSON, so that it is more than words.
 pub fn is_description(text: &str) -> bool {

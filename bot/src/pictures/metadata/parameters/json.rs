@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::read::{NotRead, Recipe, stem};
+use super::recipe::{NotRead, Recipe, stem};
 
 /// Keys of SwarmUI (`src/Text2Image/T2IParamTypes.cs`) and what A1111 calls the same.
 const SWARM: [(&str, &str); 7] = [

@@ -1,7 +1,12 @@
-use inference::task::{Enlarger, Hires};
+use inference::{
+    sampler::Sampler,
+    schedule::ScheduleKind,
+    task::{Enlarger, Hires, ImageSize},
+};
 use proptest::prelude::*;
 
 use super::*;
+use crate::prompt::ModelDefaults;
 
 #[track_caller]
 fn recipe(text: &str) -> Recipe {

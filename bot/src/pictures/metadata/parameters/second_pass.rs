@@ -2,7 +2,7 @@
 
 use inference::task::{Enlarger, Hires, ImageSize};
 
-use super::read::{Recipe, number, size};
+use super::recipe::{Recipe, number, size};
 use crate::prompt::{HIRES_STRENGTH, MAX_HIRES};
 
 /// What A1111 once took for the first pass's area and for its sides' multiple (`modules/processing.py`,
