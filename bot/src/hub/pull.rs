@@ -117,7 +117,7 @@ impl Pull {
         let target = models.place(name)?;
         check_model_name(name)?;
         if !target.exists() && !has_unet(&files) {
-            let index = client.json(&listing.url(client, repo, INDEX), &Subject::file(client, repo, INDEX), bar).await?;
+            let index = client.json(&listing.url(client.hub(), repo, INDEX), &Subject::file(client.hub(), repo, INDEX), bar).await?;
             check_pipeline(&index, repo)?;
         }
         let pulled = |was_there| {
