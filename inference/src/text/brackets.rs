@@ -1,6 +1,6 @@
 //! Brackets, weights and breaks in linear time and without recursion.
 
-use super::prompt::{MAX_WEIGHT, PromptError};
+use super::refusal::{MAX_WEIGHT, PromptError};
 
 const ROUND: f64 = 1.1;
 const SQUARE: f64 = 1.0 / 1.1;

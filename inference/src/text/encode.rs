@@ -5,7 +5,8 @@ use candle_core::{D, Device, Tensor};
 use super::{
     clip::{Clip, HiddenState},
     encoder::{Encoder, EncoderFiles},
-    prompt::{Prompt, PromptError},
+    prompt::Prompt,
+    refusal::PromptError,
     textual_inversion::{Embedding, Vectors},
     tokenize::Tokenizer,
 };

@@ -6,7 +6,8 @@ use super::{
     chunks::{Chunk, chunks},
     emphasis::emphasise,
     learned_words::LearnedWords,
-    prompt::{Prompt, PromptError},
+    prompt::Prompt,
+    refusal::PromptError,
     textual_inversion::Embedding,
     tokenize::Tokenizer,
 };

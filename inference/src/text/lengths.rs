@@ -9,7 +9,8 @@ use super::{
     chunks::chunks,
     encoder::MAX_CHUNKS,
     learned_words::LearnedWords,
-    prompt::{Prompt, PromptError},
+    prompt::Prompt,
+    refusal::PromptError,
     textual_inversion::{Embedding, Vectors},
     tokenize::Tokenizer,
 };

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::prompt::{MAX_WEIGHT, PromptError};
+use super::refusal::{MAX_WEIGHT, PromptError};
 
 /// An adapter named in a prompt. The weights are 1 unless said: `<lora:name:0.8>` is both, `<lora:name:0.8:0.5>` or `<lora:name:te=0.8:unet=0.5>` each.
 #[derive(Clone, Debug, PartialEq)]
