@@ -30,5 +30,6 @@ mod stored_weights;
 mod text_embeddings;
 mod text_prompts;
 mod text_reference;
+mod z_image;
 mod z_image_common;
 mod z_image_text;

@@ -13,6 +13,7 @@ pub mod stable_diffusion;
 mod tests;
 #[cfg(test)]
 pub(crate) mod toy;
+pub mod z_image;
 
 pub(crate) use self::contract::Row;
 pub use self::{
