@@ -141,7 +141,6 @@ fn what_the_engine_cannot_do_is_named() {
             "\"cross_attention_dim\": 1024",
             "`cross_attention_dim` 1024 where the other parts have 192",
         ),
-        ("vae/config.json", "\"shift_factor\": null", "\"shift_factor\": 0.06", "`shift_factor` 0.06"),
         ("vae/config.json", "\"latents_mean\": null", "\"latents_mean\": [0.5]", "`latents_mean` [0.5]"),
         ("text_encoder/config.json", "\"quick_gelu\"", "\"gelu_new\"", "`hidden_act` \"gelu_new\""),
         ("text_encoder/config.json", "\"CLIPTextModel\"", "\"T5EncoderModel\"", "`architectures` [\"T5EncoderModel\"]"),

@@ -3,7 +3,13 @@
 use std::path::Path;
 
 use candle_core::{DType, Device, Tensor};
-use inference::family::z_image::{Caption, Transformer, TransformerConfig};
+use inference::{
+    family::{
+        stable_diffusion::Padding,
+        z_image::{Caption, Transformer, TransformerConfig},
+    },
+    vae::{Vae, VaeConfig},
+};
 
 use crate::z_image_common::{Setting, assert_near, ids, open};
 
@@ -52,6 +58,18 @@ fn a_row_keeps_its_bits_beside_prompts_of_other_lengths() {
     }
     let other = caption(&setting, &transformer, "longer");
     assert!(transformer.predict(&latents.narrow(0, 0, 2).unwrap(), &timesteps[..2], &[&captions[0], &other]).is_err());
+}
+
+#[test]
+fn the_autoencoder_shifts_latents_as_diffusers_does() {
+    let setting = Setting::new();
+    let config = VaeConfig::read(&setting.config("vae"), Path::new("config.json")).unwrap();
+    let vae = Vae::load(&open(&[setting.part("vae/diffusion_pytorch_model.safetensors")]), &config).unwrap();
+    let reference = |name: &str| &setting.reference[&format!("vae.{name}")];
+    let (mean, deviation) = vae.encode(reference("pixels"), Padding::Zeros).unwrap();
+    assert_near("mean", &mean, reference("scaled_mean"), 1e-5);
+    assert_near("deviation", &(deviation / config.scaling_factor).unwrap(), reference("deviation"), 1e-5);
+    assert_near("decoded", &vae.decode(reference("latents"), Padding::Zeros).unwrap(), reference("decoded"), 1e-5);
 }
 
 #[test]

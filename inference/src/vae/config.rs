@@ -23,6 +23,8 @@ pub struct VaeConfig {
     pub n_groups: usize,
     /// What the encoder's latents are multiplied by.
     pub scaling_factor: f64,
+    /// What is taken from them before that; 0 for Stable Diffusion.
+    pub shift_factor: f64,
     /// Whether there is attention in the middle.
     pub has_attention: bool,
     /// Whether there is a convolution after the encoder.
@@ -45,6 +47,7 @@ struct Raw {
     layers_per_block: PerBlock<usize>,
     norm_num_groups: usize,
     scaling_factor: f64,
+    shift_factor: Option<f64>,
     mid_block_add_attention: bool,
     use_quant_conv: bool,
     use_post_quant_conv: bool,
@@ -63,6 +66,7 @@ impl Default for Raw {
             layers_per_block: PerBlock::One(1),
             norm_num_groups: 32,
             scaling_factor: 0.18215,
+            shift_factor: None,
             mid_block_add_attention: true,
             use_quant_conv: true,
             use_post_quant_conv: true,
@@ -85,7 +89,6 @@ impl VaeConfig {
                 ("act_fn", &["\"silu\"", "\"swish\""]),
                 ("latents_mean", &["null"]),
                 ("latents_std", &["null"]),
-                ("shift_factor", &["null", "0", "0.0"]),
                 ("in_channels", &["3"]),
                 ("out_channels", &["3"]),
             ],
@@ -118,6 +121,10 @@ impl VaeConfig {
         if !(raw.scaling_factor.is_finite() && raw.scaling_factor > 0.0) {
             return Err(unreadable(path, format!("`scaling_factor` is {}", raw.scaling_factor)));
         }
+        let shift_factor = raw.shift_factor.unwrap_or(0.0);
+        if !shift_factor.is_finite() {
+            return Err(unreadable(path, format!("`shift_factor` is {shift_factor}")));
+        }
         check_divides(path, &raw.block_out_channels, "norm_num_groups", raw.norm_num_groups)?;
         Ok(Self {
             in_channels: raw.in_channels,
@@ -127,6 +134,7 @@ impl VaeConfig {
             layers_per_block,
             n_groups: raw.norm_num_groups,
             scaling_factor: raw.scaling_factor,
+            shift_factor,
             has_attention: raw.mid_block_add_attention,
             has_quant_conv: raw.use_quant_conv,
             has_post_quant_conv: raw.use_post_quant_conv,

@@ -29,6 +29,7 @@ struct AutoencoderKl {
     decoder: Decoder,
     latent_channels: usize,
     factor: usize,
+    shift: f64,
     /// Numbers of the widest layer for each pixel of a picture, in encoder and decoder.
     widths: (usize, usize),
 }
@@ -45,20 +46,30 @@ impl AutoencoderKl {
             decoder: Decoder::load(&weights.at("decoder"), config)?,
             latent_channels: channels,
             factor: config.factor(),
+            shift: config.shift_factor,
             widths: widths(config),
         })
     }
 
-    /// Mean and standard deviation `[n, latent_channels, h, w]` of pictures `[n, 3, H, W]` in -1..1; large ones in tiles.
+    /// Mean, less the shift, and standard deviation `[n, latent_channels, h, w]` of pictures `[n, 3, H, W]` in -1..1; large ones in tiles.
     fn encode(&self, pixels: &Tensor, padding: Padding) -> candle_core::Result<(Tensor, Tensor)> {
         let fit = Fit { width: self.widths.0, factors: (self.factor, 1), padding };
-        split(fit.run(pixels, |pixels, padding| self.moments(pixels, padding))?, self.latent_channels)
+        self.split(fit.run(pixels, |pixels, padding| self.moments(pixels, padding))?)
     }
 
     /// Encodes in tiles of at most `side` latents.
     fn encode_in_tiles(&self, pixels: &Tensor, side: usize, padding: Padding) -> candle_core::Result<(Tensor, Tensor)> {
         let tiles = Blended { side, factors: (self.factor, 1), padding };
-        split(tiles.run(pixels, |tile| self.moments(tile, Padding::Zeros))?, self.latent_channels)
+        self.split(tiles.run(pixels, |tile| self.moments(tile, Padding::Zeros))?)
+    }
+
+    /// Mean, less the shift, and standard deviation of mean and logarithm of the variance.
+    fn split(&self, moments: Tensor) -> candle_core::Result<(Tensor, Tensor)> {
+        let channels = self.latent_channels;
+        let mean = moments.narrow(1, 0, channels)?.contiguous()?;
+        let mean = if self.shift == 0.0 { mean } else { (mean - self.shift)? };
+        let log_variance = moments.narrow(1, channels, channels)?.contiguous()?.clamp(-30.0, 20.0)?;
+        Ok((mean, (log_variance * 0.5)?.exp()?))
     }
 
     fn moments(&self, pixels: &Tensor, padding: Padding) -> candle_core::Result<Tensor> {
@@ -66,7 +77,8 @@ impl AutoencoderKl {
         self.quant.as_ref().map_or(Ok(hidden.clone()), |quant| quant.forward(&hidden))
     }
 
-    /// Pictures `[n, 3, H, W]` of latents `[n, latent_channels, h, w]` that were divided by the scaling factor; large ones in tiles.
+    /// Pictures `[n, 3, H, W]` of latents `[n, latent_channels, h, w]` that were divided by the scaling factor; the shift is added, large ones are
+    /// decoded in tiles.
     fn decode(&self, latents: &Tensor, padding: Padding) -> candle_core::Result<Tensor> {
         let fit = Fit { width: self.widths.1, factors: (1, self.factor), padding };
         fit.run(latents, |latents, padding| self.decode_whole(latents, padding))
@@ -78,7 +90,8 @@ impl AutoencoderKl {
     }
 
     fn decode_whole(&self, latents: &Tensor, padding: Padding) -> candle_core::Result<Tensor> {
-        let latents = self.post_quant.as_ref().map_or(Ok(latents.clone()), |quant| quant.forward(latents))?;
+        let latents = if self.shift == 0.0 { latents.clone() } else { (latents + self.shift)? };
+        let latents = self.post_quant.as_ref().map_or(Ok(latents.clone()), |quant| quant.forward(&latents))?;
         self.decoder.forward(&latents, padding)
     }
 }
@@ -90,13 +103,6 @@ fn widths(config: &VaeConfig) -> (usize, usize) {
         |width: &dyn Fn(usize) -> usize| (0..channels.len()).map(|level| width(level).div_ceil(1 << (2 * level))).max().unwrap_or(1);
     let below = |level: usize| channels.get(level + 1).copied().unwrap_or(0);
     (widest(&|level| channels[level]), widest(&|level| channels[level].max(below(level))))
-}
-
-/// Mean and standard deviation of mean and logarithm of the variance.
-fn split(moments: Tensor, channels: usize) -> candle_core::Result<(Tensor, Tensor)> {
-    let mean = moments.narrow(1, 0, channels)?.contiguous()?;
-    let log_variance = moments.narrow(1, channels, channels)?.contiguous()?.clamp(-30.0, 20.0)?;
-    Ok((mean, (log_variance * 0.5)?.exp()?))
 }
 
 struct Encoder {

@@ -63,7 +63,7 @@ impl Vae {
         Ok(((mean * self.scaling_factor)?, (deviation * self.scaling_factor)?))
     }
 
-    /// The same as the network gives them, not scaled; in tiles of at most so many latents, a multiple of 4, where that is asked for.
+    /// The same less the shift alone, not scaled; in tiles of at most so many latents, a multiple of 4, where that is asked for.
     pub(crate) fn moments(&self, pixels: &Tensor, tile: Option<usize>, padding: Padding) -> Result<(Tensor, Tensor), InferenceError> {
         let pixels = pixels.to_dtype(self.dtype)?;
         let (mean, deviation) = match (&self.network, tile) {
