@@ -18,7 +18,7 @@ use super::{
 };
 use crate::error::InferenceError;
 
-const PIPELINES: [&str; 8] = [
+const PIPELINES: [&str; 10] = [
     "StableDiffusionPipeline",
     "StableDiffusionImg2ImgPipeline",
     "StableDiffusionInpaintPipeline",
@@ -27,6 +27,8 @@ const PIPELINES: [&str; 8] = [
     "StableDiffusionXLInpaintPipeline",
     "LatentConsistencyModelPipeline",
     "LatentConsistencyModelImg2ImgPipeline",
+    "ZImagePipeline",
+    "ZImageImg2ImgPipeline",
 ];
 
 /// A model's folder whose `model_index.json` names a pipeline that the engine knows.
@@ -86,7 +88,13 @@ impl HfFolder {
                 return Err(opened::changed(path));
             }
         }
-        Ok(if part.starts_with("text_encoder") { with_either_text_name(&weights, "", (device, dtype)) } else { weights })
+        // Language models have one name for each tensor but for what everything is below.
+        let is_language_model = ["", "model."].iter().any(|outer| weights.has(&format!("{outer}embed_tokens.weight")));
+        Ok(if part.starts_with("text_encoder") && !is_language_model {
+            with_either_text_name(&weights, "", (device, dtype))
+        } else {
+            weights
+        })
     }
 
     /// The weights' files of a part; those with half precision are preferred for it.

@@ -12,6 +12,7 @@ pub mod patch;
 mod prediction;
 pub mod regular;
 pub mod single_file;
+pub mod transformer_file;
 pub(crate) mod unread;
 pub(crate) mod vocabulary;
 pub mod weights;
@@ -27,6 +28,7 @@ pub use inspect::{Family, FileKind, Inspection, inspect};
 pub use names::{UnetLayout, ldm_unet_name, ldm_vae_name, open_clip_name};
 pub use patch::{Part, Patch};
 pub use single_file::SingleFile;
+pub use transformer_file::{OtherParts, TransformerFile};
 pub use weights::Weights;
 
 use crate::error::InferenceError;
@@ -38,6 +40,8 @@ pub enum Checkpoint {
     Folder(HfFolder),
     /// One file with all networks.
     File(SingleFile),
+    /// One file with the transformer, and folders for the rest.
+    Transformer(TransformerFile),
 }
 
 /// Where a tokenizer comes from.
@@ -58,7 +62,21 @@ impl Checkpoint {
     /// # Errors
     /// `Missing`, `Unreadable` or `Unsupported`, naming the file.
     pub fn open(path: &Path) -> Result<Self, InferenceError> {
-        if path.is_file() { SingleFile::open(path).map(Self::File) } else { HfFolder::open(path).map(Self::Folder) }
+        Self::open_with(path, &OtherParts::default())
+    }
+
+    /// Opens a folder or a file, which may lack parts that are elsewhere.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_with(path: &Path, others: &OtherParts) -> Result<Self, InferenceError> {
+        if !path.is_file() {
+            return HfFolder::open(path).map(Self::Folder);
+        }
+        match TransformerFile::open(path, others)? {
+            Some(file) => Ok(Self::Transformer(file)),
+            None => SingleFile::open(path).map(Self::File),
+        }
     }
 
     /// The folder or file.
@@ -66,6 +84,7 @@ impl Checkpoint {
         match self {
             Self::Folder(folder) => folder.path(),
             Self::File(file) => file.path(),
+            Self::Transformer(file) => file.path(),
         }
     }
 
@@ -74,6 +93,7 @@ impl Checkpoint {
         match self {
             Self::Folder(folder) => folder.has(part),
             Self::File(file) => file.has(part),
+            Self::Transformer(file) => file.has(part),
         }
     }
 
@@ -85,6 +105,7 @@ impl Checkpoint {
         match self {
             Self::Folder(folder) => folder.json(name),
             Self::File(file) => file.json(name),
+            Self::Transformer(file) => file.json(name),
         }
     }
 
@@ -93,6 +114,7 @@ impl Checkpoint {
         match self {
             Self::Folder(folder) => folder.path().join(name),
             Self::File(file) => file.path().to_owned(),
+            Self::Transformer(file) => file.json_path(name),
         }
     }
 
@@ -113,25 +135,30 @@ impl Checkpoint {
         match self {
             Self::Folder(folder) => folder.weights(part, device, dtype),
             Self::File(file) => file.weights(part, device, dtype),
+            Self::Transformer(file) => file.weights(part, device, dtype),
         }
     }
 
     /// Refuses a file without an autoencoder, for a model that needs its own.
     pub(crate) fn check_vae(&self) -> Result<(), InferenceError> {
-        match self {
-            Self::File(file) if !file.has_vae() => {
-                let reason = "it has no VAE; name one with `--vae`, or with `vae` in its `[aliases]`".to_owned();
-                Err(InferenceError::Unreadable { path: file.path().to_owned(), reason })
-            }
-            Self::Folder(_) | Self::File(_) => Ok(()),
+        let has_vae = match self {
+            Self::Folder(_) => true,
+            Self::File(file) => file.has_vae(),
+            Self::Transformer(file) => file.has("vae"),
+        };
+        if has_vae {
+            return Ok(());
         }
+        let reason = "it has no VAE; name one with `--vae`, or with `vae` in its `[aliases]`".to_owned();
+        Err(InferenceError::Unreadable { path: self.path().to_owned(), reason })
     }
 
-    /// How the names of a part's tensors begin in its files: `unet` or `vae`.
+    /// How the names of a part's tensors begin in its files: `unet`, `transformer` or `vae`.
     fn prefix(&self, part: &str) -> &'static str {
         match self {
             Self::Folder(_) => "",
             Self::File(file) => file.prefix(part),
+            Self::Transformer(file) => file.prefix(part),
         }
     }
 
@@ -140,6 +167,7 @@ impl Checkpoint {
         match self {
             Self::Folder(folder) => TokenizerSource::Folder(folder.path().join(part)),
             Self::File(file) => file.tokenizer(part),
+            Self::Transformer(file) => TokenizerSource::Folder(file.folder(part).unwrap_or(file.path()).to_owned()),
         }
     }
 }
@@ -167,7 +195,7 @@ pub fn vae_weights(path: &Path, of: &Checkpoint, target: (&Device, DType)) -> Re
     let weights = if n_levels > 0 { single_file::vae(&file, (prefix, n_levels), target) } else { file.at(prefix.trim_end_matches('.')) };
     let inherited = of.json("vae/config.json")?;
     let mut config = defaults::vae_config(&weights, 0.18215)?;
-    for key in ["scaling_factor", "norm_num_groups"] {
+    for key in ["scaling_factor", "shift_factor", "norm_num_groups"] {
         if let Some(value) = inherited.get(key) {
             config[key] = json!(value);
         }

@@ -159,7 +159,7 @@ pub(super) fn vae(weights: &Weights, (prefix, n_levels): (&str, usize), target: 
 }
 
 /// Where files that belong to a single file may be: a folder of its name, and its own folder.
-fn folders_beside(path: &Path) -> [PathBuf; 2] {
+pub(super) fn folders_beside(path: &Path) -> [PathBuf; 2] {
     [path.with_extension(""), path.parent().unwrap_or(Path::new("")).to_owned()]
 }
 

@@ -3,8 +3,8 @@
 use super::{Checkpoint, Weights, header::unreadable};
 use crate::error::InferenceError;
 
-/// Ends of names that change no picture: markers of quantised files, scales of activations, what only training or another use of CLIP needs.
-const HARMLESS_ENDS: [&str; 9] = [
+/// Ends of names that change no picture: markers of quantised files, scales of activations, what only training, another use of CLIP or nobody needs.
+const HARMLESS_ENDS: [&str; 10] = [
     "scaled_fp8",
     ".scale_input",
     ".input_scale",
@@ -14,6 +14,7 @@ const HARMLESS_ENDS: [&str; 9] = [
     "text_projection",
     "text_projection.weight",
     "attn_mask",
+    "norm_final.weight",
 ];
 
 /// Beginnings of such names: smoothed twins of other weights, losses, noise levels, markers and whole parts that no picture needs.
@@ -58,7 +59,11 @@ pub(crate) fn check(checkpoint: &Checkpoint, part: &str, weights: &Weights) -> R
     if unread.is_empty() {
         return Ok(());
     }
-    let network = if part == "unet" { "U-Net" } else { "VAE" };
+    let network = match part {
+        "unet" => "U-Net",
+        "vae" => "VAE",
+        other => other,
+    };
     Err(unreadable(weights.path(), format!("it has {} that belong to its {network} and that the engine does not know", listed(&unread))))
 }
 

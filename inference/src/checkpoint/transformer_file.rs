@@ -1,0 +1,190 @@
+//! A transformer in a file of its own, as ComfyUI uses them, with the other parts of its model from folders.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use candle_core::{DType, Device};
+use serde_json::{Value, json};
+
+use super::{Weights, hf_folder, json::unsupported, names::Change};
+use crate::error::InferenceError;
+
+/// What only Z-Image's files have; they are otherwise named as those of Lumina 2.
+const OWN: &str = "layers.0.adaLN_modulation.0.weight";
+/// What everything may be called below.
+const PREFIXES: [&str; 2] = ["", "model.diffusion_model."];
+/// The parts that such a file lacks.
+const OTHERS: [&str; 3] = ["text_encoder", "tokenizer", "vae"];
+
+/// Where the parts are that a file lacks: each a folder as in diffusers' layout, or a folder with one of that name. Those that are not named are
+/// looked for beside the file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OtherParts {
+    /// The text encoder.
+    pub text_encoder: Option<PathBuf>,
+    /// The tokenizer.
+    pub tokenizer: Option<PathBuf>,
+}
+
+/// A transformer's file and the folders of the other parts.
+#[derive(Clone)]
+pub struct TransformerFile {
+    path: PathBuf,
+    weights: Weights,
+    /// Whether queries, keys and values lie stacked in one tensor.
+    is_fused: bool,
+    prefix: &'static str,
+    folders: Arc<BTreeMap<&'static str, PathBuf>>,
+}
+
+impl TransformerFile {
+    /// Opens a file; `None` if it holds something else.
+    ///
+    /// # Errors
+    /// `Missing` or `Unreadable`, naming the file.
+    pub fn open(path: &Path, others: &OtherParts) -> Result<Option<Self>, InferenceError> {
+        let file = Weights::open(&[path.to_owned()], &Device::Cpu, DType::F32)?;
+        let Some(prefix) = PREFIXES.into_iter().find(|prefix| file.has(&format!("{prefix}{OWN}"))) else { return Ok(None) };
+        let weights = if prefix.is_empty() { file } else { file.at(prefix.trim_end_matches('.')) };
+        let named = |part: &str| match part {
+            "text_encoder" => others.text_encoder.as_deref(),
+            "tokenizer" => others.tokenizer.as_deref(),
+            _ => None,
+        };
+        let folders = OTHERS.into_iter().filter_map(|part| Some((part, folder_of(part, named(part), path)?))).collect();
+        let is_fused = weights.has("layers.0.attention.qkv.weight");
+        Ok(Some(Self { path: path.to_owned(), weights, is_fused, prefix, folders: Arc::new(folders) }))
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether there is a part, such as `text_encoder`.
+    pub fn has(&self, part: &str) -> bool {
+        part == "transformer" || self.folders.contains_key(part)
+    }
+
+    /// What the file of that name says in diffusers' folder layout, or would say.
+    ///
+    /// # Errors
+    /// `Missing`, for parts that are nowhere, or `Unreadable`.
+    pub fn json(&self, name: &str) -> Result<Value, InferenceError> {
+        match name.split_once('/').unwrap_or((name, "")) {
+            ("model_index.json", _) => Ok(json!({ "_class_name": "ZImagePipeline" })),
+            ("transformer", _) => self.config(),
+            // The published file of Z-Image-Turbo, which diffusers takes for every single file of the family.
+            ("scheduler", _) => Ok(json!({
+                "_class_name": "FlowMatchEulerDiscreteScheduler",
+                "num_train_timesteps": 1000,
+                "use_dynamic_shifting": false,
+                "shift": 3.0,
+            })),
+            ("vae", _) if !self.folders.contains_key("vae") => Ok(published_vae()),
+            (part, file) => hf_folder::read_json(&self.folder(part)?.join(file)),
+        }
+    }
+
+    /// Where such a file is, for messages.
+    pub fn json_path(&self, name: &str) -> PathBuf {
+        let of_folder = |(part, file): (&str, &str)| Some(self.folders.get(part)?.join(file));
+        name.split_once('/').and_then(of_folder).unwrap_or_else(|| self.path.clone())
+    }
+
+    /// The weights of a part under the names of diffusers and transformers.
+    ///
+    /// # Errors
+    /// `Missing`, for parts that are nowhere, or `Unreadable`.
+    pub fn weights(&self, part: &str, device: &Device, dtype: DType) -> Result<Weights, InferenceError> {
+        if part == "transformer" {
+            let is_fused = self.is_fused;
+            return Ok(self.weights.renamed((device, dtype), move |name| Some(name_in_file(name, is_fused))));
+        }
+        let stem = if part == "vae" { "diffusion_pytorch_model" } else { "model" };
+        Weights::open(&hf_folder::files(self.folder(part)?, stem, dtype)?, device, dtype)
+    }
+
+    /// The folder of a part.
+    ///
+    /// # Errors
+    /// `Unsupported`, where it is not known.
+    pub fn folder(&self, part: &str) -> Result<&Path, InferenceError> {
+        let missing =
+            || unsupported(&self.path, format!("a file with a transformer alone, without a folder for its {},", part.replace('_', " ")));
+        self.folders.get(part).map(PathBuf::as_path).ok_or_else(missing)
+    }
+
+    /// How the names of a part's tensors begin.
+    pub(super) fn prefix(&self, part: &str) -> &'static str {
+        if part == "transformer" { self.prefix } else { "" }
+    }
+
+    /// `transformer/config.json`, from the shapes; what they do not tell is as published.
+    fn config(&self) -> Result<Value, InferenceError> {
+        let weights = self.weights("transformer", &Device::Cpu, DType::F32)?;
+        let size = |name: &str, axis: usize| Ok::<_, InferenceError>(weights.shape(name)?.get(axis).copied().unwrap_or_default());
+        let count = |name: &str| (0..).take_while(|i| weights.has(&format!("{name}.{i}.attention_norm1.weight"))).count();
+        let (width, head) = (size("x_pad_token", 1)?, size("layers.0.attention.norm_q.weight", 0)?.max(1));
+        Ok(json!({
+            "_class_name": "ZImageTransformer2DModel",
+            "in_channels": size("all_x_embedder.2-1.weight", 1)? / 4,
+            "dim": width,
+            "n_layers": count("layers"),
+            "n_refiner_layers": count("noise_refiner"),
+            "n_heads": width / head,
+            "n_kv_heads": width / head,
+            "cap_feat_dim": size("cap_embedder.0.weight", 0)?,
+            "axes_dims": [head / 4, head / 8 * 3, head / 8 * 3],
+        }))
+    }
+}
+
+/// The name of a transformer's tensor in a single file, and which part of it is meant.
+fn name_in_file(name: &str, is_fused: bool) -> (String, Change) {
+    if !is_fused {
+        return (name.to_owned(), Change::Same);
+    }
+    for (i, part) in [".to_q.", ".to_k.", ".to_v."].into_iter().enumerate() {
+        if name.contains(part) {
+            return (name.replace(part, ".qkv."), Change::Third(i));
+        }
+    }
+    let names = [
+        ("all_x_embedder.2-1.", "x_embedder."),
+        ("all_final_layer.2-1.", "final_layer."),
+        (".to_out.0.", ".out."),
+        (".norm_q.", ".q_norm."),
+        (".norm_k.", ".k_norm."),
+    ];
+    (names.iter().fold(name.to_owned(), |name, (diffusers, file)| name.replace(diffusers, file)), Change::Same)
+}
+
+/// The folder of a part: the named one or a folder in it, else one beside the file.
+fn folder_of(part: &str, named: Option<&Path>, file: &Path) -> Option<PathBuf> {
+    let is_one = |folder: &PathBuf| ["config.json", "tokenizer.json"].iter().any(|name| folder.join(name).is_file());
+    match named {
+        Some(folder) => Some(Some(folder.join(part)).filter(is_one).unwrap_or_else(|| folder.to_owned())),
+        None => super::single_file::folders_beside(file).into_iter().map(|folder| folder.join(part)).find(is_one),
+    }
+}
+
+/// The configuration of FLUX.1's autoencoder, which Z-Image has: for a VAE in a file of its own.
+fn published_vae() -> Value {
+    json!({
+        "_class_name": "AutoencoderKL",
+        "down_block_types": vec!["DownEncoderBlock2D"; 4],
+        "up_block_types": vec!["UpDecoderBlock2D"; 4],
+        "block_out_channels": [128, 256, 512, 512],
+        "layers_per_block": 2,
+        "latent_channels": 16,
+        "norm_num_groups": 32,
+        "scaling_factor": 0.3611,
+        "shift_factor": 0.1159,
+        "use_quant_conv": false,
+        "use_post_quant_conv": false,
+    })
+}
