@@ -7,6 +7,7 @@ use std::{path::PathBuf, time::Instant};
 use candle_core::{DType, Device, Tensor};
 use futures::executor::block_on;
 use inference::{
+    checkpoint::OtherParts,
     engine::{DeviceChoice, Engine, EngineConfig, Event, ModelEntry, Precision, Submission},
     error::InferenceError,
     family::stable_diffusion::{Conditioning, Model},
@@ -53,7 +54,7 @@ fn main() -> Result<(), InferenceError> {
     factors(&model_dir, upscaler.as_ref(), 8)?;
     let (device, precision) = (DeviceChoice::Cpu, Precision::F32);
     let engine = Engine::start(EngineConfig {
-        models: vec![ModelEntry { name: "model".into(), path: model_dir, vae: None, prediction: None }],
+        models: vec![ModelEntry { name: "model".into(), path: model_dir, vae: None, others: OtherParts::default(), prediction: None }],
         adapters: Vec::new(),
         embeddings: Vec::new(),
         max_loaded_models: 1,

@@ -17,6 +17,7 @@ pub use self::known::{check_model, is_model};
 #[cfg(test)]
 pub(crate) use self::store::{Ready, Store};
 use crate::{
+    checkpoint::OtherParts,
     error::InferenceError,
     sampler::Sampler,
     schedule::{Prediction, ScheduleKind},
@@ -75,6 +76,8 @@ pub struct ModelEntry {
     pub path: PathBuf,
     /// Another VAE than the model's own: a file or a folder.
     pub vae: Option<PathBuf>,
+    /// Where the parts are that a file with a transformer alone lacks.
+    pub others: OtherParts,
     /// What its network predicts, where its files say nothing or the wrong thing.
     pub prediction: Option<Prediction>,
 }

@@ -6,6 +6,7 @@ use crate::engine_common::{Outcome, config, drawn, failure, filled, finish, run,
 use candle_core::{DType, Device, Tensor};
 use futures::{FutureExt, executor::block_on};
 use inference::{
+    checkpoint::OtherParts,
     engine::{Engine, EngineConfig, Event, ModelEntry, NamedFile, Submission, TaskHandle},
     sampler::Sampler,
     task::{AdapterUse, ImageSize, Note, Task, TextToImage, Upscale},
@@ -32,7 +33,7 @@ impl Models {
         let starter = config(max_batch_rows, 0);
         let tiny = ["sd1", "sd1_inpaint"].map(|name| {
             let path = self.0.path().join("models").join(name);
-            ModelEntry { name: name.into(), path, vae: None, prediction: None }
+            ModelEntry { name: name.into(), path, vae: None, others: OtherParts::default(), prediction: None }
         });
         let adapters = vec![NamedFile { name: "ink".into(), path: data().join("adapters/kohya_sd1.safetensors") }];
         let models = starter.models.iter().cloned().chain(tiny).collect();
@@ -197,7 +198,13 @@ fn every_task_that_uses_them_is_told_what_adapters_and_words_did_not_do() {
     let models = Models::new();
     let path = models.0.path().join("secret.safetensors");
     write_adapter(&path);
-    let tiny = ModelEntry { name: "sd1".into(), path: models.0.path().join("models/sd1"), vae: None, prediction: None };
+    let tiny = ModelEntry {
+        name: "sd1".into(),
+        path: models.0.path().join("models/sd1"),
+        vae: None,
+        others: OtherParts::default(),
+        prediction: None,
+    };
     let starter = config(16, 0);
     let engine = Engine::start(EngineConfig {
         models: starter.models.iter().cloned().chain([tiny]).collect(),

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::engine_common::{changed, config, drawn, filled, finish, run, submit, text_to_image};
 use inference::{
+    checkpoint::OtherParts,
     engine::{Engine, EngineConfig, ModelEntry, Submission},
     sampler::Sampler,
     task::{Enlarger, Hires, ImageSize, TextToImage},
@@ -17,7 +18,13 @@ fn engine() -> Engine {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/families");
     crate::family_models::write_some(&data, folder.path(), &["sd1"]);
-    let models = vec![ModelEntry { name: "sd1".into(), path: folder.path().join("models/sd1"), vae: None, prediction: None }];
+    let models = vec![ModelEntry {
+        name: "sd1".into(),
+        path: folder.path().join("models/sd1"),
+        vae: None,
+        others: OtherParts::default(),
+        prediction: None,
+    }];
     // Loaded when `start` returns, so the folder may go.
     Engine::start(EngineConfig { models, ..config(16, 0) }).expect("the model loads")
 }

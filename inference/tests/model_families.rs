@@ -221,19 +221,22 @@ fn another_vae_takes_the_place_of_the_models_own() {
     let expected = floats(&own.decode(&(&small * (0.18215 / 0.13025)).unwrap()).unwrap());
     let file = single_file("xl");
     for vae in [b.path().join("vae"), b.path().to_owned()] {
-        let source = ModelSource { path: a.path().to_owned(), vae: Some(vae), patch: None };
+        let source = ModelSource { path: a.path().to_owned(), vae: Some(vae), ..ModelSource::default() };
         let model = Model::load(source, &Device::Cpu, DType::F32).unwrap();
         assert_eq!(model.scaling_factor(), 0.13025);
         assert!(floats(&model.decode(&small).unwrap()).iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1e-4));
     }
     for vae in [b.path().join("vae/diffusion_pytorch_model.safetensors"), file.path().join("model.safetensors")] {
-        let source = ModelSource { path: a.path().to_owned(), vae: Some(vae), patch: None };
+        let source = ModelSource { path: a.path().to_owned(), vae: Some(vae), ..ModelSource::default() };
         let model = Model::load(source, &Device::Cpu, DType::F32).unwrap();
         assert_eq!(model.scaling_factor(), 0.18215);
         assert!(floats(&model.decode(&small).unwrap()) == floats(&own.decode(&small).unwrap()));
     }
-    let source =
-        ModelSource { path: a.path().to_owned(), vae: Some(starter().join("upscaler/realesr-animevideov3-x4.safetensors")), patch: None };
+    let source = ModelSource {
+        path: a.path().to_owned(),
+        vae: Some(starter().join("upscaler/realesr-animevideov3-x4.safetensors")),
+        ..ModelSource::default()
+    };
     let error = Model::load(source, &Device::Cpu, DType::F32).err().unwrap().to_string();
     assert!(error.ends_with("a file without `decoder.conv_in.weight`, so without a VAE, is not supported"), "{error}");
 }

@@ -6,6 +6,7 @@ use crate::common::{data, max_difference, starter};
 use crate::engine_common::{config, finish, text_to_image};
 use candle_core::{Device, Tensor};
 use inference::{
+    checkpoint::OtherParts,
     engine::{Engine, EngineConfig, ModelEntry, Submission},
     task::Task,
     vae::taesd::{Taesd, TaesdKind},
@@ -115,7 +116,13 @@ fn previews_are_as_large_as_the_picture() {
     fs::copy(data().join("tiles/taesd_decoder.safetensors"), folder.path().join("vae_approx/taesd_decoder.safetensors")).unwrap();
     let run = |model_dir: &Path| {
         let engine = Engine::start(EngineConfig {
-            models: vec![ModelEntry { name: "model".into(), path: model_dir.to_owned(), vae: None, prediction: None }],
+            models: vec![ModelEntry {
+                name: "model".into(),
+                path: model_dir.to_owned(),
+                vae: None,
+                others: OtherParts::default(),
+                prediction: None,
+            }],
             upscaler: None,
             ..config(1, 1)
         })

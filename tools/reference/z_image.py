@@ -19,7 +19,7 @@ from safetensors.torch import load_file, save_file
 from tokenizers import AddedToken, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 import family_models
-from families import pack, psnr, scene
+from families import mask, pack, psnr, scene
 
 FLOW = {"_class_name": "FlowMatchEulerDiscreteScheduler", "num_train_timesteps": 1000, "use_dynamic_shifting": False, "shift": 3.0}
 DYNAMIC = FLOW | dict(use_dynamic_shifting=True, base_shift=0.5, max_shift=1.15, base_image_seq_len=256, max_image_seq_len=4096)
@@ -217,6 +217,7 @@ def cases():
         return {"id": id, "model": id.split("/")[0], "args": [str(arg) for arg in args]}
 
     init = dict(init="@init_64x96.png", width=64, height=96)
+    masked = init | dict(mask="@mask_64x96.png")
     return [
         case("turbo/own", steps=8),
         case("turbo/two", steps=3, width=96, height=64, count=2),
@@ -233,6 +234,8 @@ def cases():
         case("turbo/image_0.3", steps=8, strength=0.3, **init),
         case("turbo/image_all", steps=3, strength=1.0, **init),
         case("turbo/image_guided", "letters", steps=5, strength=0.5, guidance=1.2, **init),
+        case("turbo/mask", steps=4, strength=1.0, **masked),
+        case("turbo/mask_0.5", "letters", steps=6, strength=0.5, guidance=0.8, **masked),
         case("dynamic/own", steps=6),
         case("dynamic/wide", "letters", width=128, height=48, guidance=0.5),
         case("dynamic/image", steps=5, strength=0.7, **init),
@@ -244,9 +247,11 @@ def draw(pipes, case, data):
     options = {case["args"][i].removeprefix("--"): case["args"][i + 1] for i in range(1, len(case["args"]), 2)}
     size = dict(width=int(options["width"]), height=int(options["height"]))
     more = dict(negative_prompt=options.get("negative"), num_inference_steps=int(options["steps"]), guidance_scale=float(options["guidance"]))
-    pipe = pipes[case["model"], "init" in options]
+    pipe = pipes[case["model"], "mask" if "mask" in options else "image" if "init" in options else "text"]
     if "init" in options:
         more |= dict(image=Image.open(data / options["init"][1:]).convert("RGB"), strength=float(options["strength"]))
+    if "mask" in options:
+        more |= dict(mask_image=Image.open(data / options["mask"][1:]).convert("L"))
     found = []
     for i in range(int(options["count"])):
         kept = []
@@ -271,14 +276,15 @@ def main():
     diffusers.utils.logging.set_verbosity_error()
     args.data.mkdir(parents=True, exist_ok=True)
     Image.fromarray(scene(np.random.default_rng(6), 64, 96)).save(args.data / "init_64x96.png", optimize=True)
+    Image.fromarray(mask(64, 96)).save(args.data / "mask_64x96.png", optimize=True)
     build(args.data, args.work)
     single_file(args.data, args.work)
     pipes = {}
     for name in MODELS:
-        for is_image, cls in ((False, diffusers.ZImagePipeline), (True, diffusers.ZImageImg2ImgPipeline)):
-            pipes[name, is_image] = cls.from_pretrained(args.work / "models" / name, torch_dtype=torch.float32)
-            pipes[name, is_image].set_progress_bar_config(disable=True)
-    networks(pipes["turbo", False], args.data)
+        for kind, cls in (("text", diffusers.ZImagePipeline), ("image", diffusers.ZImageImg2ImgPipeline), ("mask", diffusers.ZImageInpaintPipeline)):
+            pipes[name, kind] = cls.from_pretrained(args.work / "models" / name, torch_dtype=torch.float32)
+            pipes[name, kind].set_progress_bar_config(disable=True)
+    networks(pipes["turbo", "text"], args.data)
     found, sheets, latents = cases(), {name: [] for name in MODELS}, {name: {} for name in MODELS}
     for case in found:
         pictures, last = draw(pipes, case, args.data)

@@ -21,6 +21,8 @@ impl Config {
         for (name, alias) in &mut self.aliases {
             paths.push((format!("aliases.{name}.path"), &mut alias.path));
             paths.push((format!("aliases.{name}.vae"), &mut alias.vae));
+            paths.push((format!("aliases.{name}.text_encoder"), &mut alias.text_encoder));
+            paths.push((format!("aliases.{name}.tokenizer"), &mut alias.tokenizer));
         }
         for (table, files) in [("loras", &mut self.loras), ("embeddings", &mut self.embeddings)] {
             paths.extend(files.iter_mut().map(|(name, path)| (format!("{table}.{name}"), path)));

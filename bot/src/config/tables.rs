@@ -21,6 +21,10 @@ pub struct AliasConfig {
     pub path: PathBuf,
     /// Another VAE than the model's own; empty for that.
     pub vae: PathBuf,
+    /// Where the text encoder is, for a file with a transformer alone; empty for beside it.
+    pub text_encoder: PathBuf,
+    /// Where the tokenizer is, for the same.
+    pub tokenizer: PathBuf,
     /// What its network predicts, where its files say nothing or the wrong thing.
     #[serde(deserialize_with = "name")]
     pub prediction: Option<Prediction>,

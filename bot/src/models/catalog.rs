@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use inference::{
-    checkpoint::{FileKind, inspect},
+    checkpoint::{FileKind, OtherParts, inspect},
     engine::{ModelEntry, ModelInfo, NamedFile, check_model, position_of},
     sampler::Sampler,
     schedule::ScheduleKind,
@@ -43,13 +43,16 @@ pub struct Found {
 impl Known {
     /// A model that only its path names.
     pub fn by_path(path: &Path) -> Self {
-        let entry = ModelEntry { name: name::of_path(path), path: path.to_owned(), vae: None, prediction: None };
+        let entry =
+            ModelEntry { name: name::of_path(path), path: path.to_owned(), vae: None, others: OtherParts::default(), prediction: None };
         Self { entry, settings: AliasConfig::default(), is_found: false }
     }
 
     fn by_alias(name: &str, settings: &AliasConfig) -> Self {
-        let vae = Some(settings.vae.clone()).filter(|vae| !vae.as_os_str().is_empty());
-        let entry = ModelEntry { name: name.to_owned(), path: settings.path.clone(), vae, prediction: settings.prediction };
+        let named = |path: &PathBuf| Some(path.clone()).filter(|path| !path.as_os_str().is_empty());
+        let vae = named(&settings.vae);
+        let others = OtherParts { text_encoder: named(&settings.text_encoder), tokenizer: named(&settings.tokenizer) };
+        let entry = ModelEntry { name: name.to_owned(), path: settings.path.clone(), vae, others, prediction: settings.prediction };
         Self { entry, settings: settings.clone(), is_found: false }
     }
 }
@@ -79,7 +82,8 @@ pub fn known(config: &Config) -> anyhow::Result<Vec<Known>> {
 fn default_model(config: &Config) -> anyhow::Result<Known> {
     let path = &config.model.path;
     if path.as_os_str().is_empty() {
-        let entry = ModelEntry { name: STARTER_NAME.into(), path: starter()?.model, vae: None, prediction: None };
+        let entry =
+            ModelEntry { name: STARTER_NAME.into(), path: starter()?.model, vae: None, others: OtherParts::default(), prediction: None };
         return Ok(Known { entry, settings: AliasConfig::default(), is_found: false });
     }
     let alias = config.aliases.iter().find(|(name, alias)| Path::new(name) == path && !path.exists() || alias.path == *path);
@@ -172,8 +176,10 @@ pub fn check(config: &Config) -> anyhow::Result<()> {
 /// The starter model is needed and missing.
 pub fn missing(config: &Config) -> anyhow::Result<Vec<String>> {
     let mut files = Vec::new();
-    for Known { entry: ModelEntry { name, path, vae, .. }, .. } in known(config)? {
+    for Known { entry: ModelEntry { name, path, vae, others, .. }, .. } in known(config)? {
         files.push((format!("the model `{name}`"), path));
+        files.extend(others.text_encoder.map(|folder| (format!("the text encoder of the model `{name}`"), folder)));
+        files.extend(others.tokenizer.map(|folder| (format!("the tokenizer of the model `{name}`"), folder)));
         files.extend(vae.map(|vae| (format!("the VAE of the model `{name}`"), vae)));
     }
     files.extend(config.loras.iter().map(|(name, path)| (format!("the LoRA `{name}`"), path.clone())));

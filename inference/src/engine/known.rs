@@ -6,10 +6,7 @@ use super::{EngineConfig, ModelEntry, ModelInfo, device};
 use crate::{
     checkpoint::Checkpoint,
     error::InferenceError,
-    family::{
-        ModelShape,
-        stable_diffusion::{ModelConfig, config::UnetConfig},
-    },
+    family::{ModelShape, stable_diffusion::config::UnetConfig},
     limits::Limits,
     text::{EncoderShape, PromptLengths, clip::ClipConfig},
 };
@@ -20,7 +17,8 @@ pub(crate) struct Known {
     pub(crate) entry: ModelEntry,
     pub(crate) info: ModelInfo,
     pub(crate) limits: Limits,
-    pub(crate) unet: UnetConfig,
+    /// The U-Net that adapters change; other denoisers take none.
+    pub(crate) unet: Option<UnetConfig>,
     /// Shared with the handle.
     pub(crate) lengths: Arc<PromptLengths>,
 }
@@ -28,8 +26,7 @@ pub(crate) struct Known {
 impl Known {
     /// Reads a model's configuration and the headers of its files.
     pub(crate) fn read(entry: &ModelEntry, config: &EngineConfig, upscale_factor: Option<u32>) -> Result<Self, InferenceError> {
-        let checkpoint = Checkpoint::open(&entry.path)?;
-        let model = ModelConfig::read(&checkpoint)?;
+        let checkpoint = Checkpoint::open_with(&entry.path, &entry.others)?;
         let shape = ModelShape::read(&checkpoint)?;
         let rules = shape.rules();
         let (mut schedule, mut inpaint_schedule) = shape.schedules(&checkpoint)?;
@@ -58,18 +55,22 @@ impl Known {
             device: device::name(config),
         };
         let limits = Limits { rules, max_side, upscale_factor, schedule, inpaint_schedule };
-        let shape = |config: &Option<ClipConfig>, part: &str| {
+        let model = shape.stable_diffusion();
+        let shape = |config: Option<&ClipConfig>, part: &str| {
             let shape = |config: &ClipConfig| EncoderShape {
                 tokenizer: checkpoint.tokenizer(part),
                 n_positions: config.n_positions,
                 width: config.width,
             };
-            config.as_ref().map(shape)
+            config.map(shape)
         };
         let words = config.embeddings.iter().map(|file| (file.name.clone(), file.path.clone())).collect();
-        let shapes = [shape(&model.text_encoder, "tokenizer"), shape(&model.text_encoder_2, "tokenizer_2")];
+        let shapes = [
+            shape(model.and_then(|model| model.text_encoder.as_ref()), "tokenizer"),
+            shape(model.and_then(|model| model.text_encoder_2.as_ref()), "tokenizer_2"),
+        ];
         let lengths = Arc::new(PromptLengths::new(shapes, Arc::new(words)));
-        Ok(Self { entry: entry.clone(), info, limits, unet: model.unet, lengths })
+        Ok(Self { entry: entry.clone(), info, limits, unet: model.map(|model| model.unet.clone()), lengths })
     }
 }
 

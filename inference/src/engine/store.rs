@@ -6,7 +6,7 @@ use candle_core::{DType, Device};
 
 use super::{EngineConfig, Known, NamedFile, device, position_of};
 use crate::{
-    adapter::{AdapterWeights, Adapters},
+    adapter::{AdapterError, AdapterWeights, Adapters},
     batcher::Parts,
     checkpoint::{Patch, UnetLayout},
     error::{InferenceError, InvalidTask},
@@ -133,7 +133,7 @@ impl Store {
 
     /// The first model with the same files: one model under two names is in memory once.
     fn first_of_same_files(&self, model: usize) -> usize {
-        let files = |known: &Known| (known.entry.path.clone(), known.entry.vae.clone(), known.info.prediction);
+        let files = |known: &Known| (known.entry.path.clone(), known.entry.vae.clone(), known.entry.others.clone(), known.info.prediction);
         self.known.iter().position(|known| files(known) == files(&self.known[model])).unwrap_or(model)
     }
 
@@ -164,7 +164,12 @@ impl Store {
         let (files, vae) = match base {
             Some(base) => (base.files.patched(patch), base.ready.parts.vae.clone()),
             None => {
-                let files = ModelFiles::open(&ModelSource { path: entry.path.clone(), vae: entry.vae.clone(), patch })?;
+                let files = ModelFiles::open(&ModelSource {
+                    path: entry.path.clone(),
+                    vae: entry.vae.clone(),
+                    others: entry.others.clone(),
+                    patch,
+                })?;
                 let vae = Arc::new(files.vae(device, dtype)?);
                 (files, vae)
             }
@@ -200,7 +205,11 @@ impl Store {
             Ok((known.ok_or_else(|| unknown_adapter(&wanted.name, &self.config.adapters))?.path.clone(), wanted.weights()))
         };
         let files = adapters.iter().map(file).collect::<Result<Vec<_>, _>>()?;
-        Adapters::open(&files, &UnetLayout::of(&self.known[model].unet)).map(Some)
+        let Some(unet) = &self.known[model].unet else {
+            let path = files.into_iter().next().map(|(path, _)| path).unwrap_or_default();
+            return Err(AdapterError::Unsupported { path, what: "an adapter for a model without a U-Net" }.into());
+        };
+        Adapters::open(&files, &UnetLayout::of(unet)).map(Some)
     }
 
     /// Makes the configured words known to a model's text encoders. With several models a word may be made for another one: these are given back.

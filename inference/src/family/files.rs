@@ -7,9 +7,9 @@ use std::{
 
 use candle_core::{DType, Device};
 
-use super::{Denoiser, Rules, Text, contract::PartFiles, registry::AnyConfig};
+use super::{Denoiser, Rules, Text, contract::PartFiles, registry::AnyConfig, stable_diffusion::ModelConfig};
 use crate::{
-    checkpoint::{Checkpoint, Patch, unread, vae_weights},
+    checkpoint::{Checkpoint, OtherParts, Patch, unread, vae_weights},
     error::InferenceError,
     schedule::ScheduleConfig,
     vae::{Vae, VaeConfig},
@@ -22,6 +22,8 @@ pub struct ModelSource {
     pub path: PathBuf,
     /// Another autoencoder than the model's own: a safetensors file or a folder in the layout of diffusers.
     pub vae: Option<PathBuf>,
+    /// Where the parts are that a file with a denoiser alone lacks.
+    pub others: OtherParts,
     /// Changes to the weights, such as adapters.
     pub patch: Option<Arc<dyn Patch>>,
 }
@@ -56,6 +58,11 @@ impl ModelShape {
         self.0.rules()
     }
 
+    /// The shapes of a model of Stable Diffusion; `None` for other families.
+    pub(crate) fn stable_diffusion(&self) -> Option<&ModelConfig> {
+        self.0.stable_diffusion()
+    }
+
     /// What the model was trained with: for drawing, and for inpainting.
     ///
     /// # Errors
@@ -80,8 +87,8 @@ impl ModelFiles {
     /// # Errors
     /// `Missing`, `Unreadable` or `Unsupported`, naming the file.
     pub fn open(source: impl Into<ModelSource>) -> Result<Self, InferenceError> {
-        let ModelSource { path, vae, patch } = source.into();
-        let checkpoint = Checkpoint::open(&path)?;
+        let ModelSource { path, vae, others, patch } = source.into();
+        let checkpoint = Checkpoint::open_with(&path, &others)?;
         let mut config = AnyConfig::read(&checkpoint)?;
         if let Some(path) = &vae {
             config = config.with_vae(&vae_weights(path, &checkpoint, (&Device::Cpu, DType::F32))?.0, path)?;

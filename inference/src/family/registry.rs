@@ -10,7 +10,8 @@ use super::toy::Toy;
 use super::{
     Rules,
     contract::{Family, Loaded, Measured, PartFiles, PromptRequest, Row, Told},
-    stable_diffusion::StableDiffusion,
+    stable_diffusion::{ModelConfig, StableDiffusion},
+    z_image::ZImage,
 };
 use crate::{
     checkpoint::{Checkpoint, json::unsupported},
@@ -158,9 +159,17 @@ trait Of<F> {
     fn held(&self) -> Option<&Self::Held>;
 }
 
+impl AnyConfig {
+    /// The configuration of a model of Stable Diffusion, the only one whose prompts have chunks and whose networks adapters are made for.
+    pub(super) fn stable_diffusion(&self) -> Option<&ModelConfig> {
+        Of::<StableDiffusion>::held(self)
+    }
+}
+
 const ANOTHER: InferenceError = InferenceError::Internal { what: "a prompt was made ready for another family" };
 
 families! {
+    ZImage,
     StableDiffusion,
     #[cfg(test)]
     Toy,

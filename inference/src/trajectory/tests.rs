@@ -10,6 +10,7 @@ use image::{GrayImage, RgbImage};
 use super::{Events, Job, Steps};
 use crate::{
     batcher::Batcher,
+    checkpoint::OtherParts,
     engine::{Counters, DeviceChoice, EngineConfig, Meter, ModelEntry, Precision, Ready, Store},
     error::InferenceError,
     schedule::ScheduleKind,
@@ -25,7 +26,13 @@ fn relative_distance(found: &Tensor, wanted: &Tensor) -> Result<f64, InferenceEr
 /// The engine with one model, float32 on the CPU.
 fn config(path: &Path) -> EngineConfig {
     EngineConfig {
-        models: vec![ModelEntry { name: "model".into(), path: path.to_owned(), vae: None, prediction: None }],
+        models: vec![ModelEntry {
+            name: "model".into(),
+            path: path.to_owned(),
+            vae: None,
+            others: OtherParts::default(),
+            prediction: None,
+        }],
         adapters: Vec::new(),
         embeddings: Vec::new(),
         max_loaded_models: 1,

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use futures::executor::block_on;
 use image::{GrayImage, Luma, RgbImage, imageops::FilterType};
 use inference::{
+    checkpoint::OtherParts,
     engine::{DeviceChoice, Engine, EngineConfig, Event, ModelEntry, Precision, Submission, TaskHandle, Usage},
     sampler::Sampler,
     schedule::ScheduleKind,
@@ -17,7 +18,13 @@ pub fn starter_folder() -> PathBuf {
 
 pub fn config(max_batch_rows: usize, preview_every: u32) -> EngineConfig {
     EngineConfig {
-        models: vec![ModelEntry { name: "starter".into(), path: starter_folder().join("model"), vae: None, prediction: None }],
+        models: vec![ModelEntry {
+            name: "starter".into(),
+            path: starter_folder().join("model"),
+            vae: None,
+            others: OtherParts::default(),
+            prediction: None,
+        }],
         adapters: Vec::new(),
         embeddings: Vec::new(),
         max_loaded_models: 1,

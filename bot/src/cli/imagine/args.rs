@@ -34,8 +34,14 @@ pub struct ImagineArgs {
     #[arg(long, value_name = "DIR|FILE|NAME")]
     pub model: Option<String>,
     /// Another VAE than the model's own
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "DIR|FILE")]
     pub vae: Option<PathBuf>,
+    /// The text encoder, for a model file that holds a transformer alone [default: beside it]
+    #[arg(long, value_name = "DIR")]
+    pub text_encoder: Option<PathBuf>,
+    /// The tokenizer, for the same [default: beside it]
+    #[arg(long, value_name = "DIR")]
+    pub tokenizer: Option<PathBuf>,
     /// A LoRA, and how much of it [weight: 1]; may be given several times
     #[arg(long, value_name = "FILE|NAME[:WEIGHT]")]
     pub lora: Vec<String>,

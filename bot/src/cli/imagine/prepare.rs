@@ -66,6 +66,14 @@ pub fn prepare(mut config: Config, args: &ImagineArgs, hashes: &Hashes) -> anyho
     if let Some(vae) = &args.vae {
         known.entry.vae = Some(there(vae, "VAE")?);
     }
+    let others = &mut known.entry.others;
+    for (given, place, what) in
+        [(&args.text_encoder, &mut others.text_encoder, "text encoder"), (&args.tokenizer, &mut others.tokenizer, "tokenizer")]
+    {
+        if let Some(path) = given {
+            *place = Some(there(path, what)?);
+        }
+    }
     let mut engine = models::engine_config_of(&config, std::slice::from_ref(&known))?;
     // A name of the configuration that this run does not use may be missing.
     engine.adapters.retain(|file| file.path.exists());

@@ -1,6 +1,7 @@
 use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 
 use inference::{
+    checkpoint::OtherParts,
     engine::{DeviceChoice, EngineConfig, ModelEntry, Precision},
     error::{InferenceError, InvalidTask},
     task::TextToImage,
@@ -20,7 +21,13 @@ const WORD: &str = "/srv/ada_s_disk/words/bad_hands.safetensors";
 fn loaded() -> EngineConfig {
     let named = |name: &str, path: &str| NamedFile { name: name.into(), path: path.into() };
     EngineConfig {
-        models: vec![ModelEntry { name: "first".into(), path: "/srv/first".into(), vae: None, prediction: None }],
+        models: vec![ModelEntry {
+            name: "first".into(),
+            path: "/srv/first".into(),
+            vae: None,
+            others: OtherParts::default(),
+            prediction: None,
+        }],
         adapters: vec![named("other name", LORA), named("my style", LORA)],
         embeddings: vec![named("bad_hands", WORD)],
         max_loaded_models: 1,

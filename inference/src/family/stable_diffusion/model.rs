@@ -33,7 +33,7 @@ impl Model {
     /// # Errors
     /// `Missing`, `Unreadable`, `Unsupported`, `MissingTensor` or `WrongShape`, naming the file.
     pub fn load(source: impl Into<ModelSource>, device: &Device, dtype: DType) -> Result<Self, InferenceError> {
-        let ModelSource { path, vae: other, patch } = source.into();
+        let ModelSource { path, vae: other, patch, .. } = source.into();
         let checkpoint = Checkpoint::open(&path)?;
         let mut config = ModelConfig::read(&checkpoint)?;
         if let Some(path) = &other {

@@ -2,8 +2,11 @@
 
 mod block;
 mod config;
+mod family;
+mod text;
 mod transformer;
 
+pub(super) use self::family::ZImage;
 pub use self::{
     config::TransformerConfig,
     transformer::{Caption, Transformer},

@@ -1,4 +1,4 @@
-//! Tiny models of every family, at every sampler and schedule: cases and latents are made by `tools/reference/families.py`.
+//! Tiny models of every family, at every sampler and schedule: cases and latents are made by `tools/reference/families.py` and `z_image.py`.
 //! The bot's parity test runs the same cases through its command line and compares pictures.
 
 #[path = "../../../tests/family_models/mod.rs"]
@@ -46,9 +46,19 @@ struct Setting {
 }
 
 #[test]
-fn the_last_latents_of_every_family_equal_those_of_diffusers() {
+fn the_last_latents_of_every_stable_diffusion_equal_those_of_diffusers() {
+    check("families");
+}
+
+#[test]
+fn the_last_latents_of_z_image_equal_those_of_diffusers() {
+    check("z_image");
+}
+
+/// Draws all cases of a folder of the reference data.
+fn check(data: &str) {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/families");
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(data);
     let cases = std::fs::read_to_string(data.join("cases.json")).expect("the cases");
     let mut cases = serde_json::from_str::<Cases>(&cases).expect("a list of cases").cases;
     // A single file holds the weights of a folder; it has no latents of its own.

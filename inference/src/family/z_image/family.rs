@@ -1,0 +1,156 @@
+//! What makes Z-Image a family.
+
+use std::path::Path;
+
+use candle_core::{DType, Tensor};
+use serde_json::Value;
+
+use super::{
+    Caption, Transformer, TransformerConfig,
+    text::{Conditioning, Text},
+};
+use crate::{
+    checkpoint::{Checkpoint, json::unsupported, unread},
+    error::InferenceError,
+    family::{
+        contract::{Family, Loaded, PartFiles, PromptRequest, Row, Told},
+        rules::{GuidanceRule, Rules},
+    },
+    schedule::{Pipeline, ScheduleConfig},
+    task::ImageSize,
+    text::qwen3::Qwen3Config,
+    vae::VaeConfig,
+};
+
+/// Z-Image and Z-Image-Turbo.
+pub(crate) struct ZImage;
+
+/// The shapes of a model's networks.
+#[derive(Clone)]
+pub(crate) struct Config {
+    transformer: TransformerConfig,
+    text: Qwen3Config,
+    vae: VaeConfig,
+}
+
+/// The transformer in memory.
+pub(crate) struct Denoiser {
+    network: Transformer,
+    n_parameters: u64,
+    dtype: DType,
+}
+
+impl Config {
+    /// Refuses an autoencoder whose latents are not the transformer's.
+    fn checked(self, path: &Path) -> Result<Self, InferenceError> {
+        let (vae, transformer) = (self.vae.latent_channels, self.transformer.channels);
+        if vae == transformer {
+            return Ok(self);
+        }
+        Err(unsupported(path, format!("a VAE with {vae} latent channels for a transformer of {transformer}")))
+    }
+}
+
+impl Family for ZImage {
+    type Config = Config;
+    type Text = Text;
+    type Conditioning = Conditioning;
+    type Denoiser = Denoiser;
+    type Prepared = Caption;
+
+    fn knows(checkpoint: &Checkpoint) -> bool {
+        let index = checkpoint.json("model_index.json").unwrap_or_default();
+        index["_class_name"].as_str().is_some_and(|class| class.starts_with("ZImage"))
+    }
+
+    fn read(checkpoint: &Checkpoint) -> Result<Config, InferenceError> {
+        let part = |name: &str| Ok::<_, InferenceError>((checkpoint.json(name)?, checkpoint.json_path(name)));
+        let (transformer, transformer_path) = part("transformer/config.json")?;
+        let (text, text_path) = part("text_encoder/config.json")?;
+        let (vae, vae_path) = part("vae/config.json")?;
+        let config = Config {
+            transformer: TransformerConfig::read(&transformer, &transformer_path)?,
+            text: Qwen3Config::read(&text, &text_path)?,
+            vae: VaeConfig::read(&vae, &vae_path)?,
+        };
+        let (found, wanted) = (config.text.width, config.transformer.caption_width);
+        if found != wanted {
+            return Err(unsupported(&text_path, format!("a text encoder of width {found} for a transformer that takes {wanted}")));
+        }
+        config.checked(&vae_path)
+    }
+
+    fn with_vae(config: Config, json: &Value, path: &Path) -> Result<Config, InferenceError> {
+        Config { vae: VaeConfig::read(json, path)?, ..config }.checked(path)
+    }
+
+    fn vae(config: &Config) -> &VaeConfig {
+        &config.vae
+    }
+
+    fn rules(config: &Config) -> Rules {
+        let vae_factor = config.vae.factor();
+        // A token is two latents wide.
+        let size_multiple = 2 * vae_factor as u32;
+        Rules {
+            native_size: ImageSize::new(1024, 1024),
+            size_multiple,
+            even_multiple: size_multiple,
+            latent_channels: config.vae.latent_channels,
+            vae_factor,
+            guidance: GuidanceRule::AboveZero,
+            zeroes_empty_negative: false,
+            tells_negative_apart: false,
+            sees_mask: false,
+            is_clip_alone: false,
+        }
+    }
+
+    fn schedules(checkpoint: &Checkpoint) -> Result<(ScheduleConfig, ScheduleConfig), InferenceError> {
+        const NAME: &str = "scheduler/scheduler_config.json";
+        let schedule = ScheduleConfig::parse(&checkpoint.json(NAME)?.to_string(), &checkpoint.json_path(NAME))?;
+        let schedule = schedule.as_amended_by(Pipeline::Flow);
+        Ok((schedule.clone(), schedule))
+    }
+
+    fn load_text(files: PartFiles<'_>, config: &Config) -> Result<Text, InferenceError> {
+        Text::load(files, &config.text)
+    }
+
+    fn load_denoiser(files: PartFiles<'_>, config: &Config) -> Result<Denoiser, InferenceError> {
+        let weights = files.checkpoint.weights("transformer", files.device, files.dtype)?;
+        let network = Transformer::load(&weights, &config.transformer, files.device, files.dtype)?;
+        unread::check(files.checkpoint, "transformer", &weights)?;
+        Ok(Denoiser { network, n_parameters: weights.n_parameters(), dtype: weights.dtype() })
+    }
+
+    /// Every prompt is one: what is too long for the model is cut off.
+    fn length(_: &Text, _: &str) -> Result<usize, InferenceError> {
+        Ok(1)
+    }
+
+    fn encode(text: &Text, request: &PromptRequest) -> Result<Conditioning, InferenceError> {
+        text.encode(request.text.as_deref().unwrap_or_default())
+    }
+
+    fn prepare(denoiser: &Denoiser, conditioning: &Conditioning, _: &Told) -> Result<Caption, InferenceError> {
+        Ok(denoiser.network.prepare(&conditioning.states)?)
+    }
+
+    fn predict(denoiser: &Denoiser, rows: &[Row<&Caption>]) -> Result<Tensor, InferenceError> {
+        let latents: Vec<&Tensor> = rows.iter().map(|row| &row.latents).collect();
+        let timesteps: Vec<f64> = rows.iter().map(|row| row.timestep).collect();
+        let captions: Vec<&Caption> = rows.iter().map(|row| row.prepared).collect();
+        Ok(denoiser.network.predict(&Tensor::cat(&latents, 0)?, &timesteps, &captions)?)
+    }
+}
+
+impl Loaded for Denoiser {
+    fn n_parameters(&self) -> u64 {
+        self.n_parameters
+    }
+
+    fn dtype(&self) -> DType {
+        self.dtype
+    }
+}
