@@ -34,3 +34,4 @@ mod remix;
 mod restart;
 mod shown;
 mod terminal;
+mod z_image;

@@ -32,5 +32,6 @@ mod text_prompts;
 mod text_reference;
 mod z_image;
 mod z_image_common;
+mod z_image_engine;
 mod z_image_files;
 mod z_image_text;

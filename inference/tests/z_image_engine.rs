@@ -1,0 +1,77 @@
+//! Z-Image through the engine.
+
+use inference::{
+    checkpoint::OtherParts,
+    engine::{Engine, EngineConfig, ModelEntry},
+    error::InvalidTask,
+    task::{ImageSize, TextToImage},
+};
+
+use crate::{
+    engine_common::{config, drawn, finish, run, submit, text_to_image},
+    z_image_common::Setting,
+};
+
+fn engine(setting: &Setting, max_batch_rows: usize, preview_every: u32) -> Engine {
+    let entry = ModelEntry { name: "turbo".into(), path: setting.part(""), vae: None, others: OtherParts::default(), prediction: None };
+    let config = EngineConfig { models: vec![entry], upscaler: None, ..config(max_batch_rows, preview_every) };
+    Engine::start(config).expect("the tiny Z-Image loads")
+}
+
+fn task(prompt: &str, seed: u64, guidance_scale: f64) -> TextToImage {
+    TextToImage { guidance_scale, sampler: "euler".parse().expect("a sampler"), ..text_to_image(prompt, seed, 3, 1) }
+}
+
+#[test]
+fn pictures_of_prompts_of_other_lengths_go_together_and_keep_their_bits() {
+    let setting = Setting::new();
+    let engine = engine(&setting, 8, 0);
+    let longest = "a lighthouse by the sea, waves and gulls, in the evening light, with ships far out";
+    let tasks = [task("fox", 1, 0.0), task("a red fox in the snow", 2, 0.0), task(longest, 3, 0.0), task("a cat", 4, 1.5)];
+    let alone: Vec<_> = tasks.iter().map(|task| run(&engine, &drawn(task.clone())).images).collect();
+    let calls_alone = engine.stats().n_network_calls;
+    let handles: Vec<_> = tasks.iter().map(|task| submit(&engine, &drawn(task.clone()))).collect();
+    let together: Vec<_> = handles.into_iter().map(|handle| finish(handle).images).collect();
+    assert_eq!(alone, together);
+    let calls_together = engine.stats().n_network_calls - calls_alone;
+    assert!(calls_together < calls_alone, "{calls_together} against {calls_alone}");
+}
+
+#[test]
+fn guidance_is_off_at_zero_alone() {
+    let setting = Setting::new();
+    let engine = engine(&setting, 8, 0);
+    let pictures = |guidance_scale: f64, negative: Option<&str>| {
+        let base = TextToImage { negative_prompt: negative.map(str::to_owned), ..task("a red fox", 5, guidance_scale) };
+        run(&engine, &drawn(base)).images
+    };
+    assert_eq!(pictures(0.0, None), pictures(0.0, Some("blurry")), "nothing is negative where guidance is off");
+    assert_ne!(pictures(0.0, None), pictures(0.5, None), "half is not off");
+    assert_ne!(pictures(1.0, None), pictures(1.0, Some("blurry")), "one is not off");
+}
+
+#[test]
+fn sides_are_multiples_of_sixteen() {
+    let setting = Setting::new();
+    let engine = engine(&setting, 8, 0);
+    for (width, height, is_valid) in [(64, 64, true), (48, 80, true), (72, 64, false), (64, 40, false)] {
+        let base = TextToImage { size: ImageSize::new(width, height), ..task("a fox", 1, 0.0) };
+        let found = engine.check(&drawn(base).task);
+        assert_eq!(found.is_ok(), is_valid, "{width}x{height}: {found:?}");
+        if let Err(error) = found {
+            assert!(matches!(error, InvalidTask::Size { multiple: 16, .. }), "{error}");
+        }
+    }
+}
+
+#[test]
+fn previews_of_sixteen_channels_look_like_the_picture() {
+    let setting = Setting::new();
+    let engine = engine(&setting, 8, 1);
+    let outcome = run(&engine, &drawn(task("a red fox in the snow", 7, 0.0)));
+    let small = image::imageops::thumbnail(&outcome.images[0], 8, 8);
+    let last = outcome.previews.last().expect("previews");
+    assert_eq!(last.dimensions(), small.dimensions());
+    let colours = |picture: &image::RgbImage| picture.as_raw().iter().collect::<std::collections::BTreeSet<_>>().len();
+    assert!(colours(last) > 20, "{} colours", colours(last));
+}
