@@ -97,8 +97,8 @@ impl AliasConfig {
         if let Some(steps) = self.steps.filter(|steps| !(1..=max_steps).contains(steps)) {
             bail!("`steps` is {steps}; it must be 1 to {max_steps} (`limits.max_steps`)");
         }
-        if let Some(guidance) = self.guidance_scale.filter(|guidance| !(1.0..=MAX_GUIDANCE).contains(guidance)) {
-            bail!("`guidance_scale` is {guidance}; it must be 1 (off) to {MAX_GUIDANCE}");
+        if let Some(guidance) = self.guidance_scale.filter(|guidance| !(0.0..=MAX_GUIDANCE).contains(guidance)) {
+            bail!("`guidance_scale` is {guidance}; it must be 0 to {MAX_GUIDANCE}");
         }
         if self.width.is_some() != self.height.is_some() {
             bail!("`width` and `height` go together");

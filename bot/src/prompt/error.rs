@@ -112,7 +112,7 @@ pub enum PromptError {
         max: u32,
     },
     /// Not a guidance scale.
-    #[error("`{shown}`: the guidance must be a number from 1 to 30.")]
+    #[error("`{shown}`: the guidance must be a number from 0 to 30.")]
     Guidance {
         /// What was written.
         shown: String,

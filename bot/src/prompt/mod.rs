@@ -36,8 +36,8 @@ use split::{Given, Line, clean, first_parameter, split, unquoted};
 pub const MAX_CHARACTERS: usize = 6000;
 /// Most pictures that `--images` may ask for: one grid.
 pub const MAX_IMAGES: u32 = 4;
-/// Range of the guidance scale.
-pub const GUIDANCE: std::ops::RangeInclusive<f64> = 1.0..=30.0;
+/// Range of the guidance scale; what is off at its lower end is the model's own rule.
+pub const GUIDANCE: std::ops::RangeInclusive<f64> = 0.0..=30.0;
 /// Largest seed that a person can type in Discord: its options carry whole numbers below 2⁵³.
 pub const MAX_SEED: u64 = (1 << 53) - 1;
 /// Most layers of a text encoder that can be left out.

@@ -218,8 +218,8 @@ fn values_out_of_range_are_named() {
     for steps in ["0", "101", "-5", "many", "99999999999"] {
         check_error(&format!("a fox --steps {steps}"), &format!("`--steps {steps}`: the steps must be a whole number from 1 to 100."));
     }
-    for guidance in ["0", "0.99", "30.1", "NaN", "inf", "-inf", "1e999", "7,5"] {
-        check_error(&format!("a fox --cfg {guidance}"), &format!("`--cfg {guidance}`: the guidance must be a number from 1 to 30."));
+    for guidance in ["-0.1", "30.1", "NaN", "inf", "-inf", "1e999", "7,5"] {
+        check_error(&format!("a fox --cfg {guidance}"), &format!("`--cfg {guidance}`: the guidance must be a number from 0 to 30."));
     }
     check_error("a fox --images 5", "`--images 5`: the number of pictures must be 1 to 4.");
     for (name, hint) in [("eu", "; did you mean `euler`?"), ("eular", "; did you mean `euler`?"), ("restart", ".")] {
@@ -245,8 +245,8 @@ fn typed_values_out_of_range_are_named() {
             TypedOptions { steps: Some(i64::MIN), ..typed() },
             "`steps: -9223372036854775808`: the steps must be a whole number from 1 to 100.",
         ),
-        (TypedOptions { guidance: Some(f64::NAN), ..typed() }, "`guidance: NaN`: the guidance must be a number from 1 to 30."),
-        (TypedOptions { guidance: Some(f64::INFINITY), ..typed() }, "`guidance: inf`: the guidance must be a number from 1 to 30."),
+        (TypedOptions { guidance: Some(f64::NAN), ..typed() }, "`guidance: NaN`: the guidance must be a number from 0 to 30."),
+        (TypedOptions { guidance: Some(f64::INFINITY), ..typed() }, "`guidance: inf`: the guidance must be a number from 0 to 30."),
         (TypedOptions { aspect: Some("0:2".into()), ..typed() }, "`aspect: 0:2`: both sides must be at least 1."),
         (
             TypedOptions { negative: Some("text --seed 7".into()), ..typed() },

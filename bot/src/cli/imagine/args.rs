@@ -54,7 +54,7 @@ pub struct ImagineArgs {
     /// Denoising steps, 1 to 1000 [default: 25, or the configuration's]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_STEPS)))]
     pub steps: Option<u32>,
-    /// Guidance scale, 0 to 30; up to 1 is off [default: 4 for the built-in model, else 7.5]
+    /// Guidance scale, 0 to 30; up to 1 is off, for Z-Image 0 alone [default: the model's own, 4 for the built-in one, else 7.5]
     #[arg(long, visible_aliases = prompt::other_spellings("guidance"), value_name = "F", value_parser = guidance)]
     pub guidance: Option<f64>,
     /// How far guided predictions are brought back to the spread of unguided ones, 0 (not) to 1
