@@ -20,5 +20,5 @@ pub use self::{
     contract::{PromptRequest, Told},
     files::{ModelFiles, ModelShape, ModelSource},
     parts::{Conditioning, Denoiser, Prepared, Text},
-    rules::{GuidanceRule, Rules},
+    rules::{GuidanceRule, Rules, Suited},
 };

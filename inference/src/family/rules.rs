@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::task::ImageSize;
 
 /// What a model can be asked for, from its configuration alone.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Rules {
     /// The size that it was trained at.
     pub native_size: ImageSize,
@@ -28,6 +28,17 @@ pub struct Rules {
     pub sees_mask: bool,
     /// Whether OpenAI's CLIP is the only text encoder, as in Stable Diffusion 1; other programs leave out layers of no other.
     pub is_clip_alone: bool,
+    /// What its makers draw with, where they say so.
+    pub suited: Option<Suited>,
+}
+
+/// What the makers of a model draw with.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Suited {
+    /// Denoising steps.
+    pub steps: u32,
+    /// Guidance scale.
+    pub guidance_scale: f64,
 }
 
 impl Rules {

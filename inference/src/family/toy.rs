@@ -63,6 +63,7 @@ pub(crate) fn rules() -> Rules {
         tells_negative_apart: false,
         sees_mask: false,
         is_clip_alone: false,
+        suited: None,
     }
 }
 

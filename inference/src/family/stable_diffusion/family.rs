@@ -61,6 +61,7 @@ impl Family for StableDiffusion {
             tells_negative_apart: config.takes_aesthetic_score,
             sees_mask: config.is_inpainting(),
             is_clip_alone: config.is_clip_alone(),
+            suited: None,
         }
     }
 

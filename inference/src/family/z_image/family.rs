@@ -14,13 +14,15 @@ use crate::{
     error::InferenceError,
     family::{
         contract::{Family, Loaded, PartFiles, PromptRequest, Row, Told},
-        rules::{GuidanceRule, Rules},
+        rules::{GuidanceRule, Rules, Suited},
     },
     schedule::{Pipeline, ScheduleConfig},
     task::ImageSize,
     text::qwen3::Qwen3Config,
     vae::VaeConfig,
 };
+
+const SCHEDULE: &str = "scheduler/scheduler_config.json";
 
 /// Z-Image and Z-Image-Turbo.
 pub(crate) struct ZImage;
@@ -31,7 +33,16 @@ pub(crate) struct Config {
     transformer: TransformerConfig,
     text: Qwen3Config,
     vae: VaeConfig,
+    /// Whether few steps without guidance do.
+    is_distilled: bool,
 }
+
+/// What the published card of Z-Image-Turbo draws with.
+const TURBO: Suited = Suited { steps: 8, guidance_scale: 0.0 };
+/// What that of Z-Image draws with.
+const BASE: Suited = Suited { steps: 50, guidance_scale: 4.0 };
+/// The least shift of the schedule of the model that was not distilled; Z-Image-Turbo's is 3. No other file tells the two apart.
+const BASE_SHIFT: f64 = 6.0;
 
 /// The transformer in memory.
 pub(crate) struct Denoiser {
@@ -72,6 +83,7 @@ impl Family for ZImage {
             transformer: TransformerConfig::read(&transformer, &transformer_path)?,
             text: Qwen3Config::read(&text, &text_path)?,
             vae: VaeConfig::read(&vae, &vae_path)?,
+            is_distilled: checkpoint.json(SCHEDULE)?["shift"].as_f64().is_none_or(|shift| shift < BASE_SHIFT),
         };
         let (found, wanted) = (config.text.width, config.transformer.caption_width);
         if found != wanted {
@@ -103,12 +115,12 @@ impl Family for ZImage {
             tells_negative_apart: false,
             sees_mask: false,
             is_clip_alone: false,
+            suited: Some(if config.is_distilled { TURBO } else { BASE }),
         }
     }
 
     fn schedules(checkpoint: &Checkpoint) -> Result<(ScheduleConfig, ScheduleConfig), InferenceError> {
-        const NAME: &str = "scheduler/scheduler_config.json";
-        let schedule = ScheduleConfig::parse(&checkpoint.json(NAME)?.to_string(), &checkpoint.json_path(NAME))?;
+        let schedule = ScheduleConfig::parse(&checkpoint.json(SCHEDULE)?.to_string(), &checkpoint.json_path(SCHEDULE))?;
         let schedule = schedule.as_amended_by(Pipeline::Flow);
         Ok((schedule.clone(), schedule))
     }
