@@ -42,28 +42,59 @@ const FIT_LATENTS: usize = 32;
 /// Latents along a side of one of its patches.
 const FIT_PATCH: usize = 4;
 
+/// A published map for the latents of a well-known autoencoder, which are an eighth of the picture's size (ComfyUI `latent_formats.py`).
+struct Published {
+    /// What those latents are scaled by.
+    scaling_factor: f64,
+    weights: &'static [[f64; 3]],
+    bias: [f64; 3],
+}
+
+const PUBLISHED: [Published; 3] = [
+    // SD15.
+    Published {
+        scaling_factor: 0.18215,
+        weights: &[[0.3512, 0.2297, 0.3227], [0.3250, 0.4974, 0.2350], [-0.2829, 0.1762, 0.2721], [-0.2120, -0.2616, -0.7177]],
+        bias: [0.0; 3],
+    },
+    // SDXL.
+    Published {
+        scaling_factor: 0.13025,
+        weights: &[[0.3651, 0.4232, 0.4341], [-0.2533, -0.0042, 0.1068], [0.1076, 0.1111, -0.0362], [-0.3165, -0.2492, -0.2188]],
+        bias: [0.1084, -0.0175, -0.0011],
+    },
+    // Flux, whose autoencoder other families have too.
+    Published {
+        scaling_factor: 0.3611,
+        weights: &[
+            [-0.0346, 0.0244, 0.0681],
+            [0.0034, 0.0210, 0.0687],
+            [0.0275, -0.0668, -0.0433],
+            [-0.0174, 0.0160, 0.0617],
+            [0.0859, 0.0721, 0.0329],
+            [0.0004, 0.0383, 0.0115],
+            [0.0405, 0.0861, 0.0915],
+            [-0.0236, -0.0185, -0.0259],
+            [-0.0245, 0.0250, 0.1180],
+            [0.1008, 0.0755, -0.0421],
+            [-0.0515, 0.0201, 0.0011],
+            [0.0428, -0.0012, -0.0036],
+            [0.0817, 0.0765, 0.0749],
+            [-0.1264, -0.0522, -0.1103],
+            [-0.0280, -0.0881, -0.0499],
+            [-0.1262, -0.0982, -0.0778],
+        ],
+        bias: [-0.0329, -0.0718, -0.0851],
+    },
+];
+
 impl PreviewMap {
-    /// Stable Diffusion 1's (ComfyUI `latent_formats.py`, SD15).
-    fn stable_diffusion_1() -> Self {
-        let weights = [[0.3512, 0.2297, 0.3227], [0.3250, 0.4974, 0.2350], [-0.2829, 0.1762, 0.2721], [-0.2120, -0.2616, -0.7177]];
-        Self { weights: weights.to_vec(), bias: [0.0; 3] }
-    }
-
-    /// Stable Diffusion XL's (the same file, SDXL).
-    fn stable_diffusion_xl() -> Self {
-        let weights = [[0.3651, 0.4232, 0.4341], [-0.2533, -0.0042, 0.1068], [0.1076, 0.1111, -0.0362], [-0.3165, -0.2492, -0.2188]];
-        Self { weights: weights.to_vec(), bias: [0.1084, -0.0175, -0.0011] }
-    }
-
-    /// The published map where the model has Stable Diffusion's latents, else one fitted to the model's own encoder.
+    /// The published map where there is one for its latents, else one fitted to its own encoder.
     pub(crate) fn of_vae(vae: &Vae, device: &Device) -> Result<Self, InferenceError> {
         let (vae_factor, scaling_factor, channels) = (vae.factor(), vae.scaling_factor(), vae.latent_channels());
-        let is_scaled = |published: f64| channels == 4 && vae_factor == 8 && (scaling_factor - published).abs() < 1e-6;
-        if is_scaled(0.18215) {
-            return Ok(Self::stable_diffusion_1());
-        }
-        if is_scaled(0.13025) {
-            return Ok(Self::stable_diffusion_xl());
+        let is_of = |map: &&Published| map.weights.len() == channels && (scaling_factor - map.scaling_factor).abs() < 1e-6;
+        if let Some(Published { weights, bias, .. }) = PUBLISHED.iter().find(is_of).filter(|_| vae_factor == 8) {
+            return Ok(Self { weights: weights.to_vec(), bias: *bias });
         }
         let pixels = patches(FIT_LATENTS * vae_factor, FIT_PATCH * vae_factor, device)?;
         let (latents, _) = vae.encode(&pixels, Padding::Zeros)?;
@@ -162,5 +193,14 @@ mod tests {
         let wanted = pixels::to_image(&pixels::to_unit(&colours).expect("unit")).expect("an image");
         let worst = found.as_raw().iter().zip(wanted.as_raw()).map(|(a, b)| a.abs_diff(*b)).max();
         assert!(worst <= Some(1), "{worst:?}");
+    }
+
+    #[test]
+    fn a_published_map_is_told_by_its_latents() {
+        let channels: Vec<usize> = PUBLISHED.iter().map(|map| map.weights.len()).collect();
+        assert_eq!(channels, [4, 4, 16]);
+        for (i, map) in PUBLISHED.iter().enumerate() {
+            assert!(PUBLISHED[..i].iter().all(|other| (other.scaling_factor - map.scaling_factor).abs() > 1e-3), "{}", map.scaling_factor);
+        }
     }
 }

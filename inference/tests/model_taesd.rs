@@ -68,6 +68,10 @@ fn decoders_are_found_beside_the_model() {
     assert_eq!(find(taesd), Some(path("vae_approx/taesd_decoder.safetensors")), "an empty folder counts as none");
     put("taesd/diffusion_pytorch_model.safetensors");
     assert_eq!((find(taesd), find(xl)), (Some(path("taesd")), Some(path("taesd"))));
+    let flux = TaesdKind::of_scaling_factor(0.3611);
+    assert_eq!(find(flux), None, "its latents have other channels");
+    put("vae_approx/taef1_decoder.safetensors");
+    assert_eq!(find(flux), Some(path("vae_approx/taef1_decoder.safetensors")));
     put("model.safetensors");
     assert_eq!(Taesd::find(&path("model.safetensors"), taesd), Some(path("taesd")), "beside a model of one file");
 }

@@ -43,18 +43,22 @@ pub enum TaesdKind {
     StableDiffusion,
     /// Those of Stable Diffusion XL.
     StableDiffusionXl,
+    /// Those of FLUX.1, whose autoencoder other families have too.
+    Flux,
 }
 
 impl TaesdKind {
-    /// The kind of the models with this scaling factor; theirs is 0.18215 or 0.13025.
+    /// The kind of the models with this scaling factor; Stable Diffusion 1 and 2 have 0.18215, and tiny ones of tests any other.
     pub fn of_scaling_factor(scaling_factor: f64) -> Self {
-        if (scaling_factor - 0.13025).abs() < 1e-6 { Self::StableDiffusionXl } else { Self::StableDiffusion }
+        let known = [(0.13025, Self::StableDiffusionXl), (0.3611, Self::Flux)];
+        known.into_iter().find(|(known, _)| (scaling_factor - known).abs() < 1e-6).map_or(Self::StableDiffusion, |(_, kind)| kind)
     }
 
     fn name(self) -> &'static str {
         match self {
             Self::StableDiffusion => "taesd",
             Self::StableDiffusionXl => "taesdxl",
+            Self::Flux => "taef1",
         }
     }
 }
@@ -65,8 +69,10 @@ impl Taesd {
         let folder = if model.is_dir() { model } else { model.parent()? };
         let name = kind.name();
         let file = format!("{name}_decoder.safetensors");
+        // Stable Diffusion's two kinds have equally many channels, and the folder's owner knows which one it is.
+        let common = if kind == TaesdKind::Flux { name } else { "taesd" };
         let candidates =
-            [folder.join(name), folder.join("taesd"), folder.join("vae_approx").join(&file), folder.join("vae_approx").join(name)];
+            [folder.join(name), folder.join(common), folder.join("vae_approx").join(&file), folder.join("vae_approx").join(name)];
         candidates.into_iter().find(|path| if path.is_dir() { weights_file(path).is_some() } else { path.is_file() })
     }
 
