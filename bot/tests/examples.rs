@@ -39,7 +39,7 @@ async fn drawn(engine: &Engine, prompt: &str, seed: u64) -> RgbImage {
 }
 
 async fn finished(engine: &Engine, task: Task, source: Option<RgbImage>) -> RgbImage {
-    let mut handle = engine.submit(Submission { task, source, mask: None }).expect("it is taken");
+    let mut handle = engine.submit(Submission { source, ..Submission::new(task) }).expect("it is taken");
     loop {
         match handle.next().await.expect("it ends with a picture") {
             Event::Image(finished) => return finished.image,

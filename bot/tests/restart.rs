@@ -2,7 +2,7 @@
 
 use std::{
     io::{BufRead, BufReader},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::Duration,
 };
@@ -15,10 +15,12 @@ use atelier::{
     system::clock::Clock,
 };
 use sandbox::{Sandbox, SandboxConfig, Visitor};
+use storage::{BlobStore, JobStore, Limits, LocalBlobs, NewImage, RunningLimits, SqliteStore, Timestamp, Written};
 use tempfile::TempDir;
 
 in_both_modes! {
     a_killed_program_goes_on_where_it_was_and_its_old_buttons_work,
+    pictures_that_were_finished_before_a_kill_are_kept_and_the_others_drawn,
     quota_and_history_are_the_same_after_a_kill,
     a_job_whose_model_is_gone_after_a_kill_fails_with_a_sentence_and_is_refunded,
 }
@@ -58,6 +60,11 @@ impl Setting {
         self.start_with("")
     }
 
+    /// Where the bot keeps its data.
+    fn data(&self, mode: Mode) -> PathBuf {
+        self.folder.path().join(if mode == Mode::Plain { "sandbox" } else { "data" })
+    }
+
     fn start_with(&self, more: &str) -> Program {
         let config = self.folder.path().join("atelier.toml");
         std::fs::write(&config, format!("[limits]\ndaily_row_megapixels = 10\n{more}")).expect("writable");
@@ -69,6 +76,18 @@ impl Setting {
             .env(FOLDER, self.folder.path());
         Program::spawn(command, |line| line.contains(READY).then(|| stand_in.url().to_owned()))
     }
+}
+
+/// The bot's stores, while it does not run.
+async fn open(data: &Path) -> (SqliteStore, LocalBlobs) {
+    let store = SqliteStore::open(&data.join("atelier.sqlite")).await.expect("the database opens");
+    (store, LocalBlobs::open(&data.join("pictures")).expect("the pictures' folder opens"))
+}
+
+/// How many files there are below a folder.
+fn n_files(folder: &Path) -> usize {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.map(|entry| if entry.path().is_dir() { n_files(&entry.path()) } else { 1 }).sum()
 }
 
 /// Not a test of its own: the others start it as a process in production mode, to kill it.
@@ -155,6 +174,68 @@ async fn a_killed_program_goes_on_where_it_was_and_its_old_buttons_work(mode: Mo
     ada.slash(CHANNEL, "history", &[]).await.expect("sent");
     told(&ada, "Jobs 1 to 5").await;
     program.kill();
+}
+
+async fn pictures_that_were_finished_before_a_kill_are_kept_and_the_others_drawn(mode: Mode) {
+    let setting = Setting::new(mode).await;
+    // One picture after the other goes through the network, so that they are not finished all at once.
+    let config = "[engine]\nmax_batch_rows = 2";
+    let program = setting.start_with(config);
+    let ada = Visitor::connect(&program.url, "ada").await.expect("ada enters");
+    ada.slash(CHANNEL, "imagine", &prompt("a frog --seed 7 --steps 3 --hires 4")).await.expect("sent");
+    message_with(&ada, "Drawing").await;
+    let data = setting.data(mode);
+    let began = std::time::Instant::now();
+    // When the bytes of the second are there, the first is recorded.
+    while n_files(&data.join("pictures")) < 2 {
+        assert!(began.elapsed() < PATIENCE, "no picture was finished");
+        tokio::task::yield_now().await;
+    }
+    program.kill();
+
+    // Whatever was recorded stays; one more, of a colour that nobody draws, is recorded as the program would have.
+    let (store, blobs) = open(&data).await;
+    assert_eq!(store.reap(true, Timestamp(i64::MAX)).await.expect("reaped"), 1);
+    let roomy = RunningLimits { max_running: 9, max_running_per_user: 9, max_running_per_guild: 9 };
+    let lease = store.claim(Duration::from_secs(30), &roomy, Timestamp(0)).await.expect("claimed").expect("the job waits");
+    let before = lease.images.clone();
+    assert!(matches!(before.len(), 1..4), "each when it is finished, not with the last: {before:?}");
+    let missing = (0..4).find(|index| before.iter().all(|image| image.index != *index)).expect("one is missing");
+    let red = image::RgbImage::from_pixel(256, 256, image::Rgb([255, 0, 0]));
+    let mut png = Vec::new();
+    red.write_to(&mut std::io::Cursor::new(&mut png), image::ImageFormat::Png).expect("a PNG");
+    let blob = blobs.put(png.into()).await.expect("kept");
+    let red = NewImage { index: missing, blob, ..before[0].clone() };
+    assert_eq!(store.record_image(&lease, &red).await.expect("recorded"), Written::Done);
+    store.close().await;
+
+    let program = setting.start_with(config);
+    let ada = Visitor::connect(&program.url, "ada").await.expect("ada enters again");
+    let grid = nth_grid(&ada, 1).await;
+    let shown = picture(&ada, &grid).await;
+    let is_red = |pixel: &&image::Rgb<u8>| pixel[0] > 240 && pixel[1] < 16 && pixel[2] < 16;
+    let share = shown.pixels().filter(is_red).count() as f64 / shown.pixels().len() as f64;
+    assert!((0.2..0.3).contains(&share), "a quarter of the grid is the red picture: {share}");
+    program.kill();
+
+    let (store, _) = open(&data).await;
+    let after = store.images(lease.job.id).await.expect("read");
+    assert_eq!(after.iter().map(|image| image.index).collect::<Vec<_>>(), [0, 1, 2, 3]);
+    for image in before.iter().chain([&red]) {
+        assert_eq!(after[image.index as usize].blob, image.blob, "picture {} is the one from before", image.index);
+    }
+    let limits = Limits {
+        daily_row_megapixels: 10.0,
+        daily_row_megapixels_per_member: None,
+        daily_row_megapixels_per_user: None,
+        daily_row_megapixels_host: None,
+        max_active_per_user: 1,
+        max_queued_per_guild: 1,
+        max_queued: 1,
+    };
+    let spent = store.quotas(lease.job.guild, lease.job.user, &limits, lease.job.created).await.expect("read")[0].1.used;
+    assert!((spent - lease.job.row_megapixels).abs() < 1e-5, "charged once, as without a kill: {spent} of {}", lease.job.row_megapixels);
+    store.close().await;
 }
 
 async fn quota_and_history_are_the_same_after_a_kill(mode: Mode) {

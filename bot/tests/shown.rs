@@ -36,7 +36,7 @@ async fn guild_of(studio: &Studio) -> GuildId {
 
 /// All pictures of a task, as the engine makes them.
 async fn made(engine: &Engine, task: &Task, source: Option<RgbImage>) -> Vec<RgbImage> {
-    let mut handle = engine.submit(Submission { task: task.clone(), source, mask: None }).expect("a valid task");
+    let mut handle = engine.submit(Submission { source, ..Submission::new(task.clone()) }).expect("a valid task");
     let mut made = Vec::new();
     while let Some(event) = handle.next().await {
         match event {

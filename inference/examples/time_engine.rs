@@ -78,7 +78,7 @@ fn main() -> Result<(), InferenceError> {
     });
     for _ in 0..3 {
         let begin = Instant::now();
-        let mut handle = engine.submit(Submission { task: task.clone(), source: None, mask: None })?;
+        let mut handle = engine.submit(Submission::new(task.clone()))?;
         while let Some(event) = block_on(handle.next()) {
             if let Event::Failed(error) = event {
                 return Err(InferenceError::Shared(error));

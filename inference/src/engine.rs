@@ -139,6 +139,15 @@ pub struct Submission {
     pub source: Option<RgbImage>,
     /// The mask of an inpainting task, of the source's size.
     pub mask: Option<GrayImage>,
+    /// Pictures of the task that are there already, by index: they are not drawn again.
+    pub finished: Vec<u32>,
+}
+
+impl Submission {
+    /// All pictures of a task that needs no source, from their beginning.
+    pub fn new(task: Task) -> Self {
+        Self { task, source: None, mask: None, finished: Vec::new() }
+    }
 }
 
 /// What the engine tells about a task while it runs. Exactly one of `Done` and `Failed` comes last, unless the task was dropped.

@@ -46,6 +46,8 @@ pub(crate) struct Job {
     pub(crate) task: Task,
     pub(crate) source: Option<RgbImage>,
     pub(crate) mask: Option<GrayImage>,
+    /// Pictures that are not drawn again.
+    pub(crate) finished: Vec<u32>,
     pub(crate) parts: Rc<Parts>,
     pub(crate) facts: Rc<Facts>,
     pub(crate) events: Events,
@@ -69,8 +71,8 @@ struct Steps {
 }
 
 impl Steps {
-    fn new(total: u32) -> Self {
-        Self { done: Cell::new(0), total }
+    fn new(done: u32, total: u32) -> Self {
+        Self { done: Cell::new(done), total }
     }
 }
 
@@ -90,11 +92,17 @@ impl Job {
     /// Makes all pictures; where one becomes not-a-number, the others, and then fails.
     pub(crate) async fn run(&self, caller: &Caller) -> Result<(), InferenceError> {
         match &self.task {
+            _ if self.missing().is_empty() => Ok(()),
             Task::Upscale(task) => self.upscale(caller, task.passes).await,
             Task::TextToImage(base) | Task::ImageToImage(ImageToImage { base, .. }) | Task::Inpaint(Inpaint { base, .. }) => {
                 self.draw(caller, base).await
             }
         }
+    }
+
+    /// The pictures to draw.
+    fn missing(&self) -> Vec<u32> {
+        (0..self.task.n_images()).filter(|index| !self.finished.contains(index)).collect()
     }
 
     async fn upscale(&self, caller: &Caller, passes: u32) -> Result<(), InferenceError> {
@@ -125,9 +133,11 @@ impl Job {
         let facts = &self.facts;
         let plan = facts.limits.plan(&self.task, base);
         let hires = base.hires.map(|hires| (hires, facts.limits.hires_plan(base, hires)));
-        let each = to_do(&plan) + hires.as_ref().map_or(0, |(_, plan)| to_do(plan));
-        let steps = Steps::new(each as u32 * base.n_images);
-        self.events.may_send(Event::Progress(Progress { done: 0, total: steps.total }));
+        let each = (to_do(&plan) + hires.as_ref().map_or(0, |(_, plan)| to_do(plan))) as u32;
+        let missing = self.missing();
+        let total = each * base.n_images;
+        let steps = Steps::new(total - each * missing.len() as u32, total);
+        self.events.may_send(Event::Progress(Progress { done: steps.done.get(), total }));
         let pass = self.pass(caller, base, base.size, plan).await?;
         let second = match hires {
             Some((hires, plan)) => Some((hires, self.pass(caller, base, facts.limits.hires_size(base, hires), plan).await?)),
@@ -143,7 +153,7 @@ impl Job {
             drop(noise);
             let pixels = caller.decode(&latents).await?;
             if !pixels::is_finite(&pixels)? {
-                return Err(InferenceError::NotANumber { index, step: each as u32 });
+                return Err(InferenceError::NotANumber { index, step: each });
             }
             let image = pixels::to_image(&pixels::to_unit(&pixels)?)?;
             self.events.must_send(Event::Image(FinishedImage { index, seed: base.seed.of_image(index), image }));
@@ -155,7 +165,7 @@ impl Job {
             Err(broken @ InferenceError::NotANumber { .. }) => Ok(Some(broken)),
             Err(error) => Err(error),
         };
-        let broken = try_join_all((0..base.n_images).map(picture)).await?;
+        let broken = try_join_all(missing.into_iter().map(picture)).await?;
         broken.into_iter().flatten().next().map_or(Ok(()), Err)
     }
 

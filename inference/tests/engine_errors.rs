@@ -37,7 +37,7 @@ fn a_bad_task_is_refused_with_one_clear_sentence() {
         (enlarged(64, 64, 5), "a picture can be enlarged in 1 to 4 passes, not 5"),
         (enlarged(64, 256, 3), "1024×4096 cannot be drawn: sides must be multiples of 1 from 1 to 2048"),
     ] {
-        let error = engine.submit(Submission { task: task.clone(), source: None, mask: None }).err().map(|error| error.to_string());
+        let error = engine.submit(Submission::new(task.clone())).err().map(|error| error.to_string());
         assert_eq!(error.as_deref(), Some(sentence), "{task:?}");
     }
     assert_eq!(engine.stats().n_network_calls, 0);

@@ -142,7 +142,7 @@ fn what_is_only_enlarged_waits_for_no_model_and_may_be_as_large_as_the_largest_d
     for size in [ImageSize::new(8, 6), ImageSize::new(largest, 2)] {
         let task = Task::Upscale(Upscale { source: "a".into(), size, passes: 1 });
         let source = Some(image::RgbImage::new(size.width, size.height));
-        let enlarged = run(&engine, &Submission { task, source, mask: None });
+        let enlarged = run(&engine, &Submission { source, ..Submission::new(task) });
         assert_eq!(enlarged.images[0].dimensions(), (size.width * 4, size.height * 4));
     }
     assert!(!has_ended(&mut running) && !has_ended(&mut waiting), "the others are where they were");

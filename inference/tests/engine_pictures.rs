@@ -4,13 +4,13 @@ use crate::engine_common::{Outcome, engine, finish, picture, psnr, reference, st
 use futures::executor::block_on;
 use image::{RgbImage, imageops::FilterType};
 use inference::{
-    engine::{Event, Submission},
+    engine::{Event, Progress, Submission},
     sampler::Sampler,
     task::{ImageSize, ImageToImage, Seed, Task, TextToImage, Upscale},
 };
 
 fn run(engine: &inference::engine::Engine, task: Task) -> Outcome {
-    finish(engine.submit(Submission { task, source: None, mask: None }).expect("a valid task"))
+    finish(engine.submit(Submission::new(task)).expect("a valid task"))
 }
 
 #[test]
@@ -32,9 +32,7 @@ fn two_tasks_together_are_bit_equal_to_each_alone_and_share_calls() {
         let calls = || engine.stats().n_network_calls;
         let alone = [run(&engine, Task::TextToImage(first.clone())), run(&engine, Task::TextToImage(second.clone()))];
         let calls_alone = calls();
-        let submit = |base: &TextToImage| {
-            engine.submit(Submission { task: Task::TextToImage(base.clone()), source: None, mask: None }).expect("valid")
-        };
+        let submit = |base: &TextToImage| engine.submit(Submission::new(Task::TextToImage(base.clone()))).expect("valid");
         // The second joins half-way: only once the first tells of its fourth step.
         let mut early = submit(&first);
         while !matches!(block_on(early.next()), Some(Event::Progress(progress)) if progress.done >= 16) {}
@@ -56,10 +54,8 @@ fn two_tasks_at_once_take_at_most_six_tenths_of_the_calls() {
     run(&engine, Task::TextToImage(first.clone()));
     run(&engine, Task::TextToImage(second.clone()));
     let alone = engine.stats().n_network_calls;
-    let handles: Vec<_> = [first, second]
-        .map(|base| engine.submit(Submission { task: Task::TextToImage(base), source: None, mask: None }).expect("valid"))
-        .into_iter()
-        .collect();
+    let handles: Vec<_> =
+        [first, second].map(|base| engine.submit(Submission::new(Task::TextToImage(base))).expect("valid")).into_iter().collect();
     handles.into_iter().for_each(|handle| drop(finish(handle)));
     let together = engine.stats().n_network_calls - alone;
     assert!(together as f64 <= 0.6 * alone as f64, "{together} calls instead of {alone}");
@@ -77,10 +73,30 @@ fn picture_i_equals_a_task_of_one_picture_with_the_next_seed() {
 }
 
 #[test]
+fn pictures_that_are_finished_are_not_drawn_again() {
+    let engine = engine(8, 0);
+    let task = Task::TextToImage(text_to_image("a cat", 7, 6, 4));
+    let all = run(&engine, task.clone());
+    let n_rows = engine.stats().n_network_rows;
+    let mut handle = engine.submit(Submission { finished: vec![2, 0], ..Submission::new(task.clone()) }).expect("valid");
+    let begin = block_on(handle.next());
+    assert!(matches!(begin, Some(Event::Progress(Progress { done: 12, total: 24 }))), "{begin:?}");
+    let rest = finish(handle);
+    assert_eq!(rest.seeds, [all.seeds[1], all.seeds[3]]);
+    assert_eq!(rest.images, [all.images[1].clone(), all.images[3].clone()], "bit for bit");
+    assert_eq!(engine.stats().n_network_rows - n_rows, n_rows / 2, "only the others' rows");
+    assert!(rest.usage.row_megapixels < 0.6 * all.usage.row_megapixels);
+
+    let n_rows = engine.stats().n_network_rows;
+    let none = finish(engine.submit(Submission { finished: vec![0, 1, 2, 3], ..Submission::new(task) }).expect("valid"));
+    assert_eq!((none.images.len(), none.usage.row_megapixels, engine.stats().n_network_rows), (0, 0.0, n_rows));
+}
+
+#[test]
 fn a_cancelled_task_stops_within_a_step_and_frees_the_engine() {
     let engine = engine(8, 0);
     let task = Task::TextToImage(text_to_image("a cat", 1, 150, 4));
-    let mut handle = engine.submit(Submission { task, source: None, mask: None }).expect("valid");
+    let mut handle = engine.submit(Submission::new(task)).expect("valid");
     while !matches!(block_on(handle.next()), Some(Event::Progress(progress)) if progress.done >= 4) {}
     let before = engine.stats().n_network_calls;
     handle.cancel();
@@ -98,9 +114,7 @@ fn a_cancelled_task_stops_within_a_step_and_frees_the_engine() {
 #[test]
 fn a_dropped_handle_cancels_and_a_dropped_engine_ends_its_tasks() {
     let engine = engine(8, 0);
-    let submit = || {
-        engine.submit(Submission { task: Task::TextToImage(text_to_image("a cat", 1, 150, 4)), source: None, mask: None }).expect("valid")
-    };
+    let submit = || engine.submit(Submission::new(Task::TextToImage(text_to_image("a cat", 1, 150, 4)))).expect("valid");
     drop(submit());
     let mut handle = submit();
     assert!(block_on(handle.next()).is_some());
@@ -145,7 +159,7 @@ fn image_to_image_equals_diffusers() {
         let source = Some(picture(&starter_folder().join("reference").join(word("source"))));
         let strength = case["strength"].as_f64().expect("a number");
         let task = Task::ImageToImage(ImageToImage { base, source: "source".into(), strength });
-        let (cost, submission) = (engine.cost(&task), Submission { task, source, mask: None });
+        let (cost, submission) = (engine.cost(&task), Submission { source, ..Submission::new(task) });
         let outcome = finish(engine.submit(submission).expect("valid"));
         let found = psnr(&outcome.images[0], &picture(&folder.join(word("image"))));
         assert!(found >= 40.0, "{}: {found:.1} dB", word("sampler"));
@@ -159,7 +173,7 @@ fn little_strength_stays_near_the_source() {
     let source = picture(&starter_folder().join("reference/2.png"));
     let distance = |strength: f64| {
         let task = ImageToImage { base: text_to_image("a dog", 3, 20, 1), source: "2".into(), strength };
-        let submission = Submission { task: Task::ImageToImage(task), source: Some(source.clone()), mask: None };
+        let submission = Submission { source: Some(source.clone()), ..Submission::new(Task::ImageToImage(task)) };
         psnr(&finish(engine.submit(submission).expect("valid")).images[0], &source)
     };
     let (little, much) = (distance(0.2), distance(1.0));
@@ -173,7 +187,7 @@ fn an_enlarged_picture_shows_the_same() {
     let size = ImageSize::new(source.width(), source.height());
     let task = Task::Upscale(Upscale { source: "0".into(), size, passes: 1 });
     let cost = engine.cost(&task);
-    let outcome = finish(engine.submit(Submission { task, source: Some(source.clone()), mask: None }).expect("valid"));
+    let outcome = finish(engine.submit(Submission { source: Some(source.clone()), ..Submission::new(task) }).expect("valid"));
     let large = &outcome.images[0];
     assert_eq!((large.width(), large.height()), (size.width * 4, size.height * 4));
     let back = image::imageops::resize(large, size.width, size.height, FilterType::Triangle);
@@ -192,7 +206,7 @@ fn two_passes_are_one_after_the_other_and_cost_both() {
             let size = ImageSize::new(source.width(), source.height());
             let task = Task::Upscale(Upscale { source: "0".into(), size, passes });
             let cost = engine.cost(&task);
-            let outcome = finish(engine.submit(Submission { task, source: Some(source.clone()), mask: None }).expect("valid"));
+            let outcome = finish(engine.submit(Submission { source: Some(source.clone()), ..Submission::new(task) }).expect("valid"));
             assert!((outcome.usage.row_megapixels - cost).abs() < 1e-9, "used what it was said to cost");
             (outcome.images.into_iter().next().expect("a picture"), cost)
         };
@@ -211,7 +225,7 @@ fn a_cancel_takes_effect_between_passes() {
     let source = picture(&starter_folder().join("reference/0.png"));
     let task = Task::Upscale(Upscale { source: "0".into(), size: ImageSize::new(64, 64), passes: 3 });
     let cost = engine.cost(&task);
-    let mut handle = engine.submit(Submission { task, source: Some(source), mask: None }).expect("valid");
+    let mut handle = engine.submit(Submission { source: Some(source), ..Submission::new(task) }).expect("valid");
     while !matches!(block_on(handle.next()), Some(Event::Progress(progress)) if progress.done == 1) {}
     handle.cancel();
     let ended = std::iter::from_fn(|| block_on(handle.next())).last();

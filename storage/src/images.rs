@@ -1,4 +1,4 @@
-//! Pictures of done jobs.
+//! Pictures of jobs.
 
 use crate::ids::BlobKey;
 

@@ -1,6 +1,6 @@
 //! A job's row, its states and the answers to those who change it.
 
-use crate::{failure::Failure, ids::*};
+use crate::{failure::Failure, ids::*, images::NewImage};
 
 /// A job's state. `Queued → Leased → Done | Failed | Cancelled`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +68,8 @@ pub struct Lease {
     pub job: Job,
     /// Number of this lease.
     pub epoch: i64,
+    /// Pictures that workers before this one finished, by index.
+    pub images: Vec<NewImage>,
 }
 
 /// The answer to a worker's write.

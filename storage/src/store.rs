@@ -23,8 +23,11 @@ pub trait JobStore: Send + Sync + 'static {
     async fn renew(&self, lease: &Lease, duration: Duration, now: Timestamp) -> Result<Written, StorageError>;
     /// Replaces what the person who asked should know of the job's pictures.
     async fn set_notes(&self, lease: &Lease, notes: &serde_json::Value) -> Result<Written, StorageError>;
-    /// One transaction: done, pictures, history, settled quota, outbox row.
-    async fn complete(&self, lease: &Lease, images: &[NewImage], row_megapixels: f64, now: Timestamp) -> Result<Written, StorageError>;
+    /// Records a finished picture of a job that is not done yet. The first with its number stays: who works on the job after this worker is told
+    /// of it by [`Lease::images`]. Until the job is done nobody else is; where it never is, the picture stays for the record.
+    async fn record_image(&self, lease: &Lease, image: &NewImage) -> Result<Written, StorageError>;
+    /// One transaction: done, history, settled quota, outbox row. Its pictures are those that were recorded.
+    async fn complete(&self, lease: &Lease, row_megapixels: f64, now: Timestamp) -> Result<Written, StorageError>;
     /// Fails the job for good and refunds it; outbox row.
     async fn fail(&self, lease: &Lease, failure: &Failure, now: Timestamp) -> Result<Written, StorageError>;
     /// Ends a job whose cancel was requested, charging what was really computed; outbox row.
@@ -42,7 +45,7 @@ pub trait JobStore: Send + Sync + 'static {
 
     /// One job.
     async fn job(&self, id: JobId) -> Result<Option<Job>, StorageError>;
-    /// A job's pictures by index.
+    /// A done job's pictures by index.
     async fn images(&self, id: JobId) -> Result<Vec<NewImage>, StorageError>;
     /// Jobs that have their turn before this queued one, plus one (those whose user or guild runs enough are passed over); `None` if it does not wait.
     async fn place(&self, id: JobId) -> Result<Option<u32>, StorageError>;

@@ -111,7 +111,7 @@ async fn time(engine: &Engine, tasks: &[Task]) -> anyhow::Result<f64> {
     let start = Instant::now();
     let mut handles = Vec::new();
     for task in tasks {
-        handles.push(engine.submit(Submission { task: task.clone(), source: None, mask: None })?);
+        handles.push(engine.submit(Submission::new(task.clone()))?);
     }
     for mut handle in handles {
         while let Some(event) = handle.next().await {
@@ -126,7 +126,7 @@ async fn time(engine: &Engine, tasks: &[Task]) -> anyhow::Result<f64> {
 /// Seconds until a task is done and its pictures are as large as a grid shows them.
 async fn time_shown(engine: &Engine, task: &Task) -> anyhow::Result<f64> {
     let (start, mut shows) = (Instant::now(), JoinSet::new());
-    let mut handle = engine.submit(Submission { task: task.clone(), source: None, mask: None })?;
+    let mut handle = engine.submit(Submission::new(task.clone()))?;
     while let Some(event) = handle.next().await {
         match event {
             Event::Image(FinishedImage { image, .. }) => {

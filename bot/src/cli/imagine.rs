@@ -210,7 +210,7 @@ impl Job<'_> {
             if is_enlarging || self.args.enlarge {
                 let size = ImageSize::new(image.width(), image.height());
                 let task = Task::Upscale(Upscale { source: seed.to_string(), size, passes: 1 });
-                upscales.push((index, seed, engine.submit(Submission { task, source: Some(image.clone()), mask: None })?));
+                upscales.push((index, seed, engine.submit(Submission { source: Some(image.clone()), ..Submission::new(task) })?));
             }
             if !is_enlarging {
                 self.save(index, seed, image, Form::Drawn).await?;

@@ -86,7 +86,7 @@ async fn reap(app: &App) {
 
 /// How a job's drawing ended.
 enum Outcome {
-    Finished { images: Vec<NewImage>, row_megapixels: f64, pngs: Vec<Bytes> },
+    Finished { row_megapixels: f64 },
     Failed(Failure),
     Cancelled { row_megapixels: f64 },
     ShutDown,
@@ -95,7 +95,7 @@ enum Outcome {
 
 async fn work(app: Arc<App>, lease: Lease) {
     let id = lease.job.id;
-    tracing::info!(attempt = lease.job.attempts, "drawing");
+    tracing::info!(attempt = lease.job.attempts, n_finished = lease.images.len(), "drawing");
     let outcome = match draw(&app, &lease).await {
         Ok(outcome) => outcome,
         Err(error) => {
@@ -106,27 +106,19 @@ async fn work(app: Arc<App>, lease: Lease) {
     };
     let now = app.clock.now();
     let (word, written) = match &outcome {
-        Outcome::Finished { images, row_megapixels, .. } => ("done", app.jobs.complete(&lease, images, *row_megapixels, now).await),
+        Outcome::Finished { row_megapixels } => ("done", app.jobs.complete(&lease, *row_megapixels, now).await),
         Outcome::Failed(failure) => ("failed", app.jobs.fail(&lease, failure, now).await),
         Outcome::Cancelled { row_megapixels } => ("cancelled", app.jobs.finish_cancel(&lease, *row_megapixels, now).await),
         Outcome::ShutDown => ("handed back", app.jobs.release(&lease, now).await),
         Outcome::Fenced => ("given to another worker", Ok(Written::Fenced)),
     };
     match (written, &outcome) {
-        (Ok(Written::CancelRequested), Outcome::Finished { row_megapixels, .. }) => {
+        (Ok(Written::CancelRequested), Outcome::Finished { row_megapixels }) => {
             if let Err(error) = app.jobs.finish_cancel(&lease, *row_megapixels, now).await {
                 tracing::error!(error = %chain(&error), "a cancel could not be recorded; the lease will expire");
             }
         }
-        (Ok(Written::Done), Outcome::Finished { pngs, .. }) => {
-            // The same picture of a job that was deleted meanwhile has the same bytes and key: from here on our row keeps it.
-            for png in pngs {
-                if let Err(error) = app.blobs.put(png.clone()).await {
-                    tracing::error!(error = %chain(&error), "a picture could not be kept");
-                }
-            }
-            tracing::info!("{word}");
-        }
+        (Ok(Written::Done), Outcome::Finished { .. }) => tracing::info!("{word}"),
         (Ok(written), _) => tracing::info!(?written, "{word}"),
         (Err(error), _) => tracing::error!(error = %chain(&error), "the end of a job could not be recorded; the lease will expire"),
     }
@@ -163,27 +155,29 @@ async fn draw(app: &Arc<App>, lease: &Lease) -> anyhow::Result<Outcome> {
         let (app, task) = (app.clone(), task.clone());
         async move { app.origin(&task).await }
     });
-    let mut handle = match app.engine.submit(Submission { task: task.clone(), source, mask: None }) {
+    let finished = lease.images.iter().map(|image| image.index).collect();
+    for image in &lease.images {
+        app.tasks.spawn(show_recorded(app.clone(), job.id, image.clone()));
+    }
+    let mut handle = match app.engine.submit(Submission { source, finished, ..Submission::new(task.clone()) }) {
         Ok(handle) => handle,
         Err(InferenceError::Stopped) => return Ok(engine_stopped(app)),
         Err(error) => return Ok(engine_failed(app, job, &task, &error)),
     };
-    let (mut images, mut pngs) = (Vec::new(), Vec::new());
     // Pictures wait for the hashes, and meanwhile the lease is renewed and a cancel is heard.
     let (mut origin, mut unsaved, mut done): (Option<Origin>, Vec<FinishedImage>, Option<Usage>) = (None, Vec::new(), None);
     let mut renewing = app.clock.ticks(RENEW_EVERY);
     loop {
         if let Some(origin) = &origin {
             for finished in unsaved.drain(..) {
-                let (image, png, drawn) = save(app, &task, origin.clone(), finished).await?;
-                let (name, index) = (image.blob.to_string(), image.index);
-                app.tasks.spawn(show_finished(app.clone(), job.id, index, name, drawn));
-                images.push(image);
-                pngs.push(png);
+                match save(app, lease, &task, origin.clone(), finished).await? {
+                    Written::Done => {}
+                    Written::CancelRequested => return Ok(stop(lease, &task, &handle)),
+                    Written::Fenced => return Ok(Outcome::Fenced),
+                }
             }
             if let Some(usage) = done {
-                images.sort_by_key(|image| image.index);
-                return Ok(Outcome::Finished { images, row_megapixels: usage.row_megapixels, pngs });
+                return Ok(Outcome::Finished { row_megapixels: cost_with_recorded(lease, &task, usage) });
             }
         }
         tokio::select! {
@@ -199,11 +193,11 @@ async fn draw(app: &Arc<App>, lease: &Lease) -> anyhow::Result<Outcome> {
             },
             () = renewing.tick() => match app.jobs.renew(lease, LEASE, app.clock.now()).await {
                 Ok(Written::Done) => {}
-                Ok(Written::CancelRequested) => return Ok(stop(&handle)),
+                Ok(Written::CancelRequested) => return Ok(stop(lease, &task, &handle)),
                 Ok(Written::Fenced) => return Ok(Outcome::Fenced),
                 Err(error) => tracing::warn!(error = %chain(&error), "the lease could not be renewed"),
             },
-            () = cancel.cancelled() => return Ok(stop(&handle)),
+            () = cancel.cancelled() => return Ok(stop(lease, &task, &handle)),
             () = app.shutdown.cancelled() => return Ok(Outcome::ShutDown),
         }
     }
@@ -222,9 +216,20 @@ fn engine_failed(app: &App, job: &Job, task: &Task, error: &InferenceError) -> O
     Outcome::Failed(failure::of_engine(error, task, &app.loaded))
 }
 
-fn stop(handle: &TaskHandle) -> Outcome {
+fn stop(lease: &Lease, task: &Task, handle: &TaskHandle) -> Outcome {
     handle.cancel();
-    Outcome::Cancelled { row_megapixels: handle.usage().row_megapixels }
+    Outcome::Cancelled { row_megapixels: cost_with_recorded(lease, task, handle.usage()) }
+}
+
+/// What a job has cost with the pictures that workers before this one finished. What their other pictures took is nobody's to pay: a job
+/// that was interrupted costs no more than one that was not.
+fn cost_with_recorded(lease: &Lease, task: &Task, usage: Usage) -> f64 {
+    if lease.images.is_empty() {
+        return usage.row_megapixels;
+    }
+    let whole = lease.job.row_megapixels;
+    let recorded = lease.images.len() as f64 / f64::from(task.n_images().max(1));
+    (whole * recorded + usage.row_megapixels).min(whole)
 }
 
 /// Keeps what the person who asked should know with the job, beside what is known of what they typed, and shows it.
@@ -262,8 +267,8 @@ fn note_progress(app: &App, job: &Job, event: Event) {
     live.touch();
 }
 
-/// Stores a finished picture before its job is recorded as done: a row never names a blob that is not there.
-async fn save(app: &App, task: &Task, origin: Origin, finished: FinishedImage) -> anyhow::Result<(NewImage, Bytes, RgbImage)> {
+/// Stores a finished picture and records it: a row never names a blob that is not there.
+async fn save(app: &Arc<App>, lease: &Lease, task: &Task, origin: Origin, finished: FinishedImage) -> anyhow::Result<Written> {
     let FinishedImage { index, seed, image } = finished;
     let (width, height) = image.dimensions();
     let provenance = Some(origin.provenance());
@@ -271,7 +276,22 @@ async fn save(app: &App, task: &Task, origin: Origin, finished: FinishedImage) -
     let (png, image) = tokio::task::spawn_blocking(move || (metadata::png(&image, &record), image)).await?;
     let png = Bytes::from(png?);
     let blob = app.blobs.put(png.clone()).await?;
-    Ok((NewImage { index, seed: seed.0, width, height, blob, provenance }, png, image))
+    let name = blob.to_string();
+    let written = app.jobs.record_image(lease, &NewImage { index, seed: seed.0, width, height, blob, provenance }).await?;
+    if written == Written::Done {
+        // The same picture of a job that was deleted meanwhile has the same bytes and key: from here on our row keeps it.
+        app.blobs.put(png).await?;
+        app.tasks.spawn(show_finished(app.clone(), lease.job.id, index, name, image));
+    }
+    Ok(written)
+}
+
+/// Puts a picture that a worker before this one finished into its job's preview.
+async fn show_recorded(app: Arc<App>, job: JobId, image: NewImage) {
+    match pictures::stored(&*app.blobs, image.blob.as_str()).await {
+        Ok(drawn) => show_finished(app, job, image.index, image.blob.to_string(), drawn).await,
+        Err(error) => tracing::warn!(job.id = %job, error = chain(error.as_ref()), "a finished picture cannot be read"),
+    }
 }
 
 /// Puts a finished picture into its job's preview as the grid will show it, which the grid finds made then.

@@ -127,7 +127,7 @@ fn as_drawn(picture: RgbImage, error: &InferenceError) -> Result<RgbImage, Engin
 async fn enlarge(engine: &Engine, picture: &RgbImage) -> Result<RgbImage, InferenceError> {
     let size = ImageSize::new(picture.width(), picture.height());
     let task = Task::Upscale(Upscale { source: "shown".to_owned(), size, passes: 1 });
-    let mut handle = engine.submit(Submission { task, source: Some(picture.clone()), mask: None })?;
+    let mut handle = engine.submit(Submission { source: Some(picture.clone()), ..Submission::new(task) })?;
     loop {
         match handle.next().await {
             Some(Event::Image(finished)) => return Ok(finished.image),

@@ -64,7 +64,7 @@ impl Bench {
         let meter = Arc::new(Meter::default());
         let events_to = Events::new(sender, task.n_images());
         let (parts, facts) = (self.parts.clone(), self.facts.clone());
-        let job = Job { task, source: None, mask: None, parts, facts, events: events_to, meter: meter.clone() };
+        let job = Job { task, source: None, mask: None, finished: Vec::new(), parts, facts, events: events_to, meter: meter.clone() };
         self.batcher.start(job.ticket(), async move |caller| job.run(&caller).await);
         Submitted { events, meter }
     }

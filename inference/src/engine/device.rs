@@ -30,6 +30,7 @@ pub(super) struct Command {
     pub(super) task: Task,
     pub(super) source: Option<RgbImage>,
     pub(super) mask: Option<GrayImage>,
+    pub(super) finished: Vec<u32>,
     pub(super) events: mpsc::Sender<Event>,
     pub(super) meter: Arc<Meter>,
 }
@@ -108,7 +109,7 @@ fn start(waiting: &mut VecDeque<Command>, store: &mut Store, batcher: &mut Batch
         }
         let Some(command) = waiting.remove(at) else { break };
         let events = command.events();
-        let Command { task, source, mask, meter, .. } = command;
+        let Command { task, source, mask, finished, meter, .. } = command;
         match found {
             Ok(Some(Ready { parts, facts, notes })) => {
                 let notes = notes.of(&task);
@@ -116,7 +117,7 @@ fn start(waiting: &mut VecDeque<Command>, store: &mut Store, batcher: &mut Batch
                     // Nothing but `Loading` stands before it, so there is room.
                     events.may_send(Event::Notes(notes));
                 }
-                let job = Job { task, source, mask, parts, facts, events, meter };
+                let job = Job { task, source, mask, finished, parts, facts, events, meter };
                 batcher.start(job.ticket(), async move |caller| job.run(&caller).await);
             }
             Ok(None) => {}

@@ -80,7 +80,7 @@ impl Engine {
     /// # Errors
     /// The task is invalid, too many wait, or the engine has stopped.
     pub fn submit(&self, submission: Submission) -> Result<TaskHandle, InferenceError> {
-        let Submission { task, source, mask } = submission;
+        let Submission { task, source, mask, finished } = submission;
         self.check(&task)?;
         if let Some(ImageSize { width, height }) = task.source_size()
             && source.as_ref().map(|image| image.dimensions()) != Some((width, height))
@@ -95,7 +95,7 @@ impl Engine {
         let n_images = task.n_images();
         let (events, receiver) = mpsc::channel(MAX_OPTIONAL_EVENTS + n_images as usize + 1);
         let meter = Arc::new(Meter::default());
-        let command = Command { task, source, mask, events, meter: meter.clone() };
+        let command = Command { task, source, mask, finished, events, meter: meter.clone() };
         let commands = self.inner.commands.as_ref().ok_or(InferenceError::Stopped)?;
         match commands.try_send(command) {
             Ok(()) => Ok(TaskHandle { events: receiver, meter, has_ended: false, engine: self.inner.alive.clone() }),

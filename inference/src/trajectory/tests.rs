@@ -49,12 +49,12 @@ fn last_latents(store: &mut Store, task: Task, source: Option<RgbImage>, mask: O
     let (sender, _receiver) = tokio::sync::mpsc::channel(8);
     let Ready { parts, facts, .. } = store.networks(&task, || {}).expect("a known model").expect("room");
     let (events, meter) = (Events::new(sender, 1), Arc::new(Meter::default()));
-    let job = Job { task, source, mask, parts, facts, events, meter };
+    let job = Job { task, source, mask, finished: Vec::new(), parts, facts, events, meter };
     let latents = Batcher::new(Arc::new(Counters::default()), 2).drive(job.ticket(), async move |caller| {
         let base = job.task.base().expect("a drawing task");
         let pass = job.pass(caller, base, base.size, job.facts.limits.plan(&job.task, base)).await?;
         let source = job.encode_source(caller).await?;
-        Ok(job.latents(caller, &pass, source.as_ref(), &Steps::new(base.steps), index).await?.0)
+        Ok(job.latents(caller, &pass, source.as_ref(), &Steps::new(0, base.steps), index).await?.0)
     });
     latents.expect("latents")
 }

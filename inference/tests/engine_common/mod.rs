@@ -57,13 +57,13 @@ pub fn text_to_image(prompt: &str, seed: u64, steps: u32, n_images: u32) -> Text
 
 /// A task that draws from noise.
 pub fn drawn(base: TextToImage) -> Submission {
-    Submission { task: Task::TextToImage(base), source: None, mask: None }
+    Submission::new(Task::TextToImage(base))
 }
 
 /// A task that changes a picture.
 pub fn changed(base: TextToImage, strength: f64) -> Submission {
     let source = Some(source_picture(base.size));
-    Submission { task: Task::ImageToImage(ImageToImage { base, source: "source".into(), strength }), source, mask: None }
+    Submission { source, ..Submission::new(Task::ImageToImage(ImageToImage { base, source: "source".into(), strength })) }
 }
 
 /// A task that fills in the right half of a picture.
@@ -72,7 +72,7 @@ pub fn filled(base: TextToImage, strength: f64) -> Submission {
     let source = Some(source_picture(base.size));
     let mask = Some(GrayImage::from_fn(width, height, |x, _| Luma([if x * 2 < width { 0 } else { 255 }])));
     let task = Inpaint { base, source: "source".into(), mask: "mask".into(), strength };
-    Submission { task: Task::Inpaint(task), source, mask }
+    Submission { source, mask, ..Submission::new(Task::Inpaint(task)) }
 }
 
 fn source_picture(size: ImageSize) -> RgbImage {

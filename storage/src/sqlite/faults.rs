@@ -78,19 +78,23 @@ async fn a_full_disk_is_named_at_every_write_and_nothing_is_half_written() {
     limit_pages(&store, Some(0)).await;
     is_full(store.set_note("long", &long).await.unwrap_err());
     limit_pages(&store, Some(0)).await;
-    let image = |index| crate::NewImage { index, seed: 1, width: 1, height: 1, blob: crate::BlobKey::of_digest([7; 32]), provenance: None };
-    let images: Vec<_> = (0..500).map(image).collect();
-    is_full(store.complete(&lease, &images, 1.0, NOW).await.unwrap_err());
+    let blob = crate::BlobKey::of_digest([7; 32]);
+    let made =
+        Some(crate::Provenance { model_hash: Some(long.clone()), engine: String::new(), device: String::new(), dtype: String::new() });
+    let image = crate::NewImage { index: 0, seed: 1, width: 1, height: 1, blob, provenance: made };
+    is_full(store.record_image(&lease, &image).await.unwrap_err());
 
     assert!(store.note("long").await.unwrap().is_none());
     assert_eq!(store.queue().await.unwrap(), []);
     assert_eq!(used(&store).await, 1.0);
     assert_eq!(store.job(lease.job.id).await.unwrap().unwrap().status, JobStatus::Leased);
     assert!(store.outbox(NOW, 10).await.unwrap().is_empty());
-    assert!(store.images(lease.job.id).await.unwrap().is_empty());
+    let n_images: i64 = sqlx::query_scalar("SELECT count(*) FROM images").fetch_one(&store.writer).await.unwrap();
+    assert_eq!(n_images, 0);
 
     limit_pages(&store, None).await;
-    assert_eq!(store.complete(&lease, &images, 1.0, NOW).await.unwrap(), Written::Done, "it recovers when there is space");
+    assert_eq!(store.record_image(&lease, &image).await.unwrap(), Written::Done, "it recovers when there is space");
+    assert_eq!(store.complete(&lease, 1.0, NOW).await.unwrap(), Written::Done);
     created(&store, job("big", 100_000)).await;
     let check: String = sqlx::query_scalar("PRAGMA integrity_check").fetch_one(&store.writer).await.unwrap();
     assert_eq!(check, "ok");

@@ -1,31 +1,11 @@
-//! What was made: jobs, pictures and pages of both.
-
-use sqlx::SqliteConnection;
+//! What was made: jobs, and pages of them.
 
 use super::{
     SqliteStore,
+    images::{Need, is_needed},
     rows::{JobRow, bytes, job_columns, status},
 };
-use crate::{
-    error::StorageError,
-    ids::*,
-    images::{NewImage, Provenance},
-    jobs::*,
-};
-
-from_row! {
-    struct ImageRow {
-        number: u32,
-        seed: i64,
-        width: u32,
-        height: u32,
-        blob: String,
-        model_hash: Option<String>,
-        engine: Option<String>,
-        device: Option<String>,
-        dtype: Option<String>,
-    }
-}
+use crate::{error::StorageError, ids::*, jobs::*};
 
 pub(super) const HISTORY: &str = concat!(
     "SELECT ",
@@ -39,20 +19,6 @@ pub(super) async fn job(store: &SqliteStore, id: JobId) -> Result<Option<Job>, S
     const JOB: &str = concat!("SELECT ", job_columns!(), " FROM jobs WHERE id = ?");
     let row: Option<JobRow> = sqlx::query_as(JOB).bind(bytes(id)).fetch_optional(&store.readers).await?;
     row.map(Job::try_from).transpose()
-}
-
-pub(super) async fn images(store: &SqliteStore, id: JobId) -> Result<Vec<NewImage>, StorageError> {
-    const IMAGES: &str = "SELECT number, seed, width, height, blob, model_hash, engine, device, dtype FROM images \
-        WHERE job = (SELECT seq FROM jobs WHERE id = ?) ORDER BY number";
-    let rows: Vec<ImageRow> = sqlx::query_as(IMAGES).bind(bytes(id)).fetch_all(&store.readers).await?;
-    let image = |row: ImageRow| {
-        let blob = BlobKey::parse(&row.blob).map_err(|_| StorageError::corrupt("blob key", id))?;
-        let ImageRow { number: index, seed, width, height, model_hash, engine, device, dtype, .. } = row;
-        let made = engine.zip(device).zip(dtype);
-        let provenance = made.map(|((engine, device), dtype)| Provenance { model_hash, engine, device, dtype });
-        Ok(NewImage { index, seed: seed.cast_unsigned(), width, height, blob, provenance })
-    };
-    rows.into_iter().map(image).collect()
 }
 
 pub(super) async fn history(store: &SqliteStore, filter: HistoryFilter, offset: u32, n: u32) -> Result<(Vec<Job>, bool), StorageError> {
@@ -97,27 +63,4 @@ pub(super) async fn delete(store: &SqliteStore, id: JobId, now: Timestamp) -> Re
     }
     tx.commit().await?;
     unused.iter().map(|blob| BlobKey::parse(blob).map_err(|_| StorageError::corrupt("blob key", id))).collect()
-}
-
-/// Whose source keeps a blob.
-pub(super) enum Need {
-    /// Jobs that have not ended: a picture that is deleted must go, even where something was made from it.
-    LiveJobs,
-    /// All that are not deleted: an upload that several jobs share stays until the last of them goes.
-    ShownJobs,
-}
-
-/// Whether something refers to a blob.
-pub(super) async fn is_needed(db: &mut SqliteConnection, blob: &str, need: Need) -> Result<bool, StorageError> {
-    const LIVE: &str = "SELECT EXISTS (SELECT 1 FROM images WHERE blob = ?1) \
-        OR EXISTS (SELECT 1 FROM jobs WHERE thumbnail = ?1) \
-        OR EXISTS (SELECT 1 FROM jobs WHERE source = ?1 AND status IN ('queued', 'leased'))";
-    const SHOWN: &str = "SELECT EXISTS (SELECT 1 FROM images WHERE blob = ?1) \
-        OR EXISTS (SELECT 1 FROM jobs WHERE thumbnail = ?1) \
-        OR EXISTS (SELECT 1 FROM jobs WHERE source = ?1 AND deleted IS NULL)";
-    let query = match need {
-        Need::LiveJobs => LIVE,
-        Need::ShownJobs => SHOWN,
-    };
-    Ok(sqlx::query_scalar(query).bind(blob).fetch_one(db).await?)
 }

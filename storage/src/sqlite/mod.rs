@@ -11,6 +11,7 @@ mod enqueue;
 mod faults;
 mod guilds;
 mod history;
+mod images;
 mod migrations;
 mod open;
 mod outbox;
@@ -76,8 +77,12 @@ impl JobStore for SqliteStore {
         worker::set_notes(self, lease, notes).await
     }
 
-    async fn complete(&self, lease: &Lease, images: &[NewImage], row_megapixels: f64, now: Timestamp) -> Result<Written, StorageError> {
-        worker::complete(self, lease, images, row_megapixels, now).await
+    async fn record_image(&self, lease: &Lease, image: &NewImage) -> Result<Written, StorageError> {
+        worker::record_image(self, lease, image).await
+    }
+
+    async fn complete(&self, lease: &Lease, row_megapixels: f64, now: Timestamp) -> Result<Written, StorageError> {
+        worker::complete(self, lease, row_megapixels, now).await
     }
 
     async fn fail(&self, lease: &Lease, failure: &Failure, now: Timestamp) -> Result<Written, StorageError> {
@@ -105,7 +110,7 @@ impl JobStore for SqliteStore {
     }
 
     async fn images(&self, id: JobId) -> Result<Vec<NewImage>, StorageError> {
-        history::images(self, id).await
+        images::of_done(self, id).await
     }
 
     async fn place(&self, id: JobId) -> Result<Option<u32>, StorageError> {

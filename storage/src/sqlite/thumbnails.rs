@@ -2,7 +2,7 @@
 
 use super::{
     SqliteStore,
-    history::{Need, is_needed},
+    images::{Need, is_needed},
     rows::bytes,
 };
 use crate::{error::StorageError, ids::*};

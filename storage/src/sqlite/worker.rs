@@ -7,6 +7,7 @@ use sqlx::{FromRow, SqliteConnection};
 use super::{
     SqliteStore,
     ending::{Ending, Open, end, open_columns},
+    images,
     quota::Charge,
     rows::{JobRow, bytes, job_columns},
     turns,
@@ -38,9 +39,10 @@ pub(super) async fn claim(
     let Some(row) = claim.fetch_optional(&mut *tx).await? else { return Ok(None) };
     turns::serve(&mut tx, &turns::Served::from_row(&row)?).await?;
     let epoch = sqlx::Row::try_get(&row, "epoch")?;
-    let job = JobRow::from_row(&row)?.try_into()?;
+    let job: Job = JobRow::from_row(&row)?.try_into()?;
+    let images = images::all(&mut *tx, job.id).await?;
     tx.commit().await?;
-    Ok(Some(Lease { job, epoch }))
+    Ok(Some(Lease { job, epoch, images }))
 }
 
 pub(super) async fn renew(store: &SqliteStore, lease: &Lease, duration: Duration, now: Timestamp) -> Result<Written, StorageError> {
@@ -64,26 +66,22 @@ pub(super) async fn set_notes(store: &SqliteStore, lease: &Lease, notes: &serde_
     Ok(Written::Done)
 }
 
-pub(super) async fn complete(
-    store: &SqliteStore,
-    lease: &Lease,
-    images: &[NewImage],
-    row_megapixels: f64,
-    now: Timestamp,
-) -> Result<Written, StorageError> {
+pub(super) async fn record_image(store: &SqliteStore, lease: &Lease, image: &NewImage) -> Result<Written, StorageError> {
     let mut tx = store.begin().await?;
     let Some(job) = held(&mut tx, lease).await? else { return Ok(Written::Fenced) };
     if job.is_cancel_requested {
         return Ok(Written::CancelRequested);
     }
-    for image in images {
-        const IMAGE: &str = "INSERT INTO images (job, number, seed, width, height, blob, model_hash, engine, device, dtype) \
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
-        let write = sqlx::query(IMAGE).bind(job.seq).bind(image.index).bind(image.seed.cast_signed()).bind(image.width).bind(image.height);
-        let made = image.provenance.as_ref();
-        let write = write.bind(image.blob.as_str()).bind(made.and_then(|made| made.model_hash.as_deref()));
-        let write = write.bind(made.map(|made| made.engine.as_str())).bind(made.map(|made| made.device.as_str()));
-        write.bind(made.map(|made| made.dtype.as_str())).execute(&mut *tx).await?;
+    images::insert(&mut tx, job.seq, image).await?;
+    tx.commit().await?;
+    Ok(Written::Done)
+}
+
+pub(super) async fn complete(store: &SqliteStore, lease: &Lease, row_megapixels: f64, now: Timestamp) -> Result<Written, StorageError> {
+    let mut tx = store.begin().await?;
+    let Some(job) = held(&mut tx, lease).await? else { return Ok(Written::Fenced) };
+    if job.is_cancel_requested {
+        return Ok(Written::CancelRequested);
     }
     let ending = Ending { status: JobStatus::Done, charge: Charge::Settle(to_row_pixels(row_megapixels)), failure: None };
     end(&mut tx, &job, ending, now).await?;

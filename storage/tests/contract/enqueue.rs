@@ -58,7 +58,7 @@ pub async fn a_press_is_held_while_the_job_lives_and_kept_when_done_if_asked(bac
         assert_eq!(pressed().await, Enqueued::Pressed(id, JobStatus::Queued));
         let lease = claimed(&*store).await;
         assert_eq!(pressed().await, Enqueued::Pressed(id, JobStatus::Leased));
-        assert_eq!(store.complete(&lease, &[], 1.0, NOON).await.unwrap(), Written::Done);
+        assert_eq!(store.complete(&lease, 1.0, NOON).await.unwrap(), Written::Done);
         if keep {
             assert_eq!(pressed().await, Enqueued::Pressed(id, JobStatus::Done));
             store.delete(id, NOON).await.unwrap();
@@ -86,7 +86,7 @@ pub async fn a_press_is_known_as_long_as_it_is_held(backend: &impl Backend) {
     assert_eq!(store.pressed("upscale:1:0").await.unwrap(), None);
     let id = created(&*store, pressing("upscale:1:0", true)).await;
     assert_eq!(store.pressed("upscale:1:0").await.unwrap(), Some((id, JobStatus::Queued)));
-    store.complete(&claimed(&*store).await, &[], 1.0, NOON).await.unwrap();
+    store.complete(&claimed(&*store).await, 1.0, NOON).await.unwrap();
     assert_eq!(store.pressed("upscale:1:0").await.unwrap(), Some((id, JobStatus::Done)));
     assert_eq!(store.pressed("upscale:1:1").await.unwrap(), None);
     store.delete(id, NOON).await.unwrap();

@@ -9,7 +9,7 @@ async fn serve(store: &dyn JobStore, n: usize, who: impl Fn(&storage::Job) -> u6
     let mut served = Vec::new();
     for _ in 0..n {
         let lease = claimed(store).await;
-        store.complete(&lease, &[], lease.job.row_megapixels, NOON).await.unwrap();
+        store.complete(&lease, lease.job.row_megapixels, NOON).await.unwrap();
         served.push(who(&lease.job));
     }
     served
@@ -93,7 +93,7 @@ pub async fn an_underestimated_job_is_paid_for_later(backend: &impl Backend) {
     }
     let lease = claimed(&*store).await;
     assert_eq!(lease.job.guild.0, 1);
-    store.complete(&lease, &[], 4.0, NOON).await.unwrap();
+    store.complete(&lease, 4.0, NOON).await.unwrap();
     let served = serve(&*store, 11, |job| job.guild.0).await;
     assert_eq!(served, [2, 2, 2, 2, 1, 2, 1, 2, 1, 1, 1], "guild 1 sits out three turns");
 }
@@ -146,6 +146,6 @@ pub async fn claims_follow_the_queue_as_it_was_shown(backend: &impl Backend) {
         let lease = claimed(&*store).await;
         assert_eq!(lease.job.id, id);
         assert_eq!(store.place(id).await.unwrap(), None);
-        store.complete(&lease, &[], lease.job.row_megapixels, NOON).await.unwrap();
+        store.complete(&lease, lease.job.row_megapixels, NOON).await.unwrap();
     }
 }

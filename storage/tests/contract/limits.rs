@@ -58,9 +58,9 @@ pub async fn a_waiting_job_is_taken_as_soon_as_its_person_may_run_one(backend: &
     for _ in 0..10 {
         let lease = store.claim(LEASE, &FEW, NOON).await.unwrap().expect("a newcomer");
         assert_eq!(lease.job.guild.0, 2);
-        store.complete(&lease, &[], 1.0, NOON).await.unwrap();
+        store.complete(&lease, 1.0, NOON).await.unwrap();
     }
-    store.complete(&running[0], &[], 5.0, NOON).await.unwrap();
+    store.complete(&running[0], 5.0, NOON).await.unwrap();
     assert_eq!(whose(&claim_all(&*store, &FEW).await)[0], (1, 1));
 }
 
@@ -103,12 +103,12 @@ pub async fn claims_keep_to_the_limits_and_leave_nothing_that_may_run(backend: &
             assert!(!waiting.iter().any(may_run), "seed {seed}: {waiting:?} wait while {:?} run", whose(&running));
             for _ in 0..dice.roll(4).min(running.len() as u64) {
                 let lease = running.swap_remove(dice.roll(running.len() as u64) as usize);
-                store.complete(&lease, &[], lease.job.row_megapixels, NOON).await.unwrap();
+                store.complete(&lease, lease.job.row_megapixels, NOON).await.unwrap();
             }
         }
         store.reap(true, NOON).await.unwrap();
         while let Some(lease) = store.claim(LEASE, &MANY, NOON).await.unwrap() {
-            store.complete(&lease, &[], 0.0, NOON).await.unwrap();
+            store.complete(&lease, 0.0, NOON).await.unwrap();
         }
     }
 }
@@ -202,7 +202,7 @@ pub async fn sums_never_exceed_their_limits_and_refunds_restore_them(backend: &i
                     let share = dice.roll(5) as f64 / 4.0 * lease.job.row_megapixels;
                     let charged = match dice.roll(3) {
                         0 => store.fail(&lease, &Failure::OutOfMemory, now).await.map(|_| 0.0),
-                        1 => store.complete(&lease, &[], share, now).await.map(|_| share),
+                        1 => store.complete(&lease, share, now).await.map(|_| share),
                         _ => {
                             store.request_cancel(lease.job.id, now).await.unwrap();
                             store.finish_cancel(&lease, share, now).await.map(|_| share)

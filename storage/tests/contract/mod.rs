@@ -46,6 +46,8 @@ contract! { sqlite, crate::contract::support::Sqlite:
     worker {
         a_stale_lease_writes_nothing
         done_has_pictures_and_failed_has_a_reason
+        a_finished_picture_stays_over_interruptions_and_is_shown_when_its_job_is_done
+        pictures_of_a_job_that_is_never_done_are_shown_to_nobody_and_go_with_it
         notes_stay_with_their_job
         a_cancel_is_told_to_the_worker
         a_queued_job_is_cancelled_at_once

@@ -1,6 +1,6 @@
 //! The plainest store that can be right: lists in memory, and fair turns by their definition instead of tags.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use storage::{Cancelled, Failure, JobStatus, NewJob, RunningLimits, Timestamp, Written};
 
@@ -22,7 +22,8 @@ pub struct ModelJob {
     pub has_token: bool,
     pub message: Option<u64>,
     pub failure: Option<Failure>,
-    pub n_images: usize,
+    /// Pictures that were recorded.
+    pub images: BTreeSet<u32>,
     /// Endings written; must be 1 for each job that ended.
     pub n_endings: u32,
     /// When the ending is due, and tries so far; `None` before the end and after the delivery.
@@ -76,7 +77,7 @@ impl Model {
             has_token: true,
             message: None,
             failure: None,
-            n_images: 0,
+            images: BTreeSet::new(),
             n_endings: 0,
             delivery: None,
             new,

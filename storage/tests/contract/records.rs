@@ -17,7 +17,7 @@ pub async fn a_job_is_charged_for_what_it_made(backend: &impl Backend) {
             let lease = claimed(&*store).await;
             match i % 4 {
                 0 => {
-                    store.complete(&lease, &[], 2.5, NOON).await.unwrap();
+                    store.complete(&lease, 2.5, NOON).await.unwrap();
                     expected += 2.5;
                 }
                 1 => drop(store.fail(&lease, &Failure::OutOfMemory, NOON).await.unwrap()),
@@ -43,7 +43,7 @@ pub async fn a_correction_goes_to_the_day_of_the_debit(backend: &impl Backend) {
     assert_eq!(quota.resets, morning);
     assert!(matches!(ask(morning).await, Enqueued::Created(_)), "a new day");
 
-    store.complete(&claimed(&*store).await, &[], 1.0, morning).await.unwrap();
+    store.complete(&claimed(&*store).await, 1.0, morning).await.unwrap();
     assert_eq!((used(&*store, 1, evening).await, used(&*store, 1, morning).await), (1.0, 3.0));
     assert_eq!(store.quotas(GuildId(1), UserId(1), &limits, morning).await.unwrap()[0].1.resets, at(DAY_MS / 2 + DAY_MS));
 }
@@ -52,7 +52,7 @@ pub async fn a_delivery_is_tried_until_it_arrives(backend: &impl Backend) {
     let store = backend.open().await;
     let id = created(&*store, job(1, 1)).await;
     assert_eq!(store.outbox_due().await.unwrap(), None);
-    store.complete(&claimed(&*store).await, &[], 1.0, at(100)).await.unwrap();
+    store.complete(&claimed(&*store).await, 1.0, at(100)).await.unwrap();
     assert_eq!(store.outbox_due().await.unwrap(), Some(at(100)));
     assert!(store.outbox(at(99), 10).await.unwrap().is_empty());
     for attempt in 0..3 {
@@ -74,7 +74,7 @@ pub async fn a_delivery_is_tried_until_it_arrives(backend: &impl Backend) {
 pub async fn a_delivery_that_is_given_up_is_not_tried_again(backend: &impl Backend) {
     let store = backend.open().await;
     let id = created(&*store, job(1, 1)).await;
-    store.complete(&claimed(&*store).await, &[], 1.0, NOON).await.unwrap();
+    store.complete(&claimed(&*store).await, 1.0, NOON).await.unwrap();
     store.delivery_failed(id, "the channel is gone", None).await.unwrap();
     assert_eq!((store.outbox_due().await.unwrap(), n_pending(&*store).await), (None, 0));
     assert_eq!(store.job(id).await.unwrap().unwrap().delivery.token, "");
@@ -87,7 +87,7 @@ pub async fn deliveries_come_oldest_first(backend: &impl Backend) {
     let mut ids = Vec::new();
     for i in 0..5 {
         ids.push(created(&*store, job(1, 1)).await);
-        store.complete(&claimed(&*store).await, &[], 1.0, at(i)).await.unwrap();
+        store.complete(&claimed(&*store).await, 1.0, at(i)).await.unwrap();
     }
     store.delivery_failed(ids[0], "503", Some(at(3))).await.unwrap();
     let order: Vec<_> = store.outbox(at(4), 4).await.unwrap().into_iter().map(|item| item.job).collect();
@@ -111,7 +111,7 @@ pub async fn a_history_of_some_channels_has_full_pages(backend: &impl Backend) {
         let mut asked = job(1, 1);
         asked.delivery.channel = channel;
         ids.push(created(&*store, asked).await);
-        store.complete(&claimed(&*store).await, &[], 1.0, at(i as i64)).await.unwrap();
+        store.complete(&claimed(&*store).await, 1.0, at(i as i64)).await.unwrap();
     }
     let check = async |open: &[u64], offset, expected: &[usize], has_more| {
         let filter = HistoryFilter { guild: GuildId(1), user: None, channels: Some(open.to_vec()) };
@@ -132,7 +132,7 @@ pub async fn history_pages_are_newest_first(backend: &impl Backend) {
     let mut ids = Vec::new();
     for i in 0..7 {
         ids.push(created(&*store, job(1, i % 2)).await);
-        store.complete(&claimed(&*store).await, &[], 1.0, at(i as i64 / 2)).await.unwrap();
+        store.complete(&claimed(&*store).await, 1.0, at(i as i64 / 2)).await.unwrap();
     }
     created(&*store, job(1, 1)).await;
     created(&*store, job(2, 1)).await;
@@ -158,9 +158,9 @@ pub async fn delete_forgets_pictures_and_names_blobs_that_nobody_needs(backend: 
     let first = created(&*store, upload.clone()).await;
     let not_final = store.delete(first, NOON).await.unwrap_err();
     assert!(matches!(not_final, StorageError::NotFinal(_)), "{not_final:?}");
-    store.complete(&claimed(&*store).await, &[image(0, blob(1)), image(1, blob(2)), image(2, blob(3))], 1.0, NOON).await.unwrap();
+    finish(&*store, &claimed(&*store).await, &[image(0, blob(1)), image(1, blob(2)), image(2, blob(3))], NOON).await;
     let second = created(&*store, NewJob { key: "again".into(), ..upload }).await;
-    store.complete(&claimed(&*store).await, &[image(0, blob(2))], 1.0, NOON).await.unwrap();
+    finish(&*store, &claimed(&*store).await, &[image(0, blob(2))], NOON).await;
     let live = created(&*store, NewJob { source: Some(blob(3)), ..job(1, 1) }).await;
 
     assert_eq!(store.delete(first, NOON).await.unwrap(), [blob(1)], "2 is a picture of another job, 3 and 9 are sources");
@@ -182,7 +182,7 @@ pub async fn a_thumbnail_goes_with_its_job(backend: &impl Backend) {
         let id = created(&*store, job(1, 1)).await;
         let before = store.set_thumbnail(id, &blob(10 + number)).await.unwrap();
         assert!(!before, "not before its end");
-        store.complete(&claimed(&*store).await, &[image(0, blob(number))], 1.0, NOON).await.unwrap();
+        finish(&*store, &claimed(&*store).await, &[image(0, blob(number))], NOON).await;
         assert_eq!(store.thumbnail(id).await.unwrap(), None);
         assert!(store.set_thumbnail(id, &blob(9)).await.unwrap());
         ids.push(id);

@@ -173,6 +173,8 @@ impl Walk {
         let expected = self.model.claim(&limits, self.now);
         assert_eq!(lease.as_ref().map(|lease| lease.job.id), expected.map(|i| self.ids[i]), "claim");
         if let (Some(i), Some(lease)) = (expected, lease) {
+            let recorded: Vec<u32> = lease.images.iter().map(|image| image.index).collect();
+            assert_eq!(recorded, self.model.jobs[i].images.iter().copied().collect::<Vec<_>>(), "claim");
             self.leases.push((i, lease));
         }
         "claim".into()
@@ -182,12 +184,14 @@ impl Walk {
         let is_fresh = self.dice.roll(3) > 0;
         let leases = if is_fresh { &self.leases[self.leases.len().saturating_sub(3)..] } else { &self.leases };
         let Some((i, lease)) = self.dice.pick(leases) else { return "no work".into() };
-        let operation = self.dice.roll(6);
+        let operation = self.dice.roll(8);
         let actual = self.dice.roll(8) as f64 / 2.0;
-        let expected = self.model.held(i, lease.epoch, matches!(operation, 0 | 1 | 4 | 5));
+        let number = self.dice.roll(3) as u32;
+        let expected = self.model.held(i, lease.epoch, !matches!(operation, 2 | 3));
         let (store, now) = (&self.store, self.now);
         let written = match operation {
-            0 | 5 => store.complete(&lease, &[image(0, blob(0)), image(1, blob(i as u8))], actual, now).await,
+            0 | 5 => store.complete(&lease, actual, now).await,
+            6 | 7 => store.record_image(&lease, &image(number, blob(i as u8))).await,
             1 => store.renew(&lease, LEASE, now).await,
             2 => store.fail(&lease, &Failure::OutOfMemory, now).await,
             3 => store.finish_cancel(&lease, actual, now).await,
@@ -196,10 +200,8 @@ impl Walk {
         assert_eq!(written.unwrap(), expected, "operation {operation} of a worker");
         if expected == Written::Done {
             match operation {
-                0 | 5 => {
-                    self.model.end(i, JobStatus::Done, Some(cost(actual)), now);
-                    self.model.jobs[i].n_images = 2;
-                }
+                0 | 5 => self.model.end(i, JobStatus::Done, Some(cost(actual)), now),
+                6 | 7 => drop(self.model.jobs[i].images.insert(number)),
                 1 => self.model.jobs[i].lease_until = now.after(LEASE).0,
                 2 => {
                     self.model.end(i, JobStatus::Failed, None, now);
@@ -263,7 +265,8 @@ impl Walk {
         let job = &mut self.model.jobs[i];
         assert_eq!(deleted.is_ok(), job.status.is_final(), "delete");
         if deleted.is_ok() {
-            (job.is_deleted, job.holds_press, job.n_images) = (true, false, 0);
+            (job.is_deleted, job.holds_press) = (true, false);
+            job.images.clear();
         }
         "delete".into()
     }
@@ -316,7 +319,9 @@ impl Walk {
         assert_eq!((job.status, &job.failure, job.attempts), (model.status, &model.failure, model.attempts), "{when}");
         assert_eq!((job.is_deleted, job.is_cancel_requested), (model.is_deleted, model.is_cancel_requested), "{when}");
         assert_eq!((!job.delivery.token.is_empty(), job.delivery.message), (model.has_token, model.message), "{when}");
-        assert_eq!(self.store.images(job.id).await.unwrap().len(), model.n_images, "{when}");
+        let shown: Vec<u32> = self.store.images(job.id).await.unwrap().iter().map(|image| image.index).collect();
+        let expected = model.images.iter().copied().filter(|_| model.status == JobStatus::Done);
+        assert_eq!(shown, expected.collect::<Vec<_>>(), "{when}");
     }
 
     fn index(&self, id: JobId) -> usize {

@@ -1,15 +1,16 @@
 //! Leases, their fences, and how jobs end.
 
-use storage::{Cancelled, Failure, GuildId, HistoryFilter, JobStatus, JobStore, Lease, QueueStatus, Written};
+use storage::{Cancelled, Failure, GuildId, HistoryFilter, JobStatus, JobStore, Lease, NewImage, QueueStatus, Written};
 
 use super::support::*;
 
 /// Every write of a worker but the claim.
-async fn write_all(store: &dyn JobStore, lease: &Lease) -> [Written; 6] {
+async fn write_all(store: &dyn JobStore, lease: &Lease) -> [Written; 7] {
     [
         store.renew(lease, LEASE, NOON).await.unwrap(),
         store.set_notes(lease, &serde_json::json!([])).await.unwrap(),
-        store.complete(lease, &[image(0, blob(1))], 1.0, NOON).await.unwrap(),
+        store.record_image(lease, &image(0, blob(1))).await.unwrap(),
+        store.complete(lease, 1.0, NOON).await.unwrap(),
         store.fail(lease, &Failure::OutOfMemory, NOON).await.unwrap(),
         store.finish_cancel(lease, 1.0, NOON).await.unwrap(),
         store.release(lease, NOON).await.unwrap(),
@@ -21,14 +22,14 @@ pub async fn a_stale_lease_writes_nothing(backend: &impl Backend) {
     let id = created(&*store, job(1, 1)).await;
     let stale = claimed(&*store).await;
     assert_eq!(store.reap(false, at(30_000)).await.unwrap(), 1);
-    assert_eq!(write_all(&*store, &stale).await, [Written::Fenced; 6], "while it waits again");
+    assert_eq!(write_all(&*store, &stale).await, [Written::Fenced; 7], "while it waits again");
     let fresh = claimed(&*store).await;
-    assert_eq!(write_all(&*store, &stale).await, [Written::Fenced; 6], "while another worker has it");
+    assert_eq!(write_all(&*store, &stale).await, [Written::Fenced; 7], "while another worker has it");
     assert_eq!(status(&*store, id).await, JobStatus::Leased);
     assert_eq!((stale.job.id, fresh.job.id, fresh.job.attempts), (id, id, 2));
-    assert_eq!(store.complete(&fresh, &[image(0, blob(2))], 1.0, NOON).await.unwrap(), Written::Done);
-    assert_eq!(write_all(&*store, &stale).await, [Written::Fenced; 6], "after the end");
-    assert_eq!(write_all(&*store, &fresh).await, [Written::Fenced; 6], "an end is an end");
+    finish(&*store, &fresh, &[image(0, blob(2))], NOON).await;
+    assert_eq!(write_all(&*store, &stale).await, [Written::Fenced; 7], "after the end");
+    assert_eq!(write_all(&*store, &fresh).await, [Written::Fenced; 7], "an end is an end");
     assert_eq!(store.images(id).await.unwrap()[0].blob, blob(2));
     assert_eq!(n_pending(&*store).await, 1);
 }
@@ -37,7 +38,7 @@ pub async fn done_has_pictures_and_failed_has_a_reason(backend: &impl Backend) {
     let store = backend.open().await;
     let done = created(&*store, job(1, 1)).await;
     let images = [image(2, blob(3)), image(1, blob(1)), image(0, blob(2))];
-    store.complete(&claimed(&*store).await, &images, 1.0, at(5)).await.unwrap();
+    finish(&*store, &claimed(&*store).await, &images, at(5)).await;
     let failed = created(&*store, job(1, 1)).await;
     store.fail(&claimed(&*store).await, &Failure::OutOfMemory, at(6)).await.unwrap();
 
@@ -54,6 +55,72 @@ pub async fn done_has_pictures_and_failed_has_a_reason(backend: &impl Backend) {
     assert!(store.images(failed).await.unwrap().is_empty());
 }
 
+pub async fn a_finished_picture_stays_over_interruptions_and_is_shown_when_its_job_is_done(backend: &impl Backend) {
+    let store = backend.open().await;
+    let (id, other) = (created(&*store, job(1, 1)).await, created(&*store, job(1, 1)).await);
+    let facts = |images: &[NewImage]| images.iter().map(|image| (image.index, image.seed, image.blob.clone())).collect::<Vec<_>>();
+    let (first, second) = ((0, u64::MAX, blob(1)), (2, u64::MAX - 2, blob(2)));
+    let lost = claimed(&*store).await;
+    assert_eq!((lost.job.id, lost.images.len()), (id, 0));
+    assert_eq!(store.record_image(&lost, &image(2, blob(2))).await.unwrap(), Written::Done);
+    drop(store);
+
+    let store = backend.open().await;
+    assert_eq!(store.reap(true, NOON).await.unwrap(), 1);
+    let released = claimed(&*store).await;
+    assert_eq!((released.job.id, facts(&released.images)), (id, vec![second.clone()]), "after a kill");
+    assert_eq!(released.images[0].provenance, image(2, blob(2)).provenance);
+    assert_eq!(store.record_image(&lost, &image(0, blob(7))).await.unwrap(), Written::Fenced);
+    assert_eq!(store.record_image(&released, &image(2, blob(8))).await.unwrap(), Written::Done, "it is there already");
+    assert_eq!(store.record_image(&released, &image(0, blob(1))).await.unwrap(), Written::Done);
+    assert!(store.images(id).await.unwrap().is_empty(), "not before its end");
+    assert_eq!(store.release(&released, NOON).await.unwrap(), Written::Done);
+
+    let last = claimed(&*store).await;
+    assert_eq!(facts(&last.images), [first.clone(), second.clone()], "after an orderly end");
+    finish(&*store, &last, &[image(1, blob(3))], NOON).await;
+    assert_eq!(facts(&store.images(id).await.unwrap()), [first, (1, u64::MAX - 1, blob(3)), second]);
+    assert_eq!(used(&*store, 1, NOON).await, 2.0, "charged once, beside the other");
+    assert_eq!(claimed(&*store).await.images.len(), 0, "{other} has none");
+}
+
+pub async fn pictures_of_a_job_that_is_never_done_are_shown_to_nobody_and_go_with_it(backend: &impl Backend) {
+    for end in 0..4 {
+        let store = backend.open().await;
+        let id = created(&*store, job(1, 1)).await;
+        let mut lease = claimed(&*store).await;
+        for (index, key) in [(0, 1), (1, 2)] {
+            assert_eq!(store.record_image(&lease, &image(index, blob(key))).await.unwrap(), Written::Done);
+        }
+        let shown = created(&*store, job(1, 1)).await;
+        finish(&*store, &claimed(&*store).await, &[image(0, blob(2))], NOON).await;
+        assert!(store.delete(shown, NOON).await.unwrap().is_empty(), "a live job needs its picture");
+        match end {
+            0 => drop(store.fail(&lease, &Failure::OutOfMemory, NOON).await.unwrap()),
+            1 => {
+                store.request_cancel(id, NOON).await.unwrap();
+                store.finish_cancel(&lease, 0.5, NOON).await.unwrap();
+            }
+            2 => {
+                store.release(&lease, NOON).await.unwrap();
+                assert_eq!(store.request_cancel(id, NOON).await.unwrap(), Cancelled::Now);
+            }
+            _ => {
+                while store.reap(true, NOON).await.unwrap() == 1 && !status(&*store, id).await.is_final() {
+                    lease = claimed(&*store).await;
+                    assert_eq!(lease.images.len(), 2);
+                }
+            }
+        }
+        assert!(status(&*store, id).await.is_final());
+        assert!(store.images(id).await.unwrap().is_empty(), "as before its pictures were recorded one by one");
+        let shown = created(&*store, job(1, 1)).await;
+        finish(&*store, &claimed(&*store).await, &[image(0, blob(2))], NOON).await;
+        assert_eq!(store.delete(shown, NOON).await.unwrap(), [blob(2)], "nobody sees the other one");
+        assert_eq!(store.delete(id, NOON).await.unwrap(), [blob(1), blob(2)]);
+    }
+}
+
 pub async fn notes_stay_with_their_job(backend: &impl Backend) {
     let store = backend.open().await;
     let (id, other) = (created(&*store, job(1, 1)).await, created(&*store, job(1, 1)).await);
@@ -65,7 +132,7 @@ pub async fn notes_stay_with_their_job(backend: &impl Backend) {
         assert_eq!(notes_of(&*store, id).await, Some(notes), "the newest replace those before");
     }
     let newest = notes_of(&*store, id).await;
-    store.complete(&lease, &[image(0, blob(1))], 1.0, at(5)).await.unwrap();
+    finish(&*store, &lease, &[image(0, blob(1))], at(5)).await;
     drop(store);
     let store = backend.open().await;
     assert_eq!(notes_of(&*store, id).await, newest, "also after the end and a restart");
@@ -83,7 +150,8 @@ pub async fn a_cancel_is_told_to_the_worker(backend: &impl Backend) {
     assert!(store.job(id).await.unwrap().unwrap().is_cancel_requested);
     assert_eq!(store.renew(&lease, LEASE, NOON).await.unwrap(), Written::CancelRequested);
     assert_eq!(store.release(&lease, NOON).await.unwrap(), Written::CancelRequested);
-    assert_eq!(store.complete(&lease, &[image(0, blob(1))], 1.0, NOON).await.unwrap(), Written::CancelRequested);
+    assert_eq!(store.record_image(&lease, &image(0, blob(1))).await.unwrap(), Written::CancelRequested);
+    assert_eq!(store.complete(&lease, 1.0, NOON).await.unwrap(), Written::CancelRequested);
     assert_eq!((status(&*store, id).await, n_pending(&*store).await), (JobStatus::Leased, 0));
     assert_eq!(store.finish_cancel(&lease, 0.25, NOON).await.unwrap(), Written::Done);
     assert_eq!((status(&*store, id).await, n_pending(&*store).await), (JobStatus::Cancelled, 1));
@@ -110,7 +178,7 @@ pub async fn a_race_of_cancel_and_complete_is_decided_once(backend: &impl Backen
         let id = created(&*store, job(1, 1)).await;
         let lease = claimed(&*store).await;
         let (a, b) = (store.clone(), store.clone());
-        let complete = tokio::spawn(async move { (a.complete(&lease, &[], 1.0, NOON).await.unwrap(), lease) });
+        let complete = tokio::spawn(async move { (a.complete(&lease, 1.0, NOON).await.unwrap(), lease) });
         let cancel = tokio::spawn(async move { b.request_cancel(id, NOON).await.unwrap() });
         let (written, lease) = complete.await.unwrap();
         match (written, cancel.await.unwrap()) {
@@ -192,8 +260,8 @@ pub async fn a_store_reopened_in_mid_lease_goes_on(backend: &impl Backend) {
     assert_eq!(store.queue().await.unwrap(), [first, second]);
     let lease = claimed(&*store).await;
     assert_eq!((lease.job.id, lease.job.attempts), (first, 2));
-    assert_eq!(store.complete(&lost, &[], 1.0, NOON).await.unwrap(), Written::Fenced);
-    assert_eq!(store.complete(&lease, &[], 1.0, NOON).await.unwrap(), Written::Done);
+    assert_eq!(store.complete(&lost, 1.0, NOON).await.unwrap(), Written::Fenced);
+    assert_eq!(store.complete(&lease, 1.0, NOON).await.unwrap(), Written::Done);
     drop(store);
     let store = backend.open().await;
     assert_eq!((status(&*store, first).await, n_pending(&*store).await), (JobStatus::Done, 1));

@@ -56,7 +56,7 @@ pub fn submission(args: &ImagineArgs, prepared: &mut Prepared, info: &ModelInfo)
     }
     if let (Some(Task::Upscale(Upscale { passes, .. })), Some(source)) = (&recalled, &init) {
         let task = Task::Upscale(Upscale { source: source.sha256.clone(), size: source.size(), passes: *passes });
-        return Ok(Submission { task, source: Some(source.picture.to_rgb8()), mask: None });
+        return Ok(Submission { source: Some(source.picture.to_rgb8()), ..Submission::new(task) });
     }
     let model = suited(prepared, info, init.as_ref());
     let seed = args.seed.map_or_else(random_seed, Seed);
@@ -72,21 +72,21 @@ pub fn submission(args: &ImagineArgs, prepared: &mut Prepared, info: &ModelInfo)
     if !prepared.adapters.is_empty() {
         base.adapters.clone_from(&prepared.adapters);
     }
-    let Some(init) = init else { return Ok(Submission { task: Task::TextToImage(base), source: None, mask: None }) };
+    let Some(init) = init else { return Ok(Submission::new(Task::TextToImage(base))) };
     let mut strength = line.as_ref().and_then(|line| line.strength).or_else(|| recalled.as_ref().and_then(Task::strength));
     said.put(&mut strength, "strength", &args.strength.map(Some), |strength| strength.unwrap_or_default().to_string())?;
     let (source, source_size, size) = (init.sha256.clone(), init.size(), base.size);
     let picture = Some(pictures::fitted(&init.picture, size).to_rgb8());
     let Some(mask) = mask else {
         let task = Task::ImageToImage(ImageToImage { base, source, strength: strength.unwrap_or(STRENGTH) });
-        return Ok(Submission { task, source: picture, mask: None });
+        return Ok(Submission { source: picture, ..Submission::new(task) });
     };
     if mask.size() != source_size && mask.size() != size {
         bail!("the mask has {} pixels; it must have as many as the start picture, {source_size}, or as is drawn, {size}", mask.size());
     }
     let pixels = Some(gray(&mask.picture, size));
     let task = Task::Inpaint(Inpaint { base, source, mask: mask.sha256, strength: strength.unwrap_or(MASKED_STRENGTH) });
-    Ok(Submission { task, source: picture, mask: pixels })
+    Ok(Submission { source: picture, mask: pixels, ..Submission::new(task) })
 }
 
 /// Whether the pictures are there that a recalled task was drawn from; notes if they are others.

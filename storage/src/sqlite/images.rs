@@ -1,0 +1,90 @@
+//! Pictures: recorded as they are finished, shown when their job is done, and what keeps their bytes.
+
+use sqlx::{SqliteConnection, SqliteExecutor};
+
+use super::{SqliteStore, rows::bytes};
+use crate::{
+    error::StorageError,
+    ids::*,
+    images::{NewImage, Provenance},
+};
+
+from_row! {
+    struct ImageRow {
+        number: u32,
+        seed: i64,
+        width: u32,
+        height: u32,
+        blob: String,
+        model_hash: Option<String>,
+        engine: Option<String>,
+        device: Option<String>,
+        dtype: Option<String>,
+    }
+}
+
+impl ImageRow {
+    fn read(self, id: JobId) -> Result<NewImage, StorageError> {
+        let Self { number: index, seed, width, height, blob, model_hash, engine, device, dtype } = self;
+        let blob = BlobKey::parse(&blob).map_err(|_| StorageError::corrupt("blob key", id))?;
+        let made = engine.zip(device).zip(dtype);
+        let provenance = made.map(|((engine, device), dtype)| Provenance { model_hash, engine, device, dtype });
+        Ok(NewImage { index, seed: seed.cast_unsigned(), width, height, blob, provenance })
+    }
+}
+
+/// The columns of [`ImageRow`] and where they stand, for `concat!`.
+macro_rules! select {
+    () => {
+        "SELECT number, seed, images.width, images.height, blob, model_hash, engine, device, dtype \
+         FROM images JOIN jobs ON jobs.seq = images.job WHERE jobs.id = ?"
+    };
+}
+
+/// Adds a picture to a job, unless it has the one of this number.
+pub(super) async fn insert(db: &mut SqliteConnection, job: i64, image: &NewImage) -> Result<(), StorageError> {
+    const IMAGE: &str = "INSERT INTO images (job, number, seed, width, height, blob, model_hash, engine, device, dtype) \
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (job, number) DO NOTHING";
+    let write = sqlx::query(IMAGE).bind(job).bind(image.index).bind(image.seed.cast_signed()).bind(image.width).bind(image.height);
+    let made = image.provenance.as_ref();
+    let write = write.bind(image.blob.as_str()).bind(made.and_then(|made| made.model_hash.as_deref()));
+    let write = write.bind(made.map(|made| made.engine.as_str())).bind(made.map(|made| made.device.as_str()));
+    write.bind(made.map(|made| made.dtype.as_str())).execute(db).await?;
+    Ok(())
+}
+
+/// What is recorded of a job, done or not.
+pub(super) async fn all(db: impl SqliteExecutor<'_>, id: JobId) -> Result<Vec<NewImage>, StorageError> {
+    const ALL: &str = concat!(select!(), " ORDER BY number");
+    let rows: Vec<ImageRow> = sqlx::query_as(ALL).bind(bytes(id)).fetch_all(db).await?;
+    rows.into_iter().map(|row| row.read(id)).collect()
+}
+
+pub(super) async fn of_done(store: &SqliteStore, id: JobId) -> Result<Vec<NewImage>, StorageError> {
+    const OF_DONE: &str = concat!(select!(), " AND status = 'done' ORDER BY number");
+    let rows: Vec<ImageRow> = sqlx::query_as(OF_DONE).bind(bytes(id)).fetch_all(&store.readers).await?;
+    rows.into_iter().map(|row| row.read(id)).collect()
+}
+
+/// Whose source keeps a blob.
+pub(super) enum Need {
+    /// Jobs that have not ended: a picture that is deleted must go, even where something was made from it.
+    LiveJobs,
+    /// All that are not deleted: an upload that several jobs share stays until the last of them goes.
+    ShownJobs,
+}
+
+/// Whether something refers to a blob. A picture of a job that failed or was stopped is shown to nobody: it keeps no blob of a deleted picture.
+pub(super) async fn is_needed(db: &mut SqliteConnection, blob: &str, need: Need) -> Result<bool, StorageError> {
+    const LIVE: &str = "SELECT EXISTS (SELECT 1 FROM images JOIN jobs ON jobs.seq = images.job WHERE blob = ?1 AND status IN ('done', 'queued', 'leased')) \
+        OR EXISTS (SELECT 1 FROM jobs WHERE thumbnail = ?1) \
+        OR EXISTS (SELECT 1 FROM jobs WHERE source = ?1 AND status IN ('queued', 'leased'))";
+    const SHOWN: &str = "SELECT EXISTS (SELECT 1 FROM images JOIN jobs ON jobs.seq = images.job WHERE blob = ?1 AND status IN ('done', 'queued', 'leased')) \
+        OR EXISTS (SELECT 1 FROM jobs WHERE thumbnail = ?1) \
+        OR EXISTS (SELECT 1 FROM jobs WHERE source = ?1 AND deleted IS NULL)";
+    let query = match need {
+        Need::LiveJobs => LIVE,
+        Need::ShownJobs => SHOWN,
+    };
+    Ok(sqlx::query_scalar(query).bind(blob).fetch_one(db).await?)
+}
