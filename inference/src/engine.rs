@@ -21,6 +21,7 @@ use crate::{
     error::InferenceError,
     sampler::Sampler,
     schedule::{Prediction, ScheduleKind},
+    state::TrajectoryState,
     task::{ImageSize, Note, Seed, Task},
 };
 
@@ -141,12 +142,17 @@ pub struct Submission {
     pub mask: Option<GrayImage>,
     /// Pictures of the task that are there already, by index: they are not drawn again.
     pub finished: Vec<u32>,
+    /// Where pictures go on, at most one state for each; the others begin from noise or source. A state that does not belong to the task and to
+    /// what draws it here fails the task with [`StateError`](crate::state::StateError) before anything is computed.
+    pub resume: Vec<TrajectoryState>,
+    /// Each picture tells its state every so many steps; 0 for never. See also [`TaskHandle::checkpoint`].
+    pub checkpoint_every: u32,
 }
 
 impl Submission {
     /// All pictures of a task that needs no source, from their beginning.
     pub fn new(task: Task) -> Self {
-        Self { task, source: None, mask: None, finished: Vec::new() }
+        Self { task, source: None, mask: None, finished: Vec::new(), resume: Vec::new(), checkpoint_every: 0 }
     }
 }
 
@@ -167,6 +173,13 @@ pub enum Event {
         step: u32,
         /// Width and height are the latents'.
         image: RgbImage,
+    },
+    /// A picture at a border between two steps, for [`Submission::resume`]. Some may be missing when the reader is slow.
+    Checkpoint {
+        /// Which picture of the task.
+        index: u32,
+        /// Everything that it needs to go on.
+        state: Box<TrajectoryState>,
     },
     /// A finished picture.
     Image(FinishedImage),

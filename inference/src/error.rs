@@ -87,6 +87,9 @@ pub enum InferenceError {
         /// What it said.
         reason: String,
     },
+    /// A picture cannot go on from a state that was given.
+    #[error(transparent)]
+    State(#[from] crate::state::StateError),
     /// The task was cancelled by its handle.
     #[error("the task was cancelled")]
     Cancelled,

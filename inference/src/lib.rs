@@ -18,6 +18,7 @@ mod pixels;
 mod preview;
 pub mod sampler;
 pub mod schedule;
+pub mod state;
 pub mod task;
 pub mod text;
 mod trajectory;

@@ -15,7 +15,37 @@ pub struct TorchGenerator {
     cached: Option<f64>,
 }
 
+/// A generator as data. It goes on with the same numbers, in the middle of a pair too.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GeneratorState {
+    /// The twister's words.
+    pub words: Vec<u32>,
+    /// The next one.
+    pub position: u32,
+    /// The second half of the last pair of normals.
+    pub cached: Option<f64>,
+}
+
+impl GeneratorState {
+    /// Whether there is such a generator.
+    pub fn is_valid(&self) -> bool {
+        self.words.len() == N && self.position as usize <= N
+    }
+}
+
+impl From<&TorchGenerator> for GeneratorState {
+    fn from(generator: &TorchGenerator) -> Self {
+        Self { words: generator.state.to_vec(), position: generator.position as u32, cached: generator.cached }
+    }
+}
+
 impl TorchGenerator {
+    /// The generator of a state; `None` if there is no such.
+    pub fn restored(state: &GeneratorState) -> Option<Self> {
+        let words: [u32; N] = state.words.as_slice().try_into().ok()?;
+        state.is_valid().then(|| Self { state: Box::new(words), position: state.position as usize, cached: state.cached })
+    }
+
     /// A generator as after `torch.Generator().manual_seed(seed)`, which drops the upper 32 bits.
     pub fn new(seed: u64) -> Self {
         let mut state = Box::new([0u32; N]);
@@ -171,6 +201,24 @@ mod tests {
         let mut copy = generator.clone();
         assert_eq!(generator.randn(5), copy.randn(5));
         assert_eq!(generator.randn(40), copy.randn(40));
+    }
+
+    #[test]
+    fn a_restored_generator_goes_on_where_it_was_saved() {
+        // Odd numbers below 16 leave half a pair; 624 words are one turn of the twister.
+        for n_drawn in [0, 1, 3, 15, 16, 17, 300, 623, 624, 625, 2000] {
+            let mut generator = TorchGenerator::new(7);
+            generator.randn(n_drawn);
+            let state = GeneratorState::from(&generator);
+            let mut restored = TorchGenerator::restored(&state).expect("a generator");
+            assert_eq!(restored, generator);
+            for n in [1, 2, 40, 700] {
+                assert_eq!(restored.randn(n), generator.randn(n), "{n} after {n_drawn}");
+            }
+        }
+        let state = GeneratorState::from(&TorchGenerator::new(7));
+        assert_eq!(TorchGenerator::restored(&GeneratorState { position: N as u32 + 1, ..state.clone() }), None);
+        assert_eq!(TorchGenerator::restored(&GeneratorState { words: vec![0; N - 1], ..state }), None);
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod engine_models;
 mod engine_noise;
 mod engine_pictures;
 mod engine_seamless;
+mod engine_states;
 mod engine_usage;
 mod family_models;
 mod model_depths;

@@ -190,7 +190,7 @@ impl Job<'_> {
                 }
                 Event::Notes(notes) => messages::note_sentences(&notes).iter().for_each(|note| self.tell(note)),
                 Event::Preview { index, image, .. } => self.show.preview(index, image),
-                Event::Loading => {}
+                Event::Loading | Event::Checkpoint { .. } => {}
                 Event::Image(image) => return Ok(Some(image)),
                 Event::Done(_) => return Ok(None),
                 Event::Failed(error) => return Err(anyhow::Error::new(error)),

@@ -262,7 +262,7 @@ fn note_progress(app: &App, job: &Job, event: Event) {
                 *preview = Some(image);
             }
         }
-        Event::Notes(_) | Event::Image(_) | Event::Done(_) | Event::Failed(_) => {}
+        Event::Notes(_) | Event::Checkpoint { .. } | Event::Image(_) | Event::Done(_) | Event::Failed(_) => {}
     }
     live.touch();
 }

@@ -34,6 +34,7 @@ pub fn of_engine(error: &InferenceError, task: &Task, loaded: &EngineConfig) -> 
         | InferenceError::Device { .. }
         | InferenceError::Compute(_)
         | InferenceError::Panicked { .. }
+        | InferenceError::State(_)
         | InferenceError::Cancelled
         | InferenceError::Internal { .. }
         | InferenceError::Stopped => Failure::Internal,

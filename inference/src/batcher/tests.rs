@@ -8,12 +8,12 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use candle_core::Device;
+use candle_core::{DType, Device};
 use tokio::sync::mpsc;
 
 use super::{Batcher, Parts};
 use crate::{
-    engine::{Counters, Event, Meter},
+    engine::{Counters, Event, Meter, Submission},
     family::{
         Denoiser, PromptRequest, Rules, Text,
         toy::{self, Log, ToyDenoiser, ToyText, ToyVae},
@@ -23,6 +23,7 @@ use crate::{
     preview::{Preview, PreviewMap},
     sampler::Sampler,
     schedule::{ScheduleConfig, ScheduleKind},
+    state::{DeviceClass, Files},
     task::{ImageSize, Seed, SkippedFor, Task, TextToImage},
     trajectory::{Events, Facts, Job},
     vae::Vae,
@@ -49,7 +50,14 @@ impl Bench {
         let (log, counters, requests) = (Log::default(), Arc::new(Counters::default()), Arc::default());
         let vae = Vae::toy(ToyVae { log: log.clone() });
         let preview = Preview::Linear(PreviewMap::of_vae(&vae, &Device::Cpu).expect("a map"));
-        let facts = Rc::new(Facts { limits, preview, preview_every: 1, device: Device::Cpu });
+        let facts = Rc::new(Facts {
+            limits,
+            preview,
+            preview_every: 1,
+            device: Device::Cpu,
+            device_class: DeviceClass::of(&Device::Cpu, DType::F32),
+            files: Files::default(),
+        });
         let parts = Rc::new(Parts {
             text: Arc::new(Text::toy(ToyText { log: log.clone(), requests: Arc::clone(&requests) })),
             denoiser: Arc::new(Denoiser::toy(ToyDenoiser { log: log.clone() })),
@@ -64,7 +72,7 @@ impl Bench {
         let meter = Arc::new(Meter::default());
         let events_to = Events::new(sender, task.n_images());
         let (parts, facts) = (self.parts.clone(), self.facts.clone());
-        let job = Job { task, source: None, mask: None, finished: Vec::new(), parts, facts, events: events_to, meter: meter.clone() };
+        let job = Job { submission: Submission::new(task), parts, facts, events: events_to, meter: meter.clone() };
         self.batcher.start(job.ticket(), async move |caller| job.run(&caller).await);
         Submitted { events, meter }
     }
@@ -104,7 +112,7 @@ impl Submitted {
                     end = Some(Ok(()));
                 }
                 Event::Failed(error) => end = Some(Err(error.to_string())),
-                Event::Loading | Event::Notes(_) | Event::Progress(_) | Event::Preview { .. } => {}
+                Event::Loading | Event::Notes(_) | Event::Progress(_) | Event::Preview { .. } | Event::Checkpoint { .. } => {}
             }
         }
         (pictures, end)

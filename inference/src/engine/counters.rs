@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
 };
@@ -70,6 +70,7 @@ pub(crate) struct Meter {
     /// Bits of an `f64`.
     row_megapixels: AtomicU64,
     is_cancelled: AtomicBool,
+    n_states_asked: AtomicU32,
 }
 
 impl Meter {
@@ -85,6 +86,16 @@ impl Meter {
 
     pub(crate) fn cancel(&self) {
         self.is_cancelled.store(true, Relaxed);
+    }
+
+    /// Asks every picture for its state at its next border.
+    pub(crate) fn ask_for_states(&self) {
+        self.n_states_asked.fetch_add(1, Relaxed);
+    }
+
+    /// How often the pictures' states were asked for.
+    pub(crate) fn n_states_asked(&self) -> u32 {
+        self.n_states_asked.load(Relaxed)
     }
 
     pub(crate) fn is_cancelled(&self) -> bool {

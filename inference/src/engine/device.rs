@@ -10,11 +10,10 @@ use std::{
 };
 
 use candle_core::{DType, Device};
-use image::{GrayImage, RgbImage};
 use tokio::sync::mpsc;
 
 use super::{
-    Counters, DeviceChoice, EngineConfig, Event, Known, Meter, Precision,
+    Counters, DeviceChoice, EngineConfig, Event, Known, Meter, Precision, Submission,
     handle::MAX_WAITING,
     store::{Ready, Store},
 };
@@ -27,17 +26,14 @@ use crate::{
 
 /// A task for the device thread.
 pub(super) struct Command {
-    pub(super) task: Task,
-    pub(super) source: Option<RgbImage>,
-    pub(super) mask: Option<GrayImage>,
-    pub(super) finished: Vec<u32>,
+    pub(super) submission: Submission,
     pub(super) events: mpsc::Sender<Event>,
     pub(super) meter: Arc<Meter>,
 }
 
 impl Command {
     fn events(&self) -> Events {
-        Events::new(self.events.clone(), self.task.n_images())
+        Events::new(self.events.clone(), self.submission.task.n_images())
     }
 }
 
@@ -96,10 +92,13 @@ fn start(waiting: &mut VecDeque<Command>, store: &mut Store, batcher: &mut Batch
         !is_cancelled
     });
     let mut has_room = true;
-    while let Some(at) = waiting.iter().position(|command| has_room || matches!(command.task, Task::Upscale(_))) {
+    while let Some(at) = waiting.iter().position(|command| has_room || matches!(command.submission.task, Task::Upscale(_))) {
         let next = &waiting[at];
         // A panic while one model loads must not end the thread, and with it everybody's tasks.
-        let networks = || store.networks(&next.task, || next.events().may_send(Event::Loading));
+        let loading = || {
+            next.events().may_send(Event::Loading);
+        };
+        let networks = || store.networks(&next.submission.task, loading);
         let found = catch_unwind(AssertUnwindSafe(networks)).unwrap_or_else(|panic| Err(panicked(panic.as_ref())));
         if matches!(found, Ok(None)) {
             if !std::mem::take(&mut has_room) {
@@ -109,15 +108,15 @@ fn start(waiting: &mut VecDeque<Command>, store: &mut Store, batcher: &mut Batch
         }
         let Some(command) = waiting.remove(at) else { break };
         let events = command.events();
-        let Command { task, source, mask, finished, meter, .. } = command;
+        let Command { submission, meter, .. } = command;
         match found {
             Ok(Some(Ready { parts, facts, notes })) => {
-                let notes = notes.of(&task);
+                let notes = notes.of(&submission.task);
                 if !notes.is_empty() {
                     // Nothing but `Loading` stands before it, so there is room.
                     events.may_send(Event::Notes(notes));
                 }
-                let job = Job { task, source, mask, finished, parts, facts, events, meter };
+                let job = Job { submission, parts, facts, events, meter };
                 batcher.start(job.ticket(), async move |caller| job.run(&caller).await);
             }
             Ok(None) => {}

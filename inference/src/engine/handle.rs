@@ -80,14 +80,15 @@ impl Engine {
     /// # Errors
     /// The task is invalid, too many wait, or the engine has stopped.
     pub fn submit(&self, submission: Submission) -> Result<TaskHandle, InferenceError> {
-        let Submission { task, source, mask, finished } = submission;
-        self.check(&task)?;
+        let Submission { task, source, mask, .. } = &submission;
+        self.check(task)?;
         if let Some(ImageSize { width, height }) = task.source_size()
             && source.as_ref().map(|image| image.dimensions()) != Some((width, height))
         {
             return Err(InvalidTask::Source { width, height }.into());
         }
-        if let Task::Inpaint(Inpaint { base: TextToImage { size: ImageSize { width, height }, .. }, .. }) = task
+        if let Task::Inpaint(Inpaint { base: TextToImage { size, .. }, .. }) = task
+            && let ImageSize { width, height } = *size
             && mask.as_ref().map(|mask| mask.dimensions()) != Some((width, height))
         {
             return Err(InvalidTask::Mask { width, height }.into());
@@ -95,7 +96,7 @@ impl Engine {
         let n_images = task.n_images();
         let (events, receiver) = mpsc::channel(MAX_OPTIONAL_EVENTS + n_images as usize + 1);
         let meter = Arc::new(Meter::default());
-        let command = Command { task, source, mask, finished, events, meter: meter.clone() };
+        let command = Command { submission, events, meter: meter.clone() };
         let commands = self.inner.commands.as_ref().ok_or(InferenceError::Stopped)?;
         match commands.try_send(command) {
             Ok(()) => Ok(TaskHandle { events: receiver, meter, has_ended: false, engine: self.inner.alive.clone() }),
@@ -237,6 +238,12 @@ impl TaskHandle {
     /// Stops the task at its next step; it ends with [`InferenceError::Cancelled`].
     pub fn cancel(&self) {
         self.meter.cancel();
+    }
+
+    /// Asks for the state of each picture on its way at its next step border: an [`Event::Checkpoint`] each, sent again at later borders while
+    /// the reader is too slow to take it.
+    pub fn checkpoint(&self) {
+        self.meter.ask_for_states();
     }
 
     /// What was computed for the task so far.

@@ -12,6 +12,7 @@ use crate::{
     error::{InferenceError, InvalidTask},
     family::{ModelFiles, ModelSource, Text},
     preview::{Preview, PreviewMap},
+    state::{DeviceClass, Files},
     task::{AdapterUse, Note, Task},
     text::{Embedding, mentions},
     trajectory::Facts,
@@ -188,7 +189,7 @@ impl Store {
             notes.adapters = adapters.iter().zip(opened.report()).filter_map(|(used, report)| report.note(&used.name)).collect();
         }
         notes.words = self.teach(&mut text)?;
-        let facts = Rc::new(self.facts(model, &vae)?);
+        let facts = Rc::new(self.facts(model, adapters, &vae)?);
         let parts = Rc::new(Parts { text: Arc::new(text), denoiser, vae, upscaler: self.upscaler.clone() });
         let ready = Ready { parts, facts, notes: Rc::new(notes) };
         self.in_memory.push(InMemory { model, adapters: adapters.to_vec(), files, ready, last_use: self.n_uses });
@@ -228,7 +229,23 @@ impl Store {
         Ok(unknown)
     }
 
-    fn facts(&self, model: usize, vae: &Vae) -> Result<Facts, InferenceError> {
+    /// What is loaded for a model with adapters.
+    fn files(&self, model: usize, adapters: &[AdapterUse]) -> Files {
+        let entry = &self.known[model].entry;
+        let named = |files: &[NamedFile], name: &str| {
+            position_of(files.iter().map(|file| file.name.as_str()), name).map(|place| files[place].path.clone())
+        };
+        let mut files = Files::default().and(format!("model {:?}", entry.prediction), &entry.path);
+        for (purpose, path) in [("vae", &entry.vae), ("upscaler", &self.config.upscaler)] {
+            files = path.iter().fold(files, |files, path| files.and(purpose, path));
+        }
+        for used in adapters {
+            files = named(&self.config.adapters, &used.name).iter().fold(files, |files, path| files.and("adapter", path));
+        }
+        self.config.embeddings.iter().fold(files, |files, word| files.and(format!("word {}", word.name), &word.path))
+    }
+
+    fn facts(&self, model: usize, adapters: &[AdapterUse], vae: &Vae) -> Result<Facts, InferenceError> {
         let preview = match Taesd::find(&self.known[model].entry.path, TaesdKind::of_scaling_factor(vae.scaling_factor())) {
             Some(path) => Preview::Taesd(Taesd::load_for(&path, &self.device, vae.latent_channels(), vae.factor())?),
             None => Preview::Linear(PreviewMap::of_vae(vae, &self.device)?),
@@ -238,6 +255,8 @@ impl Store {
             preview,
             preview_every: self.config.preview_every,
             device: self.device.clone(),
+            device_class: DeviceClass::of(&self.device, self.dtype),
+            files: self.files(model, adapters),
         })
     }
 }

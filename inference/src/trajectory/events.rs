@@ -26,11 +26,11 @@ impl Events {
         Self { sender: Rc::new(RefCell::new(Some(sender))), kept_free: Rc::new(Cell::new(n_images as usize + 1)) }
     }
 
-    /// Sends what may be lost.
-    pub(crate) fn may_send(&self, event: Event) {
-        if let Some(sender) = self.sender.borrow().as_ref().filter(|sender| sender.capacity() > self.kept_free.get()) {
-            let _ = sender.try_send(event); // A dropped handle wants no events.
-        }
+    /// Sends what may be lost; whether it was not.
+    pub(crate) fn may_send(&self, event: Event) -> bool {
+        let sender = self.sender.borrow();
+        let sender = sender.as_ref().filter(|sender| sender.capacity() > self.kept_free.get());
+        sender.is_some_and(|sender| sender.try_send(event).is_ok()) // A dropped handle wants no events.
     }
 
     pub(crate) fn must_send(&self, event: Event) {

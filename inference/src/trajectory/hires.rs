@@ -3,30 +3,20 @@
 use candle_core::Tensor;
 use image::imageops::{FilterType, resize};
 
-use super::{
-    Job, Pass, Steps,
-    source::{Kept, unit_noise},
-};
+use super::{pass::Pass, picture::Picture, source::unit_noise};
 use crate::{
-    batcher::Caller,
     error::InferenceError,
-    noise::TorchGenerator,
     pixels,
+    sampler::SamplerState,
     task::{Enlarger, Hires},
 };
 
-impl Job {
-    /// Enlarges a picture's latents and draws over them.
-    pub(super) async fn enlarge(
-        &self,
-        caller: &Caller,
-        pass: &Pass<'_>,
-        hires: Hires,
-        (latents, mut noise): (Tensor, TorchGenerator),
-        steps: &Steps,
-        index: u32,
-    ) -> Result<(Tensor, TorchGenerator), InferenceError> {
-        let factor = self.facts.limits.rules.vae_factor;
+impl Picture<'_> {
+    /// The beginning of the second pass: the latents after the first, enlarged, with noise.
+    pub(super) async fn enlarged(&self, pass: &Pass, hires: Hires, first: SamplerState) -> Result<SamplerState, InferenceError> {
+        let (caller, facts) = (&self.caller, &self.drawing.job.facts);
+        let SamplerState { latents, mut noise, .. } = first;
+        let factor = facts.limits.rules.vae_factor;
         let (height, width) = (pass.size.height as usize, pass.size.width as usize);
         let clean = match hires.enlarger {
             Enlarger::Latent => bilinear(&latents, (height / factor, width / factor))?,
@@ -34,14 +24,14 @@ impl Job {
                 let small = pixels::to_unit(&caller.decode(&latents).await?)?.clamp(0.0, 1.0)?;
                 let large = pixels::to_image(&caller.upscale(&small).await?)?;
                 let large = resize(&large, width as u32, height as u32, FilterType::Lanczos3);
-                let pixels = pixels::from_unit(&pixels::to_tensor(&large, &self.facts.device)?)?;
+                let pixels = pixels::from_unit(&pixels::to_tensor(&large, &facts.device)?)?;
                 let (mean, deviation) = caller.encode_image(&pixels).await?;
                 (&mean + (deviation * unit_noise(mean.dims(), &mut noise, mean.device())?)?)?
             }
         };
         let unit = unit_noise(clean.dims(), &mut noise, clean.device())?;
-        let first = pass.plan.noised(&clean, &unit)?;
-        self.denoise(caller, pass, (first, noise), Kept::Nothing, steps, index).await
+        let latents = pass.plan.noised(&clean, &unit)?;
+        Ok(SamplerState { step: pass.plan.start, latents, history: Vec::new(), noise })
     }
 }
 

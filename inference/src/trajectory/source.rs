@@ -3,7 +3,7 @@
 use candle_core::{Device, Tensor};
 use image::GrayImage;
 
-use super::{Job, Pass};
+use super::{Job, pass::Pass};
 use crate::{
     batcher::Caller,
     error::{InferenceError, InvalidTask},
@@ -34,6 +34,13 @@ struct Mask {
     drawn: Tensor,
     /// The source without the drawn part.
     rest: Encoded,
+}
+
+impl Source {
+    /// Whether a part of it stays.
+    pub(super) fn has_mask(&self) -> bool {
+        self.mask.is_some()
+    }
 }
 
 impl Encoded {
@@ -88,7 +95,7 @@ impl Kept {
 impl Job {
     /// Encodes the source of a task that has one.
     pub(crate) async fn encode_source(&self, caller: &Caller) -> Result<Option<Source>, InferenceError> {
-        let size = match &self.task {
+        let size = match self.task() {
             Task::ImageToImage(task) => task.base.size,
             Task::Inpaint(task) => task.base.size,
             Task::TextToImage(_) | Task::Upscale(_) => return Ok(None),
@@ -99,11 +106,11 @@ impl Job {
             Ok(Encoded { mean, deviation })
         };
         let latents = encode(&pixels).await?;
-        if !matches!(self.task, Task::Inpaint(_)) {
+        if !matches!(self.task(), Task::Inpaint(_)) {
             return Ok(Some(Source { latents, mask: None }));
         }
         let ImageSize { width, height } = size;
-        let mask = self.mask.as_ref().ok_or(InvalidTask::Mask { width, height })?;
+        let mask = self.submission.mask.as_ref().ok_or(InvalidTask::Mask { width, height })?;
         let stays = binary(mask, 1, |value| value < DRAWN, pixels.device())?;
         let drawn = binary(mask, self.facts.limits.rules.vae_factor as u32, |value| value >= DRAWN, pixels.device())?;
         let rest = encode(&pixels.broadcast_mul(&stays)?).await?;
@@ -113,7 +120,7 @@ impl Job {
     /// The first latents, and what they are held to. Noise is drawn in the order of diffusers' pipelines.
     pub(super) fn first_latents(
         &self,
-        pass: &Pass<'_>,
+        pass: &Pass,
         source: Option<&Source>,
         noise: &mut TorchGenerator,
     ) -> Result<(Tensor, Kept), InferenceError> {
@@ -127,7 +134,7 @@ impl Job {
             return Ok((pass.plan.noised(&clean, &unit_noise(&shape, noise, &facts.device)?)?, Kept::Nothing));
         };
         let is_seen = facts.limits.rules.sees_mask;
-        let is_all_noise = self.task.strength() == Some(1.0);
+        let is_all_noise = self.task().strength() == Some(1.0);
         let clean = if is_seen && is_all_noise { None } else { Some(latents.draw(noise)?) };
         let first_noise = unit_noise(&shape, noise, &facts.device)?;
         let first = match &clean {

@@ -1,17 +1,22 @@
 //! The last latents against those of diffusers: with the starter model here, with every family of tiny models in `families`.
 
 mod families;
+mod resume;
 
 use std::{path::Path, sync::Arc};
 
 use candle_core::{Device, Tensor};
 use image::{GrayImage, RgbImage};
 
-use super::{Events, Job, Steps};
+use super::{
+    Events, Job,
+    drawing::{Begin, Drawing},
+    picture::Picture,
+};
 use crate::{
     batcher::Batcher,
     checkpoint::OtherParts,
-    engine::{Counters, DeviceChoice, EngineConfig, Meter, ModelEntry, Precision, Ready, Store},
+    engine::{Counters, DeviceChoice, EngineConfig, Meter, ModelEntry, Precision, Ready, Store, Submission},
     error::InferenceError,
     schedule::ScheduleKind,
     task::{ImageSize, Seed, Task, TextToImage},
@@ -49,12 +54,11 @@ fn last_latents(store: &mut Store, task: Task, source: Option<RgbImage>, mask: O
     let (sender, _receiver) = tokio::sync::mpsc::channel(8);
     let Ready { parts, facts, .. } = store.networks(&task, || {}).expect("a known model").expect("room");
     let (events, meter) = (Events::new(sender, 1), Arc::new(Meter::default()));
-    let job = Job { task, source, mask, finished: Vec::new(), parts, facts, events, meter };
+    let job = Job { submission: Submission { source, mask, ..Submission::new(task) }, parts, facts, events, meter };
     let latents = Batcher::new(Arc::new(Counters::default()), 2).drive(job.ticket(), async move |caller| {
-        let base = job.task.base().expect("a drawing task");
-        let pass = job.pass(caller, base, base.size, job.facts.limits.plan(&job.task, base)).await?;
-        let source = job.encode_source(caller).await?;
-        Ok(job.latents(caller, &pass, source.as_ref(), &Steps::new(0, base.steps), index).await?.0)
+        let mut drawing = Drawing::new(&job, job.task().base().expect("a drawing task"));
+        drawing.prepare(caller, [Begin::Fresh].iter()).await?;
+        Picture::new(&drawing, caller, index).latents(Begin::Fresh).await
     });
     latents.expect("latents")
 }

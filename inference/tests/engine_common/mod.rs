@@ -9,6 +9,7 @@ use inference::{
     engine::{DeviceChoice, Engine, EngineConfig, Event, ModelEntry, Precision, Submission, TaskHandle, Usage},
     sampler::Sampler,
     schedule::ScheduleKind,
+    state::TrajectoryState,
     task::{ImageSize, ImageToImage, Inpaint, Note, Seed, Task, TextToImage},
 };
 
@@ -96,7 +97,7 @@ pub fn failure(mut handle: TaskHandle) -> String {
         match block_on(handle.next()).expect("an end") {
             Event::Failed(error) => return error.to_string(),
             Event::Done(_) => panic!("the task was finished"),
-            Event::Loading | Event::Notes(_) | Event::Progress(_) | Event::Preview { .. } | Event::Image(_) => {}
+            Event::Loading | Event::Notes(_) | Event::Progress(_) | Event::Preview { .. } | Event::Checkpoint { .. } | Event::Image(_) => {}
         }
     }
 }
@@ -111,6 +112,8 @@ pub struct Outcome {
     pub images: Vec<RgbImage>,
     pub seeds: Vec<Seed>,
     pub previews: Vec<RgbImage>,
+    /// In the order in which they were told.
+    pub states: Vec<TrajectoryState>,
     pub usage: Usage,
 }
 
@@ -126,6 +129,10 @@ pub fn finish(mut handle: TaskHandle) -> Outcome {
             }
             Event::Progress(progress) => assert!(progress.done <= progress.total),
             Event::Preview { image, .. } => outcome.previews.push(image),
+            Event::Checkpoint { index, state } => {
+                assert_eq!(index, state.index);
+                outcome.states.push(*state);
+            }
             Event::Image(image) => finished.push(image),
             Event::Done(usage) => {
                 outcome.usage = usage;

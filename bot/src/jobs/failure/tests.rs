@@ -4,6 +4,7 @@ use inference::{
     checkpoint::OtherParts,
     engine::{DeviceChoice, EngineConfig, ModelEntry, Precision},
     error::{InferenceError, InvalidTask},
+    state::StateError,
     task::TextToImage,
 };
 use storage::JobId;
@@ -64,10 +65,11 @@ fn variant(error: &InferenceError) -> usize {
         InferenceError::Shared(_) => 15,
         InferenceError::Internal { .. } => 16,
         InferenceError::Stopped => 17,
+        InferenceError::State(_) => 18,
     }
 }
 
-const N_VARIANTS: usize = 18;
+const N_VARIANTS: usize = 19;
 
 /// Every variant, about the model's, the adapter's and the word's file, as bad as it can be.
 fn errors() -> Vec<InferenceError> {
@@ -112,6 +114,7 @@ fn errors() -> Vec<InferenceError> {
         InferenceError::Shared(Arc::new(InferenceError::Panicked { reason: reason() })),
         InferenceError::Internal { what: "a tensor in down_blocks" },
         InferenceError::Stopped,
+        InferenceError::State(StateError::Damaged { what: "a tensor in down_blocks" }),
     ]);
     errors
 }

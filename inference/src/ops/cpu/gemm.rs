@@ -89,7 +89,12 @@ pub struct Block<'a> {
 impl Block<'_> {
     /// Adds the product to the tiles.
     pub fn run(self) {
-        Arch::new().dispatch(self);
+        self.run_on(Arch::new());
+    }
+
+    /// The same by one set of kernels.
+    fn run_on(self, kernels: Arch) {
+        kernels.dispatch(self);
     }
 
     #[inline(always)]
@@ -170,6 +175,7 @@ pub fn accumulate(a: &Panels, b: &Panels, tiles: &mut [f32]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ops::cpu::kernels;
 
     fn numbers(n: usize, seed: u32) -> Vec<f32> {
         (0..n as u32).map(|i| ((i.wrapping_mul(2654435761).wrapping_add(seed * 97) >> 8) % 2001) as f32 / 1000.0 - 1.0).collect()
@@ -224,6 +230,22 @@ mod tests {
                 4 => self.0.run_with::<S, 4, 2>(simd),
                 _ => self.0.run_with::<S, 16, 2>(simd),
             }
+        }
+    }
+
+    #[test]
+    fn every_set_of_kernels_gives_the_same_bits() {
+        let depth = 200;
+        let (a, b) = (Panels::pack(&numbers(40 * depth, 5), 40, depth, ROWS), Panels::pack(&numbers(50 * depth, 6), 50, depth, COLUMNS));
+        let product = |kernels| {
+            let mut tiles = vec![0.0; a.len() * b.len() * TILE];
+            Block { a: a.slice(0, 0), n_a: a.len(), b: b.slice(0, 0), n_b: b.len(), depth, tiles: &mut tiles }.run_on(kernels);
+            tiles
+        };
+        let sets = kernels::all();
+        assert!(sets.len() > 1 || kernels::name() == "scalar", "what this processor runs is among them");
+        for set in &sets[1..] {
+            assert_eq!(product(*set), product(sets[0]), "{}", kernels::name_of(*set));
         }
     }
 

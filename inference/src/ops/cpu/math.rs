@@ -175,6 +175,18 @@ mod tests {
     }
 
     #[test]
+    fn every_set_of_kernels_gives_the_same_bits() {
+        let values: Vec<f32> = (-4000..4000).map(|i| i as f32 / 100.0).collect();
+        for function in [exp, erf, silu, quick_gelu] {
+            let bits = |set: Arch| set.dispatch(|| values.iter().map(|value| function(*value).to_bits()).collect::<Vec<_>>());
+            let sets = crate::ops::cpu::kernels::all();
+            for set in &sets[1..] {
+                assert_eq!(bits(*set), bits(sets[0]));
+            }
+        }
+    }
+
+    #[test]
     fn functions_are_as_exact_as_float32_allows() {
         let exact_gelu: fn(f64) -> f64 = |x| 0.5 * x * (1.0 + candle_core::cpu::erf::erf_f64(x / 2f64.sqrt()));
         check("exp", exp, f64::exp, 87.0, 2.5e-7, 0.0);

@@ -6,6 +6,7 @@
 pub mod attention;
 pub mod conv;
 pub mod gemm;
+pub mod kernels;
 pub mod layout;
 pub mod linear;
 pub mod math;

@@ -2,7 +2,7 @@
 //! The bot's parity test runs the same cases through its command line and compares pictures.
 
 #[path = "../../../tests/family_models/mod.rs"]
-mod models;
+pub(super) mod models;
 
 use std::{
     collections::{BTreeMap, HashMap},

@@ -1,0 +1,284 @@
+//! Pictures that go on from a state end as those that were never interrupted, bit for bit: every sampler, kind of task, pass and family, at several
+//! borders, after a way through bytes.
+
+use std::{
+    path::Path,
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use image::{GrayImage, Luma, Rgb};
+
+use super::{families::models, *};
+use crate::{
+    engine::{Event, Progress, Usage},
+    sampler::Sampler,
+    state::{PassKind, StateError, TrajectoryState},
+    task::{Enlarger, Hires, ImageToImage, Inpaint},
+};
+
+/// Pictures of a task, each of which goes on from another border.
+const N_IMAGES: u32 = 4;
+const SIZE: ImageSize = ImageSize::new(16, 16);
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Kind {
+    Text,
+    Image,
+    Mask,
+    TwoPasses(Enlarger),
+}
+
+const KINDS: [Kind; 4] = [Kind::Text, Kind::Image, Kind::Mask, Kind::TwoPasses(Enlarger::Latent)];
+
+/// A task of a kind, with what it starts from.
+fn submission(kind: Kind, sampler: Sampler) -> Submission {
+    let two_passes = |enlarger| Hires { scale: 2.0, strength: 0.7, steps: None, enlarger };
+    let base = TextToImage {
+        prompt: "a red fox in the snow".into(),
+        size: SIZE,
+        steps: 4,
+        guidance_scale: 3.0,
+        sampler,
+        seed: Seed(77),
+        n_images: N_IMAGES,
+        hires: if let Kind::TwoPasses(enlarger) = kind { Some(two_passes(enlarger)) } else { None },
+        ..TextToImage::default()
+    };
+    let source = Some(RgbImage::from_fn(16, 16, |x, y| Rgb([(x * 15) as u8, (y * 15) as u8, (x * y) as u8])));
+    let mask = Some(GrayImage::from_fn(16, 16, |x, _| Luma([if x < 8 { 0 } else { 255 }])));
+    match kind {
+        Kind::Text | Kind::TwoPasses(_) => Submission::new(Task::TextToImage(base)),
+        Kind::Image => {
+            Submission { source, ..Submission::new(Task::ImageToImage(ImageToImage { base, source: "s".into(), strength: 0.8 })) }
+        }
+        Kind::Mask => {
+            let task = Inpaint { base, source: "s".into(), mask: "m".into(), strength: 0.8 };
+            Submission { source, mask, ..Submission::new(Task::Inpaint(task)) }
+        }
+    }
+}
+
+/// Everything that a task told.
+#[derive(Default)]
+struct Told {
+    states: Vec<TrajectoryState>,
+    images: Vec<(u32, Vec<u8>)>,
+    progress: Vec<Progress>,
+    usage: Usage,
+    n_rows: u64,
+    error: Option<Arc<InferenceError>>,
+}
+
+impl Told {
+    /// The states of a picture in the order of its steps.
+    fn states_of(&self, index: u32) -> Vec<&TrajectoryState> {
+        self.states.iter().filter(|state| state.index == index).collect()
+    }
+}
+
+/// Runs a task to its end; `meanwhile` is called after every batch.
+fn run(store: &mut Store, submission: Submission, meanwhile: impl Fn(usize, &Meter)) -> Told {
+    let (sender, mut events) = tokio::sync::mpsc::channel(1000);
+    let Ready { parts, facts, .. } = store.networks(&submission.task, || {}).expect("a known model").expect("room");
+    let (meter, counters) = (Arc::new(Meter::default()), Arc::new(Counters::default()));
+    let events_to = Events::new(sender, submission.task.n_images());
+    let job = Job { submission, parts, facts, events: events_to, meter: meter.clone() };
+    let mut batcher = Batcher::new(counters.clone(), 8);
+    batcher.start(job.ticket(), async move |caller| job.run(&caller).await);
+    let mut n_batches = 0;
+    while batcher.turn() {
+        n_batches += 1;
+        meanwhile(n_batches, &meter);
+    }
+    let mut told = Told { n_rows: counters.stats().n_network_rows, ..Told::default() };
+    while let Ok(event) = events.try_recv() {
+        match event {
+            Event::Checkpoint { state, .. } => told.states.push(*state),
+            Event::Image(finished) => told.images.push((finished.index, finished.image.into_raw())),
+            Event::Progress(progress) => told.progress.push(progress),
+            Event::Done(usage) => told.usage = usage,
+            Event::Failed(error) => told.error = Some(error),
+            Event::Loading | Event::Notes(_) | Event::Preview { .. } => {}
+        }
+    }
+    told.images.sort();
+    told
+}
+
+/// Checks a kind of task with a sampler; how many states were gone on from.
+fn check(store: &mut Store, what: &str, submission: &Submission) -> usize {
+    let every_step = |resume| Submission { resume, checkpoint_every: 1, ..submission.clone() };
+    let whole = run(store, every_step(Vec::new()), |_, _| {});
+    assert!(whole.error.is_none(), "{what}: {:?}", whole.error);
+    let plain = run(store, submission.clone(), |_, _| {});
+    assert!(plain.states.is_empty() && plain.images == whole.images && plain.usage == whole.usage, "{what}: saving changes nothing");
+    let borders = whole.states_of(0).len();
+    let chosen: Vec<usize> = [0, borders / 2 - 1, borders / 2, borders - 1].into();
+    let state = |(index, border): (usize, &usize)| {
+        let state = whole.states_of(index as u32)[*border];
+        TrajectoryState::from_bytes(&state.to_bytes()).expect("a state")
+    };
+    let resume: Vec<_> = chosen.iter().enumerate().map(state).collect();
+    if submission.task.base().is_some_and(|base| base.hires.is_some()) {
+        assert!(resume.iter().any(|state| state.pass == PassKind::Second), "{what}");
+        let last_of_first = whole.states_of(0).into_iter().filter(|state| state.pass == PassKind::First).next_back().expect("a state");
+        assert!(resume.iter().any(|state| (state.pass, state.step) == (PassKind::First, last_of_first.step)), "{what}: the border between");
+    }
+    let rest = run(store, every_step(resume), |_, _| {});
+    assert!(rest.error.is_none(), "{what}: {:?}", rest.error);
+    assert!(rest.images == whole.images, "{what}: the pictures");
+    for (index, border) in chosen.iter().enumerate() {
+        // Also the states that come after are the same to the bit: latents, history and generator.
+        let (found, expected) = (rest.states_of(index as u32), &whole.states_of(index as u32)[border + 1..]);
+        assert!(found == expected, "{what}: picture {index} after border {border}");
+    }
+    let done = chosen.iter().map(|border| border + 1).sum::<usize>() as u32;
+    let (first, last) = (rest.progress.first().expect("told"), rest.progress.last().expect("told"));
+    assert_eq!((first.done, last.done, last.total), (done, last.total, whole.progress[0].total), "{what}: steps go on");
+    assert!(
+        rest.n_rows < whole.n_rows && rest.usage.row_megapixels < whole.usage.row_megapixels,
+        "{what}: only what is computed is metered"
+    );
+    chosen.len()
+}
+
+/// Runs checks on all processors; how many states were gone on from.
+fn check_all(checks: &[(String, std::path::PathBuf, Option<Sampler>, Kind)]) -> usize {
+    let upscaler = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/starter/upscaler/realesr-animevideov3-x4.safetensors");
+    let (next, n_states) = (AtomicUsize::new(0), Mutex::new(0));
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(2, usize::from) {
+            scope.spawn(|| {
+                while let Some((model, path, sampler, kind)) = checks.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let mut config = config(path);
+                    config.upscaler = matches!(kind, Kind::TwoPasses(Enlarger::Network)).then(|| upscaler.clone());
+                    let mut store = Store::open(&config).expect(model);
+                    let sampler = sampler.unwrap_or(store.known()[0].info.sampler);
+                    let found = check(&mut store, &format!("{model}, {sampler:?}, {kind:?}"), &submission(*kind, sampler));
+                    *n_states.lock().expect("no worker panics") += found;
+                }
+            });
+        }
+    });
+    n_states.into_inner().expect("no worker panics")
+}
+
+fn data() -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/families")
+}
+
+#[test]
+fn every_sampler_goes_on_as_if_it_had_not_stopped() {
+    let (data, folder) = (data(), tempfile::tempdir().expect("a temporary folder"));
+    models::write_some(&data, folder.path(), &["sd1", "sd1_inpaint"]);
+    let mut checks = Vec::new();
+    for sampler in Sampler::ALL {
+        let mut add = |model: &str, kind| checks.push((model.to_owned(), folder.path().join("models").join(model), Some(sampler), kind));
+        KINDS.into_iter().for_each(|kind| add("sd1", kind));
+        add("sd1_inpaint", Kind::Mask);
+    }
+    let network = Kind::TwoPasses(Enlarger::Network);
+    checks.push(("sd1".to_owned(), folder.path().join("models/sd1"), Some(Sampler::EulerA), network));
+    assert_eq!(check_all(&checks), (Sampler::ALL.len() * 5 + 1) * 4);
+}
+
+#[test]
+fn every_family_goes_on_as_if_it_had_not_stopped() {
+    let (data, folder) = (data(), tempfile::tempdir().expect("a temporary folder"));
+    models::write_all(&data, folder.path());
+    let entries = std::fs::read_dir(folder.path().join("models")).expect("the models").map(|entry| entry.expect("an entry").path());
+    let mut models: Vec<_> = entries.filter(|path| path.join("model_index.json").is_file()).collect();
+    models.sort();
+    assert!(models.len() >= 10, "{models:?}");
+    let mut checks = Vec::new();
+    for path in models {
+        let name = path.file_name().expect("a name").to_string_lossy().into_owned();
+        // A model that fills in masks draws nothing else.
+        let kinds: &[Kind] = if name.ends_with("_inpaint") { &[Kind::Mask] } else { &KINDS };
+        checks.extend(kinds.iter().map(|kind| (name.clone(), path.clone(), None, *kind)));
+    }
+    check_all(&checks);
+}
+
+#[test]
+fn a_state_that_does_not_belong_is_refused_before_anything_is_computed() {
+    let (data, folder) = (data(), tempfile::tempdir().expect("a temporary folder"));
+    models::write_some(&data, folder.path(), &["sd1"]);
+    let path = folder.path().join("models/sd1");
+    let mut store = Store::open(&config(&path)).expect("the model");
+    let task = submission(Kind::TwoPasses(Enlarger::Latent), Sampler::EulerA);
+    let saved = run(&mut store, Submission { checkpoint_every: 2, ..task.clone() }, |_, _| {}).states;
+    let state = saved.iter().find(|state| state.pass == PassKind::Second).expect("one of the second pass").clone();
+    let mut refusal = |submission: Submission| {
+        let told = run(&mut store, submission, |_, _| {});
+        assert_eq!((told.n_rows, told.images.len(), told.usage), (0, 0, Usage::default()));
+        match told.error.as_deref() {
+            Some(InferenceError::State(error)) => error.clone(),
+            other => panic!("not refused: {other:?}"),
+        }
+    };
+    let with = |resume: &[TrajectoryState]| Submission { resume: resume.to_vec(), ..task.clone() };
+    let changed = |change: &dyn Fn(&mut TrajectoryState)| {
+        let mut state = state.clone();
+        change(&mut state);
+        with(&[state])
+    };
+    assert_eq!(refusal(with(&[state.clone(), state.clone()])), StateError::Twice { index: state.index });
+    assert_eq!(refusal(Submission { finished: vec![state.index], ..with(&[state.clone()]) }), StateError::Twice { index: state.index });
+    assert!(matches!(refusal(changed(&|state| state.index = 7)), StateError::Picture { index: 7, .. }));
+    assert!(matches!(refusal(changed(&|state| state.seed = Seed(5))), StateError::Picture { seed: 5, .. }));
+    assert!(matches!(refusal(changed(&|state| state.step = 9)), StateError::Place { step: 9, .. }));
+    assert!(matches!(refusal(changed(&|state| state.step = 0)), StateError::Place { step: 0, .. }));
+    assert!(matches!(refusal(changed(&|state| state.pass = PassKind::First)), StateError::Place { .. }), "latents of the larger size");
+    assert!(matches!(refusal(changed(&|state| state.generator.words.clear())), StateError::Damaged { .. }));
+    assert_eq!(refusal(changed(&|state| state.belongs_to.model.clear())), StateError::Model);
+    assert!(matches!(refusal(changed(&|state| state.belongs_to.device.kernels.clear())), StateError::Device { .. }));
+    assert!(matches!(refusal(changed(&|state| state.belongs_to.device.numbers += 1)), StateError::Numbers { .. }));
+    let mut other = with(&[state.clone()]);
+    other.task.base_mut().expect("a drawing task").prompt = "another".into();
+    assert_eq!(refusal(other), StateError::Task);
+    let mut other = with(&[state.clone()]);
+    other.task.base_mut().expect("a drawing task").hires = None;
+    assert_eq!(refusal(other), StateError::Task, "without its second pass");
+
+    // The same picture as the only one of a job of its own.
+    let mut alone = with(&[TrajectoryState { index: 0, ..state.clone() }]);
+    let base = alone.task.base_mut().expect("a drawing task");
+    (base.n_images, base.seed) = (1, state.seed);
+    let told = run(&mut store, alone, |_, _| {});
+    assert!(told.error.is_none() && told.images.len() == 1, "{:?}", told.error);
+
+    // The weights change under the same name.
+    let weights = path.join("unet/diffusion_pytorch_model.safetensors");
+    let mut bytes = std::fs::read(&weights).expect("readable");
+    let last = bytes.len() - 2;
+    bytes[last] ^= 1;
+    std::fs::write(&weights, bytes).expect("writable");
+    let mut store = Store::open(&config(&path)).expect("the model");
+    let told = run(&mut store, with(&[state]), |_, _| {});
+    assert!(matches!(told.error.as_deref(), Some(InferenceError::State(StateError::Model))), "{:?}", told.error);
+}
+
+#[test]
+fn states_are_told_when_somebody_asks_once_for_each_picture() {
+    let (data, folder) = (data(), tempfile::tempdir().expect("a temporary folder"));
+    models::write_some(&data, folder.path(), &["sd1"]);
+    let mut store = Store::open(&config(&folder.path().join("models/sd1"))).expect("the model");
+    let task = submission(Kind::Text, Sampler::DpmPp2M);
+    let asked_at = |n_batches: usize, meter: &Meter| {
+        if n_batches == 5 {
+            meter.ask_for_states();
+        }
+    };
+    let told = run(&mut store, task.clone(), asked_at);
+    let mut indices: Vec<_> = told.states.iter().map(|state| state.index).collect();
+    indices.sort_unstable();
+    assert_eq!(indices, [0, 1, 2, 3]);
+    let rest = run(&mut store, Submission { resume: told.states, ..task.clone() }, |_, _| {});
+    assert_eq!(rest.images, told.images);
+    let every_other = run(&mut store, Submission { checkpoint_every: 2, ..task }, |_, _| {});
+    assert_eq!(every_other.states_of(1).iter().map(|state| state.step).collect::<Vec<_>>(), [2, 4]);
+}
