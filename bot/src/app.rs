@@ -151,7 +151,7 @@ impl App {
     /// Estimated row-megapixels of an `/imagine` with the usual settings.
     pub fn cost_of_default(&self) -> f64 {
         prompt::parse("a frog", &Default::default(), &self.parse_context())
-            .map(|parsed| self.engine.cost(&inference::task::Task::TextToImage(parsed.task)))
+            .map(|parsed| self.engine.cost(&inference::task::Task::from(parsed.task)))
             .unwrap_or_default()
     }
 }

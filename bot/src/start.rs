@@ -167,7 +167,7 @@ fn load(config: Config) -> anyhow::Result<Loaded> {
 
 /// Whether a model can be drawn with as the configuration has it, so that nobody learns of a mistake from their first picture.
 fn check_defaults(engine: &Engine, model: &ModelDefaults) -> anyhow::Result<()> {
-    let task = Task::TextToImage(TextToImage {
+    let task = Task::from(TextToImage {
         model: Some(model.name.clone()),
         negative_prompt: model.negative_prompt.clone(),
         size: model.native_size,

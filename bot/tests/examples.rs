@@ -10,7 +10,7 @@ use image::RgbImage;
 use inference::{
     engine::{Engine, Event, Submission},
     sampler::Sampler,
-    task::{ImageSize, Seed, Task, TextToImage, Upscale},
+    task::{ImageSize, Role, Seed, Task, TextToImage, Upscale},
 };
 use serde_json::{Value, json};
 
@@ -34,12 +34,13 @@ async fn drawn(engine: &Engine, prompt: &str, seed: u64) -> RgbImage {
     let size = ImageSize::new(SIZES.0, SIZES.0);
     let (sampler, guidance_scale, seed) = (Sampler::DpmPp2M, 4.0, Seed(seed));
     let base = TextToImage { prompt: prompt.into(), size, steps: 25, guidance_scale, sampler, seed, ..TextToImage::default() };
-    let small = finished(engine, Task::TextToImage(base), None).await;
-    finished(engine, Task::Upscale(Upscale { source: "small".into(), size, passes: 1 }), Some(small)).await
+    let small = finished(engine, Task::from(base), None).await;
+    finished(engine, Task::upscale(Upscale { size, passes: 1 }, "small"), Some(small)).await
 }
 
 async fn finished(engine: &Engine, task: Task, source: Option<RgbImage>) -> RgbImage {
-    let mut handle = engine.submit(Submission { source, ..Submission::new(task) }).expect("it is taken");
+    let inputs = source.map(|picture| (Role::Init, picture.into())).into_iter().collect();
+    let mut handle = engine.submit(Submission { inputs, ..Submission::new(task) }).expect("it is taken");
     loop {
         match handle.next().await.expect("it ends with a picture") {
             Event::Image(finished) => return finished.image,

@@ -5,7 +5,7 @@ use atelier::{
     pictures::metadata::{self, Found},
     pictures::stored,
 };
-use inference::task::Task;
+use inference::task::{Task, TaskKind};
 use serde_json::json;
 use storage::{GuildId, HistoryFilter};
 
@@ -99,7 +99,7 @@ async fn pictures_say_how_they_were_made_in_their_files_and_in_the_store(mode: M
     ada.press(id(&grid), "U2").await.expect("sent");
     let enlarged = message_with(ada, "1024 × 1024 pixels").await;
     let of_enlarged = read(&ada.attachment_bytes(&enlarged, 0).await.expect("the attachment is served"));
-    assert!(matches!(of_enlarged.task, Task::Upscale(_)), "{of_enlarged:?}");
+    assert!(matches!(of_enlarged.task.kind, TaskKind::Upscale(_)), "{of_enlarged:?}");
     studio.close().await;
 }
 

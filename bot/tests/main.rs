@@ -17,6 +17,7 @@ mod examples;
 mod family_models;
 mod first_contact;
 mod imagine;
+mod inputs;
 mod invite;
 mod leaks;
 mod limits;

@@ -16,7 +16,7 @@ use atelier::{
 use image::{RgbImage, imageops};
 use inference::{
     engine::{Engine, EngineConfig, Event, Submission},
-    task::{ImageSize, Task, Upscale},
+    task::{ImageSize, Role, Task, Upscale},
 };
 use serde_json::{Value, json};
 use storage::{GuildId, HistoryFilter, Job, JobStatus, Limits, NewImage, UserId};
@@ -36,7 +36,8 @@ async fn guild_of(studio: &Studio) -> GuildId {
 
 /// All pictures of a task, as the engine makes them.
 async fn made(engine: &Engine, task: &Task, source: Option<RgbImage>) -> Vec<RgbImage> {
-    let mut handle = engine.submit(Submission { source, ..Submission::new(task.clone()) }).expect("a valid task");
+    let inputs = source.map(|picture| (Role::Init, picture.into())).into_iter().collect();
+    let mut handle = engine.submit(Submission { inputs, ..Submission::new(task.clone()) }).expect("a valid task");
     let mut made = Vec::new();
     while let Some(event) = handle.next().await {
         match event {
@@ -51,7 +52,7 @@ async fn made(engine: &Engine, task: &Task, source: Option<RgbImage>) -> Vec<Rgb
 
 async fn enlarged(engine: &Engine, picture: &RgbImage) -> RgbImage {
     let size = ImageSize::new(picture.width(), picture.height());
-    let task = Task::Upscale(Upscale { source: "it".into(), size, passes: 1 });
+    let task = Task::upscale(Upscale { size, passes: 1 }, "it");
     made(engine, &task, Some(picture.clone())).await.remove(0)
 }
 

@@ -64,7 +64,7 @@ fn main() -> Result<(), InferenceError> {
         max_batch_rows: 8,
         preview_every: 0,
     })?;
-    let task = Task::TextToImage(TextToImage {
+    let task = Task::from(TextToImage {
         prompt: "a cat".into(),
         negative_prompt: None,
         size: engine.info().native_size,

@@ -5,10 +5,11 @@ mod device;
 mod handle;
 mod known;
 mod store;
+mod submission;
 
 use std::path::PathBuf;
 
-use image::{GrayImage, RgbImage};
+use image::RgbImage;
 
 pub(crate) use self::counters::{Counters, Meter};
 pub use self::handle::{Engine, TaskHandle};
@@ -16,13 +17,14 @@ pub(crate) use self::known::Known;
 pub use self::known::{check_model, is_model};
 #[cfg(test)]
 pub(crate) use self::store::{Ready, Store};
+pub use self::submission::Submission;
 use crate::{
     checkpoint::OtherParts,
     error::InferenceError,
     sampler::Sampler,
     schedule::{Prediction, ScheduleKind},
     state::TrajectoryState,
-    task::{ImageSize, Note, Seed, Task},
+    task::{ImageSize, Note, Seed},
 };
 
 /// Where to compute.
@@ -129,31 +131,6 @@ pub struct ModelInfo {
     pub n_parameters: u64,
     /// For people, such as `cpu (f32)`.
     pub device: String,
-}
-
-/// One task handed to the engine.
-#[derive(Clone, Debug)]
-pub struct Submission {
-    /// What to make.
-    pub task: Task,
-    /// Pixels of the task's source picture; required by the kinds that have one.
-    pub source: Option<RgbImage>,
-    /// The mask of an inpainting task, of the source's size.
-    pub mask: Option<GrayImage>,
-    /// Pictures of the task that are there already, by index: they are not drawn again.
-    pub finished: Vec<u32>,
-    /// Where pictures go on, at most one state for each; the others begin from noise or source. A state that does not belong to the task and to
-    /// what draws it here fails the task with [`StateError`](crate::state::StateError) before anything is computed.
-    pub resume: Vec<TrajectoryState>,
-    /// Each picture tells its state every so many steps; 0 for never. See also [`TaskHandle::checkpoint`].
-    pub checkpoint_every: u32,
-}
-
-impl Submission {
-    /// All pictures of a task that needs no source, from their beginning.
-    pub fn new(task: Task) -> Self {
-        Self { task, source: None, mask: None, finished: Vec::new(), resume: Vec::new(), checkpoint_every: 0 }
-    }
 }
 
 /// What the engine tells about a task while it runs. Exactly one of `Done` and `Failed` comes last, unless the task was dropped.

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::task::Role;
+
 /// What can go wrong between a task and its pictures. Each message names the file or the value, so it is for whoever runs the program; an
 /// exhaustive `match` says what others are told.
 #[derive(Debug, thiserror::Error)]
@@ -230,9 +232,25 @@ pub enum InvalidTask {
         /// The most.
         max: u32,
     },
-    /// The submission has no source picture, or one of another size.
-    #[error("the source picture is missing or not {width}×{height}")]
-    Source {
+    /// The task has a picture of a role that its kind has no use for.
+    #[error("no picture can be given as `{role}` here")]
+    InputUnused {
+        /// The role.
+        role: Role,
+    },
+    /// The task lacks a picture of a role, or has several.
+    #[error("one picture must be given as `{role}`, not {found}")]
+    InputCount {
+        /// The role.
+        role: Role,
+        /// How many it has.
+        found: usize,
+    },
+    /// The submission lacks the pixels of an input, or has them in another size or without (or, for a mask, with) colours.
+    #[error("the picture given as `{role}` is missing or not {width}×{height}")]
+    Pixels {
+        /// The input's role.
+        role: Role,
         /// Width that the task says.
         width: u32,
         /// Height that the task says.
@@ -253,14 +271,6 @@ pub enum InvalidTask {
         found: String,
         /// Those that there are, as a clause.
         known: String,
-    },
-    /// The submission has no mask, or one of another size.
-    #[error("the mask is missing or not {width}×{height}")]
-    Mask {
-        /// Width that the task says.
-        width: u32,
-        /// Height that the task says.
-        height: u32,
     },
     /// No super-resolution network is loaded.
     #[error("no super-resolution network is loaded")]

@@ -1,11 +1,13 @@
 //! What a loaded model can be asked for, and what a task costs before it runs.
 
+mod inputs;
+
 use crate::{
     error::InvalidTask,
     family::{GuidanceRule, Rules},
     sampler::{Plan, Sampler},
     schedule::{Asked, ScheduleConfig, ScheduleKind},
-    task::{Enlarger, Hires, ImageSize, Task, TextToImage, Upscale},
+    task::{Enlarger, Hires, ImageSize, Task, TaskKind, TextToImage, Upscale},
 };
 
 /// Most denoising steps.
@@ -90,7 +92,8 @@ impl Limits {
     }
 
     pub(crate) fn check(&self, task: &Task) -> Result<(), InvalidTask> {
-        if let Task::Upscale(task) = task {
+        inputs::check(task)?;
+        if let TaskKind::Upscale(task) = &task.kind {
             return self.check_upscale(task);
         }
         if let Some(strength) = task.strength()
@@ -118,11 +121,11 @@ impl Limits {
         if !(1..=MAX_IMAGES).contains(&base.n_images) {
             return Err(InvalidTask::Count { found: base.n_images, max: MAX_IMAGES });
         }
-        if self.rules.sees_mask && !matches!(task, Task::Inpaint(_)) {
+        if self.rules.sees_mask && !matches!(task.kind, TaskKind::Inpaint(_)) {
             return Err(InvalidTask::NeedsMask);
         }
         self.check_size(base.size, self.rules.size_multiple)?;
-        if base.hires.is_some() && matches!(task, Task::Inpaint(_)) {
+        if base.hires.is_some() && matches!(task.kind, TaskKind::Inpaint(_)) {
             return Err(InvalidTask::HiresOfMask);
         }
         base.hires.map_or(Ok(()), |hires| self.check_hires(base, hires))
@@ -177,17 +180,17 @@ impl Limits {
 
     /// What a task whose prompts take so many chunks costs in row-megapixels; a finished task's usage is the same.
     pub(crate) fn cost(&self, task: &Task, chunks: Chunks) -> f64 {
-        let base = match (task, task.base()) {
-            (Task::Upscale(task), _) => {
+        let base = match (&task.kind, task.base()) {
+            (TaskKind::Upscale(task), _) => {
                 return task.sources(self.upscale_factor.unwrap_or(1)).map(|size| size.megapixels() * UPSCALE_ROWS).sum();
             }
             (_, Some(base)) => base,
             (_, None) => return 0.0,
         };
-        let n_encodings = match task {
-            Task::Inpaint(_) => 2.0,
-            Task::ImageToImage(_) => 1.0,
-            Task::TextToImage(_) | Task::Upscale(_) => 0.0,
+        let n_encodings = match task.kind {
+            TaskKind::Inpaint(_) => 2.0,
+            TaskKind::ImageToImage(_) => 1.0,
+            TaskKind::TextToImage(_) | TaskKind::Upscale(_) => 0.0,
         };
         let small = base.size.megapixels();
         let row = row_price(chunks.longest());
@@ -215,7 +218,7 @@ impl Limits {
 
     /// The steps of a task's (first) pass; a step count out of range counts as the nearest in range.
     pub(crate) fn plan(&self, task: &Task, base: &TextToImage) -> Plan {
-        let schedule = if matches!(task, Task::Inpaint(_)) { &self.inpaint_schedule } else { &self.schedule };
+        let schedule = if matches!(task.kind, TaskKind::Inpaint(_)) { &self.inpaint_schedule } else { &self.schedule };
         self.plan_of(schedule, base, base.size, (base.steps, task.strength()))
     }
 

@@ -1,16 +1,33 @@
 //! What to make: the words that a caller of the engine uses. Serialised into job rows, so every new field takes `#[serde(default)]`.
 
+mod input;
 mod note;
+mod stored;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::note::Note;
+pub use self::{
+    input::{Input, Pixels, Role, UnknownRole},
+    note::Note,
+};
 use crate::{adapter::AdapterWeights, sampler::Sampler, schedule::ScheduleKind, text};
 
-/// One job's work: everything needed to make its pictures again.
+/// One job's work: everything needed to make its pictures again, given the bytes of its inputs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(from = "stored::Stored")]
+pub struct Task {
+    /// What to make.
+    #[serde(flatten)]
+    pub kind: TaskKind,
+    /// The pictures that it is made from: those of [`TaskKind::roles`].
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub inputs: Vec<Input>,
+}
+
+/// What to make.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
-pub enum Task {
+pub enum TaskKind {
     /// Pictures from a prompt alone.
     TextToImage(TextToImage),
     /// Pictures from a prompt and another picture.
@@ -174,8 +191,6 @@ pub struct ImageToImage {
     /// Prompt, size, steps, seed and the rest.
     #[serde(flatten)]
     pub base: TextToImage,
-    /// The caller's name for the source picture; the engine gets its pixels with the submission.
-    pub source: String,
     /// How much of the source is replaced, above 0.0 to 1.0.
     pub strength: f64,
 }
@@ -186,10 +201,6 @@ pub struct Inpaint {
     /// Prompt, size, steps, seed and the rest.
     #[serde(flatten)]
     pub base: TextToImage,
-    /// The caller's name for the source picture; the engine gets its pixels with the submission.
-    pub source: String,
-    /// The caller's name for the mask: white (128 and above) is drawn anew, black stays.
-    pub mask: String,
     /// How much of the masked part is replaced, above 0.0 to 1.0.
     pub strength: f64,
 }
@@ -197,8 +208,6 @@ pub struct Inpaint {
 /// One picture enlarged.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Upscale {
-    /// The caller's name for the source picture; the engine gets its pixels with the submission.
-    pub source: String,
     /// Size of the source in pixels.
     pub size: ImageSize,
     /// How many times one after the other it goes through the network, 1 to 4. A task that does not say it is one of the time before there was a choice.
@@ -218,65 +227,83 @@ impl Upscale {
     }
 }
 
+impl From<TextToImage> for Task {
+    fn from(base: TextToImage) -> Self {
+        Self { kind: TaskKind::TextToImage(base), inputs: Vec::new() }
+    }
+}
+
 impl Task {
+    /// Pictures drawn from the picture that the caller calls `init`.
+    pub fn image_to_image(drawing: ImageToImage, init: impl Into<String>) -> Self {
+        Self { kind: TaskKind::ImageToImage(drawing), inputs: vec![Input { role: Role::Init, blob: init.into() }] }
+    }
+
+    /// The part of the picture `init` that the picture `mask` says, drawn anew.
+    pub fn inpaint(drawing: Inpaint, init: impl Into<String>, mask: impl Into<String>) -> Self {
+        let inputs = vec![Input { role: Role::Init, blob: init.into() }, Input { role: Role::Mask, blob: mask.into() }];
+        Self { kind: TaskKind::Inpaint(drawing), inputs }
+    }
+
+    /// The picture that the caller calls `init`, enlarged.
+    pub fn upscale(enlarging: Upscale, init: impl Into<String>) -> Self {
+        Self { kind: TaskKind::Upscale(enlarging), inputs: vec![Input { role: Role::Init, blob: init.into() }] }
+    }
+
     /// Pictures that the task makes.
     pub fn n_images(&self) -> u32 {
-        match self {
-            Task::Upscale(_) => 1,
-            other => other.base().map_or(1, |base| base.n_images),
-        }
+        self.base().map_or(1, |base| base.n_images)
     }
 
     /// The drawing options, for the kinds that draw.
     pub fn base(&self) -> Option<&TextToImage> {
-        match self {
-            Task::TextToImage(base) | Task::ImageToImage(ImageToImage { base, .. }) | Task::Inpaint(Inpaint { base, .. }) => Some(base),
-            Task::Upscale(_) => None,
+        match &self.kind {
+            TaskKind::TextToImage(base) | TaskKind::ImageToImage(ImageToImage { base, .. }) | TaskKind::Inpaint(Inpaint { base, .. }) => {
+                Some(base)
+            }
+            TaskKind::Upscale(_) => None,
         }
     }
 
     /// The drawing options, to change them.
     pub fn base_mut(&mut self) -> Option<&mut TextToImage> {
-        match self {
-            Task::TextToImage(base) | Task::ImageToImage(ImageToImage { base, .. }) | Task::Inpaint(Inpaint { base, .. }) => Some(base),
-            Task::Upscale(_) => None,
+        match &mut self.kind {
+            TaskKind::TextToImage(base) | TaskKind::ImageToImage(ImageToImage { base, .. }) | TaskKind::Inpaint(Inpaint { base, .. }) => {
+                Some(base)
+            }
+            TaskKind::Upscale(_) => None,
         }
     }
 
     /// How much of a source picture is replaced, for the kinds that draw from one.
     pub fn strength(&self) -> Option<f64> {
-        match self {
-            Task::ImageToImage(ImageToImage { strength, .. }) | Task::Inpaint(Inpaint { strength, .. }) => Some(*strength),
-            Task::TextToImage(_) | Task::Upscale(_) => None,
+        match &self.kind {
+            TaskKind::ImageToImage(ImageToImage { strength, .. }) | TaskKind::Inpaint(Inpaint { strength, .. }) => Some(*strength),
+            TaskKind::TextToImage(_) | TaskKind::Upscale(_) => None,
         }
     }
 
-    /// Size of the source picture, for the kinds that have one.
+    /// Size in pixels that the pictures have from which it is made, for the kinds that have any.
     pub fn source_size(&self) -> Option<ImageSize> {
-        match self {
-            Task::TextToImage(_) => None,
-            Task::Upscale(task) => Some(task.size),
-            other => other.base().map(|base| base.size),
+        match &self.kind {
+            TaskKind::TextToImage(_) => None,
+            TaskKind::Upscale(task) => Some(task.size),
+            TaskKind::ImageToImage(ImageToImage { base, .. }) | TaskKind::Inpaint(Inpaint { base, .. }) => Some(base.size),
         }
     }
 
     /// The caller's name for the source picture, for the kinds that have one.
     pub fn source(&self) -> Option<&str> {
-        match self {
-            Task::TextToImage(_) => None,
-            Task::ImageToImage(task) => Some(&task.source),
-            Task::Inpaint(task) => Some(&task.source),
-            Task::Upscale(task) => Some(&task.source),
-        }
+        self.input(&Role::Init)
     }
 
     /// A short word for logs and spans.
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Task::TextToImage(_) => "text_to_image",
-            Task::ImageToImage(_) => "image_to_image",
-            Task::Inpaint(_) => "inpaint",
-            Task::Upscale(_) => "upscale",
+    pub fn word(&self) -> &'static str {
+        match self.kind {
+            TaskKind::TextToImage(_) => "text_to_image",
+            TaskKind::ImageToImage(_) => "image_to_image",
+            TaskKind::Inpaint(_) => "inpaint",
+            TaskKind::Upscale(_) => "upscale",
         }
     }
 }
@@ -366,18 +393,6 @@ mod tests {
         check("a fox <lora:ink:0.8:0.5> <lyco:wash:2>", &[("ink", 0.5, 0.8), ("wash", 2.0, 2.0)]);
         check("<lora:ink:te=0.3:unet=0> a fox", &[("ink", 0.0, 0.3)]);
         check("<lora:ink:0:0.5> a fox <lora:wash:0> <lora:oil:0:0>", &[("ink", 0.5, 0.0)]);
-    }
-
-    #[test]
-    fn a_task_of_the_time_before_leaves_layers_out_for_the_prompt_alone_and_stays_so() {
-        let task = Task::TextToImage(TextToImage { clip_skip: 1, ..TextToImage::default() });
-        let mut stored = serde_json::to_value(&task).expect("JSON");
-        assert_eq!(serde_json::from_value::<Task>(stored.clone()).expect("a task"), task);
-        stored.as_object_mut().expect("an object").remove("clip_skip_of").expect("new tasks say it");
-        let before: Task = serde_json::from_value(stored).expect("a task");
-        assert_eq!(before.base().map(|base| (base.clip_skip, base.clip_skip_of)), Some((1, SkippedFor::Prompt)));
-        let again: Task = serde_json::from_str(&serde_json::to_string(&before).expect("JSON")).expect("a task");
-        assert_eq!(again, before);
     }
 
     #[test]

@@ -26,13 +26,13 @@ use self::{
 use crate::{
     batcher::{Caller, Parts, Ticket},
     engine::{Event, Meter, Progress, Submission},
-    error::{InferenceError, InvalidTask},
+    error::InferenceError,
     limits::Limits,
     ops::Padding,
     pixels,
     preview::Preview,
     state::{DeviceClass, Files},
-    task::{ImageSize, ImageToImage, Inpaint, Task, TextToImage},
+    task::{ImageToImage, Inpaint, Pixels, Role, Task, TaskKind, TextToImage},
 };
 
 /// What every trajectory needs to know about the loaded model.
@@ -74,11 +74,23 @@ impl Job {
 
     /// Makes all pictures that are missing; where one becomes not-a-number, the others, and then fails.
     pub(crate) async fn run(&self, caller: &Caller) -> Result<(), InferenceError> {
-        match self.task() {
-            Task::Upscale(task) => self.enlarge(caller, task.passes).await,
-            Task::TextToImage(base) | Task::ImageToImage(ImageToImage { base, .. }) | Task::Inpaint(Inpaint { base, .. }) => {
+        match &self.task().kind {
+            TaskKind::Upscale(task) => self.enlarge(caller, task.passes).await,
+            TaskKind::TextToImage(base) | TaskKind::ImageToImage(ImageToImage { base, .. }) | TaskKind::Inpaint(Inpaint { base, .. }) => {
                 self.draw(caller, base).await
             }
+        }
+    }
+
+    fn input(&self, role: &Role) -> Option<&Pixels> {
+        self.submission.inputs.iter().find(|(of, _)| of == role).map(|(_, pixels)| pixels)
+    }
+
+    /// Pixels of the source picture, `[1, 3, H, W]` in 0..1.
+    fn source_pixels(&self) -> Result<Tensor, InferenceError> {
+        match self.input(&Role::Init) {
+            Some(Pixels::Colour(image)) => pixels::to_tensor(image, &self.facts.device),
+            _ => Err(InferenceError::Internal { what: "a task was started without its source picture" }),
         }
     }
 
@@ -105,12 +117,5 @@ impl Job {
     /// The pictures that are not finished.
     fn missing(&self) -> impl Iterator<Item = u32> {
         (0..self.task().n_images()).filter(|index| !self.submission.finished.contains(index))
-    }
-
-    /// Pixels of the source picture, `[1, 3, H, W]` in 0..1.
-    fn source_pixels(&self) -> Result<Tensor, InferenceError> {
-        let ImageSize { width, height } = self.task().source_size().unwrap_or(ImageSize::new(0, 0));
-        let image = self.submission.source.as_ref().ok_or(InvalidTask::Source { width, height })?;
-        pixels::to_tensor(image, &self.facts.device)
     }
 }

@@ -13,10 +13,10 @@ fn a_bad_task_is_refused_with_one_clear_sentence() {
     let drawn = |change: fn(&mut TextToImage)| {
         let mut base = good.clone();
         change(&mut base);
-        Task::TextToImage(base)
+        Task::from(base)
     };
-    let changed = |strength: f64| Task::ImageToImage(ImageToImage { base: good.clone(), source: "s".into(), strength });
-    let enlarged = |width, height, passes| Task::Upscale(Upscale { source: "s".into(), size: ImageSize::new(width, height), passes });
+    let changed = |strength: f64| Task::image_to_image(ImageToImage { base: good.clone(), strength }, "s");
+    let enlarged = |width, height, passes| Task::upscale(Upscale { size: ImageSize::new(width, height), passes }, "s");
     for (task, sentence) in [
         (drawn(|base| base.steps = 0), "steps must be 1 to 1000, not 0"),
         (drawn(|base| base.steps = 1001), "steps must be 1 to 1000, not 1001"),
@@ -55,7 +55,7 @@ fn an_engine_that_cannot_start_says_why() {
         message(EngineConfig { models: vec![ModelEntry { path: "nowhere/at/all".into(), ..good.models[0].clone() }], ..good.clone() });
     assert!(missing.contains("nowhere/at/all") && missing.contains("is missing"), "{missing}");
     let without = Engine::start(EngineConfig { upscaler: None, ..good }).expect("starts");
-    let task = Task::Upscale(Upscale { source: "s".into(), size: ImageSize::new(64, 64), passes: 1 });
+    let task = Task::upscale(Upscale { size: ImageSize::new(64, 64), passes: 1 }, "s");
     assert_eq!(without.check(&task).map_err(|error| error.to_string()), Err("no super-resolution network is loaded".into()));
     assert_eq!((without.info().native_size, without.info().size_multiple), (ImageSize::new(64, 64), 4));
 }

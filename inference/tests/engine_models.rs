@@ -9,7 +9,7 @@ use inference::{
     checkpoint::OtherParts,
     engine::{Engine, EngineConfig, Event, ModelEntry, NamedFile, Submission, TaskHandle},
     sampler::Sampler,
-    task::{AdapterUse, ImageSize, Note, Task, TextToImage, Upscale},
+    task::{AdapterUse, ImageSize, Note, Role, Task, TextToImage, Upscale},
 };
 
 const CANCELLED: &str = "the task was cancelled";
@@ -140,9 +140,10 @@ fn what_is_only_enlarged_waits_for_no_model_and_may_be_as_large_as_the_largest_d
     let mut waiting = submit(&engine, &drawn(with("sd1", "a red fox", 3)));
     let largest = engine.models().iter().map(|model| model.max_side).max().expect("a model");
     for size in [ImageSize::new(8, 6), ImageSize::new(largest, 2)] {
-        let task = Task::Upscale(Upscale { source: "a".into(), size, passes: 1 });
+        let task = Task::upscale(Upscale { size, passes: 1 }, "a");
         let source = Some(image::RgbImage::new(size.width, size.height));
-        let enlarged = run(&engine, &Submission { source, ..Submission::new(task) });
+        let inputs = source.map(|picture| (Role::Init, picture.into())).into_iter().collect();
+        let enlarged = run(&engine, &Submission { inputs, ..Submission::new(task) });
         assert_eq!(enlarged.images[0].dimensions(), (size.width * 4, size.height * 4));
     }
     assert!(!has_ended(&mut running) && !has_ended(&mut waiting), "the others are where they were");

@@ -6,7 +6,7 @@ use image::{RgbImage, imageops::FilterType};
 use inference::{
     engine::{Event, Progress, Submission},
     sampler::Sampler,
-    task::{ImageSize, ImageToImage, Seed, Task, TextToImage, Upscale},
+    task::{ImageSize, ImageToImage, Role, Seed, Task, TextToImage, Upscale},
 };
 
 fn run(engine: &inference::engine::Engine, task: Task) -> Outcome {
@@ -17,7 +17,7 @@ fn run(engine: &inference::engine::Engine, task: Task) -> Outcome {
 fn reference_pictures_of_diffusers_come_out() {
     let engine = engine(8, 0);
     for case in reference() {
-        let outcome = run(&engine, Task::TextToImage(case.task.clone()));
+        let outcome = run(&engine, Task::from(case.task.clone()));
         let found = psnr(&outcome.images[0], &case.image);
         assert!(found >= 40.0, "{} ({}): {found:.1} dB", case.task.prompt, case.task.sampler);
     }
@@ -30,9 +30,9 @@ fn two_tasks_together_are_bit_equal_to_each_alone_and_share_calls() {
     for (first, second) in pairs {
         let engine = engine(16, 0);
         let calls = || engine.stats().n_network_calls;
-        let alone = [run(&engine, Task::TextToImage(first.clone())), run(&engine, Task::TextToImage(second.clone()))];
+        let alone = [run(&engine, Task::from(first.clone())), run(&engine, Task::from(second.clone()))];
         let calls_alone = calls();
-        let submit = |base: &TextToImage| engine.submit(Submission::new(Task::TextToImage(base.clone()))).expect("valid");
+        let submit = |base: &TextToImage| engine.submit(Submission::new(Task::from(base.clone()))).expect("valid");
         // The second joins half-way: only once the first tells of its fourth step.
         let mut early = submit(&first);
         while !matches!(block_on(early.next()), Some(Event::Progress(progress)) if progress.done >= 16) {}
@@ -51,11 +51,11 @@ fn two_tasks_together_are_bit_equal_to_each_alone_and_share_calls() {
 fn two_tasks_at_once_take_at_most_six_tenths_of_the_calls() {
     let engine = engine(32, 0);
     let (first, second) = (text_to_image("a cat", 1, 10, 4), text_to_image("a dog", 9, 10, 4));
-    run(&engine, Task::TextToImage(first.clone()));
-    run(&engine, Task::TextToImage(second.clone()));
+    run(&engine, Task::from(first.clone()));
+    run(&engine, Task::from(second.clone()));
     let alone = engine.stats().n_network_calls;
     let handles: Vec<_> =
-        [first, second].map(|base| engine.submit(Submission::new(Task::TextToImage(base))).expect("valid")).into_iter().collect();
+        [first, second].map(|base| engine.submit(Submission::new(Task::from(base))).expect("valid")).into_iter().collect();
     handles.into_iter().for_each(|handle| drop(finish(handle)));
     let together = engine.stats().n_network_calls - alone;
     assert!(together as f64 <= 0.6 * alone as f64, "{together} calls instead of {alone}");
@@ -64,9 +64,9 @@ fn two_tasks_at_once_take_at_most_six_tenths_of_the_calls() {
 #[test]
 fn picture_i_equals_a_task_of_one_picture_with_the_next_seed() {
     let engine = engine(8, 0);
-    let four = run(&engine, Task::TextToImage(text_to_image("a cat", 7, 6, 3)));
+    let four = run(&engine, Task::from(text_to_image("a cat", 7, 6, 3)));
     for (i, image) in four.images.iter().enumerate() {
-        let one = run(&engine, Task::TextToImage(text_to_image("a cat", 7 + i as u64, 6, 1)));
+        let one = run(&engine, Task::from(text_to_image("a cat", 7 + i as u64, 6, 1)));
         assert_eq!(one.images[0], *image, "picture {i}");
         assert_eq!(one.seeds[0], four.seeds[i]);
     }
@@ -75,7 +75,7 @@ fn picture_i_equals_a_task_of_one_picture_with_the_next_seed() {
 #[test]
 fn pictures_that_are_finished_are_not_drawn_again() {
     let engine = engine(8, 0);
-    let task = Task::TextToImage(text_to_image("a cat", 7, 6, 4));
+    let task = Task::from(text_to_image("a cat", 7, 6, 4));
     let all = run(&engine, task.clone());
     let n_rows = engine.stats().n_network_rows;
     let mut handle = engine.submit(Submission { finished: vec![2, 0], ..Submission::new(task.clone()) }).expect("valid");
@@ -95,7 +95,7 @@ fn pictures_that_are_finished_are_not_drawn_again() {
 #[test]
 fn a_cancelled_task_stops_within_a_step_and_frees_the_engine() {
     let engine = engine(8, 0);
-    let task = Task::TextToImage(text_to_image("a cat", 1, 150, 4));
+    let task = Task::from(text_to_image("a cat", 1, 150, 4));
     let mut handle = engine.submit(Submission::new(task)).expect("valid");
     while !matches!(block_on(handle.next()), Some(Event::Progress(progress)) if progress.done >= 4) {}
     let before = engine.stats().n_network_calls;
@@ -108,13 +108,13 @@ fn a_cancelled_task_stops_within_a_step_and_frees_the_engine() {
     assert!(engine.stats().n_network_calls - before <= 2, "the batch under way, and at most one that was already due");
     assert_eq!(engine.stats().n_active, 0);
     assert!(handle.usage().row_megapixels > 0.0);
-    assert_eq!(run(&engine, Task::TextToImage(text_to_image("a cat", 1, 2, 1))).images.len(), 1);
+    assert_eq!(run(&engine, Task::from(text_to_image("a cat", 1, 2, 1))).images.len(), 1);
 }
 
 #[test]
 fn a_dropped_handle_cancels_and_a_dropped_engine_ends_its_tasks() {
     let engine = engine(8, 0);
-    let submit = || engine.submit(Submission::new(Task::TextToImage(text_to_image("a cat", 1, 150, 4)))).expect("valid");
+    let submit = || engine.submit(Submission::new(Task::from(text_to_image("a cat", 1, 150, 4)))).expect("valid");
     drop(submit());
     let mut handle = submit();
     assert!(block_on(handle.next()).is_some());
@@ -129,8 +129,7 @@ fn a_dropped_handle_cancels_and_a_dropped_engine_ends_its_tasks() {
 #[test]
 fn previews_come_closer_to_the_picture() {
     let engine = engine(8, 5);
-    let outcome =
-        run(&engine, Task::TextToImage(TextToImage { n_images: 1, ..text_to_image("a red apple on a blue background", 3, 25, 1) }));
+    let outcome = run(&engine, Task::from(TextToImage { n_images: 1, ..text_to_image("a red apple on a blue background", 3, 25, 1) }));
     let picture = &outcome.images[0];
     let distances: Vec<f64> = outcome
         .previews
@@ -158,8 +157,9 @@ fn image_to_image_equals_diffusers() {
         };
         let source = Some(picture(&starter_folder().join("reference").join(word("source"))));
         let strength = case["strength"].as_f64().expect("a number");
-        let task = Task::ImageToImage(ImageToImage { base, source: "source".into(), strength });
-        let (cost, submission) = (engine.cost(&task), Submission { source, ..Submission::new(task) });
+        let task = Task::image_to_image(ImageToImage { base, strength }, "source");
+        let inputs = source.map(|picture| (Role::Init, picture.into())).into_iter().collect();
+        let (cost, submission) = (engine.cost(&task), Submission { inputs, ..Submission::new(task) });
         let outcome = finish(engine.submit(submission).expect("valid"));
         let found = psnr(&outcome.images[0], &picture(&folder.join(word("image"))));
         assert!(found >= 40.0, "{}: {found:.1} dB", word("sampler"));
@@ -172,8 +172,8 @@ fn little_strength_stays_near_the_source() {
     let engine = engine(8, 0);
     let source = picture(&starter_folder().join("reference/2.png"));
     let distance = |strength: f64| {
-        let task = ImageToImage { base: text_to_image("a dog", 3, 20, 1), source: "2".into(), strength };
-        let submission = Submission { source: Some(source.clone()), ..Submission::new(Task::ImageToImage(task)) };
+        let task = Task::image_to_image(ImageToImage { base: text_to_image("a dog", 3, 20, 1), strength }, "2");
+        let submission = Submission::new(task).with(Role::Init, source.clone());
         psnr(&finish(engine.submit(submission).expect("valid")).images[0], &source)
     };
     let (little, much) = (distance(0.2), distance(1.0));
@@ -185,9 +185,9 @@ fn an_enlarged_picture_shows_the_same() {
     let engine = engine(8, 0);
     let source = picture(&starter_folder().join("reference/0.png"));
     let size = ImageSize::new(source.width(), source.height());
-    let task = Task::Upscale(Upscale { source: "0".into(), size, passes: 1 });
+    let task = Task::upscale(Upscale { size, passes: 1 }, "0");
     let cost = engine.cost(&task);
-    let outcome = finish(engine.submit(Submission { source: Some(source.clone()), ..Submission::new(task) }).expect("valid"));
+    let outcome = finish(engine.submit(Submission::new(task).with(Role::Init, source.clone())).expect("valid"));
     let large = &outcome.images[0];
     assert_eq!((large.width(), large.height()), (size.width * 4, size.height * 4));
     let back = image::imageops::resize(large, size.width, size.height, FilterType::Triangle);
@@ -204,9 +204,9 @@ fn two_passes_are_one_after_the_other_and_cost_both() {
         let small = image::imageops::crop_imm(&whole, 8, 8, width, height).to_image();
         let enlarge = |source: &RgbImage, passes: u32| {
             let size = ImageSize::new(source.width(), source.height());
-            let task = Task::Upscale(Upscale { source: "0".into(), size, passes });
+            let task = Task::upscale(Upscale { size, passes }, "0");
             let cost = engine.cost(&task);
-            let outcome = finish(engine.submit(Submission { source: Some(source.clone()), ..Submission::new(task) }).expect("valid"));
+            let outcome = finish(engine.submit(Submission::new(task).with(Role::Init, source.clone())).expect("valid"));
             assert!((outcome.usage.row_megapixels - cost).abs() < 1e-9, "used what it was said to cost");
             (outcome.images.into_iter().next().expect("a picture"), cost)
         };
@@ -223,9 +223,9 @@ fn two_passes_are_one_after_the_other_and_cost_both() {
 fn a_cancel_takes_effect_between_passes() {
     let engine = engine(8, 0);
     let source = picture(&starter_folder().join("reference/0.png"));
-    let task = Task::Upscale(Upscale { source: "0".into(), size: ImageSize::new(64, 64), passes: 3 });
+    let task = Task::upscale(Upscale { size: ImageSize::new(64, 64), passes: 3 }, "0");
     let cost = engine.cost(&task);
-    let mut handle = engine.submit(Submission { source: Some(source), ..Submission::new(task) }).expect("valid");
+    let mut handle = engine.submit(Submission::new(task).with(Role::Init, source)).expect("valid");
     while !matches!(block_on(handle.next()), Some(Event::Progress(progress)) if progress.done == 1) {}
     handle.cancel();
     let ended = std::iter::from_fn(|| block_on(handle.next())).last();
@@ -236,6 +236,6 @@ fn a_cancel_takes_effect_between_passes() {
 #[test]
 fn a_stored_enlargement_of_the_time_before_is_of_one_pass() {
     let stored = r#"{"kind":"upscale","source":"ab","size":{"width":64,"height":64}}"#;
-    let expected = Task::Upscale(Upscale { source: "ab".into(), size: ImageSize::new(64, 64), passes: 1 });
+    let expected = Task::upscale(Upscale { size: ImageSize::new(64, 64), passes: 1 }, "ab");
     assert_eq!(serde_json::from_str::<Task>(stored).expect("a task"), expected);
 }

@@ -14,7 +14,7 @@ fn a_task_goes_on_in_another_engine_where_it_was() {
     let hires = Some(Hires { scale: 1.5, strength: 0.6, steps: Some(4), enlarger: Enlarger::Network });
     let base = || TextToImage { sampler: Sampler::DpmPp2MSde, ..text_to_image("a cat", 7, 5, 2) };
     for submission in [drawn(base()), changed(base(), 0.7), filled(base(), 0.7), drawn(TextToImage { hires, ..base() })] {
-        let what = submission.task.kind();
+        let what = submission.task.word();
         let first = engine(8, 0);
         let whole = run(&first, &submission);
         assert!(whole.states.is_empty(), "{what}: nothing is saved unless it is asked for");

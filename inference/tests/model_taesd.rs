@@ -131,7 +131,7 @@ fn previews_are_as_large_as_the_picture() {
             ..config(1, 1)
         })
         .unwrap();
-        finish(engine.submit(Submission::new(Task::TextToImage(text_to_image("a cat", 3, 4, 1)))).unwrap())
+        finish(engine.submit(Submission::new(Task::from(text_to_image("a cat", 3, 4, 1)))).unwrap())
     };
     let (plain, tiny) = (run(&starter().join("model")), run(folder.path()));
     assert_eq!((plain.previews[0].dimensions(), tiny.previews[0].dimensions()), ((16, 16), (64, 64)));

@@ -25,12 +25,21 @@ pub struct NewJob {
     pub parent: Option<(JobId, u32)>,
     /// What the person who asked should know, as JSON; see [`Job::notes`](crate::Job::notes).
     pub notes: Option<serde_json::Value>,
-    /// A blob that the task needs; kept while the job lives.
-    pub source: Option<BlobKey>,
+    /// The blobs that the task is made from; kept while the job lives.
+    pub inputs: Vec<JobInput>,
     /// Estimated cost, debited now and corrected at the end.
     pub row_megapixels: f64,
     /// Where the answer goes.
     pub delivery: Delivery,
+}
+
+/// A blob that a job is made from, and the part that it plays.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JobInput {
+    /// A word; storage does not read it.
+    pub role: String,
+    /// The blob.
+    pub blob: BlobKey,
 }
 
 /// Names one button press; see [`NewJob::press`].

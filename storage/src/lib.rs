@@ -23,7 +23,7 @@ mod store;
 
 pub use blobs::BlobStore;
 pub use drafts::{Draft, MAX_DRAFTS};
-pub use enqueue::{Enqueued, Limits, NewJob, PressKey, Refusal, RunningLimits};
+pub use enqueue::{Enqueued, JobInput, Limits, NewJob, PressKey, Refusal, RunningLimits};
 pub use error::StorageError;
 pub use failure::Failure;
 pub use guilds::GuildSettings;

@@ -65,7 +65,7 @@ pub trait JobStore: Send + Sync + 'static {
     /// Keeps a small picture of a finished job. `false` if nothing refers to the blob then: the job was deleted meanwhile, and the blob may go.
     async fn set_thumbnail(&self, id: JobId, blob: &BlobKey) -> Result<bool, StorageError>;
     /// Hides a job that ended, releases its press and forgets its pictures; returns blobs that nothing refers to any more: no other picture and
-    /// no source of a live job (an upload stays until the last job that used it is deleted).
+    /// no input of a live job (an upload stays until the last job that used it is deleted).
     ///
     /// # Errors
     /// [`StorageError::MissingJob`] or [`StorageError::NotFinal`].

@@ -75,7 +75,7 @@ async fn enqueue(store: &SqliteStore, round: u64) -> JobId {
         task: serde_json::json!({ "prompt": "a lighthouse" }),
         parent: None,
         notes: None,
-        source: None,
+        inputs: Vec::new(),
         row_megapixels: 1.0,
         delivery: Delivery { channel: 1, token: "secret".into(), token_expires: NOW, message: None },
     };

@@ -159,6 +159,34 @@ async fn failures_that_were_sentences_are_read_and_name_no_file() {
 }
 
 #[tokio::test]
+async fn sources_and_masks_of_older_jobs_become_inputs() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("atelier.db");
+    let mut db = of_schema(folder.path(), &path, 7).await;
+    let (source, mask) = ("ab".repeat(32), "cd".repeat(32));
+    let masked = format!(r#"{{"kind":"inpaint","source":"{source}","mask":"{mask}"}}"#);
+    let jobs = [
+        ("words", r#"{"kind":"text_to_image"}"#.to_owned(), None),
+        ("varied", format!(r#"{{"kind":"image_to_image","source":"{source}"}}"#), Some(&source)),
+        ("masked", masked, Some(&source)),
+        ("unnamed", r#"{"kind":"inpaint","source":"","mask":""}"#.to_owned(), None),
+    ];
+    for (key, task, source) in &jobs {
+        const JOB: &str = "INSERT INTO jobs (id, key, guild, user, action, task, source, status, row_pixels, channel, token_expires, created, finished) \
+            VALUES (?, ?, 1, 2, 'imagine', ?, ?, 'done', 1, 3, 0, 0, 1)";
+        let write = sqlx::query(JOB).bind(storage::JobId::new().0.as_bytes().to_vec()).bind(key).bind(task);
+        write.bind(source).execute(&mut db).await.unwrap();
+    }
+    db.close().await.unwrap();
+
+    SqliteStore::open(&path).await.unwrap().close().await;
+    const INPUTS: &str = "SELECT key, role, blob FROM inputs JOIN jobs ON seq = job ORDER BY seq, number";
+    let inputs: Vec<(String, String, String)> = sqlx::query_as(INPUTS).fetch_all(&mut raw(&path).await).await.unwrap();
+    let expected = [("varied", "init", &source), ("masked", "init", &source), ("masked", "mask", &mask)];
+    assert_eq!(inputs, expected.map(|(key, role, blob)| (key.to_owned(), role.to_owned(), blob.clone())));
+}
+
+#[tokio::test]
 async fn what_is_no_database_of_ours_is_refused_and_left_as_it_is() {
     let folder = tempfile::tempdir().unwrap();
     let text = folder.path().join("text.db");

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use inference::task::{ImageToImage, Task};
+use inference::task::Task;
 use poise::serenity_prelude as serenity;
 use storage::{DraftId, Job, JobId};
 
@@ -131,7 +131,7 @@ async fn before(presser: &Presser<'_>, app: &App, id: JobId) -> Result<(Job, Tas
 
 /// What was typed, with what no parameter says of the task before.
 fn with_changes(mut base: inference::task::TextToImage, before: Option<(Job, Task)>) -> (Task, Option<(JobId, u32)>) {
-    let Some((job, task)) = before else { return (Task::TextToImage(base), None) };
+    let Some((job, mut task)) = before else { return (Task::from(base), None) };
     if let Some(old) = task.base() {
         base.adapters = old.adapters.clone();
         base.guidance_interval = old.guidance_interval;
@@ -141,15 +141,17 @@ fn with_changes(mut base: inference::task::TextToImage, before: Option<(Job, Tas
             (new, _) => new,
         };
     }
-    match task {
-        Task::ImageToImage(old) => (Task::ImageToImage(ImageToImage { base, ..old }), job.parent),
-        _ => (Task::TextToImage(base), Some((job.id, 0))),
+    let parent = if task.inputs.is_empty() { Some((job.id, 0)) } else { job.parent };
+    match task.base_mut() {
+        Some(old) => *old = base,
+        None => return (base.into(), Some((job.id, 0))),
     }
+    (task, parent)
 }
 
 #[cfg(test)]
 mod tests {
-    use inference::task::{AdapterUse, Enlarger, Hires, SkippedFor, TextToImage};
+    use inference::task::{AdapterUse, Enlarger, Hires, ImageToImage, Inpaint, SkippedFor, TextToImage};
     use storage::{Delivery, GuildId, JobStatus, Timestamp, UserId};
 
     use super::*;
@@ -191,17 +193,22 @@ mod tests {
             TextToImage { prompt: "a green frog".into(), steps: 9, hires, ..TextToImage::default() }
         };
         let before = job(None);
-        let (task, parent) = with_changes(typed(2.0), Some((before.clone(), Task::TextToImage(old.clone()))));
-        assert_eq!(task, Task::TextToImage(TextToImage { prompt: "a green frog".into(), steps: 9, ..old.clone() }));
+        let (task, parent) = with_changes(typed(2.0), Some((before.clone(), Task::from(old.clone()))));
+        assert_eq!(task, Task::from(TextToImage { prompt: "a green frog".into(), steps: 9, ..old.clone() }));
         assert_eq!(parent, Some((before.id, 0)));
-        let (task, _) = with_changes(typed(3.0), Some((before.clone(), Task::TextToImage(old.clone()))));
+        let (task, _) = with_changes(typed(3.0), Some((before.clone(), Task::from(old.clone()))));
         assert_eq!(task.base().map(|base| base.hires), Some(Some(prompt::hires(3.0))), "what was typed stands before what was");
 
         let picture = (JobId::new(), 2);
-        let varied = Task::ImageToImage(ImageToImage { base: old, source: "blob".into(), strength: 0.6 });
-        let (task, parent) = with_changes(typed(2.0), Some((job(Some(picture)), varied)));
-        assert_eq!((task.source(), task.strength(), parent), (Some("blob"), Some(0.6), Some(picture)));
+        let varied = Task::image_to_image(ImageToImage { base: old.clone(), strength: 0.6 }, "blob");
+        let masked = Task::inpaint(Inpaint { base: old, strength: 0.9 }, "blob", "mask");
+        for before in [varied, masked] {
+            let (task, parent) = with_changes(typed(2.0), Some((job(Some(picture)), before.clone())));
+            assert_eq!((&task.inputs, task.strength(), parent), (&before.inputs, before.strength(), Some(picture)));
+            assert_eq!(task.word(), before.word());
+            assert_eq!(task.base().map(|base| base.prompt.as_str()), Some("a green frog"));
+        }
         let (task, parent) = with_changes(typed(2.0), None);
-        assert_eq!((task, parent), (Task::TextToImage(typed(2.0)), None));
+        assert_eq!((task, parent), (Task::from(typed(2.0)), None));
     }
 }

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use inference::task::Task;
 use storage::{JobId, PressKey};
 
 use super::{Wish, drawn_of, job_of, press_key, presser::Presser};
@@ -20,7 +19,7 @@ pub async fn enqueue(presser: &Presser<'_>, app: &Arc<App>, id: JobId) -> Result
     let Drawn { job, mut task, .. } = drawn_of(app, pressed).await?;
     task.base_mut().ok_or(UserError::UnknownButton)?.seed = random::random_seed();
     // Variations are of the picture that the first ones are of.
-    let parent = job.parent.filter(|_| matches!(task, Task::ImageToImage(_))).or(Some((job.id, 0)));
+    let parent = job.parent.filter(|_| !task.inputs.is_empty()).or(Some((job.id, 0)));
     let press = Some(PressKey { key: press_key("reroll", id, 0), keep: false });
     enqueue::enqueue(app, Wish { action: "reroll", task, notes: Vec::new(), parent, press }.by(presser, app.clock.now())).await?;
     Ok(())

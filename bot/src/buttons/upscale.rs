@@ -13,7 +13,7 @@ pub async fn enqueue(presser: &Presser<'_>, app: &Arc<App>, id: JobId, index: u3
     let job = job_of(presser, app, id).await?;
     let image = picture_of(app, &job, index).await?;
     let passes = shown::passes(&app.engine, image.width);
-    let task = Task::Upscale(Upscale { source: image.blob.to_string(), size: ImageSize::new(image.width, image.height), passes });
+    let task = Task::upscale(Upscale { size: ImageSize::new(image.width, image.height), passes }, image.blob.as_str());
     let press = Some(PressKey { key: press_key("upscale", id, index), keep: true });
     enqueue::enqueue(
         app,

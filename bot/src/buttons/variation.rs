@@ -25,7 +25,7 @@ pub async fn enqueue(presser: &Presser<'_>, app: &Arc<App>, id: JobId, index: u3
         },
         None => ((id, index), shown),
     };
-    let task = Task::ImageToImage(ImageToImage { base, source: image.blob.to_string(), strength });
+    let task = Task::image_to_image(ImageToImage { base, strength }, image.blob.as_str());
     let press = Some(PressKey { key: press_key("variation", parent.0, parent.1), keep: false });
     enqueue::enqueue(app, Wish { action: "variation", task, notes: Vec::new(), parent: Some(parent), press }.by(presser, app.clock.now()))
         .await?;

@@ -93,7 +93,7 @@ pub async fn run(mut config: Config, args: BenchArgs) -> anyhow::Result<()> {
 fn draw_task(started: &RunningSandbox, seed: u64) -> Task {
     let app = &started.bot.app;
     let model = &app.models[0];
-    Task::TextToImage(TextToImage {
+    Task::from(TextToImage {
         prompt: "a frog".into(),
         size: model.native_size,
         steps: model.steps,

@@ -18,7 +18,7 @@ use image::RgbImage;
 use indicatif::{ProgressBar, ProgressStyle};
 use inference::{
     engine::{Engine, Event, FinishedImage, Submission, TaskHandle},
-    task::{ImageSize, Seed, Task, Upscale},
+    task::{ImageSize, Role, Seed, Task, Upscale},
 };
 use serde::Serialize;
 use tokio::task::JoinHandle;
@@ -209,8 +209,8 @@ impl Job<'_> {
             small.extend(is_shown_larger.then(|| (index, image.clone())));
             if is_enlarging || self.args.enlarge {
                 let size = ImageSize::new(image.width(), image.height());
-                let task = Task::Upscale(Upscale { source: seed.to_string(), size, passes: 1 });
-                upscales.push((index, seed, engine.submit(Submission { source: Some(image.clone()), ..Submission::new(task) })?));
+                let task = Task::upscale(Upscale { size, passes: 1 }, seed.to_string());
+                upscales.push((index, seed, engine.submit(Submission::new(task).with(Role::Init, image.clone()))?));
             }
             if !is_enlarging {
                 self.save(index, seed, image, Form::Drawn).await?;

@@ -72,7 +72,7 @@ pub async fn imagine(
         guild: super::paying_guild(interaction.guild_id, &interaction.authorizing_integration_owners, interaction.user.id),
         user: super::user_id(interaction.user.id),
         action: "imagine",
-        task: Task::TextToImage(parsed.task),
+        task: Task::from(parsed.task),
         notes: parsed.notes,
         parent: None,
         delivery: discord::delivery(app.clock.now(), interaction.channel_id, &interaction.token),

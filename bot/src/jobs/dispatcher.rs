@@ -133,16 +133,16 @@ async fn draw(app: &Arc<App>, lease: &Lease) -> anyhow::Result<Outcome> {
         tracing::warn!(job.id = %job.id, %error, "a job cannot be drawn any more");
         return Ok(Outcome::Failed(failure::of_refusal(&error)));
     }
-    let source = match task.source() {
-        None => None,
-        Some(key) => match load_source(app, key, task.source_size()).await {
-            Ok(picture) => Some(picture),
+    let mut submission = Submission::new(task.clone());
+    for input in &task.inputs {
+        match pictures::input(&*app.blobs, input, task.source_size()).await {
+            Ok(pixels) => submission = submission.with(input.role.clone(), pixels),
             Err(error) => {
-                tracing::warn!(job.id = %job.id, error = chain(error.as_ref()), "the source picture is gone");
+                tracing::warn!(job.id = %job.id, input.role = %input.role, error = chain(error.as_ref()), "a picture that a job is made from is gone");
                 return Ok(Outcome::Failed(Failure::SourceGone));
             }
-        },
-    };
+        }
+    }
     let restored = render::live(app, job, &task).await;
     let cancel = {
         let mut live = app.live.entry(job.id).or_insert(restored);
@@ -155,11 +155,11 @@ async fn draw(app: &Arc<App>, lease: &Lease) -> anyhow::Result<Outcome> {
         let (app, task) = (app.clone(), task.clone());
         async move { app.origin(&task).await }
     });
-    let finished = lease.images.iter().map(|image| image.index).collect();
+    submission.finished = lease.images.iter().map(|image| image.index).collect();
     for image in &lease.images {
         app.tasks.spawn(show_recorded(app.clone(), job.id, image.clone()));
     }
-    let mut handle = match app.engine.submit(Submission { source, finished, ..Submission::new(task.clone()) }) {
+    let mut handle = match app.engine.submit(submission) {
         Ok(handle) => handle,
         Err(InferenceError::Stopped) => return Ok(engine_stopped(app)),
         Err(error) => return Ok(engine_failed(app, job, &task, &error)),
@@ -310,18 +310,6 @@ async fn show_finished(app: Arc<App>, job: JobId, index: u32, name: String, draw
     if let Some(preview) = live.previews.get_mut(index as usize).filter(|_| shown.is_some()) {
         *preview = shown;
         live.touch();
-    }
-}
-
-/// Reads the picture that a task starts from, in the size that the task says: one of two passes is larger than its task.
-async fn load_source(app: &App, key: &str, size: Option<ImageSize>) -> anyhow::Result<RgbImage> {
-    let picture = pictures::stored(&*app.blobs, key).await?;
-    match size {
-        Some(size) if picture.dimensions() != (size.width, size.height) => {
-            let fit = move || pictures::fitted(&picture.into(), size).into_rgb8();
-            Ok(tokio::task::spawn_blocking(fit).await?)
-        }
-        _ => Ok(picture),
     }
 }
 

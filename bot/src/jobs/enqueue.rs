@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use inference::task::{Note, Task};
-use storage::{BlobKey, Delivery, Enqueued, GuildId, JobId, JobStatus, NewJob, PressKey, UserId};
+use inference::task::{Input, Note, Task};
+use storage::{BlobKey, Delivery, Enqueued, GuildId, JobId, JobInput, JobStatus, NewJob, PressKey, StorageError, UserId};
 
 use crate::{app::App, error::BotError, jobs, jobs::limits, jobs::live::Live, messages::UserError, pictures::render, policy, system::disk};
 
@@ -42,7 +42,8 @@ pub async fn enqueue(app: &Arc<App>, request: Request) -> Result<JobId, BotError
     let row_megapixels = app.engine.cost(&request.task);
     limits::check_size(app, &request.task, row_megapixels)?;
     let limits = limits::of_place(app, request.guild, request.user).await?;
-    let source = request.task.source().map(BlobKey::parse).transpose()?;
+    let input = |input: &Input| Ok(JobInput { role: input.role.to_string(), blob: BlobKey::parse(&input.blob)? });
+    let inputs = request.task.inputs.iter().map(input).collect::<Result<_, StorageError>>()?;
     let mut heading = render::heading(app, request.user.0, &request.task, request.parent).await;
     heading.notes.extend(request.notes.iter().cloned());
     let live =
@@ -57,7 +58,7 @@ pub async fn enqueue(app: &Arc<App>, request: Request) -> Result<JobId, BotError
         task: serde_json::to_value(&request.task)?,
         parent: request.parent,
         notes: if request.notes.is_empty() { None } else { Some(serde_json::to_value(&request.notes)?) },
-        source,
+        inputs,
         delivery: request.delivery,
     };
     match app.jobs.enqueue(job, &limits, app.clock.now()).await? {
@@ -70,7 +71,7 @@ pub async fn enqueue(app: &Arc<App>, request: Request) -> Result<JobId, BotError
             // Rung after the row is committed: dispatcher and progress read the database.
             app.queue_bell.notify_one();
             app.progress_bell.notify_one();
-            tracing::info!(job.id = %id, user.id = request.user.0, guild.id = request.guild.0, task.kind = request.task.kind(), "queued");
+            tracing::info!(job.id = %id, user.id = request.user.0, guild.id = request.guild.0, task.kind = request.task.word(), "queued");
             Ok(id)
         }
         Enqueued::SameKey(id) => Ok(id),

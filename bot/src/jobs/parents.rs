@@ -1,6 +1,6 @@
 //! Which picture another one was made from.
 
-use inference::task::Task;
+use inference::task::{Task, TaskKind};
 use storage::{Job, JobId};
 
 use crate::{app::App, messages::Source};
@@ -37,12 +37,12 @@ pub async fn drawn(app: &App, job: Job) -> anyhow::Result<Option<Drawn>> {
 
 /// The picture that a task starts from, for its heading, and for an enlargement the task that drew it.
 pub async fn source(app: &App, task: &Task, parent: Option<(JobId, u32)>) -> Option<(Source, Task)> {
-    let (id, index) = parent.filter(|_| matches!(task, Task::ImageToImage(_) | Task::Upscale(_)))?;
+    let (id, index) = parent.filter(|_| matches!(task.kind, TaskKind::ImageToImage(_) | TaskKind::Upscale(_)))?;
     let job = app.jobs.job(id).await.ok()??;
     // What was drawn again names the job before, which need not be where its picture is.
     let images = app.jobs.images(id).await.ok()?;
     let is_there = images.iter().any(|image| image.index == index && Some(image.blob.as_str()) == task.source());
-    if !is_there && matches!(task, Task::ImageToImage(_)) {
+    if !is_there && matches!(task.kind, TaskKind::ImageToImage(_)) {
         return None;
     }
     let link = super::link(app, &job).filter(|_| !job.is_deleted);

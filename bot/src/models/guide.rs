@@ -115,7 +115,7 @@ mod tests {
     #[test]
     fn unknown_words_are_noted_for_the_built_in_model_alone() {
         let guide = guide();
-        let words = |task: TextToImage| match guide.note(&Task::TextToImage(task))? {
+        let words = |task: TextToImage| match guide.note(&Task::from(task))? {
             Note::WordsNotKnown { words, n_things: 115, such_as } if such_as == guide.told() => Some(words),
             other => panic!("{other:?}"),
         };

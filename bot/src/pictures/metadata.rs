@@ -36,7 +36,7 @@ const MAX_UNPACKED: usize = 4;
 /// How a picture was made: enough to make it again on the same machine, given the same weights (and source picture).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Record {
-    /// The whole job; its `source` and `mask` are SHA-256 of the files.
+    /// The whole job; its inputs are named by the SHA-256 of the files.
     pub task: Task,
     /// Which of its pictures; `None` for all of them in a grid.
     #[serde(default)]
@@ -179,7 +179,7 @@ mod tests {
             ..TextToImage::default()
         };
         let origin = Origin { model_hash: Some("ab".repeat(32)), device: "cpu".into(), dtype: "f32".into(), ..Origin::default() };
-        Record { task: Task::TextToImage(base), index: Some(2), is_enlarged: false, origin }
+        Record { task: Task::from(base), index: Some(2), is_enlarged: false, origin }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::{
 };
 
 use image::{
-    DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits,
+    DynamicImage, GrayImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, RgbImage,
     error::{ImageFormatHint, UnsupportedError, UnsupportedErrorKind},
     imageops::FilterType,
 };
@@ -164,6 +164,18 @@ fn middle_sides((width, height): (u32, u32), size: ImageSize) -> (u32, u32) {
         u32::try_from(cut).unwrap_or(u32::MAX).clamp(1, side.max(1))
     };
     (side(width, height, size.width, size.height), side(height, width, size.height, size.width))
+}
+
+/// A mask of the size that is drawn: its brightness.
+pub fn mask(picture: &DynamicImage, size: ImageSize) -> GrayImage {
+    let gray = if picture.color().has_color() { luma(&picture.to_rgb8()) } else { picture.to_luma8() };
+    fitted(&gray.into(), size).into_luma8()
+}
+
+/// Brightness as in BT.601, which Pillow and so the reference uses; a mask's border of 0.5 must fall on the same pixels.
+fn luma(picture: &RgbImage) -> GrayImage {
+    let value = |[red, green, blue]: [u8; 3]| (u32::from(red) * 19595 + u32::from(green) * 38470 + u32::from(blue) * 7471 + 0x8000) >> 16;
+    GrayImage::from_fn(picture.width(), picture.height(), |x, y| image::Luma([value(picture.get_pixel(x, y).0) as u8]))
 }
 
 #[cfg(test)]

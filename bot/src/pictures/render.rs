@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use image::RgbImage;
-use inference::task::{ImageSize, Inpaint, Note, Task, Upscale};
+use inference::task::{ImageSize, Inpaint, Note, Task, TaskKind, Upscale};
 use storage::{Failure, Job, JobId, JobStatus, NewImage, StorageError};
 
 use crate::{
@@ -31,16 +31,16 @@ const THUMBNAIL: u32 = 160;
 
 /// What a job's messages begin with.
 pub async fn heading(app: &App, user: u64, task: &Task, parent: Option<(JobId, u32)>) -> Heading {
-    let (title, made, parameters) = match (task, parents::source(app, task, parent).await) {
-        (Task::Upscale(_), Some((source, drawn))) => {
+    let (title, made, parameters) = match (&task.kind, parents::source(app, task, parent).await) {
+        (TaskKind::Upscale(_), Some((source, drawn))) => {
             let base = drawn.base().cloned().unwrap_or_default();
             (base.prompt.clone(), Made::Enlarged(Some(source)), prompt::describe(&base, &app.parse_context()))
         }
-        (Task::Upscale(_), None) => ("A picture".to_owned(), Made::Enlarged(None), String::new()),
-        (Task::TextToImage(base) | Task::Inpaint(Inpaint { base, .. }), _) => {
+        (TaskKind::Upscale(_), None) => ("A picture".to_owned(), Made::Enlarged(None), String::new()),
+        (TaskKind::TextToImage(base) | TaskKind::Inpaint(Inpaint { base, .. }), _) => {
             (base.prompt.clone(), Made::Drawn, prompt::describe(base, &app.parse_context()))
         }
-        (Task::ImageToImage(task), source) => {
+        (TaskKind::ImageToImage(task), source) => {
             let source = source.map(|(source, _)| source);
             (task.base.prompt.clone(), Made::Varied(source), prompt::describe(&task.base, &app.parse_context()))
         }
@@ -63,11 +63,11 @@ pub fn kept_notes(job: &Job) -> impl Iterator<Item = Note> {
 
 /// Size of the pictures that a task's previews stand for.
 pub fn picture_size(task: &Task) -> ImageSize {
-    match task {
-        Task::Upscale(upscale) => upscale.size,
-        Task::TextToImage(base) => base.size,
-        Task::ImageToImage(task) => task.base.size,
-        Task::Inpaint(task) => task.base.size,
+    match &task.kind {
+        TaskKind::Upscale(upscale) => upscale.size,
+        TaskKind::TextToImage(base) => base.size,
+        TaskKind::ImageToImage(task) => task.base.size,
+        TaskKind::Inpaint(task) => task.base.size,
     }
 }
 
@@ -94,9 +94,9 @@ pub async fn last_answer(app: &App, job: &Job) -> anyhow::Result<Answer> {
             let alt = heading.title.clone();
             // Pictures of older versions say nothing of how they were made; what their job was is known still.
             let origin = images.first().and_then(|image| image.provenance.clone()).map(Origin::from).unwrap_or_default();
-            let index = matches!(task, Task::Upscale(_)).then_some(0);
+            let index = matches!(task.kind, TaskKind::Upscale(_)).then_some(0);
             let record = Record { task: task.clone(), index, is_enlarged: false, origin };
-            if matches!(task, Task::Upscale(_)) {
+            if matches!(task.kind, TaskKind::Upscale(_)) {
                 let image = images.first().ok_or_else(|| anyhow::anyhow!("a finished job without pictures"))?;
                 let picture = stored(&*app.blobs, image.blob.as_str()).await?;
                 let size = picture.dimensions();
@@ -118,9 +118,9 @@ fn enlarged(app: &App, heading: &Heading, image: Option<&NewImage>, size: (u32, 
         _ => None,
     };
     let passes = shown::passes(&app.engine, size.0);
-    let larger = image.map(|image| Upscale { source: image.blob.to_string(), size: ImageSize::new(size.0, size.1), passes });
+    let larger = image.map(|image| Task::upscale(Upscale { size: ImageSize::new(size.0, size.1), passes }, image.blob.as_str()));
     let is_small = size.0.max(size.1) <= MAX_SIDE_TO_ENLARGE;
-    let can_grow = is_small && larger.is_some_and(|larger| app.check(&Task::Upscale(larger)).is_ok());
+    let can_grow = is_small && larger.is_some_and(|larger| app.check(&larger).is_ok());
     Enlarged { number, size, can_grow }
 }
 
@@ -131,8 +131,8 @@ fn enlarged(app: &App, heading: &Heading, image: Option<&NewImage>, size: (u32, 
 pub async fn buttons(app: &App, job: &Job, deleting: Deleting) -> anyhow::Result<Vec<Vec<Button>>> {
     let task: Task = serde_json::from_value(job.task.clone())?;
     let images = app.jobs.images(job.id).await?;
-    let shown = match (&task, images.first()) {
-        (Task::Upscale(_), Some(image)) => {
+    let shown = match (&task.kind, images.first()) {
+        (TaskKind::Upscale(_), Some(image)) => {
             let heading = heading_of(app, job, &task).await;
             Shown::Enlarged(enlarged(app, &heading, Some(image), (image.width, image.height)))
         }

@@ -11,7 +11,7 @@ use image::RgbImage;
 use inference::{
     engine::{Engine, Event, Submission},
     error::InferenceError,
-    task::{ImageSize, Task, Upscale},
+    task::{ImageSize, Role, Task, Upscale},
 };
 use tokio::sync::OnceCell;
 
@@ -126,8 +126,8 @@ fn as_drawn(picture: RgbImage, error: &InferenceError) -> Result<RgbImage, Engin
 
 async fn enlarge(engine: &Engine, picture: &RgbImage) -> Result<RgbImage, InferenceError> {
     let size = ImageSize::new(picture.width(), picture.height());
-    let task = Task::Upscale(Upscale { source: "shown".to_owned(), size, passes: 1 });
-    let mut handle = engine.submit(Submission { source: Some(picture.clone()), ..Submission::new(task) })?;
+    let task = Task::upscale(Upscale { size, passes: 1 }, "shown");
+    let mut handle = engine.submit(Submission::new(task).with(Role::Init, picture.clone()))?;
     loop {
         match handle.next().await {
             Some(Event::Image(finished)) => return Ok(finished.image),

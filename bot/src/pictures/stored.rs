@@ -3,6 +3,7 @@
 use std::io::Cursor;
 
 use image::RgbImage;
+use inference::task::{ImageSize, Input, Pixels, Role};
 use storage::{BlobKey, BlobStore};
 
 use super::outside;
@@ -14,4 +15,19 @@ use super::outside;
 pub async fn stored(blobs: &dyn BlobStore, key: &str) -> anyhow::Result<RgbImage> {
     let bytes = blobs.get(&BlobKey::parse(key)?).await?;
     Ok(tokio::task::spawn_blocking(move || outside::read(Cursor::new(bytes))).await??.into_rgb8())
+}
+
+/// Reads a picture that a task is made from, in the size that the task says: one of two passes is larger than its task.
+///
+/// # Errors
+/// As [`stored`].
+pub async fn input(blobs: &dyn BlobStore, input: &Input, size: Option<ImageSize>) -> anyhow::Result<Pixels> {
+    let bytes = blobs.get(&BlobKey::parse(&input.blob)?).await?;
+    let is_mask = input.role == Role::Mask;
+    let read = move || {
+        let picture = outside::read(Cursor::new(bytes))?;
+        let size = size.unwrap_or(ImageSize::new(picture.width(), picture.height()));
+        anyhow::Ok(if is_mask { outside::mask(&picture, size).into() } else { outside::fitted(&picture, size).into_rgb8().into() })
+    };
+    tokio::task::spawn_blocking(read).await?
 }

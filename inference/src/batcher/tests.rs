@@ -135,7 +135,7 @@ fn draw(prompt: &str, side: u32, steps: u32, n_images: u32) -> TextToImage {
 }
 
 fn task(prompt: &str, side: u32, steps: u32, n_images: u32) -> Task {
-    Task::TextToImage(draw(prompt, side, steps, n_images))
+    Task::from(draw(prompt, side, steps, n_images))
 }
 
 #[test]
@@ -144,7 +144,7 @@ fn a_batch_has_at_most_so_many_rows_and_pictures_do_not_depend_on_it() {
         .into_iter()
         .map(|max_rows| {
             let mut bench = Bench::new(max_rows);
-            let mut submitted = bench.submit(Task::TextToImage(TextToImage { guidance_scale: 4.0, ..draw("a", 8, 4, 4) }));
+            let mut submitted = bench.submit(Task::from(TextToImage { guidance_scale: 4.0, ..draw("a", 8, 4, 4) }));
             bench.finish();
             assert!(bench.calls().iter().all(|(_, shape)| shape[0] <= max_rows));
             assert_eq!(bench.counters.stats().n_network_rows, 4 * 4 * 2);
@@ -163,7 +163,7 @@ fn a_finished_task_used_what_it_was_said_to_cost() {
     let chunks = |text: &str| 1 + text.len() / 75;
     for base in [draw("a", 8, 4, 3), TextToImage { guidance_scale: 3.0, ..draw("a", 16, 7, 2) }, long] {
         let chunks = Chunks { prompt: chunks(&base.prompt), negative: chunks(base.negative_prompt.as_deref().unwrap_or_default()) };
-        let task = Task::TextToImage(base);
+        let task = Task::from(base);
         let mut submitted = bench.submit(task.clone());
         bench.finish();
         assert_eq!(submitted.end().1, Some(Ok(())));
@@ -176,7 +176,7 @@ fn a_finished_task_used_what_it_was_said_to_cost() {
 fn equal_prompts_are_encoded_once() {
     let rows = |base: TextToImage| {
         let mut bench = Bench::new(8);
-        bench.submit(Task::TextToImage(base));
+        bench.submit(Task::from(base));
         bench.finish();
         let log = bench.calls();
         log.iter().filter(|(kind, _)| *kind == "prompt").map(|(_, shape)| shape[0]).sum::<usize>()
@@ -273,7 +273,7 @@ fn a_picture_of_not_a_number_leaves_the_others_of_its_task() {
     let alone: Vec<_> = seeds
         .clone()
         .map(|seed| {
-            let mut submitted = bench.submit(Task::TextToImage(TextToImage { seed: Seed(seed), ..draw("+", 8, 5, 1) }));
+            let mut submitted = bench.submit(Task::from(TextToImage { seed: Seed(seed), ..draw("+", 8, 5, 1) }));
             bench.finish();
             submitted.end()
         })
@@ -283,7 +283,7 @@ fn a_picture_of_not_a_number_leaves_the_others_of_its_task() {
     assert_eq!(broken, seeds.clone().enumerate().filter(|(_, seed)| is_positive(seed)).map(|(i, _)| i).collect::<Vec<_>>());
     assert!(broken.len() >= 2 && broken.len() + 2 <= alone.len(), "of both kinds: {broken:?}");
 
-    let mut together = bench.submit(Task::TextToImage(TextToImage { seed: Seed(18), ..draw("+", 8, 5, alone.len() as u32) }));
+    let mut together = bench.submit(Task::from(TextToImage { seed: Seed(18), ..draw("+", 8, 5, alone.len() as u32) }));
     let mut beside = bench.submit(task("a", 8, 5, 2));
     bench.forget_calls();
     bench.finish();
@@ -311,7 +311,7 @@ fn the_negative_prompt_has_the_prompts_length_and_layers() {
             let mut bench = Bench::ruled(rules.clone());
             let base = draw(prompt, 8, 1, 1);
             let base = TextToImage { guidance_scale: 3.0, clip_skip: 1, clip_skip_of, negative_prompt: negative.cloned(), ..base };
-            bench.submit(Task::TextToImage(base));
+            bench.submit(Task::from(base));
             bench.finish();
             let asked = bench.requests.lock().expect("nobody panicked with it");
             let asked: Vec<_> = asked.iter().map(|request| (request.text.as_deref(), request.clip_skip, request.length)).collect();

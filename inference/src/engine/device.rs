@@ -20,7 +20,7 @@ use super::{
 use crate::{
     batcher::{Batcher, panicked},
     error::InferenceError,
-    task::Task,
+    task::TaskKind,
     trajectory::{Events, Job},
 };
 
@@ -92,7 +92,7 @@ fn start(waiting: &mut VecDeque<Command>, store: &mut Store, batcher: &mut Batch
         !is_cancelled
     });
     let mut has_room = true;
-    while let Some(at) = waiting.iter().position(|command| has_room || matches!(command.submission.task, Task::Upscale(_))) {
+    while let Some(at) = waiting.iter().position(|command| has_room || matches!(command.submission.task.kind, TaskKind::Upscale(_))) {
         let next = &waiting[at];
         // A panic while one model loads must not end the thread, and with it everybody's tasks.
         let loading = || {

@@ -20,7 +20,7 @@ use crate::{
     adapter::AdapterWeights,
     error::{InferenceError, InvalidTask},
     limits::{Chunks, Limits, MAX_ADAPTER_WEIGHT, MAX_ADAPTERS},
-    task::{ImageSize, Inpaint, Task, TextToImage},
+    task::{Task, TaskKind, TextToImage},
     text::{Prompt, PromptError, PromptLengths},
 };
 
@@ -80,20 +80,9 @@ impl Engine {
     /// # Errors
     /// The task is invalid, too many wait, or the engine has stopped.
     pub fn submit(&self, submission: Submission) -> Result<TaskHandle, InferenceError> {
-        let Submission { task, source, mask, .. } = &submission;
-        self.check(task)?;
-        if let Some(ImageSize { width, height }) = task.source_size()
-            && source.as_ref().map(|image| image.dimensions()) != Some((width, height))
-        {
-            return Err(InvalidTask::Source { width, height }.into());
-        }
-        if let Task::Inpaint(Inpaint { base: TextToImage { size, .. }, .. }) = task
-            && let ImageSize { width, height } = *size
-            && mask.as_ref().map(|mask| mask.dimensions()) != Some((width, height))
-        {
-            return Err(InvalidTask::Mask { width, height }.into());
-        }
-        let n_images = task.n_images();
+        self.check(&submission.task)?;
+        submission.check_pixels()?;
+        let n_images = submission.task.n_images();
         let (events, receiver) = mpsc::channel(MAX_OPTIONAL_EVENTS + n_images as usize + 1);
         let meter = Arc::new(Meter::default());
         let command = Command { submission, events, meter: meter.clone() };
@@ -155,7 +144,7 @@ impl Engine {
     /// The super-resolution network is every model's: it takes what any of them draws.
     fn limits_of(&self, task: &Task, model: usize) -> &Limits {
         let largest = self.inner.limits.iter().max_by_key(|limits| limits.max_side);
-        largest.filter(|_| matches!(task, Task::Upscale(_))).unwrap_or(&self.inner.limits[model])
+        largest.filter(|_| matches!(task.kind, TaskKind::Upscale(_))).unwrap_or(&self.inner.limits[model])
     }
 
     fn index(&self, model: Option<&str>) -> Result<usize, InvalidTask> {

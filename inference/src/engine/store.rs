@@ -13,7 +13,7 @@ use crate::{
     family::{ModelFiles, ModelSource, Text},
     preview::{Preview, PreviewMap},
     state::{DeviceClass, Files},
-    task::{AdapterUse, Note, Task},
+    task::{AdapterUse, Note, Task, TaskKind},
     text::{Embedding, mentions},
     trajectory::Facts,
     upscale::Upscaler,
@@ -111,7 +111,7 @@ impl Store {
                 self.first_of_same_files(named)
             }
         };
-        if let (Task::Upscale(_), Some(any)) = (task, self.in_memory.iter().max_by_key(|entry| entry.last_use)) {
+        if let (TaskKind::Upscale(_), Some(any)) = (&task.kind, self.in_memory.iter().max_by_key(|entry| entry.last_use)) {
             // The super-resolution network is every model's.
             return Ok(Some(any.ready.clone()));
         }

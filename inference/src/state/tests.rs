@@ -8,7 +8,7 @@ use image::{GrayImage, RgbImage};
 use super::*;
 use crate::{
     noise::TorchGenerator,
-    task::{AdapterUse, ImageSize, ImageToImage, Inpaint, Task, TextToImage},
+    task::{AdapterUse, ImageSize, ImageToImage, Inpaint, Role, Task, TextToImage},
 };
 
 fn state(n_history: usize) -> TrajectoryState {
@@ -131,7 +131,7 @@ fn a_state_goes_on_only_where_everything_is_equal() {
 #[test]
 fn a_fingerprint_is_that_of_what_decides_the_numbers() {
     let base = TextToImage { prompt: "a cat".into(), seed: Seed(7), n_images: 4, ..TextToImage::default() };
-    let of = |base: &TextToImage| of_task(&Task::TextToImage(base.clone()), None, None);
+    let of = |base: &TextToImage| of_task(&base.clone().into(), &[]);
     assert_eq!(of(&base), of(&TextToImage { seed: Seed(9), n_images: 1, ..base.clone() }), "one of several jobs for the same pictures");
     for other in [
         TextToImage { prompt: "a cat ".into(), ..base.clone() },
@@ -144,15 +144,19 @@ fn a_fingerprint_is_that_of_what_decides_the_numbers() {
         assert_ne!(of(&base), of(&other), "{other:?}");
     }
     let (black, white) = (RgbImage::new(8, 8), RgbImage::from_pixel(8, 8, image::Rgb([255; 3])));
-    let changed = |name: &str, strength, source| {
-        of_task(&Task::ImageToImage(ImageToImage { base: base.clone(), source: name.into(), strength }), Some(source), None)
+    let changed = |name: &str, strength, source: &RgbImage| {
+        let task = Task::image_to_image(ImageToImage { base: base.clone(), strength }, name);
+        of_task(&task, &[(Role::Init, source.clone().into())])
     };
     assert_eq!(changed("a", 0.5, &black), changed("b", 0.5, &black), "whatever the picture is called");
     assert_ne!(changed("a", 0.5, &black), changed("a", 0.5, &white));
     assert_ne!(changed("a", 0.5, &black), changed("a", 0.6, &black));
     let filled = |mask: &GrayImage| {
-        let task = Inpaint { base: base.clone(), source: "a".into(), mask: "b".into(), strength: 0.5 };
-        of_task(&Task::Inpaint(task), Some(&black), Some(mask))
+        let task = Task::inpaint(Inpaint { base: base.clone(), strength: 0.5 }, "a", "b");
+        let inputs = [(Role::Init, black.clone().into()), (Role::Mask, mask.clone().into())];
+        let turned = Task { inputs: task.inputs.iter().rev().cloned().collect(), ..task.clone() };
+        assert_eq!(of_task(&task, &inputs), of_task(&turned, &[inputs[1].clone(), inputs[0].clone()]), "in whatever order they come");
+        of_task(&task, &inputs)
     };
     assert_ne!(filled(&GrayImage::new(8, 8)), filled(&GrayImage::from_pixel(8, 8, image::Luma([255]))));
 }

@@ -12,7 +12,7 @@ use crate::{
     error::InferenceError,
     sampler::SamplerState,
     state::BelongsTo,
-    task::{Hires, Task, TextToImage},
+    task::{Hires, TaskKind, TextToImage},
 };
 
 /// Where a picture begins.
@@ -82,7 +82,7 @@ impl<'a> Drawing<'a> {
 
     /// A picture that goes on needs its source only where it is held to it.
     fn needs_source(&self, begin: &Begin) -> bool {
-        matches!(begin, Begin::Fresh) || (self.has_steps_in_first(begin) && matches!(self.job.task(), Task::Inpaint(_)))
+        matches!(begin, Begin::Fresh) || (self.has_steps_in_first(begin) && matches!(self.job.task().kind, TaskKind::Inpaint(_)))
     }
 
     /// Steps that are done where a picture begins.

@@ -20,7 +20,7 @@ impl Job {
     /// What this job's states belong to.
     fn belongs_to(&self) -> Result<BelongsTo, StateError> {
         let submission = &self.submission;
-        let task = state::of_task(&submission.task, submission.source.as_ref(), submission.mask.as_ref());
+        let task = state::of_task(&submission.task, &submission.inputs);
         Ok(BelongsTo { task, model: self.facts.files.digest()?, device: self.facts.device_class.clone() })
     }
 }

@@ -6,11 +6,11 @@ use image::GrayImage;
 use super::{Job, pass::Pass};
 use crate::{
     batcher::Caller,
-    error::{InferenceError, InvalidTask},
+    error::InferenceError,
     noise::TorchGenerator,
     pixels,
     sampler::{NoiseLevel, Plan},
-    task::{ImageSize, Task},
+    task::{Pixels, Role, TaskKind},
 };
 
 /// A value of the mask from which on a pixel is drawn anew; diffusers' 0.5.
@@ -95,22 +95,18 @@ impl Kept {
 impl Job {
     /// Encodes the source of a task that has one.
     pub(crate) async fn encode_source(&self, caller: &Caller) -> Result<Option<Source>, InferenceError> {
-        let size = match self.task() {
-            Task::ImageToImage(task) => task.base.size,
-            Task::Inpaint(task) => task.base.size,
-            Task::TextToImage(_) | Task::Upscale(_) => return Ok(None),
-        };
+        if matches!(self.task().kind, TaskKind::TextToImage(_) | TaskKind::Upscale(_)) {
+            return Ok(None);
+        }
         let pixels = pixels::from_unit(&self.source_pixels()?)?;
         let encode = async |pixels: &Tensor| -> Result<Encoded, InferenceError> {
             let (mean, deviation) = caller.encode_image(pixels).await?;
             Ok(Encoded { mean, deviation })
         };
         let latents = encode(&pixels).await?;
-        if !matches!(self.task(), Task::Inpaint(_)) {
+        let Some(Pixels::Gray(mask)) = self.input(&Role::Mask) else {
             return Ok(Some(Source { latents, mask: None }));
-        }
-        let ImageSize { width, height } = size;
-        let mask = self.submission.mask.as_ref().ok_or(InvalidTask::Mask { width, height })?;
+        };
         let stays = binary(mask, 1, |value| value < DRAWN, pixels.device())?;
         let drawn = binary(mask, self.facts.limits.rules.vae_factor as u32, |value| value >= DRAWN, pixels.device())?;
         let rest = encode(&pixels.broadcast_mul(&stays)?).await?;

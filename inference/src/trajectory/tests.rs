@@ -19,7 +19,7 @@ use crate::{
     engine::{Counters, DeviceChoice, EngineConfig, Meter, ModelEntry, Precision, Ready, Store, Submission},
     error::InferenceError,
     schedule::ScheduleKind,
-    task::{ImageSize, Seed, Task, TextToImage},
+    task::{ImageSize, Role, Seed, Task, TextToImage},
 };
 
 /// |found − wanted| over |wanted|, both as lengths of vectors.
@@ -54,7 +54,9 @@ fn last_latents(store: &mut Store, task: Task, source: Option<RgbImage>, mask: O
     let (sender, _receiver) = tokio::sync::mpsc::channel(8);
     let Ready { parts, facts, .. } = store.networks(&task, || {}).expect("a known model").expect("room");
     let (events, meter) = (Events::new(sender, 1), Arc::new(Meter::default()));
-    let job = Job { submission: Submission { source, mask, ..Submission::new(task) }, parts, facts, events, meter };
+    let pictures = source.map(|picture| (Role::Init, picture.into()));
+    let inputs = pictures.into_iter().chain(mask.map(|mask| (Role::Mask, mask.into()))).collect();
+    let job = Job { submission: Submission { inputs, ..Submission::new(task) }, parts, facts, events, meter };
     let latents = Batcher::new(Arc::new(Counters::default()), 2).drive(job.ticket(), async move |caller| {
         let mut drawing = Drawing::new(&job, job.task().base().expect("a drawing task"));
         drawing.prepare(caller, [Begin::Fresh].iter()).await?;
@@ -73,7 +75,7 @@ fn the_last_latents_equal_those_of_diffusers() {
     assert_eq!(cases.len(), 4);
     for case in cases {
         let word = |key: &str| case[key].as_str().expect("text");
-        let task = Task::TextToImage(TextToImage {
+        let task = Task::from(TextToImage {
             prompt: word("prompt").into(),
             negative_prompt: Some(word("negative_prompt").into()),
             size: ImageSize::new(64, 64),

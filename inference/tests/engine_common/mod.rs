@@ -10,7 +10,7 @@ use inference::{
     sampler::Sampler,
     schedule::ScheduleKind,
     state::TrajectoryState,
-    task::{ImageSize, ImageToImage, Inpaint, Note, Seed, Task, TextToImage},
+    task::{ImageSize, ImageToImage, Inpaint, Note, Role, Seed, Task, TextToImage},
 };
 
 pub fn starter_folder() -> PathBuf {
@@ -58,22 +58,22 @@ pub fn text_to_image(prompt: &str, seed: u64, steps: u32, n_images: u32) -> Text
 
 /// A task that draws from noise.
 pub fn drawn(base: TextToImage) -> Submission {
-    Submission::new(Task::TextToImage(base))
+    Submission::new(Task::from(base))
 }
 
 /// A task that changes a picture.
 pub fn changed(base: TextToImage, strength: f64) -> Submission {
-    let source = Some(source_picture(base.size));
-    Submission { source, ..Submission::new(Task::ImageToImage(ImageToImage { base, source: "source".into(), strength })) }
+    let source = source_picture(base.size);
+    Submission::new(Task::image_to_image(ImageToImage { base, strength }, "source")).with(Role::Init, source)
 }
 
 /// A task that fills in the right half of a picture.
 pub fn filled(base: TextToImage, strength: f64) -> Submission {
     let ImageSize { width, height } = base.size;
-    let source = Some(source_picture(base.size));
-    let mask = Some(GrayImage::from_fn(width, height, |x, _| Luma([if x * 2 < width { 0 } else { 255 }])));
-    let task = Inpaint { base, source: "source".into(), mask: "mask".into(), strength };
-    Submission { source, mask, ..Submission::new(Task::Inpaint(task)) }
+    let source = source_picture(base.size);
+    let mask = GrayImage::from_fn(width, height, |x, _| Luma([if x * 2 < width { 0 } else { 255 }]));
+    let task = Task::inpaint(Inpaint { base, strength }, "source", "mask");
+    Submission::new(task).with(Role::Init, source).with(Role::Mask, mask)
 }
 
 fn source_picture(size: ImageSize) -> RgbImage {

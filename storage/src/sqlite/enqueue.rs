@@ -15,9 +15,9 @@ use crate::{
     jobs::JobStatus,
 };
 
-const INSERT: &str = "INSERT INTO jobs (id, key, press, keeps_press, guild, user, action, task, parent, parent_index, notes, source, status, \
+const INSERT: &str = "INSERT INTO jobs (id, key, press, keeps_press, guild, user, action, task, parent, parent_index, notes, status, \
     row_pixels, channel, token, token_expires, message, created) \
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?) RETURNING seq";
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?) RETURNING seq";
 
 pub(super) async fn enqueue(store: &SqliteStore, job: NewJob, limits: &Limits, now: Timestamp) -> Result<Enqueued, StorageError> {
     let mut tx = store.begin().await?;
@@ -95,7 +95,6 @@ async fn insert(db: &mut SqliteConnection, job: NewJob, now: Timestamp) -> Resul
         .bind(parent)
         .bind(parent_index)
         .bind(job.notes.map(|notes| notes.to_string()))
-        .bind(job.source.map(|source| source.to_string()))
         .bind(row_pixels)
         .bind(job.delivery.channel.cast_signed())
         .bind(job.delivery.token)
@@ -104,6 +103,10 @@ async fn insert(db: &mut SqliteConnection, job: NewJob, now: Timestamp) -> Resul
         .bind(now.0)
         .fetch_one(&mut *db)
         .await?;
+    for (number, JobInput { role, blob }) in (0_u32..).zip(job.inputs) {
+        let input = sqlx::query("INSERT INTO inputs (job, number, role, blob) VALUES (?, ?, ?, ?)");
+        input.bind(seq).bind(number).bind(role).bind(blob.to_string()).execute(&mut *db).await?;
+    }
     turns::retag(db, guild).await?;
     quota::debit(db, seq, (guild, user), row_pixels, now).await?;
     Ok(id)

@@ -41,7 +41,7 @@ fn job(key: &str, size_bytes: usize) -> NewJob {
         task: serde_json::json!({ "prompt": "x".repeat(size_bytes) }),
         parent: None,
         notes: None,
-        source: None,
+        inputs: Vec::new(),
         row_megapixels: 1.0,
         delivery: Delivery { channel: 1, token: "secret".into(), token_expires: NOW, message: None },
     }
@@ -144,6 +144,7 @@ async fn claim_outbox_and_history_read_an_index_and_sort_nothing() {
     check(quota::BY_HOST, "COVERING INDEX ledger_by_person (day=?)").await;
     check("SELECT seq FROM jobs WHERE status = 'leased' AND lease_until <= ?", "INDEX jobs_leased").await;
     check("SELECT id, status FROM jobs WHERE press = ?", "INDEX jobs_by_press (press=?)").await;
+    check("SELECT 1 FROM inputs JOIN jobs ON seq = job WHERE blob = ? AND deleted IS NULL", "INDEX inputs_by_blob (blob=?)").await;
     check("SELECT seq FROM drafts WHERE user = ? ORDER BY seq DESC LIMIT 1 OFFSET 100", "INDEX drafts_by_user (user=?)").await;
     check("DELETE FROM drafts WHERE created < ?", "INDEX drafts_by_age (created<?)").await;
 }

@@ -36,11 +36,11 @@ pub(super) async fn history(store: &SqliteStore, filter: HistoryFilter, offset: 
 }
 
 pub(super) async fn delete(store: &SqliteStore, id: JobId, now: Timestamp) -> Result<Vec<BlobKey>, StorageError> {
-    const JOB: &str = "SELECT seq, status, source, thumbnail FROM jobs WHERE id = ?";
+    const JOB: &str = "SELECT seq, status, thumbnail FROM jobs WHERE id = ?";
     const HIDE: &str = "UPDATE jobs SET deleted = coalesce(deleted, ?2), press = NULL, thumbnail = NULL WHERE seq = ?1";
     let mut tx = store.begin().await?;
-    let found: Option<(i64, String, Option<String>, Option<String>)> = sqlx::query_as(JOB).bind(bytes(id)).fetch_optional(&mut *tx).await?;
-    let (seq, word, source, thumbnail) = found.ok_or_else(|| StorageError::MissingJob(id.to_string()))?;
+    let found: Option<(i64, String, Option<String>)> = sqlx::query_as(JOB).bind(bytes(id)).fetch_optional(&mut *tx).await?;
+    let (seq, word, thumbnail) = found.ok_or_else(|| StorageError::MissingJob(id.to_string()))?;
     if !status(&word).is_some_and(JobStatus::is_final) {
         return Err(StorageError::NotFinal(id.to_string()));
     }
@@ -56,10 +56,12 @@ pub(super) async fn delete(store: &SqliteStore, id: JobId, now: Timestamp) -> Re
             unused.push(blob);
         }
     }
-    if let Some(source) = source.filter(|source| !unused.contains(source))
-        && !is_needed(&mut tx, &source, Need::ShownJobs).await?
-    {
-        unused.push(source);
+    let inputs: Vec<String> =
+        sqlx::query_scalar("SELECT DISTINCT blob FROM inputs WHERE job = ? ORDER BY blob").bind(seq).fetch_all(&mut *tx).await?;
+    for input in inputs {
+        if !unused.contains(&input) && !is_needed(&mut tx, &input, Need::ShownJobs).await? {
+            unused.push(input);
+        }
     }
     tx.commit().await?;
     unused.iter().map(|blob| BlobKey::parse(blob).map_err(|_| StorageError::corrupt("blob key", id))).collect()

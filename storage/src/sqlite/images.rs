@@ -66,7 +66,7 @@ pub(super) async fn of_done(store: &SqliteStore, id: JobId) -> Result<Vec<NewIma
     rows.into_iter().map(|row| row.read(id)).collect()
 }
 
-/// Whose source keeps a blob.
+/// Whose inputs keep a blob.
 pub(super) enum Need {
     /// Jobs that have not ended: a picture that is deleted must go, even where something was made from it.
     LiveJobs,
@@ -78,10 +78,10 @@ pub(super) enum Need {
 pub(super) async fn is_needed(db: &mut SqliteConnection, blob: &str, need: Need) -> Result<bool, StorageError> {
     const LIVE: &str = "SELECT EXISTS (SELECT 1 FROM images JOIN jobs ON jobs.seq = images.job WHERE blob = ?1 AND status IN ('done', 'queued', 'leased')) \
         OR EXISTS (SELECT 1 FROM jobs WHERE thumbnail = ?1) \
-        OR EXISTS (SELECT 1 FROM jobs WHERE source = ?1 AND status IN ('queued', 'leased'))";
+        OR EXISTS (SELECT 1 FROM inputs JOIN jobs ON seq = job WHERE blob = ?1 AND status IN ('queued', 'leased'))";
     const SHOWN: &str = "SELECT EXISTS (SELECT 1 FROM images JOIN jobs ON jobs.seq = images.job WHERE blob = ?1 AND status IN ('done', 'queued', 'leased')) \
         OR EXISTS (SELECT 1 FROM jobs WHERE thumbnail = ?1) \
-        OR EXISTS (SELECT 1 FROM jobs WHERE source = ?1 AND deleted IS NULL)";
+        OR EXISTS (SELECT 1 FROM inputs JOIN jobs ON seq = job WHERE blob = ?1 AND deleted IS NULL)";
     let query = match need {
         Need::LiveJobs => LIVE,
         Need::ShownJobs => SHOWN,

@@ -12,8 +12,8 @@ macro_rules! files {
     ($($name:literal),* $(,)?) => { [$(($name, include_str!(concat!("../../../migrations/sqlite/", $name, ".sql")))),*] };
 }
 
-static FILES: [(&str, &str); 7] =
-    files!["0001_first", "0002_provenance", "0003_failures", "0004_notes", "0005_limits", "0006_history", "0007_drafts"];
+static FILES: [(&str, &str); 8] =
+    files!["0001_first", "0002_provenance", "0003_failures", "0004_notes", "0005_limits", "0006_history", "0007_drafts", "0008_inputs"];
 
 pub(super) static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
     let migration = |version: i64, name: &'static str, sql: &'static str| {

@@ -1,6 +1,8 @@
 //! Quota, deliveries, history, settings.
 
-use storage::{Enqueued, Failure, GuildId, GuildSettings, HistoryFilter, JobStatus, Limits, NewJob, Refusal, StorageError, UserId};
+use storage::{
+    Enqueued, Failure, GuildId, GuildSettings, HistoryFilter, JobInput, JobStatus, Limits, NewJob, Refusal, StorageError, UserId,
+};
 
 use super::support::*;
 
@@ -154,16 +156,16 @@ pub async fn history_pages_are_newest_first(backend: &impl Backend) {
 
 pub async fn delete_forgets_pictures_and_names_blobs_that_nobody_needs(backend: &impl Backend) {
     let store = backend.open().await;
-    let upload = NewJob { source: Some(blob(9)), ..job(1, 1) };
+    let upload = NewJob { inputs: vec![input("init", 9)], ..job(1, 1) };
     let first = created(&*store, upload.clone()).await;
     let not_final = store.delete(first, NOON).await.unwrap_err();
     assert!(matches!(not_final, StorageError::NotFinal(_)), "{not_final:?}");
     finish(&*store, &claimed(&*store).await, &[image(0, blob(1)), image(1, blob(2)), image(2, blob(3))], NOON).await;
     let second = created(&*store, NewJob { key: "again".into(), ..upload }).await;
     finish(&*store, &claimed(&*store).await, &[image(0, blob(2))], NOON).await;
-    let live = created(&*store, NewJob { source: Some(blob(3)), ..job(1, 1) }).await;
+    let live = created(&*store, NewJob { inputs: vec![input("init", 3)], ..job(1, 1) }).await;
 
-    assert_eq!(store.delete(first, NOON).await.unwrap(), [blob(1)], "2 is a picture of another job, 3 and 9 are sources");
+    assert_eq!(store.delete(first, NOON).await.unwrap(), [blob(1)], "2 is a picture of another job, 3 and 9 are inputs");
     assert!(store.images(first).await.unwrap().is_empty());
     let job = store.job(first).await.unwrap().unwrap();
     assert_eq!((job.is_deleted, job.status), (true, JobStatus::Done));
@@ -173,6 +175,27 @@ pub async fn delete_forgets_pictures_and_names_blobs_that_nobody_needs(backend: 
     assert_eq!(store.delete(live, NOON).await.unwrap(), [blob(3)]);
     let unknown = store.delete(storage::JobId::new(), NOON).await.unwrap_err();
     assert!(matches!(unknown, StorageError::MissingJob(_)), "{unknown:?}");
+}
+
+pub async fn every_input_of_a_job_keeps_its_blob(backend: &impl Backend) {
+    let store = backend.open().await;
+    let made_from = |inputs: Vec<JobInput>| NewJob { inputs, ..job(1, 1) };
+    // 1 is a picture that another job draws; 2 and 3 are uploads, one of them in two jobs and in two roles of one.
+    let drawn = created(&*store, job(1, 1)).await;
+    finish(&*store, &claimed(&*store).await, &[image(0, blob(1))], NOON).await;
+    let masked = created(&*store, made_from(vec![input("init", 1), input("mask", 2), input("reference:style", 3)])).await;
+    let controlled = created(&*store, made_from(vec![input("control:canny", 3), input("control:depth", 3)])).await;
+    assert_eq!(store.delete(drawn, NOON).await.unwrap(), [], "a job that waits is made from it");
+    finish(&*store, &claimed(&*store).await, &[image(0, blob(4))], NOON).await;
+    let lease = claimed(&*store).await;
+    store.fail(&lease, &Failure::Busy, NOON).await.unwrap();
+    assert_eq!(
+        store.delete(masked, NOON).await.unwrap(),
+        [blob(4), blob(1), blob(2)],
+        "3 is an input of a job that can still be asked for again"
+    );
+    assert_eq!(store.delete(controlled, NOON).await.unwrap(), [blob(3)]);
+    assert_eq!(store.delete(controlled, NOON).await.unwrap(), [blob(3)], "once more, what was to be deleted may not have been");
 }
 
 pub async fn a_thumbnail_goes_with_its_job(backend: &impl Backend) {

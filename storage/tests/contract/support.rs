@@ -9,8 +9,8 @@ use std::{
 };
 
 use storage::{
-    BlobKey, Delivery, Enqueued, GuildId, JobId, JobStatus, JobStore, Lease, Limits, NewImage, NewJob, PressKey, Provenance, RunningLimits,
-    SqliteStore, Timestamp, UserId, Written,
+    BlobKey, Delivery, Enqueued, GuildId, JobId, JobInput, JobStatus, JobStore, Lease, Limits, NewImage, NewJob, PressKey, Provenance,
+    RunningLimits, SqliteStore, Timestamp, UserId, Written,
 };
 
 /// Noon of some day, UTC.
@@ -65,7 +65,7 @@ pub fn job(guild: u64, user: u64) -> NewJob {
         task: serde_json::json!({ "prompt": "a lighthouse" }),
         parent: None,
         notes: None,
-        source: None,
+        inputs: Vec::new(),
         row_megapixels: 1.0,
         delivery: Delivery { channel: 7, token: "secret".into(), token_expires: at(900_000), message: None },
     }
@@ -113,6 +113,10 @@ pub async fn n_pending(store: &dyn JobStore) -> usize {
 
 pub fn blob(number: u8) -> BlobKey {
     BlobKey::parse(&format!("{number:02x}").repeat(32)).unwrap()
+}
+
+pub fn input(role: &str, number: u8) -> JobInput {
+    JobInput { role: role.into(), blob: blob(number) }
 }
 
 pub fn image(index: u32, blob: BlobKey) -> NewImage {

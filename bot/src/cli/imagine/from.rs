@@ -68,8 +68,8 @@ fn of_another_program(recipe: Recipe) -> Recalled {
     let mut notes: Vec<_> = notes.iter().map(|note| format!("not understood, so left out: {note}")).collect();
     notes.push("another program drew this picture: Atelier's noise is torch's of a CPU, so a picture of it may differ".into());
     let task = match strength {
-        Some(strength) => Task::ImageToImage(ImageToImage { base, source: String::new(), strength }),
-        None => Task::TextToImage(base),
+        Some(strength) => Task::image_to_image(ImageToImage { base, strength }, ""),
+        None => Task::from(base),
     };
     Recalled { task, is_enlarged: false, origin: Origin::default(), model, said: Some(said), notes }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::bail;
 use inference::{
     engine::{EngineConfig, NamedFile, position_of},
-    task::{AdapterUse, Enlarger, Task},
+    task::{AdapterUse, Enlarger, Task, TaskKind},
 };
 
 use super::{
@@ -107,7 +107,7 @@ pub fn prepare(mut config: Config, args: &ImagineArgs, hashes: &Hashes) -> anyho
     let recalled_enlarger = task.and_then(Task::base).and_then(|base| base.hires).map(|hires| hires.enlarger);
     let is_between = args.hires_upscaler.or(recalled_enlarger) == Some(Enlarger::Network);
     let shows_with = engine.upscaler.clone().filter(|path| path.exists());
-    if !is_enlarging && !args.enlarge && !is_between && !matches!(task, Some(Task::Upscale(_))) {
+    if !is_enlarging && !args.enlarge && !is_between && !matches!(task.map(|task| &task.kind), Some(TaskKind::Upscale(_))) {
         engine.upscaler = None;
     }
     let notes = recalled.as_mut().map(|recalled| std::mem::take(&mut recalled.notes)).unwrap_or_default();

@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use anyhow::{Context, bail};
-use image::{DynamicImage, GrayImage, RgbImage};
+use image::DynamicImage;
 use inference::{
     engine::{ModelInfo, Submission},
     limits::{MAX_IMAGES, MAX_STEPS},
     sampler::Sampler,
     schedule::ScheduleKind,
-    task::{Hires, ImageSize, ImageToImage, Inpaint, Seed, SkippedFor, Task, TextToImage, Upscale},
+    task::{Hires, ImageSize, ImageToImage, Inpaint, Role, Seed, SkippedFor, Task, TaskKind, TextToImage, Upscale},
 };
 
 use super::{args::ImagineArgs, from::Recalled, prepare::Prepared};
@@ -54,9 +54,9 @@ pub fn submission(args: &ImagineArgs, prepared: &mut Prepared, info: &ModelInfo)
             prepared.notes.push(note);
         }
     }
-    if let (Some(Task::Upscale(Upscale { passes, .. })), Some(source)) = (&recalled, &init) {
-        let task = Task::Upscale(Upscale { source: source.sha256.clone(), size: source.size(), passes: *passes });
-        return Ok(Submission { source: Some(source.picture.to_rgb8()), ..Submission::new(task) });
+    if let (Some(TaskKind::Upscale(Upscale { passes, .. })), Some(source)) = (recalled.as_ref().map(|task| &task.kind), &init) {
+        let task = Task::upscale(Upscale { size: source.size(), passes: *passes }, source.sha256.clone());
+        return Ok(Submission::new(task).with(Role::Init, source.picture.to_rgb8()));
     }
     let model = suited(prepared, info, init.as_ref());
     let seed = args.seed.map_or_else(random_seed, Seed);
@@ -72,32 +72,27 @@ pub fn submission(args: &ImagineArgs, prepared: &mut Prepared, info: &ModelInfo)
     if !prepared.adapters.is_empty() {
         base.adapters.clone_from(&prepared.adapters);
     }
-    let Some(init) = init else { return Ok(Submission::new(Task::TextToImage(base))) };
+    let Some(init) = init else { return Ok(Submission::new(Task::from(base))) };
     let mut strength = line.as_ref().and_then(|line| line.strength).or_else(|| recalled.as_ref().and_then(Task::strength));
     said.put(&mut strength, "strength", &args.strength.map(Some), |strength| strength.unwrap_or_default().to_string())?;
     let (source, source_size, size) = (init.sha256.clone(), init.size(), base.size);
-    let picture = Some(pictures::fitted(&init.picture, size).to_rgb8());
+    let picture = pictures::fitted(&init.picture, size).into_rgb8();
     let Some(mask) = mask else {
-        let task = Task::ImageToImage(ImageToImage { base, source, strength: strength.unwrap_or(STRENGTH) });
-        return Ok(Submission { source: picture, ..Submission::new(task) });
+        let task = Task::image_to_image(ImageToImage { base, strength: strength.unwrap_or(STRENGTH) }, source);
+        return Ok(Submission::new(task).with(Role::Init, picture));
     };
     if mask.size() != source_size && mask.size() != size {
         bail!("the mask has {} pixels; it must have as many as the start picture, {source_size}, or as is drawn, {size}", mask.size());
     }
-    let pixels = Some(gray(&mask.picture, size));
-    let task = Task::Inpaint(Inpaint { base, source, mask: mask.sha256, strength: strength.unwrap_or(MASKED_STRENGTH) });
-    Ok(Submission { source: picture, mask: pixels, ..Submission::new(task) })
+    let task = Task::inpaint(Inpaint { base, strength: strength.unwrap_or(MASKED_STRENGTH) }, source, mask.sha256);
+    Ok(Submission::new(task).with(Role::Init, picture).with(Role::Mask, pictures::mask(&mask.picture, size)))
 }
 
 /// Whether the pictures are there that a recalled task was drawn from; notes if they are others.
 fn check_sources(task: &Task, init: Option<&Given>, mask: Option<&Given>) -> anyhow::Result<Vec<String>> {
-    let mask_hash = match task {
-        Task::Inpaint(task) => Some(task.mask.as_str()),
-        _ => None,
-    };
     let mut notes = Vec::new();
-    for (hash, given, what, option) in [(task.source(), init, "another picture", "--init"), (mask_hash, mask, "a mask", "--mask")] {
-        let Some(hash) = hash else { continue };
+    for (role, given, what, option) in [(Role::Init, init, "another picture", "--init"), (Role::Mask, mask, "a mask", "--mask")] {
+        let Some(hash) = task.input(&role) else { continue };
         let named = if hash.is_empty() { String::new() } else { format!(" (SHA-256 {})", hash.chars().take(10).collect::<String>()) };
         let Some(given) = given else {
             bail!("the picture was drawn from {what}{named}, which its metadata does not hold: name the file with {option}");
@@ -115,17 +110,6 @@ fn open(path: &Path) -> anyhow::Result<Given> {
         anyhow::Ok(Given { picture, sha256: hashes::of_bytes(&bytes) })
     };
     read().with_context(|| format!("cannot read the picture {}", path.display()))
-}
-
-fn gray(picture: &DynamicImage, size: ImageSize) -> GrayImage {
-    let gray = if picture.color().has_color() { luma(&picture.to_rgb8()) } else { picture.to_luma8() };
-    pictures::fitted(&gray.into(), size).to_luma8()
-}
-
-/// Brightness as in BT.601, which Pillow and so the reference uses; a mask's border of 0.5 must fall on the same pixels.
-fn luma(picture: &RgbImage) -> GrayImage {
-    let value = |[red, green, blue]: [u8; 3]| (u32::from(red) * 19595 + u32::from(green) * 38470 + u32::from(blue) * 7471 + 0x8000) >> 16;
-    GrayImage::from_fn(picture.width(), picture.height(), |x, y| image::Luma([value(picture.get_pixel(x, y).0) as u8]))
 }
 
 /// What suits the model. The start picture's size is kept where the model draws it well, else its shape as well as the model's area allows.

@@ -41,7 +41,7 @@ fn loaded() -> EngineConfig {
 }
 
 fn task() -> Task {
-    Task::TextToImage(TextToImage { model: Some("dreamy".into()), prompt: "a fox <lora:my style:0.8>".into(), ..TextToImage::default() })
+    Task::from(TextToImage { model: Some("dreamy".into()), prompt: "a fox <lora:my style:0.8>".into(), ..TextToImage::default() })
 }
 
 /// Which variant an error is: this does not compile when there is another one, and [`errors`] must then have it.
@@ -125,9 +125,7 @@ fn no_error_of_the_engine_leaks_a_path_a_tensor_or_a_panic() {
     let tried: BTreeSet<usize> = errors.iter().map(variant).collect();
     assert_eq!(tried.len(), N_VARIANTS, "every variant is tried: {tried:?}");
     let (loaded, job) = (loaded(), JobId::new());
-    for task in
-        [task(), Task::Upscale(inference::task::Upscale { source: "ab".into(), size: inference::task::ImageSize::new(8, 8), passes: 1 })]
-    {
+    for task in [task(), Task::upscale(inference::task::Upscale { size: inference::task::ImageSize::new(8, 8), passes: 1 }, "ab")] {
         for error in &errors {
             let failure = of_engine(error, &task, &loaded);
             let stored = serde_json::to_string(&failure).expect("JSON");

@@ -10,7 +10,7 @@ mod second_pass;
 
 use std::fmt::Write;
 
-use inference::task::{Enlarger, Task, TextToImage};
+use inference::task::{Enlarger, Role, TextToImage};
 
 use super::Record;
 pub use read::read;
@@ -48,9 +48,8 @@ pub fn write(record: &Record) -> String {
     add("VAE hash", origin.vae_hash.as_ref().map(|hash| short(hash, MODEL_DIGITS)));
     add("Clip skip", (base.clip_skip > 0).then(|| (base.clip_skip + 1).to_string()));
     add("Denoising strength", task.strength().or(base.hires.map(|hires| hires.strength)).map(|strength| strength.to_string()));
-    add("Source hash", task.source().map(|source| short(&source.to_owned(), MODEL_DIGITS)));
-    if let Task::Inpaint(task) = task {
-        add("Mask hash", Some(short(&task.mask, MODEL_DIGITS)));
+    for (name, role) in [("Source hash", Role::Init), ("Mask hash", Role::Mask)] {
+        add(name, task.input(&role).map(|hash| short(&hash.to_owned(), MODEL_DIGITS)));
     }
     add("Lora hashes", list(&origin.adapter_hashes, ADAPTER_DIGITS));
     add("TI hashes", list(&origin.embedding_hashes, ADAPTER_DIGITS));
@@ -105,7 +104,7 @@ mod tests {
     use inference::{
         sampler::Sampler,
         schedule::ScheduleKind,
-        task::{AdapterUse, Hires, ImageSize, ImageToImage, Seed},
+        task::{AdapterUse, Hires, ImageSize, ImageToImage, Seed, Task},
     };
     use proptest::prelude::*;
 
@@ -144,7 +143,7 @@ mod tests {
         base.guidance_rescale = 0.7;
         base.seamless = true;
         base.hires = Some(Hires { scale: 2.0, strength: 0.6, steps: Some(9), enlarger: Enlarger::Network });
-        record.task = Task::ImageToImage(ImageToImage { base, source: "0123456789abcdef".into(), strength: 0.5 });
+        record.task = Task::image_to_image(ImageToImage { base, strength: 0.5 }, "0123456789abcdef");
         record.origin.adapter_hashes = [("ink".to_owned(), "cd".repeat(32)), ("b".to_owned(), "e".to_owned())].into();
     }
 
@@ -213,7 +212,7 @@ mod tests {
             let mut record = record("");
             let is_words = |text: &str| !text.contains("Negative prompt:");
             prop_assume!(is_words(&prompt) && negative.as_deref().is_none_or(is_words) && !prompt.trim().starts_with(['{', '[']));
-            record.task = Task::TextToImage(TextToImage {
+            record.task = Task::from(TextToImage {
                 prompt: prompt.trim().to_owned(),
                 negative_prompt: negative.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()),
                 model: Some(model.clone()),

@@ -78,7 +78,7 @@ fn numbers_are_read_once_for_each_batch_however_many_pictures_are_in_it() {
         let mut bench = Bench::new(64);
         Rc::get_mut(&mut bench.facts).expect("nobody else has it").preview_every = 0;
         let base = TextToImage { guidance_scale: 4.0, guidance_rescale, ..draw("a", 8, n_steps, n_images) };
-        let mut submitted = bench.submit(Task::TextToImage(base));
+        let mut submitted = bench.submit(Task::from(base));
         let before = host::tests::n_reads();
         bench.finish();
         assert_eq!(submitted.end().1, Some(Ok(())));

@@ -131,9 +131,9 @@ impl Setting {
             }
         }
         let task = match (&init, &mask) {
-            (None, _) => Task::TextToImage(base),
-            (Some(_), None) => Task::ImageToImage(ImageToImage { base, source: String::new(), strength }),
-            (Some(_), Some(_)) => Task::Inpaint(Inpaint { base, source: String::new(), mask: String::new(), strength }),
+            (None, _) => Task::from(base),
+            (Some(_), None) => Task::image_to_image(ImageToImage { base, strength }, ""),
+            (Some(_), Some(_)) => Task::inpaint(Inpaint { base, strength }, "", ""),
         };
         let name = case.id.split_once('/').map_or(case.id.as_str(), |(_, name)| name);
         let distance = |index: u32| {

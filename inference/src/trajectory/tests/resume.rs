@@ -47,16 +47,14 @@ fn submission(kind: Kind, sampler: Sampler) -> Submission {
         hires: if let Kind::TwoPasses(enlarger) = kind { Some(two_passes(enlarger)) } else { None },
         ..TextToImage::default()
     };
-    let source = Some(RgbImage::from_fn(16, 16, |x, y| Rgb([(x * 15) as u8, (y * 15) as u8, (x * y) as u8])));
-    let mask = Some(GrayImage::from_fn(16, 16, |x, _| Luma([if x < 8 { 0 } else { 255 }])));
+    let source = RgbImage::from_fn(16, 16, |x, y| Rgb([(x * 15) as u8, (y * 15) as u8, (x * y) as u8]));
+    let mask = GrayImage::from_fn(16, 16, |x, _| Luma([if x < 8 { 0 } else { 255 }]));
     match kind {
-        Kind::Text | Kind::TwoPasses(_) => Submission::new(Task::TextToImage(base)),
-        Kind::Image => {
-            Submission { source, ..Submission::new(Task::ImageToImage(ImageToImage { base, source: "s".into(), strength: 0.8 })) }
-        }
+        Kind::Text | Kind::TwoPasses(_) => Submission::new(base.into()),
+        Kind::Image => Submission::new(Task::image_to_image(ImageToImage { base, strength: 0.8 }, "s")).with(Role::Init, source),
         Kind::Mask => {
-            let task = Inpaint { base, source: "s".into(), mask: "m".into(), strength: 0.8 };
-            Submission { source, mask, ..Submission::new(Task::Inpaint(task)) }
+            let task = Task::inpaint(Inpaint { base, strength: 0.8 }, "s", "m");
+            Submission::new(task).with(Role::Init, source).with(Role::Mask, mask)
         }
     }
 }
