@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 /// What can go wrong in storage.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum StorageError {
     /// Not a SHA-256 in hexadecimal.
     #[error("`{0}` is not a blob key")]

@@ -161,7 +161,6 @@ async fn draw(app: &Arc<App>, lease: &Lease) -> anyhow::Result<Outcome> {
     }
     let mut handle = match app.engine.submit(submission) {
         Ok(handle) => handle,
-        Err(InferenceError::Stopped) => return Ok(engine_stopped(app)),
         Err(error) => return Ok(engine_failed(app, job, &task, &error)),
     };
     // Pictures wait for the hashes, and meanwhile the lease is renewed and a cancel is heard.
@@ -185,7 +184,6 @@ async fn draw(app: &Arc<App>, lease: &Lease) -> anyhow::Result<Outcome> {
             event = handle.next(), if done.is_none() => match event {
                 Some(Event::Image(finished)) => unsaved.push(finished),
                 Some(Event::Done(usage)) => done = Some(usage),
-                Some(Event::Failed(error)) if matches!(*error, InferenceError::Stopped) => return Ok(engine_stopped(app)),
                 Some(Event::Failed(error)) => return Ok(engine_failed(app, job, &task, &error)),
                 Some(Event::Notes(notes)) => tell(app, lease, &task, notes).await,
                 Some(event) => note_progress(app, job, event),
@@ -203,15 +201,14 @@ async fn draw(app: &Arc<App>, lease: &Lease) -> anyhow::Result<Outcome> {
     }
 }
 
-/// A bot without an engine must not go on taking jobs; they are drawn at the next start.
-fn engine_stopped(app: &App) -> Outcome {
-    tracing::error!("the engine has stopped; the program ends");
-    app.shutdown.cancel();
-    Outcome::ShutDown
-}
-
-/// What the engine said goes to the log; the person is told by name what they can change.
+/// What the engine said goes to the log; the person is told by name what they can change. A bot without an engine must not go on taking jobs:
+/// they are drawn at the next start.
 fn engine_failed(app: &App, job: &Job, task: &Task, error: &InferenceError) -> Outcome {
+    if failure::is_of_no_engine(error, app.engine.is_alive()) {
+        tracing::error!("the engine has stopped; the program ends");
+        app.shutdown.cancel();
+        return Outcome::ShutDown;
+    }
     tracing::error!(job.id = %job.id, error = chain(error), "the engine failed a task");
     Outcome::Failed(failure::of_engine(error, task, &app.loaded))
 }

@@ -41,6 +41,15 @@ pub fn of_engine(error: &InferenceError, task: &Task, loaded: &EngineConfig) -> 
     }
 }
 
+/// Whether a task failed because there is no engine any more, so that no other could be drawn. Whatever else should not be, such as a device
+/// that is gone while others work, is the end of one job.
+pub fn is_of_no_engine(error: &InferenceError, is_engine_alive: bool) -> bool {
+    match error {
+        InferenceError::Shared(error) => is_of_no_engine(error, is_engine_alive),
+        error => matches!(error, InferenceError::Stopped) && !is_engine_alive,
+    }
+}
+
 /// What it means that a stored task is refused now.
 pub fn of_refusal(refusal: &UserError) -> Failure {
     match refusal {

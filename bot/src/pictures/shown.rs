@@ -15,7 +15,7 @@ use inference::{
 };
 use tokio::sync::OnceCell;
 
-use crate::system::log::chain;
+use crate::{jobs::failure, system::log::chain};
 
 /// A grid is shown at least this wide, so that small models' pictures can be seen.
 pub const MIN_GRID_WIDTH: u32 = 512;
@@ -67,7 +67,7 @@ impl Shown {
         if found.as_ref().is_ok_and(|large| large.as_raw().len() > MAX_KEPT_BYTES) {
             self.kept().retain(|(kept, _)| *kept != name);
         }
-        found.or_else(|error| as_drawn(picture, &error))
+        found.or_else(|error| as_drawn(&self.engine, picture, &error))
     }
 
     fn slot(&self, name: &str) -> Slot {
@@ -97,7 +97,7 @@ pub async fn for_width(engine: &Engine, picture: RgbImage, width: u32) -> Result
     if !is_small(engine, &picture, width) {
         return Ok(picture);
     }
-    enlarge(engine, &picture).await.or_else(|error| as_drawn(picture, &error))
+    enlarge(engine, &picture).await.or_else(|error| as_drawn(engine, picture, &error))
 }
 
 /// In how many passes U enlarges a picture of a width: one, or as many as make it wider than any grid that shows it.
@@ -115,9 +115,8 @@ fn is_small(engine: &Engine, picture: &RgbImage, width: u32) -> bool {
     picture.width() < width && engine.info().upscale_factor.is_some_and(|factor| factor > 1)
 }
 
-fn as_drawn(picture: RgbImage, error: &InferenceError) -> Result<RgbImage, EngineStopped> {
-    let cause = if let InferenceError::Shared(cause) = error { cause } else { error };
-    if matches!(cause, InferenceError::Stopped) {
+fn as_drawn(engine: &Engine, picture: RgbImage, error: &InferenceError) -> Result<RgbImage, EngineStopped> {
+    if failure::is_of_no_engine(error, engine.is_alive()) {
         return Err(EngineStopped);
     }
     tracing::warn!(error = chain(error), "a picture is shown without the super-resolution network");

@@ -178,6 +178,11 @@ impl Engine {
         self.inner.adapters.iter().map(|file| file.name.as_str())
     }
 
+    /// Whether tasks can still be drawn: a device thread that has ended takes no more.
+    pub fn is_alive(&self) -> bool {
+        self.inner.alive.strong_count() > 0
+    }
+
     /// What the device thread has done.
     pub fn stats(&self) -> EngineStats {
         self.inner.counters.stats()

@@ -140,6 +140,53 @@ fn no_error_of_the_engine_leaks_a_path_a_tensor_or_a_panic() {
 }
 
 #[test]
+fn no_error_of_a_task_is_the_end_of_the_program_but_that_the_engine_is_gone() {
+    for error in errors() {
+        assert!(!is_of_no_engine(&error, true), "{error:?}");
+        assert_eq!(is_of_no_engine(&error, false), matches!(error, InferenceError::Stopped), "{error:?}");
+    }
+    assert!(is_of_no_engine(&InferenceError::Shared(Arc::new(InferenceError::Stopped)), false));
+}
+
+/// The next error of the store, as bad as it can be; this does not compile when there is another kind.
+fn after(error: &StorageError) -> Option<StorageError> {
+    let path = || PathBuf::from("/srv/ada_s_disk/atelier.sqlite");
+    let source = || std::io::Error::other("/srv/ada_s_disk: tensor down_blocks panicked at 0xdead");
+    Some(match error {
+        StorageError::BadBlobKey(_) => StorageError::MissingBlob("/srv/ada_s_disk".into()),
+        StorageError::MissingBlob(_) => StorageError::ReadOnly { path: path() },
+        StorageError::ReadOnly { .. } => StorageError::InUse { path: path() },
+        StorageError::InUse { .. } => StorageError::TooNew { path: path(), found: 9, known: 8 },
+        StorageError::TooNew { .. } => StorageError::DiskFull,
+        StorageError::DiskFull => StorageError::OldSqlite("/srv/lib".into()),
+        StorageError::OldSqlite(_) => StorageError::NotADatabase { path: path() },
+        StorageError::NotADatabase { .. } => StorageError::Open { path: path(), source: source() },
+        StorageError::Open { .. } => StorageError::BlobFolder { path: path(), source: source() },
+        StorageError::BlobFolder { .. } => StorageError::MissingJob("/srv".into()),
+        StorageError::MissingJob(_) => StorageError::NotFinal("/srv".into()),
+        StorageError::NotFinal(_) => StorageError::Corrupt { what: "a tensor", job: "/srv".into() },
+        // The rest hold errors of libraries that only the store knows.
+        StorageError::Corrupt { .. } | StorageError::Migrate(_) | StorageError::Database(_) | StorageError::Blobs(_) => return None,
+    })
+}
+
+#[test]
+fn no_error_of_the_store_says_more_than_that_the_fault_is_ours_or_the_disk_is_full() {
+    let errors = std::iter::successors(Some(StorageError::BadBlobKey("/srv".into())), after);
+    let mut n_tried = 0;
+    for error in errors {
+        let (shown, is_full) = (format!("{error:?}"), matches!(error, StorageError::DiskFull));
+        let (failure, job) = (of_ours(&anyhow::Error::from(error).context("/srv/ada_s_disk/pictures")), JobId::new());
+        assert_eq!(failure, if is_full { Failure::DiskFull } else { Failure::Internal }, "{shown}");
+        let said = messages::failure(&failure, job);
+        assert!(SECRETS.iter().all(|secret| !said.contains(secret)), "{shown} is told as {said}");
+        assert!(is_full || said.contains(&job.to_string()), "{said}");
+        n_tried += 1;
+    }
+    assert_eq!(n_tried, 13);
+}
+
+#[test]
 fn people_are_told_by_name_what_they_can_change() {
     let check = |error: InferenceError, expected: Failure| assert_eq!(of_engine(&error, &task(), &loaded()), expected, "{error:?}");
     let name = |name: &str| name.to_owned();
