@@ -46,6 +46,8 @@ pub struct Config {
     pub data: DataConfig,
     /// The stand-in.
     pub sandbox: SandboxSection,
+    /// What operators watch.
+    pub metrics: MetricsConfig,
     /// Other models by name.
     pub aliases: BTreeMap<String, AliasConfig>,
     /// Adapters (LoRA and its kin) by name.
@@ -140,6 +142,15 @@ pub struct SandboxSection {
     pub listen: SocketAddr,
     /// Milliseconds between two edits of one job's progress.
     pub progress_interval_ms: u64,
+}
+
+/// `[metrics]`
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MetricsConfig {
+    /// Where Prometheus metrics are served; `None` for nowhere.
+    #[serde(deserialize_with = "tables::name")]
+    pub listen: Option<SocketAddr>,
 }
 
 impl Default for DiscordConfig {
@@ -357,5 +368,6 @@ mod tests {
             "`steps` is 40; it must be 1 to 30 (`limits.max_steps`)",
         );
         check_error("[sandbox]\nlisten = \"0.0.0.0:8420\"", "loopback only");
+        check_error("[metrics]\nlisten = \"9090\"", "invalid socket address");
     }
 }

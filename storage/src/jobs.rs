@@ -116,6 +116,15 @@ pub struct QueueStatus {
     pub running: u32,
 }
 
+/// What has waited for how long.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Backlog {
+    /// When the oldest of the jobs that wait was enqueued.
+    pub oldest: Option<Timestamp>,
+    /// Endings that are still to be delivered.
+    pub undelivered: u32,
+}
+
 /// Whose finished jobs to list.
 #[derive(Clone, Debug)]
 pub struct HistoryFilter {

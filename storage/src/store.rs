@@ -53,6 +53,8 @@ pub trait JobStore: Send + Sync + 'static {
     async fn queue(&self) -> Result<Vec<JobId>, StorageError>;
     /// Counts of waiting and running jobs.
     async fn queue_status(&self) -> Result<QueueStatus, StorageError>;
+    /// How old the queue is, and how many endings wait for their delivery.
+    async fn backlog(&self) -> Result<Backlog, StorageError>;
     /// Remembers the message that shows a job.
     ///
     /// # Errors

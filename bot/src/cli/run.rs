@@ -10,7 +10,7 @@ use crate::{
     discord::{self, Access, Endpoint},
     messages, models, start,
     system::clock::Clock,
-    system::private,
+    system::{metrics, private},
 };
 
 /// Options of `atelier run`.
@@ -28,6 +28,7 @@ pub async fn run(config: Config, _args: RunArgs) -> anyhow::Result<()> {
     )?;
     private::keep_files_private();
     private::keep_memory_private();
+    let _served = config.metrics.listen.map(metrics::serve).transpose()?;
     let interval = Duration::from_millis(config.discord.progress_interval_ms);
     let access = Access { token: found.token, endpoint: Endpoint::of(&config.discord.api_url) };
     let place = access.endpoint.name();

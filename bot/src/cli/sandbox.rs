@@ -12,6 +12,7 @@ use crate::{
     models::{self, Guide, guide::Example},
     start,
     system::clock::Clock,
+    system::metrics,
     system::private,
     system::random,
 };
@@ -111,6 +112,7 @@ pub async fn run(mut config: Config, args: SandboxArgs) -> anyhow::Result<()> {
     config.data.dir = dir.join("sandbox");
     private::keep_files_private();
     private::make_folder(&dir)?;
+    let _served = config.metrics.listen.map(metrics::serve).transpose()?;
     let is_starter = models::is_configured_starter(&config);
     let mut listen = config.sandbox.listen;
     if let Some(port) = args.port {

@@ -10,12 +10,24 @@ use storage::{Delivery, JobId};
 use tokio::sync::watch;
 
 use super::convert;
-use crate::{answer::Answer, system::clock::Clock};
+use crate::{
+    answer::Answer,
+    system::{clock::Clock, metrics},
+};
 
 /// Tries of a call that may be repeated safely.
 const TRIES: u32 = 3;
 /// Tokens are not used in their last seconds: a picture may take that long to upload.
 const TOKEN_MARGIN_MS: i64 = 20_000;
+
+/// How a job's message was changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// By the interaction's token.
+    Token,
+    /// By the message's id.
+    Message,
+}
 
 /// Why a message did not arrive.
 #[derive(Debug, thiserror::Error)]
@@ -66,17 +78,19 @@ impl Messenger {
         self.http.get().map(Arc::as_ref).ok_or_else(|| SendError::Transient("the bot is not connected yet".into()))
     }
 
-    /// Edits a job's message: by the interaction's token while it lives, else by the message's id.
+    /// Edits a job's message: by the interaction's token while it lives, else by the message's id. Tells the message's id and which it was.
     ///
     /// # Errors
     /// See [`SendError`].
-    pub async fn edit(&self, delivery: &Delivery, answer: &Answer) -> Result<u64, SendError> {
+    pub async fn edit(&self, delivery: &Delivery, answer: &Answer) -> Result<(u64, Way), SendError> {
         let http = self.http()?;
         let is_alive = !delivery.token.is_empty() && self.clock.now().0 < delivery.token_expires.0 - TOKEN_MARGIN_MS;
         let by_token = if is_alive { self.edit_by_token(http, &delivery.token, answer).await } else { Err(SendError::TokenExpired) };
         match (by_token, delivery.message) {
-            (Err(SendError::TokenExpired), Some(message)) => self.edit_by_id(http, delivery.channel, message, answer).await,
-            (result, _) => result,
+            (Err(SendError::TokenExpired), Some(message)) => {
+                self.edit_by_id(http, delivery.channel, message, answer).await.map(|message| (message, Way::Message))
+            }
+            (result, _) => result.map(|message| (message, Way::Token)),
         }
     }
 
@@ -88,7 +102,7 @@ impl Messenger {
             .allowed_mentions(convert::no_mentions())
             .flags(convert::flags(answer))
             .attachments(convert::attachments(answer));
-        repeat(|| edit.clone().execute(http, token)).await.map(|message| message.id.get())
+        repeat("interaction_response", || edit.clone().execute(http, token)).await.map(|message| message.id.get())
     }
 
     async fn edit_by_id(&self, http: &serenity::Http, channel: u64, message: u64, answer: &Answer) -> Result<u64, SendError> {
@@ -100,7 +114,7 @@ impl Messenger {
             .flags(convert::flags(answer))
             .attachments(convert::attachments(answer));
         let place = (serenity::ChannelId::new(channel), serenity::MessageId::new(message), None);
-        repeat(|| edit.clone().execute(http, place)).await.map(|message| message.id.get())
+        repeat("message_edit", || edit.clone().execute(http, place)).await.map(|message| message.id.get())
     }
 
     /// Posts a job's message anew with the bot's own token. Twice within minutes is one message (nonce).
@@ -120,7 +134,7 @@ impl Messenger {
             .nonce(serenity::Nonce::String(nonce))
             .enforce_nonce(true);
         let place = (serenity::ChannelId::new(channel), None);
-        repeat(|| message.clone().execute(http, place)).await.map(|message| message.id.get())
+        repeat("message_create", || message.clone().execute(http, place)).await.map(|message| message.id.get())
     }
 
     /// Posts a job's message to its user directly.
@@ -129,16 +143,21 @@ impl Messenger {
     /// See [`SendError`].
     pub async fn post_direct(&self, user: u64, job: JobId, answer: &Answer) -> Result<u64, SendError> {
         let http = self.http()?;
-        let channel = repeat(|| serenity::UserId::new(user).create_dm_channel(http)).await?;
+        let channel = repeat("direct_channel", || serenity::UserId::new(user).create_dm_channel(http)).await?;
         self.post(channel.id.get(), job, answer).await
     }
 }
 
 /// Repeats a call that may be repeated, with growing pauses, while Discord is away.
-async fn repeat<T, F>(call: impl Fn() -> F) -> Result<T, SendError>
+async fn repeat<T, F>(route: &'static str, call: impl Fn() -> F) -> Result<T, SendError>
 where
     F: Future<Output = serenity::Result<T>>,
 {
+    let call = async || {
+        let answer = call().await;
+        metrics::asked(route, status(&answer));
+        answer
+    };
     let mut pause = Duration::from_millis(200);
     for _ in 1..TRIES {
         match call().await.map_err(SendError::from) {
@@ -148,6 +167,15 @@ where
         pause *= 4;
     }
     call().await.map_err(SendError::from)
+}
+
+/// What Discord answered with; success is 200 here, whatever it is there.
+fn status<T>(answer: &serenity::Result<T>) -> Option<u16> {
+    match answer {
+        Ok(_) => Some(200),
+        Err(serenity::Error::Http(error)) => error.status_code().map(|status| status.as_u16()),
+        Err(_) => None,
+    }
 }
 
 impl From<serenity::Error> for SendError {

@@ -21,6 +21,6 @@ pub use delivery::delivery;
 pub use endpoint::{Access, BuildError, Endpoint, Front, check_stand_in};
 pub use invite::{NEEDS, Need, invite_url};
 pub use link::{Link, Waits};
-pub use messenger::{Messenger, SendError};
+pub use messenger::{Messenger, SendError, Way};
 pub use poise::serenity_prelude::Error as SerenityError;
 pub use venue::{venue_of, venue_of_form};

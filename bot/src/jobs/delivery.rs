@@ -4,9 +4,18 @@
 use std::{sync::Arc, time::Duration};
 
 use futures::{StreamExt, stream};
-use storage::{Job, JobId, OutboxItem};
+use storage::{Job, OutboxItem};
+use tracing::{Instrument, Span};
 
-use crate::{app::App, discord::SendError, messages, pictures::render, pictures::shown::EngineStopped, system::log::chain};
+use crate::{
+    app::App,
+    discord::{SendError, Way},
+    jobs::span,
+    messages,
+    pictures::render,
+    pictures::shown::EngineStopped,
+    system::{log::chain, metrics},
+};
 
 /// Deliveries on their way at once.
 const MAX_DELIVERIES: usize = 8;
@@ -55,18 +64,59 @@ pub async fn run(app: Arc<App>) {
     }
 }
 
+/// How an ending reached its user.
+struct Sent {
+    path: &'static str,
+    /// The message that shows it, if it is the job's own.
+    message: Option<u64>,
+}
+
+impl Sent {
+    fn edited((message, way): (u64, Way)) -> Self {
+        let path = match way {
+            Way::Token => "token",
+            Way::Message => "message",
+        };
+        Self { path, message: Some(message) }
+    }
+
+    /// There is nobody to tell.
+    fn to_nobody() -> Self {
+        Self { path: "none", message: None }
+    }
+}
+
 /// Whether the outcome was recorded.
 async fn deliver(app: &App, item: OutboxItem) -> bool {
+    let job = app.jobs.job(item.job).await.map_err(|error| chain(&error));
+    let span = job.as_ref().ok().and_then(Option::as_ref).map_or_else(Span::none, span::of);
+    deliver_job(app, item, job).instrument(span).await
+}
+
+async fn deliver_job(app: &App, item: OutboxItem, job: Result<Option<Job>, String>) -> bool {
     let id = item.job;
+    if let (Ok(Some(job)), 0) = (&job, item.attempts) {
+        metrics::ended(job.status);
+    }
     // Waits for an edit of this job's progress that is still on its way, and keeps later ones from starting.
     let gate = app.live.get(&id).map(|live| live.gate.clone());
     let _permit = match &gate {
         Some(gate) => gate.acquire().await.ok(),
         None => None,
     };
-    let (recorded, is_over) = match send(app, id).await {
-        Ok(message) => (app.jobs.delivered(id, message).await, true),
+    let sent = match job {
+        Ok(Some(job)) => send(app, job).await,
+        Ok(None) => Ok(Sent::to_nobody()),
+        Err(reason) => Err(reason),
+    };
+    let (recorded, is_over) = match sent {
+        Ok(Sent { path, message }) => {
+            metrics::delivered(path);
+            tracing::info!(delivery.path = path, "delivered");
+            (app.jobs.delivered(id, message).await, true)
+        }
         Err(reason) => {
+            metrics::not_delivered();
             let next = (item.attempts < MAX_ATTEMPTS).then(|| app.clock.now().after(backoff(item.attempts)));
             tracing::warn!(job.id = %id, reason, attempts = item.attempts + 1, is_given_up = next.is_none(), "an answer could not be delivered");
             (app.jobs.delivery_failed(id, &reason, next).await, next.is_none())
@@ -84,11 +134,11 @@ fn backoff(attempts: u32) -> Duration {
     Duration::from_secs(1 << attempts.min(12)).min(MAX_BACKOFF)
 }
 
-/// Sends the last message of a job; the id of the message that shows it, or `None` if there is nobody to tell.
-async fn send(app: &App, id: JobId) -> Result<Option<u64>, String> {
-    let Some(mut job) = app.jobs.job(id).await.map_err(|error| chain(&error))? else { return Ok(None) };
+/// Sends the last message of a job.
+async fn send(app: &App, mut job: Job) -> Result<Sent, String> {
+    let id = job.id;
     if job.is_deleted {
-        return Ok(None);
+        return Ok(Sent::to_nobody());
     }
     if let Some(live) = app.live.get(&id) {
         job.delivery.message = job.delivery.message.or(live.delivery.message);
@@ -104,14 +154,14 @@ async fn send(app: &App, id: JobId) -> Result<Option<u64>, String> {
     let mut reasons = Vec::new();
     let mut answer = answer;
     match app.messenger.edit(&job.delivery, &answer).await {
-        Ok(message) => return Ok(Some(message)),
+        Ok(edited) => return Ok(Sent::edited(edited)),
         Err(SendError::Transient(reason)) => return Err(reason),
         Err(error @ SendError::Refused(_)) => {
             // The same message would be refused everywhere: say at least that the job has ended.
             tracing::error!(job.id = %id, %error, "Discord does not take an answer as it is");
             answer = messages::not_taken(&render_heading(app, &job).await);
-            if let Ok(message) = app.messenger.edit(&job.delivery, &answer).await {
-                return Ok(Some(message));
+            if let Ok(edited) = app.messenger.edit(&job.delivery, &answer).await {
+                return Ok(Sent::edited(edited));
             }
             reasons.push(error.to_string());
         }
@@ -119,21 +169,21 @@ async fn send(app: &App, id: JobId) -> Result<Option<u64>, String> {
     }
     // Its owner may have deleted it meanwhile: then its message is gone on purpose.
     if app.jobs.job(id).await.map_err(|error| chain(&error))?.is_none_or(|job| job.is_deleted) {
-        return Ok(None);
+        return Ok(Sent::to_nobody());
     }
     match app.messenger.post(job.delivery.channel, id, &answer).await {
-        Ok(message) => return Ok(Some(message)),
+        Ok(message) => return Ok(Sent { path: "channel", message: Some(message) }),
         Err(SendError::Transient(reason)) => return Err(reason),
         Err(error) => reasons.push(error.to_string()),
     }
     messages::sent_here_instead(&mut answer);
     match app.messenger.post_direct(job.user.0, id, &answer).await {
-        Ok(_) => Ok(None),
+        Ok(_) => Ok(Sent { path: "direct", message: None }),
         Err(SendError::Transient(reason)) => Err(reason),
         Err(error) => {
             reasons.push(error.to_string());
             tracing::warn!(job.id = %id, reasons = reasons.join("; "), "an answer is kept in the history only");
-            Ok(None)
+            Ok(Sent { path: "history", message: None })
         }
     }
 }

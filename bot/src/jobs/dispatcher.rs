@@ -10,7 +10,7 @@ use inference::{
     error::InferenceError,
     task::{ImageSize, Note, Task},
 };
-use storage::{Failure, Job, JobId, Lease, NewImage, Written};
+use storage::{Failure, Job, JobId, JobStatus, Lease, NewImage, Written};
 use tokio::task::JoinSet;
 use tracing::Instrument;
 
@@ -18,12 +18,13 @@ use crate::{
     app::App,
     jobs::failure,
     jobs::live::{Live, Phase},
+    jobs::span,
     pictures,
     pictures::grid,
     pictures::metadata::{self, Origin, Record},
     pictures::render,
     pictures::shown::MIN_GRID_WIDTH,
-    system::log::chain,
+    system::{log::chain, metrics},
 };
 
 /// A lease lives this long without a renewal.
@@ -43,13 +44,7 @@ pub async fn run(app: Arc<App>) {
         loop {
             match app.jobs.claim(LEASE, &limits, app.clock.now()).await {
                 Ok(Some(lease)) => {
-                    let span = tracing::info_span!(
-                        "job",
-                        job.id = %lease.job.id,
-                        user.id = lease.job.user.0,
-                        guild.id = lease.job.guild.0,
-                        task.kind = lease.job.task["kind"].as_str().unwrap_or_default()
-                    );
+                    let span = span::of(&lease.job);
                     running.spawn(work(app.clone(), lease).instrument(span));
                     update_places(&app).await;
                 }
@@ -79,7 +74,10 @@ pub async fn run(app: Arc<App>) {
 async fn reap(app: &App) {
     match app.jobs.reap(false, app.clock.now()).await {
         Ok(0) => {}
-        Ok(n_jobs) => tracing::warn!(n_jobs, "leases had expired"),
+        Ok(n_jobs) => {
+            metrics::expired(n_jobs);
+            tracing::warn!(n_jobs, "leases had expired");
+        }
         Err(error) => tracing::error!(error = %chain(&error), "leases cannot be reaped"),
     }
 }
@@ -93,8 +91,24 @@ enum Outcome {
     Fenced,
 }
 
+impl Outcome {
+    /// As what the job stands then.
+    fn status(&self) -> JobStatus {
+        match self {
+            Self::Finished { .. } => JobStatus::Done,
+            Self::Failed(_) => JobStatus::Failed,
+            Self::Cancelled { .. } => JobStatus::Cancelled,
+            Self::ShutDown | Self::Fenced => JobStatus::Queued,
+        }
+    }
+}
+
 async fn work(app: Arc<App>, lease: Lease) {
     let id = lease.job.id;
+    let begun = app.clock.now();
+    if lease.job.attempts == 1 {
+        metrics::begins(lease.job.created, begun);
+    }
     tracing::info!(attempt = lease.job.attempts, n_finished = lease.images.len(), "drawing");
     let outcome = match draw(&app, &lease).await {
         Ok(outcome) => outcome,
@@ -105,6 +119,7 @@ async fn work(app: Arc<App>, lease: Lease) {
         }
     };
     let now = app.clock.now();
+    metrics::drawn(outcome.status(), begun, now);
     let (word, written) = match &outcome {
         Outcome::Finished { row_megapixels } => ("done", app.jobs.complete(&lease, *row_megapixels, now).await),
         Outcome::Failed(failure) => ("failed", app.jobs.fail(&lease, failure, now).await),
@@ -112,6 +127,9 @@ async fn work(app: Arc<App>, lease: Lease) {
         Outcome::ShutDown => ("handed back", app.jobs.release(&lease, now).await),
         Outcome::Fenced => ("given to another worker", Ok(Written::Fenced)),
     };
+    if matches!(written, Ok(Written::Fenced)) {
+        metrics::fenced();
+    }
     match (written, &outcome) {
         (Ok(Written::CancelRequested), Outcome::Finished { row_megapixels }) => {
             if let Err(error) = app.jobs.finish_cancel(&lease, *row_megapixels, now).await {

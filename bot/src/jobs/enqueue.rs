@@ -4,8 +4,19 @@ use std::sync::Arc;
 
 use inference::task::{Input, Note, Task};
 use storage::{BlobKey, Delivery, Enqueued, GuildId, JobId, JobInput, JobStatus, NewJob, PressKey, StorageError, UserId};
+use tracing::{Instrument, Span};
 
-use crate::{app::App, error::BotError, jobs, jobs::limits, jobs::live::Live, messages::UserError, pictures::render, policy, system::disk};
+use crate::{
+    app::App,
+    error::BotError,
+    jobs,
+    jobs::live::Live,
+    jobs::{limits, span},
+    messages::UserError,
+    pictures::render,
+    policy,
+    system::{disk, metrics},
+};
 
 /// A wish that was understood.
 pub struct Request {
@@ -34,6 +45,11 @@ pub struct Request {
 /// # Errors
 /// A `UserError` names the limit or the value in the way; nothing was changed then.
 pub async fn enqueue(app: &Arc<App>, request: Request) -> Result<JobId, BotError> {
+    let span = span::before(request.user, request.guild, request.task.word());
+    enter(app, request).instrument(span).await
+}
+
+async fn enter(app: &Arc<App>, request: Request) -> Result<JobId, BotError> {
     app.check(&request.task)?;
     check_disk(app).await?;
     if request.guild.0 != request.user.0 {
@@ -63,6 +79,7 @@ pub async fn enqueue(app: &Arc<App>, request: Request) -> Result<JobId, BotError
     };
     match app.jobs.enqueue(job, &limits, app.clock.now()).await? {
         Enqueued::Created(id) => {
+            Span::current().record("job.id", tracing::field::display(id));
             // The dispatcher may have been quicker: its entry is the newer one.
             app.live.entry(id).or_insert(live);
             if app.jobs.job(id).await?.is_none_or(|job| job.status.is_final()) {
@@ -71,7 +88,7 @@ pub async fn enqueue(app: &Arc<App>, request: Request) -> Result<JobId, BotError
             // Rung after the row is committed: dispatcher and progress read the database.
             app.queue_bell.notify_one();
             app.progress_bell.notify_one();
-            tracing::info!(job.id = %id, user.id = request.user.0, guild.id = request.guild.0, task.kind = request.task.word(), "queued");
+            tracing::info!("queued");
             Ok(id)
         }
         Enqueued::SameKey(id) => Ok(id),
@@ -80,7 +97,10 @@ pub async fn enqueue(app: &Arc<App>, request: Request) -> Result<JobId, BotError
             Err(UserError::AlreadyMade { job: id, link }.into())
         }
         Enqueued::Pressed(_, _) => Err(UserError::AlreadyDrawing.into()),
-        Enqueued::Refused(refusal) => Err(UserError::Refused(refusal).into()),
+        Enqueued::Refused(refusal) => {
+            metrics::refused();
+            Err(UserError::Refused(refusal).into())
+        }
     }
 }
 

@@ -76,7 +76,7 @@ async fn edit(app: Arc<App>, id: JobId) {
     };
     let Ok(answer) = tokio::task::spawn_blocking(move || view.answer(id)).await else { return };
     match app.messenger.edit(&delivery, &answer).await {
-        Ok(message) if delivery.message != Some(message) => {
+        Ok((message, _)) if delivery.message != Some(message) => {
             if let Some(mut live) = app.live.get_mut(&id) {
                 live.delivery.message = Some(message);
             }

@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod disk;
 pub mod log;
+pub mod metrics;
 pub mod printable;
 pub mod private;
 pub mod random;

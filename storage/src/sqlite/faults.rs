@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, Row};
 
-use super::{SqliteStore, history, outbox, quota, worker};
+use super::{SqliteStore, history, outbox, queue, quota, worker};
 use crate::{
     Delivery, Enqueued, Failure, GuildId, GuildSettings, JobStatus, JobStore, Limits, NewJob, RunningLimits, StorageError, Timestamp,
     UserId, Written,
@@ -135,6 +135,7 @@ async fn claim_outbox_and_history_read_an_index_and_sort_nothing() {
     check(worker::CLAIM, "USING COVERING INDEX jobs_running (guild=?)").await;
     check(worker::CLAIM, "USING INDEX jobs_active (user=?)").await;
     check(outbox::DUE, "INDEX outbox_due (due<?)").await;
+    check(queue::BACKLOG, "USING COVERING INDEX outbox_due").await;
     check(history::HISTORY, "INDEX jobs_finished (guild=? AND finished>?)").await;
     check("SELECT count(*) FROM jobs WHERE user = ? AND status IN ('queued', 'leased')", "INDEX jobs_active (user=?)").await;
     check("SELECT count(*) FROM jobs WHERE guild = ? AND status = 'queued'", "COVERING INDEX jobs_waiting (guild=?)").await;

@@ -125,6 +125,10 @@ impl JobStore for SqliteStore {
         queue::queue_status(self).await
     }
 
+    async fn backlog(&self) -> Result<Backlog, StorageError> {
+        queue::backlog(self).await
+    }
+
     async fn set_message(&self, id: JobId, message: u64) -> Result<(), StorageError> {
         outbox::set_message(self, id, message).await
     }

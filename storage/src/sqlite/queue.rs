@@ -4,7 +4,11 @@ use super::{
     SqliteStore,
     rows::{bytes, job_id},
 };
-use crate::{error::StorageError, ids::JobId, jobs::QueueStatus};
+use crate::{
+    error::StorageError,
+    ids::{JobId, Timestamp},
+    jobs::{Backlog, QueueStatus},
+};
 
 pub(super) async fn place(store: &SqliteStore, id: JobId) -> Result<Option<u32>, StorageError> {
     const PLACE: &str = "SELECT (SELECT count(*) FROM jobs WHERE status = 'queued' AND (start_tag, seq) <= (me.start_tag, me.seq)) \
@@ -22,4 +26,12 @@ pub(super) async fn queue_status(store: &SqliteStore) -> Result<QueueStatus, Sto
     const COUNTS: &str = "SELECT (SELECT count(*) FROM jobs WHERE status = 'queued'), (SELECT count(*) FROM jobs WHERE status = 'leased')";
     let (queued, running) = sqlx::query_as(COUNTS).fetch_one(&store.readers).await?;
     Ok(QueueStatus { queued, running })
+}
+
+pub(super) const BACKLOG: &str = "SELECT (SELECT min(created) FROM jobs WHERE status = 'queued'), \
+    (SELECT count(*) FROM outbox WHERE state = 'pending')";
+
+pub(super) async fn backlog(store: &SqliteStore) -> Result<Backlog, StorageError> {
+    let (oldest, undelivered): (Option<i64>, u32) = sqlx::query_as(BACKLOG).fetch_one(&store.readers).await?;
+    Ok(Backlog { oldest: oldest.map(Timestamp), undelivered })
 }

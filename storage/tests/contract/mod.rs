@@ -83,6 +83,7 @@ contract! { sqlite, crate::contract::support::Sqlite:
         a_delivery_is_tried_until_it_arrives
         a_delivery_that_is_given_up_is_not_tried_again
         deliveries_come_oldest_first
+        a_backlog_is_as_old_as_the_oldest_that_waits
         a_message_is_remembered
         a_history_of_some_channels_has_full_pages
         history_pages_are_newest_first

@@ -1,7 +1,7 @@
 //! Quota, deliveries, history, settings.
 
 use storage::{
-    Enqueued, Failure, GuildId, GuildSettings, HistoryFilter, JobInput, JobStatus, Limits, NewJob, Refusal, StorageError, UserId,
+    Backlog, Enqueued, Failure, GuildId, GuildSettings, HistoryFilter, JobInput, JobStatus, Limits, NewJob, Refusal, StorageError, UserId,
 };
 
 use super::support::*;
@@ -94,6 +94,30 @@ pub async fn deliveries_come_oldest_first(backend: &impl Backend) {
     store.delivery_failed(ids[0], "503", Some(at(3))).await.unwrap();
     let order: Vec<_> = store.outbox(at(4), 4).await.unwrap().into_iter().map(|item| item.job).collect();
     assert_eq!(order, [ids[1], ids[2], ids[0], ids[3]]);
+}
+
+pub async fn a_backlog_is_as_old_as_the_oldest_that_waits(backend: &impl Backend) {
+    let store = backend.open().await;
+    let backlog = async || store.backlog().await.unwrap();
+    assert_eq!(backlog().await, Backlog::default());
+    for arrival in [30, 10, 20] {
+        store.enqueue(job(arrival, 1), &ROOMY, at(arrival as i64)).await.unwrap();
+    }
+    assert_eq!(backlog().await, Backlog { oldest: Some(at(10)), undelivered: 0 });
+    let mut leases = Vec::new();
+    while let Some(lease) = store.claim(LEASE, &MANY, NOON).await.unwrap() {
+        leases.push(lease);
+    }
+    assert_eq!(backlog().await, Backlog::default(), "what is drawn does not wait");
+    let ids: Vec<_> = leases.iter().map(|lease| lease.job.id).collect();
+    store.complete(&leases[0], 1.0, NOON).await.unwrap();
+    store.fail(&leases[1], &Failure::Internal, NOON).await.unwrap();
+    assert_eq!(backlog().await.undelivered, 2);
+    store.delivered(ids[0], None).await.unwrap();
+    store.delivery_failed(ids[1], "503", Some(at(1000))).await.unwrap();
+    assert_eq!(backlog().await.undelivered, 1, "it is tried again");
+    store.delivery_failed(ids[1], "gone", None).await.unwrap();
+    assert_eq!(backlog().await, Backlog::default());
 }
 
 pub async fn a_message_is_remembered(backend: &impl Backend) {
