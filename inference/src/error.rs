@@ -196,6 +196,14 @@ pub enum InvalidTask {
     /// A second pass would draw over what the mask keeps.
     #[error("a picture with a mask cannot have a second, larger pass; enlarge the finished picture instead")]
     HiresOfMask,
+    /// A sampler that has no way along the lines that the model was trained on.
+    #[error("the sampler {sampler} cannot draw with this model; those that can are {fitting}")]
+    Sampler {
+        /// The sampler.
+        sampler: String,
+        /// The names of those that can.
+        fitting: String,
+    },
     /// A model for inpainting was asked for a whole picture.
     #[error("this model only fills in masked parts of a picture; give a picture and a mask, or choose another model")]
     NeedsMask,

@@ -3,6 +3,8 @@
 use crate::engine_common::{config, engine, text_to_image};
 use inference::{
     engine::{DeviceChoice, Engine, EngineConfig, ModelEntry, Submission},
+    sampler::Sampler,
+    schedule::Prediction,
     task::{ImageSize, ImageToImage, Task, TextToImage, Upscale},
 };
 
@@ -41,6 +43,23 @@ fn a_bad_task_is_refused_with_one_clear_sentence() {
         assert_eq!(error.as_deref(), Some(sentence), "{task:?}");
     }
     assert_eq!(engine.stats().n_network_calls, 0);
+}
+
+/// A model of flow matching draws along straight lines, where samplers of ᾱ and those with ancestral noise do not go.
+#[test]
+fn a_sampler_that_does_not_fit_the_model_is_refused_with_those_that_do() {
+    let mut config = config(8, 0);
+    config.models[0].prediction = Some(Prediction::Flow);
+    let engine = Engine::start(config).expect("starts");
+    let check = |sampler: Sampler| {
+        let task = Task::from(TextToImage { sampler, ..text_to_image("a cat", 1, 5, 1) });
+        engine.check(&task).map_err(|error| error.to_string())
+    };
+    let refused: Vec<Sampler> = Sampler::ALL.into_iter().filter(|&sampler| check(sampler).is_err()).collect();
+    use Sampler::{Ddim, Ddpm, Dpm2A, DpmPpSde, EulerA, Lcm, Pndm, Tcd};
+    assert_eq!(refused, [DpmPpSde, EulerA, Dpm2A, Ddim, Ddpm, Pndm, Lcm, Tcd]);
+    let fitting = "dpmpp_2m, dpmpp_2m_sde, dpmpp_3m, dpmpp_2s, euler, unipc, deis, heun, dpm2, lms, flow_euler";
+    assert_eq!(check(Ddim), Err(format!("the sampler ddim cannot draw with this model; those that can are {fitting}")));
 }
 
 #[test]

@@ -26,6 +26,11 @@ pub struct Plan {
 }
 
 impl Sampler {
+    /// Whether it can draw with a model of this configuration: few have a way along the straight lines of flow matching.
+    pub(crate) fn fits(self, config: &ScheduleConfig) -> bool {
+        !config.is_flow() || self.spec(config).takes_flow()
+    }
+
     /// The plan of as many steps as asked (trailing spacing may round to one more, as in the reference); with a strength, of the last of them.
     pub fn plan(self, config: &ScheduleConfig, asked: &Asked) -> Plan {
         // The reference counts from the number asked for, also where rounding gave one step more.

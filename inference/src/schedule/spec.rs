@@ -60,6 +60,8 @@ pub(crate) enum End {
 /// How levels are laid in sigma.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sigmas {
+    /// Whether fresh noise stands in for the noise that a step took away too much of, as it does only where latents are not scaled.
+    pub(crate) is_ancestral: bool,
     /// Whether the class converts sigmas, over the timesteps that would be visited; or else k-diffusion does, over all of training's.
     pub(crate) converts: bool,
     /// Whether its Karras schedule keeps within `sigma_min` and `sigma_max`.
@@ -141,6 +143,17 @@ impl Spec {
     }
 }
 
+impl Spec {
+    /// Whether it leads along the straight lines of flow matching too.
+    pub(crate) fn takes_flow(&self) -> bool {
+        match self.space {
+            Space::Timesteps(_) => false,
+            Space::Sigmas(laid) => !laid.is_ancestral,
+            Space::Lambdas(_) | Space::Flow => true,
+        }
+    }
+}
+
 impl Timesteps {
     /// From timestep to timestep to the end.
     pub(crate) const fn to(end: End) -> Self {
@@ -151,6 +164,7 @@ impl Timesteps {
 impl Sigmas {
     /// What most classes do.
     pub(crate) const USUAL: Self = Self {
+        is_ancestral: false,
         converts: true,
         bounds_karras: true,
         rounds_karras: false,

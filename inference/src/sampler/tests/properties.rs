@@ -138,6 +138,25 @@ fn every_pair_draws_what_the_noise_holds() {
     }
 }
 
+/// Those that fit models of flow matching draw what the noise holds there, with every schedule.
+#[test]
+fn samplers_that_fit_follow_the_straight_lines_of_flow_matching() {
+    let flow = config(r#"{"_class_name": "FlowMatchEulerDiscreteScheduler", "shift": 3.0}"#);
+    let fitting: Vec<Sampler> = Sampler::ALL.into_iter().filter(|sampler| sampler.fits(&flow)).collect();
+    assert!((8..Sampler::ALL.len()).contains(&fitting.len()), "{fitting:?}");
+    for sampler in fitting {
+        assert!(sampler.fits(&config("{}")), "{sampler}");
+        for kind in ScheduleKind::ALL {
+            let plan = sampler.plan(&flow, &asked(kind, 25, None));
+            let first = plan.levels.at[0];
+            let latents = Tensor::full(first.alpha * MEAN + 0.7 * Gaussian::spread(first), (1, 1, 4, 4), &Device::Cpu).expect("latents");
+            let distance = (value(&run(&plan, state(latents), plan.n_steps()).latents) - MEAN) / DEVIATION;
+            let is_right = if sampler == Sampler::DpmPp2MSde { distance.abs() < 4.0 } else { (distance - 0.7).abs() < 0.25 };
+            assert!(is_right, "{sampler} {kind}: {distance}");
+        }
+    }
+}
+
 #[test]
 fn fresh_noise_keeps_the_distribution() {
     use Sampler::{Ddim, Ddpm, Dpm2A, DpmPp2MSde, DpmPpSde, EulerA};

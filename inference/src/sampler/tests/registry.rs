@@ -19,6 +19,21 @@ fn every_sampler_has_a_file_of_its_name_and_every_file_a_sampler() {
     assert_eq!(files, names);
 }
 
+#[test]
+fn names_are_plain_and_each_is_one_samplers() {
+    let plain = |name: &str| name.to_lowercase().replace('+', "p").replace(|c: char| !c.is_ascii_alphanumeric(), "");
+    let mut seen = BTreeSet::new();
+    for sampler in Sampler::ALL {
+        let names = sampler.names();
+        assert!(names.others.iter().all(|other| plain(other) == *other), "{sampler}");
+        assert!(!names.about.is_empty() && !names.about.ends_with('.'), "{sampler}");
+        let all: BTreeSet<String> = [names.ours, names.shown].iter().chain(names.others).map(|name| plain(name)).collect();
+        for name in all {
+            assert!(seen.insert(name.clone()), "{name} is also {sampler}'s");
+        }
+    }
+}
+
 /// A schedule is numbers: whoever reads `schedule/` finds no tensor there and no sampler, so that a new sampler changes nothing in it.
 #[test]
 fn schedules_know_neither_tensors_nor_samplers() {
