@@ -8,7 +8,7 @@ mod betas;
 mod config;
 mod conversion;
 mod flow;
-mod keys;
+pub(crate) mod keys;
 mod lambdas;
 mod level;
 mod numpy;

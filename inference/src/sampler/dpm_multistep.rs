@@ -13,6 +13,7 @@ use crate::{
     error::InferenceError,
     schedule::{
         ScheduleConfig,
+        keys::AlgorithmType,
         spec::{Lambdas, Space, Spec, ZeroSnr},
     },
 };
@@ -39,7 +40,7 @@ pub(super) fn spec(config: &ScheduleConfig, algorithm: Algorithm) -> Spec {
 
 /// Whether the configuration means a sampler with fresh noise.
 pub(super) fn wants_noise(config: &ScheduleConfig) -> bool {
-    config.keys.algorithm_type.as_deref().is_some_and(|algorithm| algorithm.starts_with("sde"))
+    matches!(config.keys.algorithm_type, Some(AlgorithmType::SdeDpmSolver | AlgorithmType::SdeDpmSolverPp))
 }
 
 impl Multistep {
@@ -58,7 +59,7 @@ impl Multistep {
         let h = to.lambda() - lambda(0);
         let weights = solver.algorithm.weights(at, to);
         let applied = |output: &Tensor, differences: Differences<'_>| {
-            weights.applied(solver.solver_type, &state.latents, output, differences, fresh.as_ref())
+            weights.applied(solver.form, &state.latents, output, differences, fresh.as_ref())
         };
         let newest: Vec<_> = outputs.iter().rev().collect();
         let latents = match (self.order(run, i, h), newest.as_slice()) {

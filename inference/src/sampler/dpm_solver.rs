@@ -5,7 +5,10 @@ use candle_core::Tensor;
 use super::{Denoiser, bounds::Bounds, prediction::noise, state::SamplerState, tensors::mix};
 use crate::{
     error::InferenceError,
-    schedule::{NoiseLevel, ScheduleConfig},
+    schedule::{
+        NoiseLevel, ScheduleConfig,
+        keys::{AlgorithmType, SolverType},
+    },
 };
 
 /// Which exponential integrator DPM-Solver uses.
@@ -21,12 +24,12 @@ pub(super) enum Algorithm {
     CleanSde,
 }
 
-/// How a second-order term enters.
+/// How a second-order term enters: the method that DPM-Solver's authors name it after.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum SolverType {
-    /// "midpoint" of DPM-Solver.
+pub(super) enum Form {
+    /// "midpoint".
     Midpoint,
-    /// "heun" of DPM-Solver.
+    /// "heun".
     Heun,
 }
 
@@ -34,7 +37,7 @@ pub(super) enum SolverType {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Solver {
     pub(super) algorithm: Algorithm,
-    pub(super) solver_type: SolverType,
+    pub(super) form: Form,
     pub(super) order: usize,
     /// Whether the last step is of first order whatever the number of steps.
     pub(super) euler_at_final: bool,
@@ -53,10 +56,10 @@ pub(super) struct Begun {
 impl Solver {
     /// The solver of a configuration, with this algorithm and order.
     pub(super) fn new(config: &ScheduleConfig, algorithm: Algorithm, order: usize) -> Self {
-        let is_heun = config.keys.solver_type.as_deref() == Some("heun");
+        let is_heun = config.keys.solver_type == Some(SolverType::Heun);
         Self {
             algorithm,
-            solver_type: if is_heun { SolverType::Heun } else { SolverType::Midpoint },
+            form: if is_heun { Form::Heun } else { Form::Midpoint },
             order,
             euler_at_final: config.keys.euler_at_final == Some(true) || !algorithm.ends_at_sigma_min(config),
             bounds: Bounds::thresholding(config),
@@ -88,11 +91,11 @@ pub(super) struct Weights {
 impl Algorithm {
     /// The configuration's.
     pub(super) fn of(config: &ScheduleConfig) -> Self {
-        match config.keys.algorithm_type.as_deref() {
-            Some("dpmsolver") => Self::Noise,
-            Some("sde-dpmsolver") => Self::NoiseSde,
-            Some("sde-dpmsolver++") => Self::CleanSde,
-            _ => Self::Clean,
+        match config.keys.algorithm_type {
+            Some(AlgorithmType::DpmSolver) => Self::Noise,
+            Some(AlgorithmType::SdeDpmSolver) => Self::NoiseSde,
+            Some(AlgorithmType::SdeDpmSolverPp) => Self::CleanSde,
+            Some(AlgorithmType::DpmSolverPp | AlgorithmType::Deis) | None => Self::Clean,
         }
     }
 
@@ -194,17 +197,17 @@ impl Weights {
     /// The update itself.
     pub(super) fn applied(
         self,
-        solver_type: SolverType,
+        form: Form,
         latents: &Tensor,
         output: &Tensor,
         differences: Differences<'_>,
         fresh: Option<&Tensor>,
     ) -> Result<Tensor, InferenceError> {
         let mut terms = vec![(self.latents, latents), (self.output, output)];
-        match (differences, solver_type) {
+        match (differences, form) {
             (Differences::None, _) => {}
-            (Differences::First(first), SolverType::Midpoint) => terms.push((self.midpoint, first)),
-            (Differences::First(first), SolverType::Heun) => terms.push((self.taylor, first)),
+            (Differences::First(first), Form::Midpoint) => terms.push((self.midpoint, first)),
+            (Differences::First(first), Form::Heun) => terms.push((self.taylor, first)),
             (Differences::Both(first, second), _) => terms.extend([(self.taylor, first), (self.second, second)]),
         }
         terms.extend(fresh.map(|fresh| (self.noise, fresh)));

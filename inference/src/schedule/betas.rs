@@ -1,6 +1,10 @@
 //! How noisy training was at each timestep: ᾱ of every one, in float32 as torch computes it.
 
-use super::{keys::Keys, numpy::linspace_f32, spec::BetaDefaults};
+use super::{
+    keys::{BetaSchedule, Keys},
+    numpy::linspace_f32,
+    spec::BetaDefaults,
+};
 
 /// ᾱ of every training timestep, before any rescaling.
 pub(super) fn betas(keys: &Keys, defaults: BetaDefaults) -> Vec<f32> {
@@ -9,20 +13,20 @@ pub(super) fn betas(keys: &Keys, defaults: BetaDefaults) -> Vec<f32> {
     }
     let n = keys.num_train_timesteps.unwrap_or(1000);
     let (start, end) = (keys.beta_start.unwrap_or(defaults.start), keys.beta_end.unwrap_or(defaults.end));
-    match keys.beta_schedule.as_deref().unwrap_or(defaults.schedule) {
-        "scaled_linear" => linspace_f32(start.sqrt() as f32, end.sqrt() as f32, n).into_iter().map(|root| root * root).collect(),
-        "squaredcos_cap_v2" => of_alpha_bar(n, |t| ((t + 0.008) / 1.008 * std::f64::consts::PI / 2.0).cos().powi(2)),
-        "exp" => of_alpha_bar(n, |t| (t * -12.0).exp()),
-        "laplace" => of_alpha_bar(n, |t| {
+    match keys.beta_schedule.unwrap_or(defaults.schedule) {
+        BetaSchedule::ScaledLinear => linspace_f32(start.sqrt() as f32, end.sqrt() as f32, n).into_iter().map(|root| root * root).collect(),
+        BetaSchedule::Cosine => of_alpha_bar(n, |t| ((t + 0.008) / 1.008 * std::f64::consts::PI / 2.0).cos().powi(2)),
+        BetaSchedule::Exponential => of_alpha_bar(n, |t| (t * -12.0).exp()),
+        BetaSchedule::Laplace => of_alpha_bar(n, |t| {
             let half = 0.5 - t;
             let snr = (-0.5 * 1f64.copysign(half) * (1.0 - 2.0 * half.abs() + 1e-6).ln()).exp();
             (snr / (1.0 + snr)).sqrt()
         }),
-        "sigmoid" => {
+        BetaSchedule::Sigmoid => {
             let (start, span) = (start as f32, (end - start) as f32);
             linspace_f32(-6.0, 6.0, n).into_iter().map(|x| 1.0 / (1.0 + (-x).exp()) * span + start).collect()
         }
-        _ => linspace_f32(start as f32, end as f32, n),
+        BetaSchedule::Linear => linspace_f32(start as f32, end as f32, n),
     }
 }
 

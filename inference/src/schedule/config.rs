@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Prediction, ScheduleKind,
-    keys::Keys,
-    spec::{Spacing, Spec},
+    keys::{FinalSigmas, Keys, PredictionType, Refusal, Spacing},
+    spec::Spec,
     table::Table,
 };
 use crate::error::InferenceError;
@@ -42,20 +42,20 @@ impl ScheduleConfig {
     /// # Errors
     /// The text is malformed, or asks for something that changes pictures and that the engine does not have.
     pub fn parse(text: &str, path: &Path) -> Result<Self, InferenceError> {
-        let keys = Keys::parse(text).map_err(|error| {
+        let keys = Keys::parse(text).map_err(|refusal| match refusal {
             // In one line, whatever of the file the message quotes.
-            InferenceError::Unreadable { path: path.into(), reason: error.to_string().replace(char::is_control, " ") }
+            Refusal::Json(error) => {
+                InferenceError::Unreadable { path: path.into(), reason: error.to_string().replace(char::is_control, " ") }
+            }
+            Refusal::Unsupported(key, value) => unsupported(path, key, &value),
         })?;
-        if let Some((key, value)) = keys.unsupported() {
-            return Err(unsupported(path, key, &value));
-        }
         let is_flow_class = keys.class_name.as_deref().is_some_and(|class| class.starts_with("FlowMatch"));
-        let prediction = match keys.prediction_type.as_deref() {
-            Some("v_prediction") => Prediction::Velocity,
-            Some("sample") => Prediction::Sample,
-            Some("flow_prediction") => Prediction::Flow,
+        let prediction = match keys.prediction_type {
+            Some(PredictionType::Velocity) => Prediction::Velocity,
+            Some(PredictionType::Sample) => Prediction::Sample,
+            Some(PredictionType::Flow) => Prediction::Flow,
             None if is_flow_class => Prediction::Flow,
-            _ => Prediction::Epsilon,
+            Some(PredictionType::Epsilon) | None => Prediction::Epsilon,
         };
         Ok(Self { prediction, keys, distilled_share: 1.0, amended_by: None, path: path.into() })
     }
@@ -98,7 +98,7 @@ impl ScheduleConfig {
 
     /// Whether the last step is to end at the smallest sigma of training.
     pub(crate) fn ends_at_sigma_min(&self) -> bool {
-        self.keys.final_sigmas_type.as_deref() == Some("sigma_min")
+        self.keys.final_sigmas_type == Some(FinalSigmas::SigmaMin)
     }
 
     /// How the timesteps are picked.
@@ -106,12 +106,7 @@ impl ScheduleConfig {
         if kind == ScheduleKind::SgmUniform {
             return Spacing::Trailing;
         }
-        match self.keys.timestep_spacing.as_deref().filter(|_| spec.takes_spacing) {
-            Some("leading") => Spacing::Leading,
-            Some("trailing") => Spacing::Trailing,
-            Some(_) => Spacing::Linspace,
-            None => spec.spacing,
-        }
+        self.keys.timestep_spacing.filter(|_| spec.takes_spacing).unwrap_or(spec.spacing)
     }
 
     /// What is added to timesteps with leading spacing.

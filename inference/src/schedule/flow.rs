@@ -3,6 +3,7 @@
 use super::{
     Asked, NoiseLevel, Pipeline, ScheduleConfig, ScheduleKind,
     conversion::{converted, within},
+    keys::TimeShift,
     numpy::linspace,
     table::Levels,
 };
@@ -63,7 +64,7 @@ impl Shift {
             return Self { factor: given.unwrap_or(1.0), is_dynamic: false };
         }
         let mu = mu(config, n_tokens);
-        let factor = if keys.time_shift_type.as_deref() == Some("linear") { mu } else { mu.exp() };
+        let factor = if keys.time_shift_type == Some(TimeShift::Linear) { mu } else { mu.exp() };
         Self { factor, is_dynamic: true }
     }
 

@@ -2,6 +2,63 @@
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+/// Declares the words that keys may have.
+macro_rules! words {
+    ($($(#[$doc:meta])* $name:ident($key:literal) { $($word:ident = $text:literal),+ })+) => {
+        $(
+            $(#[$doc])*
+            #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+            pub(crate) enum $name {
+                $(#[serde(rename = $text)] $word,)+
+            }
+        )+
+
+        /// Every such key with its words.
+        const WORDS: &[(&str, &[&str])] = &[$(($key, &[$($text),+])),+];
+    };
+}
+
+words! {
+    /// How the noise of training grows from timestep to timestep.
+    BetaSchedule("beta_schedule") {
+        Linear = "linear", ScaledLinear = "scaled_linear", Cosine = "squaredcos_cap_v2", Exponential = "exp", Laplace = "laplace",
+        Sigmoid = "sigmoid"
+    }
+    /// What the network's output means.
+    PredictionType("prediction_type") {
+        Epsilon = "epsilon", Velocity = "v_prediction", Sample = "sample", Flow = "flow_prediction"
+    }
+    /// How training timesteps are picked (Lin et al. 2023, table 2): from 0 in equal whole steps, from the last in equal steps, or from the first
+    /// to the last, both included.
+    Spacing("timestep_spacing") { Leading = "leading", Trailing = "trailing", Linspace = "linspace" }
+    /// DDPM's variance (Ho et al. 2020, section 3.2).
+    VarianceType("variance_type") {
+        Small = "fixed_small", SmallLog = "fixed_small_log", Large = "fixed_large", LargeLog = "fixed_large_log"
+    }
+    /// Where the last step ends.
+    FinalSigmas("final_sigmas_type") { Zero = "zero", SigmaMin = "sigma_min" }
+    /// Which exponential integrator DPM-Solver uses: of the noise or of the clean latents, without or with fresh noise.
+    AlgorithmType("algorithm_type") {
+        DpmSolver = "dpmsolver", DpmSolverPp = "dpmsolver++", SdeDpmSolver = "sde-dpmsolver", SdeDpmSolverPp = "sde-dpmsolver++", Deis = "deis"
+    }
+    /// How a solver's terms enter: DPM-Solver's of second order, DEIS's, UniPC's.
+    SolverType("solver_type") { Midpoint = "midpoint", Heun = "heun", LogRho = "logrho", Bh1 = "bh1", Bh2 = "bh2" }
+    /// How Euler's sigmas lie between timesteps.
+    Interpolation("interpolation_type") { Linear = "linear", LogLinear = "log_linear" }
+    /// What Euler tells the network.
+    TimestepType("timestep_type") { Discrete = "discrete", Continuous = "continuous" }
+    /// How the shift of flow matching grows with the picture's size.
+    TimeShift("time_shift_type") { Exponential = "exponential", Linear = "linear" }
+}
+
+/// Why a file is refused.
+pub(super) enum Refusal {
+    /// It is malformed.
+    Json(serde_json::Error),
+    /// A key has a value that would silently give other pictures than the model's makers see.
+    Unsupported(&'static str, String),
+}
+
 /// Every key that changes pictures. Which ones are absent matters: each sampler's class has defaults of its own.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -11,11 +68,11 @@ pub(crate) struct Keys {
     pub(crate) num_train_timesteps: Option<usize>,
     pub(crate) beta_start: Option<f64>,
     pub(crate) beta_end: Option<f64>,
-    pub(crate) beta_schedule: Option<String>,
+    pub(crate) beta_schedule: Option<BetaSchedule>,
     pub(crate) trained_betas: Option<Vec<f32>>,
     pub(crate) rescale_betas_zero_snr: Option<bool>,
-    pub(crate) prediction_type: Option<String>,
-    pub(crate) timestep_spacing: Option<String>,
+    pub(crate) prediction_type: Option<PredictionType>,
+    pub(crate) timestep_spacing: Option<Spacing>,
     pub(crate) steps_offset: Option<i64>,
     pub(crate) clip_sample: Option<bool>,
     pub(crate) clip_sample_range: Option<f64>,
@@ -23,12 +80,12 @@ pub(crate) struct Keys {
     pub(crate) dynamic_thresholding_ratio: Option<f64>,
     pub(crate) sample_max_value: Option<f64>,
     pub(crate) set_alpha_to_one: Option<bool>,
-    pub(crate) variance_type: Option<String>,
+    pub(crate) variance_type: Option<VarianceType>,
     pub(crate) skip_prk_steps: Option<bool>,
-    pub(crate) final_sigmas_type: Option<String>,
+    pub(crate) final_sigmas_type: Option<FinalSigmas>,
     pub(crate) solver_order: Option<usize>,
-    pub(crate) algorithm_type: Option<String>,
-    pub(crate) solver_type: Option<String>,
+    pub(crate) algorithm_type: Option<AlgorithmType>,
+    pub(crate) solver_type: Option<SolverType>,
     pub(crate) lower_order_final: Option<bool>,
     pub(crate) euler_at_final: Option<bool>,
     pub(crate) predict_x0: Option<bool>,
@@ -43,8 +100,8 @@ pub(crate) struct Keys {
     pub(crate) flow_shift: Option<f64>,
     pub(crate) sigma_min: Option<f64>,
     pub(crate) sigma_max: Option<f64>,
-    pub(crate) interpolation_type: Option<String>,
-    pub(crate) timestep_type: Option<String>,
+    pub(crate) interpolation_type: Option<Interpolation>,
+    pub(crate) timestep_type: Option<TimestepType>,
     pub(crate) original_inference_steps: Option<usize>,
     pub(crate) timestep_scaling: Option<f64>,
     pub(crate) shift: Option<f64>,
@@ -53,7 +110,7 @@ pub(crate) struct Keys {
     pub(crate) max_shift: Option<f64>,
     pub(crate) base_image_seq_len: Option<u32>,
     pub(crate) max_image_seq_len: Option<u32>,
-    pub(crate) time_shift_type: Option<String>,
+    pub(crate) time_shift_type: Option<TimeShift>,
     pub(crate) shift_terminal: Option<f64>,
     pub(crate) invert_sigmas: Option<bool>,
     pub(crate) stochastic_sampling: Option<bool>,
@@ -61,31 +118,24 @@ pub(crate) struct Keys {
 
 impl Keys {
     /// Parses the text of the file.
-    pub(crate) fn parse(text: &str) -> Result<Self, serde_json::Error> {
+    pub(super) fn parse(text: &str) -> Result<Self, Refusal> {
         // Python writes infinities bare, which is no JSON.
         let text = text.replace(": -Infinity", ": null").replace(": Infinity", ": null");
-        serde_json::from_str(&text)
-    }
-
-    /// The first key whose value would silently give other pictures than the model's makers see, and that value.
-    pub(crate) fn unsupported(&self) -> Option<(&'static str, String)> {
-        let words: [(&'static str, &Option<String>, &[&str]); 10] = [
-            ("beta_schedule", &self.beta_schedule, &["linear", "scaled_linear", "squaredcos_cap_v2", "exp", "laplace", "sigmoid"]),
-            ("prediction_type", &self.prediction_type, &["epsilon", "v_prediction", "sample", "flow_prediction"]),
-            ("timestep_spacing", &self.timestep_spacing, &["leading", "trailing", "linspace"]),
-            ("variance_type", &self.variance_type, &["fixed_small", "fixed_small_log", "fixed_large", "fixed_large_log"]),
-            ("final_sigmas_type", &self.final_sigmas_type, &["zero", "sigma_min"]),
-            ("algorithm_type", &self.algorithm_type, &["dpmsolver", "dpmsolver++", "sde-dpmsolver", "sde-dpmsolver++", "deis"]),
-            ("solver_type", &self.solver_type, &["midpoint", "heun", "logrho", "bh1", "bh2"]),
-            ("interpolation_type", &self.interpolation_type, &["linear", "log_linear"]),
-            ("timestep_type", &self.timestep_type, &["discrete", "continuous"]),
-            ("time_shift_type", &self.time_shift_type, &["exponential", "linear"]),
-        ];
-        for (key, value, known) in words {
-            if let Some(value) = value.as_deref().filter(|value| !known.contains(value)) {
-                return Some((key, value.into()));
+        let json: serde_json::Value = serde_json::from_str(&text).map_err(Refusal::Json)?;
+        for &(key, words) in WORDS {
+            if let Some(word) = json[key].as_str().filter(|word| !words.contains(word)) {
+                return Err(Refusal::Unsupported(key, word.into()));
             }
         }
+        let keys: Self = serde_json::from_str(&text).map_err(Refusal::Json)?;
+        match keys.unsupported() {
+            Some((key, value)) => Err(Refusal::Unsupported(key, value)),
+            None => Ok(keys),
+        }
+    }
+
+    /// The first key, of those whose values are no words, that has one that the engine does not have.
+    fn unsupported(&self) -> Option<(&'static str, String)> {
         if self.invert_sigmas == Some(true) {
             return Some(("invert_sigmas", "true".into()));
         }

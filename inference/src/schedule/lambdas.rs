@@ -4,8 +4,9 @@ use super::{
     Asked, NoiseLevel, Pipeline, ScheduleConfig, ScheduleKind,
     conversion::{converted, within},
     flow::{Shift, given_sigmas, stretch},
+    keys::{BetaSchedule, Spacing},
     numpy::{falling_range, linspace},
-    spec::{Lambdas, Spacing, Spec},
+    spec::{Lambdas, Spec},
     table::{Levels, Table},
 };
 
@@ -53,7 +54,7 @@ pub(super) fn lambda_levels(config: &ScheduleConfig, spec: &Spec, laid: Lambdas,
 
 /// The whole timestep of a sigma: the reference rounds for some kinds and cuts off for the others.
 fn whole(config: &ScheduleConfig, laid: Lambdas, table: &Table, sigma: f64, rounds: bool) -> f64 {
-    let is_cosine = config.keys.beta_schedule.as_deref() == Some("squaredcos_cap_v2");
+    let is_cosine = config.keys.beta_schedule == Some(BetaSchedule::Cosine);
     let timestep = table.timestep_of(sigma);
     if rounds && !(laid.takes_lu_lambdas && is_cosine) { timestep.round_ties_even() } else { timestep.trunc() }
 }

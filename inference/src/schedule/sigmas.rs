@@ -4,8 +4,9 @@ use super::{
     Asked, NoiseLevel, ScheduleConfig, ScheduleKind,
     conversion::{converted, within},
     flow::flow_levels,
+    keys::Spacing,
     numpy::{falling_range, linspace},
-    spec::{Sigmas, Spacing, Spec},
+    spec::{Sigmas, Spec},
     table::{Levels, Table},
 };
 

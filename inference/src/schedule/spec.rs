@@ -1,5 +1,7 @@
 //! What a sampler asks of a schedule: how the class in diffusers that it stands for lays its levels.
 
+use super::keys::{BetaSchedule, Spacing};
+
 /// What a sampler asks of a schedule.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Spec {
@@ -93,17 +95,6 @@ pub(crate) struct Lambdas {
     pub(crate) takes_flow_sigmas: bool,
 }
 
-/// How training timesteps are picked (Lin et al. 2023, table 2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Spacing {
-    /// From 0 in equal whole steps.
-    Leading,
-    /// From the last in equal steps.
-    Trailing,
-    /// From the first to the last, both included.
-    Linspace,
-}
-
 /// What stands in a class's signature for the noise of training.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct BetaDefaults {
@@ -112,7 +103,7 @@ pub(crate) struct BetaDefaults {
     /// `beta_end`.
     pub(crate) end: f64,
     /// `beta_schedule`.
-    pub(crate) schedule: &'static str,
+    pub(crate) schedule: BetaSchedule,
 }
 
 /// What a class makes of `rescale_betas_zero_snr` (Lin et al. 2023, section 3.1).
@@ -128,11 +119,11 @@ pub(crate) enum ZeroSnr {
 
 impl BetaDefaults {
     /// Of most classes.
-    pub(crate) const LINEAR: Self = Self { start: 0.0001, end: 0.02, schedule: "linear" };
+    pub(crate) const LINEAR: Self = Self { start: 0.0001, end: 0.02, schedule: BetaSchedule::Linear };
     /// Of those that k-diffusion's samplers with two calls stand in.
-    pub(crate) const STABLE_LINEAR: Self = Self { start: 0.00085, end: 0.012, schedule: "linear" };
+    pub(crate) const STABLE_LINEAR: Self = Self { start: 0.00085, end: 0.012, schedule: BetaSchedule::Linear };
     /// Of those for consistency models.
-    pub(crate) const STABLE: Self = Self { start: 0.00085, end: 0.012, schedule: "scaled_linear" };
+    pub(crate) const STABLE: Self = Self { start: 0.00085, end: 0.012, schedule: BetaSchedule::ScaledLinear };
 }
 
 impl Spec {

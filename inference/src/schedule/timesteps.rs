@@ -6,8 +6,9 @@
 use super::{
     Asked, NoiseLevel, ScheduleConfig, ScheduleKind,
     conversion::{converted, within},
+    keys::Spacing,
     numpy::{falling_range, linspace},
-    spec::{End, Spacing, Spec, Timesteps},
+    spec::{End, Spec, Timesteps},
     table::{Levels, Table},
 };
 

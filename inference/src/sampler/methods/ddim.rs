@@ -12,7 +12,8 @@ use crate::{
     },
     schedule::{
         Levels, ScheduleConfig, ScheduleKind,
-        spec::{End, Space, Spacing, Spec, Timesteps, ZeroSnr},
+        keys::Spacing,
+        spec::{End, Space, Spec, Timesteps, ZeroSnr},
     },
 };
 

@@ -11,7 +11,8 @@ use crate::{
     },
     schedule::{
         Levels, ScheduleConfig, ScheduleKind,
-        spec::{End, Space, Spacing, Spec, Timesteps, ZeroSnr},
+        keys::{Spacing, VarianceType},
+        spec::{End, Space, Spec, Timesteps, ZeroSnr},
     },
 };
 
@@ -42,7 +43,7 @@ impl Method for Ddpm {
         let config = setup.config;
         Self {
             bounds: Bounds::thresholding(config).clipping(config, &setup.spec, true),
-            has_large_variance: matches!(config.keys.variance_type.as_deref(), Some("fixed_large" | "fixed_large_log")),
+            has_large_variance: matches!(config.keys.variance_type, Some(VarianceType::Large | VarianceType::LargeLog)),
         }
     }
 

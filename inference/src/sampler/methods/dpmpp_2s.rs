@@ -7,7 +7,7 @@ use crate::{
     error::InferenceError,
     sampler::{
         Denoiser,
-        dpm_solver::{Algorithm, Begun, Differences, Solver, SolverType},
+        dpm_solver::{Algorithm, Begun, Differences, Form, Solver},
         method::{Method, Names, Run, Setup},
         state::{SamplerState, Step},
         tensors::mix,
@@ -84,9 +84,8 @@ impl Method for DpmPp2S {
         let lambda = |back: usize| run.at(i - back).lambda();
         let base = run.at(i + 1 - order);
         let weights = solver.algorithm.weights(base, to);
-        let applied = |output: &Tensor, differences: Differences<'_>| {
-            weights.applied(solver.solver_type, &began, output, differences, fresh.as_ref())
-        };
+        let applied =
+            |output: &Tensor, differences: Differences<'_>| weights.applied(solver.form, &began, output, differences, fresh.as_ref());
         let h = to.lambda() - base.lambda();
         let newest: Vec<_> = outputs.iter().rev().collect();
         let latents = match (order, newest.as_slice()) {
@@ -100,9 +99,9 @@ impl Method for DpmPp2S {
                 let near = mix([(1.0 / r1, *m1), (-1.0 / r1, m2)])?;
                 let far = mix([(1.0 / r0, *m0), (-1.0 / r0, m2)])?;
                 let zero = near.zeros_like()?;
-                let (first, second) = match solver.solver_type {
-                    SolverType::Midpoint => (far, zero),
-                    SolverType::Heun => (
+                let (first, second) = match solver.form {
+                    Form::Midpoint => (far, zero),
+                    Form::Heun => (
                         mix([(r0 / (r0 - r1), &near), (-r1 / (r0 - r1), &far)])?,
                         mix([(2.0 / (r0 - r1), &far), (-2.0 / (r0 - r1), &near)])?,
                     ),

@@ -11,6 +11,7 @@ use crate::{
     },
     schedule::{
         Levels, Prediction, ScheduleConfig, ScheduleKind,
+        keys::{Interpolation, TimestepType},
         spec::{Sigmas, Space, Spec, ZeroSnr},
     },
 };
@@ -33,8 +34,8 @@ impl Method for Euler {
         let keys = &config.keys;
         let laid = Sigmas {
             ends_at_sigma_min: config.ends_at_sigma_min(),
-            is_log_linear: keys.interpolation_type.as_deref() == Some("log_linear"),
-            tells_log_sigma: keys.timestep_type.as_deref() == Some("continuous") && config.prediction == Prediction::Velocity,
+            is_log_linear: keys.interpolation_type == Some(Interpolation::LogLinear),
+            tells_log_sigma: keys.timestep_type == Some(TimestepType::Continuous) && config.prediction == Prediction::Velocity,
             ..Sigmas::USUAL
         };
         Spec { zero_snr: ZeroSnr::Approached, ..Spec::of(Self::NAMES.class, Space::Sigmas(laid)) }

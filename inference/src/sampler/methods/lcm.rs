@@ -11,7 +11,8 @@ use crate::{
     },
     schedule::{
         Levels, ScheduleConfig, ScheduleKind,
-        spec::{BetaDefaults, End, Space, Spacing, Spec, Timesteps, ZeroSnr},
+        keys::Spacing,
+        spec::{BetaDefaults, End, Space, Spec, Timesteps, ZeroSnr},
     },
 };
 

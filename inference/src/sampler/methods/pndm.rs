@@ -15,7 +15,8 @@ use crate::{
     },
     schedule::{
         Levels, NoiseLevel, Prediction, ScheduleConfig, ScheduleKind,
-        spec::{End, Space, Spacing, Spec, Timesteps},
+        keys::Spacing,
+        spec::{End, Space, Spec, Timesteps},
     },
 };
 

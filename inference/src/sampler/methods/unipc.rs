@@ -15,6 +15,7 @@ use crate::{
     },
     schedule::{
         Levels, NoiseLevel, ScheduleConfig, ScheduleKind,
+        keys::SolverType,
         spec::{Lambdas, Space, Spec, ZeroSnr},
     },
 };
@@ -56,7 +57,7 @@ impl Method for UniPc {
             bounds: Bounds::thresholding(config),
             order: config.solver_order(),
             lower_order_final: keys.lower_order_final.unwrap_or(true),
-            is_bh1: keys.solver_type.as_deref() == Some("bh1"),
+            is_bh1: keys.solver_type == Some(SolverType::Bh1),
             predicts_clean: keys.predict_x0.unwrap_or(true),
             uncorrected: keys.disable_corrector.clone().unwrap_or_default(),
         }
