@@ -32,7 +32,7 @@ pub use self::{
 pub(crate) use self::{
     config::{plain_class, unsupported},
     sigmas::level_between,
-    table::Levels,
+    table::{Levels, Table},
 };
 
 /// What a run asks of its schedule.

@@ -14,7 +14,7 @@ use crate::{
         tensors::mix,
     },
     schedule::{
-        Levels, NoiseLevel, Prediction, ScheduleConfig, ScheduleKind,
+        Levels, NoiseLevel, Prediction, ScheduleConfig, ScheduleKind, Table,
         keys::Spacing,
         spec::{End, Space, Spec, Timesteps},
     },
@@ -36,11 +36,11 @@ pub(in crate::sampler) struct Pndm {
     starts_by_runge_kutta: bool,
 }
 
-/// The calls of a run.
-struct Calls {
-    /// The timesteps that the network is told, each with those that the call steps from and to; below 0 is the end.
-    timesteps: Vec<(f64, f64, f64)>,
-    starts_by_runge_kutta: bool,
+/// A call of the network: told one level, or timestep, it steps from another to a third. Timesteps below 0 are the end.
+struct Call<T> {
+    at: T,
+    from: T,
+    to: T,
 }
 
 impl Method for Pndm {
@@ -58,15 +58,14 @@ impl Method for Pndm {
     }
 
     fn levels(setup: &Setup<'_>) -> Levels {
-        let Calls { timesteps, .. } = calls(setup);
-        let (at, to) = timesteps.into_iter().map(|(at, _, to)| (at, to)).unzip();
-        Levels { at: levels(setup, at), to: levels(setup, to), init_noise_sigma: 1.0 }
+        let (at, to) = calls(setup).0.into_iter().map(|call| (call.at, call.to)).unzip();
+        Levels { at, to, init_noise_sigma: 1.0 }
     }
 
     fn new(setup: &Setup<'_>, _: &Levels) -> Self {
-        let Calls { timesteps, starts_by_runge_kutta } = calls(setup);
-        let from = timesteps.into_iter().map(|(_, from, _)| from).collect();
-        Self { prediction: setup.config.prediction, from: levels(setup, from), starts_by_runge_kutta }
+        let (calls, starts_by_runge_kutta) = calls(setup);
+        let from = calls.into_iter().map(|call| call.from).collect();
+        Self { prediction: setup.config.prediction, from, starts_by_runge_kutta }
     }
 
     async fn step(&self, run: Run<'_>, denoiser: &impl Denoiser, state: SamplerState) -> Result<Step, InferenceError> {
@@ -85,18 +84,19 @@ impl Method for Pndm {
     }
 }
 
-/// The levels of timesteps.
-fn levels(setup: &Setup<'_>, timesteps: Vec<f64>) -> Vec<NoiseLevel> {
+/// The calls of a run, and whether it starts by Runge–Kutta's method.
+fn calls(setup: &Setup<'_>) -> (Vec<Call<NoiseLevel>>, bool) {
     let table = setup.config.table(&setup.spec);
     let end = table.end(setup.config, END);
     let level = |timestep: f64| if timestep >= 0.0 { table.level_at(timestep.min((table.len() - 1) as f64)) } else { end };
-    timesteps.into_iter().map(level).collect()
+    let (calls, starts_by_runge_kutta) = timesteps(setup, &table);
+    let levels = calls.into_iter().map(|Call { at, from, to }| Call { at: level(at), from: level(from), to: level(to) });
+    (levels.collect(), starts_by_runge_kutta)
 }
 
 /// What a call does depends on how many the run has made, so that a run from the middle does not go through the levels one by one.
-fn calls(setup: &Setup<'_>) -> Calls {
+fn timesteps(setup: &Setup<'_>, table: &Table) -> (Vec<Call<f64>>, bool) {
     let (config, n) = (setup.config, setup.asked.n_steps);
-    let table = config.table(&setup.spec);
     let chosen = table.timesteps(config, &setup.spec, false, setup.asked);
     // The reference has no Runge–Kutta start with fewer timesteps than the method's order, nor with uneven ones.
     let is_even = setup.asked.kind.is_even();
@@ -118,9 +118,9 @@ fn calls(setup: &Setup<'_>) -> Calls {
                 (false, _) if next == at => (at, told.get(i + 2).copied().unwrap_or(-1.0)),
                 (false, _) => (at, next),
             };
-            (at, from, to)
+            Call { at, from, to }
         };
-        return Calls { timesteps: (0..told.len()).map(call).collect(), starts_by_runge_kutta: false };
+        return ((0..told.len()).map(call).collect(), false);
     }
     let half = (table.len() / n / 2) as f64;
     let doubled: Vec<f64> = chosen[..4].iter().rev().flat_map(|&timestep| [timestep, timestep + half]).collect();
@@ -131,11 +131,13 @@ fn calls(setup: &Setup<'_>) -> Calls {
     let call = |i: usize| {
         let at = told[i];
         match i.checked_sub(start) {
-            Some(counter) if counter < N_RUNGE_KUTTA => (at, runge_kutta[counter / 4 * 4], at - if counter % 2 == 0 { half } else { 0.0 }),
-            _ => (at, at, at - stride),
+            Some(counter) if counter < N_RUNGE_KUTTA => {
+                Call { at, from: runge_kutta[counter / 4 * 4], to: at - if counter % 2 == 0 { half } else { 0.0 } }
+            }
+            _ => Call { at, from: at, to: at - stride },
         }
     };
-    Calls { timesteps: (0..told.len()).map(call).collect(), starts_by_runge_kutta: true }
+    ((0..told.len()).map(call).collect(), true)
 }
 
 /// The last two tensors of a memory: those that an incomplete step has left.
