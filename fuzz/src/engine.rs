@@ -130,7 +130,8 @@ pub fn scheduler(bytes: &[u8]) -> Said {
         for (kind, n_steps, strength) in
             [(config.own_kind(), 7, None), (ScheduleKind::ALL[at % 5], 3, Some(0.4)), (ScheduleKind::SgmUniform, 30, Some(0.01))]
         {
-            let plan = sampler.plan(&config, &Asked { kind, n_steps, strength, n_tokens: 1 << at, eta: 0.5 });
+            let plan =
+                sampler.plan(&config, &Asked { kind, n_steps, strength, n_tokens: 1 << at, is_consistency_model: at % 2 == 0, eta: 0.5 });
             assert!(plan.start < plan.n_steps(), "{sampler} {kind}");
             assert!((plan.start..plan.n_steps()).all(|step| (1..=2).contains(&plan.calls_of(step))), "{sampler} {kind}");
         }

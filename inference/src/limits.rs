@@ -6,7 +6,7 @@ use crate::{
     error::InvalidTask,
     family::{GuidanceRule, Rules},
     sampler::{Plan, Sampler},
-    schedule::{Asked, ScheduleConfig, ScheduleKind},
+    schedule::{Asked, ScheduleConfig},
     task::{Enlarger, Hires, ImageSize, Task, TaskKind, TextToImage, Upscale},
 };
 
@@ -234,14 +234,14 @@ impl Limits {
 
     fn plan_of(&self, schedule: &ScheduleConfig, base: &TextToImage, size: ImageSize, (steps, strength): (u32, Option<f64>)) -> Plan {
         let n_tokens = (size.width / TOKEN_SIDE * (size.height / TOKEN_SIDE)) as usize;
-        let asked = Asked { kind: base.schedule, n_steps: steps.clamp(1, MAX_STEPS) as usize, strength, n_tokens, eta: 0.0 };
-        match strength {
-            Some(strength)
-                if self.rules.guidance == GuidanceRule::Input && (base.sampler, base.schedule) == (Sampler::Lcm, ScheduleKind::Normal) =>
-            {
-                base.sampler.plan(&schedule.clone().with_distilled_share(strength), &Asked { strength: None, ..asked })
-            }
-            _ => base.sampler.plan(schedule, &asked),
-        }
+        let asked = Asked {
+            kind: base.schedule,
+            n_steps: steps.clamp(1, MAX_STEPS) as usize,
+            strength,
+            n_tokens,
+            is_consistency_model: self.rules.guidance == GuidanceRule::Input,
+            eta: 0.0,
+        };
+        base.sampler.plan(schedule, &asked)
     }
 }

@@ -46,6 +46,9 @@ pub struct Asked {
     pub strength: Option<f64>,
     /// Tokens of the picture, of 16 × 16 pixels: schedules of flow matching may depend on its size.
     pub n_tokens: usize,
+    /// Whether the model is a latent consistency model. Its pipeline in diffusers changes a picture by spreading all steps over the last `strength`
+    /// of the timesteps (`set_timesteps` with `strength`), where the others leave out the first steps.
+    pub is_consistency_model: bool,
     /// Share of fresh noise for the samplers that leave it open: 0 is none, as diffusers' pipelines have it, 1 is all.
     pub eta: f64,
 }

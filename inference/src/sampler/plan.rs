@@ -35,8 +35,9 @@ impl Sampler {
     pub fn plan(self, config: &ScheduleConfig, asked: &Asked) -> Plan {
         // The reference counts from the number asked for, also where rounding gave one step more.
         let n = asked.n_steps.clamp(1, config.n_trained());
-        let n_skipped = asked.strength.map_or(0, |strength| config.n_skipped(n, strength));
         let spec = self.spec(config);
+        let skipping = asked.strength.filter(|_| spec.spread(asked).is_none());
+        let n_skipped = skipping.map_or(0, |strength| config.n_skipped(n, strength));
         let (levels, sampler) = self.prepared(&Setup { config, spec, asked: &Asked { n_steps: n, ..*asked }, n_skipped });
         Plan {
             // A configuration that cuts off noisy timesteps may leave fewer steps than were asked for.

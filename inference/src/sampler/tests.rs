@@ -17,7 +17,7 @@ fn config(json: &str) -> ScheduleConfig {
 
 /// What a run with a small picture asks.
 fn asked(kind: ScheduleKind, n_steps: usize, strength: Option<f64>) -> Asked {
-    Asked { kind, n_steps, strength, n_tokens: 16, eta: 0.0 }
+    Asked { kind, n_steps, strength, n_tokens: 16, is_consistency_model: false, eta: 0.0 }
 }
 
 /// Network calls from start to end.

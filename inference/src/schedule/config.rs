@@ -30,8 +30,6 @@ pub struct ScheduleConfig {
     /// What the network's output means.
     pub prediction: Prediction,
     pub(crate) keys: Keys,
-    /// Share of the timesteps of distillation that consistency models choose from, the least noisy first.
-    pub(super) distilled_share: f64,
     pub(super) amended_by: Option<Pipeline>,
     pub(crate) path: PathBuf,
 }
@@ -57,7 +55,7 @@ impl ScheduleConfig {
             None if is_flow_class => Prediction::Flow,
             Some(PredictionType::Epsilon) | None => Prediction::Epsilon,
         };
-        Ok(Self { prediction, keys, distilled_share: 1.0, amended_by: None, path: path.into() })
+        Ok(Self { prediction, keys, amended_by: None, path: path.into() })
     }
 
     /// The schedule that the configuration itself asks for.
@@ -80,14 +78,6 @@ impl ScheduleConfig {
     #[must_use]
     pub fn as_amended_by(mut self, pipeline: Pipeline) -> Self {
         self.amended_by = Some(pipeline);
-        self
-    }
-
-    /// The configuration for changing a picture with a latent consistency model, whose pipeline in diffusers spreads all steps over the last
-    /// `strength` of the timesteps (`set_timesteps` with `strength`), where the others leave out the first steps.
-    #[must_use]
-    pub(crate) fn with_distilled_share(mut self, strength: f64) -> Self {
-        self.distilled_share = strength.clamp(0.0, 1.0);
         self
     }
 

@@ -1,6 +1,9 @@
 //! What a sampler asks of a schedule: how the class in diffusers that it stands for lays its levels.
 
-use super::keys::{BetaSchedule, Spacing};
+use super::{
+    Asked, ScheduleKind,
+    keys::{BetaSchedule, Spacing},
+};
 
 /// What a sampler asks of a schedule.
 #[derive(Clone, Copy, Debug)]
@@ -43,6 +46,8 @@ pub(crate) struct Timesteps {
     pub(crate) steps_back: bool,
     /// Whether timesteps are chosen among those that a consistency model was distilled on.
     pub(crate) is_distilled: bool,
+    /// Whether changing a picture with a consistency model chooses among the last of those, and leaves out no steps.
+    pub(crate) spreads_strength: bool,
 }
 
 /// Where the last step from timestep to timestep goes.
@@ -135,6 +140,13 @@ impl Spec {
 }
 
 impl Spec {
+    /// The share of the timesteps of distillation that all steps of a run are spread over, the least noisy first.
+    pub(crate) fn spread(&self, asked: &Asked) -> Option<f64> {
+        let spreads = matches!(self.space, Space::Timesteps(Timesteps { spreads_strength: true, .. }));
+        let is_asked = asked.is_consistency_model && asked.kind == ScheduleKind::Normal;
+        asked.strength.filter(|_| spreads && is_asked).map(|strength| strength.clamp(0.0, 1.0))
+    }
+
     /// Whether it leads along the straight lines of flow matching too.
     pub(crate) fn takes_flow(&self) -> bool {
         match self.space {
@@ -148,7 +160,7 @@ impl Spec {
 impl Timesteps {
     /// From timestep to timestep to the end.
     pub(crate) const fn to(end: End) -> Self {
-        Self { end, steps_back: false, is_distilled: false }
+        Self { end, steps_back: false, is_distilled: false, spreads_strength: false }
     }
 }
 

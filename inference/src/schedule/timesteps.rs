@@ -29,10 +29,10 @@ fn spaced(config: &ScheduleConfig, spec: &Spec, kind: ScheduleKind, n: usize, n_
 }
 
 /// The timesteps of consistency models: a choice among those that they were distilled on. More steps than those stretch the choice.
-fn distilled(config: &ScheduleConfig, n: usize, n_train: usize) -> Vec<f64> {
+fn distilled(config: &ScheduleConfig, share: f64, n: usize, n_train: usize) -> Vec<f64> {
     let original = config.keys.original_inference_steps.unwrap_or(50).max(n).min(n_train);
     let stride = n_train / original;
-    let kept = ((original as f64 * config.distilled_share) as usize).max(n);
+    let kept = ((original as f64 * share) as usize).max(n);
     let step = kept as f64 / n as f64;
     let chosen = |i: usize| ((kept - (i as f64 * step) as usize) * stride - 1) as f64;
     (0..n).map(chosen).collect()
@@ -44,7 +44,7 @@ impl Table {
         let (kind, n) = (asked.kind, asked.n_steps);
         match converted(kind, within(config, self.range()), n) {
             Some(sigmas) => sigmas.into_iter().map(|sigma| self.timestep_of(sigma)).collect(),
-            None if is_distilled && kind == ScheduleKind::Normal => distilled(config, n, self.len()),
+            None if is_distilled && kind == ScheduleKind::Normal => distilled(config, spec.spread(asked).unwrap_or(1.0), n, self.len()),
             None => spaced(config, spec, kind, n, self.len()),
         }
     }

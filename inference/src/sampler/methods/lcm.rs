@@ -39,7 +39,7 @@ impl Method for Lcm {
 
     fn spec(_: &ScheduleConfig) -> Spec {
         // The last step ends with the estimate of the clean latents.
-        let laid = Timesteps { is_distilled: true, ..Timesteps::to(End::Clean) };
+        let laid = Timesteps { is_distilled: true, spreads_strength: true, ..Timesteps::to(End::Clean) };
         Spec {
             betas: BetaDefaults::STABLE,
             zero_snr: ZeroSnr::Reached,

@@ -92,7 +92,7 @@ fn schedules_of_flow_matching_equal_diffusers() {
         let config = if case["given"] == true { config.as_amended_by(Pipeline::Flow) } else { config };
         let (width, height) = (count(&case["size"][0]), count(&case["size"][1]));
         let n_tokens = width / 16 * (height / 16);
-        let plan = sampler.plan(&config, &Asked { kind, n_steps: count(&case["steps"]), strength: None, n_tokens, eta: 0.0 });
+        let plan = sampler.plan(&config, &Asked { n_tokens, ..asked(kind, count(&case["steps"]), None) });
         let what = format!("{case}, {json}");
         let is_whole = sampler != Sampler::FlowEuler;
         // The reference's fractional ones come from float32 sigmas of which 1 was taken.
