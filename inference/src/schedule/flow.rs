@@ -4,7 +4,7 @@ use super::{
     Asked, NoiseLevel, Pipeline, ScheduleConfig, ScheduleKind,
     conversion::{converted, within},
     keys::TimeShift,
-    numpy::linspace,
+    numpy::{linspace, linspace_f32},
     table::Levels,
 };
 
@@ -39,12 +39,13 @@ pub(super) fn flow_levels(config: &ScheduleConfig, asked: &Asked) -> Levels {
 
 /// The sigmas that pipelines of flow matching give (`get_default_z_image_sigmas` and its like): `n` of them, from 1 to 1/n in equal steps.
 pub(super) fn given_sigmas(n: usize) -> Vec<f64> {
-    linspace(1.0, 1.0 / n as f64, n).into_iter().map(|sigma| f64::from(sigma as f32)).collect()
+    linspace_f32(1.0, (1.0 / n as f64) as f32, n).into_iter().map(f64::from).collect()
 }
 
-/// Stretches sigmas so that the last is the one that the configuration asks for.
+/// Stretches sigmas so that the last is the one that the configuration asks for; a single one, which is all noise, stays.
 pub(super) fn stretch(config: &ScheduleConfig, sigmas: &mut [f64]) {
-    let (Some(terminal), Some(last)) = (config.keys.shift_terminal.filter(|&terminal| terminal != 0.0), sigmas.last()) else { return };
+    let terminal = config.keys.shift_terminal.filter(|&terminal| terminal != 0.0);
+    let (Some(terminal), Some(last)) = (terminal, sigmas.last().filter(|&&last| last < 1.0)) else { return };
     let scale = (1.0 - last) / (1.0 - terminal);
     sigmas.iter_mut().for_each(|sigma| *sigma = 1.0 - (1.0 - *sigma) / scale);
 }

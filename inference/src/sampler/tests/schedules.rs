@@ -106,6 +106,15 @@ fn schedules_of_flow_matching_equal_diffusers() {
     }
 }
 
+#[test]
+fn a_single_step_of_flow_matching_is_all_noise_whatever_the_last_sigma_is_to_be() {
+    let config = config(r#"{"prediction_type": "flow_prediction", "shift_terminal": 0.1}"#);
+    for sampler in [Sampler::FlowEuler, Sampler::UniPc] {
+        let plan = sampler.plan(&config, &asked(ScheduleKind::Normal, 1, None));
+        assert!((plan.levels.at[0].sigma - 1.0).abs() < 2e-6, "{sampler}: {:?}", plan.levels);
+    }
+}
+
 /// Pipelines of flow matching leave out other steps than those of Stable Diffusion: of 8 steps at 0.6 they make 5.
 #[test]
 fn steps_that_changing_a_picture_leaves_out_equal_diffusers() {
