@@ -124,8 +124,9 @@ impl Limits {
         if self.rules.sees_mask && !matches!(task.kind, TaskKind::Inpaint(_)) {
             return Err(InvalidTask::NeedsMask);
         }
-        if !base.sampler.fits(&self.schedule) {
-            let fitting: Vec<&str> = Sampler::ALL.into_iter().filter(|other| other.fits(&self.schedule)).map(Sampler::name).collect();
+        let prediction = self.schedule.prediction;
+        if !base.sampler.fits(prediction) {
+            let fitting: Vec<&str> = Sampler::ALL.into_iter().filter(|other| other.fits(prediction)).map(Sampler::name).collect();
             return Err(InvalidTask::Sampler { sampler: base.sampler.to_string(), fitting: fitting.join(", ") });
         }
         self.check_size(base.size, self.rules.size_multiple)?;

@@ -14,6 +14,10 @@ pub(super) trait Method: Sized {
     /// What everybody calls it.
     const NAMES: Names;
 
+    /// Whether it has a way along the straight lines of flow matching. Those from timestep to timestep have none, nor those with ancestral noise,
+    /// which is right only where the clean latents are not scaled.
+    const TAKES_FLOW: bool = true;
+
     /// What it asks of a schedule.
     fn spec(config: &ScheduleConfig) -> Spec;
 

@@ -59,6 +59,13 @@ macro_rules! samplers {
                 }
             }
 
+            /// Whether it has a way along the straight lines of flow matching.
+            pub(super) const fn takes_flow(self) -> bool {
+                match self {
+                    $(Self::$sampler => $file::$sampler::TAKES_FLOW,)*
+                }
+            }
+
             /// What it asks of a schedule.
             pub(super) fn spec(self, config: &ScheduleConfig) -> Spec {
                 match self {

@@ -26,9 +26,9 @@ pub struct Plan {
 }
 
 impl Sampler {
-    /// Whether it can draw with a model of this configuration: few have a way along the straight lines of flow matching.
-    pub(crate) fn fits(self, config: &ScheduleConfig) -> bool {
-        !config.is_flow() || self.spec(config).takes_flow()
+    /// Whether it can draw with a model of this prediction: not all have a way along the straight lines of flow matching.
+    pub fn fits(self, prediction: Prediction) -> bool {
+        prediction != Prediction::Flow || self.takes_flow()
     }
 
     /// The plan of as many steps as asked (trailing spacing may round to one more, as in the reference); with a strength, of the last of them.

@@ -67,8 +67,6 @@ pub(crate) enum End {
 /// How levels are laid in sigma.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sigmas {
-    /// Whether fresh noise stands in for the noise that a step took away too much of, as it does only where latents are not scaled.
-    pub(crate) is_ancestral: bool,
     /// Whether the class converts sigmas, over the timesteps that would be visited; or else k-diffusion does, over all of training's.
     pub(crate) converts: bool,
     /// Whether its Karras schedule keeps within `sigma_min` and `sigma_max`.
@@ -146,15 +144,6 @@ impl Spec {
         let is_asked = asked.is_consistency_model && asked.kind == ScheduleKind::Normal;
         asked.strength.filter(|_| spreads && is_asked).map(|strength| strength.clamp(0.0, 1.0))
     }
-
-    /// Whether it leads along the straight lines of flow matching too.
-    pub(crate) fn takes_flow(&self) -> bool {
-        match self.space {
-            Space::Timesteps(_) => false,
-            Space::Sigmas(laid) => !laid.is_ancestral,
-            Space::Lambdas(_) | Space::Flow => true,
-        }
-    }
 }
 
 impl Timesteps {
@@ -167,7 +156,6 @@ impl Timesteps {
 impl Sigmas {
     /// What most classes do.
     pub(crate) const USUAL: Self = Self {
-        is_ancestral: false,
         converts: true,
         bounds_karras: true,
         rounds_karras: false,

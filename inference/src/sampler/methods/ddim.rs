@@ -28,6 +28,8 @@ impl Method for Ddim {
     const NAMES: Names =
         Names { ours: "ddim", shown: "DDIM", class: "DDIMScheduler", others: &[], about: "the classic", automatic: ScheduleKind::Normal };
 
+    const TAKES_FLOW: bool = false;
+
     fn spec(_: &ScheduleConfig) -> Spec {
         let laid = Timesteps { steps_back: true, ..Timesteps::to(End::AlphaToOne { default: true }) };
         Spec { zero_snr: ZeroSnr::Reached, spacing: Spacing::Leading, ..Spec::of(Self::NAMES.class, Space::Timesteps(laid)) }

@@ -34,6 +34,8 @@ impl Method for Ddpm {
         automatic: ScheduleKind::Normal,
     };
 
+    const TAKES_FLOW: bool = false;
+
     fn spec(_: &ScheduleConfig) -> Spec {
         let space = Space::Timesteps(Timesteps::to(End::Clean));
         Spec { zero_snr: ZeroSnr::Reached, spacing: Spacing::Leading, ..Spec::of(Self::NAMES.class, space) }

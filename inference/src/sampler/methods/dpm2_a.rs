@@ -33,8 +33,10 @@ impl Method for Dpm2A {
         automatic: ScheduleKind::Karras,
     };
 
+    const TAKES_FLOW: bool = false;
+
     fn spec(_: &ScheduleConfig) -> Spec {
-        let space = Space::Sigmas(Sigmas { is_ancestral: true, rounds_karras: true, ..Sigmas::USUAL });
+        let space = Space::Sigmas(Sigmas { rounds_karras: true, ..Sigmas::USUAL });
         Spec { betas: BetaDefaults::STABLE_LINEAR, calls_twice: true, ..Spec::of(Self::NAMES.class, space) }
     }
 

@@ -36,8 +36,10 @@ impl Method for DpmPpSde {
         automatic: ScheduleKind::Karras,
     };
 
+    const TAKES_FLOW: bool = false;
+
     fn spec(_: &ScheduleConfig) -> Spec {
-        let space = Space::Sigmas(Sigmas { is_ancestral: true, bounds_karras: false, rounds_to_f32: false, ..Sigmas::USUAL });
+        let space = Space::Sigmas(Sigmas { bounds_karras: false, rounds_to_f32: false, ..Sigmas::USUAL });
         Spec { betas: BetaDefaults::STABLE_LINEAR, calls_twice: true, ..Spec::of(Self::NAMES.class, space) }
     }
 

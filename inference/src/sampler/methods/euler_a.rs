@@ -28,8 +28,10 @@ impl Method for EulerA {
         automatic: ScheduleKind::Normal,
     };
 
+    const TAKES_FLOW: bool = false;
+
     fn spec(_: &ScheduleConfig) -> Spec {
-        let space = Space::Sigmas(Sigmas { is_ancestral: true, converts: false, ..Sigmas::USUAL });
+        let space = Space::Sigmas(Sigmas { converts: false, ..Sigmas::USUAL });
         Spec { zero_snr: ZeroSnr::Approached, ..Spec::of(Self::NAMES.class, space) }
     }
 

@@ -37,6 +37,8 @@ impl Method for Lcm {
         automatic: ScheduleKind::Normal,
     };
 
+    const TAKES_FLOW: bool = false;
+
     fn spec(_: &ScheduleConfig) -> Spec {
         // The last step ends with the estimate of the clean latents.
         let laid = Timesteps { is_distilled: true, spreads_strength: true, ..Timesteps::to(End::Clean) };

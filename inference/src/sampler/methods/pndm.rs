@@ -53,6 +53,8 @@ impl Method for Pndm {
         automatic: ScheduleKind::Normal,
     };
 
+    const TAKES_FLOW: bool = false;
+
     fn spec(_: &ScheduleConfig) -> Spec {
         Spec { spacing: Spacing::Leading, ..Spec::of(Self::NAMES.class, Space::Timesteps(Timesteps::to(END))) }
     }

@@ -34,6 +34,8 @@ impl Method for Tcd {
         automatic: ScheduleKind::Normal,
     };
 
+    const TAKES_FLOW: bool = false;
+
     fn spec(_: &ScheduleConfig) -> Spec {
         let laid = Timesteps { is_distilled: true, ..Timesteps::to(End::FirstTimestep) };
         Spec {

@@ -142,10 +142,9 @@ fn every_pair_draws_what_the_noise_holds() {
 #[test]
 fn samplers_that_fit_follow_the_straight_lines_of_flow_matching() {
     let flow = config(r#"{"_class_name": "FlowMatchEulerDiscreteScheduler", "shift": 3.0}"#);
-    let fitting: Vec<Sampler> = Sampler::ALL.into_iter().filter(|sampler| sampler.fits(&flow)).collect();
+    let fitting: Vec<Sampler> = Sampler::ALL.into_iter().filter(|sampler| sampler.fits(flow.prediction)).collect();
     assert!((8..Sampler::ALL.len()).contains(&fitting.len()), "{fitting:?}");
     for sampler in fitting {
-        assert!(sampler.fits(&config("{}")), "{sampler}");
         for kind in ScheduleKind::ALL {
             let plan = sampler.plan(&flow, &asked(kind, 25, None));
             let first = plan.levels.at[0];
