@@ -168,10 +168,11 @@ fn schedules() {
             ("order", "`solver_order`: 0"),
             ("cut_off", "EOF"),
             ("unknown_word", "timestep_spacing"),
-            ("flow_by_size", "`use_dynamic_shifting`"),
         ],
     );
-    for input in ["sd1", "zero_snr", "clipped", "clipped_all", "two_timesteps", "flow", "lcm_many", "runge_kutta", "infinite"] {
+    for input in
+        ["sd1", "zero_snr", "clipped", "clipped_all", "two_timesteps", "flow", "flow_by_size", "lcm_many", "runge_kutta", "infinite"]
+    {
         assert_eq!(said[input], Ok(()), "{input}");
     }
 }
