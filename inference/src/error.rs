@@ -207,6 +207,9 @@ pub enum InvalidTask {
     /// A model for inpainting was asked for a whole picture.
     #[error("this model only fills in masked parts of a picture; give a picture and a mask, or choose another model")]
     NeedsMask,
+    /// A picture without edges was asked of a model that has no convolutions to go round them.
+    #[error("this model's pictures cannot be laid side by side without a seam; leave that out, or choose another model")]
+    Seamless,
     /// Strength out of range.
     #[error("strength must be above 0 and at most 1, not {0}")]
     Strength(f64),

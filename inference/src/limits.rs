@@ -129,6 +129,9 @@ impl Limits {
             let fitting: Vec<&str> = Sampler::ALL.into_iter().filter(|other| other.fits(prediction)).map(Sampler::name).collect();
             return Err(InvalidTask::Sampler { sampler: base.sampler.to_string(), fitting: fitting.join(", ") });
         }
+        if base.seamless && !self.rules.can_be_seamless {
+            return Err(InvalidTask::Seamless);
+        }
         self.check_size(base.size, self.rules.size_multiple)?;
         if base.hires.is_some() && matches!(task.kind, TaskKind::Inpaint(_)) {
             return Err(InvalidTask::HiresOfMask);
@@ -244,5 +247,30 @@ impl Limits {
             eta: 0.0,
         };
         base.sampler.plan(schedule, &asked)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::family::toy;
+
+    #[test]
+    fn what_a_family_cannot_do_is_refused() {
+        let schedule = ScheduleConfig::parse("{}", Path::new("scheduler_config.json")).expect("defaults");
+        let check = |rules: Rules, base: TextToImage| {
+            let (inpaint_schedule, schedule) = (schedule.clone(), schedule.clone());
+            Limits { rules, max_side: 64, upscale_factor: None, schedule, inpaint_schedule }.check(&base.into())
+        };
+        let base = TextToImage { size: ImageSize::new(8, 8), ..TextToImage::default() };
+        assert_eq!(check(toy::rules(), base.clone()), Ok(()));
+        let seamless = TextToImage { seamless: true, ..base.clone() };
+        assert_eq!(check(toy::rules(), seamless.clone()), Ok(()));
+        assert_eq!(check(Rules { can_be_seamless: false, ..toy::rules() }, seamless), Err(InvalidTask::Seamless));
+        assert_eq!(check(Rules { sees_mask: true, ..toy::rules() }, base.clone()), Err(InvalidTask::NeedsMask));
+        let odd = Rules { size_multiple: 16, ..toy::rules() };
+        assert!(matches!(check(odd, base), Err(InvalidTask::Size { multiple: 16, .. })));
     }
 }

@@ -26,6 +26,8 @@ pub struct Rules {
     pub tells_negative_apart: bool,
     /// Whether the denoiser takes mask and masked picture as further channels.
     pub sees_mask: bool,
+    /// Whether its pictures can go on at the opposite edge, so that they can be laid side by side.
+    pub can_be_seamless: bool,
     /// Whether OpenAI's CLIP is the only text encoder, as in Stable Diffusion 1; other programs leave out layers of no other.
     pub is_clip_alone: bool,
     /// What its makers draw with, where they say so.

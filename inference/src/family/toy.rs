@@ -62,6 +62,7 @@ pub(crate) fn rules() -> Rules {
         zeroes_empty_negative: false,
         tells_negative_apart: false,
         sees_mask: false,
+        can_be_seamless: true,
         is_clip_alone: false,
         suited: None,
     }

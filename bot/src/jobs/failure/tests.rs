@@ -218,6 +218,7 @@ fn a_refused_task_is_said_again_from_what_was_stored() {
         InvalidTask::Guidance { found: 31.5, max: 30.0 },
         InvalidTask::HiresOfMask,
         InvalidTask::NeedsMask,
+        InvalidTask::Seamless,
         InvalidTask::Size { width: 65, height: 64, multiple: 8, min: 64, max: 2048 },
         InvalidTask::Prompt(text::PromptError::TooLong { found: 50, chunk: 75, max: 40 }),
     ] {

@@ -60,6 +60,7 @@ impl Family for StableDiffusion {
             zeroes_empty_negative: config.zeroes_absent_negative,
             tells_negative_apart: config.takes_aesthetic_score,
             sees_mask: config.is_inpainting(),
+            can_be_seamless: true,
             is_clip_alone: config.is_clip_alone(),
             suited: None,
         }

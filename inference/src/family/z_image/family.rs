@@ -114,6 +114,7 @@ impl Family for ZImage {
             zeroes_empty_negative: false,
             tells_negative_apart: false,
             sees_mask: false,
+            can_be_seamless: false,
             is_clip_alone: false,
             suited: Some(if config.is_distilled { TURBO } else { BASE }),
         }
