@@ -31,23 +31,14 @@ impl ChatTokenizer {
 
     /// The ids of a text, at most `max_tokens`: the end is cut off.
     pub fn ids(&self, text: &str) -> Result<Vec<u32>, InferenceError> {
-        let mut ids = self.all_ids(text)?;
+        let failed = |source: tokenizers::Error| InferenceError::Unreadable { path: "tokenizer".into(), reason: source.to_string() };
+        let mut ids = self.tokenizer.encode_fast(text, false).map_err(failed)?.get_ids().to_vec();
         ids.truncate(self.max_tokens);
         Ok(ids)
-    }
-
-    /// Tokens at the end of a text that are cut off.
-    pub fn n_dropped(&self, text: &str) -> Result<usize, InferenceError> {
-        Ok(self.all_ids(text)?.len().saturating_sub(self.max_tokens))
     }
 
     /// The largest id that the tokenizer can give.
     pub fn largest_id(&self) -> u32 {
         self.tokenizer.get_vocab(true).values().copied().max().unwrap_or(0)
-    }
-
-    fn all_ids(&self, text: &str) -> Result<Vec<u32>, InferenceError> {
-        let failed = |source: tokenizers::Error| InferenceError::Unreadable { path: "tokenizer".into(), reason: source.to_string() };
-        Ok(self.tokenizer.encode_fast(text, false).map_err(failed)?.get_ids().to_vec())
     }
 }
