@@ -15,7 +15,7 @@ use atelier::{
     system::clock::Clock,
 };
 use sandbox::{Sandbox, SandboxConfig, Visitor};
-use storage::{BlobStore, JobStore, Limits, LocalBlobs, NewImage, RunningLimits, SqliteStore, Timestamp, Written};
+use storage::{BlobKey, BlobStore, JobStore, Limits, LocalBlobs, NewImage, RunningLimits, SqliteStore, Timestamp, Written};
 use tempfile::TempDir;
 
 in_both_modes! {
@@ -84,10 +84,11 @@ async fn open(data: &Path) -> (SqliteStore, LocalBlobs) {
     (store, LocalBlobs::open(&data.join("pictures")).expect("the pictures' folder opens"))
 }
 
-/// How many files there are below a folder.
-fn n_files(folder: &Path) -> usize {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    entries.map(|entry| if entry.path().is_dir() { n_files(&entry.path()) } else { 1 }).sum()
+/// How many pictures are wholly there, below a folder of folders.
+fn n_pictures(folder: &Path) -> usize {
+    let entries = |folder: &Path| std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let files = entries(folder).flat_map(|entry| entries(&entry.path()));
+    files.filter(|file| BlobKey::parse(&file.file_name().to_string_lossy()).is_ok()).count()
 }
 
 /// Not a test of its own: the others start it as a process in production mode, to kill it.
@@ -187,7 +188,7 @@ async fn pictures_that_were_finished_before_a_kill_are_kept_and_the_others_drawn
     let data = setting.data(mode);
     let began = std::time::Instant::now();
     // When the bytes of the second are there, the first is recorded.
-    while n_files(&data.join("pictures")) < 2 {
+    while n_pictures(&data.join("pictures")) < 2 {
         assert!(began.elapsed() < PATIENCE, "no picture was finished");
         tokio::task::yield_now().await;
     }
