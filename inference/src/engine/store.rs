@@ -236,7 +236,8 @@ impl Store {
             position_of(files.iter().map(|file| file.name.as_str()), name).map(|place| files[place].path.clone())
         };
         let mut files = Files::default().and(format!("model {:?}", entry.prediction), &entry.path);
-        for (purpose, path) in [("vae", &entry.vae), ("upscaler", &self.config.upscaler)] {
+        let others = [("text_encoder", &entry.others.text_encoder), ("tokenizer", &entry.others.tokenizer)];
+        for (purpose, path) in [("vae", &entry.vae), ("upscaler", &self.config.upscaler)].into_iter().chain(others) {
             files = path.iter().fold(files, |files, path| files.and(purpose, path));
         }
         for used in adapters {

@@ -186,10 +186,11 @@ fn every_sampler_goes_on_as_if_it_had_not_stopped() {
 fn every_family_goes_on_as_if_it_had_not_stopped() {
     let (data, folder) = (data(), tempfile::tempdir().expect("a temporary folder"));
     models::write_all(&data, folder.path());
+    models::write_some(&data.join("../z_image"), folder.path(), &["turbo", "dynamic"]);
     let entries = std::fs::read_dir(folder.path().join("models")).expect("the models").map(|entry| entry.expect("an entry").path());
     let mut models: Vec<_> = entries.filter(|path| path.join("model_index.json").is_file()).collect();
     models.sort();
-    assert!(models.len() >= 10, "{models:?}");
+    assert!(models.len() >= 12, "{models:?}");
     let mut checks = Vec::new();
     for path in models {
         let name = path.file_name().expect("a name").to_string_lossy().into_owned();
