@@ -1,14 +1,16 @@
 //! The engine's readers. Each takes a file's bytes and gives the message of the error, if there is one.
 
 use std::{
+    collections::HashMap,
     fs,
     path::{Path, PathBuf},
+    sync::{Arc, LazyLock},
 };
 
 use candle_core::{DType, Device, Tensor};
 use inference::{
-    adapter::{self, Adapters},
-    checkpoint::{Checkpoint, Header, Part, Patch, UnetLayout, Weights, inspect},
+    adapter::{self, Adapter, AdapterSet, Base},
+    checkpoint::{Checkpoint, Header, LayerKind, Part, UnetLayout, Weights, inspect},
     error::InferenceError,
     family::stable_diffusion::ModelConfig,
     sampler::Sampler,
@@ -76,27 +78,46 @@ fn model(path: &Path) -> Result<(), InferenceError> {
     Ok(())
 }
 
-/// An adapter's file, and the change that it makes to some weights of every network.
+/// An adapter's file, read for a model with some layers of every network, and a set of it.
 pub fn adapter(bytes: &[u8]) -> Said {
+    static BASE: LazyLock<Base> = LazyLock::new(|| base().expect("a small model"));
     let path = written("adapter.safetensors", bytes);
     let kind = adapter::kind(&path);
+    let adapter = said(Adapter::load(&path, &BASE, &Device::Cpu, DType::F32))?;
+    let report = adapter.report();
+    assert!(kind.is_some() || report.n_applied <= report.n_modules);
+    said(AdapterSet::new(vec![(Arc::new(adapter), 0.7.into())], &BASE)).map(drop)
+}
+
+/// A model of a few layers.
+fn base() -> Result<Base, InferenceError> {
+    let (first, text) = ("down_blocks.0", "text_model.encoder.layers.0.self_attn");
+    let layers = [
+        (Part::Unet, "mid_block.attentions.0.transformer_blocks.0.attn1.to_q".to_owned(), LayerKind::Linear, &[8, 8][..]),
+        (Part::Unet, format!("{first}.attentions.0.transformer_blocks.0.attn2.to_k"), LayerKind::Linear, &[32, 32]),
+        (Part::Unet, format!("{first}.resnets.0.conv1"), LayerKind::Conv2d, &[32, 32, 3, 3]),
+        (Part::Unet, format!("{first}.resnets.0.norm1"), LayerKind::Plain, &[32]),
+        (Part::TextEncoder, format!("{text}.q_proj"), LayerKind::Linear, &[8, 8]),
+        (Part::TextEncoder2, format!("{text}.v_proj"), LayerKind::Linear, &[8, 8]),
+    ];
+    let tensors = layers.iter().flat_map(|(_, name, _, shape)| {
+        let ones = |shape: &[usize]| Tensor::ones(shape, DType::F32, &Device::Cpu).expect("a small tensor");
+        [(format!("{name}.weight"), ones(shape)), (format!("{name}.bias"), ones(&shape[..1]))]
+    });
+    let path = written("base.safetensors", &[]);
+    candle_core::safetensors::save(&tensors.collect::<HashMap<_, _>>(), &path)?;
     let layout = UnetLayout { n_layers: vec![1, 1], has_attention: vec![true, false] };
-    let adapters = said(Adapters::open(&[(path, 0.7)], &layout))?;
-    for (part, name, shape) in [
-        (Part::Unet, "mid_block.attentions.0.transformer_blocks.0.attn1.to_q.weight", &[8, 8][..]),
-        (Part::Unet, "down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_k.weight", &[32, 32]),
-        (Part::Unet, "down_blocks.0.resnets.0.conv1.weight", &[32, 32, 3, 3]),
-        (Part::Unet, "down_blocks.0.resnets.0.norm1.weight", &[32]),
-        (Part::Unet, "down_blocks.0.resnets.0.norm1.bias", &[32]),
-        (Part::TextEncoder, "text_model.encoder.layers.0.self_attn.q_proj.weight", &[8, 8]),
-        (Part::TextEncoder2, "text_model.encoder.layers.0.self_attn.v_proj.weight", &[8, 8]),
-    ] {
-        let values = Tensor::ones(shape, DType::F32, &Device::Cpu).expect("a small tensor");
-        let changed = said(adapters.apply(part, name, values))?;
-        assert_eq!(changed.dims(), shape, "{name}");
-    }
-    assert!(kind.is_some() || adapters.report().iter().all(|report| report.n_applied <= report.n_modules));
-    said(adapters.check()).map(drop)
+    [Part::Unet, Part::TextEncoder, Part::TextEncoder2].into_iter().try_fold(Base::new(layout), |base, part| {
+        base.with(part, Weights::open(&[path.clone()], &Device::Cpu, DType::F32)?, |weights| {
+            layers.iter().filter(|(of, ..)| *of == part).try_for_each(|(_, name, kind, shape)| {
+                let weights = weights.at(name);
+                weights.tensor("weight", shape)?;
+                weights.tensor("bias", &shape[..1])?;
+                weights.layer(*kind);
+                Ok(())
+            })
+        })
+    })
 }
 
 /// A learned word's file.

@@ -10,7 +10,7 @@ mod picture;
 mod saved;
 mod source;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::{rc::Rc, sync::Arc};
 

@@ -2,8 +2,6 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test fails by panicking and tells what it measured")]
 
-mod adapter_names;
-mod adapters;
 mod common;
 mod corpus;
 mod engine_common;

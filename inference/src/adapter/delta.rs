@@ -9,7 +9,7 @@ use candle_core::Tensor;
 
 use super::{
     AdapterError,
-    module::{Entry, Role, Roles},
+    roles::{Entry, Role, Roles},
 };
 use crate::error::InferenceError;
 
@@ -28,11 +28,11 @@ pub(super) enum Delta {
 /// A matrix of low rank.
 pub(super) struct Pair {
     /// `[rows, rank]`; in LoHa and LoKr with a core `[rank, rows]`.
-    rows: Entry,
+    pub(super) rows: Entry,
     /// `[rank, columns]`.
-    columns: Entry,
+    pub(super) columns: Entry,
     /// `[rank, rank, height, width]` between the two (a Tucker decomposition).
-    core: Option<Entry>,
+    pub(super) core: Option<Entry>,
     /// Whether `rows` is `[rank, rows]`.
     is_transposed: bool,
 }
@@ -93,6 +93,12 @@ impl Delta {
             Self::Kronecker(_, Factor::Pair(pair)) | Self::Kronecker(Factor::Pair(pair), _) => Some(pair.rank()),
             Self::Kronecker(..) | Self::Full(_) => None,
         }
+    }
+
+    /// Numbers of a product of two matrices, with the core between them; 0 for other kinds.
+    pub(super) fn n_live(&self) -> usize {
+        let Self::Product(Pair { rows, columns, core, .. }) = self else { return 0 };
+        [Some(rows), Some(columns), core.as_ref()].into_iter().flatten().map(|entry| entry.shape.iter().product::<usize>()).sum()
     }
 
     /// Rows and columns of the difference.

@@ -10,7 +10,10 @@ use std::{
 use safetensors::Dtype;
 
 use super::AdapterError;
-use crate::{checkpoint::header, error::InferenceError};
+use crate::{
+    checkpoint::{header, json::unreadable},
+    error::InferenceError,
+};
 
 /// The end of names of the tensors that hold one number.
 pub(super) const ALPHA: &str = "alpha";
@@ -35,7 +38,7 @@ impl Header {
             InferenceError::Missing { path } => AdapterError::Missing { path }.into(),
             other => other,
         })?;
-        let alphas = alphas(path, &head.tensors).map_err(|source| header::unreadable(path, source.to_string()))?;
+        let alphas = alphas(path, &head.tensors).map_err(|source| unreadable(path, source.to_string()))?;
         let shapes = head.tensors.into_iter().map(|tensor| (tensor.name, tensor.shape)).collect();
         Ok(Self { shapes, alphas, metadata: head.metadata })
     }

@@ -3,6 +3,7 @@
 use std::{collections::HashMap, fmt, path::Path};
 
 use super::{
+    Family,
     delta::Delta,
     header::Header,
     keys::Place,
@@ -40,33 +41,6 @@ impl fmt::Display for AdapterKind {
     }
 }
 
-/// The models that an adapter was made for, as far as its names and shapes tell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Family {
-    /// Stable Diffusion 1.x.
-    StableDiffusion1,
-    /// Stable Diffusion 2.x.
-    StableDiffusion2,
-    /// Stable Diffusion XL.
-    StableDiffusionXl,
-    /// The refiner of Stable Diffusion XL.
-    StableDiffusionXlRefiner,
-    /// Models without a U-Net.
-    Transformer,
-}
-
-impl fmt::Display for Family {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str(match self {
-            Self::StableDiffusion1 => "Stable Diffusion 1.x",
-            Self::StableDiffusion2 => "Stable Diffusion 2.x",
-            Self::StableDiffusionXl => "Stable Diffusion XL",
-            Self::StableDiffusionXlRefiner => "the Stable Diffusion XL refiner",
-            Self::Transformer => "a model without a U-Net (such as Flux or Stable Diffusion 3)",
-        })
-    }
-}
-
 /// What a file's header says of an adapter.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AdapterInfo {
@@ -78,6 +52,8 @@ pub struct AdapterInfo {
     pub rank: Option<usize>,
     /// Modules that it changes.
     pub n_modules: usize,
+    /// Numbers of its products of two matrices: those stay in memory with the adapter, other changes do not.
+    pub n_live: usize,
     /// The models that it was made for, where names or shapes tell.
     pub family: Option<Family>,
 }
@@ -114,6 +90,12 @@ impl AdapterInfo {
             is_dora: modules.values().any(|module| module.magnitude.is_some()),
             rank: ranks.into_iter().max_by_key(|(rank, n)| (*n, *rank)).map(|(rank, _)| rank),
             n_modules: modules.len(),
+            n_live: modules
+                .values()
+                .filter(|module| module.magnitude.is_none())
+                .filter_map(|module| module.delta.as_ref())
+                .map(Delta::n_live)
+                .sum(),
             family: family(modules),
         }
     }

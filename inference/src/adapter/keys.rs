@@ -196,6 +196,7 @@ pub(super) fn names(part: Part, module: &str, layout: &UnetLayout) -> Vec<Name> 
 }
 
 /// Every name with every prefix, joined by underscores.
+#[cfg(test)]
 pub(super) fn with_prefixes(part: Part, module: &str, layout: &UnetLayout) -> Vec<String> {
     let prefixes = PREFIXES.iter().filter(|(_, target)| target.means(part).is_some()).map(|(prefix, _)| *prefix);
     let prefixes: Vec<&str> = prefixes.chain([""]).collect();

@@ -9,7 +9,7 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use super::regular;
+use super::{json::unreadable, regular};
 use crate::error::InferenceError;
 
 /// Larger headers are refused; the safetensors library has the same limit.
@@ -246,8 +246,4 @@ impl<'de> Deserialize<'de> for Remarks {
         }
         deserializer.deserialize_map(Entries)
     }
-}
-
-pub(crate) fn unreadable(path: &Path, reason: String) -> InferenceError {
-    InferenceError::Unreadable { path: path.to_owned(), reason }
 }

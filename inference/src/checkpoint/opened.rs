@@ -9,7 +9,7 @@ use std::{
     time::SystemTime,
 };
 
-use super::header::{Header, unreadable};
+use super::{header::Header, json::unreadable};
 use crate::error::InferenceError;
 
 const CHANGED: &str = "the file was changed since it was opened; start again";

@@ -2,18 +2,8 @@
 
 use candle_core::Tensor;
 
+use super::Part;
 use crate::error::InferenceError;
-
-/// A network of a model, as adapters name it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Part {
-    /// The U-Net.
-    Unet,
-    /// The first (or only) text encoder.
-    TextEncoder,
-    /// The second text encoder of Stable Diffusion XL.
-    TextEncoder2,
-}
 
 /// Changes the weights of a network while they are read.
 pub trait Patch: Send + Sync {

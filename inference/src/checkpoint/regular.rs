@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-use super::header::unreadable;
+use super::json::unreadable;
 use crate::error::InferenceError;
 
 /// Far more than any description of a model needs; parsed it takes some thirty times as much.

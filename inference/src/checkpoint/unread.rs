@@ -1,6 +1,6 @@
 //! Tensors that nobody read: harmless by their names, or told, or a reason not to draw.
 
-use super::{Checkpoint, Weights, header::unreadable};
+use super::{Checkpoint, Weights, json::unreadable};
 use crate::error::InferenceError;
 
 /// Ends of names that change no picture: markers of quantised files, scales of activations, what only training, another use of CLIP or nobody needs.

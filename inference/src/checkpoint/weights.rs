@@ -15,12 +15,17 @@ use safetensors::Dtype;
 
 use super::{
     Part, Patch,
-    header::{TensorInfo, unreadable},
+    header::TensorInfo,
+    json::unreadable,
+    layers::{Layer, Survey},
     names::Change,
     numbers::{self, KINDS, Kind},
     opened::{Opened, Stamp},
 };
-use crate::error::InferenceError;
+use crate::{
+    error::InferenceError,
+    ops::{LayerKind, LayerName},
+};
 
 /// The weights below one name, such as `down_blocks.0`; cheap to clone.
 #[derive(Clone)]
@@ -32,6 +37,7 @@ pub struct Weights {
     device: Device,
     dtype: DType,
     patch: Option<(Part, Arc<dyn Patch>)>,
+    survey: Option<Arc<Survey>>,
 }
 
 /// From the name that is asked for to the file's name.
@@ -104,7 +110,7 @@ impl Weights {
             files.metadata.extend(header.metadata);
         }
         let (prefix, n_parameters) = (String::new(), Arc::default());
-        Ok(Self { files: Arc::new(files), prefix, names: None, n_parameters, device: device.clone(), dtype, patch: None })
+        Ok(Self { files: Arc::new(files), prefix, names: None, n_parameters, device: device.clone(), dtype, patch: None, survey: None })
     }
 
     /// The same files for another network: other type, other device, and `names` from the names that are asked for to those of the files.
@@ -132,6 +138,25 @@ impl Weights {
     /// The same weights, changed by `patch` as they are read.
     pub fn patched(self, part: Part, patch: Arc<dyn Patch>) -> Self {
         Self { patch: Some((part, patch)), ..self }
+    }
+
+    /// The layers that `load` reads, from the files' headers alone: it gets tensors of the right shapes without numbers.
+    ///
+    /// # Errors
+    /// As [`tensor`](Self::tensor).
+    pub fn layers(&self, load: impl FnOnce(&Self) -> Result<(), InferenceError>) -> Result<Vec<Layer>, InferenceError> {
+        let survey = Arc::new(Survey::default());
+        load(&Self { survey: Some(survey.clone()), ..self.clone() })?;
+        Ok(survey.layers())
+    }
+
+    /// The name of the layer that these weights are, by which adapters know it.
+    pub fn layer(&self, kind: LayerKind) -> LayerName {
+        let name: LayerName = self.prefix.as_str().into();
+        if let Some(survey) = &self.survey {
+            survey.note_layer(&name, kind);
+        }
+        name
     }
 
     /// The weights below `name`.
@@ -185,6 +210,9 @@ impl Weights {
         }
         if matches!(change, Change::Third(_)) && !entry.shape.first().is_some_and(|rows| rows.is_multiple_of(3)) {
             return Err(unreadable(file.path(), format!("`{tensor}` of shape {:?} is not queries, keys and values", entry.shape)));
+        }
+        if let Some(survey) = &self.survey {
+            return survey.note_tensor(self.full_name(name), shape);
         }
         let n_values = shape.iter().product();
         let mut values = numbers::read(file, self.kind(entry, &tensor)?, entry.range(change), n_values)?;

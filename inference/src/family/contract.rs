@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::Rules;
 use crate::{
-    adapter::AdapterSet,
+    adapter::{AdapterSet, Base},
     checkpoint::{Checkpoint, Part, Patch, Weights, json::unsupported},
     error::InferenceError,
     ops::Padding,
@@ -47,6 +47,12 @@ pub(crate) trait Family {
 
     /// What a model was trained with: for drawing, and for inpainting.
     fn schedules(checkpoint: &Checkpoint) -> Result<(ScheduleConfig, ScheduleConfig), InferenceError>;
+
+    /// What adapters may change of a model.
+    fn base(checkpoint: &Checkpoint, config: &Self::Config) -> Result<Base, InferenceError> {
+        let _ = config;
+        Err(unsupported(checkpoint.path(), "an adapter for a model of this family".to_owned()))
+    }
 
     /// Loads the text encoders alone.
     fn load_text(files: PartFiles<'_>, config: &Self::Config) -> Result<Self::Text, InferenceError>;

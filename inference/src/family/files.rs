@@ -9,6 +9,7 @@ use candle_core::{DType, Device};
 
 use super::{Denoiser, Rules, Text, contract::PartFiles, registry::AnyConfig, stable_diffusion::ModelConfig};
 use crate::{
+    adapter::Base,
     checkpoint::{Checkpoint, OtherParts, Patch, unread, vae_weights},
     error::InferenceError,
     schedule::ScheduleConfig,
@@ -109,6 +110,14 @@ impl ModelFiles {
     /// What the model is.
     pub fn shape(&self) -> &ModelShape {
         &self.shape
+    }
+
+    /// What adapters may change, from the files' headers alone.
+    ///
+    /// # Errors
+    /// The family takes no adapters, or as [`text`](Self::text).
+    pub fn base(&self) -> Result<Base, InferenceError> {
+        self.shape.0.base(&self.checkpoint)
     }
 
     /// Loads the text encoders.

@@ -14,6 +14,7 @@ use super::{
     z_image::ZImage,
 };
 use crate::{
+    adapter::Base,
     checkpoint::{Checkpoint, json::unsupported},
     error::InferenceError,
     schedule::ScheduleConfig,
@@ -85,6 +86,10 @@ macro_rules! any {
 
             pub(super) fn rules(&self) -> Rules {
                 match self { $($(#[$only])* Self::$Family(config) => $Family::rules(config),)* }
+            }
+
+            pub(super) fn base(&self, checkpoint: &Checkpoint) -> Result<Base, InferenceError> {
+                match self { $($(#[$only])* Self::$Family(config) => $Family::base(checkpoint, config),)* }
             }
 
             pub(super) fn schedules(&self, checkpoint: &Checkpoint) -> Result<(ScheduleConfig, ScheduleConfig), InferenceError> {

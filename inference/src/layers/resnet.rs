@@ -6,7 +6,7 @@ use super::{conv, group_norm, linear};
 use crate::{
     checkpoint::Weights,
     error::InferenceError,
-    ops::{Conv2d, GroupNorm, Linear, Padding},
+    ops::{Conv2d, GroupNorm, Linear, Pass},
 };
 
 /// Two convolutions beside a shortcut.
@@ -50,16 +50,17 @@ impl Resnet {
     }
 
     /// `[n, out, h, w]` of `[n, channels, h, w]`; `time` is the timesteps' embedding `[n, time_width]` after SiLU.
-    pub fn forward(&self, input: &Tensor, time: Option<&Tensor>, padding: Padding) -> candle_core::Result<Tensor> {
-        let hidden = self.norm1.forward_silu(input)?;
-        let (conv1, conv2) = (self.conv1.padded(padding), self.conv2.padded(padding));
+    pub fn forward<'a>(&'a self, input: &Tensor, time: Option<&Tensor>, pass: impl Into<Pass<'a>>) -> candle_core::Result<Tensor> {
+        let pass = pass.into();
+        let hidden = self.norm1.of(pass.batch).forward_silu(input)?;
+        let (conv1, conv2) = (self.conv1.within(pass), self.conv2.within(pass));
         let hidden = match (&self.time, time) {
-            (Some(layer), Some(time)) => conv1.forward_shifted(&hidden, &layer.forward(time)?)?,
+            (Some(layer), Some(time)) => conv1.forward_shifted(&hidden, &layer.of(pass.batch).forward(time)?)?,
             _ => conv1.forward(&hidden)?,
         };
-        let hidden = self.norm2.forward_silu(&hidden)?;
+        let hidden = self.norm2.of(pass.batch).forward_silu(&hidden)?;
         match &self.shortcut {
-            Some(shortcut) => conv2.forward_add(&hidden, &shortcut.forward(input)?),
+            Some(shortcut) => conv2.forward_add(&hidden, &shortcut.within(pass).forward(input)?),
             None => conv2.forward_add(&hidden, input),
         }
     }

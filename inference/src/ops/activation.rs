@@ -3,7 +3,7 @@
 use candle_core::{D, Device, Result, Tensor};
 use candle_nn::ops;
 
-use super::cpu::{self, let_floats, math, optional_floats};
+use super::cpu::{self, let_floats, math};
 
 /// An activation function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,26 +62,23 @@ pub(super) fn plain_geglu(input: &Tensor) -> Result<Tensor> {
 /// A rectifier with a learned slope for each channel (He et al. 2015).
 pub struct PRelu {
     slopes: Tensor,
-    values: Option<Vec<f32>>,
 }
 
 impl PRelu {
     /// From slopes `[channels]`.
     pub fn new(slopes: Tensor) -> Result<Self> {
-        let values = if cpu::takes(&slopes) { optional_floats(Some(&slopes))? } else { None };
-        Ok(Self { slopes, values })
+        Ok(Self { slopes })
     }
 
     /// Rectifies `[n, channels, h, w]`.
     pub fn forward(&self, input: &Tensor) -> Result<Tensor> {
         let (_, _, height, width) = input.dims4()?;
-        match &self.values {
-            Some(slopes) if cpu::takes(input) => {
-                let_floats!(values = input);
-                Tensor::from_vec(math::prelu(values, slopes, height * width), input.shape(), &Device::Cpu)
-            }
-            _ => plain_prelu(input, &self.slopes),
+        if !cpu::takes(input) || !cpu::takes(&self.slopes) {
+            return plain_prelu(input, &self.slopes);
         }
+        let_floats!(values = input);
+        let_floats!(slopes = self.slopes);
+        Tensor::from_vec(math::prelu(values, slopes, height * width), input.shape(), &Device::Cpu)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Scaled dot-product attention.
 
 use candle_core::{D, DType, Device, Result, Tensor};
-use candle_nn::ops::softmax_last_dim;
+use candle_nn::ops::{softmax, softmax_last_dim};
 
 use super::cpu::{self, attention::Sizes, let_floats};
 
@@ -58,7 +58,9 @@ pub(super) fn plain(q: &Tensor, k: &Tensor, v: &Tensor, options: Attention) -> R
             let mask: Vec<f32> = rows.flat_map(|i| (0..n_keys).map(move |j| if j > i { f32::NEG_INFINITY } else { 0.0 })).collect();
             scores = scores.broadcast_add(&Tensor::from_vec(mask, (1, 1, scores.dim(2)?, n_keys), q.device())?)?;
         }
-        softmax_last_dim(&scores)?.to_dtype(v.dtype())?.matmul(&v)
+        // The fused softmax has no backward pass.
+        let shares = if scores.track_op() { softmax(&scores, D::Minus1)? } else { softmax_last_dim(&scores)? };
+        shares.to_dtype(v.dtype())?.matmul(&v)
     });
     let out = Tensor::cat(&blocks.collect::<Result<Vec<_>>>()?, D::Minus2)?;
     out.transpose(1, 2)?.reshape((n, n_queries, width))

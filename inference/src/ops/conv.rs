@@ -2,21 +2,38 @@
 
 use candle_core::{Device, Result, Tensor};
 
-use super::cpu::{
-    self,
-    conv::{Extra, Geometry},
-    gemm::{Panels, ROWS},
-    let_floats, optional_floats,
+use super::{
+    branches::{self, PackedBranches},
+    change::{Batch, Change, LayerName, in_stretches, narrow},
+    cpu::{
+        self,
+        conv::{Extra, Geometry},
+        gemm::ROWS,
+        let_floats, let_optional_floats,
+    },
+    padding::Padding,
+    weight::{LayerKind, Weight},
 };
 
-/// What lies beyond a picture's edges.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Padding {
-    /// Nothing.
-    #[default]
-    Zeros,
-    /// The other edge, so that the picture can be laid side by side with itself.
-    Circular,
+/// How a batch goes through a network.
+#[derive(Clone, Copy, Default)]
+pub struct Pass<'a> {
+    /// What lies beyond the edges of every 3×3 convolution.
+    pub padding: Padding,
+    /// What changes layers for each row.
+    pub batch: Batch<'a>,
+}
+
+impl<'a> From<Batch<'a>> for Pass<'a> {
+    fn from(batch: Batch<'a>) -> Self {
+        Self { batch, ..Self::default() }
+    }
+}
+
+impl From<Padding> for Pass<'_> {
+    fn from(padding: Padding) -> Self {
+        Self { padding, ..Self::default() }
+    }
 }
 
 /// How a filter moves over a picture.
@@ -37,33 +54,34 @@ impl ConvOptions {
 
 /// A convolution with a square filter.
 pub struct Conv2d {
-    kernel: Kernel,
+    name: Option<LayerName>,
+    weight: Weight,
+    bias: Option<Tensor>,
     options: ConvOptions,
     channels: (usize, usize),
     side: usize,
-}
-
-enum Kernel {
-    Plain { weight: Tensor, bias: Option<Tensor> },
-    Packed { weights: Panels, bias: Option<Vec<f32>> },
 }
 
 impl Conv2d {
     /// A convolution from `weight` `[out, in, k, k]` and `bias` `[out]`.
     pub fn new(weight: Tensor, bias: Option<Tensor>, options: ConvOptions) -> Result<Self> {
         let (out, channels, side, _) = weight.dims4()?;
-        let kernel = if cpu::takes(&weight) {
-            let_floats!(values = weight);
-            Kernel::Packed { weights: Panels::pack(values, out, channels * side * side, ROWS), bias: optional_floats(bias.as_ref())? }
-        } else {
-            Kernel::Plain { weight, bias }
-        };
-        Ok(Self { kernel, options, channels: (channels, out), side })
+        Ok(Self { name: None, weight: Weight::new(weight, LayerKind::Conv2d)?, bias, options, channels: (channels, out), side })
+    }
+
+    /// The same convolution under the name by which [`Batch`] may change it.
+    pub fn named(self, name: LayerName) -> Self {
+        Self { name: Some(name), ..self }
     }
 
     /// The convolution with these pixels beyond the edges; without it they are zeros.
-    pub fn padded(&self, padding: Padding) -> PaddedConv2d<'_> {
-        PaddedConv2d { conv: self, padding }
+    pub fn padded(&self, padding: Padding) -> BatchConv2d<'_> {
+        BatchConv2d { conv: self, padding, batch: Batch::default() }
+    }
+
+    /// The convolution as a part of a pass.
+    pub fn within<'a>(&'a self, Pass { padding, batch }: Pass<'a>) -> BatchConv2d<'a> {
+        BatchConv2d { conv: self, padding, batch }
     }
 
     /// `[n, out, h', w']` of `[n, in, h, w]`.
@@ -76,65 +94,98 @@ impl Conv2d {
         self.padded(Padding::Zeros).forward_add(input, residual)
     }
 
-    fn run(&self, input: &Tensor, beyond: Padding, shift: Option<&Tensor>, residual: Option<&Tensor>) -> Result<Tensor> {
+    fn compute(&self, input: &Tensor, layer: Layer<'_>, Added { shift, residual }: Added<'_>, beyond: Padding) -> Result<Tensor> {
+        let Layer { weight, bias, rows } = layer;
         let (n, channels, height, width) = input.dims4()?;
         let ConvOptions { stride, padding } = self.options;
         let added = padding.0 + padding.1;
         if channels != self.channels.0 || height + added < self.side || width + added < self.side || height * width == 0 {
             candle_core::bail!("a convolution of {} channels and side {} got {:?}", self.channels.0, self.side, input.shape());
         }
-        match &self.kernel {
-            Kernel::Plain { weight, bias } => {
-                let mut out = plain(input, weight, bias.as_ref(), self.options, beyond)?;
-                if let Some(shift) = shift {
-                    out = out.broadcast_add(&shift.reshape((n, self.channels.1, 1, 1))?)?;
-                }
-                residual.map_or(Ok(out.clone()), |residual| out + residual)
+        let is_tracked = [Some(input), shift, residual].into_iter().flatten().any(Tensor::track_op) || branches::are_tracked(rows);
+        let Some(panels) = weight.panels().filter(|_| !is_tracked) else {
+            let out = plain(input, &weight.tensor()?, bias, self.options, beyond)?;
+            let down = |input: &Tensor, down: &Tensor| plain(input, down, None, self.options, beyond);
+            let up = |input: &Tensor, up: &Tensor| input.conv2d(&up.reshape((self.channels.1, (), 1, 1))?, 0, 1, 1, 1);
+            let mut out = branches::add_plain(out, input, rows, down, up)?;
+            if let Some(shift) = shift {
+                out = out.broadcast_add(&shift.reshape((n, self.channels.1, 1, 1))?)?;
             }
-            Kernel::Packed { weights, bias } => {
-                let geometry = Geometry { n, channels, size: (height, width), kernel: self.side, stride, padding, beyond };
-                let (height, width) = geometry.out();
-                let shape = [n, self.channels.1, height, width];
-                if residual.is_some_and(|residual| residual.dims() != shape) || shift.is_some_and(|shift| shift.dims() != &shape[..2]) {
-                    candle_core::bail!("cannot add {:?} or {:?} to {shape:?}", residual.map(Tensor::shape), shift.map(Tensor::shape));
-                }
-                let (shift, residual) = (optional_floats(shift)?, residual.map(Tensor::contiguous).transpose()?);
-                let_floats!(values = input);
-                let extra = Extra { bias: bias.as_deref(), row_bias: shift.as_deref(), residual: None };
-                let out = match residual {
-                    None => cpu::conv::conv2d(values, weights, geometry, extra),
-                    Some(residual) => {
-                        let_floats!(residual = residual);
-                        cpu::conv::conv2d(values, weights, geometry, Extra { residual: Some(residual), ..extra })
-                    }
-                };
-                Tensor::from_vec(out, &shape, &Device::Cpu)
-            }
+            return residual.map_or(Ok(out.clone()), |residual| out + residual);
+        };
+        let geometry = Geometry { n, channels, size: (height, width), kernel: self.side, stride, padding, beyond };
+        let (height, width) = geometry.out();
+        let shape = [n, self.channels.1, height, width];
+        if residual.is_some_and(|residual| residual.dims() != shape) || shift.is_some_and(|shift| shift.dims() != &shape[..2]) {
+            candle_core::bail!("cannot add {:?} or {:?} to {shape:?}", residual.map(Tensor::shape), shift.map(Tensor::shape));
         }
+        let packed = PackedBranches::new(rows, ROWS)?;
+        let_floats!(values = input);
+        let_optional_floats!(bias = bias);
+        let_optional_floats!(row_bias = shift);
+        let_optional_floats!(residual = residual);
+        let extra = Extra { bias, row_bias, residual, branches: &packed.rows() };
+        Tensor::from_vec(cpu::conv::conv2d(values, panels, geometry, extra), &shape, &Device::Cpu)
     }
 }
 
-/// A convolution and what lies beyond the edges of its input.
+/// What stands for a convolution in some rows.
 #[derive(Clone, Copy)]
-pub struct PaddedConv2d<'a> {
-    conv: &'a Conv2d,
-    padding: Padding,
+struct Layer<'a> {
+    weight: &'a Weight,
+    bias: Option<&'a Tensor>,
+    rows: &'a [Option<&'a Change>],
 }
 
-impl PaddedConv2d<'_> {
+/// What is added to what a convolution makes.
+#[derive(Clone, Copy, Default)]
+struct Added<'a> {
+    /// `[n, out]`
+    shift: Option<&'a Tensor>,
+    /// `[n, out, h', w']`
+    residual: Option<&'a Tensor>,
+}
+
+/// A convolution, what lies beyond the edges of its input, and what changes it for each row of a batch.
+#[derive(Clone, Copy)]
+pub struct BatchConv2d<'a> {
+    conv: &'a Conv2d,
+    padding: Padding,
+    batch: Batch<'a>,
+}
+
+impl BatchConv2d<'_> {
     /// As [`Conv2d::forward`].
     pub fn forward(self, input: &Tensor) -> Result<Tensor> {
-        self.conv.run(input, self.padding, None, None)
+        self.run(input, Added::default())
     }
 
     /// As [`Conv2d::forward_add`].
     pub fn forward_add(self, input: &Tensor, residual: &Tensor) -> Result<Tensor> {
-        self.conv.run(input, self.padding, None, Some(residual))
+        self.run(input, Added { residual: Some(residual), ..Added::default() })
     }
 
     /// The same as `forward` plus a number for each row and channel, `[n, out]`.
     pub fn forward_shifted(self, input: &Tensor, shift: &Tensor) -> Result<Tensor> {
-        self.conv.run(input, self.padding, Some(shift), None)
+        self.run(input, Added { shift: Some(shift), ..Added::default() })
+    }
+
+    fn run(self, input: &Tensor, Added { shift, residual }: Added<'_>) -> Result<Tensor> {
+        let conv = self.conv;
+        let Some(rows) = self.batch.of(conv.name.as_ref(), input)? else {
+            let layer = Layer { weight: &conv.weight, bias: conv.bias.as_ref(), rows: &[] };
+            return conv.compute(input, layer, Added { shift, residual }, self.padding);
+        };
+        in_stretches(&rows, |range, change| {
+            let part = |tensor: Option<&Tensor>| tensor.map(|tensor| narrow(tensor, &range)).transpose();
+            let (shift, residual) = (part(shift)?, part(residual)?);
+            let layer = Layer {
+                weight: change.and_then(|change| change.weight.as_deref()).unwrap_or(&conv.weight),
+                bias: change.and_then(|change| change.bias.as_ref()).or(conv.bias.as_ref()),
+                rows: &rows[range.clone()],
+            };
+            conv.compute(&narrow(input, &range)?, layer, Added { shift: shift.as_ref(), residual: residual.as_ref() }, self.padding)
+        })
     }
 }
 

@@ -2,20 +2,18 @@
 
 use candle_core::{D, DType, Device, Result, Tensor};
 
-use super::cpu::{self, let_floats, optional_floats};
+use super::cpu::{self, let_floats};
 
 /// Root-mean-square normalisation over the last axis (Zhang and Sennrich 2019).
 pub struct RmsNorm {
     weight: Tensor,
-    values: Option<Vec<f32>>,
     eps: f64,
 }
 
 impl RmsNorm {
     /// A normalisation from `weight` `[width]`.
     pub fn new(weight: Tensor, eps: f64) -> Result<Self> {
-        let values = if cpu::takes(&weight) { optional_floats(Some(&weight))? } else { None };
-        Ok(Self { weight, values, eps })
+        Ok(Self { weight, eps })
     }
 
     /// Normalises `[.., k · width]`, each `width` numbers by themselves: with k heads side by side each head.
@@ -24,13 +22,12 @@ impl RmsNorm {
         if last % width != 0 {
             candle_core::bail!("a normalisation of width {width} got {:?}", input.shape());
         }
-        match &self.values {
-            Some(weight) if cpu::takes(input) => {
-                let_floats!(values = input);
-                Tensor::from_vec(cpu::norm::rms_norm(values, weight, self.eps), input.shape(), &Device::Cpu)
-            }
-            _ => plain_rms_norm(input, &self.weight, self.eps),
+        if !cpu::takes(input) || !cpu::takes(&self.weight) {
+            return plain_rms_norm(input, &self.weight, self.eps);
         }
+        let_floats!(values = input);
+        let_floats!(weight = self.weight);
+        Tensor::from_vec(cpu::norm::rms_norm(values, weight, self.eps), input.shape(), &Device::Cpu)
     }
 }
 

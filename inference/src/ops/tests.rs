@@ -6,7 +6,7 @@ use candle_core::{Device, Tensor};
 
 use super::*;
 
-fn random(shape: &[usize], seed: u64) -> Tensor {
+pub(super) fn random(shape: &[usize], seed: u64) -> Tensor {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let n = shape.iter().product();
     let values = std::iter::repeat_with(|| {
@@ -18,7 +18,7 @@ fn random(shape: &[usize], seed: u64) -> Tensor {
     Tensor::from_vec(values.take(n).collect::<Vec<f32>>(), shape, &Device::Cpu).unwrap()
 }
 
-fn assert_close(name: &str, found: &Tensor, expected: &Tensor, tolerance: f32) {
+pub(super) fn assert_close(name: &str, found: &Tensor, expected: &Tensor, tolerance: f32) {
     assert_eq!(found.dims(), expected.dims(), "{name}");
     let difference = (found - expected).unwrap().abs().unwrap().flatten_all().unwrap().max(0).unwrap().to_scalar::<f32>().unwrap();
     assert!(difference <= tolerance, "{name}: differs by {difference}");
@@ -169,7 +169,7 @@ fn normalisation_equals_the_plain_one() {
         assert_close("group norm + silu", &fast.forward_silu(&input).unwrap(), &plain.silu().unwrap(), 1e-4);
         let rows = random(&[n, height * width, channels], 4);
         let plain = norm::plain_layer_norm(&rows, &weight, &bias, 1e-5).unwrap();
-        assert_close("layer norm", &LayerNorm::new(weight, bias, 1e-5).unwrap().forward(&rows).unwrap(), &plain, 1e-4);
+        assert_close("layer norm", &LayerNorm::new(weight, bias, 1e-5).unwrap().of(Batch::default()).forward(&rows).unwrap(), &plain, 1e-4);
     }
 }
 

@@ -10,7 +10,7 @@ use super::{
     textual_inversion::{Embedding, Vectors},
     tokenize::Tokenizer,
 };
-use crate::error::InferenceError;
+use crate::{adapter::AdapterSet, checkpoint::Part, error::InferenceError};
 
 /// A prompt as text encoders give it to a U-Net.
 #[derive(Clone, Debug)]
@@ -117,11 +117,26 @@ impl TextEncoders {
     /// # Errors
     /// `InvalidPrompt` if it is too long or so many layers cannot be left out.
     pub fn encode(&self, prompt: &Prompt, clip_skip: u32, n_chunks: usize) -> Result<Conditioning, InferenceError> {
+        self.encode_with(prompt, clip_skip, n_chunks, &AdapterSet::default())
+    }
+
+    /// The same with layers that adapters change.
+    ///
+    /// # Errors
+    /// As [`encode`](Self::encode).
+    pub fn encode_with(
+        &self,
+        prompt: &Prompt,
+        clip_skip: u32,
+        n_chunks: usize,
+        adapters: &AdapterSet,
+    ) -> Result<Conditioning, InferenceError> {
         let state = self.state(clip_skip)?;
         let n_chunks = n_chunks.max(self.n_chunks(prompt)?);
         let (mut contexts, mut pooled) = (Vec::new(), None);
-        for encoder in self.encoders() {
-            let (context, own) = encoder.encode(prompt, state, n_chunks)?;
+        let parts = [(&self.first, Part::TextEncoder), (&self.second, Part::TextEncoder2)];
+        for (encoder, part) in parts.into_iter().filter_map(|(encoder, part)| Some((encoder.as_ref()?, part))) {
+            let (context, own) = encoder.encode(prompt, state, n_chunks, adapters.changes(part))?;
             contexts.push(context);
             pooled = own.or(pooled);
         }

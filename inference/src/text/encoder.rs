@@ -14,6 +14,7 @@ use super::{
 use crate::{
     checkpoint::{TokenizerSource, Weights},
     error::InferenceError,
+    ops::Changes,
     text::clip::{Clip, ClipConfig, HiddenState, Tokens},
 };
 
@@ -78,14 +79,20 @@ impl Encoder {
     }
 
     /// Each chunk is encoded alone; the pooled embedding is the first one's and knows no weights.
-    pub(super) fn encode(&self, prompt: &Prompt, state: HiddenState, n_chunks: usize) -> Result<(Tensor, Option<Tensor>), InferenceError> {
+    pub(super) fn encode(
+        &self,
+        prompt: &Prompt,
+        state: HiddenState,
+        n_chunks: usize,
+        changes: &Changes,
+    ) -> Result<(Tensor, Option<Tensor>), InferenceError> {
         let mut filled = self.chunks(prompt)?;
         if filled.len() < n_chunks {
             filled.extend(chunks(&self.tokenizer, &self.words, &Prompt::plain(""))?);
         }
         let mut encoded = Vec::new();
         for Chunk { ids, weights, injected } in &filled {
-            let chunk = self.clip.encode(Tokens { ids, injected }, state)?;
+            let chunk = self.clip.encode(Tokens { ids, injected }, state, changes)?;
             encoded.push((emphasise(&chunk.hidden, weights)?, chunk.pooled));
         }
         let pooled = encoded.first().and_then(|(_, pooled)| pooled.clone());

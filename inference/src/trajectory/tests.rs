@@ -1,6 +1,6 @@
 //! The last latents against those of diffusers: with the starter model here, with every family of tiny models in `families`.
 
-mod families;
+pub(crate) mod families;
 mod resume;
 
 use std::{path::Path, sync::Arc};

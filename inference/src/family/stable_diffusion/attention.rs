@@ -7,7 +7,7 @@ use crate::layers::{conv, group_norm, layer_norm, linear, linear_without_bias};
 use crate::{
     checkpoint::Weights,
     error::InferenceError,
-    ops::{self, Conv2d, GroupNorm, LayerNorm, Linear, geglu, to_planes, to_tokens},
+    ops::{self, Batch, Conv2d, GroupNorm, LayerNorm, Linear, geglu, to_planes, to_tokens},
 };
 
 /// Transformer layers over the pixels of one level, looking at the prompt.
@@ -60,24 +60,25 @@ impl Transformer {
     }
 
     /// Adds the keys and values of a prompt's embedding `[1, tokens, context_width]`, for every layer that looks at it.
-    pub fn prepare(&self, context: &Tensor, keys_values: &mut Vec<(Tensor, Tensor)>) -> candle_core::Result<()> {
-        self.layers.iter().try_for_each(|layer| layer.prepare(context, keys_values))
+    pub fn prepare(&self, context: &Tensor, batch: Batch<'_>, keys_values: &mut Vec<(Tensor, Tensor)>) -> candle_core::Result<()> {
+        self.layers.iter().try_for_each(|layer| layer.prepare(context, batch, keys_values))
     }
 
     /// `[n, channels, h, w]` of the same.
     pub(super) fn forward(&self, input: &Tensor, prompts: &mut Prompts<'_>) -> candle_core::Result<Tensor> {
         let (_, _, height, width) = input.dims4()?;
-        let hidden = self.norm.forward(input)?;
+        let batch = prompts.batch();
+        let hidden = self.norm.of(batch).forward(input)?;
         let mut tokens = match &self.projections {
-            Projections::Conv(first, _) => to_tokens(&first.forward(&hidden)?)?,
-            Projections::Linear(first, _) => first.forward(&to_tokens(&hidden)?)?,
+            Projections::Conv(first, _) => to_tokens(&first.within(batch.into()).forward(&hidden)?)?,
+            Projections::Linear(first, _) => first.of(batch).forward(&to_tokens(&hidden)?)?,
         };
         for layer in &self.layers {
             tokens = layer.forward(&tokens, prompts)?;
         }
         match &self.projections {
-            Projections::Conv(_, last) => last.forward_add(&to_planes(&tokens, (height, width))?, input),
-            Projections::Linear(_, last) => to_planes(&last.forward(&tokens)?, (height, width))? + input,
+            Projections::Conv(_, last) => last.within(batch.into()).forward_add(&to_planes(&tokens, (height, width))?, input),
+            Projections::Linear(_, last) => to_planes(&last.of(batch).forward(&tokens)?, (height, width))? + input,
         }
     }
 }
@@ -110,20 +111,22 @@ impl Layer {
         })
     }
 
-    fn prepare(&self, context: &Tensor, keys_values: &mut Vec<(Tensor, Tensor)>) -> candle_core::Result<()> {
+    fn prepare(&self, context: &Tensor, batch: Batch<'_>, keys_values: &mut Vec<(Tensor, Tensor)>) -> candle_core::Result<()> {
         if self.only_cross_attention {
-            keys_values.push(self.attention1.keys_values(context)?);
+            keys_values.push(self.attention1.keys_values(context, batch)?);
         }
-        keys_values.push(self.attention2.keys_values(context)?);
+        keys_values.push(self.attention2.keys_values(context, batch)?);
         Ok(())
     }
 
     fn forward(&self, tokens: &Tensor, prompts: &mut Prompts<'_>) -> candle_core::Result<Tensor> {
-        let normed = self.norm1.forward(tokens)?;
-        let seen = if self.only_cross_attention { prompts.next()? } else { self.attention1.keys_values(&normed)? };
-        let tokens = self.attention1.forward(&normed, &seen, tokens)?;
-        let tokens = self.attention2.forward(&self.norm2.forward(&tokens)?, &prompts.next()?, &tokens)?;
-        self.feed_out.forward_add(&geglu(&self.feed_in.forward(&self.norm3.forward(&tokens)?)?)?, &tokens)
+        let batch = prompts.batch();
+        let normed = self.norm1.of(batch).forward(tokens)?;
+        let seen = if self.only_cross_attention { prompts.next()? } else { self.attention1.keys_values(&normed, batch)? };
+        let tokens = self.attention1.forward(&normed, &seen, tokens, batch)?;
+        let tokens = self.attention2.forward(&self.norm2.of(batch).forward(&tokens)?, &prompts.next()?, &tokens, batch)?;
+        let inner = self.feed_in.of(batch).forward(&self.norm3.of(batch).forward(&tokens)?)?;
+        self.feed_out.of(batch).forward_add(&geglu(&inner)?, &tokens)
     }
 }
 
@@ -147,12 +150,19 @@ impl Attention {
         })
     }
 
-    fn keys_values(&self, seen: &Tensor) -> candle_core::Result<(Tensor, Tensor)> {
-        Ok((self.to_k.forward(seen)?, self.to_v.forward(seen)?))
+    fn keys_values(&self, seen: &Tensor, batch: Batch<'_>) -> candle_core::Result<(Tensor, Tensor)> {
+        Ok((self.to_k.of(batch).forward(seen)?, self.to_v.of(batch).forward(seen)?))
     }
 
-    fn forward(&self, tokens: &Tensor, (keys, values): &(Tensor, Tensor), residual: &Tensor) -> candle_core::Result<Tensor> {
-        let q = self.to_q.forward(tokens)?;
-        self.to_out.forward_add(&ops::attention(&q, keys, values, self.options)?, residual)
+    /// Attention of `tokens`, plus `residual`.
+    fn forward(
+        &self,
+        tokens: &Tensor,
+        (keys, values): &(Tensor, Tensor),
+        residual: &Tensor,
+        batch: Batch<'_>,
+    ) -> candle_core::Result<Tensor> {
+        let q = self.to_q.of(batch).forward(tokens)?;
+        self.to_out.of(batch).forward_add(&ops::attention(&q, keys, values, self.options)?, residual)
     }
 }

@@ -4,10 +4,11 @@ use candle_core::{DType, Tensor};
 
 use super::{Conditioning, ModelConfig, PromptState, unet::Unet};
 use crate::{
+    adapter::AdapterSet,
     checkpoint::{Part, unread},
     error::InferenceError,
     family::contract::{Loaded, PartFiles},
-    ops::Padding,
+    ops::{Batch, Pass},
     task::ImageSize,
 };
 
@@ -63,13 +64,18 @@ impl Denoiser {
         self.told.ids(size, is_negative)
     }
 
-    pub(super) fn prepare(&self, conditioning: &Conditioning, ids: &[f64]) -> Result<PromptState, InferenceError> {
+    pub(super) fn prepare(&self, conditioning: &Conditioning, ids: &[f64], adapters: &AdapterSet) -> Result<PromptState, InferenceError> {
         let conditioning = Conditioning { context: conditioning.context.to_dtype(self.dtype)?, pooled: conditioning.pooled.clone() };
-        Ok(self.unet.prepare(&conditioning, ids)?)
+        Ok(self.unet.prepare(&conditioning, ids, Batch::new(&[adapters.changes(Part::Unet)]))?)
     }
 
-    pub(super) fn with_guidance(&self, prompt: PromptState, guidance_scale: f64) -> Result<PromptState, InferenceError> {
-        Ok(self.unet.with_guidance(prompt, guidance_scale)?)
+    pub(super) fn with_guidance(
+        &self,
+        prompt: PromptState,
+        guidance_scale: f64,
+        adapters: &AdapterSet,
+    ) -> Result<PromptState, InferenceError> {
+        Ok(self.unet.with_guidance(prompt, guidance_scale, Batch::new(&[adapters.changes(Part::Unet)]))?)
     }
 
     pub(super) fn predict(
@@ -77,7 +83,7 @@ impl Denoiser {
         latents: &Tensor,
         timesteps: &[f64],
         prompts: &[&PromptState],
-        padding: Padding,
+        pass: Pass<'_>,
     ) -> Result<Tensor, InferenceError> {
         let n = latents.dim(0)?;
         let n_tokens = prompts.first().map(|prompt| prompt.n_tokens());
@@ -86,7 +92,7 @@ impl Denoiser {
             let message = format!("{n} latents, {} timesteps and prompts of {lengths:?} tokens", timesteps.len());
             return Err(candle_core::Error::Msg(message).into());
         }
-        Ok(self.unet.forward(&latents.to_dtype(self.dtype)?, timesteps, prompts, padding)?)
+        Ok(self.unet.forward(&latents.to_dtype(self.dtype)?, timesteps, prompts, pass)?)
     }
 }
 

@@ -7,7 +7,7 @@ use crate::layers::{linear, linear_without_bias};
 use crate::{
     checkpoint::Weights,
     error::InferenceError,
-    ops::{Activation, Linear},
+    ops::{Activation, Batch, Linear},
 };
 
 /// Sines and cosines of the timestep, then two layers (diffusers' `Timesteps` and `TimestepEmbedding`).
@@ -36,18 +36,17 @@ impl TimeEmbedding {
     }
 
     /// `[n, time_width]`, after the SiLU that every residual block begins with.
-    ///
-    /// `guidance` `[n, width]` is added to the sines and cosines, `added` `[n, time_width]` to what becomes of them.
-    pub fn forward(&self, timesteps: &[f64], guidance: Option<&Tensor>, added: Option<&Tensor>) -> candle_core::Result<Tensor> {
+    pub fn forward(&self, timesteps: &[f64], beside: BesideTime<'_>, batch: Batch<'_>) -> candle_core::Result<Tensor> {
         let rows: Vec<f32> = timesteps.iter().flat_map(|timestep| self.sinusoid.row(*timestep)).collect();
         let mut rows = Tensor::from_vec(rows, (timesteps.len(), self.sinusoid.width), &self.device)?.to_dtype(self.dtype)?;
-        if let Some(guidance) = guidance {
+        if let Some(guidance) = beside.guidance {
             rows = (rows + guidance)?;
         }
-        let hidden = Activation::Silu.forward(&self.linear1.forward(&rows)?)?;
-        let hidden = match added {
-            Some(added) => self.linear2.forward_add(&hidden, added)?,
-            None => self.linear2.forward(&hidden)?,
+        let (linear1, linear2) = (self.linear1.of(batch), self.linear2.of(batch));
+        let hidden = Activation::Silu.forward(&linear1.forward(&rows)?)?;
+        let hidden = match beside.added {
+            Some(added) => linear2.forward_add(&hidden, added)?,
+            None => linear2.forward(&hidden)?,
         };
         Activation::Silu.forward(&hidden)
     }
@@ -55,11 +54,20 @@ impl TimeEmbedding {
     /// What a guidance scale adds, `[1, width]`; `None` where the network does not take it in.
     ///
     /// Meng et al. 2023, "On distillation of guided diffusion models"; diffusers' `get_guidance_scale_embedding`, which is called with the scale less 1.
-    pub fn guidance(&self, guidance_scale: f64) -> candle_core::Result<Option<Tensor>> {
+    pub fn guidance(&self, guidance_scale: f64, batch: Batch<'_>) -> candle_core::Result<Option<Tensor>> {
         let Some((layer, n)) = &self.guidance else { return Ok(None) };
         let row = Tensor::from_vec(guidance_row(guidance_scale, *n), (1, *n), &self.device)?;
-        layer.forward(&row.to_dtype(self.dtype)?).map(Some)
+        layer.of(batch).forward(&row.to_dtype(self.dtype)?).map(Some)
     }
+}
+
+/// What goes into the network beside the timesteps.
+#[derive(Clone, Copy, Default)]
+pub struct BesideTime<'a> {
+    /// `[n, width]`, added to the sines and cosines.
+    pub guidance: Option<&'a Tensor>,
+    /// `[n, time_width]`, added to what becomes of them.
+    pub added: Option<&'a Tensor>,
 }
 
 /// The embedding of the prompt as a whole and of the picture's sizes in Stable Diffusion XL (`addition_embed_type` `text_time`).
@@ -91,7 +99,7 @@ impl AddedEmbedding {
     }
 
     /// `[1, time_width]` of the pooled prompt `[1, p]` and the sizes.
-    pub fn forward(&self, pooled: &Tensor, ids: &[f64]) -> candle_core::Result<Tensor> {
+    pub fn forward(&self, pooled: &Tensor, ids: &[f64], batch: Batch<'_>) -> candle_core::Result<Tensor> {
         let (n, pooled_width) = pooled.dims2()?;
         if n != 1 || pooled_width + ids.len() * self.sinusoid.width != self.width {
             candle_core::bail!("a pooled prompt {:?} and {} sizes for an embedding of {}", pooled.shape(), ids.len(), self.width);
@@ -99,7 +107,7 @@ impl AddedEmbedding {
         let sizes: Vec<f32> = ids.iter().flat_map(|id| self.sinusoid.row(*id)).collect();
         let sizes = Tensor::from_vec(sizes, (1, self.width - pooled_width), &self.device)?;
         let row = Tensor::cat(&[&pooled.to_dtype(DType::F32)?, &sizes], 1)?.to_dtype(self.dtype)?;
-        self.linear2.forward(&Activation::Silu.forward(&self.linear1.forward(&row)?)?)
+        self.linear2.of(batch).forward(&Activation::Silu.forward(&self.linear1.of(batch).forward(&row)?)?)
     }
 }
 

@@ -2,20 +2,22 @@
 
 use std::path::Path;
 
-use candle_core::Tensor;
+use candle_core::{DType, Device, Tensor};
 use serde_json::Value;
 
-use super::{Conditioning, ModelConfig, PromptState, denoiser::Denoiser, text::Text};
+use super::{Conditioning, ModelConfig, PromptState, denoiser::Denoiser, text::Text, unet::Unet};
 use crate::{
-    checkpoint::Checkpoint,
+    adapter::Base,
+    checkpoint::{Checkpoint, Part, UnetLayout},
     error::InferenceError,
     family::{
         contract::{Family, Measured, PartFiles, PromptRequest, Row, Told},
         rules::{GuidanceRule, Rules},
     },
+    ops::{Batch, Changes, Pass},
     schedule::{Pipeline, ScheduleConfig},
     task::ImageSize,
-    text::Embedding,
+    text::{Embedding, clip::Clip},
     vae::VaeConfig,
 };
 
@@ -80,6 +82,20 @@ impl Family for StableDiffusion {
         Ok((schedule.clone().as_amended_by(Pipeline::Drawing), schedule.as_amended_by(Pipeline::Inpainting)))
     }
 
+    fn base(checkpoint: &Checkpoint, config: &ModelConfig) -> Result<Base, InferenceError> {
+        let (device, dtype) = (&Device::Cpu, DType::F32);
+        let weights = |name: &str| checkpoint.weights(name, device, dtype);
+        let mut base = Base::new(UnetLayout::of(&config.unet));
+        if let Some(clip) = &config.text_encoder {
+            base = base.with(Part::TextEncoder, weights("text_encoder")?, |weights| Clip::load(weights, clip, device).map(drop))?;
+        }
+        if let Some(clip) = &config.text_encoder_2 {
+            let load = |weights: &_| Clip::load_with_projection(weights, clip, device).map(drop);
+            base = base.with(Part::TextEncoder2, weights("text_encoder_2")?, load)?;
+        }
+        base.with(Part::Unet, weights("unet")?, |weights| Unet::load(weights, &config.unet, device, dtype).map(drop))
+    }
+
     fn load_text(files: PartFiles<'_>, config: &ModelConfig) -> Result<Text, InferenceError> {
         Text::load(files, config)
     }
@@ -98,16 +114,16 @@ impl Family for StableDiffusion {
     }
 
     fn encode(text: &Text, request: &PromptRequest) -> Result<Conditioning, InferenceError> {
-        let PromptRequest { text: prompt, clip_skip, length, .. } = request;
+        let PromptRequest { text: prompt, clip_skip, length, adapters } = request;
         match prompt {
-            Some(prompt) => text.encoders().encode(&crate::text::Prompt::parse(prompt), *clip_skip, *length),
+            Some(prompt) => text.encoders().encode_with(&crate::text::Prompt::parse(prompt), *clip_skip, *length, adapters),
             None => text.encoders().zeroed(*length),
         }
     }
 
     fn prepare(denoiser: &Denoiser, conditioning: &Conditioning, told: &Told) -> Result<PromptState, InferenceError> {
-        let state = denoiser.prepare(conditioning, &denoiser.size_ids(told.size, told.is_negative))?;
-        denoiser.with_guidance(state, told.guidance_scale)
+        let state = denoiser.prepare(conditioning, &denoiser.size_ids(told.size, told.is_negative), &told.adapters)?;
+        denoiser.with_guidance(state, told.guidance_scale, &told.adapters)
     }
 
     fn predict(denoiser: &Denoiser, rows: &[Row<&PromptState>]) -> Result<Tensor, InferenceError> {
@@ -116,7 +132,8 @@ impl Family for StableDiffusion {
         let timesteps: Vec<f64> = rows.iter().map(|row| row.timestep).collect();
         let prompts: Vec<&PromptState> = rows.iter().map(|row| row.prepared).collect();
         let padding = rows.first().map(|row| row.padding).unwrap_or_default();
-        denoiser.predict(&latents, &timesteps, &prompts, padding)
+        let changes: Vec<&Changes> = rows.iter().map(|row| row.adapters.changes(Part::Unet)).collect();
+        denoiser.predict(&latents, &timesteps, &prompts, Pass { padding, batch: Batch::new(&changes) })
     }
 }
 

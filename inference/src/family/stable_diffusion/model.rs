@@ -4,15 +4,16 @@ use std::sync::Arc;
 
 use candle_core::{DType, Device, Tensor};
 
-use super::{Conditioning, ModelConfig, PromptState, denoiser::Denoiser, text::Text};
+use super::{Conditioning, ModelConfig, PromptState, denoiser::Denoiser, family::StableDiffusion, text::Text};
 use crate::{
-    checkpoint::{Checkpoint, Patch, vae_weights},
+    adapter::{AdapterSet, Base},
+    checkpoint::{Checkpoint, Part, Patch, vae_weights},
     error::InferenceError,
     family::{
-        contract::{Loaded, PartFiles},
+        contract::{Family, Loaded, PartFiles},
         files::{ModelSource, unread_warning, vae},
     },
-    ops::Padding,
+    ops::{Batch, Changes, Padding},
     text::TextEncoders,
     vae::Vae,
 };
@@ -66,6 +67,14 @@ impl Model {
         Ok(Self { checkpoint, config, text, denoiser, vae, device: device.clone() })
     }
 
+    /// What adapters may change of it.
+    ///
+    /// # Errors
+    /// Its files cannot be read any more.
+    pub fn base(&self) -> Result<Base, InferenceError> {
+        StableDiffusion::base(&self.checkpoint, &self.config)
+    }
+
     /// Contexts `[n, 77, d]` of prompts of one chunk whose words all count alike. Each row is computed alone.
     ///
     /// # Errors
@@ -88,12 +97,17 @@ impl Model {
     ///
     /// `ids` are the sizes that Stable Diffusion XL takes in, as many as [`n_ids`](Self::n_ids); other models take none.
     pub fn prepare(&self, conditioning: &Conditioning, ids: &[f64]) -> Result<PromptState, InferenceError> {
-        self.denoiser.prepare(conditioning, ids)
+        self.prepare_with(conditioning, ids, &AdapterSet::default())
+    }
+
+    /// The same for rows that adapters change.
+    pub fn prepare_with(&self, conditioning: &Conditioning, ids: &[f64], adapters: &AdapterSet) -> Result<PromptState, InferenceError> {
+        self.denoiser.prepare(conditioning, ids, adapters)
     }
 
     /// The same prompt for models that take the guidance scale in (latent consistency models); unchanged for others.
     pub fn with_guidance(&self, prompt: PromptState, guidance_scale: f64) -> Result<PromptState, InferenceError> {
-        self.denoiser.with_guidance(prompt, guidance_scale)
+        self.denoiser.with_guidance(prompt, guidance_scale, &AdapterSet::default())
     }
 
     /// The U-Net's raw output (epsilon or v) `[n, 4, h, w]` for scaled latents `[n, in_channels, h, w]`, one training timestep and one prompt a row.
@@ -111,7 +125,19 @@ impl Model {
         prompts: &[&PromptState],
         padding: Padding,
     ) -> Result<Tensor, InferenceError> {
-        self.denoiser.predict(latents, timesteps, prompts, padding)
+        self.denoiser.predict(latents, timesteps, prompts, padding.into())
+    }
+
+    /// The same with adapters for each row.
+    pub fn predict_with(
+        &self,
+        latents: &Tensor,
+        timesteps: &[f64],
+        prompts: &[&PromptState],
+        adapters: &[&AdapterSet],
+    ) -> Result<Tensor, InferenceError> {
+        let rows: Vec<&Changes> = adapters.iter().map(|adapters| adapters.changes(Part::Unet)).collect();
+        self.denoiser.predict(latents, timesteps, prompts, Batch::new(&rows).into())
     }
 
     /// Mean and standard deviation `[n, 4, h, w]` of the latents of pictures `[n, 3, H, W]` in -1..1, before scaling. Float32.

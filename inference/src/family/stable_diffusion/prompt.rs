@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use candle_core::Tensor;
 
+use crate::ops::Batch;
+
 /// A prompt made ready for the U-Net: the keys and values of every layer that looks at it, and what it adds to the timestep's embedding. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct PromptState {
@@ -22,15 +24,21 @@ impl PromptState {
     }
 }
 
-/// Hands the prompts' keys and values to the layers, in the order in which they were computed.
+/// Hands the prompts' keys and values to the layers, in the order in which they were computed, and what changes the layers.
 pub(super) struct Prompts<'a> {
     rows: &'a [&'a PromptState],
+    batch: Batch<'a>,
     next: usize,
 }
 
 impl<'a> Prompts<'a> {
-    pub(super) fn new(rows: &'a [&'a PromptState]) -> Self {
-        Self { rows, next: 0 }
+    pub(super) fn new(rows: &'a [&'a PromptState], batch: Batch<'a>) -> Self {
+        Self { rows, batch, next: 0 }
+    }
+
+    /// What changes the layers for each row.
+    pub(super) fn batch(&self) -> Batch<'a> {
+        self.batch
     }
 
     /// Keys and values `[n, tokens, width]` of the next layer.

@@ -6,7 +6,7 @@ use super::{
     Conditioning, PromptState,
     attention::{Transformer, TransformerShape},
     config::{AttentionConfig, MidConfig, UnetConfig},
-    embeddings::{AddedEmbedding, TimeEmbedding},
+    embeddings::{AddedEmbedding, BesideTime, TimeEmbedding},
     prompt::Prompts,
 };
 use crate::layers::resnet::{Resnet, ResnetShape};
@@ -14,7 +14,7 @@ use crate::layers::{conv, group_norm, halving_conv};
 use crate::{
     checkpoint::Weights,
     error::InferenceError,
-    ops::{Conv2d, GroupNorm, Padding, upsample_nearest},
+    ops::{Batch, Conv2d, GroupNorm, Pass, upsample_nearest},
 };
 
 /// The network that tells noise from picture.
@@ -65,18 +65,24 @@ impl Unet {
         })
     }
 
-    /// What a prompt gives at every step: its context must be `[1, tokens, context_width]` in the network's type; `ids` are the sizes that Stable Diffusion XL takes in.
-    pub fn prepare(&self, Conditioning { context, pooled }: &Conditioning, ids: &[f64]) -> candle_core::Result<PromptState> {
+    /// What a prompt gives at every step: its context must be `[1, tokens, context_width]` in the network's type; `ids` are the sizes that Stable
+    /// Diffusion XL takes in; `batch` is what changes layers for the prompt's rows.
+    pub fn prepare(
+        &self,
+        Conditioning { context, pooled }: &Conditioning,
+        ids: &[f64],
+        batch: Batch<'_>,
+    ) -> candle_core::Result<PromptState> {
         let (n, n_tokens, _) = context.dims3()?;
         if n != 1 {
             candle_core::bail!("{n} prompts made ready as one");
         }
         let mut keys_values = Vec::new();
         for transformer in self.transformers() {
-            transformer.prepare(context, &mut keys_values)?;
+            transformer.prepare(context, batch, &mut keys_values)?;
         }
         let added = match (&self.added, pooled) {
-            (Some(added), Some(pooled)) => Some(added.forward(pooled, ids)?),
+            (Some(added), Some(pooled)) => Some(added.forward(pooled, ids, batch)?),
             (Some(_), None) => candle_core::bail!("the network needs the prompt's pooled embedding"),
             (None, _) => None,
         };
@@ -84,8 +90,8 @@ impl Unet {
     }
 
     /// The same prompt for a network that takes in the guidance scale; unchanged for others.
-    pub fn with_guidance(&self, prompt: PromptState, guidance_scale: f64) -> candle_core::Result<PromptState> {
-        Ok(PromptState { guidance: self.time.guidance(guidance_scale)?, ..prompt })
+    pub fn with_guidance(&self, prompt: PromptState, guidance_scale: f64, batch: Batch<'_>) -> candle_core::Result<PromptState> {
+        Ok(PromptState { guidance: self.time.guidance(guidance_scale, batch)?, ..prompt })
     }
 
     /// In the order of the way through the network.
@@ -97,40 +103,41 @@ impl Unet {
     }
 
     /// `[n, out_channels, h, w]` of latents `[n, in_channels, h, w]`, one timestep and one prompt a row.
-    pub fn forward(&self, latents: &Tensor, timesteps: &[f64], prompts: &[&PromptState], padding: Padding) -> candle_core::Result<Tensor> {
-        let prompts = &mut Prompts::new(prompts);
+    pub fn forward(&self, latents: &Tensor, timesteps: &[f64], prompts: &[&PromptState], pass: Pass<'_>) -> candle_core::Result<Tensor> {
+        let prompts = &mut Prompts::new(prompts, pass.batch);
         let (guidance, added) = (prompts.rows(|prompt| prompt.guidance.as_ref())?, prompts.rows(|prompt| prompt.added.as_ref())?);
-        let time = self.time.forward(timesteps, guidance.as_ref(), added.as_ref())?;
-        let mut hidden = self.conv_in.padded(padding).forward(latents)?;
+        let beside = BesideTime { guidance: guidance.as_ref(), added: added.as_ref() };
+        let time = self.time.forward(timesteps, beside, pass.batch)?;
+        let mut hidden = self.conv_in.within(pass).forward(latents)?;
         let mut skips = vec![hidden.clone()];
         for block in &self.down {
             for layer in &block.layers {
-                hidden = run(layer, &hidden, (&time, prompts), padding)?;
+                hidden = run(layer, &hidden, (&time, prompts), pass)?;
                 skips.push(hidden.clone());
             }
             if let Some(halve) = &block.halve {
-                hidden = halve.padded(padding).forward(&hidden)?;
+                hidden = halve.within(pass).forward(&hidden)?;
                 skips.push(hidden.clone());
             }
         }
         if let Some(Mid { first, rest }) = &self.mid {
-            hidden = first.forward(&hidden, Some(&time), padding)?;
+            hidden = first.forward(&hidden, Some(&time), pass)?;
             if let Some((transformer, resnet)) = rest {
-                hidden = resnet.forward(&transformer.forward(&hidden, prompts)?, Some(&time), padding)?;
+                hidden = resnet.forward(&transformer.forward(&hidden, prompts)?, Some(&time), pass)?;
             }
         }
         for block in &self.up {
             for layer in &block.layers {
                 let Some(skip) = skips.pop() else { candle_core::bail!("the way up has more layers than the way down") };
-                hidden = run(layer, &Tensor::cat(&[&hidden, &skip], 1)?, (&time, prompts), padding)?;
+                hidden = run(layer, &Tensor::cat(&[&hidden, &skip], 1)?, (&time, prompts), pass)?;
             }
             if let (Some(double), Some(skip)) = (&block.double, skips.last()) {
                 // The skip's size and not twice this one's: a side may be odd.
                 let (_, _, height, width) = skip.dims4()?;
-                hidden = double.padded(padding).forward(&upsample_nearest(&hidden, (height, width))?)?;
+                hidden = double.within(pass).forward(&upsample_nearest(&hidden, (height, width))?)?;
             }
         }
-        self.conv_out.padded(padding).forward(&self.norm_out.forward_silu(&hidden)?)
+        self.conv_out.within(pass).forward(&self.norm_out.of(pass.batch).forward_silu(&hidden)?)
     }
 }
 
@@ -138,9 +145,9 @@ fn run(
     (resnet, transformer): &(Resnet, Option<Transformer>),
     input: &Tensor,
     (time, prompts): (&Tensor, &mut Prompts<'_>),
-    padding: Padding,
+    pass: Pass<'_>,
 ) -> candle_core::Result<Tensor> {
-    let hidden = resnet.forward(input, Some(time), padding)?;
+    let hidden = resnet.forward(input, Some(time), pass)?;
     transformer.as_ref().map_or(Ok(hidden.clone()), |transformer| transformer.forward(&hidden, prompts))
 }
 

@@ -1,9 +1,12 @@
 //! Convolution: patches of the whole batch are packed on the fly and go through the matrix kernel, `weights [out, in·k·k] × patches [in·k·k, pixels]`.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use super::{
-    super::conv::Padding,
+    super::padding::Padding,
+    Branch,
     gemm::{Block, COLUMNS, DEPTH, Operand, Panels, ROWS, TILE, pieces},
 };
 
@@ -53,6 +56,8 @@ pub struct Extra<'a> {
     pub row_bias: Option<&'a [f32]>,
     /// `[n, out, h, w]`
     pub residual: Option<&'a [f32]>,
+    /// What changes the weights, each so many times, for each row; or nothing for all.
+    pub branches: &'a [Vec<(&'a Branch, f32)>],
 }
 
 /// `[n, out, h, w]` of `[n, in, h, w]` and packed weights.
@@ -62,11 +67,12 @@ pub fn conv2d(input: &[f32], weights: &Panels, geometry: Geometry, extra: Extra<
     let (height, width) = geometry.out();
     let mut out = vec![0.0; geometry.n * weights.n * height * width];
     let n_panels = patches.bases.len() / COLUMNS;
+    let rows = Rows { plane: height * width, branches: extra.branches };
     for wave in (0..n_panels).step_by(WAVE) {
         let n_panels = WAVE.min(n_panels - wave);
         let plan = Plan::new(n_panels, weights.len());
         let tiles: Vec<Vec<f32>> =
-            (0..plan.n_tasks()).into_par_iter().map(|task| compute(&patches, weights, wave, plan.block(task))).collect();
+            (0..plan.n_tasks()).into_par_iter().map(|task| compute(&patches, (weights, rows), wave, plan.block(task))).collect();
         store(&mut out, (height * width, weights.n), wave * COLUMNS..(wave + n_panels) * COLUMNS, extra, |pixel, channel| {
             let (panel, column) = (pixel / COLUMNS - wave, pixel % COLUMNS);
             let (task, offset) = plan.find(panel, channel / ROWS);
@@ -115,15 +121,91 @@ impl Plan {
     }
 }
 
-fn compute(patches: &Patches<'_>, weights: &Panels, wave: usize, [(panel, n_b), (weight, n_a)]: [(usize, usize); 2]) -> Vec<f32> {
+/// Which pixels, counted over the whole batch, have which branches.
+#[derive(Clone, Copy)]
+struct Rows<'a> {
+    plane: usize,
+    branches: &'a [Vec<(&'a Branch, f32)>],
+}
+
+/// A row's branch in a block of panels.
+struct Inner<'a> {
+    branch: &'a Branch,
+    factor: f32,
+    /// The row's pixels.
+    pixels: Range<usize>,
+    /// The panels that hold some of them, counted in the block.
+    panels: Range<usize>,
+    /// `[panels][rank panels][ROWS][COLUMNS]`
+    tiles: Vec<f32>,
+}
+
+impl<'a> Rows<'a> {
+    /// The branches of `n` panels of pixels from `first` on, row by row.
+    fn inner(self, first: usize, n: usize) -> Vec<Inner<'a>> {
+        let mut all = Vec::new();
+        for (row, branches) in self.branches.iter().enumerate() {
+            let pixels = row * self.plane..(row + 1) * self.plane;
+            let panels = (pixels.start / COLUMNS).max(first)..pixels.end.div_ceil(COLUMNS).min(first + n);
+            if panels.is_empty() {
+                continue;
+            }
+            let panels = panels.start - first..panels.end - first;
+            all.extend(branches.iter().map(|(branch, factor)| {
+                let tiles = vec![0.0; panels.len() * branch.down.len() * TILE];
+                Inner { branch, factor: *factor, pixels: pixels.clone(), panels: panels.clone(), tiles }
+            }));
+        }
+        all
+    }
+}
+
+impl Inner<'_> {
+    /// Multiplies what the first matrix made, whose tiles are panels for the second already; pixels of other rows get none of it.
+    fn scale(&mut self, first: usize) {
+        let n = self.branch.down.len() * TILE;
+        for (panel, tiles) in self.tiles.chunks_exact_mut(n).enumerate() {
+            let pixel = (first + self.panels.start + panel) * COLUMNS;
+            let own = self.pixels.start.max(pixel) - pixel..self.pixels.end.min(pixel + COLUMNS) - pixel;
+            for values in tiles.as_chunks_mut::<COLUMNS>().0 {
+                values[..own.start].fill(0.0);
+                values[own.end..].fill(0.0);
+                values.iter_mut().for_each(|value| *value *= self.factor);
+            }
+        }
+    }
+}
+
+fn compute(
+    patches: &Patches<'_>,
+    (weights, rows): (&Panels, Rows<'_>),
+    wave: usize,
+    [(panel, n_b), (weight, n_a)]: [(usize, usize); 2],
+) -> Vec<f32> {
     let mut tiles = vec![0.0; n_b * n_a * TILE];
     let mut packed = vec![0.0; n_b * DEPTH.min(weights.depth) * COLUMNS];
+    let mut inner = rows.inner(wave + panel, n_b);
     for (first, depth) in pieces(weights.depth) {
         for (j, packed) in packed.chunks_exact_mut(depth * COLUMNS).take(n_b).enumerate() {
             patches.pack(wave + panel + j, first, packed);
         }
         let b = Operand { values: &packed, stride: depth * COLUMNS };
         Block { a: weights.slice(weight, first), n_a, b, n_b, depth, tiles: &mut tiles }.run();
+        for Inner { branch, panels, tiles, .. } in &mut inner {
+            let (n_a, n_b) = (branch.down.len(), panels.len());
+            let b = Operand { values: &packed[panels.start * depth * COLUMNS..], ..b };
+            Block { a: branch.down.slice(0, first), n_a, b, n_b, depth, tiles }.run();
+        }
+    }
+    for mut inner in inner {
+        inner.scale(wave + panel);
+        let Inner { branch, panels, tiles: inner, .. } = inner;
+        let (stride, n_b) = (branch.down.len() * TILE, panels.len());
+        let tiles = &mut tiles[panels.start * n_a * TILE..panels.end * n_a * TILE];
+        for (first, depth) in pieces(branch.up.depth) {
+            let b = Operand { values: &inner[first * COLUMNS..], stride };
+            Block { a: branch.up.slice(weight, first), n_a, b, n_b, depth, tiles: &mut *tiles }.run();
+        }
     }
     tiles
 }
@@ -132,7 +214,7 @@ fn compute(patches: &Patches<'_>, weights: &Panels, wave: usize, [(panel, n_b), 
 fn store<'a>(
     out: &mut [f32],
     (plane, channels): (usize, usize),
-    range: std::ops::Range<usize>,
+    range: Range<usize>,
     extra: Extra<'_>,
     tile: impl Fn(usize, usize) -> &'a [f32] + Sync,
 ) {

@@ -49,6 +49,22 @@ impl Panels {
         Self { values, n, depth, width }
     }
 
+    /// The matrix as it was before it was packed, row by row.
+    pub fn unpack(&self) -> Vec<f32> {
+        let mut matrix = vec![0.0; self.n * self.depth];
+        for (panel, rows) in self.values.chunks_exact(self.width * self.depth).zip(matrix.chunks_mut(self.width * self.depth)) {
+            for (i, row) in rows.chunks_exact_mut(self.depth).enumerate() {
+                row.iter_mut().zip(panel[i..].iter().step_by(self.width)).for_each(|(value, packed)| *value = *packed);
+            }
+        }
+        matrix
+    }
+
+    /// The memory that they take.
+    pub fn n_bytes(&self) -> usize {
+        self.values.len() * size_of::<f32>()
+    }
+
     /// Number of panels.
     pub fn len(&self) -> usize {
         self.n.div_ceil(self.width)

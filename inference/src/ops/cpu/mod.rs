@@ -15,9 +15,17 @@ pub mod rotary;
 
 use candle_core::{CpuStorage, DType, Layout, Result, Storage, Tensor};
 
-/// Whether the fast versions take this tensor.
+/// Whether the fast versions take this tensor. They have no backward pass, so what gradients are to flow through goes to the plain ones.
 pub fn takes(tensor: &Tensor) -> bool {
-    tensor.device().is_cpu() && tensor.dtype() == DType::F32
+    tensor.device().is_cpu() && tensor.dtype() == DType::F32 && !tensor.track_op()
+}
+
+/// A change of low rank beside a packed weight: both matrices in panels of the weight's width.
+pub struct Branch {
+    /// `[out, rank]`
+    pub up: gemm::Panels,
+    /// `[rank, depth]`
+    pub down: gemm::Panels,
 }
 
 /// The numbers of a contiguous float32 tensor in main memory.
@@ -39,9 +47,12 @@ macro_rules! let_floats {
 }
 pub(crate) use let_floats;
 
-/// The numbers of an optional tensor.
-pub fn optional_floats(tensor: Option<&Tensor>) -> Result<Option<Vec<f32>>> {
-    let Some(tensor) = tensor else { return Ok(None) };
-    let_floats!(values = tensor);
-    Ok(Some(values.to_vec()))
+/// The same for an optional tensor.
+macro_rules! let_optional_floats {
+    ($name:ident = $tensor:expr) => {
+        let tensor = $tensor.map(candle_core::Tensor::contiguous).transpose()?;
+        let storage = tensor.as_ref().map(candle_core::Tensor::storage_and_layout);
+        let $name: Option<&[f32]> = storage.as_ref().map(|(storage, layout)| crate::ops::cpu::floats(storage, layout)).transpose()?;
+    };
 }
+pub(crate) use let_optional_floats;

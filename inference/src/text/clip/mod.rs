@@ -9,13 +9,13 @@ use crate::layers::{layer_norm, linear, linear_without_bias};
 use crate::{
     checkpoint::Weights,
     error::InferenceError,
-    ops::{self, LayerNorm, Linear},
+    ops::{self, Batch, Changes, LayerKind, LayerName, LayerNorm, Linear},
 };
 
 /// Turns one prompt's tokens into its embedding. Prompts are computed one by one, so that no other prompt changes a bit of the result.
 pub struct Clip {
-    tokens: Tensor,
-    positions: Tensor,
+    tokens: Table,
+    positions: Table,
     layers: Vec<Layer>,
     final_norm: LayerNorm,
     projection: Option<Linear>,
@@ -69,8 +69,8 @@ impl Clip {
         let weights = if weights.has("embeddings.token_embedding.weight") { weights.clone() } else { weights.at("text_model") };
         let layers = (0..config.n_layers).map(|i| Layer::load(&weights.at(format!("encoder.layers.{i}")), config));
         Ok(Self {
-            tokens: weights.tensor("embeddings.token_embedding.weight", &[config.vocab_size, config.width])?,
-            positions: weights.tensor("embeddings.position_embedding.weight", &[config.n_positions, config.width])?,
+            tokens: Table::load(&weights.at("embeddings.token_embedding"), config.vocab_size, config.width)?,
+            positions: Table::load(&weights.at("embeddings.position_embedding"), config.n_positions, config.width)?,
             layers: layers.collect::<Result<_, _>>()?,
             final_norm: layer_norm(&weights.at("final_layer_norm"), config.width, config.eps)?,
             projection: None,
@@ -88,27 +88,29 @@ impl Clip {
         Ok(Self { projection: Some(projection), ..Self::load(weights, config, device)? })
     }
 
-    /// The hidden state `state` of one prompt, and its pooled embedding where the encoder has a projection.
-    pub fn encode(&self, tokens: Tokens<'_>, state: HiddenState) -> candle_core::Result<Encoded> {
+    /// The hidden state `state` of one prompt, and its pooled embedding where the encoder has a projection; `changes` are those of its layers.
+    pub fn encode(&self, tokens: Tokens<'_>, state: HiddenState, changes: &Changes) -> candle_core::Result<Encoded> {
+        let row = [changes];
+        let batch = Batch::new(&row);
         let Some(n_used) = self.layers.len().checked_sub(state.n_skipped) else {
             candle_core::bail!("{} of {} layers left out", state.n_skipped, self.layers.len());
         };
-        let mut hidden = self.embed(tokens)?;
+        let mut hidden = self.embed(tokens, changes)?;
         for layer in &self.layers[..n_used] {
-            hidden = layer.forward(&hidden)?;
+            hidden = layer.forward(&hidden, batch)?;
         }
         let wanted = hidden.clone();
         let pooled = match &self.projection {
             None => None,
             Some(projection) => {
                 for layer in &self.layers[n_used..] {
-                    hidden = layer.forward(&hidden)?;
+                    hidden = layer.forward(&hidden, batch)?;
                 }
                 let row = hidden.narrow(1, self.pooled_place(tokens.ids), 1)?.contiguous()?;
-                Some(projection.forward(&self.final_norm.forward(&row)?)?.squeeze(1)?)
+                Some(projection.of(batch).forward(&self.final_norm.of(batch).forward(&row)?)?.squeeze(1)?)
             }
         };
-        Ok(Encoded { hidden: if state.is_normed { self.final_norm.forward(&wanted)? } else { wanted }, pooled })
+        Ok(Encoded { hidden: if state.is_normed { self.final_norm.of(batch).forward(&wanted)? } else { wanted }, pooled })
     }
 
     /// Layers.
@@ -118,7 +120,7 @@ impl Clip {
 
     /// Numbers per token.
     pub fn width(&self) -> usize {
-        self.tokens.dims()[1]
+        self.tokens.values.dims()[1]
     }
 
     /// Width of the pooled embedding of an encoder with a projection.
@@ -128,17 +130,17 @@ impl Clip {
 
     /// A tensor in the weights' dtype and on their device.
     pub fn adopt(&self, tensor: &Tensor) -> candle_core::Result<Tensor> {
-        tensor.to_dtype(self.tokens.dtype())?.to_device(&self.device)
+        tensor.to_dtype(self.tokens.values.dtype())?.to_device(&self.device)
     }
 
-    fn embed(&self, tokens: Tokens<'_>) -> candle_core::Result<Tensor> {
+    fn embed(&self, tokens: Tokens<'_>, changes: &Changes) -> candle_core::Result<Tensor> {
         let n = tokens.ids.len();
-        let mut rows = self.tokens.index_select(&Tensor::new(tokens.ids, &self.device)?, 0)?;
+        let mut rows = self.tokens.values(changes)?.index_select(&Tensor::new(tokens.ids, &self.device)?, 0)?;
         for Injected { at, vectors } in tokens.injected {
             let after = at + vectors.dim(0)?;
             rows = Tensor::cat(&[&rows.narrow(0, 0, *at)?, vectors, &rows.narrow(0, after, n - after)?], 0)?;
         }
-        (rows + self.positions.narrow(0, 0, n)?)?.unsqueeze(0)
+        (rows + self.positions.values(changes)?.narrow(0, 0, n)?)?.unsqueeze(0)
     }
 
     fn pooled_place(&self, ids: &[u32]) -> usize {
@@ -147,6 +149,25 @@ impl Clip {
             PooledToken::First(id) => id,
         };
         ids.iter().position(|id| *id == token).unwrap_or(0)
+    }
+}
+
+/// A table of embeddings.
+struct Table {
+    name: LayerName,
+    values: Tensor,
+}
+
+impl Table {
+    fn load(weights: &Weights, n: usize, width: usize) -> Result<Self, InferenceError> {
+        Ok(Self { values: weights.tensor("weight", &[n, width])?, name: weights.layer(LayerKind::Plain) })
+    }
+
+    fn values(&self, changes: &Changes) -> candle_core::Result<Tensor> {
+        match changes.get(&self.name).and_then(|change| change.weight.as_ref()) {
+            Some(weight) => weight.tensor(),
+            None => Ok(self.values.clone()),
+        }
     }
 }
 
@@ -181,11 +202,11 @@ impl Layer {
         })
     }
 
-    fn forward(&self, input: &Tensor) -> candle_core::Result<Tensor> {
-        let normed = self.norm1.forward(input)?;
-        let (q, k, v) = (self.q.forward(&normed)?, self.k.forward(&normed)?, self.v.forward(&normed)?);
-        let hidden = self.out.forward_add(&ops::attention(&q, &k, &v, self.attention)?, input)?;
-        let inner = self.activation.forward(&self.feed_in.forward(&self.norm2.forward(&hidden)?)?)?;
-        self.feed_out.forward_add(&inner, &hidden)
+    fn forward(&self, input: &Tensor, batch: Batch<'_>) -> candle_core::Result<Tensor> {
+        let normed = self.norm1.of(batch).forward(input)?;
+        let [q, k, v] = [&self.q, &self.k, &self.v].map(|layer| layer.of(batch).forward(&normed));
+        let hidden = self.out.of(batch).forward_add(&ops::attention(&q?, &k?, &v?, self.attention)?, input)?;
+        let inner = self.feed_in.of(batch).forward(&self.norm2.of(batch).forward(&hidden)?)?;
+        self.feed_out.of(batch).forward_add(&self.activation.forward(&inner)?, &hidden)
     }
 }

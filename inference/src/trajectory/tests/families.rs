@@ -2,7 +2,7 @@
 //! The bot's parity test runs the same cases through its command line and compares pictures.
 
 #[path = "../../../tests/family_models/mod.rs"]
-pub(super) mod models;
+pub(crate) mod models;
 
 use std::{
     collections::{BTreeMap, HashMap},

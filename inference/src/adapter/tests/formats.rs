@@ -3,33 +3,13 @@
 use std::{
     collections::{BTreeMap, HashMap},
     fs,
-    path::{Path, PathBuf},
+    path::Path,
 };
 
-use candle_core::{DType, Device, Tensor, safetensors};
-use inference::{
-    adapter::{self, AdapterKind, AdapterWeights, Adapters, Family, key_names},
-    checkpoint::{Part, Patch, UnetLayout},
-};
 use serde_json::Value;
 
-const PARTS: [(&str, Part); 3] = [("unet", Part::Unet), ("text_encoder", Part::TextEncoder), ("text_encoder_2", Part::TextEncoder2)];
-
-fn layout(has_attention: &[bool]) -> UnetLayout {
-    UnetLayout { n_layers: vec![1; has_attention.len()], has_attention: has_attention.to_vec() }
-}
-
-fn tiny(model: &str) -> UnetLayout {
-    layout(if model == "xl" { &[false, true] } else { &[true, false] })
-}
-
-fn file(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/adapters").join(name)
-}
-
-fn floats(tensor: &Tensor) -> Vec<f32> {
-    tensor.flatten_all().unwrap().to_vec1().unwrap()
-}
+use super::*;
+use crate::adapter::{AdapterKind, Family, keys, kind};
 
 /// The largest difference, and the largest number that was expected.
 fn difference(found: &Tensor, expected: &Tensor) -> (f32, f32) {
@@ -41,54 +21,35 @@ fn difference(found: &Tensor, expected: &Tensor) -> (f32, f32) {
     })
 }
 
-/// The weights of a tiny model: part, name, values.
-fn base(model: &str) -> Vec<(Part, String, String, Tensor)> {
-    let tensors: BTreeMap<_, _> = safetensors::load(file(&format!("{model}.safetensors")), &Device::Cpu).unwrap().into_iter().collect();
-    let split = |(full, values): (String, Tensor)| {
-        let (part, name) = full.split_once('.').unwrap();
-        let part = PARTS.iter().find(|(name, _)| *name == part).unwrap().1;
-        (part, name.to_owned(), full.clone(), values.to_dtype(DType::F32).unwrap())
-    };
-    tensors.into_iter().map(split).collect()
-}
-
-/// Gives every weight of a tiny model to adapters.
-fn apply(adapters: &Adapters, model: &str) {
-    for (part, name, _, values) in base(model) {
-        adapters.apply(part, &name, values).unwrap();
-    }
-}
-
 #[test]
 fn every_format_makes_the_weights_of_its_reference() {
     let cases: Vec<Value> = serde_json::from_str(&fs::read_to_string(file("cases.json")).unwrap()).unwrap();
     assert_eq!(cases.len(), 18);
     for case in cases {
-        let (name, model) = (case["name"].as_str().unwrap(), case["model"].as_str().unwrap());
+        let (name, tiny_model) = (case["name"].as_str().unwrap(), case["model"].as_str().unwrap());
         let files: Vec<_> =
             case["files"].as_array().unwrap().iter().map(|pair| (file(pair[0].as_str().unwrap()), pair[1].as_f64().unwrap())).collect();
         let expected = safetensors::load(file(&format!("{name}.expected.safetensors")), &Device::Cpu).unwrap();
-        let adapters = Adapters::open(&files, &tiny(model)).unwrap();
-        let mut n_changed = 0;
-        for (part, short, full, values) in base(model) {
-            let found = adapters.apply(part, &short, values.clone()).unwrap();
-            // Single files name text encoders with `text_model.`, folders of new versions without.
-            if part != Part::Unet && !short.starts_with("text_model.") {
-                let long = adapters.apply(part, &format!("text_model.{short}"), values.clone()).unwrap();
-                assert_eq!(floats(&long), floats(&found), "{name}: {full}");
+        // Single files name text encoders with `text_model.`, folders of new versions without.
+        for wrapper in ["", "text_model."] {
+            let of = model(tiny_model, wrapper);
+            let adapters: Vec<_> = files.iter().map(|(path, weight)| (load(path, &of).unwrap(), (*weight).into())).collect();
+            for (adapter, _) in &adapters {
+                let report = adapter.report();
+                assert_eq!((report.n_applied, report.unmatched.len(), report.warning()), (report.n_modules, 0, None), "{name}");
             }
-            let Some(expected) = expected.get(&full) else {
-                assert_eq!(floats(&found), floats(&values), "{name}: {full} must stay as it is");
-                continue;
-            };
-            n_changed += 1;
-            let (difference, largest) = difference(&found, expected);
-            assert!(difference <= 1e-6 * largest, "{name}: {full} differs by {difference} of {largest}");
-        }
-        assert_eq!(n_changed, expected.len(), "{name}");
-        assert_eq!(adapters.check().unwrap(), Vec::<String>::new(), "{name}");
-        for report in adapters.report() {
-            assert_eq!((report.n_applied, report.unmatched.len()), (report.n_modules, 0), "{name}");
+            let mut n_changed = 0;
+            let set = AdapterSet::new(adapters, &of).unwrap();
+            for (Named { full, values, .. }, found) in base(tiny_model).iter().zip(made(&set, tiny_model, wrapper)) {
+                let Some(expected) = expected.get(full) else {
+                    assert_eq!(floats(&found), floats(values), "{name}: {full} must stay as it is");
+                    continue;
+                };
+                n_changed += 1;
+                let (difference, largest) = difference(&found, expected);
+                assert!(difference <= 1e-6 * largest, "{name}: {full} differs by {difference} of {largest}");
+            }
+            assert_eq!(n_changed, expected.len(), "{name}");
         }
     }
 }
@@ -123,7 +84,7 @@ fn every_module_of_the_published_models_has_its_kohya_key_and_no_two_share_one()
             "xl te2" => (Part::TextEncoder2, tiny("xl")),
             _ => (Part::TextEncoder, tiny("xl")),
         };
-        let names = key_names(part, &module, &layout);
+        let names = keys::with_prefixes(part, &module, &layout);
         assert!(names.contains(&key), "{group}: {module} has no key {key}");
         for name in names {
             let owner = owners.entry((group.clone(), name.clone())).or_insert_with(|| module.clone());
@@ -154,14 +115,10 @@ fn said(tensors: &[(&str, &[usize])]) -> String {
 }
 
 fn said_of(path: &Path) -> String {
-    let use_all = || {
-        let adapters = Adapters::open(&[(path.to_owned(), 1.0)], &tiny("sd1"))?;
-        for (part, name, _, values) in base("sd1") {
-            adapters.apply(part, &name, values)?;
-        }
-        adapters.check()
+    let said = match load(path, &model("sd1", "")) {
+        Ok(adapter) => adapter.report().warning().unwrap_or_default(),
+        Err(error) => error.to_string(),
     };
-    let said = use_all().map_or_else(|error| error.to_string(), |warnings| warnings.join("\n"));
     said.replace(&path.display().to_string(), "FILE")
 }
 
@@ -260,32 +217,37 @@ fn alpha_may_be_a_whole_number_and_weights_scale() {
     let alpha = Tensor::new(3i64, &Device::Cpu).unwrap();
     let names = ["lora_down.weight", "lora_up.weight", "alpha"].map(|end| format!("{Q}.{end}"));
     safetensors::save(&names.into_iter().zip([ones((2, 6)), ones((8, 2)), alpha]).collect::<HashMap<_, _>>(), &path).unwrap();
-    let adapters = Adapters::open(&[(path.clone(), 0.5), (path, -2.0)], &tiny("sd1")).unwrap();
-    let name = "mid_block.attentions.0.transformer_blocks.0.attn2.to_k.weight";
-    let found = adapters.apply(Part::Unet, name, Tensor::zeros((8, 6), DType::F32, &Device::Cpu).unwrap()).unwrap();
     // Two ranks of ones, alpha / rank = 1.5, weights 0.5 - 2.
-    assert_eq!(floats(&found), vec![-4.5; 48]);
+    check_added(&[(path.clone(), 0.5), (path, -2.0)], -4.5);
+}
+
+/// What adapters add to every number of the small model's layer.
+fn check_added(files: &[(PathBuf, f64)], expected: f32) {
+    let found = made(&set(files, &model("sd1", "")).unwrap(), "sd1", "");
+    let name = "unet.mid_block.attentions.0.transformer_blocks.0.attn2.to_k.weight";
+    let (place, tensor) = base("sd1").iter().enumerate().find(|(_, tensor)| tensor.full == name).unwrap();
+    let added = floats(&(&found[place] - &tensor.values).unwrap());
+    assert!(added.iter().all(|added| (added - expected).abs() < 1e-5), "{added:?} are not {expected}");
 }
 
 #[test]
 fn networks_may_have_weights_of_their_own() {
-    for (name, model, has_text) in [("kohya", "sd1", true), ("dora_lycoris", "sd1", false), ("kohya_xl", "xl", true)] {
-        let path = file(&format!("{name}.safetensors"));
-        let open = |weights: AdapterWeights| Adapters::open(&[(path.clone(), weights)], &tiny(model)).unwrap();
-        let (both, alone) = (open(AdapterWeights { unet: 0.5, text_encoder: -0.8 }), [0.5, -0.8, 0.0].map(|weight| open(weight.into())));
-        let unet_alone = open(AdapterWeights { unet: 0.5, text_encoder: 0.0 });
+    for (name, tiny_model, has_text) in [("kohya", "sd1", true), ("dora_lycoris", "sd1", false), ("kohya_xl", "xl", true)] {
+        let (path, of) = (file(&format!("{name}.safetensors")), model(tiny_model, ""));
+        let with = |weights: AdapterWeights| made(&set(&[(path.clone(), weights)], &of).unwrap(), tiny_model, "");
+        let (both, alone) = (with(AdapterWeights { unet: 0.5, text_encoder: -0.8 }), [0.5, -0.8, 0.0].map(|weight| with(weight.into())));
+        let unet_alone = with(AdapterWeights { unet: 0.5, text_encoder: 0.0 });
         let (mut n_unet, mut n_text) = (0, 0);
-        for (part, short, full, values) in base(model) {
-            let made = |adapters: &Adapters| floats(&adapters.apply(part, &short, values.clone()).unwrap());
-            let is_unet = part == Part::Unet;
-            assert_eq!(made(&both), made(&alone[usize::from(!is_unet)]), "{name}: {full}");
-            assert_eq!(made(&unet_alone), made(&alone[if is_unet { 0 } else { 2 }]), "{name}: {full}");
-            assert_eq!(made(&alone[2]), floats(&values), "{name}: {full} at weight 0");
-            let is_changed = made(&both) != floats(&values);
+        for (place, Named { part, full, values, .. }) in base(tiny_model).iter().enumerate() {
+            let of = |all: &[Tensor]| floats(&all[place]);
+            let is_unet = *part == Part::Unet;
+            assert_eq!(of(&both), of(&alone[usize::from(!is_unet)]), "{name}: {full}");
+            assert_eq!(of(&unet_alone), of(&alone[if is_unet { 0 } else { 2 }]), "{name}: {full}");
+            assert_eq!(of(&alone[2]), floats(values), "{name}: {full} at weight 0");
+            let is_changed = of(&both) != floats(values);
             if is_unet { n_unet += usize::from(is_changed) } else { n_text += usize::from(is_changed) }
         }
         assert!(n_unet > 0 && (n_text > 0) == has_text, "{name} changes {n_unet} tensors of the U-Net and {n_text} of text encoders");
-        assert_eq!(unet_alone.check().unwrap(), Vec::<String>::new(), "what is left out on purpose is not missed");
     }
 }
 
@@ -296,15 +258,12 @@ fn a_configuration_beside_the_file_gives_alpha_as_peft_saves_it() {
     let names = ["lora_A", "lora_B"].map(|end| format!("base_model.model.{module}.{end}.weight"));
     let path = write(folder.path(), &[(&names[0], &[2, 6]), (&names[1], &[8, 2])]);
     fs::write(folder.path().join("adapter_config.json"), r#"{"peft_type": "LORA", "r": 2, "lora_alpha": 8, "alpha_pattern": {}}"#).unwrap();
-    let adapters = Adapters::open(&[(path, 0.5)], &tiny("sd1")).unwrap();
-    let zeros = Tensor::zeros((8, 6), DType::F32, &Device::Cpu).unwrap();
-    let found = adapters.apply(Part::Unet, &format!("{module}.weight"), zeros).unwrap();
-    assert_eq!(floats(&found), vec![4.0; 48]);
+    check_added(&[(path, 0.5)], 4.0);
 }
 
 #[test]
 fn files_tell_what_they_are_from_their_headers() {
-    for (name, kind, is_dora, rank, n_modules) in [
+    for (name, expected, is_dora, rank, n_modules) in [
         ("kohya", AdapterKind::Locon, false, Some(2), 13),
         ("old_processors", AdapterKind::Lora, false, Some(2), 5),
         ("locon", AdapterKind::Locon, false, Some(2), 4),
@@ -314,19 +273,10 @@ fn files_tell_what_they_are_from_their_headers() {
         ("dora_partly", AdapterKind::Locon, true, Some(2), 2),
         ("dora_lycoris", AdapterKind::Mixed, true, Some(2), 6),
     ] {
-        let info = adapter::kind(&file(&format!("{name}.safetensors"))).unwrap();
-        assert_eq!((info.kind, info.is_dora, info.rank, info.n_modules), (kind, is_dora, rank, n_modules), "{name}");
+        let info = kind(&file(&format!("{name}.safetensors"))).unwrap();
+        assert_eq!((info.kind, info.is_dora, info.rank, info.n_modules), (expected, is_dora, rank, n_modules), "{name}");
     }
-    assert_eq!(adapter::kind(&file("kohya_xl.safetensors")).unwrap().family, Some(Family::StableDiffusionXl));
-    assert_eq!(adapter::kind(&file("sd1.safetensors")), None, "a checkpoint is no adapter");
-    assert_eq!(adapter::kind(&file("cases.json")), None);
-}
-
-#[test]
-fn reports_count_modules() {
-    let adapters = Adapters::open(&[(file("kohya.safetensors"), 1.0)], &tiny("sd1")).unwrap();
-    assert_eq!(adapters.report()[0].n_applied, 0);
-    apply(&adapters, "sd1");
-    let report = &adapters.report()[0];
-    assert_eq!((report.n_modules, report.n_applied, report.warning()), (13, 13, None));
+    assert_eq!(kind(&file("kohya_xl.safetensors")).unwrap().family, Some(Family::StableDiffusionXl));
+    assert_eq!(kind(&file("sd1.safetensors")), None, "a checkpoint is no adapter");
+    assert_eq!(kind(&file("cases.json")), None);
 }

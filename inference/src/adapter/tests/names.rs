@@ -2,46 +2,21 @@
 //! bit.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::HashMap,
     path::{Path, PathBuf},
-    sync::LazyLock,
 };
 
 use ::safetensors::{Dtype, tensor::TensorView};
-use candle_core::{DType, Device, Tensor, safetensors};
-use inference::{
-    adapter::{self, Adapters, Family},
-    checkpoint::{FileKind, Part, Patch, UnetLayout, inspect, ldm_unet_name, open_clip_name},
+
+use super::*;
+use crate::{
+    adapter::{Family, kind},
+    checkpoint::{self, FileKind, inspect, ldm_unet_name, open_clip_name},
 };
-
-const PARTS: [(&str, Part); 3] = [("unet", Part::Unet), ("text_encoder", Part::TextEncoder), ("text_encoder_2", Part::TextEncoder2)];
-
-fn layout(model: &str) -> UnetLayout {
-    UnetLayout { n_layers: vec![1; 2], has_attention: if model == "xl" { vec![false, true] } else { vec![true, false] } }
-}
-
-/// The weights of a tiny model: part, name, values.
-type Weights = Vec<(Part, String, Tensor)>;
-
-fn base(model: &str) -> &'static Weights {
-    static MODELS: [LazyLock<Weights>; 2] = [LazyLock::new(|| read("sd1")), LazyLock::new(|| read("xl"))];
-    &MODELS[usize::from(model == "xl")]
-}
-
-fn read(model: &str) -> Weights {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/data/adapters/{model}.safetensors"));
-    let tensors: BTreeMap<_, _> = safetensors::load(path, &Device::Cpu).unwrap().into_iter().collect();
-    let split = |(full, values): (String, Tensor)| {
-        let (part, name) = full.split_once('.').unwrap();
-        let part = PARTS.iter().find(|(name, _)| *name == part).unwrap().1;
-        (part, name.to_owned(), values.to_dtype(DType::F32).unwrap())
-    };
-    tensors.into_iter().map(split).collect()
-}
 
 /// Layers that adapters change, with the shapes of their weights.
 fn layers(model: &str, part: Part) -> Vec<(String, Vec<usize>)> {
-    let layer = |(of, name, values): &(Part, String, Tensor)| {
+    let layer = |Named { part: of, name, values, .. }: &Named| {
         let module = name.strip_suffix(".weight")?;
         (*of == part && values.rank() > 1 && !module.contains("embeddings")).then(|| (module.to_owned(), values.dims().to_vec()))
     };
@@ -181,34 +156,31 @@ fn tensors(layers: &[(String, Vec<usize>)], kind: Kind, ends: Option<[&str; 3]>,
 }
 
 /// What a file of these tensors makes of all weights, which must use all of it.
-fn made(model: &str, path: &Path, tensors: &HashMap<String, Tensor>) -> Result<Vec<Vec<f32>>, String> {
+fn made_by(model: &str, path: &Path, tensors: &HashMap<String, Tensor>) -> Result<Vec<Vec<f32>>, String> {
     safetensors::save(tensors, path).unwrap();
     applied(model, path)
 }
 
-fn applied(model: &str, path: &Path) -> Result<Vec<Vec<f32>>, String> {
-    let said = |error: inference::error::InferenceError| error.to_string();
-    let adapters = Adapters::open(&[(path.to_owned(), 0.75)], &layout(model)).map_err(said)?;
-    let weights = base(model).iter().map(|(part, name, values)| {
-        let changed = adapters.apply(*part, name, values.clone()).map_err(said)?;
-        Ok(changed.flatten_all().unwrap().to_vec1().unwrap())
-    });
-    let weights = weights.collect::<Result<Vec<_>, String>>()?;
-    match adapters.check().map_err(said)?.first() {
-        None => Ok(weights),
-        Some(warning) => Err(warning.clone()),
+fn applied(tiny_model: &str, path: &Path) -> Result<Vec<Vec<f32>>, String> {
+    let said = |error: InferenceError| error.to_string();
+    let of = model(tiny_model, "");
+    let adapter = load(path, &of).map_err(said)?;
+    if let Some(warning) = adapter.report().warning() {
+        return Err(warning);
     }
+    let set = AdapterSet::new(vec![(adapter, 0.75.into())], &of).map_err(said)?;
+    Ok(made(&set, tiny_model, "").iter().map(floats).collect())
 }
 
 /// Tries every combination for a part.
 fn check_product(model: &str, part: Part, prefixes: &[&str], systems: &[System], kohya: &str) -> usize {
-    let (layers, layout) = (layers(model, part), layout(model));
+    let (layers, layout) = (layers(model, part), tiny(model));
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("adapter.safetensors");
-    let untouched: Vec<Vec<f32>> = base(model).iter().map(|(_, _, values)| values.flatten_all().unwrap().to_vec1().unwrap()).collect();
+    let untouched: Vec<Vec<f32>> = base(model).iter().map(|tensor| floats(&tensor.values)).collect();
     let mut n_combinations = 0;
     for kind in KINDS {
-        let expected = made(model, &path, &tensors(&layers, kind, None, |layer| format!("{kohya}{}", layer.replace('.', "_")))).unwrap();
+        let expected = made_by(model, &path, &tensors(&layers, kind, None, |layer| format!("{kohya}{}", layer.replace('.', "_")))).unwrap();
         let n_changed = expected.iter().zip(&untouched).filter(|(changed, before)| changed != before).count();
         assert_eq!(n_changed, layers.len(), "{model}, {}", kind.0);
         let all_ends: Vec<Option<[&str; 3]>> =
@@ -223,7 +195,7 @@ fn check_product(model: &str, part: Part, prefixes: &[&str], systems: &[System],
                 let name = path_of(layer, &layout).unwrap_or_else(|| panic!("{layer} has no name in {system}"));
                 format!("{prefix}{}", if has_dots { name } else { name.replace('.', "_") })
             };
-            let found = made(model, &path, &tensors(&layers, kind, ends, name));
+            let found = made_by(model, &path, &tensors(&layers, kind, ends, name));
             assert_eq!(found.as_ref(), Ok(&expected), "{model}, {prefix}, {system}, {}, {ends:?}, dots {has_dots}", kind.0);
             n_combinations += 1;
         }
@@ -257,13 +229,13 @@ fn a_name_that_may_mean_both_text_encoders_means_the_one_that_it_fits() {
     let first = layers("xl", Part::TextEncoder);
     let second = layers("xl", Part::TextEncoder2);
     assert!(second.iter().any(|(name, _)| first.iter().any(|(other, _)| name.ends_with(other.as_str()))), "the same layer in two sizes");
-    let expected = made("xl", &path, &tensors(&second, KINDS[0], None, |layer| format!("lora_te2_{}", layer.replace('.', "_"))));
+    let expected = made_by("xl", &path, &tensors(&second, KINDS[0], None, |layer| format!("lora_te2_{}", layer.replace('.', "_"))));
     for prefix in ["", "lora_te_", "base_model.model.", "text_encoder."] {
-        let found = made("xl", &path, &tensors(&second, KINDS[0], None, |layer| format!("{prefix}{layer}")));
+        let found = made_by("xl", &path, &tensors(&second, KINDS[0], None, |layer| format!("{prefix}{layer}")));
         assert_eq!(found, expected, "{prefix}");
     }
     assert!(expected.is_ok());
-    let found = made("xl", &path, &tensors(&second, KINDS[0], None, |layer| format!("lora_te1_{}", layer.replace('.', "_"))));
+    let found = made_by("xl", &path, &tensors(&second, KINDS[0], None, |layer| format!("lora_te1_{}", layer.replace('.', "_"))));
     assert!(found.is_err_and(|said| said.contains("the model's has shape")), "a name that says which is taken at its word");
 }
 
@@ -278,9 +250,9 @@ fn one_file_may_mix_the_names_of_several_programs() {
         both
     };
     let joined = |prefix: &'static str| move |layer: &str| format!("{prefix}{}", layer.replace('.', "_"));
-    let ldm = |prefix: &'static str| move |layer: &str| format!("{prefix}{}", ldm_unet_name(layer, &layout("sd1")).unwrap());
+    let ldm = |prefix: &'static str| move |layer: &str| format!("{prefix}{}", ldm_unet_name(layer, &tiny("sd1")).unwrap());
     let dotted = |prefix: &'static str| move |layer: &str| format!("{prefix}{layer}");
-    let expected = made("sd1", &path, &both(&joined("lora_unet_"), &joined("lora_te_text_model_")));
+    let expected = made_by("sd1", &path, &both(&joined("lora_unet_"), &joined("lora_te_text_model_")));
     assert!(expected.is_ok());
     for (program, tensors) in [
         ("OneTrainer", both(&ldm("unet."), &joined("lora_te1_text_model_"))),
@@ -288,7 +260,7 @@ fn one_file_may_mix_the_names_of_several_programs() {
         ("OMI", both(&ldm("unet."), &dotted("clip_l.text_model."))),
         ("diffusers", both(&dotted("unet."), &dotted("text_encoder.text_model."))),
     ] {
-        assert_eq!(made("sd1", &path, &tensors), expected, "{program}");
+        assert_eq!(made_by("sd1", &path, &tensors), expected, "{program}");
         let inspection = inspect(&path).unwrap();
         assert!(inspection.details.contains(&("changes".into(), "U-Net, text encoder".into())), "{program}: {:?}", inspection.details);
     }
@@ -302,10 +274,10 @@ fn open_clip_may_keep_queries_keys_and_values_in_one() {
     let (d, apart) = (8, |end: &str| format!("text_encoder_2.{attention}.{end}.diff"));
     let names = ["q_proj", "k_proj", "v_proj"];
     let thirds = names.map(|name| numbers(name, &[d, d]));
-    let expected = made("xl", &path, &names.iter().zip(&thirds).map(|(name, third)| (apart(name), third.clone())).collect()).unwrap();
+    let expected = made_by("xl", &path, &names.iter().zip(&thirds).map(|(name, third)| (apart(name), third.clone())).collect()).unwrap();
     for prefix in ["lora_te2_", "clip_g.", "text_encoders.clip_g.", "conditioner.embedders.1.model."] {
         let name = format!("{prefix}transformer.resblocks.1.attn.in_proj.diff");
-        assert_eq!(made("xl", &path, &HashMap::from([(name, Tensor::cat(&thirds, 0).unwrap())])).as_ref(), Ok(&expected), "{prefix}");
+        assert_eq!(made_by("xl", &path, &HashMap::from([(name, Tensor::cat(&thirds, 0).unwrap())])).as_ref(), Ok(&expected), "{prefix}");
     }
 }
 
@@ -376,7 +348,7 @@ fn kinds_that_are_not_read_are_named_by_refusal_and_inspection_alike() {
     ] {
         let tensors: HashMap<_, _> =
             tensors.into_iter().map(|name| (name, Tensor::ones((2, 4, 4), DType::F32, &Device::Cpu).unwrap())).collect();
-        let said = made("sd1", &path, &tensors).unwrap_err();
+        let said = made_by("sd1", &path, &tensors).unwrap_err();
         assert_eq!(said, format!("{} is {name}, which is not supported", path.display()));
         let inspection = inspect(&path).unwrap();
         assert_eq!(inspection.kind, FileKind::Lora, "{name}");
@@ -385,7 +357,7 @@ fn kinds_that_are_not_read_are_named_by_refusal_and_inspection_alike() {
     }
     // LyCORIS' BOFT differs from its OFT in the number of sides alone.
     let blocks = Tensor::ones((2, 4, 2, 2), DType::F32, &Device::Cpu).unwrap();
-    let said = made("sd1", &path, &HashMap::from([(format!("{stem}.oft_blocks"), blocks)])).unwrap_err();
+    let said = made_by("sd1", &path, &HashMap::from([(format!("{stem}.oft_blocks"), blocks)])).unwrap_err();
     assert!(said.ends_with("is a BOFT adapter, which is not supported"), "{said}");
 }
 
@@ -397,7 +369,7 @@ fn names_of_every_program_tell_the_family() {
     for prefix in SECOND_TEXT_PREFIXES {
         let layer = vec![(layer.to_owned(), vec![8, 8])];
         safetensors::save(&tensors(&layer, KINDS[0], None, |layer| format!("{prefix}{layer}")), &path).unwrap();
-        assert_eq!(adapter::kind(&path).unwrap().family, Some(Family::StableDiffusionXl), "{prefix}");
-        assert_eq!(inspect(&path).unwrap().family, Some(inference::checkpoint::Family::StableDiffusionXl), "{prefix}");
+        assert_eq!(kind(&path).unwrap().family, Some(Family::StableDiffusionXl), "{prefix}");
+        assert_eq!(inspect(&path).unwrap().family, Some(checkpoint::Family::StableDiffusionXl), "{prefix}");
     }
 }
