@@ -35,4 +35,5 @@ mod remix;
 mod restart;
 mod shown;
 mod terminal;
+mod watched;
 mod z_image;

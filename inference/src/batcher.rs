@@ -23,6 +23,7 @@ use futures::{
     future::{AbortHandle, abortable},
     task::LocalSpawnExt,
 };
+use tracing::{Instrument, Span};
 
 use self::{
     compute::compute,
@@ -217,7 +218,7 @@ impl Batcher {
         let Ticket { meter, events, n_images, .. } = &task;
         let (meter, events) = (meter.clone(), Rc::new(events.clone()));
         let active = self.counters.activate(*n_images);
-        let body = body(self.caller(task));
+        let body = body(self.caller(task)).instrument(meter.span().clone());
         let token = Rc::new(());
         let alive = Rc::downgrade(&token);
         let (reporter, counted) = (events.clone(), meter.clone());
@@ -300,12 +301,15 @@ impl Batcher {
         if batch.is_empty() {
             return;
         }
+        let span = span_of(&batch);
+        let _inside = span.enter();
         let answer = catch_unwind(AssertUnwindSafe(|| looked.and_then(|()| compute(&batch))));
         let answer = answer.unwrap_or_else(|panic| Err(panicked(panic.as_ref())));
         let cost: f64 = batch.iter().map(|call| call.cost).sum();
         if matches!(batch[0].work, Work::Predict { .. }) {
             self.counters.network_call(batch.len(), begin.elapsed(), cost);
         }
+        tracing::debug!(elapsed_ms = begin.elapsed().as_millis() as u64, is_done = answer.is_ok(), "computed");
         match answer {
             Ok(answers) => {
                 self.unseen.replace(answers.sums.map(|sums| Unseen::of(sums, batch.iter().map(|call| call.watch.clone()))));
@@ -324,6 +328,18 @@ impl Batcher {
             }
         }
     }
+}
+
+/// The span of a batch: inside that of the first row's task, and after those of the others.
+fn span_of(batch: &[Call]) -> Span {
+    let Some((first, others)) = batch.split_first() else { return Span::none() };
+    let span = tracing::debug_span!(parent: first.meter.span(), "batch", work = first.work.word(), n_rows = batch.len());
+    if !span.is_disabled() {
+        others.iter().for_each(|call| {
+            span.follows_from(call.meter.span());
+        });
+    }
+    span
 }
 
 /// What a panic said, as an error.

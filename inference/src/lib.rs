@@ -20,6 +20,7 @@ pub mod sampler;
 pub mod schedule;
 pub mod state;
 pub mod task;
+mod telemetry;
 pub mod text;
 mod trajectory;
 pub mod upscale;

@@ -1,6 +1,7 @@
 //! What the flow tests share: the real bot, the real engine with the starter model, the stand-in, and a person.
 
 pub mod front;
+pub mod log;
 pub mod relay;
 
 use std::{net::SocketAddr, time::Duration};

@@ -37,6 +37,18 @@ pub(crate) enum Work {
 }
 
 impl Work {
+    /// For the log.
+    pub(crate) fn word(&self) -> &'static str {
+        match self {
+            Self::Prompt { .. } => "prompt",
+            Self::Prepare { .. } => "prepare",
+            Self::Predict { .. } => "predict",
+            Self::Encode { .. } => "encode",
+            Self::Decode { .. } => "decode",
+            Self::Upscale { .. } => "upscale",
+        }
+    }
+
     /// The picture or the latents, for networks that take nothing else.
     pub(crate) fn tensor(&self) -> Option<&Tensor> {
         match self {

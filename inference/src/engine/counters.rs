@@ -8,7 +8,10 @@ use std::{
     time::Duration,
 };
 
+use tracing::Span;
+
 use super::{EngineStats, Usage};
+use crate::telemetry;
 
 /// What the device thread has done since it started.
 #[derive(Default)]
@@ -26,6 +29,7 @@ const NEWEST: f64 = 0.05;
 impl Counters {
     /// Counts one U-Net batch.
     pub(crate) fn network_call(&self, n_rows: usize, took: Duration, row_megapixels: f64) {
+        telemetry::network_call(n_rows, took);
         self.n_network_calls.fetch_add(1, Relaxed);
         self.n_network_rows.fetch_add(n_rows as u64, Relaxed);
         let newest = took.as_secs_f64() / row_megapixels;
@@ -64,16 +68,33 @@ impl Drop for Active {
     }
 }
 
-/// One task between its handle and the device thread: what was computed for it, and whether it is still wanted.
-#[derive(Default)]
+/// One task between its handle and the device thread: what was computed for it, whether it is still wanted, and what it belongs to.
 pub(crate) struct Meter {
+    span: Span,
     /// Bits of an `f64`.
     row_megapixels: AtomicU64,
     is_cancelled: AtomicBool,
     n_states_asked: AtomicU32,
 }
 
+impl Default for Meter {
+    /// Of a task that belongs to whatever span its caller is in.
+    fn default() -> Self {
+        Self {
+            span: Span::current(),
+            row_megapixels: AtomicU64::new(0),
+            is_cancelled: AtomicBool::new(false),
+            n_states_asked: AtomicU32::new(0),
+        }
+    }
+}
+
 impl Meter {
+    /// The span that the task was handed in under; what is done for it on another thread is done inside.
+    pub(crate) fn span(&self) -> &Span {
+        &self.span
+    }
+
     /// Counts one row; called by the device thread alone.
     pub(crate) fn add(&self, row_megapixels: f64) {
         let sum = f64::from_bits(self.row_megapixels.load(Relaxed)) + row_megapixels;

@@ -99,7 +99,8 @@ fn start(waiting: &mut VecDeque<Command>, store: &mut Store, batcher: &mut Batch
             next.events().may_send(Event::Loading);
         };
         let networks = || store.networks(&next.submission.task, loading);
-        let found = catch_unwind(AssertUnwindSafe(networks)).unwrap_or_else(|panic| Err(panicked(panic.as_ref())));
+        let found = next.meter.span().in_scope(|| catch_unwind(AssertUnwindSafe(networks)));
+        let found = found.unwrap_or_else(|panic| Err(panicked(panic.as_ref())));
         if matches!(found, Ok(None)) {
             if !std::mem::take(&mut has_room) {
                 break;

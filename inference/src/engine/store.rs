@@ -1,6 +1,6 @@
 //! The models of a device thread: all known by their headers, a few in memory.
 
-use std::{path::PathBuf, rc::Rc, sync::Arc};
+use std::{path::PathBuf, rc::Rc, sync::Arc, time::Instant};
 
 use candle_core::{DType, Device};
 
@@ -14,6 +14,7 @@ use crate::{
     preview::{Preview, PreviewMap},
     state::{DeviceClass, Files},
     task::{AdapterUse, Note, Task, TaskKind},
+    telemetry,
     text::{Embedding, mentions},
     trajectory::Facts,
     upscale::Upscaler,
@@ -88,6 +89,7 @@ impl Store {
         let Parts { text, denoiser, vae, .. } = &*store.load(0, &[], None)?.ready.parts;
         let n_parameters = text.n_parameters() + denoiser.n_parameters() + vae.n_parameters();
         store.known[0].info.n_parameters = n_parameters;
+        store.tell_bytes();
         // The usual model's prompts are counted for every task: not while somebody waits for an answer.
         store.known[0].lengths.prepare();
         Ok(store)
@@ -128,8 +130,21 @@ impl Store {
         let opened = self.open_adapters(model, &adapters)?;
         self.make_room();
         loading();
-        let entry = self.load(model, &adapters, opened)?;
-        Ok(Some(entry.ready.clone()))
+        let begun = Instant::now();
+        let ready = self.load(model, &adapters, opened)?.ready.clone();
+        telemetry::loaded(begun.elapsed());
+        tracing::info!(model.name = self.known[model].info.name, elapsed_ms = begun.elapsed().as_millis() as u64, "loaded");
+        self.tell_bytes();
+        Ok(Some(ready))
+    }
+
+    /// Tells those who watch how much memory the weights take.
+    fn tell_bytes(&self) {
+        let n_bytes = |entry: &InMemory| {
+            let Parts { text, denoiser, vae, .. } = &*entry.ready.parts;
+            text.n_bytes() + denoiser.n_bytes() + vae.n_bytes()
+        };
+        telemetry::resident(&device::name(&self.config), self.in_memory.iter().map(n_bytes).sum());
     }
 
     /// The first model with the same files: one model under two names is in memory once.
