@@ -110,9 +110,12 @@ pub fn is_configured_starter(config: &Config) -> bool {
     config.model.path.as_os_str().is_empty() || is_starter(&config.model.path)
 }
 
+/// What the built-in model is called for people.
+pub const STARTER: &str = "starter model";
+
 /// The model's name for people.
 pub fn display_name(info: &ModelInfo) -> String {
-    if is_starter(&info.path) { "starter model".to_owned() } else { info.name.clone() }
+    if is_starter(&info.path) { STARTER.to_owned() } else { info.name.clone() }
 }
 
 #[cfg(test)]

@@ -15,9 +15,11 @@ pub async fn info(ctx: Context<'_>) -> Result<(), BotError> {
     app.looks.take(super::user_id(ctx.interaction.user.id), app.clock.now())?;
     let (model, stats) = (app.engine.info(), app.engine.stats());
     let queue = app.jobs.queue_status().await?;
+    // Whether the built-in model draws was found out at the start: nothing here waits for the file system.
+    let guide = app.guide.as_ref().filter(|guide| guide.is_of_the_usual());
     let answer = messages::info(&Info {
-        model: models::display_name(model),
-        examples: app.guide.as_ref().filter(|_| models::is_configured_starter(&app.config)).map(Guide::told).unwrap_or_default(),
+        model: guide.map_or_else(|| model.name.clone(), |_| models::STARTER.to_owned()),
+        examples: guide.map(Guide::told).unwrap_or_default(),
         native_size: model.native_size.to_string(),
         prediction: format!("predicts {} ({})", model.prediction, model.prediction_said_by),
         models: app.models.iter().map(|model| format!("{} ({})", model.name, model.native_size)).collect(),

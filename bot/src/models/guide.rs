@@ -77,6 +77,11 @@ impl Guide {
         told.ok().map(|guide| Self { names, learned, ..guide })
     }
 
+    /// Whether it is about the model that draws where nobody names one.
+    pub fn is_of_the_usual(&self) -> bool {
+        self.names.contains(&None)
+    }
+
     /// The examples that a sentence names.
     pub fn told(&self) -> Vec<String> {
         self.examples.iter().take(N_TOLD).map(|example| example.prompt.clone()).collect()
@@ -129,6 +134,16 @@ mod tests {
         assert_eq!(words(TextToImage { negative_prompt: Some("blurry".into()), ..task("a frog") }), None);
         assert_eq!(words(task("a zorb frog")), None, "an embedding's word");
         assert!(Guide::of(&[Known::by_path(Path::new("/models/other.safetensors"))], &[]).is_none());
+    }
+
+    #[test]
+    fn a_guide_is_of_the_usual_model_where_that_one_is_built_in() {
+        let starter = || super::super::known(&Config::default()).expect("the source tree has it");
+        let other = || vec![Known::by_path(Path::new("/models/other.safetensors"))];
+        let is_of_the_usual = |models: Vec<Vec<Known>>| Guide::of(&models.concat(), &[]).map(|guide| guide.is_of_the_usual());
+        assert_eq!(is_of_the_usual(vec![starter(), other()]), Some(true));
+        assert_eq!(is_of_the_usual(vec![other(), starter()]), Some(false));
+        assert_eq!(is_of_the_usual(vec![other()]), None);
     }
 
     #[test]
