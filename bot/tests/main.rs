@@ -13,6 +13,7 @@ mod corpus;
 mod dockerfile;
 mod doctor;
 mod examples;
+mod faults;
 #[path = "../../inference/tests/family_models/mod.rs"]
 mod family_models;
 mod first_contact;

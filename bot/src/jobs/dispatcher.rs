@@ -1,9 +1,10 @@
 //! Feeds the engine: claims jobs while there is room, forwards progress, saves results, settles the quota, all under the lease.
 
-use std::{sync::Arc, time::Duration};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use bytes::Bytes;
+use futures::FutureExt;
 use image::RgbImage;
 use inference::{
     engine::{Event, FinishedImage, Submission, TaskHandle, Usage},
@@ -110,9 +111,14 @@ async fn work(app: Arc<App>, lease: Lease) {
         metrics::begins(lease.job.created, begun);
     }
     tracing::info!(attempt = lease.job.attempts, n_finished = lease.images.len(), "drawing");
-    let outcome = match draw(&app, &lease).await {
-        Ok(outcome) => outcome,
-        Err(error) => {
+    let outcome = match AssertUnwindSafe(draw(&app, &lease)).catch_unwind().await {
+        Ok(Ok(outcome)) => outcome,
+        Err(_) => {
+            // What it said stands in the log already.
+            tracing::error!(job.id = %id, "the work on a job panicked");
+            Outcome::Failed(Failure::Internal)
+        }
+        Ok(Err(error)) => {
             // The job's span is off where only warnings are logged.
             tracing::error!(job.id = %id, error = chain(error.as_ref()), "a job failed");
             Outcome::Failed(failure::of_ours(&error))

@@ -32,6 +32,9 @@ pub use quota::{quota, settings, small};
 pub use user_error::UserError;
 pub use words::shorten;
 
+/// Stands for the prompt of a picture of which it is not known any more.
+pub const UNTITLED: &str = "A picture";
+
 /// Shown for our own faults; the cause is in the log.
 pub const INTERNAL_ERROR: &str = "Something went wrong on my side. It was written to my log; please try again.";
 

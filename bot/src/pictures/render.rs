@@ -36,7 +36,7 @@ pub async fn heading(app: &App, user: u64, task: &Task, parent: Option<(JobId, u
             let base = drawn.base().cloned().unwrap_or_default();
             (base.prompt.clone(), Made::Enlarged(Some(source)), prompt::describe(&base, &app.parse_context()))
         }
-        (TaskKind::Upscale(_), None) => ("A picture".to_owned(), Made::Enlarged(None), String::new()),
+        (TaskKind::Upscale(_), None) => (messages::UNTITLED.to_owned(), Made::Enlarged(None), String::new()),
         (TaskKind::TextToImage(base) | TaskKind::Inpaint(Inpaint { base, .. }), _) => {
             (base.prompt.clone(), Made::Drawn, prompt::describe(base, &app.parse_context()))
         }
