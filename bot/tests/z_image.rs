@@ -54,7 +54,14 @@ impl Setting {
     /// What `atelier` says to these words and those of the case.
     fn run(&self, case: &Case, words: &[&str], model: &Path) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_atelier"));
-        command.args(words).args(["imagine", "--literal"]).args(&case.args).arg("--model").arg(model).args(["--json", "--out"]).arg(self.path("out"));
+        command
+            .args(words)
+            .args(["imagine", "--literal"])
+            .args(&case.args)
+            .arg("--model")
+            .arg(model)
+            .args(["--json", "--out"])
+            .arg(self.path("out"));
         command.current_dir(self.folder.path()).env("HOME", self.folder.path()).stdin(Stdio::null());
         for variable in ["ATELIER_CONFIG", "RUST_LOG", "XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME"] {
             command.env_remove(variable);

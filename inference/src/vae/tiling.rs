@@ -2,7 +2,7 @@
 
 use candle_core::{DType, Device, Result, Tensor};
 
-use crate::ops::Padding;
+use crate::{host, ops::Padding};
 
 /// Most numbers that one picture may take in the widest layer; a larger one goes in tiles. Stable Diffusion's decoder has as many at 1024×1024.
 ///
@@ -216,7 +216,7 @@ impl Cropped {
         for (axis, (_, length)) in axes.into_iter().enumerate() {
             out = out.narrow(axis + 2, before[axis] * self.factor, length * self.factor)?;
         }
-        out.to_device(&Device::Cpu)?.to_dtype(DType::F32)
+        host::tensor(&out)?.to_dtype(DType::F32)
     }
 }
 
