@@ -5,7 +5,7 @@ use inference::{
     engine::{DeviceChoice, Engine, EngineConfig, ModelEntry, Submission},
     sampler::Sampler,
     schedule::Prediction,
-    task::{ImageSize, ImageToImage, Task, TextToImage, Upscale},
+    task::{ImageSize, ImageToImage, Input, Role, Task, TextToImage, Upscale},
 };
 
 #[test]
@@ -32,8 +32,13 @@ fn a_bad_task_is_refused_with_one_clear_sentence() {
         (changed(0.0), "strength must be above 0 and at most 1, not 0"),
         (changed(1.5), "strength must be above 0 and at most 1, not 1.5"),
         (changed(f64::NAN), "strength must be above 0 and at most 1, not NaN"),
-        (changed(0.5), "the source picture is missing or not 64×64"),
-        (enlarged(32, 48, 1), "the source picture is missing or not 32×48"),
+        (changed(0.5), "the picture given as `init` is missing or not 64×64"),
+        (enlarged(32, 48, 1), "the picture given as `init` is missing or not 32×48"),
+        (
+            Task { inputs: vec![Input { role: Role::Control("canny".into()), blob: "s".into() }], ..good.clone().into() },
+            "no picture can be given as `control:canny` here",
+        ),
+        (Task { inputs: Vec::new(), ..changed(0.5) }, "one picture must be given as `init`, not 0"),
         (enlarged(260, 48, 1), "260×48 cannot be drawn: sides must be multiples of 1 from 1 to 256"),
         (enlarged(64, 64, 0), "a picture can be enlarged in 1 to 4 passes, not 0"),
         (enlarged(64, 64, 5), "a picture can be enlarged in 1 to 4 passes, not 5"),
