@@ -6,8 +6,8 @@ use std::{
 };
 
 use inference::{
-    engine::{Engine, EngineConfig, position_of},
-    error::InvalidTask,
+    catalogue::Quote,
+    engine::Engine,
     task::{Note, Task},
 };
 use storage::{BlobStore, JobStore};
@@ -17,14 +17,15 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     config::Config,
     discord::{Caller, Link, Messenger},
+    error::BotError,
     jobs::live::LiveJobs,
-    messages::{Identity, UserError},
-    models::Guide,
+    messages::Identity,
+    models::{Guide, Offered, Stock},
     pictures::hashes::Hashes,
     pictures::metadata::Origin,
     pictures::shown::Shown,
     policy::{Looks, permits::Permits},
-    prompt::{self, ModelDefaults, ParseContext},
+    prompt::{self, ParseContext},
     system::clock::Clock,
     system::random,
 };
@@ -35,10 +36,8 @@ pub struct App {
     pub config: Config,
     /// Draws.
     pub engine: Engine,
-    /// What the engine was given: the files behind the names of models, adapters and embeddings.
-    pub loaded: Arc<EngineConfig>,
-    /// The models that may be named and what suits them; the first is the usual one.
-    pub models: Vec<ModelDefaults>,
+    /// Knows what can be drawn with.
+    pub stock: Arc<Stock>,
     /// What people are told of the built-in model, where it draws.
     pub guide: Option<Guide>,
     /// Hashes of weights.
@@ -84,11 +83,31 @@ pub struct App {
 }
 
 impl App {
+    /// What can be drawn with, as it was when somebody looked last.
+    pub fn offered(&self) -> Arc<Offered> {
+        self.stock.offered()
+    }
+
+    /// What can be drawn with now.
+    pub async fn offered_now(&self) -> Arc<Offered> {
+        self.stock.now(self.clock.now()).await
+    }
+
     /// What the parser needs to know about model and configuration.
     pub fn parse_context(&self) -> ParseContext {
+        self.context_of(&self.offered())
+    }
+
+    /// The same with what was added in the last seconds.
+    pub async fn parse_context_now(&self) -> ParseContext {
+        self.context_of(&*self.offered_now().await)
+    }
+
+    fn context_of(&self, offered: &Offered) -> ParseContext {
         ParseContext {
-            models: self.models.clone(),
-            loras: self.loras(),
+            models: offered.models.clone(),
+            loras: offered.loras(),
+            gone: offered.gone.clone(),
             max_steps: self.config.limits.max_steps,
             n_images: self.config.defaults.n_images,
             max_images: prompt::MAX_IMAGES,
@@ -98,45 +117,25 @@ impl App {
         }
     }
 
-    /// The adapters that may be named.
-    pub fn loras(&self) -> Vec<String> {
-        self.loaded.adapters.iter().map(|file| file.name.clone()).collect()
-    }
-
     /// What can be said of a task before it is drawn.
     pub fn notes(&self, task: &Task) -> Vec<Note> {
         task.notes().into_iter().chain(self.guide.as_ref().and_then(|guide| guide.note(task))).collect()
     }
 
-    /// Whether a task can be drawn as the configuration is now: stored tasks may name what is no longer in it.
+    /// Whether a task can be drawn with what is there now, and what it takes: stored tasks may name what is not any more.
     ///
     /// # Errors
     /// What cannot be drawn, and what could be instead.
-    pub fn check(&self, task: &Task) -> Result<(), UserError> {
-        if let Some(base) = task.base() {
-            // What was found and does not fit is known to the engine, but to nobody else.
-            let context = self.parse_context();
-            if let Some(found) = base.model.as_ref().filter(|name| context.model(Some(name)).is_none()) {
-                let known: Vec<_> = self.models.iter().map(|model| model.name.as_str()).collect();
-                return Err(InvalidTask::UnknownModel { found: found.clone(), known: known.join(", ") }.into());
-            }
-            let loras = self.loras();
-            let is_gone = |name: &str| position_of(loras.iter().map(String::as_str), name).is_none();
-            if let Some(used) = base.adapters.iter().find(|used| is_gone(&used.name)) {
-                let known = prompt::known_loras(&loras, &used.name);
-                return Err(InvalidTask::UnknownAdapter { found: used.name.clone(), known }.into());
-            }
-            prompt::check_loras(&base.prompt, &loras)?;
-        }
-        Ok(self.engine.check(task)?)
+    pub async fn check(&self, task: &Task) -> Result<Quote, BotError> {
+        let (offered, task) = (self.offered_now().await, task.clone());
+        // A model's tokenizers are read for its first task.
+        Ok(tokio::task::spawn_blocking(move || offered.check(&task)).await??)
     }
 
     /// What a task's pictures are made with. Weights that were not read before are read now, on a thread of their own.
     pub async fn origin(&self, task: &Task) -> Origin {
-        let name = task.base().and_then(|base| base.model.as_deref());
-        let info = self.engine.model(name).unwrap_or_else(|| self.engine.info()).clone();
-        let (task, loaded, hashes) = (task.clone(), self.loaded.clone(), self.hashes.clone());
-        let read = tokio::task::spawn_blocking(move || Origin::of(&task, &loaded, &info, &hashes));
+        let (task, offered, device, hashes) = (task.clone(), self.offered(), self.engine.device().to_owned(), self.hashes.clone());
+        let read = tokio::task::spawn_blocking(move || Origin::of(&task, &offered.catalogue, &device, &hashes));
         read.await.unwrap_or_else(|error| {
             tracing::error!(%error, "weights could not be hashed");
             Origin::default()
@@ -151,7 +150,7 @@ impl App {
     /// Estimated row-megapixels of an `/imagine` with the usual settings.
     pub fn cost_of_default(&self) -> f64 {
         prompt::parse("a frog", &Default::default(), &self.parse_context())
-            .map(|parsed| self.engine.cost(&inference::task::Task::from(parsed.task)))
+            .map(|parsed| self.offered().catalogue.cost(&Task::from(parsed.task)))
             .unwrap_or_default()
     }
 }

@@ -3,15 +3,21 @@
 mod catalog;
 pub mod guide;
 pub mod name;
+pub mod stock;
 pub mod vocabulary;
 
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
-use inference::engine::{EngineConfig, ModelInfo};
+use inference::{catalogue::ModelCard, engine::EngineConfig};
 
-pub use catalog::{Found, Known, STARTER_NAME, check, choose, chosen_how, folder, found, known, missing, suited, unlike};
+#[cfg(test)]
+pub(crate) use catalog::test_catalogue;
+pub use catalog::{
+    Found, Known, STARTER_NAME, catalogue_config, catalogue_config_of, check, choose, folder, found, known, missing, named, suited, unlike,
+};
 pub use guide::Guide;
+pub use stock::{Offered, Stock};
 
 use crate::config::Config;
 
@@ -69,29 +75,13 @@ fn first_starter(places: &[PathBuf]) -> anyhow::Result<Starter> {
     bail!("the starter model is at none of {}; set `model.path` to the folder of a model", places.join(", "))
 }
 
-/// What the engine loads, by the configuration.
-///
-/// # Errors
-/// The starter model is needed and missing, or a device or precision is wrong.
-pub fn engine_config(config: &Config) -> anyhow::Result<EngineConfig> {
-    engine_config_of(config, &known(config)?)
-}
-
-/// What the engine loads when these are its models.
+/// How the engine runs, by the configuration.
 ///
 /// # Errors
 /// A device or precision is wrong.
-pub fn engine_config_of(config: &Config, models: &[Known]) -> anyhow::Result<EngineConfig> {
-    let is_named = |path: &Path| !path.as_os_str().is_empty();
-    // Another model draws without the built-in network too, so its absence is no error then.
-    let upscaler =
-        if is_named(&config.model.upscaler) { Some(config.model.upscaler.clone()) } else { starter().ok().map(|it| it.upscaler) };
+pub fn engine_config(config: &Config) -> anyhow::Result<EngineConfig> {
     Ok(EngineConfig {
-        models: models.iter().map(|known| known.entry.clone()).collect(),
-        adapters: catalog::named_files(&config.loras),
-        embeddings: catalog::named_files(&config.embeddings),
         max_loaded_models: config.engine.max_loaded_models,
-        upscaler,
         device: config.device()?,
         precision: config.precision()?,
         max_batch_rows: config.engine.max_batch_rows,
@@ -114,7 +104,7 @@ pub fn is_configured_starter(config: &Config) -> bool {
 pub const STARTER: &str = "starter model";
 
 /// The model's name for people.
-pub fn display_name(info: &ModelInfo) -> String {
+pub fn display_name(info: &ModelCard) -> String {
     if is_starter(&info.path) { STARTER.to_owned() } else { info.name.clone() }
 }
 

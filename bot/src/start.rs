@@ -5,14 +5,8 @@ mod patience;
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
-use inference::{
-    engine::{Engine, EngineConfig},
-    error::InvalidTask,
-    sampler::Sampler,
-    schedule::ScheduleKind,
-    task::{Task, TextToImage},
-};
-use storage::{LocalBlobs, SqliteStore};
+use inference::engine::Engine;
+use storage::{LocalBlobs, SqliteStore, Timestamp};
 use tokio::{
     sync::{Notify, watch},
     task::JoinHandle,
@@ -25,11 +19,10 @@ use crate::{
     discord::{self, Access, BuildError, Caller, Link, Messenger},
     interactions, jobs,
     jobs::dispatcher,
-    models::{self, Guide},
+    models::{self, Guide, Stock},
     pictures::hashes::Hashes,
     pictures::shown::Shown,
     policy::Looks,
-    prompt::ModelDefaults,
     system::clock::Clock,
     system::log,
     system::private,
@@ -62,14 +55,17 @@ pub async fn start(config: Config, access: Access, clock: Clock, progress_interv
     tokio::task::spawn_blocking(move || private::make_folder(&folder)).await??;
     let jobs = SqliteStore::open(&dir.join("atelier.sqlite")).await?;
     let blobs = LocalBlobs::open(&dir.join("pictures"))?;
-    let Loaded { config, engine, engine_config, models, guide } = tokio::task::spawn_blocking(move || load(config)).await??;
+    let Loaded { config, engine, stock, guide } = tokio::task::spawn_blocking({
+        let now = clock.now();
+        move || load(config, now)
+    })
+    .await??;
     let looks_per_minute = config.limits.max_looks_per_minute;
     let app = Arc::new(App {
         config,
         shown: Shown::new(engine.clone()),
         engine,
-        loaded: Arc::new(engine_config),
-        models,
+        stock,
         guide,
         hashes: Arc::new(Hashes::in_folder(&dir)),
         jobs: Arc::new(jobs),
@@ -110,79 +106,28 @@ pub async fn start(config: Config, access: Access, clock: Clock, progress_interv
     Ok(Running { app, client, closing, loops })
 }
 
-/// Whether [`start`] takes what the configuration says of drawing; blocks while it looks at the files.
+/// Whether [`start`] takes what the configuration says of drawing, as far as headers tell; blocks while it looks at the files.
 ///
 /// # Errors
 /// One sentence: what it refuses.
 pub fn check(config: &Config) -> anyhow::Result<()> {
-    load(config.clone()).map(drop)
+    Stock::open(config, Timestamp::now()).map(drop)
 }
 
 /// What the configuration says of drawing, at work.
 struct Loaded {
     config: Config,
     engine: Engine,
-    engine_config: EngineConfig,
-    models: Vec<ModelDefaults>,
+    stock: Arc<Stock>,
     guide: Option<Guide>,
 }
 
-/// Starts the engine with everything that the configuration names, and settles what suits each of its models.
-fn load(config: Config) -> anyhow::Result<Loaded> {
-    models::check(&config)?;
-    let known = models::known(&config)?;
-    let engine_config = models::engine_config_of(&config, &known)?;
-    let engine = Engine::start(engine_config.clone())?;
-    let suited = known.iter().filter_map(|known| {
-        let mut model = models::suited(&config, known, engine.model(Some(&known.entry.name))?);
-        // The built-in model is drawn with few steps here, which its own sampler does not suit.
-        if models::is_starter(&known.entry.path) {
-            let chosen = models::chosen_how(&config, &known.settings);
-            model.sampler = chosen.0.unwrap_or(Sampler::DpmPp2M);
-            model.schedule = chosen.1.unwrap_or(ScheduleKind::Normal);
-        }
-        Some(model)
-    });
-    let models: Vec<_> = suited.collect();
-    anyhow::ensure!(!models.is_empty(), "the engine knows none of the configured models");
-    for (path, reason) in models::found(&models::folder(&config)).skipped {
-        tracing::warn!(model = %models::name::of_path(&path), reason, "what lies in the models folder is skipped");
-    }
-    // What somebody asked for must fit; what only lies there must not stop the rest.
-    let (mut fitting, mut is_first) = (Vec::new(), true);
-    for model in models {
-        let is_found = !is_first && known.iter().any(|known| known.is_found && known.entry.name == model.name);
-        is_first = false;
-        match check_defaults(&engine, &model) {
-            Ok(()) => fitting.push(model),
-            Err(error) if is_found => {
-                tracing::warn!(model = model.name, reason = crate::cli::sentence(&error), "what lies in the models folder is skipped");
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    let guide = Guide::of(&known, &engine_config.embeddings);
-    Ok(Loaded { config, engine, engine_config, models: fitting, guide })
-}
-
-/// Whether a model can be drawn with as the configuration has it, so that nobody learns of a mistake from their first picture.
-fn check_defaults(engine: &Engine, model: &ModelDefaults) -> anyhow::Result<()> {
-    let task = Task::from(TextToImage {
-        model: Some(model.name.clone()),
-        negative_prompt: model.negative_prompt.clone(),
-        size: model.native_size,
-        steps: model.steps,
-        guidance_scale: model.guidance_scale,
-        sampler: model.sampler,
-        schedule: model.schedule,
-        clip_skip: model.clip_skip,
-        ..TextToImage::default()
-    });
-    match engine.check(&task) {
-        // A model for inpainting draws nothing without a mask.
-        Ok(()) | Err(InvalidTask::NeedsMask) => Ok(()),
-        Err(error) => Err(error).with_context(|| format!("the settings of the model `{}` do not fit it", model.name)),
-    }
+/// Reads what there is to draw with, and starts the engine with it.
+fn load(config: Config, now: Timestamp) -> anyhow::Result<Loaded> {
+    let stock = Arc::new(Stock::open(&config, now)?);
+    let engine = Engine::start(models::engine_config(&config)?, stock.shelf().clone())?;
+    let guide = Guide::of(&stock.offered().catalogue);
+    Ok(Loaded { config, engine, stock, guide })
 }
 
 impl Running {
@@ -221,28 +166,5 @@ impl Running {
             ended.context("a part of the bot has failed")?;
         }
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::AliasConfig;
-
-    #[test]
-    fn settings_that_a_model_cannot_be_drawn_with_stop_the_start() {
-        let alias = |width: u32, clip_skip: u32| {
-            let path = models::starter().expect("the starter model").model;
-            AliasConfig { path, width: Some(width), height: Some(64), clip_skip: Some(clip_skip), ..AliasConfig::default() }
-        };
-        let check = |alias: AliasConfig, expected: Option<&str>| {
-            let mut config = Config::default();
-            config.aliases.insert("other".into(), alias);
-            let error = load(config).err().map(|error| crate::cli::sentence(&error));
-            assert_eq!(error.as_deref().map(|error| error.split_at(error.find(':').expect("a reason")).0), expected, "{error:?}");
-        };
-        check(alias(64, 0), None);
-        check(alias(65, 0), Some("the settings of the model `other` do not fit it"));
-        check(alias(64, 100), Some("the settings of the model `other` do not fit it"));
     }
 }

@@ -87,7 +87,7 @@ async fn cancel_is_for_owner_and_moderators_and_refunds_what_was_not_computed(mo
     message_with(&linus, "Cancelled").await;
     linus.slash(CHANNEL, "quota", &[]).await.expect("sent");
     told(&linus, "pictures of the usual size are left today").await;
-    let full = engine.cost(&slow_task());
+    let full = engine.catalogue().cost(&slow_task());
     let state = ada.state().await.expect("readable");
     let guild = storage::GuildId(state["guilds"][0]["id"].as_str().and_then(|id| id.parse().ok()).expect("a guild"));
     let limits = storage::Limits {

@@ -208,3 +208,26 @@ fn a_stand_in_is_asked_who_the_token_belongs_to() {
         assert!(call.iter().any(|line| line == "authorization: Bot any.token"), "{call:?}");
     }
 }
+
+#[test]
+fn ten_models_are_looked_at_and_none_is_loaded() {
+    let folder = folder();
+    let starter = atelier::models::starter().expect("the starter model").model;
+    let mut config = String::new();
+    for n in 0..10 {
+        let path = folder.path().join(format!("m{n}"));
+        crate::family_models::copy(&starter, &path);
+        // Numbers that nobody could load: all are not-a-number.
+        let unet = path.join("unet/diffusion_pytorch_model.safetensors");
+        let mut bytes = std::fs::read(&unet).expect("weights");
+        let start = 8 + u64::from_le_bytes(bytes[..8].try_into().expect("eight bytes")) as usize;
+        bytes[start..].fill(0xff);
+        std::fs::write(&unet, bytes).expect("written");
+        config += &format!("[aliases.m{n}]\npath = {path:?}\n");
+    }
+    let report = doctor(folder.path(), &config, None);
+    assert_eq!(report.code, Some(0), "{}", report.said);
+    for n in 0..10 {
+        report.check("model", '✓', &format!("m{n}, 21.1 million parameters, pictures of 64×64 pixels"));
+    }
+}

@@ -8,6 +8,7 @@ use atelier::{
 };
 use image::RgbImage;
 use inference::{
+    catalogue::Shelf,
     engine::{Engine, Event, Submission},
     sampler::Sampler,
     task::{ImageSize, Role, Seed, Task, TextToImage, Upscale},
@@ -30,6 +31,12 @@ fn guide() -> Guide {
 }
 
 /// A picture as `/imagine` draws it with the usual settings and enlarges it.
+fn engine() -> Engine {
+    let config = Config::default();
+    let shelf = Shelf::open(models::catalogue_config(&config).expect("the starter model")).expect("it is there");
+    Engine::start(models::engine_config(&config).expect("the defaults"), std::sync::Arc::new(shelf)).expect("an engine")
+}
+
 async fn drawn(engine: &Engine, prompt: &str, seed: u64) -> RgbImage {
     let size = ImageSize::new(SIZES.0, SIZES.0);
     let (sampler, guidance_scale, seed) = (Sampler::DpmPp2M, 4.0, Seed(seed));
@@ -58,7 +65,7 @@ fn psnr(one: &RgbImage, other: &RgbImage) -> f64 {
 /// With `WRITE_EXAMPLES` set, the files are written anew: after a training.
 #[tokio::test(flavor = "multi_thread")]
 async fn ready_made_pictures_are_what_the_shipped_weights_draw() {
-    let engine = Engine::start(models::engine_config(&Config::default()).expect("the starter model")).expect("an engine");
+    let engine = engine();
     for Example { prompt, picture } in guide().examples {
         let Some(picture) = picture else { continue };
         let drawn = drawn(&engine, &prompt, picture.seed).await;

@@ -7,7 +7,7 @@ use std::{
 };
 
 use crate::support::*;
-use sandbox::{Fault, FaultKind, InteractionId, OnViolation, Sandbox, SandboxConfig, Visitor};
+use sandbox::{Clock, Fault, FaultKind, InteractionId, ManualClock, OnViolation, Sandbox, SandboxConfig, Visitor};
 use serde_json::{Value, json};
 
 /// What is only for whoever runs the bot.
@@ -40,7 +40,9 @@ async fn files_that_fail_are_told_by_name_and_never_by_path() {
     let host = tempfile::tempdir().expect("a temporary folder");
     let host_path = fs::canonicalize(host.path()).expect("a path");
     let mut data = PathBuf::new();
-    let studio = Studio::open(Mode::Plain, |config| {
+    // The clock stands still: nobody looks at the files again before they are used.
+    let clock = ManualClock::new();
+    let studio = Studio::open_with_clock(Mode::Plain, Clock::Manual(clock.clone()), |config| {
         data = config.data.dir.clone();
         for (name, file) in
             [("of another model", "kohya_sdxl"), ("of another", "peft_sdxl"), ("moved away", "kohya_sd1"), ("garbage", "peft_sd1")]
@@ -76,6 +78,16 @@ async fn files_that_fail_are_told_by_name_and_never_by_path() {
         ada.slash(CHANNEL, "imagine", &prompt(text)).await.expect("sent");
         let told = message_with(ada, sentence).await;
         assert!(content(&told).contains("No picture this time; it costs nothing."), "{told}");
+    }
+    // Somebody has looked: those who ask are told before they wait.
+    clock.advance(std::time::Duration::from_secs(2));
+    for (text, sentence) in [
+        ("one <lora:moved away:1>", "this LoRA is no longer there"),
+        ("two --model gone", "this model is no longer there"),
+        ("three --model dreamy", "there is no such model"),
+    ] {
+        ada.slash(CHANNEL, "imagine", &prompt(text)).await.expect("sent");
+        told(ada, sentence).await;
     }
     ada.slash(CHANNEL, "imagine", &prompt("a frog --images 1 --seed 7")).await.expect("sent");
     nth_grid(ada, 1).await;

@@ -7,6 +7,7 @@ mod after;
 mod architecture;
 mod bad_input;
 mod buttons;
+mod changes;
 mod cli_imagine;
 mod clock;
 mod corpus;

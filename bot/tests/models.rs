@@ -4,10 +4,11 @@ use std::path::Path;
 
 use atelier::{
     config::{Config, ModelConfig},
-    models::{engine_config, is_configured_starter, is_starter, known, starter, suited},
+    models::{catalogue_config, engine_config, is_configured_starter, is_starter, known, starter, suited},
 };
 use inference::{
-    engine::{DeviceChoice, ModelInfo, Precision},
+    catalogue::{Catalogue, ModelCard},
+    engine::{DeviceChoice, Precision},
     sampler::Sampler,
     schedule::ScheduleKind,
     task::ImageSize,
@@ -29,8 +30,9 @@ fn the_starter_model_of_the_source_tree_is_found_and_complete() {
 #[test]
 fn an_empty_configuration_loads_the_starter_model() {
     let starter = starter().expect("the source tree has it");
+    let things = catalogue_config(&Config::default()).expect("the defaults are right");
+    assert_eq!((things.models[0].path.clone(), things.upscaler), (starter.model, Some(starter.upscaler)));
     let engine = engine_config(&Config::default()).expect("the defaults are right");
-    assert_eq!((engine.models[0].path.clone(), engine.upscaler), (starter.model, Some(starter.upscaler)));
     assert_eq!((engine.device, engine.precision), (DeviceChoice::Cpu, Precision::F32));
     assert_eq!((engine.max_batch_rows, engine.preview_every), (16, 3));
 }
@@ -41,8 +43,9 @@ fn named_models_are_taken_as_named() {
     config.model.upscaler = "/models/x4.safetensors".into();
     config.model.device = "cuda:1".into();
     config.model.precision = "bf16".into();
+    let things = catalogue_config(&config).expect("the configuration is right");
+    assert_eq!((things.models[0].path.to_str(), things.upscaler), (Some("/models/sd15"), Some("/models/x4.safetensors".into())));
     let engine = engine_config(&config).expect("the configuration is right");
-    assert_eq!((engine.models[0].path.to_str(), engine.upscaler), (Some("/models/sd15"), Some("/models/x4.safetensors".into())));
     assert_eq!((engine.device, engine.precision), (DeviceChoice::Cuda(1), Precision::Bf16));
 }
 
@@ -62,23 +65,12 @@ fn guidance_suits_the_model_unless_it_is_configured() {
 }
 
 /// A model of Stable Diffusion's measures.
-fn info() -> ModelInfo {
-    ModelInfo {
-        prediction: inference::schedule::Prediction::Epsilon,
-        prediction_said_by: "a test".into(),
-        is_clip_alone: true,
-        name: "x".into(),
-        path: "/x".into(),
-        sampler: Sampler::EulerA,
-        schedule: ScheduleKind::Karras,
-        native_size: ImageSize::new(512, 512),
-        size_multiple: 8,
-        even_multiple: 64,
-        max_side: 2040,
-        upscale_factor: None,
-        n_parameters: 1,
-        device: "cpu (f32)".into(),
-    }
+fn info() -> ModelCard {
+    let catalogue = Catalogue::open(&catalogue_config(&Config::default()).expect("the starter model")).expect("it is there");
+    let mut card = ModelCard::clone(&catalogue.models()[0]);
+    (card.sampler, card.schedule) = (Sampler::EulerA, ScheduleKind::Karras);
+    (card.native_size, card.size_multiple, card.even_multiple, card.max_side) = (ImageSize::new(512, 512), 8, 64, 2040);
+    card
 }
 
 #[test]

@@ -18,6 +18,11 @@ const IN_PART: &str = "-# ⚠ LoRA `ink`: only 1 of its 2 parts fit this model; 
 
 /// A LoRA of rank 1 for one layer of the starter model and for one that it does not have.
 fn write_lora(path: &Path) {
+    write_lora_of(path, 0.2);
+}
+
+/// The same with this number everywhere.
+pub fn write_lora_of(path: &Path, number: f32) {
     const LAYER: &str = "mid_block.attentions.0.transformer_blocks.0.attn1.to_q";
     let weights = atelier::models::starter().expect("the starter").model.join("unet/diffusion_pytorch_model.safetensors");
     let bytes = std::fs::read(weights).expect("the starter's weights");
@@ -34,7 +39,7 @@ fn write_lora(path: &Path) {
         }
     }
     let header = Value::Object(header).to_string();
-    let numbers = (0..end / 4).flat_map(|_| 0.2f32.to_le_bytes());
+    let numbers = (0..end / 4).flat_map(|_| number.to_le_bytes());
     let file: Vec<u8> = (header.len() as u64).to_le_bytes().into_iter().chain(header.bytes()).chain(numbers).collect();
     std::fs::write(path, file).expect("a file");
 }

@@ -1,6 +1,6 @@
 //! What is shown is larger than what is stored: small pictures go through the super-resolution network on their way into a grid.
 
-use std::{io::Cursor, path::Path, time::Duration};
+use std::{io::Cursor, path::Path, sync::Arc, time::Duration};
 
 use crate::support::*;
 use atelier::{
@@ -15,7 +15,8 @@ use atelier::{
 };
 use image::{RgbImage, imageops};
 use inference::{
-    engine::{Engine, EngineConfig, Event, Submission},
+    catalogue::{CatalogueConfig, Shelf},
+    engine::{Engine, Event, Submission},
     task::{ImageSize, Role, Task, Upscale},
 };
 use serde_json::{Value, json};
@@ -107,7 +108,7 @@ async fn what_is_shown_is_the_networks_and_what_is_stored_told_and_paid_is_the_d
             let smooth = distance(&shown, &grid::fitted(drawn, cell));
             assert!(smooth > 0.5, "{words}: picture {index} is {smooth} from the smoothly enlarged one");
         }
-        cost += app.engine.cost(&task);
+        cost += app.engine.catalogue().cost(&task);
     }
     let limits = Limits {
         daily_row_megapixels: 1000.0,
@@ -222,8 +223,12 @@ async fn where_the_network_fails_the_grid_is_enlarged_smoothly() {
 /// Engines without a network, with one, and with one that fails.
 fn engines(folder: &Path) -> [Engine; 3] {
     let usual = models::engine_config(&Config::default()).expect("the starter");
-    let with = |upscaler| Engine::start(EngineConfig { upscaler, ..usual.clone() }).expect("it starts");
-    [with(None), with(usual.upscaler.clone()), with(Some(broken_network(folder)))]
+    let things = models::catalogue_config(&Config::default()).expect("the starter");
+    let with = |upscaler| {
+        let shelf = Shelf::open(CatalogueConfig { upscaler, ..things.clone() }).expect("it is there");
+        Engine::start(usual.clone(), Arc::new(shelf)).expect("it starts")
+    };
+    [with(None), with(things.upscaler.clone()), with(Some(broken_network(folder)))]
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,13 +2,14 @@
 //! Prints the seconds of one guided task, and what the VAE and the super-resolution cost in U-Net rows.
 #![expect(clippy::print_stdout, reason = "its output is what it is for")]
 
-use std::{path::PathBuf, time::Instant};
+use std::{path::PathBuf, sync::Arc, time::Instant};
 
 use candle_core::{DType, Device, Tensor};
 use futures::executor::block_on;
 use inference::{
+    catalogue::{CatalogueConfig, ModelEntry, Shelf},
     checkpoint::OtherParts,
-    engine::{DeviceChoice, Engine, EngineConfig, Event, ModelEntry, Precision, Submission},
+    engine::{DeviceChoice, Engine, EngineConfig, Event, Precision, Submission},
     error::InferenceError,
     family::stable_diffusion::{Conditioning, Model},
     sampler::Sampler,
@@ -53,21 +54,15 @@ fn main() -> Result<(), InferenceError> {
     let upscaler = arguments.next().map(PathBuf::from);
     factors(&model_dir, upscaler.as_ref(), 8)?;
     let (device, precision) = (DeviceChoice::Cpu, Precision::F32);
-    let engine = Engine::start(EngineConfig {
-        models: vec![ModelEntry { name: "model".into(), path: model_dir, vae: None, others: OtherParts::default(), prediction: None }],
-        adapters: Vec::new(),
-        embeddings: Vec::new(),
-        max_loaded_models: 1,
-        upscaler,
-        device,
-        precision,
-        max_batch_rows: 8,
-        preview_every: 0,
-    })?;
+    let models = vec![ModelEntry { name: "model".into(), path: model_dir, vae: None, others: OtherParts::default(), prediction: None }];
+    let shelf = Shelf::open(CatalogueConfig { models, upscaler, ..CatalogueConfig::default() })?;
+    let native_size = shelf.catalogue().models()[0].native_size;
+    let config = EngineConfig { max_loaded_models: 1, device, precision, max_batch_rows: 8, preview_every: 0 };
+    let engine = Engine::start(config, Arc::new(shelf))?;
     let task = Task::from(TextToImage {
         prompt: "a cat".into(),
         negative_prompt: None,
-        size: engine.info().native_size,
+        size: native_size,
         steps,
         guidance_scale: 5.0,
         sampler: Sampler::Ddim,

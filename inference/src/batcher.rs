@@ -32,10 +32,10 @@ use self::{
 };
 use crate::{
     adapter::AdapterSet,
+    catalogue::limits,
     engine::{Counters, Meter},
     error::{InferenceError, InvalidTask},
     family::{Conditioning, Denoiser, Prepared, PromptRequest, Row, Text, Told},
-    limits,
     ops::Padding,
     trajectory::Events,
     upscale::Upscaler,

@@ -3,28 +3,20 @@
 mod counters;
 mod device;
 mod handle;
-mod known;
 mod store;
 mod submission;
-
-use std::path::PathBuf;
 
 use image::RgbImage;
 
 pub(crate) use self::counters::{Counters, Meter};
 pub use self::handle::{Engine, TaskHandle};
-pub(crate) use self::known::Known;
-pub use self::known::{check_model, is_model};
 #[cfg(test)]
 pub(crate) use self::store::{Ready, Store};
 pub use self::submission::Submission;
 use crate::{
-    checkpoint::OtherParts,
     error::InferenceError,
-    sampler::Sampler,
-    schedule::{Prediction, ScheduleKind},
     state::TrajectoryState,
-    task::{ImageSize, Note, Seed},
+    task::{Note, Seed},
 };
 
 /// Where to compute.
@@ -47,19 +39,11 @@ pub enum Precision {
     F16,
 }
 
-/// What the engine loads and how it runs.
+/// How the engine runs.
 #[derive(Clone, Debug)]
 pub struct EngineConfig {
-    /// The models that tasks may name, at least one; a task that names none gets the first.
-    pub models: Vec<ModelEntry>,
-    /// Adapters (LoRA and its kin) that tasks and prompts may name.
-    pub adapters: Vec<NamedFile>,
-    /// Textual inversions: the words that stand for them in prompts.
-    pub embeddings: Vec<NamedFile>,
     /// Most models (counting each set of adapters on a model) in memory at once; the least recently used goes.
     pub max_loaded_models: usize,
-    /// A super-resolution network (`.safetensors`), if there is one.
-    pub upscaler: Option<PathBuf>,
     /// Where to compute.
     pub device: DeviceChoice,
     /// Type of weights and activations.
@@ -70,67 +54,19 @@ pub struct EngineConfig {
     pub preview_every: u32,
 }
 
-/// A model that tasks may name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ModelEntry {
-    /// The name that tasks use.
-    pub name: String,
-    /// A folder in the diffusers layout, or a single `.safetensors` file.
-    pub path: PathBuf,
-    /// Another VAE than the model's own: a file or a folder.
-    pub vae: Option<PathBuf>,
-    /// Where the parts are that a file with a transformer alone lacks.
-    pub others: OtherParts,
-    /// What its network predicts, where its files say nothing or the wrong thing.
-    pub prediction: Option<Prediction>,
-}
+impl EngineConfig {
+    /// Bytes that a number of a weight takes in memory.
+    pub fn bytes_per_number(&self) -> u64 {
+        device::dtype(self).0.size_in_bytes() as u64
+    }
 
-/// A file and the name that tasks use for it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NamedFile {
-    /// The name.
-    pub name: String,
-    /// The file.
-    pub path: PathBuf,
-}
-
-/// Where the name that somebody says is among those that there are. Older versions wrote a name's spaces as underscores, and tasks of theirs are kept.
-pub fn position_of<'a>(names: impl Iterator<Item = &'a str> + Clone, said: &str) -> Option<usize> {
-    let is_older = |name: &str| name.contains(char::is_whitespace) && name.replace(char::is_whitespace, "_") == said;
-    names.clone().position(|name| name == said).or_else(|| names.clone().position(is_older))
-}
-
-/// What a model is and what suits it.
-#[derive(Clone, Debug)]
-pub struct ModelInfo {
-    /// The name that tasks use.
-    pub name: String,
-    /// Where it is.
-    pub path: PathBuf,
-    /// The sampler that its own configuration names.
-    pub sampler: Sampler,
-    /// The schedule that its own configuration names.
-    pub schedule: ScheduleKind,
-    /// Whether its text encoder is OpenAI's CLIP alone, as in Stable Diffusion 1; other programs leave out layers of no other.
-    pub is_clip_alone: bool,
-    /// What the network predicts.
-    pub prediction: Prediction,
-    /// What says so, for people.
-    pub prediction_said_by: String,
-    /// The size that the model was trained at.
-    pub native_size: ImageSize,
-    /// Widths and heights must be a multiple of this: the VAE's factor.
-    pub size_multiple: u32,
-    /// Widths and heights that every level of the U-Net halves evenly are multiples of this; they suit it best.
-    pub even_multiple: u32,
-    /// Longest side in pixels.
-    pub max_side: u32,
-    /// Enlargement of the super-resolution network, if one is loaded.
-    pub upscale_factor: Option<u32>,
-    /// Network parameters, all parts together.
-    pub n_parameters: u64,
-    /// For people, such as `cpu (f32)`.
-    pub device: String,
+    /// Whether the device can be used, without loading anything; its name for people, such as `cpu (f32)`.
+    ///
+    /// # Errors
+    /// `Device`, with the reason.
+    pub fn check_device(&self) -> Result<String, InferenceError> {
+        device::open(self.device).map(|_| device::name(self))
+    }
 }
 
 /// What the engine tells about a task while it runs. Exactly one of `Done` and `Failed` comes last, unless the task was dropped.

@@ -130,6 +130,7 @@ impl InferenceError {
 
 /// Why a task is refused: which value, and what it may be.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, thiserror::Error)]
+#[non_exhaustive]
 pub enum InvalidTask {
     /// Steps out of range.
     #[error("steps must be 1 to {max}, not {found}")]
@@ -282,6 +283,24 @@ pub enum InvalidTask {
         found: String,
         /// Those that there are, as a clause.
         known: String,
+    },
+    /// The model of that name was there, and is not any more.
+    #[error("the model `{name}` is no longer there")]
+    ModelGone {
+        /// The name.
+        name: String,
+    },
+    /// The model of that name was changed and cannot be used.
+    #[error("the model `{name}` cannot be used now")]
+    ModelFaulty {
+        /// The name.
+        name: String,
+    },
+    /// The adapter of that name was there, and is not any more.
+    #[error("the LoRA `{name}` is no longer there")]
+    AdapterGone {
+        /// The name.
+        name: String,
     },
     /// No super-resolution network is loaded.
     #[error("no super-resolution network is loaded")]

@@ -4,13 +4,13 @@
 
 pub mod adapter;
 mod batcher;
+pub mod catalogue;
 pub mod checkpoint;
 pub mod engine;
 pub mod error;
 pub mod family;
 mod host;
 mod layers;
-pub mod limits;
 pub mod noise;
 mod ops;
 mod part;

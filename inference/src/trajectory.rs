@@ -25,9 +25,9 @@ use self::{
 };
 use crate::{
     batcher::{Caller, Parts, Ticket},
+    catalogue::limits::Limits,
     engine::{Event, Meter, Progress, Submission},
     error::InferenceError,
-    limits::Limits,
     ops::Padding,
     pixels,
     preview::Preview,

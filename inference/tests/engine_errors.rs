@@ -1,8 +1,9 @@
 //! What the engine says when it refuses.
 
-use crate::engine_common::{config, engine, text_to_image};
+use crate::engine_common::{config, engine, start, starter_things, text_to_image};
 use inference::{
-    engine::{DeviceChoice, Engine, EngineConfig, ModelEntry, Submission},
+    catalogue::{Catalogue, CatalogueConfig, ModelEntry},
+    engine::{DeviceChoice, EngineConfig, Submission},
     sampler::Sampler,
     schedule::Prediction,
     task::{ImageSize, ImageToImage, Input, Role, Task, TextToImage, Upscale},
@@ -53,12 +54,12 @@ fn a_bad_task_is_refused_with_one_clear_sentence() {
 /// A model of flow matching draws along straight lines, where samplers of ᾱ and those with ancestral noise do not go.
 #[test]
 fn a_sampler_that_does_not_fit_the_model_is_refused_with_those_that_do() {
-    let mut config = config(8, 0);
-    config.models[0].prediction = Some(Prediction::Flow);
-    let engine = Engine::start(config).expect("starts");
+    let mut things = starter_things();
+    things.models[0].prediction = Some(Prediction::Flow);
+    let catalogue = Catalogue::open(&things).expect("it is there");
     let check = |sampler: Sampler| {
         let task = Task::from(TextToImage { sampler, ..text_to_image("a cat", 1, 5, 1) });
-        engine.check(&task).map_err(|error| error.to_string())
+        catalogue.check(&task).map(drop).map_err(|error| error.to_string())
     };
     let refused: Vec<Sampler> = Sampler::ALL.into_iter().filter(|&sampler| check(sampler).is_err()).collect();
     use Sampler::{Ddim, Ddpm, Dpm2A, DpmPpSde, EulerA, Lcm, Pndm, Tcd};
@@ -69,17 +70,19 @@ fn a_sampler_that_does_not_fit_the_model_is_refused_with_those_that_do() {
 
 #[test]
 fn an_engine_that_cannot_start_says_why() {
-    let message = |config: EngineConfig| Engine::start(config).err().map(|error| error.to_string()).expect("an error");
-    let good = config(8, 0);
+    let message =
+        |config: EngineConfig, things: CatalogueConfig| start(config, things).err().map(|error| error.to_string()).expect("an error");
+    let (good, things) = (config(8, 0), starter_things());
     if cfg!(not(feature = "cuda")) {
         let cuda = EngineConfig { device: DeviceChoice::Cuda(0), ..good.clone() };
-        assert_eq!(message(cuda), "device cuda:0: this build has no CUDA; build with `--features cuda`");
+        assert_eq!(message(cuda, things.clone()), "device cuda:0: this build has no CUDA; build with `--features cuda`");
     }
-    let missing =
-        message(EngineConfig { models: vec![ModelEntry { path: "nowhere/at/all".into(), ..good.models[0].clone() }], ..good.clone() });
+    let nowhere = vec![ModelEntry { path: "nowhere/at/all".into(), ..things.models[0].clone() }];
+    let missing = message(good.clone(), CatalogueConfig { models: nowhere, ..things.clone() });
     assert!(missing.contains("nowhere/at/all") && missing.contains("is missing"), "{missing}");
-    let without = Engine::start(EngineConfig { upscaler: None, ..good }).expect("starts");
+    let without = start(good, CatalogueConfig { upscaler: None, ..things }).expect("starts").catalogue();
     let task = Task::upscale(Upscale { size: ImageSize::new(64, 64), passes: 1 }, "s");
     assert_eq!(without.check(&task).map_err(|error| error.to_string()), Err("no super-resolution network is loaded".into()));
-    assert_eq!((without.info().native_size, without.info().size_multiple), (ImageSize::new(64, 64), 4));
+    let card = without.model(None).expect("the starter model");
+    assert_eq!((card.native_size, card.size_multiple), (ImageSize::new(64, 64), 4));
 }

@@ -52,7 +52,7 @@ fn two_passes_have_the_size_the_cost_and_the_seed_that_were_asked_for() {
         let shapes: Vec<_> = outcome.previews.iter().map(|preview| preview.dimensions()).collect();
         assert!(shapes.contains(&(10, 7)) && shapes.contains(&(16, 11)), "both passes are shown: {shapes:?}");
         assert_eq!(engine.stats().n_network_rows - rows, 2 * 2 * (4 + 3), "guided pictures, four steps and half of six");
-        let cost = engine.cost(&submission.task);
+        let cost = engine.catalogue().cost(&submission.task);
         assert!((outcome.usage.row_megapixels - cost).abs() < 1e-9, "{enlarger:?}: {} is not {cost}", outcome.usage.row_megapixels);
         assert_eq!(run(&engine, &submission).images, outcome.images, "{enlarger:?}: the same again");
         let second = drawn(TextToImage { seed: outcome.seeds[1], n_images: 1, ..base });

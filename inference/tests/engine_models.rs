@@ -2,12 +2,13 @@
 
 use std::path::Path;
 
-use crate::engine_common::{Outcome, config, drawn, failure, filled, finish, run, submit, text_to_image};
+use crate::engine_common::{Outcome, config, drawn, failure, filled, finish, run, start, starter_things, submit, text_to_image};
 use candle_core::{DType, Device, Tensor};
 use futures::{FutureExt, executor::block_on};
 use inference::{
+    catalogue::{CatalogueConfig, ModelEntry, NamedFile},
     checkpoint::OtherParts,
-    engine::{Engine, EngineConfig, Event, ModelEntry, NamedFile, Submission, TaskHandle},
+    engine::{Engine, EngineConfig, Event, Submission, TaskHandle},
     sampler::Sampler,
     task::{AdapterUse, ImageSize, Note, Role, Task, TextToImage, Upscale},
 };
@@ -26,19 +27,24 @@ impl Models {
     }
 
     fn engine(&self, max_loaded_models: usize, max_batch_rows: usize) -> Engine {
-        Engine::start(self.config(max_loaded_models, max_batch_rows)).expect("the models load")
+        start(holding(max_loaded_models, max_batch_rows), self.things()).expect("the models load")
     }
 
-    fn config(&self, max_loaded_models: usize, max_batch_rows: usize) -> EngineConfig {
-        let starter = config(max_batch_rows, 0);
+    fn things(&self) -> CatalogueConfig {
+        let starter = starter_things();
         let tiny = ["sd1", "sd1_inpaint"].map(|name| {
             let path = self.0.path().join("models").join(name);
             ModelEntry { name: name.into(), path, vae: None, others: OtherParts::default(), prediction: None }
         });
         let adapters = vec![NamedFile { name: "ink".into(), path: data().join("adapters/kohya_sd1.safetensors") }];
         let models = starter.models.iter().cloned().chain(tiny).collect();
-        EngineConfig { models, adapters, max_loaded_models, upscaler: None, ..starter }
+        CatalogueConfig { models, adapters, upscaler: None, ..starter }
     }
+}
+
+/// The configuration of an engine that holds so many models.
+fn holding(max_loaded_models: usize, max_batch_rows: usize) -> EngineConfig {
+    EngineConfig { max_loaded_models, ..config(max_batch_rows, 0) }
 }
 
 fn data() -> std::path::PathBuf {
@@ -98,10 +104,10 @@ fn models_and_adapters_take_turns_in_memory_and_draw_as_each_alone() {
 
 #[test]
 fn a_model_under_two_names_is_loaded_once() {
-    let starter = config(4, 0);
+    let starter = starter_things();
     let other = ModelEntry { name: "other".into(), ..starter.models[0].clone() };
-    let config = EngineConfig { models: vec![starter.models[0].clone(), other], max_loaded_models: 1, ..starter };
-    let engine = Engine::start(config).expect("the model loads");
+    let things = CatalogueConfig { models: vec![starter.models[0].clone(), other], ..starter };
+    let engine = start(holding(1, 4), things).expect("the model loads");
     let [first, second] = ["starter", "other"].map(|name| run(&engine, &drawn(with(name, "a cat", 2))));
     assert!(!first.was_loading && !second.was_loading && first.images == second.images);
 }
@@ -134,11 +140,11 @@ fn tasks_wait_in_order_for_room_and_a_cancelled_one_leaves() {
 #[test]
 fn what_is_only_enlarged_waits_for_no_model_and_may_be_as_large_as_the_largest_draws() {
     let models = Models::new();
-    let with_network = EngineConfig { upscaler: config(4, 0).upscaler, ..models.config(1, 4) };
-    let engine = Engine::start(with_network).expect("the models load");
+    let with_network = CatalogueConfig { upscaler: starter_things().upscaler, ..models.things() };
+    let engine = start(holding(1, 4), with_network).expect("the models load");
     let mut running = endless(&engine);
     let mut waiting = submit(&engine, &drawn(with("sd1", "a red fox", 3)));
-    let largest = engine.models().iter().map(|model| model.max_side).max().expect("a model");
+    let largest = engine.catalogue().models().iter().map(|model| model.max_side).max().expect("a model");
     for size in [ImageSize::new(8, 6), ImageSize::new(largest, 2)] {
         let task = Task::upscale(Upscale { size, passes: 1 }, "a");
         let source = Some(image::RgbImage::new(size.width, size.height));
@@ -206,15 +212,14 @@ fn every_task_that_uses_them_is_told_what_adapters_and_words_did_not_do() {
         others: OtherParts::default(),
         prediction: None,
     };
-    let starter = config(16, 0);
-    let engine = Engine::start(EngineConfig {
+    let starter = starter_things();
+    let things = CatalogueConfig {
         models: starter.models.iter().cloned().chain([tiny]).collect(),
         adapters: vec![NamedFile { name: "ink".into(), path }],
         embeddings: vec![NamedFile { name: "toy-style".into(), path: data().join("adapters/toy-style.safetensors") }],
-        max_loaded_models: 4,
         ..starter
-    });
-    let engine = engine.expect("the models load");
+    };
+    let engine = start(holding(4, 16), things).expect("the models load");
     let told = |base: TextToImage| {
         let outcome = run(&engine, &drawn(base));
         (outcome.was_loading, outcome.notes)

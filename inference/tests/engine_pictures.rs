@@ -159,7 +159,7 @@ fn image_to_image_equals_diffusers() {
         let strength = case["strength"].as_f64().expect("a number");
         let task = Task::image_to_image(ImageToImage { base, strength }, "source");
         let inputs = source.map(|picture| (Role::Init, picture.into())).into_iter().collect();
-        let (cost, submission) = (engine.cost(&task), Submission { inputs, ..Submission::new(task) });
+        let (cost, submission) = (engine.catalogue().cost(&task), Submission { inputs, ..Submission::new(task) });
         let outcome = finish(engine.submit(submission).expect("valid"));
         let found = psnr(&outcome.images[0], &picture(&folder.join(word("image"))));
         assert!(found >= 40.0, "{}: {found:.1} dB", word("sampler"));
@@ -186,7 +186,7 @@ fn an_enlarged_picture_shows_the_same() {
     let source = picture(&starter_folder().join("reference/0.png"));
     let size = ImageSize::new(source.width(), source.height());
     let task = Task::upscale(Upscale { size, passes: 1 }, "0");
-    let cost = engine.cost(&task);
+    let cost = engine.catalogue().cost(&task);
     let outcome = finish(engine.submit(Submission::new(task).with(Role::Init, source.clone())).expect("valid"));
     let large = &outcome.images[0];
     assert_eq!((large.width(), large.height()), (size.width * 4, size.height * 4));
@@ -205,7 +205,7 @@ fn two_passes_are_one_after_the_other_and_cost_both() {
         let enlarge = |source: &RgbImage, passes: u32| {
             let size = ImageSize::new(source.width(), source.height());
             let task = Task::upscale(Upscale { size, passes }, "0");
-            let cost = engine.cost(&task);
+            let cost = engine.catalogue().cost(&task);
             let outcome = finish(engine.submit(Submission::new(task).with(Role::Init, source.clone())).expect("valid"));
             assert!((outcome.usage.row_megapixels - cost).abs() < 1e-9, "used what it was said to cost");
             (outcome.images.into_iter().next().expect("a picture"), cost)
@@ -224,7 +224,7 @@ fn a_cancel_takes_effect_between_passes() {
     let engine = engine(8, 0);
     let source = picture(&starter_folder().join("reference/0.png"));
     let task = Task::upscale(Upscale { size: ImageSize::new(64, 64), passes: 3 }, "0");
-    let cost = engine.cost(&task);
+    let cost = engine.catalogue().cost(&task);
     let mut handle = engine.submit(Submission::new(task).with(Role::Init, source)).expect("valid");
     while !matches!(block_on(handle.next()), Some(Event::Progress(progress)) if progress.done == 1) {}
     handle.cancel();

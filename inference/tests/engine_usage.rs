@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
-use crate::engine_common::{changed, config, drawn, filled, finish, run, submit, text_to_image};
+use crate::engine_common::{changed, config, drawn, filled, finish, run, start, starter_things, submit, text_to_image};
 use inference::{
+    catalogue::{CatalogueConfig, ModelEntry},
     checkpoint::OtherParts,
-    engine::{Engine, EngineConfig, ModelEntry, Submission},
+    engine::{Engine, Submission},
     sampler::Sampler,
     task::{Enlarger, Hires, ImageSize, TextToImage},
 };
@@ -26,7 +27,7 @@ fn engine() -> Engine {
         prediction: None,
     }];
     // Loaded when `start` returns, so the folder may go.
-    Engine::start(EngineConfig { models, ..config(16, 0) }).expect("the model loads")
+    start(config(16, 0), CatalogueConfig { models, ..starter_things() }).expect("the model loads")
 }
 
 fn small(sampler: Sampler, steps: u32) -> TextToImage {
@@ -51,7 +52,7 @@ fn every_sampler_and_kind_of_task_uses_what_it_was_said_to_cost() {
     let all = Sampler::ALL.into_iter().flat_map(|sampler| kinds.map(|(kind, make)| (sampler, kind, make(small(sampler, 5)))));
     let all: Vec<_> = all.map(|(sampler, kind, submission)| (sampler, kind, submit(&engine, &submission), submission)).collect();
     for (sampler, kind, handle, submission) in all {
-        let (used, cost) = (finish(handle).usage.row_megapixels, engine.cost(&submission.task));
+        let (used, cost) = (finish(handle).usage.row_megapixels, engine.catalogue().cost(&submission.task));
         assert!((used - cost).abs() < 1e-9, "{sampler}, {kind}: {used} is not {cost}");
     }
 }
@@ -69,32 +70,34 @@ fn long_prompts_are_charged_for_and_used_as_said_and_too_long_ones_refused_befor
         let hires = Some(Hires { scale: 1.5, strength: 0.6, steps: Some(2), enlarger: Enlarger::Latent });
         drawn(TextToImage { prompt: prompt.to_owned(), negative_prompt: Some(negative.to_owned()), hires, n_images: 2, ..base })
     };
-    let one = engine.cost(&task("a cat", "").task);
+    let one = engine.catalogue().cost(&task("a cat", "").task);
     let words = "cat ".repeat(200);
     let cases: [(String, String); 5] =
         [(long(2), String::new()), ("a cat".into(), long(3)), (long(4), long(2)), (words.clone(), "b".into()), (long(40), long(40))];
     for (prompt, negative) in &cases {
         let submission = task(prompt, negative);
-        let cost = engine.cost(&submission.task);
+        let cost = engine.catalogue().cost(&submission.task);
         let used = run(&engine, &submission).usage.row_megapixels;
         assert!((used - cost).abs() < 1e-9, "{used} is not {cost}");
         assert!(cost > one, "{cost} is more than {one}");
     }
     for same in ["", "a", "a cat, a dog and a horse, (weighted:1.3), [less]"] {
-        assert_eq!(engine.cost(&task(same, "also short").task), one, "up to one chunk nothing is added");
+        assert_eq!(engine.catalogue().cost(&task(same, "also short").task), one, "up to one chunk nothing is added");
     }
     let unguided =
         |negative: &str| drawn(TextToImage { negative_prompt: Some(negative.into()), guidance_scale: 1.0, ..small(Sampler::Ddim, 4) });
-    assert_eq!(engine.cost(&unguided(&long(9)).task), engine.cost(&unguided("").task), "nobody reads it");
+    assert_eq!(engine.catalogue().cost(&unguided(&long(9)).task), engine.catalogue().cost(&unguided("").task), "nobody reads it");
 
     // At a usual size the rows are what counts: 40 chunks were measured to take 1.95 times as long.
     let usual = |prompt: &str| {
-        engine.cost(&drawn(TextToImage { prompt: prompt.into(), size: ImageSize::new(64, 64), ..small(Sampler::Ddim, 150) }).task)
+        engine
+            .catalogue()
+            .cost(&drawn(TextToImage { prompt: prompt.into(), size: ImageSize::new(64, 64), ..small(Sampler::Ddim, 150) }).task)
     };
     let ratio = usual(&long(40)) / usual("a cat");
     assert!((1.8..2.1).contains(&ratio), "{ratio}");
     for (prompt, negative) in [(long(41), String::new()), ("a cat".into(), long(41)), ("cat ".repeat(3100), String::new())] {
-        let error = engine.check(&task(&prompt, &negative).task).expect_err("too long").to_string();
+        let error = engine.catalogue().check(&task(&prompt, &negative).task).expect_err("too long").to_string();
         assert!(error.contains("at most 40 are read"), "{error}");
     }
 }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test fails by panicking and tells what it measured")]
 
+mod catalogue;
 mod common;
 mod corpus;
 mod engine_common;

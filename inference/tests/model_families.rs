@@ -206,8 +206,8 @@ fn tokenizers_are_found_beside_a_single_file_or_built_in() {
     assert_eq!(source("tokenizer"), TokenizerSource::Folder(file.path().join("tokenizer")));
     assert_eq!(source("tokenizer_2"), TokenizerSource::Folder(file.path().join("tokenizer")));
     fs::remove_dir_all(file.path().join("tokenizer")).unwrap();
-    assert_eq!(source("tokenizer"), TokenizerSource::Clip { pad: "<|endoftext|>" });
-    assert_eq!(source("tokenizer_2"), TokenizerSource::Clip { pad: "!" });
+    assert_eq!(source("tokenizer"), TokenizerSource::Clip { pad: "<|endoftext|>".into() });
+    assert_eq!(source("tokenizer_2"), TokenizerSource::Clip { pad: "!".into() });
     let tokenizer = inference::text::Tokenizer::of(&source("tokenizer_2"), 77).unwrap();
     // transformers' CLIPTokenizer with openai/clip-vit-large-patch14's files.
     let ids = tokenizer.ids("a photo of a cat").unwrap();

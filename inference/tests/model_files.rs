@@ -140,7 +140,7 @@ fn what_is_no_file_is_not_waited_for() {
                 rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR, 0).unwrap();
             }
             if path.ends_with("scheduler_config.json") {
-                assert!(!inference::engine::is_model(folder.path()));
+                assert!(!inference::catalogue::is_model(folder.path()));
                 continue;
             }
             let error =
@@ -171,7 +171,7 @@ fn descriptions_and_vocabularies_have_a_longest_length() {
         fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(1 << 40).unwrap();
         let found = match name.split_once('/').unwrap().0 {
             "tokenizer" => inference::text::Tokenizer::load(&tokenizer, 77).err(),
-            "scheduler" => inference::engine::check_model(folder.path()).err(),
+            "scheduler" => inference::catalogue::check_model(folder.path()).err(),
             _ => inference::family::stable_diffusion::Model::load(folder.path(), &Device::Cpu, DType::F32).err(),
         };
         let error = found.unwrap().to_string();

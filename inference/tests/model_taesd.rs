@@ -3,11 +3,12 @@
 use std::{collections::HashMap, fs, path::Path};
 
 use crate::common::{data, max_difference, starter};
-use crate::engine_common::{config, finish, text_to_image};
+use crate::engine_common::{config, finish, start, text_to_image};
 use candle_core::{Device, Tensor};
 use inference::{
+    catalogue::{CatalogueConfig, ModelEntry},
     checkpoint::OtherParts,
-    engine::{Engine, EngineConfig, ModelEntry, Submission},
+    engine::Submission,
     task::Task,
     vae::taesd::{Taesd, TaesdKind},
 };
@@ -119,18 +120,14 @@ fn previews_are_as_large_as_the_picture() {
     fs::create_dir(folder.path().join("vae_approx")).unwrap();
     fs::copy(data().join("tiles/taesd_decoder.safetensors"), folder.path().join("vae_approx/taesd_decoder.safetensors")).unwrap();
     let run = |model_dir: &Path| {
-        let engine = Engine::start(EngineConfig {
-            models: vec![ModelEntry {
-                name: "model".into(),
-                path: model_dir.to_owned(),
-                vae: None,
-                others: OtherParts::default(),
-                prediction: None,
-            }],
-            upscaler: None,
-            ..config(1, 1)
-        })
-        .unwrap();
+        let models = vec![ModelEntry {
+            name: "model".into(),
+            path: model_dir.to_owned(),
+            vae: None,
+            others: OtherParts::default(),
+            prediction: None,
+        }];
+        let engine = start(config(1, 1), CatalogueConfig { models, ..CatalogueConfig::default() }).unwrap();
         finish(engine.submit(Submission::new(Task::from(text_to_image("a cat", 3, 4, 1)))).unwrap())
     };
     let (plain, tiny) = (run(&starter().join("model")), run(folder.path()));

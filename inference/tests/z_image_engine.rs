@@ -1,21 +1,22 @@
 //! Z-Image through the engine.
 
 use inference::{
+    catalogue::{CatalogueConfig, ModelEntry},
     checkpoint::OtherParts,
-    engine::{Engine, EngineConfig, ModelEntry},
+    engine::Engine,
     error::InvalidTask,
     task::{ImageSize, TextToImage},
 };
 
 use crate::{
-    engine_common::{config, drawn, finish, run, submit, text_to_image},
+    engine_common::{config, drawn, finish, run, start, submit, text_to_image},
     z_image_common::Setting,
 };
 
 fn engine(setting: &Setting, max_batch_rows: usize, preview_every: u32) -> Engine {
     let entry = ModelEntry { name: "turbo".into(), path: setting.part(""), vae: None, others: OtherParts::default(), prediction: None };
-    let config = EngineConfig { models: vec![entry], upscaler: None, ..config(max_batch_rows, preview_every) };
-    Engine::start(config).expect("the tiny Z-Image loads")
+    let things = CatalogueConfig { models: vec![entry], ..CatalogueConfig::default() };
+    start(config(max_batch_rows, preview_every), things).expect("the tiny Z-Image loads")
 }
 
 fn task(prompt: &str, seed: u64, guidance_scale: f64) -> TextToImage {
@@ -56,7 +57,7 @@ fn sides_are_multiples_of_sixteen() {
     let engine = engine(&setting, 8, 0);
     for (width, height, is_valid) in [(64, 64, true), (48, 80, true), (72, 64, false), (64, 40, false)] {
         let base = TextToImage { size: ImageSize::new(width, height), ..task("a fox", 1, 0.0) };
-        let found = engine.check(&drawn(base).task);
+        let found = engine.catalogue().check(&drawn(base).task);
         assert_eq!(found.is_ok(), is_valid, "{width}x{height}: {found:?}");
         if let Err(error) = found {
             assert!(matches!(error, InvalidTask::Size { multiple: 16, .. }), "{error}");

@@ -108,7 +108,7 @@ async fn draw(
 ) -> Result<(), BotError> {
     presser.venue.check(&app.config.limits)?;
     permit::check_at_once(presser)?;
-    let parsed = typed.parse(&app.parse_context())?;
+    let parsed = typed.parse(&app.parse_context_now().await)?;
     *promised = Promised::NotOurs;
     form.create_response(ctx, reply::defer(false)).await?;
     *promised = Promised::Message;

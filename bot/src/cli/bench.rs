@@ -45,8 +45,8 @@ pub async fn run(mut config: Config, args: BenchArgs) -> anyhow::Result<()> {
     let started = start_sandbox(config.clone(), SocketAddr::from(([127, 0, 0, 1], 0)), None).await?;
     let engine = started.bot.app.engine.clone();
     let task = |seed| draw_task(&started, seed);
-
-    println!("{} on {}; medians of {rounds} rounds\n", engine.info().name, engine.info().device);
+    let model = started.bot.app.offered().models[0].clone();
+    println!("{} on {}; medians of {rounds} rounds\n", model.name, engine.device());
     time(&engine, &[task(1)]).await?;
     let mut alone = Vec::new();
     let mut pairs = Vec::new();
@@ -91,19 +91,8 @@ pub async fn run(mut config: Config, args: BenchArgs) -> anyhow::Result<()> {
 }
 
 fn draw_task(started: &RunningSandbox, seed: u64) -> Task {
-    let app = &started.bot.app;
-    let model = &app.models[0];
-    Task::from(TextToImage {
-        prompt: "a frog".into(),
-        size: model.native_size,
-        steps: model.steps,
-        guidance_scale: model.guidance_scale,
-        sampler: model.sampler,
-        schedule: model.schedule,
-        seed: Seed(seed),
-        n_images: 4,
-        ..TextToImage::default()
-    })
+    let model = &started.bot.app.offered().models[0];
+    Task::from(TextToImage { prompt: "a frog".into(), negative_prompt: None, ..model.drawing(Seed(seed), 4) })
 }
 
 /// Seconds until all tasks are done, submitted at once.

@@ -4,11 +4,17 @@ mod token;
 
 use std::{io::Write, path::Path, process::ExitCode};
 
-use inference::engine::{Engine, EngineConfig, ModelInfo};
+use indicatif::HumanBytes;
+use inference::{
+    catalogue::{Catalogue, Kind, ModelCard, Shelf},
+    engine::{DeviceChoice, EngineConfig},
+};
 use storage::{SqliteStore, StorageError};
 
 use super::sentence;
-use crate::{config::Config, discord::token::find, models, start, system::disk, system::printable::visible, system::private};
+use crate::{
+    config::Config, discord::token::find, models, start, system::disk, system::memory, system::printable::visible, system::private,
+};
 
 /// Options of `atelier doctor`.
 #[derive(Clone, Debug, clap::Args)]
@@ -102,34 +108,41 @@ fn bad(part: &'static str, text: impl Into<String>) -> Check {
     Check { verdict: Verdict::Bad, part, text: text.into() }
 }
 
-/// The usual model with upscaler and device, then each other model, adapter and embedding that is configured.
+/// The usual model with upscaler and device, then each other model, adapter and embedding that is configured. Headers tell enough: nothing is loaded.
 fn drawing_parts(config: &Config) -> Vec<Check> {
-    let known = match models::known(config) {
-        Ok(known) => known,
+    let (named, engine) = match models::named(config).and_then(|named| Ok((named, models::engine_config(config)?))) {
+        Ok(found) => found,
         Err(error) => return vec![bad("model", sentence(&error))],
     };
-    let of = |known: &models::Known| {
-        let mut engine = models::engine_config_of(config, std::slice::from_ref(known))?;
-        engine.adapters.clear();
-        engine.embeddings.clear();
-        anyhow::Ok(engine)
+    let catalogue = match models::catalogue_config(config) {
+        Ok(config) => Shelf::open_in_part(config).catalogue(),
+        Err(error) => return vec![bad("model", sentence(&error))],
     };
-    let mut checks = engine_parts(of(&known[0]));
-    for other in &known[1..] {
-        let started = of(other).and_then(|engine| Ok(Engine::start(EngineConfig { upscaler: None, ..engine })?.info().clone()));
-        checks.push(match started {
-            Ok(info) => model(&info),
-            Err(error) => bad("model", format!("{}: {}", other.entry.name, sentence(&error))),
+    let fault = |kind, name: &str| catalogue.faults().iter().find(|fault| fault.kind == Some(kind) && fault.name == name);
+    let mut checks = Vec::new();
+    for (place, known) in named.iter().enumerate() {
+        let name = &known.entry.name;
+        checks.push(match (catalogue.model(Some(name)), fault(Kind::Model, name)) {
+            (Some(card), _) => model(card),
+            (None, Some(fault)) if place == 0 => bad("model", fault.reason.clone()),
+            (None, fault) => bad("model", format!("{name}: {}", fault.map_or("it cannot be read", |fault| &fault.reason))),
         });
+        if place == 0 {
+            checks.push(upscaler(&catalogue));
+            checks.push(device(&engine));
+        }
     }
-    for (part, table) in [("LoRA", &config.loras), ("embedding", &config.embeddings)] {
+    let found = catalogue.models().iter().filter(|card| !named.iter().any(|known| known.entry.name == card.name));
+    checks.extend(found.map(|card| model(card)));
+    checks.extend(room(&catalogue, &engine));
+    for (part, kind, table) in [("LoRA", Kind::Adapter, &config.loras), ("embedding", Kind::Embedding, &config.embeddings)] {
         for (name, path) in table {
             let shown = path.display();
-            let is_there = path.exists();
-            checks.push(if is_there {
-                good(part, format!("{name}, from {shown}"))
-            } else {
-                bad(part, format!("{name}: nothing is at {shown}"))
+            let of_card = catalogue.adapters().iter().find(|card| card.path == *path).and_then(|card| card.fault.clone());
+            checks.push(match fault(kind, name).map(|fault| fault.reason.clone()).or(of_card) {
+                _ if !path.exists() => bad(part, format!("{name}: nothing is at {shown}")),
+                Some(reason) => bad(part, format!("{name}: {reason}")),
+                None => good(part, format!("{name}, from {shown}")),
             });
         }
     }
@@ -142,38 +155,34 @@ fn drawing_parts(config: &Config) -> Vec<Check> {
     checks
 }
 
-/// Model, upscaler and device. What fails without the super-resolution network is not its fault.
-fn engine_parts(config: anyhow::Result<EngineConfig>) -> Vec<Check> {
-    let config = match config {
-        Ok(config) => config,
-        Err(error) => return vec![bad("model", sentence(&error))],
-    };
-    let start = |config: &EngineConfig| Engine::start(config.clone()).map(|engine| engine.info().clone()).map_err(anyhow::Error::from);
-    match start(&config) {
-        Ok(info) => {
-            let upscaler = match info.upscale_factor {
-                Some(factor) => good("upscaler", format!("enlarges {factor} times")),
-                None => doubtful("upscaler", "none, so the U buttons do not enlarge; set `model.upscaler`"),
-            };
-            vec![model(&info), upscaler, good("device", info.device)]
-        }
-        Err(error) => match start(&EngineConfig { upscaler: None, ..config.clone() }) {
-            Ok(info) => vec![model(&info), bad("upscaler", sentence(&error)), good("device", info.device)],
-            Err(error) if error.downcast_ref().is_some_and(is_of_device) => vec![bad("device", sentence(&error))],
-            Err(error) => vec![bad("model", sentence(&error))],
-        },
+fn upscaler(catalogue: &Catalogue) -> Check {
+    match (catalogue.upscaler(), catalogue.faults().iter().find(|fault| fault.kind == Some(Kind::Upscaler))) {
+        (Some(card), _) => good("upscaler", format!("enlarges {} times", card.factor)),
+        (None, Some(fault)) => bad("upscaler", fault.reason.clone()),
+        (None, None) => doubtful("upscaler", "none, so the U buttons do not enlarge; set `model.upscaler`"),
     }
 }
 
-fn is_of_device(error: &inference::error::InferenceError) -> bool {
-    matches!(error, inference::error::InferenceError::Device { .. })
+fn device(config: &EngineConfig) -> Check {
+    match config.check_device() {
+        Ok(name) => good("device", name),
+        Err(error) => bad("device", sentence(&error.into())),
+    }
 }
 
-fn model(info: &ModelInfo) -> Check {
-    let millions = info.n_parameters as f64 / 1e6;
-    let folder = info.path.display();
-    let name = if models::is_starter(&info.path) { "the built-in starter model" } else { &info.name };
-    good("model", format!("{name}, {millions:.1} million parameters, pictures of {} pixels, from {folder}", info.native_size))
+/// Models that are larger than what the machine has free, each alone.
+fn room(catalogue: &Catalogue, engine: &EngineConfig) -> Option<Check> {
+    let free = memory::available_bytes().filter(|_| engine.device == DeviceChoice::Cpu)?;
+    let too_large: Vec<_> = catalogue.models().iter().filter(|card| card.n_bytes() > free).collect();
+    let named = too_large.iter().map(|card| format!("{} takes {}", card.name, HumanBytes(card.n_bytes()))).collect::<Vec<_>>();
+    (!named.is_empty()).then(|| doubtful("memory", format!("{} free: {}", HumanBytes(free), named.join(", "))))
+}
+
+fn model(card: &ModelCard) -> Check {
+    let millions = card.n_parameters() as f64 / 1e6;
+    let folder = card.path.display();
+    let name = if models::is_starter(&card.path) { "the built-in starter model" } else { &card.name };
+    good("model", format!("{name}, {millions:.1} million parameters, pictures of {} pixels, from {folder}", card.native_size))
 }
 
 /// A path from the root, so that nobody asks which folder is meant.

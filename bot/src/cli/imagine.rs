@@ -17,6 +17,7 @@ use anyhow::Context;
 use image::RgbImage;
 use indicatif::{ProgressBar, ProgressStyle};
 use inference::{
+    catalogue::Shelf,
     engine::{Engine, Event, FinishedImage, Submission, TaskHandle},
     task::{ImageSize, Role, Seed, Task, Upscale},
 };
@@ -145,23 +146,27 @@ impl Job<'_> {
         let starting = tokio::task::spawn_blocking(move || {
             let mut prepared = prepare::prepare(config, &args, &known_hashes)?;
             prepared.engine.preview_every = u32::from(is_shown);
-            let mut loaded = prepared.engine.clone();
+            let mut things = prepared.things.clone();
             // What pictures are made with stays as it is; this one only shows them.
-            loaded.upscaler = loaded.upscaler.or(prepared.shows_with.take().filter(|_| has_graphics));
-            let engine = Engine::start(loaded)?;
-            let submission = submit::submission(&args, &mut prepared, engine.info())?;
+            things.upscaler = things.upscaler.or(prepared.shows_with.take().filter(|_| has_graphics));
+            let shelf = Arc::new(Shelf::open(things)?);
+            let catalogue = shelf.catalogue();
+            let card = catalogue.model(None).context("no model is there")?;
+            // What is wrong is told before anything is loaded.
+            let submission = submit::submission(&args, &mut prepared, card)?;
+            let engine = Engine::start(prepared.engine.clone(), shelf)?;
             anyhow::Ok((engine, prepared, submission))
         });
         let (engine, prepared, submission) = starting.await??;
-        let guide = Guide::of(std::slice::from_ref(&prepared.known), &prepared.engine.embeddings);
+        let guide = Guide::of(&engine.catalogue());
         let not_known = guide.and_then(|guide| guide.note(&submission.task));
         let of_task: Vec<_> = submission.task.notes().into_iter().chain(not_known).collect();
         prepared.notes.iter().cloned().chain(messages::note_sentences(&of_task)).for_each(|note| self.tell(&note));
         let folder = &self.args.out;
         std::fs::create_dir_all(folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
-        let (task, is_enlarging, info) = (submission.task.clone(), prepared.is_enlarging, engine.info().clone());
-        let hashed = task.clone();
-        let hashing = tokio::task::spawn_blocking(move || Origin::of(&hashed, &prepared.engine, &info, &hashes));
+        let (task, is_enlarging, device) = (submission.task.clone(), prepared.is_enlarging, engine.device().to_owned());
+        let (hashed, catalogue) = (task.clone(), engine.catalogue());
+        let hashing = tokio::task::spawn_blocking(move || Origin::of(&hashed, &catalogue, &device, &hashes));
         self.drawing = Some(Drawing { task, origin: OriginState::Hashing(hashing) });
         self.bar.set_style(ProgressStyle::with_template("{bar:32} {pos}/{len} steps, {eta} left{msg}")?);
         self.bar.set_message("");

@@ -49,8 +49,9 @@ pub async fn run(config: Config, _args: RunArgs) -> anyhow::Result<()> {
         () = super::interrupted() => return running.stop().await,
     }
     if *running.app.is_registered.borrow() {
-        let info = running.app.engine.info();
-        tracing::info!("{}", messages::ready(&models::display_name(info), &info.device));
+        let offered = running.app.offered();
+        let model = offered.usual().map(models::display_name).unwrap_or_default();
+        tracing::info!("{}", messages::ready(&model, running.app.engine.device()));
     }
     tokio::select! {
         () = super::interrupted() => tracing::info!("ending; running jobs go on at the next start"),

@@ -128,7 +128,7 @@ pub async fn run(mut config: Config, args: SandboxArgs) -> anyhow::Result<()> {
         }
         other => other?,
     };
-    let info = started.bot.app.engine.info();
+    let (offered, device) = (started.bot.app.offered(), started.bot.app.engine.device());
     let examples = started.bot.app.guide.as_ref().map(Guide::told).unwrap_or_default();
     println!("\n  Atelier's sandbox is ready.\n");
     println!("    Open   {}", started.stand_in.url());
@@ -137,7 +137,9 @@ pub async fn run(mut config: Config, args: SandboxArgs) -> anyhow::Result<()> {
         println!("           Port {} is taken by another program, so it is {} this time; {OTHER_PORT}.", asked.port(), used.port());
     }
     println!("    Type   /imagine {}", examples.first().map_or("a frog", String::as_str));
-    println!("    Model  {} on {}, pictures of {} pixels", models::display_name(info), info.device, info.native_size);
+    if let Some(card) = offered.usual() {
+        println!("    Model  {} on {device}, pictures of {} pixels", models::display_name(card), card.native_size);
+    }
     println!("    Data   {} (start again to go on where you were)\n", dir.display());
     if is_starter && !examples.is_empty() {
         println!("  The built-in model is a small demonstration: it draws emoji-like pictures of common things.");

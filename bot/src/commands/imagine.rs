@@ -62,7 +62,7 @@ pub async fn imagine(
 ) -> Result<(), BotError> {
     let app: &Arc<App> = ctx.data();
     let typed = TypedOptions { negative, guidance: cfg, steps, seed, aspect, sampler, model };
-    let parsed = prompt::parse(&prompt, &typed, &app.parse_context()).map_err(crate::messages::UserError::Prompt)?;
+    let parsed = prompt::parse(&prompt, &typed, &app.parse_context_now().await).map_err(crate::messages::UserError::Prompt)?;
     super::check_permissions(ctx.interaction.app_permissions.filter(|_| ctx.interaction.guild_id.is_some()))?;
     ctx.defer_response(false).await?;
     let interaction = ctx.interaction;
@@ -103,7 +103,8 @@ async fn samplers(_ctx: poise::ApplicationContext<'_, Arc<App>, BotError>, typed
 }
 
 async fn models(ctx: poise::ApplicationContext<'_, Arc<App>, BotError>, typed: &str) -> serenity::CreateAutocompleteResponse {
-    let names = ctx.data().models.iter().map(|model| model.name.as_str());
+    let now = ctx.data().offered_now().await;
+    let names = now.models.iter().map(|model| model.name.as_str());
     offered(prompt::ranked(names, typed).into_iter())
 }
 

@@ -1,5 +1,7 @@
 //! `/info`: queue, model and device.
 
+use inference::catalogue::ModelCard;
+
 use super::Context;
 use crate::{
     discord,
@@ -13,19 +15,24 @@ use crate::{
 pub async fn info(ctx: Context<'_>) -> Result<(), BotError> {
     let app = ctx.data();
     app.looks.take(super::user_id(ctx.interaction.user.id), app.clock.now())?;
-    let (model, stats) = (app.engine.info(), app.engine.stats());
+    let (offered, stats) = (app.offered_now().await, app.engine.stats());
+    let model = offered.usual();
     let queue = app.jobs.queue_status().await?;
     // Whether the built-in model draws was found out at the start: nothing here waits for the file system.
     let guide = app.guide.as_ref().filter(|guide| guide.is_of_the_usual());
     let answer = messages::info(&Info {
-        model: guide.map_or_else(|| model.name.clone(), |_| models::STARTER.to_owned()),
+        model: match (guide, model) {
+            (Some(_), _) => models::STARTER.to_owned(),
+            (None, Some(model)) => model.name.clone(),
+            (None, None) => "no longer there".to_owned(),
+        },
         examples: guide.map(Guide::told).unwrap_or_default(),
-        native_size: model.native_size.to_string(),
-        prediction: format!("predicts {} ({})", model.prediction, model.prediction_said_by),
-        models: app.models.iter().map(|model| format!("{} ({})", model.name, model.native_size)).collect(),
-        loras: app.loras(),
-        n_parameters: model.n_parameters,
-        device: model.device.clone(),
+        native_size: model.map(|model| model.native_size.to_string()).unwrap_or_default(),
+        prediction: model.map(|model| format!("predicts {} ({})", model.prediction, model.prediction_said_by)).unwrap_or_default(),
+        models: offered.models.iter().map(|model| format!("{} ({})", model.name, model.native_size)).collect(),
+        loras: offered.loras(),
+        n_parameters: model.map(ModelCard::n_parameters).unwrap_or_default(),
+        device: app.engine.device().to_owned(),
         queued: queue.queued,
         drawing: stats.n_active,
         rows_per_call: (stats.n_network_calls > 0).then(|| stats.n_network_rows as f64 / stats.n_network_calls as f64),

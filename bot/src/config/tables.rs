@@ -4,7 +4,7 @@ use std::{fmt::Display, path::PathBuf, str::FromStr};
 
 use anyhow::{Context, bail};
 use inference::{
-    limits::{MAX_GUIDANCE, MAX_STEPS},
+    catalogue::limits::{MAX_GUIDANCE, MAX_STEPS},
     sampler::{Sampler, SamplerChoice},
     schedule::{Prediction, ScheduleKind},
 };

@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::{Context, bail};
-use inference::engine::position_of;
+use inference::catalogue::position_of;
 
 use super::refuse;
 use crate::models::name::composed;

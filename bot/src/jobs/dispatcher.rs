@@ -17,6 +17,7 @@ use tracing::Instrument;
 
 use crate::{
     app::App,
+    error::BotError,
     jobs::failure,
     jobs::live::{Live, Phase},
     jobs::span,
@@ -153,9 +154,13 @@ async fn draw(app: &Arc<App>, lease: &Lease) -> anyhow::Result<Outcome> {
     let job = &lease.job;
     let task: Task = serde_json::from_value(job.task.clone()).context("the stored task")?;
     // A model or adapter may have gone from the configuration since the job was enqueued.
-    if let Err(error) = app.check(&task) {
-        tracing::warn!(job.id = %job.id, %error, "a job cannot be drawn any more");
-        return Ok(Outcome::Failed(failure::of_refusal(&error)));
+    match app.check(&task).await {
+        Ok(_) => {}
+        Err(BotError::User(error)) => {
+            tracing::warn!(job.id = %job.id, %error, "a job cannot be drawn any more");
+            return Ok(Outcome::Failed(failure::of_refusal(&error)));
+        }
+        Err(BotError::Internal(error)) => return Err(error),
     }
     let mut submission = Submission::new(task.clone());
     for input in &task.inputs {
@@ -234,7 +239,7 @@ fn engine_failed(app: &App, job: &Job, task: &Task, error: &InferenceError) -> O
         return Outcome::ShutDown;
     }
     tracing::error!(job.id = %job.id, error = chain(error), "the engine failed a task");
-    Outcome::Failed(failure::of_engine(error, task, &app.loaded))
+    Outcome::Failed(failure::of_engine(error, task, &app.offered().catalogue))
 }
 
 fn stop(lease: &Lease, task: &Task, handle: &TaskHandle) -> Outcome {

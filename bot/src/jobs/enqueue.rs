@@ -50,12 +50,12 @@ pub async fn enqueue(app: &Arc<App>, request: Request) -> Result<JobId, BotError
 }
 
 async fn enter(app: &Arc<App>, request: Request) -> Result<JobId, BotError> {
-    app.check(&request.task)?;
+    let quote = app.check(&request.task).await?;
     check_disk(app).await?;
     if request.guild.0 != request.user.0 {
         policy::check_guild(&app.config.limits, request.guild.0)?;
     }
-    let row_megapixels = app.engine.cost(&request.task);
+    let row_megapixels = quote.cost;
     limits::check_size(app, &request.task, row_megapixels)?;
     let limits = limits::of_place(app, request.guild, request.user).await?;
     let input = |input: &Input| Ok(JobInput { role: input.role.to_string(), blob: BlobKey::parse(&input.blob)? });

@@ -1,10 +1,10 @@
 //! From what went wrong to what is recorded: names that people say in place of files, and nothing of a panic's text. The log has the rest.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
 use inference::{
     adapter::AdapterError,
-    engine::{EngineConfig, NamedFile},
+    catalogue::{AdapterCard, Catalogue},
     error::{InferenceError, InvalidTask},
     task::Task,
     text,
@@ -14,22 +14,22 @@ use storage::{Failure, StorageError};
 use crate::{messages::UserError, prompt::PromptError};
 
 /// What the engine's error means for the person who asked.
-pub fn of_engine(error: &InferenceError, task: &Task, loaded: &EngineConfig) -> Failure {
+pub fn of_engine(error: &InferenceError, task: &Task, catalogue: &Catalogue) -> Failure {
     if error.is_out_of_memory() {
         return Failure::OutOfMemory;
     }
     match error {
-        InferenceError::Missing { path } => of_file(path, task, loaded, true),
+        InferenceError::Missing { path } => of_file(path, task, catalogue, true),
         InferenceError::Unreadable { path, .. }
         | InferenceError::WrongShape { path, .. }
         | InferenceError::MissingTensor { path, .. }
-        | InferenceError::Unsupported { path, .. } => of_file(path, task, loaded, false),
-        InferenceError::Adapter(error) => of_adapter(error, task, loaded),
+        | InferenceError::Unsupported { path, .. } => of_file(path, task, catalogue, false),
+        InferenceError::Adapter(error) => of_adapter(error, task, catalogue),
         InferenceError::InvalidTask(invalid) => of_invalid(invalid),
         InferenceError::InvalidPrompt(prompt) => of_invalid(&InvalidTask::Prompt(prompt.clone())),
         InferenceError::NotANumber { index, step } => Failure::NotANumber { picture: *index, step: *step },
         InferenceError::Busy => Failure::Busy,
-        InferenceError::Shared(error) => of_engine(error, task, loaded),
+        InferenceError::Shared(error) => of_engine(error, task, catalogue),
         InferenceError::NoModels
         | InferenceError::Device { .. }
         | InferenceError::Compute(_)
@@ -54,7 +54,9 @@ pub fn is_of_no_engine(error: &InferenceError, is_engine_alive: bool) -> bool {
 pub fn of_refusal(refusal: &UserError) -> Failure {
     match refusal {
         UserError::Task(invalid) => of_invalid(invalid),
-        UserError::Prompt(PromptError::UnknownLora { shown, .. }) => Failure::AdapterGone { name: shown.clone() },
+        UserError::Prompt(PromptError::UnknownLora { shown, .. } | PromptError::LoraGone { shown }) => {
+            Failure::AdapterGone { name: shown.clone() }
+        }
         UserError::Prompt(PromptError::LoraWeight { shown }) => {
             of_invalid(&InvalidTask::Prompt(text::PromptError::AdapterWeight { tag: shown.clone() }))
         }
@@ -74,14 +76,15 @@ pub fn of_ours(error: &anyhow::Error) -> Failure {
 
 fn of_invalid(invalid: &InvalidTask) -> Failure {
     match invalid {
-        InvalidTask::UnknownModel { found, .. } => Failure::ModelGone { name: found.clone() },
-        InvalidTask::UnknownAdapter { found, .. } => Failure::AdapterGone { name: found.clone() },
+        InvalidTask::UnknownModel { found: name, .. } | InvalidTask::ModelGone { name } => Failure::ModelGone { name: name.clone() },
+        InvalidTask::ModelFaulty { name } => Failure::ModelUnfit { name: name.clone() },
+        InvalidTask::UnknownAdapter { found: name, .. } | InvalidTask::AdapterGone { name } => Failure::AdapterGone { name: name.clone() },
         other => serde_json::to_value(other).map_or(Failure::Internal, |refusal| Failure::Invalid { refusal }),
     }
 }
 
-fn of_adapter(error: &AdapterError, task: &Task, loaded: &EngineConfig) -> Failure {
-    let Some(name) = used_adapter(error.path(), task, loaded) else { return Failure::Internal };
+fn of_adapter(error: &AdapterError, task: &Task, catalogue: &Catalogue) -> Failure {
+    let Some(name) = used_adapter(error.path(), task, catalogue) else { return Failure::Internal };
     match error {
         AdapterError::Missing { .. } => Failure::AdapterGone { name },
         _ => Failure::AdapterUnfit { name, made_for: error.made_for().map(|family| family.to_string()) },
@@ -89,28 +92,32 @@ fn of_adapter(error: &AdapterError, task: &Task, loaded: &EngineConfig) -> Failu
 }
 
 /// A file that cannot be used, by the name of what it belongs to: an adapter, a learned word, else the task's model.
-fn of_file(path: &Path, task: &Task, loaded: &EngineConfig, is_missing: bool) -> Failure {
-    if let Some(name) = used_adapter(path, task, loaded) {
+fn of_file(path: &Path, task: &Task, catalogue: &Catalogue, is_missing: bool) -> Failure {
+    if let Some(name) = used_adapter(path, task, catalogue) {
         return if is_missing { Failure::AdapterGone { name } } else { Failure::AdapterUnfit { name, made_for: None } };
     }
-    if let Some(word) = loaded.embeddings.iter().find(|word| word.path == path) {
+    if let Some(word) = catalogue.embeddings().iter().find(|word| word.path == path) {
         return Failure::WordUnfit { name: word.name.clone() };
     }
     let named = task.base().and_then(|base| base.model.clone());
-    match named.or_else(|| Some(loaded.models.first()?.name.clone())) {
+    match named.or_else(|| Some(catalogue.model(None)?.name.clone())) {
         Some(name) if is_missing => Failure::ModelGone { name },
         Some(name) => Failure::ModelUnfit { name },
         None => Failure::Internal,
     }
 }
 
-/// The name that the task says for an adapter's file.
-fn used_adapter(path: &Path, task: &Task, loaded: &EngineConfig) -> Option<String> {
+/// The name that the task says for an adapter's file. The file may have gone from the catalogue since: then the only one that the task names is meant.
+fn used_adapter(path: &Path, task: &Task, catalogue: &Catalogue) -> Option<String> {
     let used = task.base().map(|base| base.all_adapters()).unwrap_or_default();
-    let of_path = |file: &&NamedFile| file.path == path;
-    let is_used = |file: &&NamedFile| used.iter().any(|used| used.name == file.name);
-    let file = loaded.adapters.iter().filter(of_path).find(is_used).or_else(|| loaded.adapters.iter().find(of_path))?;
-    Some(file.name.clone())
+    let of_path = |card: &&Arc<AdapterCard>| card.path == path;
+    let is_used = |card: &&Arc<AdapterCard>| used.iter().any(|used| used.name == card.name);
+    let adapters = || catalogue.adapters().iter().filter(of_path);
+    if let Some(card) = adapters().find(is_used).or_else(|| adapters().next()) {
+        return Some(card.name.clone());
+    }
+    let mut unknown = used.into_iter().map(|used| used.name).filter(|name| catalogue.adapter(name).is_none());
+    unknown.next().filter(|name| path.file_stem().is_some_and(|stem| stem.to_string_lossy() == *name))
 }
 
 #[cfg(test)]

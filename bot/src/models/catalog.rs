@@ -4,16 +4,15 @@ use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use inference::{
-    checkpoint::{FileKind, OtherParts, inspect},
-    engine::{ModelEntry, ModelInfo, NamedFile, check_model, position_of},
+    catalogue::{CatalogueConfig, Fault, ModelCard, ModelEntry, NamedFile, Shelf, position_of},
+    checkpoint::OtherParts,
     sampler::Sampler,
     schedule::ScheduleKind,
 };
 
-use super::{GUIDANCE_SCALE, STARTER_GUIDANCE_SCALE, is_starter, name, starter};
+use super::{GUIDANCE_SCALE, STARTER_GUIDANCE_SCALE, engine_config, is_starter, name, starter};
 use crate::{
     config::{AliasConfig, Config, how},
-    hub::refuse::is_safetensors,
     prompt::ModelDefaults,
 };
 
@@ -62,21 +61,69 @@ impl Known {
 /// # Errors
 /// The starter model is needed and missing.
 pub fn known(config: &Config) -> anyhow::Result<Vec<Known>> {
+    let mut all = named(config)?;
+    for path in found(&folder(config)).models {
+        let other = Known { is_found: true, ..Known::by_path(&path) };
+        if !all.iter().any(|Known { entry, .. }| entry.name == other.entry.name || entry.path == other.entry.path) {
+            all.push(other);
+        }
+    }
+    Ok(all)
+}
+
+/// The models that the configuration names, the default one first; no name comes twice.
+///
+/// # Errors
+/// The starter model is needed and missing.
+pub fn named(config: &Config) -> anyhow::Result<Vec<Known>> {
     let mut first = default_model(config)?;
     let is_alias_of_another = config.aliases.get(&first.entry.name).is_some_and(|alias| alias.path != first.entry.path);
     if is_alias_of_another {
         first.entry.name = unlike(&first.entry.name, |name| config.aliases.contains_key(name));
     }
     let mut all = vec![first];
-    // One model may have several names, each with settings of its own; what is found needs none where it has one.
+    // One model may have several names, each with settings of its own.
     let aliases = config.aliases.iter().map(|(name, settings)| Known::by_alias(name, settings));
-    let found = found(&folder(config)).models.into_iter().map(|path| Known { is_found: true, ..Known::by_path(&path) });
-    for other in aliases.chain(found) {
-        if !all.iter().any(|Known { entry, .. }| entry.name == other.entry.name || other.is_found && entry.path == other.entry.path) {
+    for other in aliases {
+        if !all.iter().any(|Known { entry, .. }| entry.name == other.entry.name) {
             all.push(other);
         }
     }
     Ok(all)
+}
+
+/// What the catalogue is made of, by the configuration: what it names, and what lies in the models folder.
+///
+/// # Errors
+/// The starter model is needed and missing.
+pub fn catalogue_config(config: &Config) -> anyhow::Result<CatalogueConfig> {
+    Ok(CatalogueConfig { folders: vec![folder(config)], ..catalogue_config_of(config, &named(config)?)? })
+}
+
+/// The same of these models alone, and without what lies in the models folder.
+///
+/// # Errors
+/// A device or precision is wrong.
+pub fn catalogue_config_of(config: &Config, models: &[Known]) -> anyhow::Result<CatalogueConfig> {
+    let is_named = |path: &Path| !path.as_os_str().is_empty();
+    // Another model draws without the built-in network too, so its absence is no error then.
+    let upscaler =
+        if is_named(&config.model.upscaler) { Some(config.model.upscaler.clone()) } else { starter().ok().map(|it| it.upscaler) };
+    Ok(CatalogueConfig {
+        models: models.iter().map(|known| known.entry.clone()).collect(),
+        adapters: named_files(&config.loras),
+        embeddings: named_files(&config.embeddings),
+        upscaler,
+        folders: Vec::new(),
+        name_of: sayable,
+        bytes_per_number: engine_config(config)?.bytes_per_number(),
+    })
+}
+
+/// What something is called that only lies in the models folder.
+fn sayable(path: &Path) -> Result<String, String> {
+    let name = name::of_path(path);
+    name::check(&name).map(|()| name).map_err(|fault| format!("nobody can say its name: {fault}"))
 }
 
 fn default_model(config: &Config) -> anyhow::Result<Known> {
@@ -117,41 +164,17 @@ pub fn folder(config: &Config) -> PathBuf {
 
 /// The models in a folder: what the engine can draw with. A LoRA or VAE that was pulled there is none.
 pub fn found(dir: &Path) -> Found {
-    let entries = std::fs::read_dir(dir).into_iter().flatten().filter_map(Result::ok).map(|entry| entry.path());
-    let is_hidden = |path: &PathBuf| path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-    let mut paths: Vec<_> = entries.filter(|path| !is_hidden(path)).collect();
-    paths.sort();
-    let mut found = Found::default();
-    for path in paths {
-        let name = name::of_path(&path);
-        let is_taken = || found.models.iter().any(|other| name::of_path(other) == name);
-        let fault = match (why_not(&path), name::check(&name)) {
-            (None, _) => continue,
-            (Some(Err(reason)), _) => Some(reason),
-            (Some(Ok(())), Err(fault)) => Some(format!("nobody can say its name: {fault}; name it in `[aliases]`")),
-            (Some(Ok(())), Ok(())) if is_taken() => Some("another model here has the same name; name it in `[aliases]`".to_owned()),
-            (Some(Ok(())), Ok(())) => None,
-        };
-        match fault {
-            Some(reason) => found.skipped.push((path, reason)),
-            None => found.models.push(path),
-        }
+    let folders = vec![dir.to_owned()];
+    let catalogue = Shelf::open_in_part(CatalogueConfig { folders, name_of: sayable, ..CatalogueConfig::default() }).catalogue();
+    Found {
+        models: catalogue.models().iter().map(|card| card.path.clone()).collect(),
+        skipped: catalogue.faults().iter().map(|fault| (fault.path.clone(), reason(fault))).collect(),
     }
-    found
 }
 
-/// Why something that looks like a model is none; `None` for what does not look like one.
-fn why_not(path: &Path) -> Option<Result<(), String>> {
-    let is_file = path.is_file() && is_safetensors(&path.file_name()?.to_string_lossy());
-    if !is_file && std::fs::symlink_metadata(path.join("model_index.json")).is_err() {
-        return None;
-    }
-    match check_model(path) {
-        Ok(()) => Some(Ok(())),
-        // An adapter, a VAE or an upscaler is no broken model.
-        Err(_) if is_file && inspect(path).is_ok_and(|found| found.kind != FileKind::SingleFile) => None,
-        Err(error) => Some(Err(crate::cli::sentence(&error.into()))),
-    }
+/// What a fault says to whoever runs the program, with what to do about it.
+pub fn reason(fault: &Fault) -> String {
+    if fault.is_of_name { format!("{}; name it in `[aliases]`, a LoRA in `[loras]`", fault.reason) } else { fault.reason.clone() }
 }
 
 /// The name with the smallest number behind it that is not taken.
@@ -176,7 +199,7 @@ pub fn check(config: &Config) -> anyhow::Result<()> {
 /// The starter model is needed and missing.
 pub fn missing(config: &Config) -> anyhow::Result<Vec<String>> {
     let mut files = Vec::new();
-    for Known { entry: ModelEntry { name, path, vae, others, .. }, .. } in known(config)? {
+    for Known { entry: ModelEntry { name, path, vae, others, .. }, .. } in named(config)? {
         files.push((format!("the model `{name}`"), path));
         files.extend(others.text_encoder.map(|folder| (format!("the text encoder of the model `{name}`"), folder)));
         files.extend(others.tokenizer.map(|folder| (format!("the tokenizer of the model `{name}`"), folder)));
@@ -189,15 +212,17 @@ pub fn missing(config: &Config) -> anyhow::Result<Vec<String>> {
 }
 
 /// A table of names and files as the engine takes it.
-pub(super) fn named_files(table: &std::collections::BTreeMap<String, PathBuf>) -> Vec<NamedFile> {
+fn named_files(table: &std::collections::BTreeMap<String, PathBuf>) -> Vec<NamedFile> {
     table.iter().map(|(name, path)| NamedFile { name: name.clone(), path: path.clone() }).collect()
 }
 
 /// What is drawn with a model when nobody says otherwise: its alias's settings, else the configuration's, else what suits the model.
-pub fn suited(config: &Config, known: &Known, info: &ModelInfo) -> ModelDefaults {
+pub fn suited(config: &Config, known: &Known, info: &ModelCard) -> ModelDefaults {
     let Known { entry, settings, .. } = known;
     let defaults = &config.defaults;
     let (sampler, schedule) = chosen_how(config, settings);
+    // The built-in model is drawn with few steps here, which its own sampler does not suit.
+    let own = if is_starter(&entry.path) { (Sampler::DpmPp2M, ScheduleKind::Normal) } else { (info.sampler, info.schedule) };
     let own_size = settings.width.zip(settings.height);
     ModelDefaults {
         name: entry.name.clone(),
@@ -206,15 +231,15 @@ pub fn suited(config: &Config, known: &Known, info: &ModelInfo) -> ModelDefaults
         max_side: info.max_side / info.even_multiple.max(1) * info.even_multiple,
         steps: settings.steps.unwrap_or(defaults.steps),
         guidance_scale: settings.guidance_scale.unwrap_or_else(|| guidance_scale(config, &entry.path)),
-        sampler: sampler.unwrap_or(info.sampler),
-        schedule: schedule.unwrap_or(info.schedule),
+        sampler: sampler.unwrap_or(own.0),
+        schedule: schedule.unwrap_or(own.1),
         clip_skip: settings.clip_skip.unwrap_or(0),
         negative_prompt: Some(settings.negative_prompt.clone()).filter(|text| !text.is_empty()),
     }
 }
 
 /// The sampler and the schedule that the configuration chooses for a model.
-pub fn chosen_how(config: &Config, settings: &AliasConfig) -> (Option<Sampler>, Option<ScheduleKind>) {
+fn chosen_how(config: &Config, settings: &AliasConfig) -> (Option<Sampler>, Option<ScheduleKind>) {
     // What contradicts itself does not get past the configuration's reader.
     let of = |sampler, schedule| how(sampler, schedule).unwrap_or((None, schedule));
     let own = of(settings.sampler, settings.schedule);
@@ -228,6 +253,17 @@ fn guidance_scale(config: &Config, path: &Path) -> f64 {
         0.0 => GUIDANCE_SCALE,
         configured => configured,
     }
+}
+
+/// A catalogue of the built-in model alone, with what a test makes of its JSON.
+#[cfg(test)]
+pub(crate) fn test_catalogue(change: impl FnOnce(&mut serde_json::Value)) -> inference::catalogue::Catalogue {
+    let config = Config { loras: Default::default(), ..Config::default() };
+    let config = catalogue_config_of(&config, &named(&config).expect("the starter is there")).expect("the defaults are right");
+    let catalogue = inference::catalogue::Catalogue::open(&config).expect("it is there");
+    let mut json = serde_json::to_value(catalogue).expect("JSON");
+    change(&mut json);
+    serde_json::from_value(json).expect("a catalogue")
 }
 
 #[cfg(test)]

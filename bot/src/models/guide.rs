@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use inference::{
-    engine::NamedFile,
+    catalogue::Catalogue,
     task::{Note, Task},
 };
 use serde::Deserialize;
 
-use super::{Known, is_starter, starter, vocabulary::Vocabulary};
+use super::{is_starter, starter, vocabulary::Vocabulary};
 
 /// Examples that a sentence names.
 const N_TOLD: usize = 4;
@@ -64,16 +64,16 @@ impl Guide {
     }
 
     /// The guide for a program that draws with these models, if the built-in one is among them.
-    pub fn of(models: &[Known], embeddings: &[NamedFile]) -> Option<Self> {
-        let is_built_in: Vec<bool> = models.iter().map(|known| is_starter(&known.entry.path)).collect();
-        let named = models.iter().zip(&is_built_in).filter(|(_, is)| **is).map(|(known, _)| Some(known.entry.name.clone()));
+    pub fn of(catalogue: &Catalogue) -> Option<Self> {
+        let is_built_in: Vec<bool> = catalogue.models().iter().map(|card| is_starter(&card.path)).collect();
+        let named = catalogue.models().iter().zip(&is_built_in).filter(|(_, is)| **is).map(|(card, _)| Some(card.name.clone()));
         let names: Vec<_> = is_built_in.first().filter(|is| **is).map(|_| None).into_iter().chain(named).collect();
         if names.is_empty() {
             return None;
         }
         let read = starter().and_then(|starter| Self::read(&starter.guide));
         let told = read.inspect_err(|error| tracing::warn!(error = format!("{error:#}"), "nothing is said of the built-in model"));
-        let learned = embeddings.iter().map(|file| file.name.to_lowercase()).collect();
+        let learned = catalogue.embeddings().iter().map(|card| card.name.to_lowercase()).collect();
         told.ok().map(|guide| Self { names, learned, ..guide })
     }
 
@@ -103,14 +103,19 @@ impl Guide {
 mod tests {
     use inference::task::{AdapterUse, TextToImage};
 
+    use serde_json::json;
+
     use super::*;
-    use crate::config::Config;
+    use crate::models::test_catalogue;
 
     fn guide() -> Guide {
-        let known = super::super::known(&Config::default()).expect("the source tree has it");
-        let learned = NamedFile { name: "Zorb".into(), path: "zorb.safetensors".into() };
-        let other = Known::by_path(Path::new("/models/other.safetensors"));
-        Guide::of(&[known, vec![other]].concat(), &[learned]).expect("it is the built-in model")
+        let catalogue = test_catalogue(|json| {
+            let mut other = json["models"][0].clone();
+            (other["name"], other["path"]) = (json!("other"), json!("/models/other.safetensors"));
+            json["models"].as_array_mut().expect("a list").push(other);
+            json["embeddings"] = json!([{ "name": "Zorb", "path": "zorb.safetensors", "version": [], "widths": [8], "n_vectors": 1 }]);
+        });
+        Guide::of(&catalogue).expect("it is the built-in model")
     }
 
     fn task(prompt: &str) -> TextToImage {
@@ -133,17 +138,26 @@ mod tests {
         assert_eq!(words(task("a boss <lora:boss:0.8>")), None);
         assert_eq!(words(TextToImage { negative_prompt: Some("blurry".into()), ..task("a frog") }), None);
         assert_eq!(words(task("a zorb frog")), None, "an embedding's word");
-        assert!(Guide::of(&[Known::by_path(Path::new("/models/other.safetensors"))], &[]).is_none());
+        assert!(Guide::of(&test_catalogue(|json| json["models"][0]["path"] = json!("/models/other.safetensors"))).is_none());
     }
 
     #[test]
     fn a_guide_is_of_the_usual_model_where_that_one_is_built_in() {
-        let starter = || super::super::known(&Config::default()).expect("the source tree has it");
-        let other = || vec![Known::by_path(Path::new("/models/other.safetensors"))];
-        let is_of_the_usual = |models: Vec<Vec<Known>>| Guide::of(&models.concat(), &[]).map(|guide| guide.is_of_the_usual());
-        assert_eq!(is_of_the_usual(vec![starter(), other()]), Some(true));
-        assert_eq!(is_of_the_usual(vec![other(), starter()]), Some(false));
-        assert_eq!(is_of_the_usual(vec![other()]), None);
+        let starter = || test_catalogue(|_| {});
+        let path = |place: usize| move |json: &mut serde_json::Value| json["models"][place]["path"] = json!("/models/other.safetensors");
+        let two = |place: usize| {
+            test_catalogue(|json| {
+                let mut other = json["models"][0].clone();
+                other["name"] = json!("other");
+                json["models"].as_array_mut().expect("a list").push(other);
+                path(place)(json);
+            })
+        };
+        let is_of_the_usual = |catalogue: Catalogue| Guide::of(&catalogue).map(|guide| guide.is_of_the_usual());
+        assert_eq!(is_of_the_usual(starter()), Some(true));
+        assert_eq!(is_of_the_usual(two(1)), Some(true));
+        assert_eq!(is_of_the_usual(two(0)), Some(false));
+        assert_eq!(is_of_the_usual(test_catalogue(path(0))), None);
     }
 
     #[test]

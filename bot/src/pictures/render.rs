@@ -120,7 +120,7 @@ fn enlarged(app: &App, heading: &Heading, image: Option<&NewImage>, size: (u32, 
     let passes = shown::passes(&app.engine, size.0);
     let larger = image.map(|image| Task::upscale(Upscale { size: ImageSize::new(size.0, size.1), passes }, image.blob.as_str()));
     let is_small = size.0.max(size.1) <= MAX_SIDE_TO_ENLARGE;
-    let can_grow = is_small && larger.is_some_and(|larger| app.check(&larger).is_ok());
+    let can_grow = is_small && larger.is_some_and(|larger| app.offered().check(&larger).is_ok());
     Enlarged { number, size, can_grow }
 }
 

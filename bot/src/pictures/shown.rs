@@ -102,7 +102,7 @@ pub async fn for_width(engine: &Engine, picture: RgbImage, width: u32) -> Result
 
 /// In how many passes U enlarges a picture of a width: one, or as many as make it wider than any grid that shows it.
 pub fn passes(engine: &Engine, width: u32) -> u32 {
-    let factor = engine.info().upscale_factor.unwrap_or(1);
+    let factor = engine.catalogue().upscale_factor().unwrap_or(1);
     let mut passes = 1;
     while factor > 1 && factor.pow(passes + 1) <= MAX_ENLARGEMENT && width.saturating_mul(factor.pow(passes)) <= MIN_GRID_WIDTH {
         passes += 1;
@@ -112,7 +112,7 @@ pub fn passes(engine: &Engine, width: u32) -> u32 {
 
 /// Whether a picture is narrower than its place, and a network there to make it larger.
 fn is_small(engine: &Engine, picture: &RgbImage, width: u32) -> bool {
-    picture.width() < width && engine.info().upscale_factor.is_some_and(|factor| factor > 1)
+    picture.width() < width && engine.catalogue().upscale_factor().is_some_and(|factor| factor > 1)
 }
 
 fn as_drawn(engine: &Engine, picture: RgbImage, error: &InferenceError) -> Result<RgbImage, EngineStopped> {

@@ -1,10 +1,10 @@
 //! What holds where nothing was typed, and how far a person may go.
 
 use inference::{
-    engine::position_of,
+    catalogue::position_of,
     sampler::Sampler,
     schedule::ScheduleKind,
-    task::{ImageSize, Seed},
+    task::{ImageSize, Seed, TextToImage},
 };
 
 /// What holds where nothing was typed, and how far a person may go.
@@ -14,6 +14,8 @@ pub struct ParseContext {
     pub models: Vec<ModelDefaults>,
     /// The adapters that may be named.
     pub loras: Vec<String>,
+    /// What was there and is not any more.
+    pub gone: Gone,
     /// Most steps.
     pub max_steps: u32,
     /// Pictures when nobody says otherwise.
@@ -26,6 +28,27 @@ pub struct ParseContext {
     pub random_seed: Seed,
     /// Largest seed: what a Discord option carries without loss, or `u64::MAX`.
     pub max_seed: u64,
+}
+
+/// Names of what was there and is not any more.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Gone {
+    /// Models.
+    pub models: Vec<String>,
+    /// Adapters.
+    pub loras: Vec<String>,
+}
+
+impl Gone {
+    /// Whether there was a model of that name.
+    pub fn has_model(&self, name: &str) -> bool {
+        position_of(self.models.iter().map(String::as_str), name).is_some()
+    }
+
+    /// Whether there was an adapter of that name.
+    pub fn has_lora(&self, name: &str) -> bool {
+        position_of(self.loras.iter().map(String::as_str), name).is_some()
+    }
 }
 
 /// A model and what is drawn with it when nobody says otherwise.
@@ -51,6 +74,24 @@ pub struct ModelDefaults {
     pub clip_skip: u32,
     /// What to stay away from.
     pub negative_prompt: Option<String>,
+}
+
+impl ModelDefaults {
+    /// What is drawn with the model when nothing was said but the seed and how many pictures.
+    pub fn drawing(&self, seed: Seed, n_images: u32) -> TextToImage {
+        TextToImage {
+            negative_prompt: self.negative_prompt.clone(),
+            size: self.native_size,
+            steps: self.steps,
+            guidance_scale: self.guidance_scale,
+            sampler: self.sampler,
+            schedule: self.schedule,
+            clip_skip: self.clip_skip,
+            seed,
+            n_images,
+            ..TextToImage::default()
+        }
+    }
 }
 
 impl ParseContext {

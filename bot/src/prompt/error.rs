@@ -149,6 +149,14 @@ pub enum PromptError {
         /// Those that there are, the nearest first.
         known: String,
     },
+    /// A model that is not there any more.
+    #[error("`{shown}`: this model is no longer there; there are {known}.")]
+    ModelGone {
+        /// What was written.
+        shown: String,
+        /// Those that there are, the nearest first.
+        known: String,
+    },
     /// Not a number of layers.
     #[error("`{shown}`: the layers to skip must be a whole number from 0 to {MAX_CLIP_SKIP}.")]
     ClipSkip {
@@ -175,6 +183,12 @@ pub enum PromptError {
         /// Those that there are as a clause, the nearest first.
         known: String,
     },
+    /// An adapter that is not there any more.
+    #[error("`{shown}`: this LoRA is no longer there.")]
+    LoraGone {
+        /// What was written.
+        shown: String,
+    },
     /// Not a weight of an adapter.
     #[error("`{shown}`: the weight must be a number from -{MAX_WEIGHT} to {MAX_WEIGHT}.")]
     LoraWeight {
@@ -190,7 +204,8 @@ impl PromptError {
     pub(super) fn unknown_model(shown: String, name: &str, context: &ParseContext) -> Self {
         let mut names = ranked(context.models.iter().map(|model| model.name.as_str()), name);
         names.truncate(MAX_LISTED);
-        Self::UnknownModel { shown, known: names.join(", ") }
+        let known = names.join(", ");
+        if context.gone.has_model(name) { Self::ModelGone { shown, known } } else { Self::UnknownModel { shown, known } }
     }
 }
 

@@ -1,8 +1,8 @@
 //! The adapters that a prompt names, such as `<lora:ink:0.8>`: checked here, resolved by the engine.
 
-use inference::engine::position_of;
+use inference::catalogue::position_of;
 
-use super::{MAX_WEIGHT, PromptError, ranked};
+use super::{Gone, MAX_WEIGHT, PromptError, ranked};
 
 /// Most names that an error lists.
 const MAX_LISTED: usize = 10;
@@ -42,7 +42,7 @@ fn tags(prompt: &str) -> Vec<Tag<'_>> {
 ///
 /// # Errors
 /// Names the tag, and the adapters that there are, the nearest first.
-pub fn check_loras(prompt: &str, known: &[String]) -> Result<(), PromptError> {
+pub fn check_loras(prompt: &str, known: &[String], gone: &Gone) -> Result<(), PromptError> {
     for Tag { shown, name, weights } in tags(prompt) {
         let is_weight = |text: &str| text.trim().parse::<f64>().is_ok_and(|weight| weight.abs() <= MAX_WEIGHT);
         let is_right = |part: &&str| match part.split_once('=') {
@@ -53,6 +53,9 @@ pub fn check_loras(prompt: &str, known: &[String]) -> Result<(), PromptError> {
             return Err(PromptError::LoraWeight { shown: shown.to_owned() });
         }
         if position_of(known.iter().map(String::as_str), name).is_none() {
+            if gone.has_lora(name) {
+                return Err(PromptError::LoraGone { shown: shown.to_owned() });
+            }
             return Err(PromptError::UnknownLora { shown: shown.to_owned(), known: known_loras(known, name) });
         }
     }
@@ -72,6 +75,10 @@ pub fn known_loras(known: &[String], name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn gone() -> Gone {
+        Gone { loras: vec!["old".into()], ..Gone::default() }
+    }
 
     #[test]
     fn tags_are_those_that_the_engine_reads() {
@@ -96,20 +103,24 @@ mod tests {
     fn unknown_names_and_weights_out_of_range_are_refused() {
         let known = ["watercolour", "ink", "inkwash"].map(str::to_owned);
         for prompt in ["a fox", "<lora:ink>", "<lora:ink:-5><lora:inkwash:5.0:0.5>", "<lora:ink:te=0.5:unet=1:x=9>"] {
-            assert_eq!(check_loras(prompt, &known), Ok(()), "{prompt}");
+            assert_eq!(check_loras(prompt, &known, &gone()), Ok(()), "{prompt}");
         }
         for (prompt, expected) in [
             ("<lora:inc:1>", "`<lora:inc:1>`: there is no such LoRA; there are ink, inkwash, watercolour."),
             ("<lora:../ink:1>", "`<lora:../ink:1>`: there is no such LoRA; there are ink, inkwash, watercolour."),
+            ("<lora:old:0.5>", "`<lora:old:0.5>`: this LoRA is no longer there."),
             ("<lora:ink:1:unet=6>", "`<lora:ink:1:unet=6>`: the weight must be a number from -5 to 5."),
             ("<lora:ink:5.1>", "`<lora:ink:5.1>`: the weight must be a number from -5 to 5."),
             ("<lora:ink:NaN>", "`<lora:ink:NaN>`: the weight must be a number from -5 to 5."),
             ("<lora:ink:>", "`<lora:ink:>`: the weight must be a number from -5 to 5."),
         ] {
-            assert_eq!(check_loras(prompt, &known).expect_err(prompt).to_string(), expected);
+            assert_eq!(check_loras(prompt, &known, &gone()).expect_err(prompt).to_string(), expected);
         }
-        assert_eq!(check_loras("<lora:x>", &[]).expect_err("none").to_string(), "`<lora:x>`: there is no such LoRA; there are none here.");
+        assert_eq!(
+            check_loras("<lora:x>", &[], &gone()).expect_err("none").to_string(),
+            "`<lora:x>`: there is no such LoRA; there are none here."
+        );
         let many: Vec<_> = (0..12).map(|n| format!("l{n}")).collect();
-        assert!(check_loras("<lora:x>", &many).expect_err("unknown").to_string().ends_with(" and 2 more."));
+        assert!(check_loras("<lora:x>", &many, &gone()).expect_err("unknown").to_string().ends_with(" and 2 more."));
     }
 }

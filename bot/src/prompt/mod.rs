@@ -19,7 +19,7 @@ use inference::{
     task::{Enlarger, Hires, ImageSize, Note, Seed, TextToImage},
 };
 
-pub use context::{ModelDefaults, ParseContext};
+pub use context::{Gone, ModelDefaults, ParseContext};
 pub use describe::{describe, describe_without_negative, own_negative};
 pub use error::PromptError;
 pub use lora::{check_loras, known_loras};
@@ -108,7 +108,7 @@ fn fill(line: Line, typed: &TypedOptions, context: &ParseContext) -> Result<Fill
     if prompt.is_empty() {
         return Err(PromptError::Empty);
     }
-    check_loras(&prompt, &context.loras)?;
+    check_loras(&prompt, &context.loras, &context.gone)?;
     let model = context.model_or_first(options.model.as_ref().map(|slot| slot.value.as_str()));
     let size = options.size(model)?;
     let task = TextToImage {

@@ -42,6 +42,7 @@ pub(super) fn context() -> ParseContext {
     ParseContext {
         models: vec![model("usual"), dreamy()],
         loras: vec!["ink".into(), "wash".into()],
+        gone: Gone::default(),
         max_steps: 100,
         n_images: 4,
         max_images: 4,

@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod disk;
 pub mod log;
+pub mod memory;
 pub mod metrics;
 pub mod printable;
 pub mod private;

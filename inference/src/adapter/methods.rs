@@ -47,22 +47,27 @@ static METHODS: [Method; 18] = [
 ];
 
 impl Method {
-    fn fits(&self, name: &str, shape: &[usize]) -> bool {
+    /// `names` are a tensor's name, and that without its last and its last two words.
+    fn fits(&self, names: [Option<&str>; 3], shape: &[usize]) -> bool {
         let is_end = |name: &str| {
             let ends = |end: &&str| name.strip_suffix(end).is_some_and(|before| before.ends_with(['.', '_']) && before.len() > 1);
             self.ends.iter().any(ends)
         };
-        let without_word = |name: &str| name.rsplit_once('.').map(|(before, _)| before.to_owned());
-        let once = without_word(name);
-        let twice = once.as_deref().and_then(without_word);
-        let n_sides = self.n_sides.is_none_or(|n| n == shape.len());
-        n_sides && [Some(name), once.as_deref(), twice.as_deref()].into_iter().flatten().any(is_end)
+        self.n_sides.is_none_or(|n| n == shape.len()) && names.into_iter().flatten().any(is_end)
     }
 }
 
 /// The kind of adapter that a file of these tensors is; `None` for files that are no adapters.
-pub fn method<'a>(tensors: impl Iterator<Item = (&'a str, &'a [usize])> + Clone) -> Option<&'static Method> {
-    METHODS.iter().find(|method| tensors.clone().any(|(name, shape)| method.fits(name, shape)))
+pub fn method<'a>(tensors: impl Iterator<Item = (&'a str, &'a [usize])>) -> Option<&'static Method> {
+    let without_word = |name: &'a str| name.rsplit_once('.').map(|(before, _)| before);
+    let mut first = METHODS.len();
+    for (name, shape) in tensors {
+        let once = without_word(name);
+        let names = [Some(name), once, once.and_then(without_word)];
+        // Only what stands before the one that was found so far can be meant instead.
+        first = METHODS[..first].iter().position(|method| method.fits(names, shape)).unwrap_or(first);
+    }
+    METHODS.get(first)
 }
 
 #[cfg(test)]

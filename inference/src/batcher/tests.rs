@@ -13,12 +13,12 @@ use tokio::sync::mpsc;
 
 use super::{Batcher, Parts};
 use crate::{
+    catalogue::limits::{Chunks, Limits},
     engine::{Counters, Event, Meter, Submission},
     family::{
         Denoiser, PromptRequest, Rules, Text,
         toy::{self, Log, ToyDenoiser, ToyText, ToyVae},
     },
-    limits::{Chunks, Limits},
     noise::TorchGenerator,
     preview::{Preview, PreviewMap},
     sampler::Sampler,

@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 
 use super::{
     Family, UnetLayout, Weights,
+    ldm::{UNET, vae},
     prediction::{self, Decided},
-    single_file::{UNET, vae},
 };
 use crate::error::InferenceError;
 
@@ -224,14 +224,14 @@ fn sample_size(family: Family, in_channels: usize) -> usize {
         // The inpainting model is based on the one of 512 pixels.
         Family::StableDiffusion2 if in_channels == 9 => 64,
         Family::StableDiffusion2 => 96,
-        Family::StableDiffusionXl | Family::StableDiffusionXlRefiner => 128,
+        _ => 128,
     }
 }
 
 pub(super) fn scaling_factor(family: Family) -> f64 {
     match family {
         Family::StableDiffusion1 | Family::StableDiffusion2 => 0.18215,
-        Family::StableDiffusionXl | Family::StableDiffusionXlRefiner => 0.13025,
+        _ => 0.13025,
     }
 }
 
@@ -355,8 +355,8 @@ fn model_index(family: Family, in_channels: usize) -> Value {
         (Family::StableDiffusion1 | Family::StableDiffusion2, 9) => "StableDiffusionInpaintPipeline",
         (Family::StableDiffusion1 | Family::StableDiffusion2, _) => "StableDiffusionPipeline",
         (Family::StableDiffusionXl, 9) => "StableDiffusionXLInpaintPipeline",
-        (Family::StableDiffusionXl, _) => "StableDiffusionXLPipeline",
         (Family::StableDiffusionXlRefiner, _) => "StableDiffusionXLImg2ImgPipeline",
+        _ => "StableDiffusionXLPipeline",
     };
     json!({
         "_class_name": kind,

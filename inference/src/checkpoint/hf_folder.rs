@@ -10,12 +10,7 @@ use std::{
 use candle_core::{DType, Device};
 use serde_json::Value;
 
-use super::{
-    Weights,
-    names::Change,
-    opened::{self, Stamp},
-    regular,
-};
+use super::{Stamp, Weights, names::Change, opened, regular};
 use crate::error::InferenceError;
 
 const PIPELINES: [&str; 10] = [

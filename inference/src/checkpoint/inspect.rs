@@ -2,14 +2,13 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
-    fmt,
     path::{Path, PathBuf},
 };
 
 use candle_core::DType;
 use serde::Serialize;
 
-use super::{Header, HfFolder, Part, TensorInfo};
+use super::{Family, FileKind, Header, HfFolder, Part, TensorInfo};
 use crate::{adapter, error::InferenceError};
 
 /// What a file or folder is.
@@ -27,90 +26,6 @@ pub struct Inspection {
     pub details: Vec<(String, String)>,
     /// What its maker wrote into it.
     pub metadata: Vec<(String, String)>,
-}
-
-/// What a file is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum FileKind {
-    /// A folder in the layout of diffusers.
-    Model,
-    /// A whole model in one file.
-    SingleFile,
-    /// A U-Net alone.
-    Unet,
-    /// An autoencoder alone.
-    Vae,
-    /// A text encoder alone.
-    TextEncoder,
-    /// LoRA and its kin.
-    Lora,
-    /// A textual inversion.
-    TextualInversion,
-    /// A super-resolution network.
-    Upscaler,
-    /// A tiny autoencoder.
-    Taesd,
-    /// A ControlNet.
-    ControlNet,
-    /// Something else.
-    Unknown,
-}
-
-impl fmt::Display for FileKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Model => "a model folder",
-            Self::SingleFile => "a whole model in one file",
-            Self::Unet => "a U-Net alone",
-            Self::Vae => "a VAE alone",
-            Self::TextEncoder => "a text encoder alone",
-            Self::Lora => "a LoRA",
-            Self::TextualInversion => "a textual inversion",
-            Self::Upscaler => "an upscaler",
-            Self::Taesd => "a tiny VAE",
-            Self::ControlNet => "a ControlNet",
-            Self::Unknown => "an unknown file",
-        })
-    }
-}
-
-/// Models that share their networks' shapes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Family {
-    /// Stable Diffusion 1.x.
-    StableDiffusion1,
-    /// Stable Diffusion 2.x.
-    StableDiffusion2,
-    /// Stable Diffusion XL.
-    StableDiffusionXl,
-    /// The refiner of Stable Diffusion XL.
-    StableDiffusionXlRefiner,
-}
-
-impl Family {
-    /// The family whose U-Net looks at prompts of this width.
-    fn of_context(width: usize) -> Option<Self> {
-        match width {
-            768 => Some(Self::StableDiffusion1),
-            1024 => Some(Self::StableDiffusion2),
-            2048 => Some(Self::StableDiffusionXl),
-            1280 => Some(Self::StableDiffusionXlRefiner),
-            _ => None,
-        }
-    }
-}
-
-impl fmt::Display for Family {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::StableDiffusion1 => "Stable Diffusion 1",
-            Self::StableDiffusion2 => "Stable Diffusion 2",
-            Self::StableDiffusionXl => "Stable Diffusion XL",
-            Self::StableDiffusionXlRefiner => "Stable Diffusion XL refiner",
-        })
-    }
 }
 
 /// Tells what a file or a folder is. Only headers are read, so the size does not matter.
@@ -186,12 +101,13 @@ fn sums(tensors: &[TensorInfo]) -> Inspection {
     Inspection { kind: FileKind::Unknown, family: None, n_parameters, dtypes, details: Vec::new(), metadata: Vec::new() }
 }
 
-struct Tensors<'a> {
+/// Tensors by name, and what they tell of their file.
+pub(crate) struct Tensors<'a> {
     shapes: BTreeMap<&'a str, &'a [usize]>,
 }
 
 impl<'a> Tensors<'a> {
-    fn new(tensors: &'a [TensorInfo]) -> Self {
+    pub(crate) fn new(tensors: &'a [TensorInfo]) -> Self {
         Self { shapes: tensors.iter().map(|tensor| (tensor.name.as_str(), tensor.shape.as_slice())).collect() }
     }
 
@@ -205,16 +121,16 @@ impl<'a> Tensors<'a> {
     }
 
     /// The first tensor, in the order of names, that ends so.
-    fn ending(&self, ends: &[&str]) -> Option<&'a [usize]> {
+    pub(crate) fn ending(&self, ends: &[&str]) -> Option<&'a [usize]> {
         self.shapes.iter().find(|(name, _)| ends.iter().any(|end| name.ends_with(end))).map(|(_, shape)| *shape)
     }
 
     /// The kind of adapter that it is, if it is one.
-    fn method(&self) -> Option<&'static adapter::Method> {
+    pub(crate) fn method(&self) -> Option<&'static adapter::Method> {
         adapter::method(self.shapes.iter().map(|(name, shape)| (*name, *shape)))
     }
 
-    fn kind(&self) -> FileKind {
+    pub(crate) fn kind(&self) -> FileKind {
         let is_inversion = |shape: &[usize]| matches!(shape, [width] | [_, width] if *width <= 4096);
         if self.begins("control_model.") || self.begins("controlnet_cond_embedding.") || self.begins("input_hint_block.") {
             FileKind::ControlNet
@@ -272,7 +188,28 @@ impl<'a> Tensors<'a> {
         self.ending(&["attn2_to_k.hada_w1_b"]).and_then(|shape| shape.get(1).copied())
     }
 
-    fn family(&self, kind: FileKind) -> Option<Family> {
+    /// The networks that an adapter changes, as far as names tell.
+    pub(crate) fn networks(&self) -> HashSet<Part> {
+        self.shapes.keys().filter_map(|name| adapter::network_of(name)).collect()
+    }
+
+    /// The ranks of an adapter's matrices.
+    pub(crate) fn ranks(&self) -> BTreeSet<usize> {
+        let down = [".lora_down.weight", ".lora_A.weight", ".lora.down.weight", "_lora.down.weight"];
+        let is_down = |name: &str| down.iter().any(|end| name.ends_with(end));
+        self.shapes.iter().filter(|(name, _)| is_down(name)).filter_map(|(_, shape)| shape.first().copied()).collect()
+    }
+
+    /// Pixels along one latent of an autoencoder: every level of its decoder but one doubles them.
+    pub(crate) fn vae_factor(&self) -> u32 {
+        let level = |name: &&str| {
+            ["decoder.up.", "decoder.up_blocks."].iter().find_map(|start| Some(name.split_once(start)?.1.split_once('.')?.0.to_owned()))
+        };
+        let n_levels = self.shapes.keys().filter_map(level).collect::<BTreeSet<_>>().len();
+        1 << n_levels.saturating_sub(1).min(16)
+    }
+
+    pub(crate) fn family(&self, kind: FileKind) -> Option<Family> {
         match kind {
             FileKind::SingleFile if self.begins("conditioner.embedders.1.") => Some(Family::StableDiffusionXl),
             FileKind::SingleFile if self.begins("conditioner.embedders.0.model.") => Some(Family::StableDiffusionXlRefiner),
@@ -314,20 +251,13 @@ impl<'a> Tensors<'a> {
                 tell("left out", self.begins("model_ema.").then(|| "a second U-Net, `model_ema.`".to_owned()));
             }
             FileKind::Lora => {
-                let down = [".lora_down.weight", ".lora_A.weight", ".lora.down.weight", "_lora.down.weight"];
-                let ranks: BTreeSet<usize> = self
-                    .shapes
-                    .iter()
-                    .filter(|(name, _)| down.iter().any(|end| name.ends_with(end)))
-                    .filter_map(|(_, shape)| shape.first().copied())
-                    .collect();
-                let ranks: Vec<String> = ranks.iter().map(usize::to_string).collect();
+                let ranks: Vec<String> = self.ranks().iter().map(usize::to_string).collect();
                 tell("rank", (!ranks.is_empty()).then(|| ranks.join(", ")));
                 let method = self.method().filter(|method| method.name != "LoRA");
                 let support = |method: &adapter::Method| if method.is_read { "" } else { ", which is not supported" };
                 tell("method", method.map(|method| format!("{}{}", method.name, support(method))));
                 let parts = [("U-Net", Part::Unet), ("text encoder", Part::TextEncoder), ("second text encoder", Part::TextEncoder2)];
-                let found: HashSet<Part> = self.shapes.keys().filter_map(|name| adapter::network_of(name)).collect();
+                let found = self.networks();
                 let changed: Vec<&str> = parts.iter().filter(|(_, part)| found.contains(part)).map(|(name, _)| *name).collect();
                 tell("changes", (!changed.is_empty()).then(|| changed.join(", ")));
             }

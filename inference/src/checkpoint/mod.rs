@@ -5,7 +5,9 @@ pub(crate) mod header;
 pub mod hf_folder;
 pub mod inspect;
 pub(crate) mod json;
+mod kinds;
 mod layers;
+mod ldm;
 pub mod names;
 mod numbers;
 mod opened;
@@ -14,25 +16,32 @@ pub mod patch;
 mod prediction;
 pub mod regular;
 pub mod single_file;
+mod stamp;
 pub mod transformer_file;
 pub(crate) mod unread;
 pub(crate) mod vocabulary;
 pub mod weights;
 
-use std::path::{Path, PathBuf};
+use std::{
+    borrow::Cow,
+    path::{Path, PathBuf},
+};
 
 use candle_core::{DType, Device};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 pub use crate::ops::{LayerKind, LayerName};
 pub use header::{Header, TensorInfo};
 pub use hf_folder::HfFolder;
-pub use inspect::{Family, FileKind, Inspection, inspect};
+pub use inspect::{Inspection, inspect};
+pub use kinds::{Family, FileKind};
 pub use layers::Layer;
 pub use names::{UnetLayout, ldm_unet_name, ldm_vae_name, open_clip_name};
 pub use part::Part;
 pub use patch::Patch;
 pub use single_file::SingleFile;
+pub use stamp::Stamp;
 pub use transformer_file::{OtherParts, TransformerFile};
 pub use weights::Weights;
 
@@ -50,14 +59,14 @@ pub enum Checkpoint {
 }
 
 /// Where a tokenizer comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum TokenizerSource {
     /// A folder with `tokenizer.json`, or `vocab.json` and `merges.txt`.
     Folder(PathBuf),
     /// CLIP's own vocabulary, which is built in; prompts are filled up with this token.
     Clip {
         /// `<|endoftext|>`, or `!` for OpenCLIP's encoders.
-        pad: &'static str,
+        pad: Cow<'static, str>,
     },
 }
 
@@ -197,7 +206,7 @@ pub fn vae_weights(path: &Path, of: &Checkpoint, target: (&Device, DType)) -> Re
         return Err(InferenceError::Unsupported { path: path.to_owned(), what });
     };
     let n_levels = (0..).take_while(|i| file.has(&format!("{prefix}decoder.up.{i}.block.0.conv1.weight"))).count();
-    let weights = if n_levels > 0 { single_file::vae(&file, (prefix, n_levels), target) } else { file.at(prefix.trim_end_matches('.')) };
+    let weights = if n_levels > 0 { ldm::vae(&file, (prefix, n_levels), target) } else { file.at(prefix.trim_end_matches('.')) };
     let inherited = of.json("vae/config.json")?;
     let mut config = defaults::vae_config(&weights, 0.18215)?;
     for key in ["scaling_factor", "shift_factor", "norm_num_groups"] {

@@ -3,10 +3,10 @@
 //! Every function takes diffusers' or transformers' name and gives the other one. Whole tensors (`….conv1.weight`) and modules (`….conv1`) can be named.
 //! The rules are those of diffusers 0.42, `loaders/single_file_utils.py`, read backwards.
 
-use crate::family::stable_diffusion::config::UnetConfig;
+use serde::{Deserialize, Serialize};
 
 /// What a U-Net's names depend on.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UnetLayout {
     /// Residual blocks of each level on the way down, the largest level first; one more on the way up.
     pub n_layers: Vec<usize>,
@@ -15,12 +15,6 @@ pub struct UnetLayout {
 }
 
 impl UnetLayout {
-    /// The layout of a network.
-    pub fn of(config: &UnetConfig) -> Self {
-        let (n_layers, has_attention) = config.up.iter().rev().map(|block| (block.n_layers, block.attention.is_some())).unzip();
-        Self { n_layers, has_attention }
-    }
-
     /// Number of the first block of a level on the way down; the number 0 is the first convolution.
     fn first_input(&self, level: usize) -> usize {
         1 + self.n_layers[..level].iter().map(|n| n + 1).sum::<usize>()

@@ -3,38 +3,15 @@
 //! Nothing is mapped into memory, because a mapped file that somebody cuts short ends the process.
 
 use std::{
-    fs::{File, Metadata},
+    fs::File,
     io,
     path::{Path, PathBuf},
-    time::SystemTime,
 };
 
-use super::{header::Header, json::unreadable};
+use super::{Stamp, header::Header, json::unreadable};
 use crate::error::InferenceError;
 
 const CHANGED: &str = "the file was changed since it was opened; start again";
-
-/// What tells a file from another one, or from itself after a change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Stamp {
-    n_bytes: u64,
-    modified: Option<SystemTime>,
-    /// Device and number.
-    place: (u64, u64),
-}
-
-impl Stamp {
-    fn of(metadata: &Metadata) -> Self {
-        #[cfg(unix)]
-        let place = {
-            use std::os::unix::fs::MetadataExt;
-            (metadata.dev(), metadata.ino())
-        };
-        #[cfg(not(unix))]
-        let place = (0, 0);
-        Self { n_bytes: metadata.len(), modified: metadata.modified().ok(), place }
-    }
-}
 
 /// A weights file whose header was read.
 pub(super) struct Opened {

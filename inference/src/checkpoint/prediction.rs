@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Family, Weights, single_file::UNET};
+use super::{Family, Weights, ldm::UNET};
 
 /// The key of a schedule's configuration that says where its `prediction_type` is from; ours alone.
 pub(super) const SAID_BY: &str = "_prediction_said_by";

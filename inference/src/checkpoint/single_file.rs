@@ -13,14 +13,12 @@ use super::{
     TokenizerSource, UnetLayout, Weights,
     defaults::{self, TextLayout},
     hf_folder::{is_whole_text_name, read_json, with_either_text_name},
-    ldm_unet_name, ldm_vae_name,
+    ldm::{UNET, vae},
+    ldm_unet_name,
     names::Change,
     open_clip_name, prediction,
 };
 use crate::error::InferenceError;
-
-/// Name of everything in a U-Net.
-pub(super) const UNET: &str = "model.diffusion_model.";
 
 /// A model in one file.
 #[derive(Clone)]
@@ -148,14 +146,8 @@ impl SingleFile {
         let is_first = part == "tokenizer";
         let encoder = if is_first { "text_encoder" } else { "text_encoder_2" };
         let is_open_clip = matches!(self.layout.text.get(encoder), Some(TextLayout::OpenClip { .. }));
-        TokenizerSource::Clip { pad: if is_open_clip { "!" } else { "<|endoftext|>" } }
+        TokenizerSource::Clip { pad: if is_open_clip { "!" } else { "<|endoftext|>" }.into() }
     }
-}
-
-/// An autoencoder's weights in a file with ldm's names below `prefix`.
-pub(super) fn vae(weights: &Weights, (prefix, n_levels): (&str, usize), target: (&Device, DType)) -> Weights {
-    let prefix = prefix.to_owned();
-    weights.renamed(target, move |name| Some((format!("{prefix}{}", ldm_vae_name(name, n_levels)?), Change::Same)))
 }
 
 /// Where files that belong to a single file may be: a folder of its name, and its own folder.

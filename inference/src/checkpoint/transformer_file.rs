@@ -7,6 +7,7 @@ use std::{
 };
 
 use candle_core::{DType, Device};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{Weights, hf_folder, json::unsupported, names::Change};
@@ -21,7 +22,7 @@ const OTHERS: [&str; 3] = ["text_encoder", "tokenizer", "vae"];
 
 /// Where the parts are that a file lacks: each a folder as in diffusers' layout, or a folder with one of that name. Those that are not named are
 /// looked for beside the file.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct OtherParts {
     /// The text encoder.
     pub text_encoder: Option<PathBuf>,

@@ -45,6 +45,24 @@ fn is_harmless(name: &str) -> bool {
     HARMLESS_ENDS.iter().any(|end| name.ends_with(end)) || HARMLESS_STARTS.iter().any(|start| name.starts_with(start))
 }
 
+/// Numbers in the tensors of a network that loading it will read: those that no picture needs, and scales beside quantised numbers, are none of them.
+pub(crate) fn n_parameters(checkpoint: &Checkpoint, part: &str, weights: &Weights) -> u64 {
+    let prefix = checkpoint.prefix(part);
+    let is_read = |name: &str| name.trim_start_matches("state_dict.").starts_with(prefix) && is_number(name);
+    weights.tensors().filter(|(name, _)| is_read(name)).map(|(_, n_values)| n_values).sum()
+}
+
+/// The same of an autoencoder that stands alone, or in the file of another model.
+pub(crate) fn n_parameters_of_vae(weights: &Weights) -> u64 {
+    let is_below = |prefix: &&str| weights.names().any(|name| name.strip_prefix(*prefix) == Some("decoder.conv_in.weight"));
+    let prefix = ["first_stage_model.", "vae."].into_iter().find(is_below).unwrap_or_default();
+    weights.tensors().filter(|(name, _)| name.starts_with(prefix) && is_number(name)).map(|(_, n_values)| n_values).sum()
+}
+
+fn is_number(name: &str) -> bool {
+    !is_harmless(name) && !name.ends_with("scale_weight") && !name.ends_with("_scale")
+}
+
 /// How many there are, and the first of them.
 fn listed(names: &[&str]) -> String {
     let first = names.iter().take(MAX_NAMED).map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");

@@ -14,13 +14,13 @@ use candle_core::{DType, Device, Tensor};
 use safetensors::Dtype;
 
 use super::{
-    Part, Patch,
+    Part, Patch, Stamp,
     header::TensorInfo,
     json::unreadable,
     layers::{Layer, Survey},
     names::Change,
     numbers::{self, KINDS, Kind},
-    opened::{Opened, Stamp},
+    opened::Opened,
 };
 use crate::{
     error::InferenceError,
@@ -181,6 +181,12 @@ impl Weights {
     /// The names in the files, in no order; those of the files even where the weights are asked for by other names.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.files.tensors.keys().map(String::as_str)
+    }
+
+    /// Every tensor in the files: its name there and the numbers in it.
+    pub(super) fn tensors(&self) -> impl Iterator<Item = (&str, u64)> {
+        let n_values = |entry: &Entry| entry.shape.iter().map(|size| *size as u64).product();
+        self.files.tensors.iter().map(move |(name, entry)| (name.as_str(), n_values(entry)))
     }
 
     /// What the files' makers wrote about them.

@@ -13,12 +13,13 @@ use candle_core::{DType, Device};
 use tokio::sync::mpsc;
 
 use super::{
-    Counters, DeviceChoice, EngineConfig, Event, Known, Meter, Precision, Submission,
+    Counters, DeviceChoice, EngineConfig, Event, Meter, Precision, Submission,
     handle::MAX_WAITING,
     store::{Ready, Store},
 };
 use crate::{
     batcher::{Batcher, panicked},
+    catalogue::Catalogue,
     error::InferenceError,
     task::TaskKind,
     trajectory::{Events, Job},
@@ -26,6 +27,8 @@ use crate::{
 
 /// A task for the device thread.
 pub(super) struct Command {
+    /// What there was when the task was checked.
+    pub(super) catalogue: Arc<Catalogue>,
     pub(super) submission: Submission,
     pub(super) events: mpsc::Sender<Event>,
     pub(super) meter: Arc<Meter>,
@@ -40,19 +43,20 @@ impl Command {
 /// The body of the thread.
 pub(super) fn run(
     config: &EngineConfig,
+    catalogue: &Arc<Catalogue>,
     commands: &Receiver<Command>,
-    ready: &SyncSender<Result<Vec<Known>, InferenceError>>,
+    ready: &SyncSender<Result<(), InferenceError>>,
     counters: Arc<Counters>,
     alive: Arc<()>,
 ) {
-    let mut store = match Store::open(config) {
+    let mut store = match Store::open(config, catalogue) {
         Ok(store) => store,
         Err(error) => {
             let _ = ready.send(Err(error)); // Nobody waits: nothing to tell.
             return;
         }
     };
-    if ready.send(Ok(store.known().to_vec())).is_err() {
+    if ready.send(Ok(())).is_err() {
         return;
     }
     let mut batcher = Batcher::new(counters, config.max_batch_rows);
@@ -98,7 +102,7 @@ fn start(waiting: &mut VecDeque<Command>, store: &mut Store, batcher: &mut Batch
         let loading = || {
             next.events().may_send(Event::Loading);
         };
-        let networks = || store.networks(&next.submission.task, loading);
+        let networks = || store.networks(&next.submission.task, &next.catalogue, loading);
         let found = next.meter.span().in_scope(|| catch_unwind(AssertUnwindSafe(networks)));
         let found = found.unwrap_or_else(|panic| Err(panicked(panic.as_ref())));
         if matches!(found, Ok(None)) {

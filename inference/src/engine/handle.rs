@@ -11,17 +11,12 @@ use std::{
 use tokio::sync::mpsc;
 
 use super::{
-    Counters, DeviceChoice, EngineConfig, EngineStats, Event, Known, Meter, ModelInfo, NamedFile, Submission, Usage,
+    Counters, DeviceChoice, EngineConfig, EngineStats, Event, Meter, Submission, Usage,
     device::{self, Command},
-    position_of,
-    store::unknown_adapter,
 };
 use crate::{
-    adapter::AdapterWeights,
-    error::{InferenceError, InvalidTask},
-    limits::{Chunks, Limits, MAX_ADAPTER_WEIGHT, MAX_ADAPTERS},
-    task::{Task, TaskKind, TextToImage},
-    text::{Prompt, PromptError, PromptLengths},
+    catalogue::{Catalogue, Shelf},
+    error::InferenceError,
 };
 
 /// Most tasks that wait for the device thread to look at its channel, which it does before every batch, and most that wait for their models.
@@ -39,22 +34,22 @@ struct Inner {
     /// `None` only while dropping.
     commands: Option<SyncSender<Command>>,
     thread: Option<JoinHandle<()>>,
-    /// At least one.
-    models: Vec<ModelInfo>,
-    limits: Vec<Limits>,
-    lengths: Vec<Arc<PromptLengths>>,
-    adapters: Vec<NamedFile>,
+    /// What tasks may name.
+    shelf: Arc<Shelf>,
+    /// For people.
+    device: String,
     counters: Arc<Counters>,
     /// Dead when the device thread is.
     alive: Weak<()>,
 }
 
 impl Engine {
-    /// Loads the model on a device thread of its own; returns when it is ready.
+    /// Loads the usual model of a catalogue on a device thread of its own; returns when it is ready. Tasks may name whatever is on the shelf.
     ///
     /// # Errors
     /// The device cannot be used, or a file is missing or does not fit.
-    pub fn start(config: EngineConfig) -> Result<Self, InferenceError> {
+    pub fn start(config: EngineConfig, shelf: Arc<Shelf>) -> Result<Self, InferenceError> {
+        let (catalogue, device) = (shelf.catalogue(), device::name(&config));
         let (commands, received) = sync_channel(MAX_WAITING);
         let (ready, answer) = sync_channel(1);
         let counters = Arc::new(Counters::default());
@@ -62,17 +57,20 @@ impl Engine {
             DeviceChoice::Cpu => "inference-cpu".to_owned(),
             DeviceChoice::Cuda(n) => format!("inference-cuda{n}"),
         };
-        let (counted, adapters) = (counters.clone(), config.adapters.clone());
+        let counted = counters.clone();
         let token = Arc::new(());
         let alive = Arc::downgrade(&token);
-        let body = move || device::run(&config, &received, &ready, counted, token);
+        let body = move || device::run(&config, &catalogue, &received, &ready, counted, token);
         let spawned = std::thread::Builder::new().name(name.clone()).spawn(body);
         let thread = spawned.map_err(|error| InferenceError::Device { device: name, reason: error.to_string() })?;
-        let known = answer.recv().map_err(|_| InferenceError::Stopped)??;
-        let lengths = known.iter().map(|known| known.lengths.clone()).collect();
-        let (models, limits) = known.into_iter().map(|Known { info, limits, .. }| (info, limits)).unzip();
+        answer.recv().map_err(|_| InferenceError::Stopped)??;
         let commands = Some(commands);
-        Ok(Self { inner: Arc::new(Inner { commands, thread: Some(thread), models, limits, lengths, adapters, counters, alive }) })
+        Ok(Self { inner: Arc::new(Inner { commands, thread: Some(thread), shelf, device, counters, alive }) })
+    }
+
+    /// What tasks may name, and what they take.
+    pub fn catalogue(&self) -> Arc<Catalogue> {
+        self.inner.shelf.catalogue()
     }
 
     /// Hands a task in; it starts at the next batch.
@@ -80,12 +78,13 @@ impl Engine {
     /// # Errors
     /// The task is invalid, too many wait, or the engine has stopped.
     pub fn submit(&self, submission: Submission) -> Result<TaskHandle, InferenceError> {
-        self.check(&submission.task)?;
+        let catalogue = self.catalogue();
+        catalogue.check(&submission.task)?;
         submission.check_pixels()?;
         let n_images = submission.task.n_images();
         let (events, receiver) = mpsc::channel(MAX_OPTIONAL_EVENTS + n_images as usize + 1);
         let meter = Arc::new(Meter::default());
-        let command = Command { submission, events, meter: meter.clone() };
+        let command = Command { catalogue, submission, events, meter: meter.clone() };
         let commands = self.inner.commands.as_ref().ok_or(InferenceError::Stopped)?;
         match commands.try_send(command) {
             Ok(()) => Ok(TaskHandle { events: receiver, meter, has_ended: false, engine: self.inner.alive.clone() }),
@@ -94,88 +93,9 @@ impl Engine {
         }
     }
 
-    /// Whether its model can do this task.
-    ///
-    /// # Errors
-    /// Which value is out of range, and what it may be; a model or an adapter that is not known.
-    pub fn check(&self, task: &Task) -> Result<(), InvalidTask> {
-        let base = task.base();
-        let model = self.index(base.and_then(|base| base.model.as_deref()))?;
-        if let Some(base) = base {
-            Prompt::parse(&base.prompt).check()?;
-            Prompt::parse(base.negative_prompt.as_deref().unwrap_or_default()).check()?;
-            self.chunks(model, base)?;
-        }
-        let adapters = base.map(TextToImage::all_adapters).unwrap_or_default();
-        if adapters.len() > MAX_ADAPTERS {
-            return Err(InvalidTask::Adapters { found: adapters.len(), max: MAX_ADAPTERS });
-        }
-        for used in adapters {
-            if position_of(self.adapters(), &used.name).is_none() {
-                return Err(unknown_adapter(&used.name, &self.inner.adapters));
-            }
-            let AdapterWeights { unet, text_encoder } = used.weights();
-            let range = -MAX_ADAPTER_WEIGHT..=MAX_ADAPTER_WEIGHT;
-            if let Some(weight) = [unet, text_encoder].into_iter().find(|weight| !range.contains(weight)) {
-                return Err(InvalidTask::AdapterWeight { name: used.name, weight });
-            }
-        }
-        self.limits_of(task, model).check(task)
-    }
-
-    /// What a task will cost in row-megapixels: U-Net rows × megapixels, and what encoding, decoding and enlarging cost in the same unit.
-    /// Prompts of more than one chunk make rows dearer, and their encoding is charged.
-    /// The usage of the finished task is the same. A task of an unknown model costs what it would with the first.
-    pub fn cost(&self, task: &Task) -> f64 {
-        let name = task.base().and_then(|base| base.model.as_deref());
-        let model = self.index(name).unwrap_or(0);
-        let chunks = task.base().and_then(|base| self.chunks(model, base).ok());
-        self.limits_of(task, model).cost(task, chunks.unwrap_or(Chunks { prompt: 1, negative: 1 }))
-    }
-
-    /// Chunks of a task's prompts, as its trajectory will count them.
-    fn chunks(&self, model: usize, base: &TextToImage) -> Result<Chunks, PromptError> {
-        let (limits, lengths) = (&self.inner.limits[model], &self.inner.lengths[model]);
-        let negative = base.negative_prompt.as_deref().filter(|_| limits.is_guided(base)).unwrap_or_default();
-        let n_chunks = |text: &str| lengths.n_chunks(&Prompt::parse(text));
-        Ok(Chunks { prompt: n_chunks(&base.prompt)?, negative: n_chunks(negative)? })
-    }
-
-    /// The super-resolution network is every model's: it takes what any of them draws.
-    fn limits_of(&self, task: &Task, model: usize) -> &Limits {
-        let largest = self.inner.limits.iter().max_by_key(|limits| limits.max_side);
-        largest.filter(|_| matches!(task.kind, TaskKind::Upscale(_))).unwrap_or(&self.inner.limits[model])
-    }
-
-    fn index(&self, model: Option<&str>) -> Result<usize, InvalidTask> {
-        let Some(name) = model else { return Ok(0) };
-        let found = self.position(name);
-        let known = || self.models().iter().map(|info| info.name.as_str()).collect::<Vec<_>>().join(", ");
-        found.ok_or_else(|| InvalidTask::UnknownModel { found: name.to_owned(), known: known() })
-    }
-
-    /// What the first model is.
-    pub fn info(&self) -> &ModelInfo {
-        &self.inner.models[0]
-    }
-
-    /// Every model that tasks may name.
-    pub fn models(&self) -> &[ModelInfo] {
-        &self.inner.models
-    }
-
-    /// The model of a name, or the first one; `None` for an unknown name.
-    pub fn model(&self, name: Option<&str>) -> Option<&ModelInfo> {
-        name.map_or(Some(self.info()), |name| self.models().get(self.position(name)?))
-    }
-
-    fn position(&self, name: &str) -> Option<usize> {
-        position_of(self.models().iter().map(|info| info.name.as_str()), name)
-    }
-
-    /// Names of the adapters that tasks and prompts may use.
-    pub fn adapters(&self) -> impl Iterator<Item = &str> + Clone {
-        self.inner.adapters.iter().map(|file| file.name.as_str())
+    /// Where it computes, for people, such as `cpu (f32)`.
+    pub fn device(&self) -> &str {
+        &self.inner.device
     }
 
     /// Whether tasks can still be drawn: a device thread that has ended takes no more.

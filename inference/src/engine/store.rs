@@ -4,14 +4,16 @@ use std::{path::PathBuf, rc::Rc, sync::Arc, time::Instant};
 
 use candle_core::{DType, Device};
 
-use super::{EngineConfig, Known, NamedFile, device, position_of};
+use super::{EngineConfig, device};
 use crate::{
-    adapter::{AdapterError, AdapterWeights, Adapters},
+    adapter::{AdapterError, Adapters},
     batcher::Parts,
-    checkpoint::{Patch, UnetLayout},
-    error::{InferenceError, InvalidTask},
+    catalogue::{Catalogue, EmbeddingCard, ModelCard, UpscalerCard, Version},
+    checkpoint::Patch,
+    error::InferenceError,
     family::{ModelFiles, ModelSource, Text},
     preview::{Preview, PreviewMap},
+    schedule::Prediction,
     state::{DeviceClass, Files},
     task::{AdapterUse, Note, Task, TaskKind},
     telemetry,
@@ -52,11 +54,40 @@ impl Notes {
 
 /// A model in memory, changed by a set of adapters.
 struct InMemory {
-    model: usize,
-    adapters: Vec<AdapterUse>,
+    identity: Identity,
+    adapters: Vec<Used>,
     files: ModelFiles,
     ready: Ready,
     last_use: u64,
+}
+
+/// What tells a model from another one, whatever they are called: its files as they were read, what its network predicts, and the words taught to it.
+#[derive(Clone, PartialEq)]
+struct Identity {
+    version: Version,
+    prediction: Prediction,
+    words: Vec<Arc<EmbeddingCard>>,
+}
+
+impl Identity {
+    fn of(card: &ModelCard, catalogue: &Catalogue) -> Self {
+        Self { version: card.version.clone(), prediction: card.prediction, words: catalogue.embeddings().to_vec() }
+    }
+}
+
+/// An adapter, how much of it, and its file as it was read.
+#[derive(Clone, PartialEq)]
+struct Used {
+    how: AdapterUse,
+    path: PathBuf,
+    version: Version,
+}
+
+impl Used {
+    fn of(how: AdapterUse, catalogue: &Catalogue) -> Result<Self, InferenceError> {
+        let card = catalogue.adapter(&how.name).ok_or_else(|| catalogue.unknown_adapter(&how.name))?;
+        Ok(Self { path: card.path.clone(), version: card.version.clone(), how })
+    }
 }
 
 impl InMemory {
@@ -70,56 +101,62 @@ pub(crate) struct Store {
     config: EngineConfig,
     device: Device,
     dtype: DType,
+    /// The file of the super-resolution network as it was read.
+    upscaler_card: Option<UpscalerCard>,
     upscaler: Option<Arc<Upscaler>>,
-    known: Vec<Known>,
     in_memory: Vec<InMemory>,
     n_uses: u64,
 }
 
 impl Store {
-    /// Reads what all models are and loads the first one.
-    pub(crate) fn open(config: &EngineConfig) -> Result<Self, InferenceError> {
+    /// Loads the first model of a catalogue.
+    pub(crate) fn open(config: &EngineConfig, catalogue: &Arc<Catalogue>) -> Result<Self, InferenceError> {
         let device = device::open(config.device)?;
         let (dtype, _) = device::dtype(config);
-        let upscaler = config.upscaler.as_deref().map(|file| Upscaler::load(file, &device)).transpose()?.map(Arc::new);
-        let factor = upscaler.as_ref().map(|upscaler| upscaler.factor());
-        let known = config.models.iter().map(|entry| Known::read(entry, config, factor)).collect::<Result<Vec<_>, _>>()?;
-        let mut store = Self { config: config.clone(), device, dtype, upscaler, known, in_memory: Vec::new(), n_uses: 0 };
-        store.known.first().ok_or(InferenceError::NoModels)?;
-        let Parts { text, denoiser, vae, .. } = &*store.load(0, &[], None)?.ready.parts;
-        let n_parameters = text.n_parameters() + denoiser.n_parameters() + vae.n_parameters();
-        store.known[0].info.n_parameters = n_parameters;
+        let config = config.clone();
+        let mut store = Self { config, device, dtype, upscaler_card: None, upscaler: None, in_memory: Vec::new(), n_uses: 0 };
+        store.follow_upscaler(catalogue)?;
+        let first = catalogue.model(None).ok_or(InferenceError::NoModels)?;
+        store.load((first, catalogue), &[], None)?;
         store.tell_bytes();
         // The usual model's prompts are counted for every task: not while somebody waits for an answer.
-        store.known[0].lengths.prepare();
+        catalogue.prepare();
         Ok(store)
     }
 
-    /// What all models are.
-    pub(crate) fn known(&self) -> &[Known] {
-        &self.known
+    /// Loads the super-resolution network of a catalogue, if it is another one than before; tasks on their way keep theirs.
+    fn follow_upscaler(&mut self, catalogue: &Catalogue) -> Result<(), InferenceError> {
+        if self.upscaler_card.as_ref() == catalogue.upscaler() {
+            return Ok(());
+        }
+        self.upscaler = catalogue.upscaler().map(|card| Upscaler::load(&card.path, &self.device)).transpose()?.map(Arc::new);
+        self.upscaler_card = catalogue.upscaler().cloned();
+        for InMemory { ready, .. } in &mut self.in_memory {
+            let Parts { text, denoiser, vae, .. } = &*ready.parts;
+            let (text, denoiser, vae) = (text.clone(), denoiser.clone(), vae.clone());
+            ready.parts = Rc::new(Parts { text, denoiser, vae, upscaler: self.upscaler.clone() });
+        }
+        Ok(())
     }
 
     /// The networks for a task; `None` while there is no room because those in memory are all in use. Those that are not in memory are loaded,
     /// after a call of `loading`.
-    pub(crate) fn networks(&mut self, task: &Task, loading: impl FnOnce()) -> Result<Option<Ready>, InferenceError> {
+    pub(crate) fn networks(&mut self, task: &Task, catalogue: &Catalogue, loading: impl FnOnce()) -> Result<Option<Ready>, InferenceError> {
         let (name, adapters) = task.base().map_or((None, Vec::new()), |base| (base.model.as_deref(), base.all_adapters()));
-        let model = match name {
-            None => 0,
-            Some(name) => {
-                let known = || self.known.iter().map(|known| known.info.name.clone()).collect::<Vec<_>>().join(", ");
-                let found = position_of(self.known.iter().map(|known| known.info.name.as_str()), name);
-                let named = found.ok_or_else(|| InvalidTask::UnknownModel { found: name.to_owned(), known: known() })?;
-                self.first_of_same_files(named)
-            }
-        };
+        // What a catalogue has checked it has; what is only enlarged needs no model of its own.
+        let found = if task.base().is_some() { catalogue.model(name) } else { catalogue.models().first() };
+        let card = found.ok_or(InferenceError::Internal { what: "a task of a model that is in no catalogue" })?;
+        self.follow_upscaler(catalogue)?;
         if let (TaskKind::Upscale(_), Some(any)) = (&task.kind, self.in_memory.iter().max_by_key(|entry| entry.last_use)) {
             // The super-resolution network is every model's.
             return Ok(Some(any.ready.clone()));
         }
         self.n_uses += 1;
         let n_uses = self.n_uses;
-        if let Some(found) = self.in_memory.iter_mut().find(|entry| entry.model == model && entry.adapters == adapters) {
+        let identity = Identity::of(card, catalogue);
+        let adapters = adapters.into_iter().map(|used| Used::of(used, catalogue)).collect::<Result<Vec<_>, _>>()?;
+        let is_same = |entry: &&mut InMemory| entry.identity == identity && entry.adapters == adapters;
+        if let Some(found) = self.in_memory.iter_mut().find(is_same) {
             found.last_use = n_uses;
             return Ok(Some(found.ready.clone()));
         }
@@ -127,13 +164,13 @@ impl Store {
             return Ok(None);
         }
         // What does not fit is found before any other model goes.
-        let opened = self.open_adapters(model, &adapters)?;
+        let opened = open_adapters(card, &adapters)?;
         self.make_room();
         loading();
         let begun = Instant::now();
-        let ready = self.load(model, &adapters, opened)?.ready.clone();
+        let ready = self.load((card, catalogue), &adapters, opened)?.ready.clone();
         telemetry::loaded(begun.elapsed());
-        tracing::info!(model.name = self.known[model].info.name, elapsed_ms = begun.elapsed().as_millis() as u64, "loaded");
+        tracing::info!(model.name = card.name, elapsed_ms = begun.elapsed().as_millis() as u64, "loaded");
         self.tell_bytes();
         Ok(Some(ready))
     }
@@ -145,12 +182,6 @@ impl Store {
             text.n_bytes() + denoiser.n_bytes() + vae.n_bytes()
         };
         telemetry::resident(&device::name(&self.config), self.in_memory.iter().map(n_bytes).sum());
-    }
-
-    /// The first model with the same files: one model under two names is in memory once.
-    fn first_of_same_files(&self, model: usize) -> usize {
-        let files = |known: &Known| (known.entry.path.clone(), known.entry.vae.clone(), known.entry.others.clone(), known.info.prediction);
-        self.known.iter().position(|known| files(known) == files(&self.known[model])).unwrap_or(model)
     }
 
     /// Whether another model fits in, or would if an idle one went.
@@ -171,21 +202,23 @@ impl Store {
         }
     }
 
-    fn load(&mut self, model: usize, adapters: &[AdapterUse], opened: Option<Adapters>) -> Result<&InMemory, InferenceError> {
-        let entry = &self.known[model].entry;
+    fn load(
+        &mut self,
+        (card, catalogue): (&ModelCard, &Catalogue),
+        adapters: &[Used],
+        opened: Option<Adapters>,
+    ) -> Result<&InMemory, InferenceError> {
         let opened = opened.map(Arc::new);
         let patch = opened.clone().map(|adapters| adapters as Arc<dyn Patch>);
         let (device, dtype) = (&self.device, self.dtype);
-        let base = self.in_memory.iter().find(|entry| entry.model == model);
+        // One model under two names is in memory once.
+        let identity = Identity::of(card, catalogue);
+        let base = self.in_memory.iter().find(|entry| entry.identity == identity);
         let (files, vae) = match base {
             Some(base) => (base.files.patched(patch), base.ready.parts.vae.clone()),
             None => {
-                let files = ModelFiles::open(&ModelSource {
-                    path: entry.path.clone(),
-                    vae: entry.vae.clone(),
-                    others: entry.others.clone(),
-                    patch,
-                })?;
+                let (path, vae, others) = (card.path.clone(), card.vae.clone(), card.others.clone());
+                let files = ModelFiles::open(&ModelSource { path, vae, others, patch })?;
                 let vae = Arc::new(files.vae(device, dtype)?);
                 (files, vae)
             }
@@ -201,85 +234,66 @@ impl Store {
             for warning in opened.check()? {
                 tracing::warn!("{warning}");
             }
-            notes.adapters = adapters.iter().zip(opened.report()).filter_map(|(used, report)| report.note(&used.name)).collect();
+            notes.adapters = adapters.iter().zip(opened.report()).filter_map(|(used, report)| report.note(&used.how.name)).collect();
         }
-        notes.words = self.teach(&mut text)?;
-        let facts = Rc::new(self.facts(model, adapters, &vae)?);
+        notes.words = teach(&mut text, catalogue)?;
+        let facts = Rc::new(self.facts((card, catalogue), adapters, &vae)?);
         let parts = Rc::new(Parts { text: Arc::new(text), denoiser, vae, upscaler: self.upscaler.clone() });
         let ready = Ready { parts, facts, notes: Rc::new(notes) };
-        self.in_memory.push(InMemory { model, adapters: adapters.to_vec(), files, ready, last_use: self.n_uses });
+        self.in_memory.push(InMemory { identity, adapters: adapters.to_vec(), files, ready, last_use: self.n_uses });
         Ok(&self.in_memory[self.in_memory.len() - 1])
     }
 
-    fn open_adapters(&self, model: usize, adapters: &[AdapterUse]) -> Result<Option<Adapters>, InferenceError> {
-        if adapters.is_empty() {
-            return Ok(None);
-        }
-        let file = |wanted: &AdapterUse| -> Result<(PathBuf, AdapterWeights), InferenceError> {
-            let adapters = &self.config.adapters;
-            let known = position_of(adapters.iter().map(|known| known.name.as_str()), &wanted.name).map(|place| &adapters[place]);
-            Ok((known.ok_or_else(|| unknown_adapter(&wanted.name, &self.config.adapters))?.path.clone(), wanted.weights()))
-        };
-        let files = adapters.iter().map(file).collect::<Result<Vec<_>, _>>()?;
-        let Some(unet) = &self.known[model].unet else {
-            let path = files.into_iter().next().map(|(path, _)| path).unwrap_or_default();
-            return Err(AdapterError::Unsupported { path, what: "an adapter for a model without a U-Net" }.into());
-        };
-        Adapters::open(&files, &UnetLayout::of(unet)).map(Some)
-    }
-
-    /// Makes the configured words known to a model's text encoders. With several models a word may be made for another one: these are given back.
-    fn teach(&self, text: &mut Text) -> Result<Vec<String>, InferenceError> {
-        let mut unknown = Vec::new();
-        for NamedFile { name, path } in &self.config.embeddings {
-            match text.learn(&Embedding::load(path)?.named(name)) {
-                Err(error) if self.known.len() == 1 => return Err(error),
-                Err(error) => {
-                    tracing::warn!(word = name, "not known to this model: {error}");
-                    unknown.push(name.clone());
-                }
-                Ok(()) => {}
-            }
-        }
-        Ok(unknown)
-    }
-
-    /// What is loaded for a model with adapters.
-    fn files(&self, model: usize, adapters: &[AdapterUse]) -> Files {
-        let entry = &self.known[model].entry;
-        let named = |files: &[NamedFile], name: &str| {
-            position_of(files.iter().map(|file| file.name.as_str()), name).map(|place| files[place].path.clone())
-        };
-        let mut files = Files::default().and(format!("model {:?}", entry.prediction), &entry.path);
-        let others = [("text_encoder", &entry.others.text_encoder), ("tokenizer", &entry.others.tokenizer)];
-        for (purpose, path) in [("vae", &entry.vae), ("upscaler", &self.config.upscaler)].into_iter().chain(others) {
-            files = path.iter().fold(files, |files, path| files.and(purpose, path));
-        }
-        for used in adapters {
-            files = named(&self.config.adapters, &used.name).iter().fold(files, |files, path| files.and("adapter", path));
-        }
-        self.config.embeddings.iter().fold(files, |files, word| files.and(format!("word {}", word.name), &word.path))
-    }
-
-    fn facts(&self, model: usize, adapters: &[AdapterUse], vae: &Vae) -> Result<Facts, InferenceError> {
-        let preview = match Taesd::find(&self.known[model].entry.path, TaesdKind::of_scaling_factor(vae.scaling_factor())) {
+    fn facts(&self, (card, catalogue): (&ModelCard, &Catalogue), adapters: &[Used], vae: &Vae) -> Result<Facts, InferenceError> {
+        let preview = match Taesd::find(&card.path, TaesdKind::of_scaling_factor(vae.scaling_factor())) {
             Some(path) => Preview::Taesd(Taesd::load_for(&path, &self.device, vae.latent_channels(), vae.factor())?),
             None => Preview::Linear(PreviewMap::of_vae(vae, &self.device)?),
         };
         Ok(Facts {
-            limits: self.known[model].limits.clone(),
+            limits: card.limits(catalogue.upscale_factor()),
             preview,
             preview_every: self.config.preview_every,
             device: self.device.clone(),
             device_class: DeviceClass::of(&self.device, self.dtype),
-            files: self.files(model, adapters),
+            files: files_of((card, catalogue), adapters),
         })
     }
 }
 
-/// What to say of an adapter that nobody configured.
-pub(super) fn unknown_adapter(found: &str, known: &[NamedFile]) -> InvalidTask {
-    let names = known.iter().map(|file| file.name.as_str()).collect::<Vec<_>>().join(", ");
-    let known = if names.is_empty() { "none is configured".to_owned() } else { format!("there are {names}") };
-    InvalidTask::UnknownAdapter { found: found.to_owned(), known }
+/// What is loaded for a model with adapters.
+fn files_of((card, catalogue): (&ModelCard, &Catalogue), adapters: &[Used]) -> Files {
+    let mut files = Files::default().and(format!("model {:?}", card.prediction), &card.path);
+    let others = [("text_encoder", card.others.text_encoder.as_ref()), ("tokenizer", card.others.tokenizer.as_ref())];
+    let own = [("vae", card.vae.as_ref()), ("upscaler", catalogue.upscaler().map(|card| &card.path))];
+    for (purpose, path) in own.into_iter().chain(others) {
+        files = path.into_iter().fold(files, |files, path| files.and(purpose, path));
+    }
+    files = adapters.iter().fold(files, |files, used| files.and("adapter", &used.path));
+    catalogue.embeddings().iter().fold(files, |files, word| files.and(format!("word {}", word.name), &word.path))
+}
+
+fn open_adapters(card: &ModelCard, adapters: &[Used]) -> Result<Option<Adapters>, InferenceError> {
+    let files: Vec<_> = adapters.iter().map(|used| (used.path.clone(), used.how.weights())).collect();
+    let Some((path, _)) = files.first() else { return Ok(None) };
+    let Some(layout) = &card.layout else {
+        let what = "an adapter for a model without a U-Net";
+        return Err(AdapterError::Unsupported { path: path.clone(), what }.into());
+    };
+    Adapters::open(&files, layout).map(Some)
+}
+
+/// Makes the configured words known to a model's text encoders. With several models a word may be made for another one: these are given back.
+fn teach(text: &mut Text, catalogue: &Catalogue) -> Result<Vec<String>, InferenceError> {
+    let mut unknown = Vec::new();
+    for word in catalogue.embeddings() {
+        match text.learn(&Embedding::load(&word.path)?.named(&word.name)) {
+            Err(error) if catalogue.models().len() == 1 => return Err(error),
+            Err(error) => {
+                tracing::warn!(word = word.name, "not known to this model: {error}");
+                unknown.push(word.name.clone());
+            }
+            Ok(()) => {}
+        }
+    }
+    Ok(unknown)
 }

@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc};
 use candle_core::{DType, Device, Tensor};
 use serde_json::Value;
 
-use super::Rules;
+use super::{Description, Rules};
 use crate::{
     adapter::{AdapterSet, Base},
     checkpoint::{Checkpoint, Part, Patch, Weights, json::unsupported},
@@ -44,6 +44,9 @@ pub(crate) trait Family {
 
     /// What a model can be asked for.
     fn rules(config: &Self::Config) -> Rules;
+
+    /// What a catalogue says of a model, for which nothing but headers is read.
+    fn describe(checkpoint: &Checkpoint, config: &Self::Config) -> Result<Description, InferenceError>;
 
     /// What a model was trained with: for drawing, and for inpainting.
     fn schedules(checkpoint: &Checkpoint) -> Result<(ScheduleConfig, ScheduleConfig), InferenceError>;

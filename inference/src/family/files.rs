@@ -7,7 +7,7 @@ use std::{
 
 use candle_core::{DType, Device};
 
-use super::{Denoiser, Rules, Text, contract::PartFiles, registry::AnyConfig, stable_diffusion::ModelConfig};
+use super::{Denoiser, Description, Rules, Text, contract::PartFiles, registry::AnyConfig};
 use crate::{
     adapter::Base,
     checkpoint::{Checkpoint, OtherParts, Patch, unread, vae_weights},
@@ -59,9 +59,25 @@ impl ModelShape {
         self.0.rules()
     }
 
-    /// The shapes of a model of Stable Diffusion; `None` for other families.
-    pub(crate) fn stable_diffusion(&self) -> Option<&ModelConfig> {
-        self.0.stable_diffusion()
+    /// The same with the autoencoder that it is drawn with, the other one at this path if there is one; and how many numbers that one has.
+    pub(crate) fn with_vae(self, checkpoint: &Checkpoint, other: Option<&Path>) -> Result<(Self, u64), InferenceError> {
+        let Some(path) = other else {
+            checkpoint.check_vae()?;
+            let weights = checkpoint.weights("vae", &Device::Cpu, DType::F32)?;
+            return Ok((self, unread::n_parameters(checkpoint, "vae", &weights)));
+        };
+        let (json, weights) = vae_weights(path, checkpoint, (&Device::Cpu, DType::F32))?;
+        Ok((Self(self.0.with_vae(&json, path)?), unread::n_parameters_of_vae(&weights)))
+    }
+
+    /// What a catalogue says of the model beside its rules.
+    pub(crate) fn describe(&self, checkpoint: &Checkpoint) -> Result<Description, InferenceError> {
+        self.0.describe(checkpoint)
+    }
+
+    /// The autoencoder's shape.
+    pub(crate) fn vae(&self) -> &VaeConfig {
+        self.0.vae()
     }
 
     /// What the model was trained with: for drawing, and for inpainting.

@@ -4,6 +4,7 @@
 //! ([`Conditioning`]), is made ready by the second ([`Prepared`]), and then stands in the second's rows; the autoencoder is [`crate::vae::Vae`] in every family.
 
 pub(crate) mod contract;
+mod description;
 mod files;
 mod parts;
 mod registry;
@@ -15,7 +16,7 @@ mod tests;
 pub(crate) mod toy;
 pub mod z_image;
 
-pub(crate) use self::contract::Row;
+pub(crate) use self::{contract::Row, description::Description};
 pub use self::{
     contract::{PromptRequest, Told},
     files::{ModelFiles, ModelShape, ModelSource},

@@ -8,9 +8,9 @@ use serde_json::Value;
 #[cfg(test)]
 use super::toy::Toy;
 use super::{
-    Rules,
+    Description, Rules,
     contract::{Family, Loaded, Measured, PartFiles, PromptRequest, Row, Told},
-    stable_diffusion::{ModelConfig, StableDiffusion},
+    stable_diffusion::StableDiffusion,
     z_image::ZImage,
 };
 use crate::{
@@ -88,6 +88,10 @@ macro_rules! any {
                 match self { $($(#[$only])* Self::$Family(config) => $Family::rules(config),)* }
             }
 
+            pub(super) fn describe(&self, checkpoint: &Checkpoint) -> Result<Description, InferenceError> {
+                match self { $($(#[$only])* Self::$Family(config) => $Family::describe(checkpoint, config),)* }
+            }
+
             pub(super) fn base(&self, checkpoint: &Checkpoint) -> Result<Base, InferenceError> {
                 match self { $($(#[$only])* Self::$Family(config) => $Family::base(checkpoint, config),)* }
             }
@@ -162,13 +166,6 @@ trait Of<F> {
     type Held;
 
     fn held(&self) -> Option<&Self::Held>;
-}
-
-impl AnyConfig {
-    /// The configuration of a model of Stable Diffusion, the only one whose prompts have chunks and whose networks adapters are made for.
-    pub(super) fn stable_diffusion(&self) -> Option<&ModelConfig> {
-        Of::<StableDiffusion>::held(self)
-    }
 }
 
 const ANOTHER: InferenceError = InferenceError::Internal { what: "a prompt was made ready for another family" };

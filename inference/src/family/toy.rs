@@ -9,7 +9,7 @@ use candle_core::{DType, Tensor};
 use serde_json::Value;
 
 use super::{
-    GuidanceRule, Rules,
+    Description, GuidanceRule, Rules,
     contract::{Family, Loaded, Measured, PartFiles, PromptRequest, Row, Told},
 };
 use crate::{
@@ -93,6 +93,10 @@ impl Family for Toy {
 
     fn rules(_: &VaeConfig) -> Rules {
         rules()
+    }
+
+    fn describe(_: &Checkpoint, _: &VaeConfig) -> Result<Description, InferenceError> {
+        Err(NO_FILES)
     }
 
     fn schedules(_: &Checkpoint) -> Result<(ScheduleConfig, ScheduleConfig), InferenceError> {

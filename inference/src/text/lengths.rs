@@ -5,6 +5,8 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     chunks::chunks,
     encoder::MAX_CHUNKS,
@@ -17,25 +19,44 @@ use super::{
 use crate::checkpoint::TokenizerSource;
 
 /// What is known of one text encoder before it is loaded.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct EncoderShape {
     pub(crate) tokenizer: TokenizerSource,
     pub(crate) n_positions: usize,
     pub(crate) width: usize,
 }
 
+/// How a family measures prompts.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum PromptMeasure {
+    /// In chunks that CLIP reads, of the longest of a first and a second encoder.
+    Chunks([Option<EncoderShape>; 2]),
+    /// Not at all: what is too long is cut off.
+    One,
+}
+
+impl PromptMeasure {
+    /// Widths of the vectors of a learned word.
+    pub(crate) fn widths(&self) -> [Option<usize>; 2] {
+        match self {
+            Self::Chunks(shapes) => shapes.each_ref().map(|shape| shape.as_ref().map(|shape| shape.width)),
+            Self::One => [None, None],
+        }
+    }
+}
+
 /// Counts as the encoders of a model do when it is loaded. Tokenizers and learned words are read once, at the latest at the first count.
 pub(crate) struct PromptLengths {
-    /// The first and the second encoder.
-    shapes: [Option<EncoderShape>; 2],
+    measure: PromptMeasure,
     /// The words and their files.
     words: Arc<Vec<(String, PathBuf)>>,
     counters: OnceLock<Vec<(Tokenizer, LearnedWords)>>,
 }
 
 impl PromptLengths {
-    pub(crate) fn new(shapes: [Option<EncoderShape>; 2], words: Arc<Vec<(String, PathBuf)>>) -> Self {
-        Self { shapes, words, counters: OnceLock::new() }
+    pub(crate) fn new(measure: PromptMeasure, words: Arc<Vec<(String, PathBuf)>>) -> Self {
+        Self { measure, words, counters: OnceLock::new() }
     }
 
     /// Reads the files now instead of at the first count.
@@ -62,7 +83,8 @@ impl PromptLengths {
     fn read(&self) -> Vec<(Tokenizer, LearnedWords)> {
         let read = |(_, path): &(String, PathBuf)| Embedding::load(path).ok();
         let embeddings: Vec<_> = self.words.iter().map(|word| (word.0.trim(), read(word))).collect();
-        let widths = self.shapes.each_ref().map(|shape| shape.as_ref().map(|shape| shape.width));
+        let PromptMeasure::Chunks(shapes) = &self.measure else { return Vec::new() };
+        let widths = self.measure.widths();
         let counter = |(i, shape): (usize, &Option<EncoderShape>)| {
             let shape = shape.as_ref()?;
             let tokenizer = Tokenizer::of(&shape.tokenizer, shape.n_positions).ok()?;
@@ -75,7 +97,7 @@ impl PromptLengths {
             }
             Some((tokenizer, words))
         };
-        self.shapes.iter().enumerate().filter_map(counter).collect()
+        shapes.iter().enumerate().filter_map(counter).collect()
     }
 }
 

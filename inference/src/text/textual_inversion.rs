@@ -83,6 +83,14 @@ impl Embedding {
         }
     }
 
+    /// The vectors' width, one for each text encoder that it was made for.
+    pub fn widths(&self) -> Vec<usize> {
+        match &self.vectors {
+            Vectors::Only(_, vectors) => vec![vectors.dims()[1]],
+            Vectors::Both(first, second) => vec![first.dims()[1], second.dims()[1]],
+        }
+    }
+
     /// The file.
     pub fn path(&self) -> &Path {
         &self.path

@@ -6,9 +6,9 @@ use super::Job;
 use crate::{
     adapter::AdapterSet,
     batcher::{Caller, Prompt},
+    catalogue::limits::Chunks,
     error::InferenceError,
     family::{PromptRequest, Told},
-    limits::Chunks,
     sampler::Plan,
     state::PassKind,
     task::{Hires, ImageSize, SkippedFor, TextToImage},

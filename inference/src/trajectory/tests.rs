@@ -15,8 +15,9 @@ use super::{
 };
 use crate::{
     batcher::Batcher,
+    catalogue::{Catalogue, CatalogueConfig, ModelEntry},
     checkpoint::OtherParts,
-    engine::{Counters, DeviceChoice, EngineConfig, Meter, ModelEntry, Precision, Ready, Store, Submission},
+    engine::{Counters, DeviceChoice, EngineConfig, Meter, Precision, Ready, Store, Submission},
     error::InferenceError,
     schedule::ScheduleKind,
     task::{ImageSize, Role, Seed, Task, TextToImage},
@@ -28,31 +29,41 @@ fn relative_distance(found: &Tensor, wanted: &Tensor) -> Result<f64, InferenceEr
     Ok(f64::from(length(&(found - wanted)?)? / length(wanted)?).sqrt())
 }
 
-/// The engine with one model, float32 on the CPU.
-fn config(path: &Path) -> EngineConfig {
-    EngineConfig {
-        models: vec![ModelEntry {
-            name: "model".into(),
-            path: path.to_owned(),
-            vae: None,
-            others: OtherParts::default(),
-            prediction: None,
-        }],
-        adapters: Vec::new(),
-        embeddings: Vec::new(),
-        max_loaded_models: 1,
-        upscaler: None,
-        device: DeviceChoice::Cpu,
-        precision: Precision::F32,
-        max_batch_rows: 2,
-        preview_every: 0,
+/// One model.
+fn catalogue(path: &Path) -> CatalogueConfig {
+    let models =
+        vec![ModelEntry { name: "model".into(), path: path.to_owned(), vae: None, others: OtherParts::default(), prediction: None }];
+    CatalogueConfig { models, ..CatalogueConfig::default() }
+}
+
+/// Float32 on the CPU.
+fn config() -> EngineConfig {
+    EngineConfig { max_loaded_models: 1, device: DeviceChoice::Cpu, precision: Precision::F32, max_batch_rows: 2, preview_every: 0 }
+}
+
+/// The models of a catalogue, one of them loaded.
+struct Shelved {
+    store: Store,
+    catalogue: Arc<Catalogue>,
+}
+
+impl Shelved {
+    fn open(things: CatalogueConfig) -> Self {
+        let catalogue = Arc::new(Catalogue::open(&things).expect("everything is there"));
+        Self { store: Store::open(&config(), &catalogue).expect("the model loads"), catalogue }
     }
 }
 
 /// The last latents of picture `index` of a task, as its decoder takes them.
-fn last_latents(store: &mut Store, task: Task, source: Option<RgbImage>, mask: Option<GrayImage>, index: u32) -> Tensor {
+fn last_latents(
+    (store, catalogue): (&mut Store, &Catalogue),
+    task: Task,
+    source: Option<RgbImage>,
+    mask: Option<GrayImage>,
+    index: u32,
+) -> Tensor {
     let (sender, _receiver) = tokio::sync::mpsc::channel(8);
-    let Ready { parts, facts, .. } = store.networks(&task, || {}).expect("a known model").expect("room");
+    let Ready { parts, facts, .. } = store.networks(&task, catalogue, || {}).expect("a known model").expect("room");
     let (events, meter) = (Events::new(sender, 1), Arc::new(Meter::default()));
     let pictures = source.map(|picture| (Role::Init, picture.into()));
     let inputs = pictures.into_iter().chain(mask.map(|mask| (Role::Mask, mask.into()))).collect();
@@ -68,7 +79,8 @@ fn last_latents(store: &mut Store, task: Task, source: Option<RgbImage>, mask: O
 #[test]
 fn the_last_latents_equal_those_of_diffusers() {
     let starter = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/starter");
-    let mut store = Store::open(&config(&starter.join("model"))).expect("the starter model");
+    let catalogue = Arc::new(Catalogue::open(&catalogue(&starter.join("model"))).expect("the starter model"));
+    let mut store = Store::open(&config(), &catalogue).expect("the starter model");
     let text = std::fs::read_to_string(starter.join("reference/reference.json")).expect("reference.json").replace("-Infinity", "null");
     let file: serde_json::Value = serde_json::from_str(&text).expect("valid JSON");
     let cases = file["cases"].as_array().expect("cases");
@@ -87,7 +99,7 @@ fn the_last_latents_equal_those_of_diffusers() {
             n_images: 1,
             ..TextToImage::default()
         });
-        let latents = last_latents(&mut store, task, None, None, 0);
+        let latents = last_latents((&mut store, &catalogue), task, None, None, 0);
         let tensors = candle_core::safetensors::load(starter.join("reference").join(word("file")), &Device::Cpu).expect("tensors");
         let distance = relative_distance(&latents, &tensors["final_latents"]).expect("a distance");
         assert!(distance < 1e-3, "{} ({}): {distance:.2e}", word("prompt"), word("scheduler"));

@@ -20,19 +20,7 @@ impl Compact {
     /// Reads the upstream names (`body.0.weight`, …).
     pub(super) fn load(weights: &Weights) -> std::result::Result<Self, InferenceError> {
         let body = weights.at("body");
-        // A convolution and its PReLU take two numbers; the last convolution has no PReLU.
-        let n_layers = (0..).take_while(|i| body.has(&format!("{}.weight", 2 * i + 1))).count();
-        let width = body.shape("0.weight")?.first().copied().unwrap_or(0);
-        if width == 0 {
-            let (path, what) = (weights.path().to_owned(), "a network of width 0".to_owned());
-            return Err(InferenceError::Unsupported { path, what });
-        }
-        let last = format!("{}.weight", 2 * n_layers);
-        let n_out = body.shape(&last)?.first().copied().unwrap_or(0);
-        let factor = (1..=8).find(|factor| 3 * factor * factor == n_out).ok_or_else(|| InferenceError::Unsupported {
-            path: weights.path().to_owned(),
-            what: format!("`body.{last}` with {n_out} channels, not 3 times a square up to 64,"),
-        })?;
+        let Shape { n_layers, width, n_out, factor } = Shape::of(weights)?;
         let mut layers = Vec::new();
         for i in 0..n_layers {
             let slopes = body.at(2 * i + 1).tensor("weight", &[width])?;
@@ -54,5 +42,33 @@ impl Compact {
         }
         let details = pixel_shuffle(&self.last.forward(&hidden)?, self.factor)?;
         details + upsample_nearest(pixels, (height * self.factor, width * self.factor))?
+    }
+}
+
+/// What the shapes of a file's tensors say.
+pub(super) struct Shape {
+    n_layers: usize,
+    width: usize,
+    n_out: usize,
+    pub(super) factor: usize,
+}
+
+impl Shape {
+    pub(super) fn of(weights: &Weights) -> std::result::Result<Self, InferenceError> {
+        let body = weights.at("body");
+        // A convolution and its PReLU take two numbers; the last convolution has no PReLU.
+        let n_layers = (0..).take_while(|i| body.has(&format!("{}.weight", 2 * i + 1))).count();
+        let width = body.shape("0.weight")?.first().copied().unwrap_or(0);
+        if width == 0 {
+            let (path, what) = (weights.path().to_owned(), "a network of width 0".to_owned());
+            return Err(InferenceError::Unsupported { path, what });
+        }
+        let last = format!("{}.weight", 2 * n_layers);
+        let n_out = body.shape(&last)?.first().copied().unwrap_or(0);
+        let factor = (1..=8).find(|factor| 3 * factor * factor == n_out).ok_or_else(|| InferenceError::Unsupported {
+            path: weights.path().to_owned(),
+            what: format!("`body.{last}` with {n_out} channels, not 3 times a square up to 64,"),
+        })?;
+        Ok(Self { n_layers, width, n_out, factor })
     }
 }

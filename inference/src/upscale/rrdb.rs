@@ -42,18 +42,7 @@ pub(super) struct Rrdb {
 impl Rrdb {
     /// Reads the network; `None` where the file holds another.
     pub(super) fn load(weights: &Weights) -> std::result::Result<Option<Self>, InferenceError> {
-        let Some(layout) = Layout::of(weights)? else { return Ok(None) };
-        let unsupported = |what: String| InferenceError::Unsupported { path: weights.path().to_owned(), what };
-        let (width, channels) = match layout.first.shape("weight")? {
-            [width, channels, 3, 3] => (*width, *channels),
-            other => return Err(unsupported(format!("a first convolution of shape {other:?}"))),
-        };
-        let n_doublings = layout.doublings.len();
-        if width == 0 || n_doublings > MAX_DOUBLINGS {
-            return Err(unsupported(format!("a network of width {width} with {n_doublings} doublings")));
-        }
-        let square = [1, 2, 4].into_iter().find(|side| 3 * side * side == channels).filter(|side| *side <= 1 << n_doublings);
-        let square = square.ok_or_else(|| unsupported(format!("a network of {channels} channels and {n_doublings} doublings")))?;
+        let Some(Shape { layout, width, channels, square }) = Shape::of(weights)? else { return Ok(None) };
         let mut blocks = Vec::new();
         for [a, b, c] in &layout.blocks {
             blocks.push([Dense::load(a, width)?, Dense::load(b, width)?, Dense::load(c, width)?]);
@@ -120,6 +109,38 @@ impl Rrdb {
             hidden = self.rectify.forward(&conv.forward(&upsample_nearest(&hidden, (2 * height, 2 * width))?)?)?;
         }
         self.last.forward(&self.rectify.forward(&self.hr.forward(&hidden)?)?)
+    }
+}
+
+/// What the shapes of a file's tensors say.
+pub(super) struct Shape {
+    layout: Layout,
+    width: usize,
+    channels: usize,
+    square: usize,
+}
+
+impl Shape {
+    /// `None` where the file holds another network.
+    pub(super) fn of(weights: &Weights) -> std::result::Result<Option<Self>, InferenceError> {
+        let Some(layout) = Layout::of(weights)? else { return Ok(None) };
+        let unsupported = |what: String| InferenceError::Unsupported { path: weights.path().to_owned(), what };
+        let (width, channels) = match layout.first.shape("weight")? {
+            [width, channels, 3, 3] => (*width, *channels),
+            other => return Err(unsupported(format!("a first convolution of shape {other:?}"))),
+        };
+        let n_doublings = layout.doublings.len();
+        if width == 0 || n_doublings > MAX_DOUBLINGS {
+            return Err(unsupported(format!("a network of width {width} with {n_doublings} doublings")));
+        }
+        let square = [1, 2, 4].into_iter().find(|side| 3 * side * side == channels).filter(|side| *side <= 1 << n_doublings);
+        let square = square.ok_or_else(|| unsupported(format!("a network of {channels} channels and {n_doublings} doublings")))?;
+        Ok(Some(Self { layout, width, channels, square }))
+    }
+
+    /// How many times larger pictures become.
+    pub(super) fn factor(&self) -> usize {
+        (1 << self.layout.doublings.len()) / self.square
     }
 }
 

@@ -4,11 +4,33 @@ use std::path::Path;
 
 use candle_core::{DType, Device, Tensor};
 
-use super::{compact::Compact, rrdb::Rrdb};
+use super::{
+    compact::{self, Compact},
+    rrdb::{self, Rrdb},
+};
 use crate::{checkpoint::Weights, error::InferenceError, part::PartId, vae::tiling::Cropped};
 
 /// Side of the tiles that large pictures are cut into, without their overlap.
 const TILE: usize = 192;
+
+/// What may stand before the names in a file.
+const PREFIXES: [&str; 3] = ["params_ema", "params", ""];
+
+fn open(file: &Path, device: &Device, dtype: DType) -> Result<Weights, InferenceError> {
+    let unreadable = |reason: &str| InferenceError::Unreadable { path: file.to_owned(), reason: reason.to_owned() };
+    if !file.is_file() {
+        return Err(unreadable("there is no such file"));
+    }
+    if file.extension().is_some_and(|extension| ["pth", "pt", "ckpt", "bin"].iter().any(|pickle| extension == *pickle)) {
+        return Err(unreadable("pickle files are refused because they can run code; convert it to safetensors"));
+    }
+    Weights::open(&[file.to_owned()], device, dtype)
+}
+
+fn neither(file: &Path) -> InferenceError {
+    let what = "a network that is neither ESRGAN's (RRDBNet) nor Real-ESRGAN's compact one (SRVGGNetCompact)";
+    InferenceError::Unsupported { path: file.to_owned(), what: what.to_owned() }
+}
 
 /// A loaded super-resolution network.
 pub struct Upscaler {
@@ -30,16 +52,9 @@ impl Upscaler {
     /// # Errors
     /// `Unreadable`, `Unsupported`, `MissingTensor` or `WrongShape`, naming the file.
     pub fn load(file: &Path, device: &Device) -> Result<Self, InferenceError> {
-        let unreadable = |reason: &str| InferenceError::Unreadable { path: file.to_owned(), reason: reason.to_owned() };
-        if !file.is_file() {
-            return Err(unreadable("there is no such file"));
-        }
-        if file.extension().is_some_and(|extension| ["pth", "pt", "ckpt", "bin"].iter().any(|pickle| extension == *pickle)) {
-            return Err(unreadable("pickle files are refused because they can run code; convert it to safetensors"));
-        }
         let dtype = if device.is_cpu() { DType::F32 } else { DType::F16 };
-        let weights = Weights::open(&[file.to_owned()], device, dtype)?;
-        for prefix in ["params_ema", "params", ""] {
+        let weights = open(file, device, dtype)?;
+        for prefix in PREFIXES {
             let weights = weights.at(prefix);
             let network = match (Rrdb::load(&weights)?, weights.has("body.0.weight")) {
                 (Some(network), _) => Network::Rrdb(Box::new(network)),
@@ -48,8 +63,24 @@ impl Upscaler {
             };
             return Ok(Self { id: PartId::new(), network, device: device.clone(), dtype });
         }
-        let what = "a network that is neither ESRGAN's (RRDBNet) nor Real-ESRGAN's compact one (SRVGGNetCompact)";
-        Err(InferenceError::Unsupported { path: file.to_owned(), what: what.to_owned() })
+        Err(neither(file))
+    }
+
+    /// How many times larger the network of a file makes pictures, from its header alone.
+    ///
+    /// # Errors
+    /// `Unreadable`, `Unsupported` or `MissingTensor`, naming the file.
+    pub fn factor_of(file: &Path) -> Result<u32, InferenceError> {
+        let weights = open(file, &Device::Cpu, DType::F32)?;
+        for prefix in PREFIXES {
+            let weights = weights.at(prefix);
+            match (rrdb::Shape::of(&weights)?, weights.has("body.0.weight")) {
+                (Some(shape), _) => return Ok(shape.factor() as u32),
+                (None, true) => return Ok(compact::Shape::of(&weights)?.factor as u32),
+                (None, false) => {}
+            }
+        }
+        Err(neither(file))
     }
 
     pub(crate) fn id(&self) -> PartId {

@@ -1,12 +1,17 @@
 //! What the engine's tests share: the starter model, tasks, and a reader of events.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use futures::executor::block_on;
 use image::{GrayImage, Luma, RgbImage, imageops::FilterType};
 use inference::{
+    catalogue::{CatalogueConfig, ModelEntry, Shelf},
     checkpoint::OtherParts,
-    engine::{DeviceChoice, Engine, EngineConfig, Event, ModelEntry, Precision, Submission, TaskHandle, Usage},
+    engine::{DeviceChoice, Engine, EngineConfig, Event, Precision, Submission, TaskHandle, Usage},
+    error::InferenceError,
     sampler::Sampler,
     schedule::ScheduleKind,
     state::TrajectoryState,
@@ -18,7 +23,12 @@ pub fn starter_folder() -> PathBuf {
 }
 
 pub fn config(max_batch_rows: usize, preview_every: u32) -> EngineConfig {
-    EngineConfig {
+    EngineConfig { max_loaded_models: 1, device: DeviceChoice::Cpu, precision: Precision::F32, max_batch_rows, preview_every }
+}
+
+/// The starter model and its super-resolution network.
+pub fn starter_things() -> CatalogueConfig {
+    CatalogueConfig {
         models: vec![ModelEntry {
             name: "starter".into(),
             path: starter_folder().join("model"),
@@ -26,19 +36,17 @@ pub fn config(max_batch_rows: usize, preview_every: u32) -> EngineConfig {
             others: OtherParts::default(),
             prediction: None,
         }],
-        adapters: Vec::new(),
-        embeddings: Vec::new(),
-        max_loaded_models: 1,
         upscaler: Some(starter_folder().join("upscaler/realesr-animevideov3-x4.safetensors")),
-        device: DeviceChoice::Cpu,
-        precision: Precision::F32,
-        max_batch_rows,
-        preview_every,
+        ..CatalogueConfig::default()
     }
 }
 
+pub fn start(config: EngineConfig, things: CatalogueConfig) -> Result<Engine, InferenceError> {
+    Engine::start(config, Arc::new(Shelf::open(things)?))
+}
+
 pub fn engine(max_batch_rows: usize, preview_every: u32) -> Engine {
-    Engine::start(config(max_batch_rows, preview_every)).expect("the starter model loads")
+    start(config(max_batch_rows, preview_every), starter_things()).expect("the starter model loads")
 }
 
 pub fn text_to_image(prompt: &str, seed: u64, steps: u32, n_images: u32) -> TextToImage {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use inference::{
-    limits::{MAX_GUIDANCE, MAX_IMAGES, MAX_STEPS},
+    catalogue::limits::{MAX_GUIDANCE, MAX_IMAGES, MAX_STEPS},
     sampler::{Sampler, SamplerChoice},
     schedule::{Prediction, ScheduleKind},
     task::Enlarger,

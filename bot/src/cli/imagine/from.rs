@@ -4,7 +4,7 @@ use std::{io::BufReader, path::Path};
 
 use anyhow::{Context, bail};
 use inference::{
-    engine::{EngineConfig, NamedFile},
+    catalogue::{CatalogueConfig, NamedFile},
     task::{AdapterUse, ImageToImage, Task},
 };
 
@@ -115,7 +115,13 @@ impl Recalled {
     ///
     /// # Errors
     /// A LoRA is not known here; the sentence says how to name it.
-    pub fn find_files(&mut self, engine: &mut EngineConfig, hashes: &Hashes, given: &[NamedFile], is_replaced: bool) -> anyhow::Result<()> {
+    pub fn find_files(
+        &mut self,
+        things: &mut CatalogueConfig,
+        hashes: &Hashes,
+        given: &[NamedFile],
+        is_replaced: bool,
+    ) -> anyhow::Result<()> {
         let Some(base) = self.task.base() else { return Ok(()) };
         let mut used = base.clone();
         if is_replaced {
@@ -123,16 +129,16 @@ impl Recalled {
         }
         for AdapterUse { name, .. } in used.all_adapters() {
             let own = given.iter().find(|file| is_named(file, &name));
-            if let Some(own) = own.filter(|_| !engine.adapters.iter().any(|file| file.name == name)) {
-                engine.adapters.push(NamedFile { name: name.clone(), path: own.path.clone() });
+            if let Some(own) = own.filter(|_| !things.adapters.iter().any(|file| file.name == name)) {
+                things.adapters.push(NamedFile { name: name.clone(), path: own.path.clone() });
             }
             let hash = self.origin.adapter_hashes.get(&name);
             let same = hash.and_then(|hash| hashes.find(hash, Part::Tensors));
-            let registered = engine.adapters.iter().position(|file| file.name == name);
+            let registered = things.adapters.iter().position(|file| file.name == name);
             match (same, registered) {
-                (Some(path), Some(position)) if own.is_none() => engine.adapters[position].path = path,
-                (Some(path), None) => engine.adapters.push(NamedFile { name, path }),
-                (None, Some(position)) if is_other(hash, hashes.of_file(&engine.adapters[position].path, Part::Tensors)) => {
+                (Some(path), Some(position)) if own.is_none() => things.adapters[position].path = path,
+                (Some(path), None) => things.adapters.push(NamedFile { name, path }),
+                (None, Some(position)) if is_other(hash, hashes.of_file(&things.adapters[position].path, Part::Tensors)) => {
                     self.notes.push(format!("the LoRA `{name}` has other weights now, so the picture will differ"));
                 }
                 (_, Some(_)) => {}
@@ -140,13 +146,13 @@ impl Recalled {
             }
         }
         for (word, hash) in &self.origin.embedding_hashes {
-            let registered = engine.embeddings.iter().find(|file| file.name == *word);
+            let registered = things.embeddings.iter().find(|file| file.name == *word);
             match hashes.find(hash, Part::Whole) {
                 _ if registered.is_some_and(|file| is_other(Some(hash), hashes.of_file(&file.path, Part::Whole))) => {
                     self.notes.push(format!("the embedding `{word}` has other numbers now, so the picture will differ"));
                 }
                 _ if registered.is_some() => {}
-                Some(path) => engine.embeddings.push(NamedFile { name: word.clone(), path }),
+                Some(path) => things.embeddings.push(NamedFile { name: word.clone(), path }),
                 None => self.notes.push(format!("the embedding `{word}` is not known here: name its file with --embedding")),
             }
         }
@@ -154,9 +160,9 @@ impl Recalled {
     }
 
     /// Makes the engine take the VAE that the picture was drawn with; a name's own VAE may be another by now.
-    pub fn find_vae(&mut self, engine: &mut EngineConfig, hashes: &Hashes) {
+    pub fn find_vae(&mut self, things: &mut CatalogueConfig, hashes: &Hashes) {
         // Another program's text says nothing of it.
-        let (Some(_), Some(model)) = (&self.origin.model_hash, engine.models.first_mut()) else { return };
+        let (Some(_), Some(model)) = (&self.origin.model_hash, things.models.first_mut()) else { return };
         let Some(hash) = &self.origin.vae_hash else {
             model.vae = None;
             return;

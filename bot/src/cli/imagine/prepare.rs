@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use inference::{
-    engine::{EngineConfig, NamedFile, position_of},
+    catalogue::{CatalogueConfig, NamedFile, position_of},
+    engine::EngineConfig,
     task::{AdapterUse, Enlarger, Task, TaskKind},
 };
 
@@ -23,7 +24,9 @@ use crate::{
 pub struct Prepared {
     /// The configuration with the options that replace its values.
     pub config: Config,
-    /// What the engine loads.
+    /// What is drawn with.
+    pub things: CatalogueConfig,
+    /// How the engine runs.
     pub engine: EngineConfig,
     /// The model.
     pub known: Known,
@@ -74,15 +77,20 @@ pub fn prepare(mut config: Config, args: &ImagineArgs, hashes: &Hashes) -> anyho
             *place = Some(there(path, what)?);
         }
     }
-    let mut engine = models::engine_config_of(&config, std::slice::from_ref(&known))?;
+    let mut things = models::catalogue_config_of(&config, std::slice::from_ref(&known))?;
     // A name of the configuration that this run does not use may be missing.
-    engine.adapters.retain(|file| file.path.exists());
-    engine.embeddings.retain(|file| file.path.exists());
-    let given = args.lora.iter().map(|text| adapter(text, &mut engine.adapters)).collect::<anyhow::Result<Vec<_>>>()?;
+    things.adapters.retain(|file| file.path.exists());
+    things.embeddings.retain(|file| file.path.exists());
+    let tagged = inference::text::Prompt::parse(args.prompt.as_deref().unwrap_or_default());
+    let named = args.lora.iter().map(|text| text.rsplit_once(':').map_or(text.as_str(), |(name, _)| name));
+    for name in named.chain(tagged.adapters().iter().map(|tag| tag.name.as_str())) {
+        things.adapters.extend(lying_there(&config, name, &things.adapters));
+    }
+    let given = args.lora.iter().map(|text| adapter(text, &mut things.adapters)).collect::<anyhow::Result<Vec<_>>>()?;
     for path in &args.embedding {
         let file = NamedFile { name: models::name::of_path(path), path: there(path, "embedding")? };
-        engine.embeddings.retain(|other| other.name != file.name);
-        engine.embeddings.push(file);
+        things.embeddings.retain(|other| other.name != file.name);
+        things.embeddings.push(file);
     }
     let mut adapters: Vec<_> = given.iter().map(|given| given.used.clone()).collect();
     if let Some(recalled) = &mut recalled {
@@ -92,13 +100,13 @@ pub fn prepare(mut config: Config, args: &ImagineArgs, hashes: &Hashes) -> anyho
             words.clone_into(&mut base.prompt);
         }
         let is_given = |file: &&NamedFile| given.iter().any(|given| given.used.name == file.name);
-        let files: Vec<_> = engine.adapters.iter().filter(is_given).cloned().collect();
+        let files: Vec<_> = things.adapters.iter().filter(is_given).cloned().collect();
         // A LoRA of the picture's own that is only named, without a weight, keeps the picture's.
         let is_answer = |given: &Given| !given.is_weighted && files.iter().any(|file| file.name == given.used.name && recalled.names(file));
         adapters = given.into_iter().filter(|given| !is_answer(given)).map(|given| given.used).collect();
-        recalled.find_files(&mut engine, hashes, &files, !adapters.is_empty())?;
+        recalled.find_files(&mut things, hashes, &files, !adapters.is_empty())?;
         if args.vae.is_none() && wanted.is_none() {
-            recalled.find_vae(&mut engine, hashes);
+            recalled.find_vae(&mut things, hashes);
         }
     }
     // Of a picture that was enlarged, `--enlarge` writes the one that was drawn too.
@@ -106,12 +114,13 @@ pub fn prepare(mut config: Config, args: &ImagineArgs, hashes: &Hashes) -> anyho
     let task = recalled.as_ref().map(|recalled| &recalled.task);
     let recalled_enlarger = task.and_then(Task::base).and_then(|base| base.hires).map(|hires| hires.enlarger);
     let is_between = args.hires_upscaler.or(recalled_enlarger) == Some(Enlarger::Network);
-    let shows_with = engine.upscaler.clone().filter(|path| path.exists());
+    let shows_with = things.upscaler.clone().filter(|path| path.exists());
     if !is_enlarging && !args.enlarge && !is_between && !matches!(task.map(|task| &task.kind), Some(TaskKind::Upscale(_))) {
-        engine.upscaler = None;
+        things.upscaler = None;
     }
     let notes = recalled.as_mut().map(|recalled| std::mem::take(&mut recalled.notes)).unwrap_or_default();
-    Ok(Prepared { config, engine, known, line, adapters, recalled, is_enlarging, shows_with, notes })
+    let engine = models::engine_config(&config)?;
+    Ok(Prepared { config, things, engine, known, line, adapters, recalled, is_enlarging, shows_with, notes })
 }
 
 /// The model that the prompt or the flag names; in both it may be a path.
@@ -123,6 +132,13 @@ fn wanted_model(args: &ImagineArgs, line: Option<&mut Typed>) -> Result<Option<S
         (Some((value, _)), _) => Ok(Some(value)),
         (None, flag) => Ok(flag.clone()),
     }
+}
+
+/// A LoRA of this name in the models folder, where the configuration names none.
+fn lying_there(config: &Config, name: &str, known: &[NamedFile]) -> Option<NamedFile> {
+    let is_new = models::name::check(name).is_ok() && position_of(known.iter().map(|file| file.name.as_str()), name).is_none();
+    let path = models::folder(config).join(format!("{name}.safetensors"));
+    (is_new && path.is_file()).then(|| NamedFile { name: name.to_owned(), path })
 }
 
 fn there(path: &Path, what: &str) -> anyhow::Result<PathBuf> {

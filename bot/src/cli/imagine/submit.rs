@@ -5,8 +5,11 @@ use std::path::Path;
 use anyhow::{Context, bail};
 use image::DynamicImage;
 use inference::{
-    engine::{ModelInfo, Submission},
-    limits::{MAX_IMAGES, MAX_STEPS},
+    catalogue::{
+        ModelCard,
+        limits::{MAX_IMAGES, MAX_STEPS},
+    },
+    engine::Submission,
     sampler::Sampler,
     schedule::ScheduleKind,
     task::{Hires, ImageSize, ImageToImage, Inpaint, Role, Seed, SkippedFor, Task, TaskKind, TextToImage, Upscale},
@@ -45,7 +48,7 @@ impl Given {
 ///
 /// # Errors
 /// One sentence: which option or file is wrong.
-pub fn submission(args: &ImagineArgs, prepared: &mut Prepared, info: &ModelInfo) -> anyhow::Result<Submission> {
+pub fn submission(args: &ImagineArgs, prepared: &mut Prepared, info: &ModelCard) -> anyhow::Result<Submission> {
     let init = args.init.as_deref().map(open).transpose()?;
     let mask = args.mask.as_deref().map(open).transpose()?;
     let recalled = prepared.recalled.as_ref().map(|recalled| recalled.task.clone());
@@ -113,7 +116,7 @@ fn open(path: &Path) -> anyhow::Result<Given> {
 }
 
 /// What suits the model. The start picture's size is kept where the model draws it well, else its shape as well as the model's area allows.
-fn suited(prepared: &Prepared, info: &ModelInfo, init: Option<&Given>) -> ModelDefaults {
+fn suited(prepared: &Prepared, info: &ModelCard, init: Option<&Given>) -> ModelDefaults {
     let mut model = models::suited(&prepared.config, &prepared.known, info);
     if let Some(size) = init.map(Given::size) {
         let is_size = |side: u32| side.is_multiple_of(info.size_multiple) && side <= info.max_side;
@@ -128,7 +131,7 @@ fn suited(prepared: &Prepared, info: &ModelInfo, init: Option<&Given>) -> ModelD
 }
 
 /// What is drawn before what the prompt's parameters and the flags say.
-fn drawing(args: &ImagineArgs, prepared: &mut Prepared, info: &ModelInfo, model: &ModelDefaults, seed: Seed) -> TextToImage {
+fn drawing(args: &ImagineArgs, prepared: &mut Prepared, info: &ModelCard, model: &ModelDefaults, seed: Seed) -> TextToImage {
     if let Some(Recalled { task, said, .. }) = &prepared.recalled
         && let Some(base) = task.base()
     {
@@ -138,22 +141,7 @@ fn drawing(args: &ImagineArgs, prepared: &mut Prepared, info: &ModelInfo, model:
         }
         return said.complete(base.clone(), model, info.is_clip_alone, seed);
     }
-    taken_as_it_stands(model.clone(), seed)
-}
-
-fn taken_as_it_stands(model: ModelDefaults, seed: Seed) -> TextToImage {
-    TextToImage {
-        negative_prompt: model.negative_prompt,
-        size: model.native_size,
-        steps: model.steps,
-        guidance_scale: model.guidance_scale,
-        sampler: model.sampler,
-        schedule: model.schedule,
-        clip_skip: model.clip_skip,
-        seed,
-        n_images: COUNT,
-        ..TextToImage::default()
-    }
+    model.drawing(seed, COUNT)
 }
 
 /// The prompt's parameters, checked.
@@ -161,7 +149,8 @@ fn fill(args: &ImagineArgs, prepared: &mut Prepared, model: &ModelDefaults, seed
     let Some(line) = prepared.line.take() else { return Ok(None) };
     let context = ParseContext {
         models: vec![model.clone()],
-        loras: prepared.engine.adapters.iter().map(|file| file.name.clone()).collect(),
+        loras: prepared.things.adapters.iter().map(|file| file.name.clone()).collect(),
+        gone: prompt::Gone::default(),
         max_steps: MAX_STEPS,
         n_images: COUNT,
         max_images: MAX_IMAGES,

@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use clap::Parser;
-use inference::engine::{Engine, ModelInfo};
+use inference::catalogue::{Catalogue, ModelCard};
 
 use super::*;
 use crate::{
@@ -12,12 +12,12 @@ use crate::{
     prompt::{self, ParseContext, TypedOptions},
 };
 
-/// What the engine says of the starter model.
-fn info() -> &'static ModelInfo {
-    static INFO: OnceLock<ModelInfo> = OnceLock::new();
-    INFO.get_or_init(|| {
-        let config = models::engine_config(&Config::default()).expect("the starter model");
-        Engine::start(config).expect("it starts").info().clone()
+/// What is known of the starter model.
+fn info() -> &'static ModelCard {
+    static CARD: OnceLock<ModelCard> = OnceLock::new();
+    CARD.get_or_init(|| {
+        let config = models::catalogue_config(&Config::default()).expect("the starter model");
+        ModelCard::clone(&Catalogue::open(&config).expect("it is there").models()[0])
     })
 }
 
@@ -37,6 +37,7 @@ fn in_discord(line: &str) -> Result<Task, prompt::PromptError> {
     let context = ParseContext {
         models: vec![models::suited(&config, &known, info())],
         loras: Vec::new(),
+        gone: prompt::Gone::default(),
         max_steps: 150,
         n_images: 4,
         max_images: prompt::MAX_IMAGES,

@@ -1,16 +1,15 @@
 use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 
 use inference::{
-    checkpoint::OtherParts,
-    engine::{DeviceChoice, EngineConfig, ModelEntry, Precision},
     error::{InferenceError, InvalidTask},
     state::StateError,
     task::TextToImage,
 };
+use serde_json::json;
 use storage::JobId;
 
 use super::*;
-use crate::messages;
+use crate::{messages, models::test_catalogue};
 
 /// What none of a person's business is. No name in [`loaded`] holds one of these.
 const SECRETS: [&str; 9] = ["/srv", "safetensors", "ada_s_disk", "down_blocks", "lora_unet", "out of bounds", "0xdead", "panick", "tensor"];
@@ -19,25 +18,21 @@ const MODEL: &str = "/srv/ada_s_disk/models/dreamy.safetensors";
 const LORA: &str = "/srv/ada_s_disk/loras/my style v2.safetensors";
 const WORD: &str = "/srv/ada_s_disk/words/bad_hands.safetensors";
 
-fn loaded() -> EngineConfig {
-    let named = |name: &str, path: &str| NamedFile { name: name.into(), path: path.into() };
-    EngineConfig {
-        models: vec![ModelEntry {
-            name: "first".into(),
-            path: "/srv/first".into(),
-            vae: None,
-            others: OtherParts::default(),
-            prediction: None,
-        }],
-        adapters: vec![named("other name", LORA), named("my style", LORA)],
-        embeddings: vec![named("bad_hands", WORD)],
-        max_loaded_models: 1,
-        upscaler: None,
-        device: DeviceChoice::Cpu,
-        precision: Precision::F32,
-        max_batch_rows: 1,
-        preview_every: 0,
-    }
+fn loaded() -> Catalogue {
+    test_catalogue(|json| {
+        let adapter = |name: &str| {
+            let known = json!({ "name": name, "path": LORA, "version": [], "kind": "LoRA", "family": null, "parts": [] });
+            merged(known, json!({ "rank": 4, "n_parameters": 1, "trigger_words": [], "fault": null }))
+        };
+        (json["usual"], json["models"][0]["name"], json["models"][0]["path"]) = (json!("first"), json!("first"), json!("/srv/first"));
+        json["adapters"] = json!([adapter("other name"), adapter("my style")]);
+        json["embeddings"] = json!([{ "name": "bad_hands", "path": WORD, "version": [], "widths": [8], "n_vectors": 1 }]);
+    })
+}
+
+fn merged(mut one: serde_json::Value, other: serde_json::Value) -> serde_json::Value {
+    one.as_object_mut().expect("an object").extend(other.as_object().cloned().expect("an object"));
+    one
 }
 
 fn task() -> Task {

@@ -2,10 +2,7 @@
 
 use std::{collections::BTreeMap, io, path::Path};
 
-use inference::{
-    engine::{EngineConfig, ModelInfo, NamedFile},
-    task::Task,
-};
+use inference::{catalogue::Catalogue, task::Task};
 use serde::{Deserialize, Serialize};
 use storage::Provenance;
 
@@ -39,22 +36,22 @@ pub struct Origin {
 
 impl Origin {
     /// Reads what has not been read before; takes as long as that, so it runs where blocking is allowed.
-    pub fn of(task: &Task, loaded: &EngineConfig, info: &ModelInfo, hashes: &Hashes) -> Self {
-        let (device, dtype) = device_and_dtype(&info.device);
+    pub fn of(task: &Task, catalogue: &Catalogue, device: &str, hashes: &Hashes) -> Self {
+        let (device, dtype) = device_and_dtype(device);
         let mut origin = Self { engine: env!("CARGO_PKG_VERSION").into(), device, dtype, ..Self::default() };
         let Some(base) = task.base() else { return origin };
-        origin.model_hash = told(&info.path, hashes.of_model(&info.path));
-        let vae = loaded.models.iter().find(|model| model.name == info.name).and_then(|model| model.vae.as_deref());
-        // A folder's weights are found as a model's are.
-        origin.vae_hash = vae.and_then(|vae| told(vae, hashes.of_model(vae)));
-        let hash = |file: &NamedFile, part| Some((file.name.clone(), told(&file.path, hashes.of_file(&file.path, part))?));
+        if let Some(card) = catalogue.model(base.model.as_deref()) {
+            origin.model_hash = told(&card.path, hashes.of_model(&card.path));
+            // A folder's weights are found as a model's are.
+            origin.vae_hash = card.vae.as_deref().and_then(|vae| told(vae, hashes.of_model(vae)));
+        }
+        let hash = |(name, path): (&String, &Path), part| Some((name.clone(), told(path, hashes.of_file(path, part))?));
         let names = base.all_adapters();
-        let used = loaded.adapters.iter().filter(|file| names.iter().any(|used| used.name == file.name));
-        origin.adapter_hashes = used.filter_map(|file| hash(file, Part::Tensors)).collect();
-        let holds = |file: &&NamedFile| {
-            [Some(&base.prompt), base.negative_prompt.as_ref()].into_iter().flatten().any(|text| text.contains(&file.name))
-        };
-        origin.embedding_hashes = loaded.embeddings.iter().filter(holds).filter_map(|file| hash(file, Part::Whole)).collect();
+        let used = catalogue.adapters().iter().filter(|card| names.iter().any(|used| used.name == card.name));
+        origin.adapter_hashes = used.filter_map(|card| hash((&card.name, &card.path), Part::Tensors)).collect();
+        let holds = |name: &str| [Some(&base.prompt), base.negative_prompt.as_ref()].into_iter().flatten().any(|text| text.contains(name));
+        let words = catalogue.embeddings().iter().filter(|card| holds(&card.name));
+        origin.embedding_hashes = words.filter_map(|card| hash((&card.name, &card.path), Part::Whole)).collect();
         origin
     }
 

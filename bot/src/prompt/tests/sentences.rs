@@ -37,11 +37,13 @@ fn next(error: &PromptError, shown: String) -> Option<PromptError> {
         Sampler { near: None, .. } => Schedule { shown, near: Some("karras") },
         Schedule { near: Some(_), .. } => Schedule { shown, near: None },
         Schedule { near: None, .. } => PromptError::unknown_model(shown, "y", &context()),
-        UnknownModel { .. } => ClipSkip { shown },
+        UnknownModel { .. } => ModelGone { shown, known: "starter".into() },
+        ModelGone { .. } => ClipSkip { shown },
         ClipSkip { .. } => Rescale { shown },
         Rescale { .. } => Hires { shown },
         Hires { .. } => UnknownLora { shown, known: known_loras(&[], "x") },
-        UnknownLora { .. } => LoraWeight { shown },
+        UnknownLora { .. } => LoraGone { shown },
+        LoraGone { .. } => LoraWeight { shown },
         LoraWeight { .. } => return None,
     })
 }

@@ -8,16 +8,20 @@ use serde_json::Value;
 use super::{Conditioning, ModelConfig, PromptState, denoiser::Denoiser, text::Text, unet::Unet};
 use crate::{
     adapter::Base,
-    checkpoint::{Checkpoint, Part, UnetLayout},
+    checkpoint::{self, Checkpoint, Part, UnetLayout, unread},
     error::InferenceError,
     family::{
+        Description,
         contract::{Family, Measured, PartFiles, PromptRequest, Row, Told},
         rules::{GuidanceRule, Rules},
     },
     ops::{Batch, Changes, Pass},
     schedule::{Pipeline, ScheduleConfig},
     task::ImageSize,
-    text::{Embedding, clip::Clip},
+    text::{
+        Embedding, EncoderShape, PromptMeasure,
+        clip::{Clip, ClipConfig},
+    },
     vae::VaeConfig,
 };
 
@@ -66,6 +70,29 @@ impl Family for StableDiffusion {
             is_clip_alone: config.is_clip_alone(),
             suited: None,
         }
+    }
+
+    fn describe(checkpoint: &Checkpoint, config: &ModelConfig) -> Result<Description, InferenceError> {
+        let encoders = [(&config.text_encoder, "tokenizer", false), (&config.text_encoder_2, "tokenizer_2", true)];
+        let n_text = encoders.iter().map(|(config, _, has_projection)| config.as_ref().map_or(0, |it| it.n_parameters(*has_projection)));
+        let shape = |(config, tokenizer, _): (&Option<ClipConfig>, &str, bool)| {
+            let tokenizer = checkpoint.tokenizer(tokenizer);
+            config.as_ref().map(|config| EncoderShape { tokenizer, n_positions: config.n_positions, width: config.width })
+        };
+        let unet = checkpoint.weights("unet", &Device::Cpu, DType::F32)?;
+        Ok(Description {
+            family: match (&config.text_encoder, &config.text_encoder_2) {
+                (Some(_), Some(_)) => checkpoint::Family::StableDiffusionXl,
+                (None, Some(_)) => checkpoint::Family::StableDiffusionXlRefiner,
+                _ if config.is_clip_alone() => checkpoint::Family::StableDiffusion1,
+                _ => checkpoint::Family::StableDiffusion2,
+            },
+            n_text: n_text.sum(),
+            n_denoiser: unread::n_parameters(checkpoint, "unet", &unet),
+            width: config.unet.down.first().map_or(1, |block| block.channels as u64),
+            prompts: PromptMeasure::Chunks(encoders.map(shape)),
+            layout: Some(UnetLayout::of(&config.unet)),
+        })
     }
 
     /// The schedule as the pipeline that the model names takes it, and as its inpainting pipeline does.

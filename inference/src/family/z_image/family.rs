@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use candle_core::{DType, Tensor};
+use candle_core::{DType, Device, Tensor};
 use serde_json::Value;
 
 use super::{
@@ -10,15 +10,16 @@ use super::{
     text::{Conditioning, Text},
 };
 use crate::{
-    checkpoint::{Checkpoint, json::unsupported, unread},
+    checkpoint::{self, Checkpoint, json::unsupported, unread},
     error::InferenceError,
     family::{
+        Description,
         contract::{Family, Loaded, PartFiles, PromptRequest, Row, Told},
         rules::{GuidanceRule, Rules, Suited},
     },
     schedule::{Pipeline, ScheduleConfig},
     task::ImageSize,
-    text::qwen3::Qwen3Config,
+    text::{PromptMeasure, qwen3::Qwen3Config},
     vae::VaeConfig,
 };
 
@@ -118,6 +119,20 @@ impl Family for ZImage {
             is_clip_alone: false,
             suited: Some(if config.is_distilled { TURBO } else { BASE }),
         }
+    }
+
+    fn describe(checkpoint: &Checkpoint, config: &Config) -> Result<Description, InferenceError> {
+        let weights = checkpoint.weights("transformer", &Device::Cpu, DType::F32)?;
+        Ok(Description {
+            family: checkpoint::Family::ZImage,
+            // Without its last layer, which nobody looks at.
+            n_text: config.text.n_parameters(config.text.n_layers - 1),
+            n_denoiser: unread::n_parameters(checkpoint, "transformer", &weights),
+            // A token stands for four latents.
+            width: (config.transformer.width / 4) as u64,
+            prompts: PromptMeasure::One,
+            layout: None,
+        })
     }
 
     fn schedules(checkpoint: &Checkpoint) -> Result<(ScheduleConfig, ScheduleConfig), InferenceError> {

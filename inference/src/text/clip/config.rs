@@ -113,4 +113,13 @@ impl ClipConfig {
             pooled_token: raw.eos_token_id.filter(|id| *id != 2).map_or(PooledToken::LargestId, PooledToken::First),
         })
     }
+
+    /// Numbers in the network's weights, with its projection or without.
+    pub(crate) fn n_parameters(&self, has_projection: bool) -> u64 {
+        let (width, inner) = (self.width, self.inner_width);
+        // Four projections, two layers that feed forward, two normalisations, all with biases.
+        let layer = 4 * (width * width + width) + 2 * width * inner + inner + width + 4 * width;
+        let projection = if has_projection { width * self.projection_width } else { 0 };
+        ((self.vocab_size + self.n_positions + 2) * width + self.n_layers * layer + projection) as u64
+    }
 }

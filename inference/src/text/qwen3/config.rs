@@ -133,6 +133,13 @@ impl Qwen3Config {
         })
     }
 
+    /// Numbers in the embeddings and the first `n_layers` layers.
+    pub(crate) fn n_parameters(&self, n_layers: usize) -> u64 {
+        let (width, all, kv) = (self.width, self.n_heads * self.head_width, self.n_kv_heads * self.head_width);
+        let attention = 2 * width * all + 2 * width * kv + 2 * self.head_width;
+        (self.vocab_size * width + n_layers * (attention + 3 * width * self.inner_width + 2 * width)) as u64
+    }
+
     /// The angles `[n_tokens, head_width / 2]` of the places 0, 1, … in float32, as transformers computes them.
     pub fn angles(&self, n_tokens: usize) -> Vec<f32> {
         let frequency = |i: usize| 1.0 / (self.rope_theta as f32).powf((2 * i) as f32 / self.head_width as f32);

@@ -9,7 +9,7 @@ use std::{
     fmt::Write,
     path::{Path, PathBuf},
     sync::{
-        Mutex,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
 };
@@ -17,9 +17,10 @@ use std::{
 use candle_core::{Device, Tensor};
 use serde::Deserialize;
 
-use super::{config, last_latents, relative_distance};
+use super::{catalogue, config, last_latents, relative_distance};
 use crate::{
-    engine::{EngineConfig, NamedFile, Store},
+    catalogue::{Catalogue, CatalogueConfig, NamedFile},
+    engine::Store,
     task::{AdapterUse, ImageSize, ImageToImage, Inpaint, Seed, Task, TextToImage},
 };
 
@@ -97,10 +98,11 @@ fn check(data: &str) {
 impl Setting {
     /// The relative distances of a case's pictures.
     fn distances(&self, case: &Case, expected: &HashMap<String, Tensor>) -> Vec<(String, f64)> {
-        let mut config = config(&self.models.join(&case.model));
-        let options = self.options(case, &mut config);
-        let mut store = Store::open(&config).expect(&case.id);
-        let info = &store.known()[0].info;
+        let mut things = catalogue(&self.models.join(&case.model));
+        let options = self.options(case, &mut things);
+        let catalogue = Arc::new(Catalogue::open(&things).expect(&case.id));
+        let mut store = Store::open(&config(), &catalogue).expect(&case.id);
+        let info = &catalogue.models()[0];
         assert_eq!(info.is_clip_alone, case.model.starts_with("sd1"), "{}", case.id);
         let mut base = TextToImage { prompt: case.args[0].clone(), ..TextToImage::default() };
         (base.sampler, base.schedule) = (info.sampler, info.schedule);
@@ -137,26 +139,26 @@ impl Setting {
         };
         let name = case.id.split_once('/').map_or(case.id.as_str(), |(_, name)| name);
         let distance = |index: u32| {
-            let latents = last_latents(&mut store, task.clone(), init.clone(), mask.clone(), index);
+            let latents = last_latents((&mut store, &catalogue), task.clone(), init.clone(), mask.clone(), index);
             let expected = expected.get(&format!("{name}.{index}")).expect(&case.id);
             (format!("{}.{index}", case.id), relative_distance(&latents, expected).expect(&case.id))
         };
         (0..task.n_images()).map(distance).collect()
     }
 
-    /// The options with their values; the files that the engine is to know go into its configuration.
-    fn options(&self, case: &Case, config: &mut EngineConfig) -> Vec<(String, String)> {
+    /// The options with their values; the files that tasks are to know go into the catalogue.
+    fn options(&self, case: &Case, things: &mut CatalogueConfig) -> Vec<(String, String)> {
         let mut options = Vec::new();
         for pair in case.args[1..].chunks_exact(2) {
             let (option, value) = (pair[0].as_str(), self.placed(&pair[1]));
             match option {
-                "--vae" => config.models[0].vae = Some(value.into()),
-                "--embedding" => config.embeddings.push(named(&value)),
+                "--vae" => things.models[0].vae = Some(value.into()),
+                "--embedding" => things.embeddings.push(named(&value)),
                 "--lora" => {
                     let (file, weight) = value.rsplit_once(':').expect("a file and its weight");
                     let file = named(file);
                     options.push((option.to_owned(), format!("{}:{weight}", file.name)));
-                    config.adapters.push(file);
+                    things.adapters.push(file);
                 }
                 _ => options.push((option.to_owned(), value)),
             }

@@ -78,9 +78,10 @@ impl Told {
 }
 
 /// Runs a task to its end; `meanwhile` is called after every batch.
-fn run(store: &mut Store, submission: Submission, meanwhile: impl Fn(usize, &Meter)) -> Told {
+fn run(shelved: &mut Shelved, submission: Submission, meanwhile: impl Fn(usize, &Meter)) -> Told {
     let (sender, mut events) = tokio::sync::mpsc::channel(1000);
-    let Ready { parts, facts, .. } = store.networks(&submission.task, || {}).expect("a known model").expect("room");
+    let Ready { parts, facts, .. } =
+        shelved.store.networks(&submission.task, &shelved.catalogue, || {}).expect("a known model").expect("room");
     let (meter, counters) = (Arc::new(Meter::default()), Arc::new(Counters::default()));
     let events_to = Events::new(sender, submission.task.n_images());
     let job = Job { submission, parts, facts, events: events_to, meter: meter.clone() };
@@ -107,7 +108,7 @@ fn run(store: &mut Store, submission: Submission, meanwhile: impl Fn(usize, &Met
 }
 
 /// Checks a kind of task with a sampler; how many states were gone on from.
-fn check(store: &mut Store, what: &str, submission: &Submission) -> usize {
+fn check(store: &mut Shelved, what: &str, submission: &Submission) -> usize {
     let every_step = |resume| Submission { resume, checkpoint_every: 1, ..submission.clone() };
     let whole = run(store, every_step(Vec::new()), |_, _| {});
     assert!(whole.error.is_none(), "{what}: {:?}", whole.error);
@@ -150,10 +151,9 @@ fn check_all(checks: &[(String, std::path::PathBuf, Option<Sampler>, Kind)]) -> 
         for _ in 0..std::thread::available_parallelism().map_or(2, usize::from) {
             scope.spawn(|| {
                 while let Some((model, path, sampler, kind)) = checks.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let mut config = config(path);
-                    config.upscaler = matches!(kind, Kind::TwoPasses(Enlarger::Network)).then(|| upscaler.clone());
-                    let mut store = Store::open(&config).expect(model);
-                    let sampler = sampler.unwrap_or(store.known()[0].info.sampler);
+                    let upscaler = matches!(kind, Kind::TwoPasses(Enlarger::Network)).then(|| upscaler.clone());
+                    let mut store = Shelved::open(CatalogueConfig { upscaler, ..catalogue(path) });
+                    let sampler = sampler.unwrap_or(store.catalogue.models()[0].sampler);
                     let found = check(&mut store, &format!("{model}, {sampler:?}, {kind:?}"), &submission(*kind, sampler));
                     *n_states.lock().expect("no worker panics") += found;
                 }
@@ -206,7 +206,7 @@ fn a_state_that_does_not_belong_is_refused_before_anything_is_computed() {
     let (data, folder) = (data(), tempfile::tempdir().expect("a temporary folder"));
     models::write_some(&data, folder.path(), &["sd1"]);
     let path = folder.path().join("models/sd1");
-    let mut store = Store::open(&config(&path)).expect("the model");
+    let mut store = Shelved::open(catalogue(&path));
     let task = submission(Kind::TwoPasses(Enlarger::Latent), Sampler::EulerA);
     let saved = run(&mut store, Submission { checkpoint_every: 2, ..task.clone() }, |_, _| {}).states;
     let state = saved.iter().find(|state| state.pass == PassKind::Second).expect("one of the second pass").clone();
@@ -255,7 +255,7 @@ fn a_state_that_does_not_belong_is_refused_before_anything_is_computed() {
     let last = bytes.len() - 2;
     bytes[last] ^= 1;
     std::fs::write(&weights, bytes).expect("writable");
-    let mut store = Store::open(&config(&path)).expect("the model");
+    let mut store = Shelved::open(catalogue(&path));
     let told = run(&mut store, with(&[state]), |_, _| {});
     assert!(matches!(told.error.as_deref(), Some(InferenceError::State(StateError::Model))), "{:?}", told.error);
 }
@@ -264,7 +264,7 @@ fn a_state_that_does_not_belong_is_refused_before_anything_is_computed() {
 fn states_are_told_when_somebody_asks_once_for_each_picture() {
     let (data, folder) = (data(), tempfile::tempdir().expect("a temporary folder"));
     models::write_some(&data, folder.path(), &["sd1"]);
-    let mut store = Store::open(&config(&folder.path().join("models/sd1"))).expect("the model");
+    let mut store = Shelved::open(catalogue(&folder.path().join("models/sd1")));
     let task = submission(Kind::Text, Sampler::DpmPp2M);
     let asked_at = |n_batches: usize, meter: &Meter| {
         if n_batches == 5 {

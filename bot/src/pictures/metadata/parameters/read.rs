@@ -1,7 +1,7 @@
 //! Reads the text as far as its meaning is ours.
 
 use inference::{
-    limits::{MAX_GUIDANCE, MAX_STEPS},
+    catalogue::limits::{MAX_GUIDANCE, MAX_STEPS},
     sampler::SamplerChoice,
     task::{AdapterUse, Seed, TextToImage},
 };

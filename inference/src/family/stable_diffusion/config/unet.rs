@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::checkpoint::json::{PerBlock, allow_only, check_divides, check_sizes, parse, unreadable, unsupported};
+use crate::checkpoint::names::UnetLayout;
 use crate::error::InferenceError;
 
 /// The U-Net's shape (diffusers' `UNet2DConditionModel`).
@@ -45,6 +46,14 @@ pub struct UnetConfig {
     pub use_linear_projection: bool,
     /// Whether half precision is too narrow for attention scores.
     pub upcast_attention: bool,
+}
+
+impl UnetLayout {
+    /// The layout of a network.
+    pub fn of(config: &UnetConfig) -> Self {
+        let (n_layers, has_attention) = config.up.iter().rev().map(|block| (block.n_layers, block.attention.is_some())).unzip();
+        Self { n_layers, has_attention }
+    }
 }
 
 /// The embedding of the whole prompt and of the picture's sizes.

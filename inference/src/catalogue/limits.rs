@@ -2,6 +2,8 @@
 
 mod inputs;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     error::InvalidTask,
     family::{GuidanceRule, Rules},
@@ -58,6 +60,9 @@ pub(crate) struct Chunks {
 }
 
 impl Chunks {
+    /// Of prompts of a few words.
+    pub(crate) const ONE: Self = Self { prompt: 1, negative: 1 };
+
     /// The longer one's; the shorter one is filled up to it.
     pub(crate) fn longest(self) -> usize {
         self.prompt.max(self.negative)
@@ -75,10 +80,12 @@ pub(crate) fn row_price(n_chunks: usize) -> f64 {
 }
 
 /// What a model can be asked for.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Limits {
     pub(crate) rules: Rules,
     pub(crate) max_side: u32,
+    /// Enlargement of the super-resolution network, which is no part of the model.
+    #[serde(skip)]
     pub(crate) upscale_factor: Option<u32>,
     pub(crate) schedule: ScheduleConfig,
     /// The schedule as the inpainting pipeline takes it.
@@ -179,6 +186,18 @@ impl Limits {
     /// Size of the second pass: the nearest that the model can draw.
     pub(crate) fn hires_size(&self, base: &TextToImage, hires: Hires) -> ImageSize {
         hires.size(base.size, self.rules.size_multiple)
+    }
+
+    /// Sizes of a picture after each of its passes.
+    pub(crate) fn sizes(&self, task: &Task) -> Vec<ImageSize> {
+        match (&task.kind, task.base()) {
+            (TaskKind::Upscale(task), _) => {
+                let factor = self.upscale_factor.unwrap_or(1);
+                task.sources(factor).map(|size| ImageSize::new(size.width * factor, size.height * factor)).collect()
+            }
+            (_, Some(base)) => std::iter::once(base.size).chain(base.hires.map(|hires| self.hires_size(base, hires))).collect(),
+            (_, None) => Vec::new(),
+        }
     }
 
     /// Whether a step of the task takes two network rows.
