@@ -9,7 +9,6 @@ use std::{
 
 use crate::support::*;
 use atelier::{config::AliasConfig, models};
-use inference::schedule::Prediction;
 use sandbox::Visitor;
 use serde_json::json;
 use storage::{Backlog, GuildId, HistoryFilter};
@@ -18,9 +17,11 @@ use storage::{Backlog, GuildId, HistoryFilter};
 async fn a_span_follows_a_job_from_the_wish_through_the_device_thread_to_the_delivery() {
     log::listen();
     // A second model, so that the first picture of it has to wait until it is loaded.
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("other");
+    copy(&models::starter().expect("the source tree has it").model, &path);
     let change = |config: &mut atelier::config::Config| {
-        let path = models::starter().expect("the source tree has it").model;
-        config.aliases.insert("other".into(), AliasConfig { path, prediction: Some(Prediction::Epsilon), ..AliasConfig::default() });
+        config.aliases.insert("other".into(), AliasConfig { path, ..AliasConfig::default() });
     };
     let studio = Studio::open(Mode::Plain, change).await;
     let app = &studio.running.bot.app;
@@ -53,6 +54,20 @@ async fn a_span_follows_a_job_from_the_wish_through_the_device_thread_to_the_del
     let batch = logged.iter().find(|logged| logged.message == "computed").expect("as above");
     assert_eq!(batch.spans, ["job", "batch"]);
     studio.close().await;
+}
+
+/// Copies a folder with everything in it.
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("made");
+    for entry in std::fs::read_dir(from).expect("a folder") {
+        let entry = entry.expect("readable");
+        let (path, copied) = (entry.path(), to.join(entry.file_name()));
+        if path.is_dir() {
+            copy(&path, &copied);
+        } else {
+            std::fs::copy(&path, &copied).expect("copied");
+        }
+    }
 }
 
 /// `atelier sandbox` with its metrics open.
