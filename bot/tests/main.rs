@@ -14,9 +14,9 @@ mod corpus;
 mod dockerfile;
 mod doctor;
 mod examples;
-mod faults;
 #[path = "../../inference/tests/family_models/mod.rs"]
 mod family_models;
+mod faults;
 mod first_contact;
 mod imagine;
 mod inputs;

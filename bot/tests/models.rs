@@ -9,6 +9,7 @@ use atelier::{
 use inference::{
     catalogue::{Catalogue, ModelCard},
     engine::{DeviceChoice, Precision},
+    family::Suited,
     sampler::Sampler,
     schedule::ScheduleKind,
     task::ImageSize,
@@ -71,6 +72,21 @@ fn info() -> ModelCard {
     (card.sampler, card.schedule) = (Sampler::EulerA, ScheduleKind::Karras);
     (card.native_size, card.size_multiple, card.even_multiple, card.max_side) = (ImageSize::new(512, 512), 8, 64, 2040);
     card
+}
+
+#[test]
+fn what_a_models_makers_draw_with_comes_before_what_nobody_chose() {
+    let mut card = info();
+    let drawn = |card: &ModelCard, text: &str| {
+        let config = Config::parse(&format!("[model]\npath = \"/models/turbo\"\n{text}")).expect("a configuration");
+        let model = suited(&config, &known(&config).expect("the starter is there")[0], card);
+        (model.steps, model.guidance_scale)
+    };
+    assert_eq!(drawn(&card, ""), (25, 7.5));
+    card.suited = Some(Suited { steps: 8, guidance_scale: 0.0 });
+    assert_eq!(drawn(&card, ""), (8, 0.0));
+    assert_eq!(drawn(&card, "[defaults]\nsteps = 30\nguidance_scale = 3.0"), (30, 3.0));
+    assert_eq!(drawn(&card, "[limits]\nmax_steps = 5\n[defaults]\nsteps = 5"), (5, 0.0));
 }
 
 #[test]

@@ -11,16 +11,19 @@ use inference::{
     catalogue::{Catalogue, CatalogueConfig, Kind, ModelCard, ModelEntry, NamedFile, PartKind, Shelf},
     checkpoint::{Family, FileKind, OtherParts, inspect},
     error::{InferenceError, InvalidTask},
-    family::{ModelSource, stable_diffusion::Model},
+    family::{ModelFiles, ModelSource, stable_diffusion::Model},
     task::{AdapterUse, Enlarger, Hires, ImageSize, Task, TextToImage, Upscale},
     upscale::Upscaler,
 };
 use safetensors::{Dtype, tensor::TensorView};
 use serde_json::Value;
 
-use crate::common::{
-    families::{self, MODELS},
-    starter,
+use crate::{
+    common::{
+        families::{self, MODELS},
+        starter,
+    },
+    z_image_common::Setting,
 };
 
 fn entry(name: &str, path: impl Into<PathBuf>) -> ModelEntry {
@@ -88,6 +91,23 @@ fn parts_of_every_family_have_as_many_numbers_as_loading_reads() {
         let (path, vae) = (file.path().join("model.safetensors"), Some(folder.path().join("vae")));
         check(model, ModelSource { path, vae, ..ModelSource::default() });
     }
+}
+
+#[test]
+fn a_z_image_has_as_many_numbers_as_loading_reads_and_its_own_off() {
+    let setting = Setting::new();
+    let catalogue = opened(&of_models(vec![entry("turbo", setting.part(""))]));
+    let card = &catalogue.models()[0];
+    let files = ModelFiles::open(&setting.part("")).unwrap();
+    let (device, dtype) = (Device::Cpu, DType::F32);
+    let loaded = [
+        files.text(&device, dtype).unwrap().n_parameters(),
+        files.denoiser(&device, dtype).unwrap().n_parameters(),
+        files.vae(&device, dtype).unwrap().n_parameters(),
+    ];
+    assert_eq!(card.parts.iter().map(|part| part.n_parameters).collect::<Vec<_>>(), loaded);
+    assert_eq!((card.family, card.guidance_off, card.takes_negative_prompt), (Family::ZImage, 0.0, true));
+    assert_eq!(card.suited.map(|suited| (suited.steps, suited.guidance_scale)), Some((8, 0.0)));
 }
 
 /// A card without what only its place and its layout make different.

@@ -28,7 +28,7 @@ pub async fn info(ctx: Context<'_>) -> Result<(), BotError> {
         },
         examples: guide.map(Guide::told).unwrap_or_default(),
         native_size: model.map(|model| model.native_size.to_string()).unwrap_or_default(),
-        prediction: model.map(|model| format!("predicts {} ({})", model.prediction, model.prediction_said_by)).unwrap_or_default(),
+        prediction: model.map(messages::about_network).unwrap_or_default(),
         models: offered.models.iter().map(|model| format!("{} ({})", model.name, model.native_size)).collect(),
         loras: offered.loras(),
         n_parameters: model.map(ModelCard::n_parameters).unwrap_or_default(),

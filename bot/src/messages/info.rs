@@ -1,10 +1,18 @@
 //! Queue, model and device.
 
+use inference::catalogue::ModelCard;
+
 use super::words::{escape, shorten};
 use crate::answer::{Answer, Embed};
 
 /// Most characters in a field of an embed.
 const MAX_FIELD: usize = 1024;
+
+/// What a model's network predicts and who says so, and which guidance is none where that is not as usual.
+pub fn about_network(card: &ModelCard) -> String {
+    let off = if card.guidance_off == 0.0 { "; guidance 0 is off" } else { "" };
+    format!("predicts {} ({}){off}", card.prediction, card.prediction_said_by)
+}
 
 /// What `/info` tells.
 pub struct Info {

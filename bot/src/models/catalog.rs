@@ -12,7 +12,7 @@ use inference::{
 
 use super::{GUIDANCE_SCALE, STARTER_GUIDANCE_SCALE, engine_config, is_starter, name, starter};
 use crate::{
-    config::{AliasConfig, Config, how},
+    config::{AliasConfig, Config, DefaultsConfig, how},
     prompt::ModelDefaults,
 };
 
@@ -219,7 +219,6 @@ fn named_files(table: &std::collections::BTreeMap<String, PathBuf>) -> Vec<Named
 /// What is drawn with a model when nobody says otherwise: its alias's settings, else the configuration's, else what suits the model.
 pub fn suited(config: &Config, known: &Known, info: &ModelCard) -> ModelDefaults {
     let Known { entry, settings, .. } = known;
-    let defaults = &config.defaults;
     let (sampler, schedule) = chosen_how(config, settings);
     // The built-in model is drawn with few steps here, which its own sampler does not suit.
     let own = if is_starter(&entry.path) { (Sampler::DpmPp2M, ScheduleKind::Normal) } else { (info.sampler, info.schedule) };
@@ -229,8 +228,8 @@ pub fn suited(config: &Config, known: &Known, info: &ModelCard) -> ModelDefaults
         native_size: own_size.map_or(info.native_size, |(width, height)| inference::task::ImageSize { width, height }),
         size_multiple: info.even_multiple,
         max_side: info.max_side / info.even_multiple.max(1) * info.even_multiple,
-        steps: settings.steps.unwrap_or(defaults.steps),
-        guidance_scale: settings.guidance_scale.unwrap_or_else(|| guidance_scale(config, &entry.path)),
+        steps: settings.steps.unwrap_or_else(|| steps(config, info)),
+        guidance_scale: settings.guidance_scale.unwrap_or_else(|| guidance_scale(config, &entry.path, info)),
         sampler: sampler.unwrap_or(own.0),
         schedule: schedule.unwrap_or(own.1),
         clip_skip: settings.clip_skip.unwrap_or(0),
@@ -247,10 +246,16 @@ fn chosen_how(config: &Config, settings: &AliasConfig) -> (Option<Sampler>, Opti
     (own.0.or(usual.0), own.1.or(usual.1))
 }
 
-fn guidance_scale(config: &Config, path: &Path) -> f64 {
+/// What the model's makers draw with goes before a number that nobody chose.
+fn steps(config: &Config, info: &ModelCard) -> u32 {
+    let (of_makers, configured) = (info.suited.map(|suited| suited.steps), config.defaults.steps);
+    of_makers.filter(|_| configured == DefaultsConfig::default().steps).map_or(configured, |steps| steps.min(config.limits.max_steps))
+}
+
+fn guidance_scale(config: &Config, path: &Path, info: &ModelCard) -> f64 {
     match config.defaults.guidance_scale {
         0.0 if is_starter(path) => STARTER_GUIDANCE_SCALE,
-        0.0 => GUIDANCE_SCALE,
+        0.0 => info.suited.map_or(GUIDANCE_SCALE, |suited| suited.guidance_scale),
         configured => configured,
     }
 }
