@@ -167,6 +167,8 @@ fn between(from: Timestamp, to: Timestamp) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[tokio::test]
@@ -178,5 +180,21 @@ mod tests {
         let expected =
             format!("the metrics cannot be served at {listen} (`metrics.listen`): port {port} is taken by another program; choose another");
         assert_eq!(error, Some(expected));
+    }
+
+    #[test]
+    fn every_metric_that_is_recorded_is_described_and_no_other() {
+        let recorded = regex::Regex::new(r#"(counter|gauge|histogram)!\("(atelier_[a-z_]+)""#).expect("a pattern");
+        let sources = [include_str!("metrics.rs"), include_str!("../../../inference/src/telemetry.rs")];
+        let found: BTreeSet<(String, String)> = sources
+            .iter()
+            .flat_map(|source| recorded.captures_iter(source))
+            .map(|found| (found[1].to_owned(), found[2].to_owned()))
+            .collect();
+        let described = ALL.map(|(name, kind, _)| (format!("{kind:?}").to_lowercase(), name.to_owned()));
+        assert_eq!(found, described.into_iter().collect());
+        let is_named_well =
+            |(name, kind, help): &(&str, Kind, &str)| name.ends_with("_total") == (*kind == Kind::Counter) && help.ends_with('.');
+        assert!(ALL.iter().all(is_named_well));
     }
 }
