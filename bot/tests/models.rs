@@ -11,7 +11,7 @@ use inference::{
     engine::{DeviceChoice, Precision},
     family::Suited,
     sampler::Sampler,
-    schedule::ScheduleKind,
+    schedule::{Prediction, ScheduleKind},
     task::ImageSize,
 };
 
@@ -105,4 +105,20 @@ fn an_alias_comes_before_the_defaults_and_those_before_the_model() {
     assert_eq!((b.native_size, b.size_multiple, b.max_side), (ImageSize::new(512, 512), 64, 1984), "sides that suit every level");
     config.defaults.sampler = Some(Sampler::Euler.into());
     assert_eq!((of(&config, 1).sampler, of(&config, 2).sampler), (Sampler::Ddim, Sampler::Euler));
+}
+
+/// What is usual suits most models; one that it cannot draw with has its own way, unless its alias says otherwise.
+#[test]
+fn a_usual_sampler_that_does_not_fit_a_model_leaves_it_its_own() {
+    let text = "[defaults]\nsampler = \"Euler a Karras\"\n[aliases.a]\npath = \"/a\"\n[aliases.b]\npath = \"/b\"\nsampler = \"ddim\"";
+    let config = Config::parse(text).expect("a configuration");
+    let how = |prediction: Prediction, index: usize| {
+        let mut card = info();
+        (card.prediction, card.sampler, card.schedule) = (prediction, Sampler::FlowEuler, ScheduleKind::Normal);
+        let suited = suited(&config, &known(&config).expect("the starter is there")[index], &card);
+        (suited.sampler, suited.schedule)
+    };
+    assert_eq!(how(Prediction::Epsilon, 1), (Sampler::EulerA, ScheduleKind::Karras));
+    assert_eq!(how(Prediction::Flow, 1), (Sampler::FlowEuler, ScheduleKind::Normal));
+    assert_eq!(how(Prediction::Flow, 2).0, Sampler::Ddim, "which is then refused with those that fit");
 }

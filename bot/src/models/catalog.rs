@@ -7,7 +7,7 @@ use inference::{
     catalogue::{CatalogueConfig, Fault, ModelCard, ModelEntry, NamedFile, Shelf, position_of},
     checkpoint::OtherParts,
     sampler::Sampler,
-    schedule::ScheduleKind,
+    schedule::{Prediction, ScheduleKind},
 };
 
 use super::{GUIDANCE_SCALE, STARTER_GUIDANCE_SCALE, engine_config, is_starter, name, starter};
@@ -219,7 +219,7 @@ fn named_files(table: &std::collections::BTreeMap<String, PathBuf>) -> Vec<Named
 /// What is drawn with a model when nobody says otherwise: its alias's settings, else the configuration's, else what suits the model.
 pub fn suited(config: &Config, known: &Known, info: &ModelCard) -> ModelDefaults {
     let Known { entry, settings, .. } = known;
-    let (sampler, schedule) = chosen_how(config, settings);
+    let (sampler, schedule) = chosen_how(config, settings, info.prediction);
     // The built-in model is drawn with few steps here, which its own sampler does not suit.
     let own = if is_starter(&entry.path) { (Sampler::DpmPp2M, ScheduleKind::Normal) } else { (info.sampler, info.schedule) };
     let own_size = settings.width.zip(settings.height);
@@ -237,12 +237,15 @@ pub fn suited(config: &Config, known: &Known, info: &ModelCard) -> ModelDefaults
     }
 }
 
-/// The sampler and the schedule that the configuration chooses for a model.
-fn chosen_how(config: &Config, settings: &AliasConfig) -> (Option<Sampler>, Option<ScheduleKind>) {
+/// The sampler and the schedule that the configuration chooses for a model; its usual ones only where that sampler can draw with it.
+fn chosen_how(config: &Config, settings: &AliasConfig, prediction: Prediction) -> (Option<Sampler>, Option<ScheduleKind>) {
     // What contradicts itself does not get past the configuration's reader.
     let of = |sampler, schedule| how(sampler, schedule).unwrap_or((None, schedule));
     let own = of(settings.sampler, settings.schedule);
-    let usual = of(config.defaults.sampler, config.defaults.schedule);
+    let usual = match of(config.defaults.sampler, config.defaults.schedule) {
+        (Some(sampler), _) if !sampler.fits(prediction) => (None, None),
+        usual => usual,
+    };
     (own.0.or(usual.0), own.1.or(usual.1))
 }
 

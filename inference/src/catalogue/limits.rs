@@ -273,6 +273,8 @@ impl Limits {
 mod tests {
     use std::path::Path;
 
+    use candle_core::{Device, Tensor};
+
     use super::*;
     use crate::family::toy;
 
@@ -291,5 +293,26 @@ mod tests {
         assert_eq!(check(Rules { sees_mask: true, ..toy::rules() }, base.clone()), Err(InvalidTask::NeedsMask));
         let odd = Rules { size_multiple: 16, ..toy::rules() };
         assert!(matches!(check(odd, base), Err(InvalidTask::Size { multiple: 16, .. })));
+    }
+
+    /// Where the configuration shifts by the picture's size, a larger one keeps more noise for longer: also that of a second pass.
+    #[test]
+    fn each_pass_is_planned_for_its_own_size() {
+        let json = r#"{"_class_name": "FlowMatchEulerDiscreteScheduler", "use_dynamic_shifting": true}"#;
+        let schedule = ScheduleConfig::parse(json, Path::new("scheduler_config.json")).expect("a configuration");
+        let limits = Limits { rules: toy::rules(), max_side: 2048, upscale_factor: None, inpaint_schedule: schedule.clone(), schedule };
+        let hires = Hires { scale: 2.0, strength: 1.0, steps: None, enlarger: Enlarger::Latent };
+        let base = |side: u32| TextToImage {
+            size: ImageSize::new(side, side),
+            steps: 4,
+            sampler: Sampler::FlowEuler,
+            hires: Some(hires),
+            ..TextToImage::default()
+        };
+        let (clean, noise) = (Tensor::new(0.0, &Device::Cpu).expect("zero"), Tensor::new(1.0, &Device::Cpu).expect("one"));
+        let sigma = |plan: Plan| plan.noised_after(0, &clean, &noise).and_then(|noisy| Ok(noisy.to_scalar::<f64>()?)).expect("a sigma");
+        let first = |side: u32| sigma(limits.plan(&base(side).into(), &base(side)));
+        assert!(first(256) < first(512) && first(512) < first(1024), "{} {} {}", first(256), first(512), first(1024));
+        assert_eq!(sigma(limits.hires_plan(&base(256), hires)), first(512));
     }
 }
