@@ -4,8 +4,8 @@
 use std::{sync::Arc, time::Duration};
 
 use futures::{StreamExt, stream};
-use storage::{Job, OutboxItem};
-use tracing::{Instrument, Span};
+use storage::{Job, JobId, OutboxItem};
+use tracing::Instrument;
 
 use crate::{
     app::App,
@@ -88,28 +88,23 @@ impl Sent {
 
 /// Whether the outcome was recorded.
 async fn deliver(app: &App, item: OutboxItem) -> bool {
-    let job = app.jobs.job(item.job).await.map_err(|error| chain(&error));
-    let span = job.as_ref().ok().and_then(Option::as_ref).map_or_else(Span::none, span::of);
-    deliver_job(app, item, job).instrument(span).await
-}
-
-async fn deliver_job(app: &App, item: OutboxItem, job: Result<Option<Job>, String>) -> bool {
-    let id = item.job;
-    if let (Ok(Some(job)), 0) = (&job, item.attempts) {
+    let Ok(Some(job)) = app.jobs.job(item.job).await else { return deliver_alone(app, item).await };
+    if item.attempts == 0 {
         metrics::ended(job.status);
     }
+    deliver_alone(app, item).instrument(span::of(&job)).await
+}
+
+/// While nobody edits the job's message.
+async fn deliver_alone(app: &App, item: OutboxItem) -> bool {
+    let id = item.job;
     // Waits for an edit of this job's progress that is still on its way, and keeps later ones from starting.
     let gate = app.live.get(&id).map(|live| live.gate.clone());
     let _permit = match &gate {
         Some(gate) => gate.acquire().await.ok(),
         None => None,
     };
-    let sent = match job {
-        Ok(Some(job)) => send(app, job).await,
-        Ok(None) => Ok(Sent::to_nobody()),
-        Err(reason) => Err(reason),
-    };
-    let (recorded, is_over) = match sent {
+    let (recorded, is_over) = match send(app, id).await {
         Ok(Sent { path, message }) => {
             metrics::delivered(path);
             tracing::info!(delivery.path = path, "delivered");
@@ -135,8 +130,8 @@ fn backoff(attempts: u32) -> Duration {
 }
 
 /// Sends the last message of a job.
-async fn send(app: &App, mut job: Job) -> Result<Sent, String> {
-    let id = job.id;
+async fn send(app: &App, id: JobId) -> Result<Sent, String> {
+    let Some(mut job) = app.jobs.job(id).await.map_err(|error| chain(&error))? else { return Ok(Sent::to_nobody()) };
     if job.is_deleted {
         return Ok(Sent::to_nobody());
     }
