@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fs, path::Path};
 
 use candle_core::{DType, Device};
 use inference::{
-    checkpoint::{Checkpoint, OtherParts},
+    checkpoint::{Checkpoint, Family, FileKind, OtherParts, inspect},
     family::z_image::TransformerConfig,
 };
 
@@ -82,6 +82,22 @@ fn parts_that_are_not_named_are_found_beside_the_file() {
         let found = Checkpoint::open(&path).unwrap();
         assert!(found.has(part), "{part}");
         assert_eq!(found.json(&format!("{part}/config.json")).unwrap(), setting.config(part));
+    }
+}
+
+#[test]
+fn what_holds_a_transformer_is_told_so() {
+    let setting = Setting::new();
+    let found = |path: &Path| {
+        let inspection = inspect(path).unwrap();
+        (inspection.kind, inspection.family)
+    };
+    assert_eq!(found(&setting.part("")), (FileKind::Model, Some(Family::ZImage)));
+    let place = tempfile::tempdir().unwrap();
+    for prefix in ["", "model.diffusion_model."] {
+        let path = place.path().join("z.safetensors");
+        write_tensors(&path, &single_file(&setting, prefix));
+        assert_eq!(found(&path), (FileKind::Transformer, Some(Family::ZImage)), "{prefix}");
     }
 }
 

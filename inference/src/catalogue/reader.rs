@@ -288,7 +288,7 @@ fn found(path: &Path, version: Version, config: &CatalogueConfig) -> Result<Read
             FileKind::Vae => VaeCard::of(name, path, version, &header).map_or(Read::Other, |card| Read::Vae(Arc::new(card))),
             FileKind::ControlNet => Read::Control(Arc::new(ControlCard::of(name, path, version, &header))),
             // A transformer in a file of its own is a model where its other parts are beside it.
-            FileKind::Unknown | FileKind::Unet => model(Version::of_model(path).unwrap_or(version)).unwrap_or(Read::Other),
+            FileKind::Transformer => model(Version::of_model(path).unwrap_or(version)).unwrap_or(Read::Other),
             _ => Read::Other,
         }
     };

@@ -54,7 +54,7 @@ fn inspect_folder(path: &Path) -> Result<Inspection, InferenceError> {
     let index = folder.json("model_index.json")?;
     let (mut tensors, mut details, mut family) = (Vec::new(), Vec::new(), None);
     details.extend(index["_class_name"].as_str().map(|class| ("pipeline".to_owned(), class.to_owned())));
-    for part in ["unet", "vae", "text_encoder", "text_encoder_2"].into_iter().filter(|part| folder.has(part)) {
+    for part in ["unet", "transformer", "vae", "text_encoder", "text_encoder_2"].into_iter().filter(|part| folder.has(part)) {
         let files: Vec<PathBuf> = folder.files(part, DType::F32)?;
         let headers = files.iter().map(|file| Header::read(file)).collect::<Result<Vec<_>, _>>()?;
         let of_part: Vec<TensorInfo> = headers.into_iter().flat_map(|header| header.tensors).collect();
@@ -63,6 +63,9 @@ fn inspect_folder(path: &Path) -> Result<Inspection, InferenceError> {
             let unet = Tensors::new(&of_part);
             family = unet.family(FileKind::Unet);
             details.extend(unet.details(FileKind::Unet));
+        }
+        if part == "transformer" && Tensors::new(&of_part).kind() == FileKind::Transformer {
+            family = Some(Family::ZImage);
         }
         tensors.extend(of_part);
     }
@@ -134,6 +137,8 @@ impl<'a> Tensors<'a> {
         let is_inversion = |shape: &[usize]| matches!(shape, [width] | [_, width] if *width <= 4096);
         if self.begins("control_model.") || self.begins("controlnet_cond_embedding.") || self.begins("input_hint_block.") {
             FileKind::ControlNet
+        } else if super::transformer_file::is_one(|name| self.has(name)) {
+            FileKind::Transformer
         } else if self.begins("model.diffusion_model.") || self.begins("state_dict.model.diffusion_model.") {
             let others = ["first_stage_model.", "vae.", "cond_stage_model.", "conditioner."];
             let has_all = others.iter().any(|start| self.begins(start) || self.begins(&format!("state_dict.{start}")));
@@ -220,6 +225,7 @@ impl<'a> Tensors<'a> {
                 let of_text = || (kind == FileKind::Lora && is_of_second()).then_some(Family::StableDiffusionXl);
                 self.context_width().and_then(Family::of_context).or_else(of_text)
             }
+            FileKind::Transformer => Some(Family::ZImage),
             FileKind::TextualInversion if self.has("clip_g") => Some(Family::StableDiffusionXl),
             FileKind::TextualInversion => self.shapes.values().next().and_then(|shape| shape.last()).and_then(|width| match width {
                 768 => Some(Family::StableDiffusion1),

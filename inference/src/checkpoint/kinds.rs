@@ -14,6 +14,8 @@ pub enum FileKind {
     SingleFile,
     /// A U-Net alone.
     Unet,
+    /// A transformer that draws, alone.
+    Transformer,
     /// An autoencoder alone.
     Vae,
     /// A text encoder alone.
@@ -38,6 +40,7 @@ impl fmt::Display for FileKind {
             Self::Model => "a model folder",
             Self::SingleFile => "a whole model in one file",
             Self::Unet => "a U-Net alone",
+            Self::Transformer => "a transformer alone",
             Self::Vae => "a VAE alone",
             Self::TextEncoder => "a text encoder alone",
             Self::Lora => "a LoRA",

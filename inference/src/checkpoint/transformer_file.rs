@@ -48,7 +48,7 @@ impl TransformerFile {
     /// `Missing` or `Unreadable`, naming the file.
     pub fn open(path: &Path, others: &OtherParts) -> Result<Option<Self>, InferenceError> {
         let file = Weights::open(&[path.to_owned()], &Device::Cpu, DType::F32)?;
-        let Some(prefix) = PREFIXES.into_iter().find(|prefix| file.has(&format!("{prefix}{OWN}"))) else { return Ok(None) };
+        let Some(prefix) = prefix_of(|name| file.has(name)) else { return Ok(None) };
         let weights = if prefix.is_empty() { file } else { file.at(prefix.trim_end_matches('.')) };
         let named = |part: &str| match part {
             "text_encoder" => others.text_encoder.as_deref(),
@@ -142,6 +142,15 @@ impl TransformerFile {
             "axes_dims": [head / 4, head / 8 * 3, head / 8 * 3],
         }))
     }
+}
+
+/// Whether tensors of these names are such a transformer.
+pub(super) fn is_one(has: impl Fn(&str) -> bool) -> bool {
+    prefix_of(has).is_some()
+}
+
+fn prefix_of(has: impl Fn(&str) -> bool) -> Option<&'static str> {
+    PREFIXES.into_iter().find(|prefix| has(&format!("{prefix}{OWN}")))
 }
 
 /// The name of a transformer's tensor in a single file, and which part of it is meant.
