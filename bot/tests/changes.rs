@@ -6,7 +6,7 @@ use crate::{notes::write_lora_of, support::*};
 use atelier::models;
 use image::RgbImage;
 use sandbox::{Clock, ManualClock};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 in_both_modes! {
     what_is_dropped_changed_and_removed_is_used_and_told_without_a_restart,
@@ -26,7 +26,7 @@ impl Thing {
     /// How a person asks for it.
     fn line(self, name: &str) -> String {
         match self {
-            Self::Lora => format!("a frog <lora:{name}:1> --images 1 --seed 7 --steps 3"),
+            Self::Lora => format!("<lora:{name}> a frog --images 1 --seed 7 --steps 3"),
             Self::Model => format!("a frog --model {name} --images 1 --seed 7 --steps 3"),
         }
     }
@@ -86,9 +86,14 @@ async fn nth_picture(studio: &Studio, n: usize) -> RgbImage {
 }
 
 async fn what_is_dropped_changed_and_removed_is_used_and_told_without_a_restart(mode: Mode) {
-    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (folder, own) = (tempfile::tempdir().expect("a temporary folder"), tempfile::tempdir().expect("a temporary folder"));
+    let usual = own.path().join("usual");
+    crate::family_models::copy(&models::starter().expect("the starter").model, &usual);
     let clock = ManualClock::new();
-    let change = |config: &mut atelier::config::Config| config.models.dir = folder.path().to_owned();
+    let change = |config: &mut atelier::config::Config| {
+        config.models.dir = folder.path().to_owned();
+        config.model.path.clone_from(&usual);
+    };
     let studio = Studio::open_with_clock(mode, Clock::Manual(clock.clone()), change).await;
     let (ada, mut n_drawn) = (&studio.ada, 0);
     for thing in [Thing::Lora, Thing::Model] {
@@ -104,6 +109,10 @@ async fn what_is_dropped_changed_and_removed_is_used_and_told_without_a_restart(
         clock.advance(A_WHILE);
         ada.slash(CHANNEL, "imagine", &prompt(&line)).await.expect("sent");
         let first = nth_picture(&studio, n_drawn + 1).await;
+        let option = thing.kind().to_lowercase();
+        let typed = [("prompt", json!("a frog")), (option.as_str(), json!("NEW"))];
+        let suggested = ada.autocomplete(CHANNEL, "imagine", &typed, &option).await.expect("suggestions come");
+        assert_eq!(suggested[0]["value"], name, "{thing:?}: it is suggested");
 
         thing.put(folder.path(), &name, 2);
         clock.advance(A_WHILE);
@@ -113,8 +122,9 @@ async fn what_is_dropped_changed_and_removed_is_used_and_told_without_a_restart(
 
         thing.put(folder.path(), &name, 1);
         clock.advance(A_WHILE);
-        ada.slash(CHANNEL, "imagine", &prompt(&line)).await.expect("sent");
-        assert!(first == nth_picture(&studio, n_drawn + 3).await, "{thing:?}: as it was");
+        let beside = [("prompt", json!("a frog --images 1 --seed 7 --steps 3")), (option.as_str(), json!(name))];
+        ada.slash(CHANNEL, "imagine", &beside).await.expect("sent");
+        assert!(first == nth_picture(&studio, n_drawn + 3).await, "{thing:?}: as it was, named beside the prompt");
         n_drawn += 3;
 
         thing.remove(folder.path(), &name);
@@ -127,5 +137,10 @@ async fn what_is_dropped_changed_and_removed_is_used_and_told_without_a_restart(
     ada.slash(CHANNEL, "imagine", &prompt("a frog --images 1")).await.expect("sent");
     let grid: Value = nth_grid(ada, n_drawn + 1).await;
     assert!(is_grid(&grid));
+    // The usual model is no other one because it is gone.
+    fs::remove_dir_all(&usual).expect("it is there");
+    clock.advance(A_WHILE);
+    ada.slash(CHANNEL, "imagine", &prompt("a frog --images 1")).await.expect("sent");
+    told(ada, "`usual`: this model is no longer there").await;
     studio.close().await;
 }

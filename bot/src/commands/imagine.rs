@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use inference::{
+    catalogue::AdapterCard,
     sampler::{Sampler, SamplerChoice},
     task::Task,
 };
@@ -59,10 +60,15 @@ pub async fn imagine(
     #[max_length = 100]
     #[autocomplete = "models"]
     model: Option<String>,
+    #[description = "An adapter, such as ink or ink:0.8 (<lora:ink:0.8> in the prompt)"]
+    #[max_length = 100]
+    #[autocomplete = "loras"]
+    lora: Option<String>,
 ) -> Result<(), BotError> {
     let app: &Arc<App> = ctx.data();
     let typed = TypedOptions { negative, guidance: cfg, steps, seed, aspect, sampler, model };
-    let parsed = prompt::parse(&prompt, &typed, &app.parse_context_now().await).map_err(crate::messages::UserError::Prompt)?;
+    let parsed = prompt::parse(&prompt::with_lora(&prompt, lora.as_deref()), &typed, &app.parse_context_now().await)
+        .map_err(crate::messages::UserError::Prompt)?;
     super::check_permissions(ctx.interaction.app_permissions.filter(|_| ctx.interaction.guild_id.is_some()))?;
     ctx.defer_response(false).await?;
     let interaction = ctx.interaction;
@@ -105,6 +111,13 @@ async fn samplers(_ctx: poise::ApplicationContext<'_, Arc<App>, BotError>, typed
 async fn models(ctx: poise::ApplicationContext<'_, Arc<App>, BotError>, typed: &str) -> serenity::CreateAutocompleteResponse {
     let now = ctx.data().offered_now().await;
     let names = now.models.iter().map(|model| model.name.as_str());
+    offered(prompt::ranked(names, typed).into_iter())
+}
+
+async fn loras(ctx: poise::ApplicationContext<'_, Arc<App>, BotError>, typed: &str) -> serenity::CreateAutocompleteResponse {
+    let now = ctx.data().offered_now().await;
+    let fits = |card: &AdapterCard| card.fault.is_none() && now.catalogue.models().iter().any(|model| model.fits(card));
+    let names = now.catalogue.adapters().iter().filter(|card| fits(card)).map(|card| card.name.as_str());
     offered(prompt::ranked(names, typed).into_iter())
 }
 

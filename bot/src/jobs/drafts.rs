@@ -11,7 +11,7 @@ use crate::{
     error::BotError,
     messages::{self, UserError},
     policy::Venue,
-    prompt::{self, ParseContext, Parsed, TypedOptions},
+    prompt::{self, ParseContext, Parsed, TypedOptions, with_lora},
     system::log::chain,
 };
 
@@ -85,17 +85,18 @@ impl Typed {
 
     /// What the options of a command say, by their names.
     pub fn of_options(options: Vec<(String, String)>, venue: Venue) -> Self {
-        let (mut prompt, mut negative, mut parameters) = (String::new(), String::new(), Vec::new());
+        let (mut prompt, mut negative, mut lora, mut parameters) = (String::new(), String::new(), None, Vec::new());
         for (name, value) in options {
             match name.as_str() {
                 "prompt" => prompt = value,
                 "negative" => negative = value,
+                "lora" => lora = Some(value),
                 _ if value.is_empty() => {}
                 _ if value.contains(char::is_whitespace) && !value.contains('"') => parameters.push(format!("--{name} \"{value}\"")),
                 _ => parameters.push(format!("--{name} {value}")),
             }
         }
-        Self::new(&prompt, &negative, parameters.join(" "), venue)
+        Self::new(&with_lora(&prompt, lora.as_deref()), &negative, parameters.join(" "), venue)
     }
 
     /// What was sent from the fields of a form, by their names. A field that is not there is empty.

@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::Context;
 use inference::{
-    catalogue::{Catalogue, Fault, Kind, ModelCard, Quote, Shelf, position_of},
+    catalogue::{Catalogue, Kind, ModelCard, Quote, Shelf, position_of},
     error::InvalidTask,
     task::{Seed, Task, TextToImage},
 };
@@ -51,7 +51,7 @@ impl Stock {
     pub fn open(config: &Config, now: Timestamp) -> anyhow::Result<Self> {
         catalog::check(config)?;
         let shelf = Shelf::open(catalog::catalogue_config(config)?)?;
-        let offered = Offered::of(config, shelf.catalogue(), &[])?;
+        let offered = Offered::of(config, shelf.catalogue(), None)?;
         offered.catalogue.prepare();
         Ok(Self { config: config.clone(), shelf: Arc::new(shelf), newest: RwLock::new(Arc::new(offered)), looked: Mutex::new(now) })
     }
@@ -91,7 +91,7 @@ impl Stock {
         if !self.shelf.refresh() {
             return;
         }
-        match Offered::of(&self.config, self.shelf.catalogue(), self.offered().catalogue.faults()) {
+        match Offered::of(&self.config, self.shelf.catalogue(), Some(&self.offered())) {
             Ok(offered) => *self.newest.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(offered),
             Err(error) => tracing::warn!(error = crate::cli::sentence(&error), "what changed among the models cannot be used"),
         }
@@ -101,7 +101,8 @@ impl Stock {
 impl Offered {
     /// What a catalogue's models are drawn with by the configuration. What only lies in the models folder and does not fit is left out; the log says
     /// so once.
-    fn of(config: &Config, catalogue: Arc<Catalogue>, told: &[Fault]) -> anyhow::Result<Self> {
+    fn of(config: &Config, catalogue: Arc<Catalogue>, before: Option<&Self>) -> anyhow::Result<Self> {
+        let told = before.map_or(&[][..], |before| before.catalogue.faults());
         for fault in catalogue.faults().iter().filter(|fault| !told.contains(fault)) {
             let name = if fault.kind.is_some() { fault.name.clone() } else { name::of_path(&fault.path) };
             tracing::warn!(name, reason = catalog::reason(fault), "this cannot be used and is left out");
@@ -121,9 +122,13 @@ impl Offered {
                 Err(error) => return Err(error),
             }
         }
-        anyhow::ensure!(!models.is_empty(), "none of the configured models is there");
+        if models.is_empty() {
+            // Something must say what a picture would be like; whoever asks for one is told that its model is gone.
+            models = before.map(|before| before.models.clone()).context("none of the configured models is there")?;
+        }
         let gone = |kind| -> Vec<_> { catalogue.gone(kind).map(str::to_owned).collect() };
-        let gone = prompt::Gone { models: gone(Kind::Model), loras: gone(Kind::Adapter) };
+        let usual = if catalogue.model(None).is_some() { None } else { Some(catalogue.usual().to_owned()) };
+        let gone = prompt::Gone { models: gone(Kind::Model), loras: gone(Kind::Adapter), usual };
         Ok(Self { catalogue, models, gone })
     }
 

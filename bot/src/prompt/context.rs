@@ -37,6 +37,8 @@ pub struct Gone {
     pub models: Vec<String>,
     /// Adapters.
     pub loras: Vec<String>,
+    /// The model of those who name none, if that one is gone.
+    pub usual: Option<String>,
 }
 
 impl Gone {

@@ -93,6 +93,14 @@ pub fn parse(line: &str, typed: &TypedOptions, context: &ParseContext) -> Result
     fill(split(line)?, typed, context).map(|filled| filled.parsed)
 }
 
+/// A line with the adapter that was typed beside it, such as `ink` or `ink:0.8`.
+pub fn with_lora(line: &str, lora: Option<&str>) -> String {
+    match lora.map(|lora| unquoted(lora.trim())).filter(|lora| !lora.is_empty()) {
+        Some(lora) => format!("<lora:{lora}> {line}"),
+        None => line.to_owned(),
+    }
+}
+
 /// As [`parse`], of a line that was split.
 fn fill(line: Line, typed: &TypedOptions, context: &ParseContext) -> Result<Filled, PromptError> {
     let Line { prompt, parameters, foreign } = line;
@@ -109,6 +117,9 @@ fn fill(line: Line, typed: &TypedOptions, context: &ParseContext) -> Result<Fill
         return Err(PromptError::Empty);
     }
     check_loras(&prompt, &context.loras, &context.gone)?;
+    if let (None, Some(usual)) = (&options.model, &context.gone.usual) {
+        return Err(PromptError::unknown_model(usual.clone(), usual, context));
+    }
     let model = context.model_or_first(options.model.as_ref().map(|slot| slot.value.as_str()));
     let size = options.size(model)?;
     let task = TextToImage {

@@ -176,6 +176,11 @@ impl Catalogue {
         position_of(self.models.iter().map(|card| card.name.as_str()), name.unwrap_or(&self.usual))
     }
 
+    /// The name of the model of tasks that name none, whether it is there or not any more.
+    pub fn usual(&self) -> &str {
+        &self.usual
+    }
+
     /// Adapters that tasks and prompts may name.
     pub fn adapters(&self) -> &[Arc<AdapterCard>] {
         &self.adapters
