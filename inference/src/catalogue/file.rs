@@ -26,7 +26,7 @@ impl AdapterCard {
     /// # Errors
     /// It is missing.
     pub(super) fn read(NamedFile { name, path }: &NamedFile, version: Version) -> Result<Self, InferenceError> {
-        let read = Header::read(path).and_then(|header| Self::of(name, path, version.clone(), &header));
+        let read = Header::read(path).and_then(|header| Self::of((name, path), version.clone(), (&header, &Tensors::new(&header.tensors))));
         match read {
             Err(InferenceError::Missing { path }) => Err(AdapterError::Missing { path }.into()),
             Err(error) => Ok(Self {
@@ -46,8 +46,11 @@ impl AdapterCard {
     }
 
     /// The card of a file with this header.
-    pub(super) fn of(name: &str, path: &Path, version: Version, header: &Header) -> Result<Self, InferenceError> {
-        let tensors = Tensors::new(&header.tensors);
+    pub(super) fn of(
+        (name, path): (&str, &Path),
+        version: Version,
+        (header, tensors): (&Header, &Tensors<'_>),
+    ) -> Result<Self, InferenceError> {
         let path = path.to_owned();
         let unreadable = |reason: String| InferenceError::Unreadable { path: path.clone(), reason };
         let method = tensors.method().ok_or_else(|| unreadable("it holds no LoRA or other adapter".to_owned()))?;

@@ -282,9 +282,10 @@ fn found(path: &Path, version: Version, config: &CatalogueConfig) -> Result<Read
     } else {
         let header = Header::read(path)?;
         let name = name.as_deref().unwrap_or_default();
-        match Tensors::new(&header.tensors).kind() {
+        let tensors = Tensors::new(&header.tensors);
+        match tensors.kind() {
             FileKind::SingleFile => model(Version::of_model(path).unwrap_or(version))?,
-            FileKind::Lora => Read::Adapter(Arc::new(AdapterCard::of(name, path, version, &header)?)),
+            FileKind::Lora => Read::Adapter(Arc::new(AdapterCard::of((name, path), version, (&header, &tensors))?)),
             FileKind::Vae => VaeCard::of(name, path, version, &header).map_or(Read::Other, |card| Read::Vae(Arc::new(card))),
             FileKind::ControlNet => Read::Control(Arc::new(ControlCard::of(name, path, version, &header))),
             // A transformer in a file of its own is a model where its other parts are beside it.

@@ -14,6 +14,8 @@ use crate::error::InferenceError;
 
 /// Larger headers are refused; the safetensors library has the same limit.
 const MAX_HEADER_BYTES: u64 = 100_000_000;
+/// Memory for a header is taken at once up to so many bytes: a file may claim more than it has.
+const MAX_RESERVED_BYTES: u64 = 1 << 20;
 /// Longer names are refused: those of networks have at most some hundred bytes, and messages quote them.
 const MAX_NAME_BYTES: usize = 1000;
 /// More tensors are refused: the largest models and adapters have some ten thousand.
@@ -77,7 +79,8 @@ impl Header {
         if length + 8 > file_bytes {
             return refuse("it is cut off in its header, download it again");
         }
-        let mut text = rest.to_vec();
+        let mut text = Vec::with_capacity(length.min(MAX_RESERVED_BYTES) as usize);
+        text.extend_from_slice(rest);
         file.take(length.saturating_sub(1)).read_to_end(&mut text).map_err(failed)?;
         let raw: RawHeader = serde_json::from_slice(&text).map_err(|source| unreadable(path, broken(&source)))?;
         Self::check(raw, 8 + length, file_bytes).map_err(|reason| unreadable(path, reason))
@@ -86,7 +89,7 @@ impl Header {
     fn check(raw: RawHeader, start: u64, file_bytes: u64) -> Result<Self, String> {
         let mut tensors = Vec::with_capacity(raw.tensors.len());
         for (name, RawTensor { dtype, shape: Shape(shape), data_offsets: (begin, end) }) in raw.tensors {
-            if name.len() > MAX_NAME_BYTES || name.contains(char::is_control) {
+            if name.len() > MAX_NAME_BYTES || has_control(&name) {
                 return Err(format!(
                     "a tensor has a name with line breaks or other signs that no name has, or of more than {MAX_NAME_BYTES} bytes"
                 ));
@@ -128,6 +131,10 @@ impl Header {
         }
         Ok(Self { metadata: raw.metadata, tensors })
     }
+}
+
+fn has_control(name: &str) -> bool {
+    if name.is_ascii() { name.bytes().any(|byte| byte.is_ascii_control()) } else { name.contains(char::is_control) }
 }
 
 /// What a file is that does not begin as a safetensors file does.

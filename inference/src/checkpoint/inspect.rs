@@ -1,6 +1,7 @@
 //! What a model file is, told from its header alone.
 
 use std::{
+    cell::OnceCell,
     collections::{BTreeMap, BTreeSet, HashSet},
     path::{Path, PathBuf},
 };
@@ -107,11 +108,14 @@ fn sums(tensors: &[TensorInfo]) -> Inspection {
 /// Tensors by name, and what they tell of their file.
 pub(crate) struct Tensors<'a> {
     shapes: BTreeMap<&'a str, &'a [usize]>,
+    /// Asked for more than once, of hundreds of names.
+    method: OnceCell<Option<&'static adapter::Method>>,
 }
 
 impl<'a> Tensors<'a> {
     pub(crate) fn new(tensors: &'a [TensorInfo]) -> Self {
-        Self { shapes: tensors.iter().map(|tensor| (tensor.name.as_str(), tensor.shape.as_slice())).collect() }
+        let shapes = tensors.iter().map(|tensor| (tensor.name.as_str(), tensor.shape.as_slice())).collect();
+        Self { shapes, method: OnceCell::new() }
     }
 
     fn has(&self, name: &str) -> bool {
@@ -130,7 +134,7 @@ impl<'a> Tensors<'a> {
 
     /// The kind of adapter that it is, if it is one.
     pub(crate) fn method(&self) -> Option<&'static adapter::Method> {
-        adapter::method(self.shapes.iter().map(|(name, shape)| (*name, *shape)))
+        *self.method.get_or_init(|| adapter::method(self.shapes.iter().map(|(name, shape)| (*name, *shape))))
     }
 
     pub(crate) fn kind(&self) -> FileKind {
@@ -195,7 +199,11 @@ impl<'a> Tensors<'a> {
 
     /// The networks that an adapter changes, as far as names tell.
     pub(crate) fn networks(&self) -> HashSet<Part> {
-        self.shapes.keys().filter_map(|name| adapter::network_of(name)).collect()
+        // The tensors of one module stand together in the order of names.
+        let module = |name: &&'a str| name.split(".lora_").next().map_or(*name, |name| name.trim_end_matches(".alpha"));
+        let mut before = "";
+        let first = self.shapes.keys().filter(|name| std::mem::replace(&mut before, module(name)) != module(name));
+        first.filter_map(|name| adapter::network_of(name)).collect()
     }
 
     /// The ranks of an adapter's matrices.
