@@ -2,6 +2,7 @@
 
 mod limits;
 mod paths;
+mod retired;
 mod tables;
 
 use std::{
@@ -74,8 +75,6 @@ pub struct ModelConfig {
     pub path: PathBuf,
     /// A super-resolution network; empty for the built-in one.
     pub upscaler: PathBuf,
-    /// `cpu` or `cuda:N`.
-    pub device: String,
     /// `f32`, `bf16` or `f16`.
     pub precision: String,
 }
@@ -114,10 +113,12 @@ pub struct DefaultsConfig {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct EngineSection {
+    /// Each `cpu` or `cuda:N`.
+    pub devices: Vec<String>,
+    /// Most memory that models may take on each device, in mebibytes; 0 for most of what it has.
+    pub memory_mib: u64,
     /// Most rows in a batch.
     pub max_batch_rows: usize,
-    /// Models in memory at once.
-    pub max_loaded_models: usize,
     /// Jobs drawn at the same time.
     pub max_running_jobs: usize,
     /// A preview every so many steps.
@@ -161,7 +162,7 @@ impl Default for DiscordConfig {
 
 impl Default for ModelConfig {
     fn default() -> Self {
-        Self { path: PathBuf::new(), upscaler: PathBuf::new(), device: "cpu".into(), precision: "f32".into() }
+        Self { path: PathBuf::new(), upscaler: PathBuf::new(), precision: "f32".into() }
     }
 }
 
@@ -179,7 +180,7 @@ impl Default for DefaultsConfig {
 
 impl Default for EngineSection {
     fn default() -> Self {
-        Self { max_batch_rows: 16, max_loaded_models: 2, max_running_jobs: 4, preview_every: 3 }
+        Self { devices: vec!["cpu".into()], memory_mib: 0, max_batch_rows: 16, max_running_jobs: 4, preview_every: 3 }
     }
 }
 
@@ -217,6 +218,7 @@ impl Config {
     /// # Errors
     /// An unknown key, a wrong type or a value out of range.
     pub fn parse(text: &str) -> anyhow::Result<Self> {
+        retired::check(&toml::from_str(text).map_err(paths::explained)?)?;
         let mut config: Self = toml::from_str(text).map_err(paths::explained)?;
         config.settle_paths(std::env::home_dir().as_deref())?;
         config.check()?;
@@ -229,7 +231,6 @@ impl Config {
         range("defaults.steps", defaults.steps, 1, limits.max_steps).context("`limits.max_steps` is the most for `defaults.steps`")?;
         range("defaults.n_images", defaults.n_images, 1, 4)?;
         range("engine.max_batch_rows", engine.max_batch_rows, 2, 1024)?;
-        range("engine.max_loaded_models", engine.max_loaded_models, 1, 64)?;
         range("engine.max_running_jobs", engine.max_running_jobs, 1, 256)?;
         range("discord.progress_interval_ms", self.discord.progress_interval_ms, 100, 60_000)?;
         range("sandbox.progress_interval_ms", self.sandbox.progress_interval_ms, 10, 60_000)?;
@@ -243,7 +244,7 @@ impl Config {
             bail!("`sandbox.listen` is {}; the sandbox listens on loopback only, such as 127.0.0.1:8420", self.sandbox.listen);
         }
         tables::how(defaults.sampler, defaults.schedule).context("`defaults`")?;
-        self.device()?;
+        self.devices()?;
         self.precision()?;
         hub::parse_endpoint(&self.models.endpoint).context("`models.endpoint`")?;
         self.check_tables()
@@ -255,12 +256,16 @@ impl Config {
         ModelsFolder::new(if is_named { self.models.dir.clone() } else { self.data.dir.join("models") })
     }
 
-    /// The device to compute on.
+    /// The devices to compute on.
     ///
     /// # Errors
-    /// Not `cpu` or `cuda:N`.
-    pub fn device(&self) -> anyhow::Result<DeviceChoice> {
-        parse_device(&self.model.device).with_context(|| format!("`model.device` is \"{}\"", self.model.device))
+    /// None, or one that is not `cpu` or `cuda:N`.
+    pub fn devices(&self) -> anyhow::Result<Vec<DeviceChoice>> {
+        let devices = &self.engine.devices;
+        if devices.is_empty() {
+            bail!("`engine.devices` names none; the usual one is devices = [\"cpu\"]");
+        }
+        devices.iter().map(|device| parse_device(device).with_context(|| format!("`engine.devices` has \"{device}\""))).collect()
     }
 
     /// The type of weights and activations.
@@ -361,7 +366,8 @@ mod tests {
         );
         check_error("[defaults]\nguidance_scale = 0.5", "`defaults.guidance_scale` is 0.5");
         check_error("[defaults]\nsampler = \"eular\"", "there is no sampler `eular`; there are ");
-        check_error("[model]\ndevice = \"gpu\"", "`model.device` is \"gpu\": the device must be cpu or cuda:N");
+        check_error("[engine]\ndevices = [\"gpu\"]", "`engine.devices` has \"gpu\": the device must be cpu or cuda:N");
+        check_error("[engine]\ndevices = []", "`engine.devices` names none");
         check_error("[models]\nendpoint = \"huggingface.co\"", "`models.endpoint`: the hub's address must be like https://huggingface.co");
         check_error(
             "[limits]\nmax_steps = 30\n[aliases.a]\npath = \"x\"\nsteps = 40",

@@ -81,8 +81,8 @@ fn first_starter(places: &[PathBuf]) -> anyhow::Result<Starter> {
 /// A device or precision is wrong.
 pub fn engine_config(config: &Config) -> anyhow::Result<EngineConfig> {
     Ok(EngineConfig {
-        max_loaded_models: config.engine.max_loaded_models,
-        device: config.device()?,
+        memory_bytes: Some(config.engine.memory_mib).filter(|&mib| mib > 0).map(|mib| mib.saturating_mul(1 << 20)),
+        devices: config.devices()?,
         precision: config.precision()?,
         max_batch_rows: config.engine.max_batch_rows,
         preview_every: config.engine.preview_every,

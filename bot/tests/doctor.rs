@@ -150,7 +150,7 @@ fn what_is_wrong_is_named_and_fails() {
 #[cfg(not(feature = "cuda"))]
 fn a_device_that_this_build_lacks_is_named() {
     let folder = folder();
-    let report = doctor(folder.path(), "[model]\ndevice = \"cuda:0\"", None);
+    let report = doctor(folder.path(), "[engine]\ndevices = [\"cuda:0\"]", None);
     assert_eq!(report.code, Some(1), "{}", report.said);
     report.check("device", '✗', "cuda");
 }

@@ -34,7 +34,7 @@ fn an_empty_configuration_loads_the_starter_model() {
     let things = catalogue_config(&Config::default()).expect("the defaults are right");
     assert_eq!((things.models[0].path.clone(), things.upscaler), (starter.model, Some(starter.upscaler)));
     let engine = engine_config(&Config::default()).expect("the defaults are right");
-    assert_eq!((engine.device, engine.precision), (DeviceChoice::Cpu, Precision::F32));
+    assert_eq!((engine.devices, engine.precision), (vec![DeviceChoice::Cpu], Precision::F32));
     assert_eq!((engine.max_batch_rows, engine.preview_every), (16, 3));
 }
 
@@ -42,12 +42,12 @@ fn an_empty_configuration_loads_the_starter_model() {
 fn named_models_are_taken_as_named() {
     let mut config = with_model("/models/sd15");
     config.model.upscaler = "/models/x4.safetensors".into();
-    config.model.device = "cuda:1".into();
+    config.engine.devices = vec!["cuda:1".into()];
     config.model.precision = "bf16".into();
     let things = catalogue_config(&config).expect("the configuration is right");
     assert_eq!((things.models[0].path.to_str(), things.upscaler), (Some("/models/sd15"), Some("/models/x4.safetensors".into())));
     let engine = engine_config(&config).expect("the configuration is right");
-    assert_eq!((engine.device, engine.precision), (DeviceChoice::Cuda(1), Precision::Bf16));
+    assert_eq!((engine.devices, engine.precision), (vec![DeviceChoice::Cuda(1)], Precision::Bf16));
 }
 
 #[test]

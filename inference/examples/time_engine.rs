@@ -53,11 +53,11 @@ fn main() -> Result<(), InferenceError> {
     let (n_images, steps) = (number(4), number(25));
     let upscaler = arguments.next().map(PathBuf::from);
     factors(&model_dir, upscaler.as_ref(), 8)?;
-    let (device, precision) = (DeviceChoice::Cpu, Precision::F32);
+    let (devices, precision) = (vec![DeviceChoice::Cpu], Precision::F32);
     let models = vec![ModelEntry { name: "model".into(), path: model_dir, vae: None, others: OtherParts::default(), prediction: None }];
     let shelf = Shelf::open(CatalogueConfig { models, upscaler, ..CatalogueConfig::default() })?;
     let native_size = shelf.catalogue().models()[0].native_size;
-    let config = EngineConfig { max_loaded_models: 1, device, precision, max_batch_rows: 8, preview_every: 0 };
+    let config = EngineConfig { memory_bytes: None, devices, precision, max_batch_rows: 8, preview_every: 0 };
     let engine = Engine::start(config, Arc::new(shelf))?;
     let task = Task::from(TextToImage {
         prompt: "a cat".into(),

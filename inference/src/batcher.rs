@@ -37,6 +37,7 @@ use crate::{
     error::{InferenceError, InvalidTask},
     family::{Conditioning, Denoiser, Prepared, PromptRequest, Row, Text, Told},
     ops::Padding,
+    part::{PartId, Slot},
     trajectory::Events,
     upscale::Upscaler,
     vae::Vae,
@@ -45,12 +46,14 @@ use crate::{
 /// Most pixels in one VAE batch: its activations are by far the largest.
 const MAX_VAE_PIXELS: f64 = 1024.0 * 1024.0;
 
-/// The parts of a model in memory.
+/// The places of a model's parts; calls wait for those that are not in memory.
 pub(crate) struct Parts {
-    pub(crate) text: Arc<Text>,
-    pub(crate) denoiser: Arc<Denoiser>,
-    pub(crate) vae: Arc<Vae>,
-    pub(crate) upscaler: Option<Arc<Upscaler>>,
+    pub(crate) text: Rc<Slot<Text>>,
+    pub(crate) denoiser: Rc<Slot<Denoiser>>,
+    pub(crate) vae: Rc<Slot<Vae>>,
+    pub(crate) upscaler: Option<Rc<Slot<Upscaler>>>,
+    /// How many times smaller than pictures the latents are.
+    pub(crate) vae_factor: usize,
 }
 
 /// A prompt that is ready for every step.
@@ -84,8 +87,15 @@ impl Caller {
     }
 
     /// How long a prompt is, in the family's own unit.
-    pub(crate) fn length(&self, prompt: &str) -> Result<usize, InferenceError> {
-        self.parts.text.length(prompt)
+    pub(crate) async fn length(&self, prompt: &str) -> Result<usize, InferenceError> {
+        if let Some(text) = self.parts.text.get() {
+            return text.length(prompt);
+        }
+        let work = Work::Length { text: self.parts.text.clone(), prompt: prompt.to_owned() };
+        match self.call(work, 0.0, usize::MAX).await? {
+            Answer::Length(length) => Ok(length),
+            _ => Err(InferenceError::Internal { what: "a length was answered with something else" }),
+        }
     }
 
     /// Encodes a prompt and makes it ready for the denoiser.
@@ -141,7 +151,7 @@ impl Caller {
 
     /// Pixels of a picture of these latents.
     fn n_pixels(&self, latents: &Tensor) -> Result<f64, InferenceError> {
-        Ok(area(latents)? * (self.parts.vae.factor() as f64).powi(2))
+        Ok(area(latents)? * (self.parts.vae_factor as f64).powi(2))
     }
 
     async fn call_tensor(&self, work: Work, cost: f64, most_rows: usize) -> Result<Tensor, InferenceError> {
@@ -154,7 +164,7 @@ impl Caller {
     async fn call(&self, work: Work, cost: f64, most_rows: usize) -> Result<Answer, InferenceError> {
         let (reply, answer) = oneshot::channel();
         let meter = self.meter.clone();
-        let call = Call { work, picture: (self.task, self.picture), watch: self.watch.clone(), cost, most_rows, meter, reply };
+        let call = Call { work, picture: (self.task, self.picture), place: 0, watch: self.watch.clone(), cost, most_rows, meter, reply };
         self.queue.borrow_mut().push(call);
         let answer = answer.await.map_err(|_| InferenceError::Internal { what: "a call was not answered" })?;
         answer.map_err(|error| match *error {
@@ -243,12 +253,7 @@ impl Batcher {
         Caller { queue: self.queue.clone(), parts, meter, task: self.next_task, picture: 0, padding, watch: Rc::default() }
     }
 
-    /// Whether a task is on its way.
-    pub(crate) fn is_busy(&self) -> bool {
-        !self.running.is_empty()
-    }
-
-    /// Drops cancelled tasks, lets every trajectory run to its next row, and runs one batch. False when nothing waits.
+    /// Drops cancelled tasks, lets every trajectory run to its next row, and runs one batch. False when nothing waits whose part is in memory.
     pub(crate) fn turn(&mut self) -> bool {
         let (cancelled, running) = self.running.drain(..).partition(|task| task.meter.is_cancelled());
         self.running = running;
@@ -259,6 +264,18 @@ impl Batcher {
         let Some(batch) = batch else { return false };
         self.run(batch);
         true
+    }
+
+    /// The parts that calls wait for, in memory or not; the one of the oldest call first.
+    pub(crate) fn demands(&self) -> Vec<PartId> {
+        self.queue.borrow_mut().demands()
+    }
+
+    /// Fails the calls that wait for a part, which cannot be loaded.
+    pub(crate) fn fail(&self, part: PartId, error: &Arc<InferenceError>) {
+        for call in self.queue.borrow_mut().take_calls(part) {
+            let _ = call.reply.send(Err(error.clone())); // A cancelled trajectory has dropped its receiver.
+        }
     }
 
     /// Fails every task: the engine ends.
@@ -285,9 +302,10 @@ impl Batcher {
     ) -> Result<T, InferenceError> {
         let caller = self.caller(task);
         let future = async move { part(&caller).await };
-        let mut answer = self.pool.spawner().spawn_local_with_handle(future).map_err(|_| InferenceError::Stopped)?;
+        let answer = self.pool.spawner().spawn_local_with_handle(future);
+        let mut answer = answer.map_err(|_| InferenceError::Internal { what: "a task could not be begun" })?;
         while self.turn() {}
-        (&mut answer).now_or_never().unwrap_or(Err(InferenceError::Stopped))
+        (&mut answer).now_or_never().unwrap_or(Err(InferenceError::Internal { what: "a task waits for nothing" }))
     }
 
     fn run(&self, batch: Vec<Call>) {

@@ -1,17 +1,28 @@
-//! The engine's handle: a channel to the device thread, which owns the weights and drives every picture.
+//! The engine's handle: channels to the device threads, each of which owns weights and drives the pictures of its tasks.
 
 mod counters;
 mod device;
 mod handle;
+mod loader;
+mod loading;
+mod memory;
+mod message;
+mod needs;
+mod placement;
+mod residency;
+mod router;
 mod store;
 mod submission;
+mod worker;
+
+use std::fmt;
 
 use image::RgbImage;
 
 pub(crate) use self::counters::{Counters, Meter};
 pub use self::handle::{Engine, TaskHandle};
 #[cfg(test)]
-pub(crate) use self::store::{Ready, Store};
+pub(crate) use self::store::{Ready, TestStore};
 pub use self::submission::Submission;
 use crate::{
     error::InferenceError,
@@ -28,6 +39,15 @@ pub enum DeviceChoice {
     Cuda(usize),
 }
 
+impl fmt::Display for DeviceChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cpu => write!(f, "cpu"),
+            Self::Cuda(n) => write!(f, "cuda:{n}"),
+        }
+    }
+}
+
 /// The type of the weights and activations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Precision {
@@ -42,10 +62,11 @@ pub enum Precision {
 /// How the engine runs.
 #[derive(Clone, Debug)]
 pub struct EngineConfig {
-    /// Most models (counting each set of adapters on a model) in memory at once; the least recently used goes.
-    pub max_loaded_models: usize,
-    /// Where to compute.
-    pub device: DeviceChoice,
+    /// Most bytes that models may take on each device: parts that were not used for the longest time go. `None`: three quarters of what the
+    /// device has.
+    pub memory_bytes: Option<u64>,
+    /// Where to compute, at least one: each has a thread of its own, and a task runs on one of them.
+    pub devices: Vec<DeviceChoice>,
     /// Type of weights and activations.
     pub precision: Precision,
     /// Most network rows in one batch (a guided picture takes two).
@@ -55,17 +76,27 @@ pub struct EngineConfig {
 }
 
 impl EngineConfig {
-    /// Bytes that a number of a weight takes in memory.
+    /// Bytes that a number of a weight takes in memory, on the device where it takes most.
     pub fn bytes_per_number(&self) -> u64 {
-        device::dtype(self).0.size_in_bytes() as u64
+        let bytes = |&choice: &DeviceChoice| placement::dtype(choice, self.precision).0.size_in_bytes() as u64;
+        self.devices.iter().map(bytes).max().unwrap_or(4)
     }
 
-    /// Whether the device can be used, without loading anything; its name for people, such as `cpu (f32)`.
+    /// Devices that are the same one.
+    fn n_alike(&self, choice: DeviceChoice) -> usize {
+        self.devices.iter().filter(|&&other| other == choice).count()
+    }
+
+    /// Whether the devices can be used, without loading anything; their names for people, such as `cpu (f32)`.
     ///
     /// # Errors
-    /// `Device`, with the reason.
-    pub fn check_device(&self) -> Result<String, InferenceError> {
-        device::open(self.device).map(|_| device::name(self))
+    /// `NoDevices`, or `Device` with the reason.
+    pub fn check_devices(&self) -> Result<String, InferenceError> {
+        if self.devices.is_empty() {
+            return Err(InferenceError::NoDevices);
+        }
+        self.devices.iter().try_for_each(|&choice| placement::open(choice).map(drop))?;
+        Ok(placement::names(&self.devices, self.precision))
     }
 }
 
@@ -129,7 +160,7 @@ pub struct Usage {
     pub row_megapixels: f64,
 }
 
-/// What the device thread has done since it started; for `/info`, tests and benchmarks.
+/// What the device threads have done since they started; for `/info`, tests and benchmarks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct EngineStats {
     /// U-Net calls.

@@ -55,6 +55,9 @@ pub enum InferenceError {
     /// The engine was given no model.
     #[error("no model is configured")]
     NoModels,
+    /// The engine was given no device.
+    #[error("no device is configured")]
+    NoDevices,
     /// An adapter does not fit.
     #[error(transparent)]
     Adapter(#[from] crate::adapter::AdapterError),
@@ -107,7 +110,13 @@ pub enum InferenceError {
         /// What should not be.
         what: &'static str,
     },
-    /// The device thread has ended.
+    /// The thread of the task's device has ended; other devices go on.
+    #[error("the thread of device {device} has ended")]
+    DeviceEnded {
+        /// The device.
+        device: String,
+    },
+    /// The engine was dropped, or the thread of its last device has ended.
     #[error("the engine has stopped")]
     Stopped,
 }
@@ -301,6 +310,14 @@ pub enum InvalidTask {
     AdapterGone {
         /// The name.
         name: String,
+    },
+    /// Something that the task needs at once is larger than the memory that models may take.
+    #[error("what is needed at once takes {needed_mib} MiB, and models may take {memory_mib} MiB")]
+    Memory {
+        /// Mebibytes of the largest part.
+        needed_mib: u64,
+        /// Mebibytes that models may take.
+        memory_mib: u64,
     },
     /// No super-resolution network is loaded.
     #[error("no super-resolution network is loaded")]

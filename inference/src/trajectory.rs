@@ -29,6 +29,7 @@ use crate::{
     engine::{Event, Meter, Progress, Submission},
     error::InferenceError,
     ops::Padding,
+    part::Slot,
     pixels,
     preview::Preview,
     state::{DeviceClass, Files},
@@ -38,7 +39,8 @@ use crate::{
 /// What every trajectory needs to know about the loaded model.
 pub(crate) struct Facts {
     pub(crate) limits: Limits,
-    pub(crate) preview: Preview,
+    /// Empty while nobody knows how the model's latents look.
+    pub(crate) preview: Rc<Slot<Preview>>,
     pub(crate) preview_every: u32,
     pub(crate) device: Device,
     pub(crate) device_class: DeviceClass,

@@ -74,7 +74,7 @@ fn an_engine_that_cannot_start_says_why() {
         |config: EngineConfig, things: CatalogueConfig| start(config, things).err().map(|error| error.to_string()).expect("an error");
     let (good, things) = (config(8, 0), starter_things());
     if cfg!(not(feature = "cuda")) {
-        let cuda = EngineConfig { device: DeviceChoice::Cuda(0), ..good.clone() };
+        let cuda = EngineConfig { devices: vec![DeviceChoice::Cuda(0)], ..good.clone() };
         assert_eq!(message(cuda, things.clone()), "device cuda:0: this build has no CUDA; build with `--features cuda`");
     }
     let nowhere = vec![ModelEntry { path: "nowhere/at/all".into(), ..things.models[0].clone() }];

@@ -6,7 +6,7 @@ use crate::engine_common::{Outcome, config, drawn, failure, filled, finish, run,
 use candle_core::{DType, Device, Tensor};
 use futures::{FutureExt, executor::block_on};
 use inference::{
-    catalogue::{CatalogueConfig, ModelEntry, NamedFile},
+    catalogue::{Catalogue, CatalogueConfig, ModelEntry, NamedFile},
     checkpoint::OtherParts,
     engine::{Engine, EngineConfig, Event, Submission, TaskHandle},
     sampler::Sampler,
@@ -16,7 +16,7 @@ use inference::{
 const CANCELLED: &str = "the task was cancelled";
 const STOPPED: &str = "the engine has stopped";
 
-/// The starter model and two tiny ones, with an adapter, in an engine that holds so many models.
+/// The starter model and two tiny ones, with an adapter, in one engine.
 struct Models(tempfile::TempDir);
 
 impl Models {
@@ -26,8 +26,23 @@ impl Models {
         Self(folder)
     }
 
-    fn engine(&self, max_loaded_models: usize, max_batch_rows: usize) -> Engine {
-        start(holding(max_loaded_models, max_batch_rows), self.things()).expect("the models load")
+    fn engine(&self, memory_bytes: Option<u64>, max_batch_rows: usize) -> Engine {
+        start(holding(memory_bytes, max_batch_rows), self.things()).expect("the models load")
+    }
+
+    /// Bytes of the starter model, beside which no other fits then.
+    fn of_starter(&self) -> u64 {
+        let catalogue = Catalogue::open(&self.things()).expect("the models");
+        let sizes: Vec<u64> = catalogue.models().iter().map(|card| card.n_bytes()).collect();
+        assert!(sizes.iter().all(|&size| 0 < size && size <= sizes[0]), "{sizes:?}");
+        sizes[0]
+    }
+
+    /// Bytes of the largest part of any model.
+    fn of_largest_part(&self) -> u64 {
+        let catalogue = Catalogue::open(&self.things()).expect("the models");
+        let parts = catalogue.models().iter().flat_map(|card| card.parts.clone());
+        parts.map(|part| part.n_bytes).max().expect("a part")
     }
 
     fn things(&self) -> CatalogueConfig {
@@ -42,9 +57,9 @@ impl Models {
     }
 }
 
-/// The configuration of an engine that holds so many models.
-fn holding(max_loaded_models: usize, max_batch_rows: usize) -> EngineConfig {
-    EngineConfig { max_loaded_models, ..config(max_batch_rows, 0) }
+/// The configuration of an engine that holds models of so many bytes.
+fn holding(memory_bytes: Option<u64>, max_batch_rows: usize) -> EngineConfig {
+    EngineConfig { memory_bytes, ..config(max_batch_rows, 0) }
 }
 
 fn data() -> std::path::PathBuf {
@@ -80,24 +95,18 @@ fn models_and_adapters_take_turns_in_memory_and_draw_as_each_alone() {
         drawn(TextToImage { adapters: vec![AdapterUse::new("ink", 0.8)], n_images: 2, ..with("sd1", "a red fox", 4) }),
         drawn(with("starter", "a dog", 3)),
     ];
-    let roomy = models.engine(8, 16);
+    let roomy = models.engine(None, 16);
     let alone: Vec<Outcome> = submissions.iter().map(|submission| run(&roomy, submission)).collect();
     assert_ne!(alone[1].images, alone[2].images, "the adapter does something");
     assert_eq!(alone[2].images[0], alone[5].images[0], "named by the prompt or by the task");
-    for (max_loaded, expected) in [
-        (1, [false, true, true, true, true, true, true]),
-        (2, [false, true, true, true, true, true, true]),
-        (8, [false, true, true, true, false, false, false]),
-    ] {
-        let mut was_loading = Vec::new();
-        let engine = models.engine(max_loaded, 16);
+    let was_loading: Vec<bool> = alone.iter().map(|outcome| outcome.was_loading).collect();
+    assert_eq!(was_loading, [false, true, true, true, false, false, false], "those are told whose models are not in memory");
+    for memory_bytes in [Some(models.of_largest_part()), Some(models.of_starter()), None] {
+        let engine = models.engine(memory_bytes, 16);
         let handles: Vec<_> = submissions.iter().map(|submission| submit(&engine, submission)).collect();
         for (i, (handle, alone)) in handles.into_iter().zip(&alone).enumerate() {
-            let outcome = finish(handle);
-            assert!(outcome.images == alone.images, "task {i} with room for {max_loaded}");
-            was_loading.push(outcome.was_loading);
+            assert!(finish(handle).images == alone.images, "task {i} with room for {memory_bytes:?}");
         }
-        assert_eq!(was_loading, expected, "those are told whose models are not in memory");
         assert_eq!(engine.stats().n_active, 0);
     }
 }
@@ -107,31 +116,29 @@ fn a_model_under_two_names_is_loaded_once() {
     let starter = starter_things();
     let other = ModelEntry { name: "other".into(), ..starter.models[0].clone() };
     let things = CatalogueConfig { models: vec![starter.models[0].clone(), other], ..starter };
-    let engine = start(holding(1, 4), things).expect("the model loads");
+    let engine = start(holding(None, 4), things).expect("the model loads");
     let [first, second] = ["starter", "other"].map(|name| run(&engine, &drawn(with(name, "a cat", 2))));
     assert!(!first.was_loading && !second.was_loading && first.images == second.images);
 }
 
 #[test]
-fn tasks_wait_in_order_for_room_and_a_cancelled_one_leaves() {
+fn a_task_waits_for_room_a_cancelled_one_leaves_and_who_needs_no_room_is_drawn() {
     let models = Models::new();
-    let engine = models.engine(1, 4);
+    let engine = models.engine(Some(models.of_starter()), 4);
     let mut running = endless(&engine);
     let mut second = submit(&engine, &drawn(with("sd1", "a red fox", 3)));
     let cancelled = submit(&engine, &drawn(with("sd1", "a red fox <lora:ink:0.8>", 1000)));
-    let mut fourth = submit(&engine, &drawn(with("starter", "a dog", 3)));
     assert!(engine.submit(drawn(with("sd1", "<lora:oil>", 3))).is_err_and(|error| error.to_string().contains("there are ink")));
 
     cancelled.cancel();
     assert_eq!(failure(cancelled), CANCELLED);
     assert_eq!(engine.stats().n_active, 16, "only those of the first task are on their way");
-    assert!(!has_ended(&mut running) && !has_ended(&mut second) && !has_ended(&mut fourth), "the first goes on, the others wait");
+    // The third one's model is in memory all the time.
+    assert_eq!(run(&engine, &drawn(with("starter", "a dog", 3))).images.len(), 1);
+    assert!(!has_ended(&mut running) && second.next().now_or_never().is_none(), "the first goes on, the second waits");
 
-    // The fourth's model is in memory all the time, and yet it does not overtake.
     running.cancel();
-    assert!(block_on(fourth.next()).is_some(), "the fourth has begun");
-    assert!(has_ended(&mut second), "and so the second has ended");
-    assert_eq!(finish(fourth).images.len(), 1);
+    assert_eq!(finish(second).images.len(), 1);
     assert_eq!(failure(running), CANCELLED);
     assert_eq!(run(&engine, &drawn(with("sd1", "a red fox <lora:ink:0.8>", 2))).images.len(), 1, "what was cancelled has room now");
     assert_eq!(engine.stats().n_active, 0);
@@ -141,7 +148,8 @@ fn tasks_wait_in_order_for_room_and_a_cancelled_one_leaves() {
 fn what_is_only_enlarged_waits_for_no_model_and_may_be_as_large_as_the_largest_draws() {
     let models = Models::new();
     let with_network = CatalogueConfig { upscaler: starter_things().upscaler, ..models.things() };
-    let engine = start(holding(1, 4), with_network).expect("the models load");
+    let network = Catalogue::open(&with_network).expect("the models").upscaler().expect("a network").n_parameters * 4;
+    let engine = start(holding(Some(models.of_starter() + network), 4), with_network).expect("the models load");
     let mut running = endless(&engine);
     let mut waiting = submit(&engine, &drawn(with("sd1", "a red fox", 3)));
     let largest = engine.catalogue().models().iter().map(|model| model.max_side).max().expect("a model");
@@ -161,7 +169,7 @@ fn what_is_only_enlarged_waits_for_no_model_and_may_be_as_large_as_the_largest_d
 #[test]
 fn an_engine_that_stops_fails_those_that_wait() {
     let models = Models::new();
-    let engine = models.engine(1, 4);
+    let engine = models.engine(Some(models.of_starter()), 4);
     let running = endless(&engine);
     let waiting = ["a red fox", "a red fox <lora:ink:0.8>"].map(|prompt| submit(&engine, &drawn(with("sd1", prompt, 3))));
     drop(engine);
@@ -172,7 +180,7 @@ fn an_engine_that_stops_fails_those_that_wait() {
 #[test]
 fn an_adapter_has_a_weight_for_the_unet_and_one_for_the_text_encoder() {
     let models = Models::new();
-    let engine = models.engine(2, 4);
+    let engine = models.engine(None, 4);
     let of_prompt = |tag: &str| run(&engine, &drawn(with("sd1", &format!("a red fox{tag}"), 4))).images;
     let (none, low, high) = (of_prompt(""), of_prompt("<lora:ink:0.5>"), of_prompt("<lora:ink:1.6>"));
     let both = of_prompt("<lora:ink:1.6:0.5>");
@@ -219,7 +227,7 @@ fn every_task_that_uses_them_is_told_what_adapters_and_words_did_not_do() {
         embeddings: vec![NamedFile { name: "toy-style".into(), path: data().join("adapters/toy-style.safetensors") }],
         ..starter
     };
-    let engine = start(holding(4, 16), things).expect("the models load");
+    let engine = start(holding(None, 16), things).expect("the models load");
     let told = |base: TextToImage| {
         let outcome = run(&engine, &drawn(base));
         (outcome.was_loading, outcome.notes)

@@ -164,7 +164,7 @@ fn upscaler(catalogue: &Catalogue) -> Check {
 }
 
 fn device(config: &EngineConfig) -> Check {
-    match config.check_device() {
+    match config.check_devices() {
         Ok(name) => good("device", name),
         Err(error) => bad("device", sentence(&error.into())),
     }
@@ -172,7 +172,7 @@ fn device(config: &EngineConfig) -> Check {
 
 /// Models that are larger than what the machine has free, each alone.
 fn room(catalogue: &Catalogue, engine: &EngineConfig) -> Option<Check> {
-    let free = memory::available_bytes().filter(|_| engine.device == DeviceChoice::Cpu)?;
+    let free = memory::available_bytes().filter(|_| engine.devices.contains(&DeviceChoice::Cpu))?;
     let too_large: Vec<_> = catalogue.models().iter().filter(|card| card.n_bytes() > free).collect();
     let named = too_large.iter().map(|card| format!("{} takes {}", card.name, HumanBytes(card.n_bytes()))).collect::<Vec<_>>();
     (!named.is_empty()).then(|| doubtful("memory", format!("{} free: {}", HumanBytes(free), named.join(", "))))

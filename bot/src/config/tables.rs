@@ -161,7 +161,7 @@ mod tests {
         check_error("[aliases.\"../x\"]\npath = \"x\"", "`aliases.../x`: a name has 1 to 80");
         check_error("[loras]\n\"a:b\" = \"x\"", "`loras.a:b`: a name has 1 to 80");
         check_error("[embeddings]\n\"a\\tb\" = \"x\"", "this one has \\u{9}, which nobody sees");
-        check_error("[engine]\nmax_loaded_models = 0", "`engine.max_loaded_models` is 0; it must be 1 to 64");
+        check_error("[engine]\nmax_batch_rows = 0", "`engine.max_batch_rows` is 0; it must be 2 to 1024");
     }
 
     #[test]

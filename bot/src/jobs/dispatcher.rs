@@ -209,7 +209,7 @@ async fn draw(app: &Arc<App>, lease: &Lease) -> anyhow::Result<Outcome> {
             }
         }
         tokio::select! {
-            hashed = &mut hashing, if origin.is_none() => origin = Some(hashed.context("hashing the weights")?),
+            hashed = &mut hashing, if origin.is_none() => origin = Some(hashed.context("hashing the weights")?.on(handle.device())),
             event = handle.next(), if done.is_none() => match event {
                 Some(Event::Image(finished)) => unsaved.push(finished),
                 Some(Event::Done(usage)) => done = Some(usage),

@@ -31,7 +31,9 @@ pub fn of_engine(error: &InferenceError, task: &Task, catalogue: &Catalogue) -> 
         InferenceError::Busy => Failure::Busy,
         InferenceError::Shared(error) => of_engine(error, task, catalogue),
         InferenceError::NoModels
+        | InferenceError::NoDevices
         | InferenceError::Device { .. }
+        | InferenceError::DeviceEnded { .. }
         | InferenceError::Compute(_)
         | InferenceError::Panicked { .. }
         | InferenceError::State(_)

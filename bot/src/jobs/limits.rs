@@ -42,18 +42,17 @@ fn lowered(config: &LimitsConfig, settings: GuildSettings) -> Limits {
 /// It is too large, with the numbers and what makes it so.
 pub fn check_size(app: &App, task: &Task, row_megapixels: f64) -> Result<(), UserError> {
     let limit = match app.config.limits.max_row_megapixels_per_job {
-        0.0 => suited(app.config.device().unwrap_or(DeviceChoice::Cpu), app.cost_of_default()),
+        0.0 => suited(&app.config.devices().unwrap_or_default(), app.cost_of_default()),
         limit => limit,
     };
     if row_megapixels <= limit { Ok(()) } else { Err(UserError::JobTooLarge { cost: row_megapixels, limit, lower: costly(task) }) }
 }
 
-/// The most that a job may cost on a device: a model that it was set up with can always be drawn with in the usual way.
-fn suited(device: DeviceChoice, usual: f64) -> f64 {
-    let on_device = match device {
-        DeviceChoice::Cpu => JOB_ON_CPU,
-        DeviceChoice::Cuda(_) => JOB_ON_GPU,
-    };
+/// The most that a job may cost on any of these devices: a model that they were set up with can always be drawn with in the usual way.
+fn suited(devices: &[DeviceChoice], usual: f64) -> f64 {
+    let is_gpu = |device: &DeviceChoice| matches!(device, DeviceChoice::Cuda(_));
+    // A job may come to the slowest.
+    let on_device = if !devices.is_empty() && devices.iter().all(is_gpu) { JOB_ON_GPU } else { JOB_ON_CPU };
     on_device.max(2.0 * usual)
 }
 
@@ -98,14 +97,17 @@ mod tests {
 
     #[test]
     fn the_usual_picture_of_any_model_can_be_drawn_on_any_device() {
-        for (device, usual, expected) in [
-            (DeviceChoice::Cpu, 0.84, 100.0),
-            (DeviceChoice::Cpu, 54.0, 108.0),
-            (DeviceChoice::Cpu, 216.0, 432.0),
-            (DeviceChoice::Cuda(0), 216.0, 2000.0),
-            (DeviceChoice::Cuda(1), 1500.0, 3000.0),
+        use DeviceChoice::{Cpu, Cuda};
+        for (devices, usual, expected) in [
+            (&[Cpu][..], 0.84, 100.0),
+            (&[Cpu], 54.0, 108.0),
+            (&[Cpu, Cpu], 216.0, 432.0),
+            (&[Cuda(0)], 216.0, 2000.0),
+            (&[Cuda(0), Cuda(1)], 1500.0, 3000.0),
+            (&[Cuda(0), Cpu], 54.0, 108.0),
+            (&[], 54.0, 108.0),
         ] {
-            assert_eq!(suited(device, usual), expected, "{device:?} {usual}");
+            assert_eq!(suited(devices, usual), expected, "{devices:?} {usual}");
         }
     }
 }

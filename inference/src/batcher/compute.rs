@@ -8,6 +8,7 @@ use super::queue::{Answer, Call, Work};
 use crate::{
     error::InferenceError,
     family::{Conditioning, PromptRequest, Told},
+    part::Slot,
 };
 
 /// What the rows of a batch became.
@@ -21,11 +22,18 @@ pub(super) struct Answers {
 pub(super) fn compute(batch: &[Call]) -> Result<Answers, InferenceError> {
     let answer = match &batch[0].work {
         Work::Prompt { text, .. } => {
+            let text = held(text)?;
             let encode = |request: &PromptRequest| Ok(Answer::Conditioning(Arc::new(text.encode(request)?)));
             let requests = each(batch, |work| if let Work::Prompt { request, .. } = work { Some(request) } else { None })?;
             return Answers::of(requests.into_iter().map(encode));
         }
+        Work::Length { text, .. } => {
+            let text = held(text)?;
+            let prompts = each(batch, |work| if let Work::Length { prompt, .. } = work { Some(prompt) } else { None })?;
+            return Answers::of(prompts.into_iter().map(|prompt| text.length(prompt).map(Answer::Length)));
+        }
         Work::Prepare { denoiser, .. } => {
+            let denoiser = held(denoiser)?;
             let prepare =
                 |(conditioning, told): (&Arc<Conditioning>, &Told)| Ok(Answer::Prepared(Arc::new(denoiser.prepare(conditioning, told)?)));
             let pairs =
@@ -33,14 +41,14 @@ pub(super) fn compute(batch: &[Call]) -> Result<Answers, InferenceError> {
             return Answers::of(pairs.into_iter().map(prepare));
         }
         Work::Predict { denoiser, .. } => {
-            denoiser.predict(&each(batch, |work| if let Work::Predict { row, .. } = work { Some(row) } else { None })?)?
+            held(denoiser)?.predict(&each(batch, |work| if let Work::Predict { row, .. } = work { Some(row) } else { None })?)?
         }
         Work::Encode { vae, padding, .. } => {
-            let (mean, deviation) = vae.encode(&stacked(batch)?, *padding)?;
+            let (mean, deviation) = held(vae)?.encode(&stacked(batch)?, *padding)?;
             Tensor::cat(&[mean, deviation], 1)?
         }
-        Work::Decode { vae, padding, .. } => vae.decode(&stacked(batch)?, *padding)?,
-        Work::Upscale { upscaler, .. } => upscaler.upscale(&stacked(batch)?)?.to_dtype(DType::F32)?,
+        Work::Decode { vae, padding, .. } => held(vae)?.decode(&stacked(batch)?, *padding)?,
+        Work::Upscale { upscaler, .. } => held(upscaler)?.upscale(&stacked(batch)?)?.to_dtype(DType::F32)?,
     };
     if answer.dim(0)? != batch.len() {
         return Err(InferenceError::Internal { what: "a network answered another number of rows than it was given" });
@@ -54,6 +62,11 @@ impl Answers {
     fn of(rows: impl Iterator<Item = Result<Answer, InferenceError>>) -> Result<Self, InferenceError> {
         Ok(Self { rows: rows.collect::<Result<_, _>>()?, sums: None })
     }
+}
+
+/// The part in a place; a batch is only made of calls whose part is there.
+fn held<T>(slot: &Slot<T>) -> Result<Arc<T>, InferenceError> {
+    slot.get().ok_or(InferenceError::Internal { what: "a part of a model left before its batch" })
 }
 
 /// What each call of a batch brings.

@@ -15,7 +15,7 @@ use crate::{
     error::InferenceError,
     family::{Conditioning, Denoiser, Prepared, PromptRequest, Row, Text, Told},
     ops::Padding,
-    part::PartId,
+    part::{PartId, Slot},
     upscale::Upscaler,
     vae::Vae,
 };
@@ -23,17 +23,19 @@ use crate::{
 /// One row, and the part of a model that it is for.
 pub(crate) enum Work {
     /// A prompt to encode.
-    Prompt { text: Arc<Text>, request: PromptRequest },
+    Prompt { text: Rc<Slot<Text>>, request: PromptRequest },
+    /// A prompt whose length is asked.
+    Length { text: Rc<Slot<Text>>, prompt: String },
     /// A prompt to make ready for a denoiser.
-    Prepare { denoiser: Arc<Denoiser>, conditioning: Arc<Conditioning>, told: Told },
+    Prepare { denoiser: Rc<Slot<Denoiser>>, conditioning: Arc<Conditioning>, told: Told },
     /// Latents to denoise.
-    Predict { denoiser: Arc<Denoiser>, row: Row<Arc<Prepared>> },
+    Predict { denoiser: Rc<Slot<Denoiser>>, row: Row<Arc<Prepared>> },
     /// A picture in -1..1 to encode; the answer is mean and standard deviation, one after the other along the channels.
-    Encode { vae: Arc<Vae>, pixels: Tensor, padding: Padding },
+    Encode { vae: Rc<Slot<Vae>>, pixels: Tensor, padding: Padding },
     /// Latents to decode.
-    Decode { vae: Arc<Vae>, latents: Tensor, padding: Padding },
+    Decode { vae: Rc<Slot<Vae>>, latents: Tensor, padding: Padding },
     /// A picture in 0..1 to enlarge.
-    Upscale { upscaler: Arc<Upscaler>, pixels: Tensor },
+    Upscale { upscaler: Rc<Slot<Upscaler>>, pixels: Tensor },
 }
 
 impl Work {
@@ -41,6 +43,7 @@ impl Work {
     pub(crate) fn word(&self) -> &'static str {
         match self {
             Self::Prompt { .. } => "prompt",
+            Self::Length { .. } => "length",
             Self::Prepare { .. } => "prepare",
             Self::Predict { .. } => "predict",
             Self::Encode { .. } => "encode",
@@ -55,7 +58,17 @@ impl Work {
             Self::Encode { pixels: tensor, .. } | Self::Decode { latents: tensor, .. } | Self::Upscale { pixels: tensor, .. } => {
                 Some(tensor)
             }
-            Self::Prompt { .. } | Self::Prepare { .. } | Self::Predict { .. } => None,
+            Self::Prompt { .. } | Self::Length { .. } | Self::Prepare { .. } | Self::Predict { .. } => None,
+        }
+    }
+
+    /// The part that it is for, and whether that is in memory.
+    fn part(&self) -> (PartId, bool) {
+        match self {
+            Self::Prompt { text, .. } | Self::Length { text, .. } => (text.id(), text.is_filled()),
+            Self::Prepare { denoiser, .. } | Self::Predict { denoiser, .. } => (denoiser.id(), denoiser.is_filled()),
+            Self::Encode { vae, .. } | Self::Decode { vae, .. } => (vae.id(), vae.is_filled()),
+            Self::Upscale { upscaler, .. } => (upscaler.id(), upscaler.is_filled()),
         }
     }
 }
@@ -64,6 +77,8 @@ impl Work {
 pub(crate) enum Answer {
     /// A row of numbers.
     Tensor(Tensor),
+    /// A prompt's length.
+    Length(usize),
     /// An encoded prompt.
     Conditioning(Arc<Conditioning>),
     /// A prompt that is ready for every step.
@@ -81,14 +96,14 @@ pub(crate) struct Key {
 
 impl Call {
     fn key(&self) -> Key {
-        let (part, shape, padding) = match &self.work {
-            Work::Prompt { text, .. } => (text.id(), Vec::new(), Padding::Zeros),
-            Work::Prepare { denoiser, .. } => (denoiser.id(), Vec::new(), Padding::Zeros),
-            Work::Predict { denoiser, row } => (denoiser.id(), [row.latents.dims(), row.prepared.shape()].concat(), row.padding),
-            Work::Encode { vae, pixels: tensor, padding } | Work::Decode { vae, latents: tensor, padding } => {
-                (vae.id(), tensor.dims().to_vec(), *padding)
+        let (part, _) = self.work.part();
+        let (shape, padding) = match &self.work {
+            Work::Prompt { .. } | Work::Length { .. } | Work::Prepare { .. } => (Vec::new(), Padding::Zeros),
+            Work::Predict { row, .. } => ([row.latents.dims(), row.prepared.shape()].concat(), row.padding),
+            Work::Encode { pixels: tensor, padding, .. } | Work::Decode { latents: tensor, padding, .. } => {
+                (tensor.dims().to_vec(), *padding)
             }
-            Work::Upscale { upscaler, pixels } => (upscaler.id(), pixels.dims().to_vec(), Padding::Zeros),
+            Work::Upscale { pixels, .. } => (pixels.dims().to_vec(), Padding::Zeros),
         };
         Key { part, kind: std::mem::discriminant(&self.work), shape, padding }
     }
@@ -98,6 +113,8 @@ impl Call {
 pub(crate) struct Call {
     pub(crate) work: Work,
     pub(crate) picture: (u64, u32),
+    /// Its place among all calls; given by the queue.
+    pub(crate) place: u64,
     pub(crate) watch: Rc<Watch>,
     pub(crate) cost: f64,
     pub(crate) most_rows: usize,
@@ -117,6 +134,7 @@ struct Group {
 pub(crate) struct Queue {
     groups: HashMap<Key, Group>,
     turns: VecDeque<Key>,
+    n_pushed: u64,
 }
 
 /// What a free row (a prompt) counts for when turns are shared out.
@@ -124,37 +142,73 @@ const LEAST_COST: f64 = 1e-6;
 
 impl Queue {
     pub(crate) fn push(&mut self, call: Call) {
-        let key = call.key();
+        self.n_pushed += 1;
+        let (key, call) = (call.key(), Call { place: self.n_pushed, ..call });
         if !self.groups.contains_key(&key) {
             self.turns.push_back(key.clone());
         }
         self.groups.entry(key).or_default().calls.push_back(call);
     }
 
-    /// Takes the next batch of at most `max_rows` rows; `None` when nothing waits.
+    /// Takes the next batch of at most `max_rows` rows; `None` when nothing waits whose part is in memory.
     pub(crate) fn next_batch(&mut self, max_rows: usize) -> Option<Vec<Call>> {
+        self.forget_cancelled();
+        let ready = self.groups.iter().filter(|(_, group)| group.is_ready());
+        let costs: HashMap<Key, f64> = ready.map(|(key, group)| (key.clone(), group.batch_cost(max_rows))).collect();
+        let quantum = costs.values().copied().reduce(f64::min)?;
+        loop {
+            let key = self.turns.front()?;
+            if let Some(&cost) = costs.get(key) {
+                let group = self.groups.get_mut(key)?;
+                if group.deficit >= cost {
+                    group.deficit -= cost;
+                    return Some(group.take(max_rows));
+                }
+            }
+            self.turns.rotate_left(1);
+            let next = self.turns.front()?;
+            if costs.contains_key(next) {
+                self.groups.get_mut(next)?.deficit += quantum;
+            }
+        }
+    }
+
+    fn forget_cancelled(&mut self) {
         for group in self.groups.values_mut() {
             group.calls.retain(|call| !call.reply.is_canceled());
         }
         self.groups.retain(|_, group| !group.calls.is_empty());
         self.turns.retain(|key| self.groups.contains_key(key));
-        let costs: HashMap<Key, f64> = self.groups.iter().map(|(key, group)| (key.clone(), group.batch_cost(max_rows))).collect();
-        let quantum = costs.values().copied().reduce(f64::min)?;
-        loop {
-            let key = self.turns.front()?;
-            let (group, cost) = (self.groups.get_mut(key)?, costs[key]);
-            if group.deficit >= cost {
-                group.deficit -= cost;
-                return Some(group.take(max_rows));
+    }
+
+    /// The parts that calls wait for, in memory or not; the one of the oldest call first.
+    pub(crate) fn demands(&mut self) -> Vec<PartId> {
+        self.forget_cancelled();
+        let mut oldest: Vec<(u64, PartId)> =
+            self.groups.iter().filter_map(|(key, group)| Some((group.calls.front()?.place, key.part))).collect();
+        oldest.sort_unstable_by_key(|(place, _)| *place);
+        let mut parts = Vec::new();
+        for (_, part) in oldest {
+            if !parts.contains(&part) {
+                parts.push(part);
             }
-            self.turns.rotate_left(1);
-            let next = self.turns.front()?;
-            self.groups.get_mut(next)?.deficit += quantum;
         }
+        parts
+    }
+
+    /// Takes out the calls that are for a part.
+    pub(crate) fn take_calls(&mut self, part: PartId) -> Vec<Call> {
+        let groups = self.groups.iter_mut().filter(|(key, _)| key.part == part);
+        groups.flat_map(|(_, group)| group.calls.drain(..)).collect()
     }
 }
 
 impl Group {
+    /// Whether the part is in memory that all calls of a group are for.
+    fn is_ready(&self) -> bool {
+        self.calls.front().is_some_and(|call| call.work.part().1)
+    }
+
     fn n_rows(&self, max_rows: usize) -> usize {
         let most = self.calls.front().map_or(1, |call| call.most_rows);
         self.calls.len().min(max_rows).min(most).max(1)

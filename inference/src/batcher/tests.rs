@@ -20,6 +20,7 @@ use crate::{
         toy::{self, Log, ToyDenoiser, ToyText, ToyVae},
     },
     noise::TorchGenerator,
+    part::Slot,
     preview::{Preview, PreviewMap},
     sampler::Sampler,
     schedule::{ScheduleConfig, ScheduleKind},
@@ -49,7 +50,7 @@ impl Bench {
         let limits = Limits { rules: toy::rules(), max_side: 1024, upscale_factor: Some(4), inpaint_schedule: schedule.clone(), schedule };
         let (log, counters, requests) = (Log::default(), Arc::new(Counters::default()), Arc::default());
         let vae = Vae::toy(ToyVae { log: log.clone() });
-        let preview = Preview::Linear(PreviewMap::of_vae(&vae, &Device::Cpu).expect("a map"));
+        let preview = Slot::with(Preview::Linear(PreviewMap::of_vae(&vae, &Device::Cpu).expect("a map")));
         let facts = Rc::new(Facts {
             limits,
             preview,
@@ -59,9 +60,10 @@ impl Bench {
             files: Files::default(),
         });
         let parts = Rc::new(Parts {
-            text: Arc::new(Text::toy(ToyText { log: log.clone(), requests: Arc::clone(&requests) })),
-            denoiser: Arc::new(Denoiser::toy(ToyDenoiser { log: log.clone() })),
-            vae: Arc::new(vae),
+            text: Slot::with(Text::toy(ToyText { log: log.clone(), requests: Arc::clone(&requests) })),
+            denoiser: Slot::with(Denoiser::toy(ToyDenoiser { log: log.clone() })),
+            vae_factor: vae.factor(),
+            vae: Slot::with(vae),
             upscaler: None,
         });
         Self { batcher: Batcher::new(counters.clone(), max_rows), parts, requests, facts, log, counters }
@@ -333,7 +335,7 @@ fn a_cancelled_task_gets_no_further_row() {
     assert!(!bench.batcher.turn(), "nothing is left to run");
     assert_eq!((submitted.meter.usage(), bench.counters.stats().n_active), (used, 0));
     assert_eq!(submitted.end(), (vec![], Some(Err("the task was cancelled".into()))));
-    assert!(!bench.batcher.is_busy());
+    assert!(!bench.batcher.turn());
 }
 
 #[test]

@@ -1,71 +1,83 @@
 //! The engine's handle and a task's handle.
 
 use std::{
+    path::PathBuf,
     sync::{
-        Arc, Weak,
-        mpsc::{SyncSender, TrySendError, sync_channel},
+        Arc, Mutex, PoisonError, Weak,
+        mpsc::{Sender, sync_channel},
     },
-    thread::JoinHandle,
 };
 
 use tokio::sync::mpsc;
 
 use super::{
-    Counters, DeviceChoice, EngineConfig, EngineStats, Event, Meter, Submission, Usage,
-    device::{self, Command},
+    Counters, DeviceChoice, EngineConfig, EngineStats, Event, Meter, Submission, Usage, device,
+    message::{Channels, Command, Message},
+    needs, placement, router,
+    worker::{Board, Refused, Worker},
 };
 use crate::{
     catalogue::{Catalogue, Shelf},
     error::InferenceError,
+    task::Task,
 };
 
-/// Most tasks that wait for the device thread to look at its channel, which it does before every batch, and most that wait for their models.
-pub(super) const MAX_WAITING: usize = 256;
 /// Events kept for a slow reader, besides those that must arrive.
 const MAX_OPTIONAL_EVENTS: usize = 64;
 
-/// The handle of a device thread; clones share it. Dropping the last one ends the thread after the batch it is in, and waits for that.
+/// The handle of the device threads; clones share it. Dropping the last one ends each thread after the batch it is in, and waits for that.
 #[derive(Clone)]
 pub struct Engine {
     inner: Arc<Inner>,
 }
 
 struct Inner {
-    /// `None` only while dropping.
-    commands: Option<SyncSender<Command>>,
-    thread: Option<JoinHandle<()>>,
+    /// Tasks are handed to these one after another, so that two at once see each other.
+    workers: Mutex<Vec<Worker>>,
+    counters: Vec<Arc<Counters>>,
+    /// Each dead when that device's thread is.
+    alive: Vec<Weak<()>>,
+    /// Bytes that models may take where they may take most.
+    largest_budget: u64,
     /// What tasks may name.
     shelf: Arc<Shelf>,
     /// For people.
     device: String,
-    counters: Arc<Counters>,
-    /// Dead when the device thread is.
-    alive: Weak<()>,
 }
 
 impl Engine {
-    /// Loads the usual model of a catalogue on a device thread of its own; returns when it is ready. Tasks may name whatever is on the shelf.
+    /// Loads the usual model of a catalogue on each device, in threads of their own; returns when all are ready. Tasks may name whatever is on the shelf.
     ///
     /// # Errors
-    /// The device cannot be used, or a file is missing or does not fit.
+    /// A device cannot be used, or a file is missing or does not fit.
     pub fn start(config: EngineConfig, shelf: Arc<Shelf>) -> Result<Self, InferenceError> {
-        let (catalogue, device) = (shelf.catalogue(), device::name(&config));
-        let (commands, received) = sync_channel(MAX_WAITING);
-        let (ready, answer) = sync_channel(1);
-        let counters = Arc::new(Counters::default());
-        let name = match config.device {
-            DeviceChoice::Cpu => "inference-cpu".to_owned(),
-            DeviceChoice::Cuda(n) => format!("inference-cuda{n}"),
+        let device = placement::names(&config.devices, config.precision);
+        let start = |&choice: &DeviceChoice| {
+            let (ready, answer) = sync_channel(1);
+            let (config, catalogue, name) = (config.clone(), shelf.catalogue(), placement::name(choice, config.precision));
+            let body =
+                move |channels: Channels, told: (&Board, Arc<()>)| device::run((&config, choice), &catalogue, channels, &ready, told);
+            Ok((Worker::spawn(name, body)?, answer))
         };
-        let counted = counters.clone();
-        let token = Arc::new(());
-        let alive = Arc::downgrade(&token);
-        let body = move || device::run(&config, &catalogue, &received, &ready, counted, token);
-        let spawned = std::thread::Builder::new().name(name.clone()).spawn(body);
-        let thread = spawned.map_err(|error| InferenceError::Device { device: name, reason: error.to_string() })?;
-        answer.recv().map_err(|_| InferenceError::Stopped)??;
-        let commands = Some(commands);
-        Ok(Self { inner: Arc::new(Inner { commands, thread: Some(thread), shelf, device, counters, alive }) })
+        let started = config.devices.iter().map(start).collect::<Result<Vec<_>, InferenceError>>()?;
+        let mut workers = Vec::new();
+        for (mut worker, answer) in started {
+            let ended = |_| InferenceError::DeviceEnded { device: worker.device().to_owned() };
+            let budget = answer.recv().map_err(ended)??;
+            worker.budget = budget;
+            workers.push(worker);
+        }
+        if workers.is_empty() {
+            return Err(InferenceError::NoDevices);
+        }
+        Ok(Self::of(workers, shelf, device))
+    }
+
+    fn of(workers: Vec<Worker>, shelf: Arc<Shelf>, device: String) -> Self {
+        let counters = workers.iter().map(|worker| worker.board().counters.clone()).collect();
+        let alive = workers.iter().map(Worker::alive).collect();
+        let largest_budget = workers.iter().map(|worker| worker.budget).max().unwrap_or(0);
+        Self { inner: Arc::new(Inner { workers: Mutex::new(workers), counters, alive, largest_budget, shelf, device }) }
     }
 
     /// What tasks may name, and what they take.
@@ -73,55 +85,90 @@ impl Engine {
         self.inner.shelf.catalogue()
     }
 
-    /// Hands a task in; it starts at the next batch.
+    /// Hands a task in; it starts at the next batch, on the device where it will end first.
     ///
     /// # Errors
-    /// The task is invalid, too many wait, or the engine has stopped.
+    /// The task is invalid, too many wait, or no device is left.
     pub fn submit(&self, submission: Submission) -> Result<TaskHandle, InferenceError> {
         let catalogue = self.catalogue();
-        catalogue.check(&submission.task)?;
+        let task = &submission.task;
+        let cost = catalogue.check(task)?.cost;
+        self.check_memory(task, &catalogue)?;
         submission.check_pixels()?;
-        let n_images = submission.task.n_images();
+        // The super-resolution network is in memory everywhere.
+        let model = task.base().and_then(|base| Some(catalogue.model(base.model.as_deref())?.path.clone()));
+        let n_images = task.n_images();
         let (events, receiver) = mpsc::channel(MAX_OPTIONAL_EVENTS + n_images as usize + 1);
         let meter = Arc::new(Meter::default());
         let command = Command { catalogue, submission, events, meter: meter.clone() };
-        let commands = self.inner.commands.as_ref().ok_or(InferenceError::Stopped)?;
-        match commands.try_send(command) {
-            Ok(()) => Ok(TaskHandle { events: receiver, meter, has_ended: false, engine: self.inner.alive.clone() }),
-            Err(TrySendError::Full(_)) => Err(InferenceError::Busy),
-            Err(TrySendError::Disconnected(_)) => Err(InferenceError::Stopped),
+        let (device, place, messages) = self.hand_in(Box::new(command), cost, model)?;
+        let devices = self.inner.alive.clone();
+        Ok(TaskHandle { events: receiver, meter, messages, has_ended: false, device, place, devices })
+    }
+
+    /// Whether a device has memory enough for a task.
+    ///
+    /// # Errors
+    /// `Memory`: something that it needs at once is larger than what models may take.
+    pub fn check_memory(&self, task: &Task, catalogue: &Catalogue) -> Result<(), InferenceError> {
+        needs::check(task, catalogue, self.inner.largest_budget)
+    }
+
+    /// Gives a command to the device where its task will end first; that device's name, place and channel.
+    fn hand_in(
+        &self,
+        mut command: Box<Command>,
+        cost: f64,
+        model: Option<PathBuf>,
+    ) -> Result<(String, usize, Sender<Message>), InferenceError> {
+        let workers = self.inner.workers.lock().unwrap_or_else(PoisonError::into_inner);
+        let fits = |place: &usize| needs::check(&command.submission.task, &command.catalogue, workers[*place].budget).is_ok();
+        let mut open: Vec<usize> = (0..workers.len()).filter(|&place| workers[place].is_alive()).filter(fits).collect();
+        let mut is_full = false;
+        loop {
+            let chosen = router::choose(cost, open.iter().map(|&place| workers[place].candidate(model.as_deref())));
+            let Some(chosen) = chosen else { return Err(if is_full { InferenceError::Busy } else { InferenceError::Stopped }) };
+            let place = open.remove(chosen);
+            let worker = &workers[place];
+            command = match worker.send(command, cost, model.clone()) {
+                Ok(()) => return Ok((worker.device().to_owned(), place, worker.messages())),
+                Err(Refused::Full(command)) => {
+                    is_full = true;
+                    command
+                }
+                Err(Refused::Dead(command)) => command,
+            };
         }
     }
 
-    /// Where it computes, for people, such as `cpu (f32)`.
+    /// Where it computes, for people, such as `cpu (f32)` or `cuda:0, cuda:1 (bf16)`.
     pub fn device(&self) -> &str {
         &self.inner.device
     }
 
     /// Whether tasks can still be drawn: a device thread that has ended takes no more.
     pub fn is_alive(&self) -> bool {
-        self.inner.alive.strong_count() > 0
+        self.inner.alive.iter().any(|device| device.strong_count() > 0)
     }
 
-    /// What the device thread has done.
+    /// What the device threads have done, all together.
     pub fn stats(&self) -> EngineStats {
-        self.inner.counters.stats()
+        self.device_stats().into_iter().fold(EngineStats::default(), |sum, stats| EngineStats {
+            n_network_calls: sum.n_network_calls + stats.n_network_calls,
+            n_network_rows: sum.n_network_rows + stats.n_network_rows,
+            n_active: sum.n_active + stats.n_active,
+        })
     }
 
-    /// How fast the engine is, as a running average; `None` before the first batch. Times a cost, it estimates the time left.
+    /// What each device thread has done, in the order of the configuration.
+    pub fn device_stats(&self) -> Vec<EngineStats> {
+        self.inner.counters.iter().map(|counters| counters.stats()).collect()
+    }
+
+    /// How fast a device of the engine is, as a running average over all of them; `None` before the first batch. Times a cost, it estimates the time left.
     pub fn seconds_per_row_megapixel(&self) -> Option<f64> {
-        self.inner.counters.seconds_per_row_megapixel()
-    }
-}
-
-impl Drop for Inner {
-    fn drop(&mut self) {
-        self.commands.take();
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-        {
-            tracing::error!("the device thread panicked");
-        }
+        let known: Vec<f64> = self.inner.counters.iter().filter_map(|counters| counters.seconds_per_row_megapixel()).collect();
+        (!known.is_empty()).then(|| known.iter().sum::<f64>() / known.len() as f64)
     }
 }
 
@@ -129,9 +176,13 @@ impl Drop for Inner {
 pub struct TaskHandle {
     events: mpsc::Receiver<Event>,
     meter: Arc<Meter>,
+    messages: Sender<Message>,
     has_ended: bool,
-    /// Dead when the device thread is.
-    engine: Weak<()>,
+    device: String,
+    /// Which of the devices it is.
+    place: usize,
+    /// Each dead when that device's thread is.
+    devices: Vec<Weak<()>>,
 }
 
 impl TaskHandle {
@@ -141,9 +192,14 @@ impl TaskHandle {
             return None;
         }
         let event = self.events.recv().await.unwrap_or_else(|| {
-            let is_alive = self.engine.strong_count() > 0;
-            let lost = InferenceError::Internal { what: "a task was dropped without an end" };
-            Event::Failed(Arc::new(if is_alive { lost } else { InferenceError::Stopped }))
+            let is_alive = |device: &Weak<()>| device.strong_count() > 0;
+            Event::Failed(Arc::new(match () {
+                () if self.devices.get(self.place).is_some_and(is_alive) => {
+                    InferenceError::Internal { what: "a task was dropped without an end" }
+                }
+                () if self.devices.iter().any(is_alive) => InferenceError::DeviceEnded { device: self.device.clone() },
+                () => InferenceError::Stopped,
+            }))
         });
         self.has_ended = matches!(event, Event::Done(_) | Event::Failed(_));
         Some(event)
@@ -152,6 +208,13 @@ impl TaskHandle {
     /// Stops the task at its next step; it ends with [`InferenceError::Cancelled`].
     pub fn cancel(&self) {
         self.meter.cancel();
+        // A device that waits for something else looks then.
+        let _ = self.messages.send(Message::Cancelled);
+    }
+
+    /// The device that it is drawn on, such as `cpu (f32)`.
+    pub fn device(&self) -> &str {
+        &self.device
     }
 
     /// Asks for the state of each picture on its way at its next step border: an [`Event::Checkpoint`] each, sent again at later borders while
@@ -171,3 +234,6 @@ impl Drop for TaskHandle {
         self.cancel();
     }
 }
+
+#[cfg(test)]
+mod tests;

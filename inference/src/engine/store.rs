@@ -1,299 +1,387 @@
-//! The models of a device thread: all known by their headers, a few in memory.
+//! The parts of models on a device thread, and the tasks that wait for them. What is in memory when is said by [`Residency`].
 
-use std::{path::PathBuf, rc::Rc, sync::Arc, time::Instant};
+mod places;
+
+use std::{
+    cell::RefCell,
+    collections::HashMap,
+    path::PathBuf,
+    rc::Rc,
+    sync::{Arc, mpsc::Sender},
+    time::Instant,
+};
 
 use candle_core::{DType, Device};
 
-use super::{EngineConfig, device};
+use self::places::Places;
+use super::{
+    DeviceChoice, EngineConfig, Event,
+    loader::Loader,
+    loading::{self, Loaded, Read, Source, Used},
+    memory,
+    message::{Command, Message, PartKey, WaitingRoom},
+    needs::{self, Need},
+    placement,
+    residency::{Residency, Step, TaskId},
+};
 use crate::{
-    adapter::{AdapterError, Adapters},
-    batcher::Parts,
-    catalogue::{Catalogue, EmbeddingCard, ModelCard, UpscalerCard, Version},
-    checkpoint::Patch,
+    batcher::{Batcher, Parts},
+    catalogue::{Catalogue, PartKind, UpscalerCard},
     error::InferenceError,
-    family::{ModelFiles, ModelSource, Text},
-    preview::{Preview, PreviewMap},
-    schedule::Prediction,
-    state::{DeviceClass, Files},
-    task::{AdapterUse, Note, Task, TaskKind},
+    state::DeviceClass,
+    task::{Note, Task, TextToImage},
     telemetry,
-    text::{Embedding, mentions},
-    trajectory::Facts,
-    upscale::Upscaler,
-    vae::{
-        Vae,
-        taesd::{Taesd, TaesdKind},
-    },
+    text::mentions,
+    trajectory::{Facts, Job},
 };
 
-/// A model's networks, and what is to be known about them.
-#[derive(Clone)]
+/// Where a task's parts are, and what is to be known about its model.
 pub(crate) struct Ready {
     pub(crate) parts: Rc<Parts>,
     pub(crate) facts: Rc<Facts>,
-    pub(crate) notes: Rc<Notes>,
+    source: Arc<Source>,
 }
 
-/// What was not used of what a model was changed by.
-#[derive(Default)]
-pub(crate) struct Notes {
-    adapters: Vec<Note>,
-    /// Learned words that are made for another model.
-    words: Vec<String>,
-}
-
-impl Notes {
-    /// What matters to a task.
-    pub(crate) fn of(&self, task: &Task) -> Vec<Note> {
-        let Some(base) = task.base() else { return Vec::new() };
+impl Ready {
+    /// What the person who asked should know.
+    fn notes(&self, task: &Task) -> Result<Vec<Note>, InferenceError> {
+        let Some(base) = task.base() else { return Ok(Vec::new()) };
         let prompts = [base.prompt.as_str(), base.negative_prompt.as_deref().unwrap_or_default()];
-        let words = self.words.iter().filter(|word| prompts.iter().any(|prompt| mentions(prompt, word)));
-        self.adapters.iter().cloned().chain(words.map(|word| Note::WordNotLearned { word: word.clone() })).collect()
+        let words = self.source.unlearned().into_iter().filter(|word| prompts.iter().any(|prompt| mentions(prompt, word)));
+        let adapters = self.source.adapter_notes()?;
+        Ok(adapters.into_iter().chain(words.map(|word| Note::WordNotLearned { word })).collect())
     }
 }
 
-/// A model in memory, changed by a set of adapters.
-struct InMemory {
-    identity: Identity,
-    adapters: Vec<Used>,
-    files: ModelFiles,
-    ready: Ready,
-    last_use: u64,
+/// Tells the store that a task is over, when it is dropped.
+struct Lease {
+    id: TaskId,
+    over: Rc<RefCell<Vec<TaskId>>>,
 }
 
-/// What tells a model from another one, whatever they are called: its files as they were read, what its network predicts, and the words taught to it.
-#[derive(Clone, PartialEq)]
-struct Identity {
-    version: Version,
-    prediction: Prediction,
-    words: Vec<Arc<EmbeddingCard>>,
-}
-
-impl Identity {
-    fn of(card: &ModelCard, catalogue: &Catalogue) -> Self {
-        Self { version: card.version.clone(), prediction: card.prediction, words: catalogue.embeddings().to_vec() }
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.over.borrow_mut().push(self.id);
     }
 }
 
-/// An adapter, how much of it, and its file as it was read.
-#[derive(Clone, PartialEq)]
-struct Used {
-    how: AdapterUse,
-    path: PathBuf,
-    version: Version,
+/// Somebody who waits for parts.
+enum Waiting {
+    Task {
+        command: Box<Command>,
+        ready: Ready,
+    },
+    /// The model that is loaded before there is any task.
+    Usual,
 }
 
-impl Used {
-    fn of(how: AdapterUse, catalogue: &Catalogue) -> Result<Self, InferenceError> {
-        let card = catalogue.adapter(&how.name).ok_or_else(|| catalogue.unknown_adapter(&how.name))?;
-        Ok(Self { path: card.path.clone(), version: card.version.clone(), how })
-    }
-}
-
-impl InMemory {
-    fn is_idle(&self) -> bool {
-        Rc::strong_count(&self.ready.parts) == 1
-    }
-}
-
-/// The models of a device thread.
+/// The parts of models on a device thread.
 pub(crate) struct Store {
-    config: EngineConfig,
+    /// Of the device, for people.
+    name: String,
+    preview_every: u32,
     device: Device,
     dtype: DType,
-    /// The file of the super-resolution network as it was read.
-    upscaler_card: Option<UpscalerCard>,
-    upscaler: Option<Arc<Upscaler>>,
-    in_memory: Vec<InMemory>,
-    n_uses: u64,
+    budget: u64,
+    messages: Sender<Message>,
+    room: Arc<WaitingRoom>,
+    loader: Loader,
+    residency: Residency<PartKey>,
+    places: Places,
+    /// What the loader has looked at.
+    opened: HashMap<PartKey, Read>,
+    waiting: HashMap<TaskId, Waiting>,
+    over: Rc<RefCell<Vec<TaskId>>>,
+    /// Whether other parts are in memory than when somebody asked.
+    is_moved: bool,
+    /// How loading the usual model went.
+    usual: Option<Result<(), Arc<InferenceError>>>,
+    next_task: TaskId,
 }
 
 impl Store {
-    /// Loads the first model of a catalogue.
-    pub(crate) fn open(config: &EngineConfig, catalogue: &Arc<Catalogue>) -> Result<Self, InferenceError> {
-        let device = device::open(config.device)?;
-        let (dtype, _) = device::dtype(config);
-        let config = config.clone();
-        let mut store = Self { config, device, dtype, upscaler_card: None, upscaler: None, in_memory: Vec::new(), n_uses: 0 };
-        store.follow_upscaler(catalogue)?;
-        let first = catalogue.model(None).ok_or(InferenceError::NoModels)?;
-        store.load((first, catalogue), &[], None)?;
-        store.tell_bytes();
-        // The usual model's prompts are counted for every task: not while somebody waits for an answer.
-        catalogue.prepare();
-        Ok(store)
+    /// A store without any part.
+    pub(super) fn open(
+        (config, choice): (&EngineConfig, DeviceChoice),
+        messages: Sender<Message>,
+        room: Arc<WaitingRoom>,
+    ) -> Result<Self, InferenceError> {
+        let (device, (dtype, _)) = (placement::open(choice)?, placement::dtype(choice, config.precision));
+        let budget = memory::budget(choice, config.n_alike(choice), config.memory_bytes);
+        let loader = Loader::start(&choice.to_string())?;
+        let (residency, over) = (Residency::new(budget), Rc::default());
+        Ok(Self {
+            name: placement::name(choice, config.precision),
+            preview_every: config.preview_every,
+            device,
+            dtype,
+            budget,
+            messages,
+            room,
+            loader,
+            residency,
+            places: Places::default(),
+            opened: HashMap::new(),
+            waiting: HashMap::new(),
+            over,
+            is_moved: true,
+            usual: None,
+            next_task: 0,
+        })
     }
 
-    /// Loads the super-resolution network of a catalogue, if it is another one than before; tasks on their way keep theirs.
-    fn follow_upscaler(&mut self, catalogue: &Catalogue) -> Result<(), InferenceError> {
-        if self.upscaler_card.as_ref() == catalogue.upscaler() {
-            return Ok(());
+    /// Bytes that parts may take.
+    pub(super) fn budget(&self) -> u64 {
+        self.budget
+    }
+
+    /// Begins to load the first model of a catalogue and its super-resolution network.
+    pub(super) fn want_usual(&mut self, catalogue: &Catalogue) -> Result<(), InferenceError> {
+        let task = Task::from(TextToImage::default());
+        catalogue.model(None).ok_or(InferenceError::NoModels)?;
+        let (mut needed, _) = self.resolve(&task, catalogue)?;
+        needs::check(&task, catalogue, self.budget)?;
+        if let Some((number, n_bytes)) = self.upscaler(catalogue) {
+            needed.push((PartKey::Upscaler(number), n_bytes));
         }
-        self.upscaler = catalogue.upscaler().map(|card| Upscaler::load(&card.path, &self.device)).transpose()?.map(Arc::new);
-        self.upscaler_card = catalogue.upscaler().cloned();
-        for InMemory { ready, .. } in &mut self.in_memory {
-            let Parts { text, denoiser, vae, .. } = &*ready.parts;
-            let (text, denoiser, vae) = (text.clone(), denoiser.clone(), vae.clone());
-            ready.parts = Rc::new(Parts { text, denoiser, vae, upscaler: self.upscaler.clone() });
-        }
+        self.next_task += 1;
+        self.residency.arrived(self.next_task, needed, &[]);
+        self.waiting.insert(self.next_task, Waiting::Usual);
         Ok(())
     }
 
-    /// The networks for a task; `None` while there is no room because those in memory are all in use. Those that are not in memory are loaded,
-    /// after a call of `loading`.
-    pub(crate) fn networks(&mut self, task: &Task, catalogue: &Catalogue, loading: impl FnOnce()) -> Result<Option<Ready>, InferenceError> {
-        let (name, adapters) = task.base().map_or((None, Vec::new()), |base| (base.model.as_deref(), base.all_adapters()));
-        // What a catalogue has checked it has; what is only enlarged needs no model of its own.
-        let found = if task.base().is_some() { catalogue.model(name) } else { catalogue.models().first() };
-        let card = found.ok_or(InferenceError::Internal { what: "a task of a model that is in no catalogue" })?;
-        self.follow_upscaler(catalogue)?;
-        if let (TaskKind::Upscale(_), Some(any)) = (&task.kind, self.in_memory.iter().max_by_key(|entry| entry.last_use)) {
-            // The super-resolution network is every model's.
-            return Ok(Some(any.ready.clone()));
+    /// How loading the usual model went; `None` while it goes on.
+    pub(super) fn usual(&mut self) -> Option<Result<(), InferenceError>> {
+        self.usual.take().map(|loaded| loaded.map_err(|error| Arc::try_unwrap(error).unwrap_or_else(InferenceError::Shared)))
+    }
+
+    /// Takes a task in, which begins when its parts are there.
+    pub(super) fn take_in(&mut self, command: Box<Command>) {
+        match self.resolve(&command.submission.task, &command.catalogue) {
+            Ok((needed, ready)) => {
+                self.next_task += 1;
+                self.residency.arrived(self.next_task, needed, &[]);
+                self.waiting.insert(self.next_task, Waiting::Task { command, ready });
+            }
+            Err(error) => self.refuse(&command, error),
         }
-        self.n_uses += 1;
-        let n_uses = self.n_uses;
-        let identity = Identity::of(card, catalogue);
+    }
+
+    fn refuse(&self, command: &Command, error: InferenceError) {
+        self.room.leave();
+        command.events().failed(error);
+    }
+
+    /// The parts that a task needs, with their bytes, and their places.
+    fn resolve(&mut self, task: &Task, catalogue: &Catalogue) -> Result<(Vec<(PartKey, u64)>, Ready), InferenceError> {
+        let card = needs::card(task, catalogue)?;
+        let adapters = task.base().map(|base| base.all_adapters()).unwrap_or_default();
         let adapters = adapters.into_iter().map(|used| Used::of(used, catalogue)).collect::<Result<Vec<_>, _>>()?;
-        let is_same = |entry: &&mut InMemory| entry.identity == identity && entry.adapters == adapters;
-        if let Some(found) = self.in_memory.iter_mut().find(is_same) {
-            found.last_use = n_uses;
-            return Ok(Some(found.ready.clone()));
-        }
-        if !self.has_room() {
-            return Ok(None);
-        }
-        // What does not fit is found before any other model goes.
-        let opened = open_adapters(card, &adapters)?;
-        self.make_room();
-        loading();
-        let begun = Instant::now();
-        let ready = self.load((card, catalogue), &adapters, opened)?.ready.clone();
-        telemetry::loaded(begun.elapsed());
-        tracing::info!(model.name = card.name, elapsed_ms = begun.elapsed().as_millis() as u64, "loaded");
-        self.tell_bytes();
-        Ok(Some(ready))
-    }
-
-    /// Tells those who watch how much memory the weights take.
-    fn tell_bytes(&self) {
-        let n_bytes = |entry: &InMemory| {
-            let Parts { text, denoiser, vae, .. } = &*entry.ready.parts;
-            text.n_bytes() + denoiser.n_bytes() + vae.n_bytes()
+        let (plain, _) = self.places.source((card, catalogue), Vec::new());
+        let (changed, source) = self.places.source((card, catalogue), adapters);
+        let upscaler = self.upscaler(catalogue).map(|(number, _)| number);
+        let key = |need| match need {
+            Need::Part(PartKind::TextEncoders) => Some(PartKey::Text(changed)),
+            Need::Part(PartKind::Denoiser) => Some(PartKey::Denoiser(changed)),
+            // Adapters change no autoencoder.
+            Need::Part(PartKind::Vae) => Some(PartKey::Vae(plain)),
+            Need::Upscaler => upscaler.map(PartKey::Upscaler),
         };
-        telemetry::resident(&device::name(&self.config), self.in_memory.iter().map(n_bytes).sum());
-    }
-
-    /// Whether another model fits in, or would if an idle one went.
-    fn has_room(&self) -> bool {
-        self.is_free() || self.in_memory.iter().any(InMemory::is_idle)
-    }
-
-    fn is_free(&self) -> bool {
-        self.in_memory.len() < self.config.max_loaded_models.max(1)
-    }
-
-    /// Drops the models that were not used for the longest time until another one fits in.
-    fn make_room(&mut self) {
-        while !self.is_free() {
-            let idle = self.in_memory.iter().enumerate().filter(|(_, entry)| entry.is_idle());
-            let Some((oldest, _)) = idle.min_by_key(|(_, entry)| entry.last_use) else { return };
-            self.in_memory.swap_remove(oldest);
-        }
-    }
-
-    fn load(
-        &mut self,
-        (card, catalogue): (&ModelCard, &Catalogue),
-        adapters: &[Used],
-        opened: Option<Adapters>,
-    ) -> Result<&InMemory, InferenceError> {
-        let opened = opened.map(Arc::new);
-        let patch = opened.clone().map(|adapters| adapters as Arc<dyn Patch>);
-        let (device, dtype) = (&self.device, self.dtype);
-        // One model under two names is in memory once.
-        let identity = Identity::of(card, catalogue);
-        let base = self.in_memory.iter().find(|entry| entry.identity == identity);
-        let (files, vae) = match base {
-            Some(base) => (base.files.patched(patch), base.ready.parts.vae.clone()),
-            None => {
-                let (path, vae, others) = (card.path.clone(), card.vae.clone(), card.others.clone());
-                let files = ModelFiles::open(&ModelSource { path, vae, others, patch })?;
-                let vae = Arc::new(files.vae(device, dtype)?);
-                (files, vae)
-            }
-        };
-        let (mut text, denoiser) = (files.text(device, dtype)?, Arc::new(files.denoiser(device, dtype)?));
-        if base.is_none()
-            && let Some(warning) = files.unread()?
-        {
-            tracing::warn!("{warning}");
-        }
-        let mut notes = Notes::default();
-        if let Some(opened) = opened {
-            for warning in opened.check()? {
-                tracing::warn!("{warning}");
-            }
-            notes.adapters = adapters.iter().zip(opened.report()).filter_map(|(used, report)| report.note(&used.how.name)).collect();
-        }
-        notes.words = teach(&mut text, catalogue)?;
-        let facts = Rc::new(self.facts((card, catalogue), adapters, &vae)?);
-        let parts = Rc::new(Parts { text: Arc::new(text), denoiser, vae, upscaler: self.upscaler.clone() });
-        let ready = Ready { parts, facts, notes: Rc::new(notes) };
-        self.in_memory.push(InMemory { identity, adapters: adapters.to_vec(), files, ready, last_use: self.n_uses });
-        Ok(&self.in_memory[self.in_memory.len() - 1])
-    }
-
-    fn facts(&self, (card, catalogue): (&ModelCard, &Catalogue), adapters: &[Used], vae: &Vae) -> Result<Facts, InferenceError> {
-        let preview = match Taesd::find(&card.path, TaesdKind::of_scaling_factor(vae.scaling_factor())) {
-            Some(path) => Preview::Taesd(Taesd::load_for(&path, &self.device, vae.latent_channels(), vae.factor())?),
-            None => Preview::Linear(PreviewMap::of_vae(vae, &self.device)?),
-        };
-        Ok(Facts {
-            limits: card.limits(catalogue.upscale_factor()),
+        let needed = needs::needs(task, catalogue)?.into_iter().filter_map(|(need, n_bytes)| Some((key(need)?, n_bytes))).collect();
+        let limits = card.limits(catalogue.upscale_factor());
+        let (vae, preview) = self.places.vae(plain);
+        let parts = Rc::new(Parts {
+            text: self.places.text(changed),
+            denoiser: self.places.denoiser(changed),
+            vae,
+            upscaler: upscaler.map(|number| self.places.upscaler_slot(number)),
+            vae_factor: limits.rules.vae_factor,
+        });
+        let facts = Rc::new(Facts {
+            limits,
             preview,
-            preview_every: self.config.preview_every,
+            preview_every: self.preview_every,
             device: self.device.clone(),
             device_class: DeviceClass::of(&self.device, self.dtype),
-            files: files_of((card, catalogue), adapters),
-        })
+            files: source.state_files(catalogue),
+        });
+        Ok((needed, Ready { parts, facts, source }))
     }
-}
 
-/// What is loaded for a model with adapters.
-fn files_of((card, catalogue): (&ModelCard, &Catalogue), adapters: &[Used]) -> Files {
-    let mut files = Files::default().and(format!("model {:?}", card.prediction), &card.path);
-    let others = [("text_encoder", card.others.text_encoder.as_ref()), ("tokenizer", card.others.tokenizer.as_ref())];
-    let own = [("vae", card.vae.as_ref()), ("upscaler", catalogue.upscaler().map(|card| &card.path))];
-    for (purpose, path) in own.into_iter().chain(others) {
-        files = path.into_iter().fold(files, |files, path| files.and(purpose, path));
+    /// The super-resolution network of a catalogue, and its bytes.
+    fn upscaler(&mut self, catalogue: &Catalogue) -> Option<(u32, u64)> {
+        catalogue.upscaler().map(|card| (self.places.upscaler(card), needs::upscaler_bytes(card)))
     }
-    files = adapters.iter().fold(files, |files, used| files.and("adapter", &used.path));
-    catalogue.embeddings().iter().fold(files, |files, word| files.and(format!("word {}", word.name), &word.path))
-}
 
-fn open_adapters(card: &ModelCard, adapters: &[Used]) -> Result<Option<Adapters>, InferenceError> {
-    let files: Vec<_> = adapters.iter().map(|used| (used.path.clone(), used.how.weights())).collect();
-    let Some((path, _)) = files.first() else { return Ok(None) };
-    let Some(layout) = &card.layout else {
-        let what = "an adapter for a model without a U-Net";
-        return Err(AdapterError::Unsupported { path: path.clone(), what }.into());
-    };
-    Adapters::open(&files, layout).map(Some)
-}
-
-/// Makes the configured words known to a model's text encoders. With several models a word may be made for another one: these are given back.
-fn teach(text: &mut Text, catalogue: &Catalogue) -> Result<Vec<String>, InferenceError> {
-    let mut unknown = Vec::new();
-    for word in catalogue.embeddings() {
-        match text.learn(&Embedding::load(&word.path)?.named(&word.name)) {
-            Err(error) if catalogue.models().len() == 1 => return Err(error),
-            Err(error) => {
-                tracing::warn!(word = word.name, "not known to this model: {error}");
-                unknown.push(word.name.clone());
+    /// The loader has looked at a part.
+    pub(super) fn opened(&mut self, key: PartKey, read: Result<Read, InferenceError>, batcher: &Batcher) {
+        match read {
+            Ok(read) => {
+                self.opened.insert(key, read);
+                self.residency.opened(&key);
             }
-            Ok(()) => {}
+            Err(error) => self.failed(key, error, batcher),
         }
     }
-    Ok(unknown)
+
+    /// The loader has read a part.
+    pub(super) fn loaded(&mut self, key: PartKey, loaded: Result<Box<Loaded>, InferenceError>, batcher: &Batcher) {
+        match loaded {
+            Ok(loaded) => {
+                self.places.fill(key, *loaded);
+                self.is_moved = true;
+                self.residency.loaded(&key);
+            }
+            Err(error) => self.failed(key, error, batcher),
+        }
+    }
+
+    /// A part cannot be loaded: whoever waits for it is over.
+    fn failed(&mut self, key: PartKey, error: InferenceError, batcher: &Batcher) {
+        let error = Arc::new(error);
+        self.places.forget_files(key);
+        for id in self.residency.failed(&key) {
+            match self.waiting.remove(&id) {
+                Some(Waiting::Task { command, .. }) => self.refuse(&command, InferenceError::Shared(error.clone())),
+                Some(Waiting::Usual) => self.usual = Some(Err(error.clone())),
+                None => {}
+            }
+        }
+        if let Some(place) = self.places.get(key) {
+            batcher.fail(place.id(), &error);
+        }
+    }
+
+    /// Lets go of the tasks that nobody wants any more before they began.
+    pub(super) fn drop_cancelled(&mut self) {
+        let is_cancelled = |waiting: &Waiting| matches!(waiting, Waiting::Task { command, .. } if command.meter.is_cancelled());
+        let cancelled: Vec<TaskId> = self.waiting.iter().filter(|(_, waiting)| is_cancelled(waiting)).map(|(id, _)| *id).collect();
+        for id in cancelled {
+            self.residency.ended(id);
+            if let Some(Waiting::Task { command, .. }) = self.waiting.remove(&id) {
+                self.refuse(&command, InferenceError::Cancelled);
+            }
+        }
+    }
+
+    /// Does whatever is to be done now; whether the batcher has something new to do.
+    pub(super) fn settle(&mut self, batcher: &mut Batcher) -> bool {
+        let over: Vec<TaskId> = self.over.borrow_mut().drain(..).collect();
+        let mut is_new = !over.is_empty();
+        over.into_iter().for_each(|id| self.residency.ended(id));
+        if self.residency.takes_demands() {
+            let demands = batcher.demands();
+            self.residency.demanded(demands.into_iter().filter_map(|id| Some(vec![self.places.key(id)?])).collect());
+        }
+        while let Some(step) = self.residency.next() {
+            match step {
+                Step::Loading(id) => {
+                    if let Some(Waiting::Task { command, .. }) = self.waiting.get(&id) {
+                        command.events().may_send(Event::Loading);
+                    }
+                }
+                Step::Start(id) => {
+                    is_new = true;
+                    self.start(id, batcher);
+                }
+                Step::Open(key) => self.look_at(key),
+                Step::Read(key) => {
+                    if let Some(read) = self.opened.remove(&key) {
+                        let messages = self.messages.clone();
+                        self.loader.load(
+                            move || {
+                                let begun = Instant::now();
+                                let loaded = read()?;
+                                telemetry::loaded(begun.elapsed());
+                                Ok(Box::new(loaded))
+                            },
+                            move |loaded| {
+                                let _ = messages.send(Message::Loaded(key, loaded)); // The device thread may be over.
+                            },
+                        );
+                    }
+                }
+                Step::Drop(key) => {
+                    self.opened.remove(&key);
+                    self.places.clear(key);
+                    self.is_moved = true;
+                }
+            }
+        }
+        self.places.tidy(|key| self.residency.knows(&key));
+        is_new
+    }
+
+    fn look_at(&self, key: PartKey) {
+        let messages = self.messages.clone();
+        let done = move |opened| {
+            let _ = messages.send(Message::Opened(key, opened)); // As above.
+        };
+        let to = (self.device.clone(), self.dtype);
+        let kind = match key {
+            PartKey::Text(_) => PartKind::TextEncoders,
+            PartKey::Denoiser(_) => PartKind::Denoiser,
+            PartKey::Vae(_) => PartKind::Vae,
+            PartKey::Upscaler(number) => {
+                let file = self.places.upscaler_file(number);
+                return self.loader.load(move || loading::open_upscaler(file, to.0), done);
+            }
+        };
+        match self.places.get(key).zip(self.places.source_by(key)) {
+            Some((place, source)) => {
+                let id = place.id();
+                self.loader.load(move || source.open(kind, id, to), done);
+            }
+            None => done(Err(InferenceError::Internal { what: "a part without a place" })),
+        }
+    }
+
+    fn start(&mut self, id: TaskId, batcher: &mut Batcher) {
+        let lease = Lease { id, over: self.over.clone() };
+        match self.waiting.remove(&id) {
+            Some(Waiting::Task { command, ready }) => match ready.notes(&command.submission.task) {
+                Ok(notes) => {
+                    self.room.leave();
+                    let events = command.events();
+                    if !notes.is_empty() {
+                        // Nothing but `Loading` stands before it, so there is room.
+                        events.may_send(Event::Notes(notes));
+                    }
+                    let Command { submission, meter, .. } = *command;
+                    let job = Job { submission, parts: ready.parts, facts: ready.facts, events, meter };
+                    batcher.start(job.ticket(), async move |caller| {
+                        let _lease = lease;
+                        job.run(&caller).await
+                    });
+                }
+                Err(error) => self.refuse(&command, error),
+            },
+            Some(Waiting::Usual) => self.usual = Some(Ok(())),
+            None => {}
+        }
+    }
+
+    /// Files and folders of the models whose denoisers are in memory, if these are others than at the last time.
+    pub(super) fn new_residents(&mut self) -> Option<Vec<PathBuf>> {
+        if !std::mem::take(&mut self.is_moved) {
+            return None;
+        }
+        telemetry::resident(&self.name, self.residency.n_bytes());
+        let denoisers = self.residency.residents().filter(|key| matches!(key, PartKey::Denoiser(_)));
+        Some(denoisers.filter_map(|&key| Some(self.places.source_by(key)?.card.path.clone())).collect())
+    }
+
+    /// Fails the tasks that have not begun: the engine ends.
+    pub(super) fn stop(&mut self) {
+        for (_, waiting) in std::mem::take(&mut self.waiting) {
+            if let Waiting::Task { command, .. } = waiting {
+                self.refuse(&command, InferenceError::Stopped);
+            }
+        }
+    }
 }
+
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+pub(crate) use tests::TestStore;

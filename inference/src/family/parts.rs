@@ -12,7 +12,6 @@ use crate::{error::InferenceError, part::PartId, text::Embedding};
 
 /// The text encoders of a model.
 pub struct Text {
-    id: PartId,
     encoders: AnyText,
 }
 
@@ -35,12 +34,12 @@ pub struct Prepared {
 
 impl Text {
     pub(super) fn load(files: PartFiles<'_>, config: &AnyConfig) -> Result<Self, InferenceError> {
-        Ok(Self { id: PartId::new(), encoders: AnyText::load(files, config)? })
+        Ok(Self { encoders: AnyText::load(files, config)? })
     }
 
     #[cfg(test)]
     pub(crate) fn toy(encoders: super::toy::ToyText) -> Self {
-        Self { id: PartId::new(), encoders: AnyText::Toy(Box::new(encoders)) }
+        Self { encoders: AnyText::Toy(Box::new(encoders)) }
     }
 
     /// Makes a learned word known to all prompts that follow.
@@ -75,10 +74,6 @@ impl Text {
     /// Bytes of all weights.
     pub fn n_bytes(&self) -> u64 {
         n_bytes(self.encoders.loaded())
-    }
-
-    pub(crate) fn id(&self) -> PartId {
-        self.id
     }
 }
 
@@ -141,8 +136,9 @@ impl Denoiser {
         &self.device
     }
 
-    pub(crate) fn id(&self) -> PartId {
-        self.id
+    /// The same network with the identity of another one that was loaded from the same files: it reads what that one has prepared.
+    pub(crate) fn as_same(self, id: PartId) -> Self {
+        Self { id, ..self }
     }
 }
 

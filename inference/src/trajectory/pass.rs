@@ -64,7 +64,7 @@ impl Job {
         let is_guided = limits.is_guided(base);
         let chunks = {
             let negative = base.negative_prompt.as_deref().filter(|_| is_guided).unwrap_or_default();
-            Chunks { prompt: caller.length(&base.prompt)?, negative: caller.length(negative)? }
+            Chunks { prompt: caller.length(&base.prompt).await?, negative: caller.length(negative).await? }
         };
         let request = |text: Option<&str>, is_negative: bool| PromptRequest {
             text: text.map(str::to_owned),

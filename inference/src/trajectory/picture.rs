@@ -124,8 +124,12 @@ impl<'a> Picture<'a> {
         steps.done.set(steps.done.get() + 1);
         job.events.may_send(Event::Progress(Progress { done: steps.done.get(), total: steps.total }));
         let every = job.facts.preview_every;
-        if every > 0 && step.is_multiple_of(every) && state.step < pass.plan.n_steps() {
-            job.events.may_send(Event::Preview { index: self.index, step, image: job.facts.preview.image(denoised)? });
+        if every > 0
+            && step.is_multiple_of(every)
+            && state.step < pass.plan.n_steps()
+            && let Some(preview) = job.facts.preview.get()
+        {
+            job.events.may_send(Event::Preview { index: self.index, step, image: preview.image(denoised)? });
         }
         self.save(pass, state)
     }

@@ -17,7 +17,7 @@ use crate::{
     batcher::Batcher,
     catalogue::{Catalogue, CatalogueConfig, ModelEntry},
     checkpoint::OtherParts,
-    engine::{Counters, DeviceChoice, EngineConfig, Meter, Precision, Ready, Store, Submission},
+    engine::{Counters, DeviceChoice, EngineConfig, Meter, Precision, Ready, Submission, TestStore},
     error::InferenceError,
     schedule::ScheduleKind,
     task::{ImageSize, Role, Seed, Task, TextToImage},
@@ -38,32 +38,32 @@ fn catalogue(path: &Path) -> CatalogueConfig {
 
 /// Float32 on the CPU.
 fn config() -> EngineConfig {
-    EngineConfig { max_loaded_models: 1, device: DeviceChoice::Cpu, precision: Precision::F32, max_batch_rows: 2, preview_every: 0 }
+    EngineConfig { memory_bytes: None, devices: vec![DeviceChoice::Cpu], precision: Precision::F32, max_batch_rows: 2, preview_every: 0 }
 }
 
 /// The models of a catalogue, one of them loaded.
 struct Shelved {
-    store: Store,
+    store: TestStore,
     catalogue: Arc<Catalogue>,
 }
 
 impl Shelved {
     fn open(things: CatalogueConfig) -> Self {
         let catalogue = Arc::new(Catalogue::open(&things).expect("everything is there"));
-        Self { store: Store::open(&config(), &catalogue).expect("the model loads"), catalogue }
+        Self { store: TestStore::open((&config(), DeviceChoice::Cpu), &catalogue).expect("the model loads"), catalogue }
     }
 }
 
 /// The last latents of picture `index` of a task, as its decoder takes them.
 fn last_latents(
-    (store, catalogue): (&mut Store, &Catalogue),
+    (store, catalogue): (&mut TestStore, &Catalogue),
     task: Task,
     source: Option<RgbImage>,
     mask: Option<GrayImage>,
     index: u32,
 ) -> Tensor {
     let (sender, _receiver) = tokio::sync::mpsc::channel(8);
-    let Ready { parts, facts, .. } = store.networks(&task, catalogue, || {}).expect("a known model").expect("room");
+    let Ready { parts, facts, .. } = store.ready(&task, catalogue).expect("the parts load");
     let (events, meter) = (Events::new(sender, 1), Arc::new(Meter::default()));
     let pictures = source.map(|picture| (Role::Init, picture.into()));
     let inputs = pictures.into_iter().chain(mask.map(|mask| (Role::Mask, mask.into()))).collect();
@@ -80,7 +80,7 @@ fn last_latents(
 fn the_last_latents_equal_those_of_diffusers() {
     let starter = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/starter");
     let catalogue = Arc::new(Catalogue::open(&catalogue(&starter.join("model"))).expect("the starter model"));
-    let mut store = Store::open(&config(), &catalogue).expect("the starter model");
+    let mut store = TestStore::open((&config(), DeviceChoice::Cpu), &catalogue).expect("the starter model");
     let text = std::fs::read_to_string(starter.join("reference/reference.json")).expect("reference.json").replace("-Infinity", "null");
     let file: serde_json::Value = serde_json::from_str(&text).expect("valid JSON");
     let cases = file["cases"].as_array().expect("cases");

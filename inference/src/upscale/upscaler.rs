@@ -8,7 +8,7 @@ use super::{
     compact::{self, Compact},
     rrdb::{self, Rrdb},
 };
-use crate::{checkpoint::Weights, error::InferenceError, part::PartId, vae::tiling::Cropped};
+use crate::{checkpoint::Weights, error::InferenceError, vae::tiling::Cropped};
 
 /// Side of the tiles that large pictures are cut into, without their overlap.
 const TILE: usize = 192;
@@ -34,7 +34,6 @@ fn neither(file: &Path) -> InferenceError {
 
 /// A loaded super-resolution network.
 pub struct Upscaler {
-    id: PartId,
     network: Network,
     device: Device,
     dtype: DType,
@@ -61,7 +60,7 @@ impl Upscaler {
                 (None, true) => Network::Compact(Compact::load(&weights)?),
                 (None, false) => continue,
             };
-            return Ok(Self { id: PartId::new(), network, device: device.clone(), dtype });
+            return Ok(Self { network, device: device.clone(), dtype });
         }
         Err(neither(file))
     }
@@ -81,10 +80,6 @@ impl Upscaler {
             }
         }
         Err(neither(file))
-    }
-
-    pub(crate) fn id(&self) -> PartId {
-        self.id
     }
 
     /// How many times larger pictures become.

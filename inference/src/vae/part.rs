@@ -5,11 +5,10 @@ use candle_core::{DType, Tensor};
 use super::{AutoencoderKl, VaeConfig};
 #[cfg(test)]
 use crate::family::toy::ToyVae;
-use crate::{checkpoint::Weights, error::InferenceError, ops::Padding, part::PartId};
+use crate::{checkpoint::Weights, error::InferenceError, ops::Padding};
 
 /// A model's autoencoder, of whatever family.
 pub struct Vae {
-    id: PartId,
     network: Network,
     scaling_factor: f64,
     latent_channels: usize,
@@ -32,7 +31,6 @@ impl Vae {
     pub fn load(weights: &Weights, config: &VaeConfig) -> Result<Self, InferenceError> {
         let network = Network::Kl(Box::new(AutoencoderKl::load(weights, config)?));
         Ok(Self {
-            id: PartId::new(),
             network,
             scaling_factor: config.scaling_factor,
             latent_channels: config.latent_channels,
@@ -45,15 +43,7 @@ impl Vae {
     #[cfg(test)]
     pub(crate) fn toy(network: ToyVae) -> Self {
         let (latent_channels, factor) = (ToyVae::CHANNELS, ToyVae::FACTOR);
-        Self {
-            id: PartId::new(),
-            network: Network::Toy(network),
-            scaling_factor: 1.0,
-            latent_channels,
-            factor,
-            n_parameters: 0,
-            dtype: DType::F32,
-        }
+        Self { network: Network::Toy(network), scaling_factor: 1.0, latent_channels, factor, n_parameters: 0, dtype: DType::F32 }
     }
 
     /// Mean and standard deviation `[n, c, h, w]` of the latents of pictures `[n, 3, H, W]` in -1..1, as denoisers see latents. Float32; large
@@ -115,9 +105,5 @@ impl Vae {
     /// Bytes of all weights.
     pub fn n_bytes(&self) -> u64 {
         self.n_parameters * self.dtype.size_in_bytes() as u64
-    }
-
-    pub(crate) fn id(&self) -> PartId {
-        self.id
     }
 }

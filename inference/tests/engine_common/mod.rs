@@ -23,7 +23,7 @@ pub fn starter_folder() -> PathBuf {
 }
 
 pub fn config(max_batch_rows: usize, preview_every: u32) -> EngineConfig {
-    EngineConfig { max_loaded_models: 1, device: DeviceChoice::Cpu, precision: Precision::F32, max_batch_rows, preview_every }
+    EngineConfig { memory_bytes: None, devices: vec![DeviceChoice::Cpu], precision: Precision::F32, max_batch_rows, preview_every }
 }
 
 /// The starter model and its super-resolution network.

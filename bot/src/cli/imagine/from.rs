@@ -184,7 +184,7 @@ impl Recalled {
             return;
         }
         if is_here && !is_given {
-            (config.model.device, config.model.precision) = (device.clone(), dtype.clone());
+            (config.engine.devices, config.model.precision) = (vec![device.clone()], dtype.clone());
         } else if !is_here {
             self.notes.push(format!(
                 "the picture was drawn on {device} in {dtype}, which this program does not have, so it will differ slightly"

@@ -57,7 +57,8 @@ pub fn prepare(mut config: Config, args: &ImagineArgs, hashes: &Hashes) -> anyho
     if let Some(recalled) = &mut recalled {
         recalled.find_device(&mut config, args.device.is_some() || args.dtype.is_some());
     }
-    config.model.device = args.device.clone().unwrap_or(config.model.device);
+    // One task runs on one device.
+    config.engine.devices = args.device.clone().or(config.engine.devices.first().cloned()).into_iter().collect();
     config.model.precision = args.dtype.clone().unwrap_or(config.model.precision);
     config.model.upscaler = args.upscaler.clone().unwrap_or(config.model.upscaler);
     let mut known = match (&wanted, &mut recalled) {

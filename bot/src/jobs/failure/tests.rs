@@ -61,10 +61,12 @@ fn variant(error: &InferenceError) -> usize {
         InferenceError::Internal { .. } => 16,
         InferenceError::Stopped => 17,
         InferenceError::State(_) => 18,
+        InferenceError::NoDevices => 19,
+        InferenceError::DeviceEnded { .. } => 20,
     }
 }
 
-const N_VARIANTS: usize = 19;
+const N_VARIANTS: usize = 21;
 
 /// Every variant, about the model's, the adapter's and the word's file, as bad as it can be.
 fn errors() -> Vec<InferenceError> {
@@ -110,6 +112,8 @@ fn errors() -> Vec<InferenceError> {
         InferenceError::Internal { what: "a tensor in down_blocks" },
         InferenceError::Stopped,
         InferenceError::State(StateError::Damaged { what: "a tensor in down_blocks" }),
+        InferenceError::NoDevices,
+        InferenceError::DeviceEnded { device: "cuda:1 (bf16)".into() },
     ]);
     errors
 }

@@ -55,6 +55,13 @@ impl Origin {
         origin
     }
 
+    /// The same of pictures that were drawn on this device, as the engine says it.
+    #[must_use]
+    pub fn on(self, device: &str) -> Self {
+        let (device, dtype) = device_and_dtype(device);
+        Self { device, dtype, ..self }
+    }
+
     /// What is kept in the picture's row.
     pub fn provenance(&self) -> Provenance {
         let Self { model_hash, engine, device, dtype, .. } = self.clone();

@@ -10,6 +10,7 @@ use crate::{
     adapter::AdapterSet,
     batcher::Ticket,
     engine::Meter,
+    error::InferenceError,
     family::{PromptRequest, Told},
     host,
     ops::Padding,
@@ -88,4 +89,48 @@ fn numbers_are_read_once_for_each_batch_however_many_pictures_are_in_it() {
         let n_reads = host::tests::n_reads() - before - 2 * n_images as usize;
         assert_eq!(n_reads, n_batches, "{n_images} pictures, rescaled by {guidance_rescale}");
     }
+}
+
+#[test]
+fn a_call_whose_part_is_not_in_memory_waits_alone() {
+    let mut bench = Bench::new(8);
+    let pictures = |bench: &mut Bench| {
+        let mut submitted = bench.submit(task("a", 8, 3, 1));
+        bench.finish();
+        submitted.end()
+    };
+    let expected = pictures(&mut bench);
+    let vae = bench.parts.vae.get().expect("it is there");
+    bench.parts.vae.clear();
+    let mut waiting = bench.submit(task("a", 8, 3, 1));
+    bench.finish();
+    assert_eq!(waiting.end(), (vec![], None), "all is done but the decoding");
+    assert_eq!(bench.batcher.demands(), [bench.parts.vae.id()]);
+
+    // Others draw on.
+    let mut beside = bench.submit(task("b", 8, 3, 1));
+    bench.finish();
+    assert_eq!(beside.end(), (vec![], None));
+    let n_steps = bench.calls().iter().filter(|(kind, _)| *kind == "predict").count();
+    assert_eq!(n_steps, 9, "three of each of three tasks");
+    bench.parts.vae.fill(vae);
+    bench.finish();
+    assert_eq!(waiting.end(), expected);
+    assert_eq!(beside.end().1, Some(Ok(())));
+    assert_eq!(bench.batcher.demands(), []);
+}
+
+#[test]
+fn a_part_that_cannot_be_loaded_fails_the_calls_that_wait_for_it_alone() {
+    let mut bench = Bench::new(8);
+    bench.parts.vae.clear();
+    let mut waiting = bench.submit(task("a", 8, 3, 1));
+    bench.finish();
+    let mut drawing = bench.submit(task("a", 8, 3, 1));
+    bench.batcher.turn();
+    let error = Arc::new(InferenceError::Panicked { reason: "no such file".into() });
+    bench.batcher.fail(bench.parts.vae.id(), &error);
+    bench.batcher.turn();
+    assert_eq!(waiting.end(), (vec![], Some(Err(error.to_string()))));
+    assert_eq!(drawing.end(), (vec![], None), "it has not come to decoding");
 }

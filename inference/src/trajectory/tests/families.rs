@@ -20,7 +20,7 @@ use serde::Deserialize;
 use super::{catalogue, config, last_latents, relative_distance};
 use crate::{
     catalogue::{Catalogue, CatalogueConfig, NamedFile},
-    engine::Store,
+    engine::{DeviceChoice, TestStore},
     task::{AdapterUse, ImageSize, ImageToImage, Inpaint, Seed, Task, TextToImage},
 };
 
@@ -101,7 +101,7 @@ impl Setting {
         let mut things = catalogue(&self.models.join(&case.model));
         let options = self.options(case, &mut things);
         let catalogue = Arc::new(Catalogue::open(&things).expect(&case.id));
-        let mut store = Store::open(&config(), &catalogue).expect(&case.id);
+        let mut store = TestStore::open((&config(), DeviceChoice::Cpu), &catalogue).expect(&case.id);
         let info = &catalogue.models()[0];
         assert_eq!(info.is_clip_alone, case.model.starts_with("sd1"), "{}", case.id);
         let mut base = TextToImage { prompt: case.args[0].clone(), ..TextToImage::default() };

@@ -80,8 +80,7 @@ impl Told {
 /// Runs a task to its end; `meanwhile` is called after every batch.
 fn run(shelved: &mut Shelved, submission: Submission, meanwhile: impl Fn(usize, &Meter)) -> Told {
     let (sender, mut events) = tokio::sync::mpsc::channel(1000);
-    let Ready { parts, facts, .. } =
-        shelved.store.networks(&submission.task, &shelved.catalogue, || {}).expect("a known model").expect("room");
+    let Ready { parts, facts, .. } = shelved.store.ready(&submission.task, &shelved.catalogue).expect("the parts load");
     let (meter, counters) = (Arc::new(Meter::default()), Arc::new(Counters::default()));
     let events_to = Events::new(sender, submission.task.n_images());
     let job = Job { submission, parts, facts, events: events_to, meter: meter.clone() };

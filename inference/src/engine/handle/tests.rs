@@ -1,0 +1,85 @@
+//! Devices that die.
+
+use std::path::Path;
+
+use futures::executor::block_on;
+
+use super::*;
+use crate::{
+    catalogue::{CatalogueConfig, ModelEntry},
+    checkpoint::OtherParts,
+    engine::Precision,
+    task::{ImageSize, Seed, TextToImage},
+};
+
+fn shelf() -> Arc<Shelf> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/starter/model");
+    let models = vec![ModelEntry { name: "starter".into(), path, vae: None, others: OtherParts::default(), prediction: None }];
+    Arc::new(Shelf::open(CatalogueConfig { models, ..CatalogueConfig::default() }).expect("the starter model"))
+}
+
+fn config() -> EngineConfig {
+    let devices = vec![DeviceChoice::Cpu];
+    EngineConfig { memory_bytes: None, devices, precision: Precision::F32, max_batch_rows: 2, preview_every: 0 }
+}
+
+/// A device whose thread panics as soon as it gets a task.
+fn broken(name: &str) -> Worker {
+    let body = |channels: Channels, (_, alive): (&Board, Arc<()>)| {
+        let _message = channels.received.recv();
+        let _alive = alive;
+        panic!("a device that cannot compute");
+    };
+    Worker::spawn(name.to_owned(), body).expect("a thread")
+}
+
+fn submission() -> Submission {
+    let base = TextToImage {
+        prompt: "a cat".into(),
+        size: ImageSize::new(16, 16),
+        steps: 2,
+        guidance_scale: 1.0,
+        seed: Seed(3),
+        n_images: 1,
+        ..TextToImage::default()
+    };
+    Submission::new(Task::from(base))
+}
+
+/// How a task ended.
+fn end(mut handle: TaskHandle) -> Result<Usage, String> {
+    loop {
+        match block_on(handle.next()).expect("an end") {
+            Event::Done(usage) => return Ok(usage),
+            Event::Failed(error) => return Err(error.to_string()),
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn a_device_that_dies_fails_its_tasks_and_leaves_the_others() {
+    let (config, shelf) = (config(), shelf());
+    let catalogue = shelf.catalogue();
+    let path = catalogue.models()[0].path.clone();
+    let (ready, answer) = sync_channel(1);
+    let body = move |channels: Channels, told: (&Board, Arc<()>)| {
+        device::run((&config, DeviceChoice::Cpu), &catalogue, channels, &ready, told);
+    };
+    let good = Worker::spawn("good".into(), body).expect("a thread");
+    answer.recv().expect("an answer").expect("the model loads");
+    let engine = Engine::of(vec![broken("bad"), good], shelf.clone(), "two".into());
+    // It has the model, as far as anybody knows.
+    engine.inner.workers.lock().expect("no panic")[0].board().set_residents([path].into_iter());
+    let (first, second) = (engine.submit(submission()).expect("taken in"), engine.submit(submission()).expect("taken in"));
+    assert_eq!((first.device(), second.device()), ("bad", "good"), "two at once run on two");
+    assert_eq!(end(first), Err("the thread of device bad has ended".into()));
+    assert!(end(second).is_ok());
+    let third = engine.submit(submission()).expect("one device is left");
+    assert_eq!(third.device(), "good");
+    assert!(end(third).is_ok());
+
+    let dead = Engine::of(vec![broken("bad")], shelf, "one".into());
+    assert_eq!(end(dead.submit(submission()).expect("taken in")), Err("the engine has stopped".into()));
+    assert_eq!(dead.submit(submission()).err().map(|error| error.to_string()), Some("the engine has stopped".into()));
+}

@@ -1,0 +1,219 @@
+//! What the loader's thread does for each part: it looks at the files, and later reads them.
+
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use candle_core::{DType, Device};
+
+use crate::{
+    adapter::{AdapterError, Adapters},
+    catalogue::{Catalogue, EmbeddingCard, ModelCard, PartKind, Version, check_model},
+    checkpoint::Patch,
+    error::InferenceError,
+    family::{Denoiser, ModelFiles, ModelSource, Text},
+    part::PartId,
+    preview::{Preview, PreviewMap},
+    schedule::Prediction,
+    state::Files as StateFiles,
+    task::{AdapterUse, Note},
+    text::Embedding,
+    upscale::Upscaler,
+    vae::{
+        Vae,
+        taesd::{Taesd, TaesdKind},
+    },
+};
+
+/// What was loaded.
+pub(super) enum Loaded {
+    Text(Text),
+    Denoiser(Denoiser),
+    Vae(Vae, Preview),
+    Upscaler(Upscaler),
+}
+
+/// Reads what was looked at.
+pub(super) type Read = Box<dyn FnOnce() -> Result<Loaded, InferenceError> + Send>;
+
+/// An adapter, how much of it, and its file as it was read.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Used {
+    pub(super) how: AdapterUse,
+    path: PathBuf,
+    version: Version,
+}
+
+impl Used {
+    pub(super) fn of(how: AdapterUse, catalogue: &Catalogue) -> Result<Self, InferenceError> {
+        let card = catalogue.adapter(&how.name).ok_or_else(|| catalogue.unknown_adapter(&how.name))?;
+        Ok(Self { path: card.path.clone(), version: card.version.clone(), how })
+    }
+}
+
+/// What parts are loaded from: a model's files as they were read, the words taught to it, and the adapters that change it.
+pub(super) struct Source {
+    pub(super) card: Arc<ModelCard>,
+    words: Vec<Arc<EmbeddingCard>>,
+    /// Whether there is no other model that a word could be made for.
+    is_only_model: bool,
+    adapters: Vec<Used>,
+    state: Mutex<Files>,
+}
+
+#[derive(Default)]
+struct Files {
+    opened: Option<(ModelFiles, Option<Arc<Adapters>>)>,
+    loaded: Vec<PartKind>,
+    unlearned: Vec<String>,
+}
+
+impl Source {
+    pub(super) fn new(card: &Arc<ModelCard>, catalogue: &Catalogue, adapters: Vec<Used>) -> Self {
+        let (words, is_only_model) = (catalogue.embeddings().to_vec(), catalogue.models().len() == 1);
+        Self { card: card.clone(), words, is_only_model, adapters, state: Mutex::default() }
+    }
+
+    /// Whether it is of the same files, whatever they are called.
+    pub(super) fn is(&self, card: &ModelCard, catalogue: &Catalogue, adapters: &[Used]) -> bool {
+        let identity = |card: &ModelCard| -> (Version, Prediction) { (card.version.clone(), card.prediction) };
+        identity(&self.card) == identity(card) && self.words == catalogue.embeddings() && self.adapters == adapters
+    }
+
+    fn state(&self) -> MutexGuard<'_, Files> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adapters that change nothing or only some of the model.
+    ///
+    /// # Errors
+    /// One of them does not belong to the model at all.
+    pub(super) fn adapter_notes(&self) -> Result<Vec<Note>, InferenceError> {
+        let Some((_, Some(adapters))) = self.state().opened.clone() else { return Ok(Vec::new()) };
+        for warning in adapters.check()? {
+            tracing::warn!("{warning}");
+        }
+        let reports = self.adapters.iter().zip(adapters.report());
+        Ok(reports.filter_map(|(used, report)| report.note(&used.how.name)).collect())
+    }
+
+    /// Learned words that are made for another model.
+    pub(super) fn unlearned(&self) -> Vec<String> {
+        self.state().unlearned.clone()
+    }
+
+    /// The files are opened anew for the next part.
+    pub(super) fn forget(&self) {
+        *self.state() = Files::default();
+    }
+
+    fn files(&self) -> Result<ModelFiles, InferenceError> {
+        let mut state = self.state();
+        if let Some((files, _)) = &state.opened {
+            return Ok(files.clone());
+        }
+        // What is wrong with any part is found before a part of another model leaves for the first one.
+        check_model(&self.card.path)?;
+        let adapters = self.open_adapters()?.map(Arc::new);
+        let patch = adapters.clone().map(|adapters| adapters as Arc<dyn Patch>);
+        let files = ModelFiles::open(&ModelSource {
+            path: self.card.path.clone(),
+            vae: self.card.vae.clone(),
+            others: self.card.others.clone(),
+            patch,
+        })?;
+        state.opened = Some((files.clone(), adapters));
+        Ok(files)
+    }
+
+    fn open_adapters(&self) -> Result<Option<Adapters>, InferenceError> {
+        let files: Vec<_> = self.adapters.iter().map(|used| (used.path.clone(), used.how.weights())).collect();
+        let Some((path, _)) = files.first() else { return Ok(None) };
+        let Some(layout) = &self.card.layout else {
+            let what = "an adapter for a model without a U-Net";
+            return Err(AdapterError::Unsupported { path: path.clone(), what }.into());
+        };
+        Adapters::open(&files, layout).map(Some)
+    }
+
+    /// What is loaded, for states that pictures go on from.
+    pub(super) fn state_files(&self, catalogue: &Catalogue) -> StateFiles {
+        let card = &self.card;
+        let mut files = StateFiles::default().and(format!("model {:?}", card.prediction), &card.path);
+        let others = [("text_encoder", card.others.text_encoder.as_ref()), ("tokenizer", card.others.tokenizer.as_ref())];
+        let own = [("vae", card.vae.as_ref()), ("upscaler", catalogue.upscaler().map(|card| &card.path))];
+        for (purpose, path) in own.into_iter().chain(others) {
+            files = path.into_iter().fold(files, |files, path| files.and(purpose, path));
+        }
+        files = self.adapters.iter().fold(files, |files, used| files.and("adapter", &used.path));
+        self.words.iter().fold(files, |files, word| files.and(format!("word {}", word.name), &word.path))
+    }
+
+    /// Looks whether a part can be loaded, as far as headers tell.
+    pub(super) fn open(self: Arc<Self>, kind: PartKind, id: PartId, (device, dtype): (Device, DType)) -> Result<Read, InferenceError> {
+        let files = self.files()?;
+        Ok(Box::new(move || {
+            let loaded = match kind {
+                PartKind::TextEncoders => {
+                    let mut text = files.text(&device, dtype)?;
+                    let unlearned = self.teach(&mut text)?;
+                    self.state().unlearned = unlearned;
+                    Loaded::Text(text)
+                }
+                PartKind::Denoiser => Loaded::Denoiser(files.denoiser(&device, dtype)?.as_same(id)),
+                PartKind::Vae => {
+                    let vae = files.vae(&device, dtype)?;
+                    let preview = self.preview(&vae, &device)?;
+                    Loaded::Vae(vae, preview)
+                }
+            };
+            self.tell_unread(&files, kind)?;
+            Ok(loaded)
+        }))
+    }
+
+    /// Once all parts were read for the first time, says what none of them did.
+    fn tell_unread(&self, files: &ModelFiles, kind: PartKind) -> Result<(), InferenceError> {
+        let mut state = self.state();
+        if state.loaded.contains(&kind) || !self.adapters.is_empty() {
+            return Ok(());
+        }
+        state.loaded.push(kind);
+        if state.loaded.len() == self.card.parts.len()
+            && let Some(warning) = files.unread()?
+        {
+            tracing::warn!("{warning}");
+        }
+        Ok(())
+    }
+
+    /// Makes the learned words known to a model's text encoders. With several models a word may be made for another one: these are given back.
+    fn teach(&self, text: &mut Text) -> Result<Vec<String>, InferenceError> {
+        let mut unknown = Vec::new();
+        for word in &self.words {
+            match text.learn(&Embedding::load(&word.path)?.named(&word.name)) {
+                Err(error) if self.is_only_model => return Err(error),
+                Err(error) => {
+                    tracing::warn!(word = word.name, "not known to this model: {error}");
+                    unknown.push(word.name.clone());
+                }
+                Ok(()) => {}
+            }
+        }
+        Ok(unknown)
+    }
+
+    fn preview(&self, vae: &Vae, device: &Device) -> Result<Preview, InferenceError> {
+        Ok(match Taesd::find(&self.card.path, TaesdKind::of_scaling_factor(vae.scaling_factor())) {
+            Some(path) => Preview::Taesd(Taesd::load_for(&path, device, vae.latent_channels(), vae.factor())?),
+            None => Preview::Linear(PreviewMap::of_vae(vae, device)?),
+        })
+    }
+}
+
+/// Looks whether the super-resolution network is there.
+pub(super) fn open_upscaler(path: PathBuf, device: Device) -> Result<Read, InferenceError> {
+    Upscaler::factor_of(&path)?;
+    Ok(Box::new(move || Ok(Loaded::Upscaler(Upscaler::load(&path, &device)?))))
+}

@@ -1,0 +1,57 @@
+//! What a task needs in memory, from cards alone.
+
+use std::sync::Arc;
+
+use crate::{
+    catalogue::{Catalogue, ModelCard, PartKind, UpscalerCard},
+    error::{InferenceError, InvalidTask},
+    task::{Enlarger, Task},
+};
+
+/// Bytes of a number of the super-resolution network.
+const BYTES_PER_NUMBER: u64 = 4;
+
+/// What a task needs, in the order in which it does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Need {
+    /// A part of its model.
+    Part(PartKind),
+    /// The super-resolution network.
+    Upscaler,
+}
+
+/// The model that a task is drawn with; what is only enlarged takes the first one's facts.
+pub(super) fn card<'a>(task: &Task, catalogue: &'a Catalogue) -> Result<&'a Arc<ModelCard>, InferenceError> {
+    let found = match task.base() {
+        Some(base) => catalogue.model(base.model.as_deref()),
+        None => catalogue.models().first(),
+    };
+    found.ok_or(InferenceError::Internal { what: "a task of a model that is in no catalogue" })
+}
+
+/// Bytes of a super-resolution network.
+pub(super) fn upscaler_bytes(card: &UpscalerCard) -> u64 {
+    card.n_parameters * BYTES_PER_NUMBER
+}
+
+/// What a task needs, each with its bytes.
+pub(super) fn needs(task: &Task, catalogue: &Catalogue) -> Result<Vec<(Need, u64)>, InferenceError> {
+    let card = card(task, catalogue)?;
+    let upscaler = catalogue.upscaler().map(|card| (Need::Upscaler, upscaler_bytes(card)));
+    let Some(base) = task.base() else { return Ok(upscaler.into_iter().collect()) };
+    let is_between = base.hires.is_some_and(|hires| hires.enlarger == Enlarger::Network);
+    let parts = card.parts.iter().map(|part| (Need::Part(part.kind), part.n_bytes));
+    Ok(parts.chain(upscaler.filter(|_| is_between)).collect())
+}
+
+/// Whether a task can be drawn with so much memory for models.
+///
+/// # Errors
+/// `Memory`: some of what it needs at once is larger.
+pub(super) fn check(task: &Task, catalogue: &Catalogue, budget: u64) -> Result<(), InferenceError> {
+    let largest = needs(task, catalogue)?.into_iter().map(|(_, n_bytes)| n_bytes).max().unwrap_or(0);
+    if largest <= budget {
+        return Ok(());
+    }
+    Err(InvalidTask::Memory { needed_mib: largest.div_ceil(1 << 20), memory_mib: budget >> 20 }.into())
+}

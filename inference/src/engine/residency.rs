@@ -1,0 +1,279 @@
+//! Which parts of models are in memory: the accounts of one device, without the parts themselves.
+//!
+//! A task names all parts that it needs. It is *admitted* when they fit the budget together with those of the tasks on their way, in the order of
+//! arrival; one that does not fit yet is passed by those that do. A task that was passed too often is passed only by those that will not keep it
+//! out. Where one task's parts exceed the budget by themselves they come and go while it runs: its calls *demand* those that they need at once.
+
+mod admission;
+#[cfg(test)]
+mod tests;
+
+use std::{collections::HashMap, fmt::Debug, hash::Hash};
+
+pub(super) type TaskId = u64;
+
+/// What is to be done next, by whoever has the parts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Step<P> {
+    /// The task has its room, and a part that it needs is not in memory yet.
+    Loading(TaskId),
+    /// The task can run.
+    Start(TaskId),
+    /// Look whether the part can be loaded, which takes no room; then [`Residency::opened`] or [`Residency::failed`].
+    Open(P),
+    /// Load the part; then [`Residency::loaded`] or [`Residency::failed`].
+    Read(P),
+    /// Let go of the part: nobody needs it now.
+    Drop(P),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Absent,
+    Opening,
+    Opened,
+    Reading,
+    Resident,
+}
+
+#[derive(Debug)]
+struct Part {
+    n_bytes: u64,
+    state: State,
+    last_use: u64,
+}
+
+impl Part {
+    fn used(&self) -> u64 {
+        if matches!(self.state, State::Reading | State::Resident) { self.n_bytes } else { 0 }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// For room.
+    Waits {
+        /// Tasks that were admitted before it though they came later, and need a part that it does not.
+        n_passed: u32,
+        /// When it was passed too often.
+        aged: Option<u64>,
+    },
+    /// Admitted, some parts are not in memory yet.
+    Loads,
+    Runs,
+}
+
+#[derive(Debug)]
+struct Task<P> {
+    id: TaskId,
+    parts: Vec<P>,
+    /// Those of them that are in memory as long as the task runs.
+    fixed: Vec<P>,
+    stage: Stage,
+    /// When it was admitted.
+    admitted: u64,
+}
+
+/// The accounts of one device.
+#[derive(Debug)]
+pub(super) struct Residency<P> {
+    budget: u64,
+    parts: HashMap<P, Part>,
+    /// In the order of arrival.
+    tasks: Vec<Task<P>>,
+    /// Parts that calls of running tasks need at once, the oldest call first.
+    demands: Vec<Vec<P>>,
+    /// Tasks that were admitted while the oldest demand had no room.
+    n_passed_demand: u32,
+    /// Counts uses and admissions.
+    clock: u64,
+    /// Whether something has changed since there was nothing to do.
+    is_changed: bool,
+}
+
+impl<P: Clone + Debug + Eq + Hash + Ord> Residency<P> {
+    pub(super) fn new(budget: u64) -> Self {
+        Self { budget, parts: HashMap::new(), tasks: Vec::new(), demands: Vec::new(), n_passed_demand: 0, clock: 0, is_changed: true }
+    }
+
+    /// A task that needs these parts, of so many bytes each; `fixed` ones in all of its phases.
+    pub(super) fn arrived(&mut self, id: TaskId, parts: impl IntoIterator<Item = (P, u64)>, fixed: &[P]) {
+        let mut needed = Vec::new();
+        for (part, n_bytes) in parts {
+            self.parts.entry(part.clone()).or_insert(Part { n_bytes, state: State::Absent, last_use: 0 });
+            if !needed.contains(&part) {
+                needed.push(part);
+            }
+        }
+        self.tasks.push(Task { id, parts: needed, fixed: fixed.to_vec(), stage: Stage::Waits { n_passed: 0, aged: None }, admitted: 0 });
+        self.is_changed = true;
+    }
+
+    /// The task has ended, or is not wanted any more.
+    pub(super) fn ended(&mut self, id: TaskId) {
+        if let Some(at) = self.tasks.iter().position(|task| task.id == id) {
+            let task = self.tasks.remove(at);
+            if task.stage == Stage::Runs {
+                self.used(&task.parts);
+            }
+            self.is_changed = true;
+        }
+    }
+
+    /// What the calls that wait need at once, the oldest call first; parts that none needs may leave where there is too little room.
+    pub(super) fn demanded(&mut self, demands: Vec<Vec<P>>) {
+        if self.demands != demands {
+            self.demands = demands;
+            self.is_changed = true;
+        }
+    }
+
+    /// These parts were used just now.
+    fn used(&mut self, parts: &[P]) {
+        self.clock += 1;
+        for part in parts {
+            if let Some(part) = self.parts.get_mut(part) {
+                part.last_use = self.clock;
+            }
+        }
+    }
+
+    /// The part can be loaded.
+    pub(super) fn opened(&mut self, part: &P) {
+        self.turn_to(part, State::Opened);
+    }
+
+    /// The part is in memory.
+    pub(super) fn loaded(&mut self, part: &P) {
+        self.turn_to(part, State::Resident);
+        self.used(std::slice::from_ref(part));
+    }
+
+    fn turn_to(&mut self, part: &P, state: State) {
+        if let Some(part) = self.parts.get_mut(part) {
+            part.state = state;
+        }
+        self.is_changed = true;
+    }
+
+    /// The part cannot be loaded: the tasks that waited for it are over. Calls that demand it are their owner's to fail.
+    pub(super) fn failed(&mut self, part: &P) -> Vec<TaskId> {
+        self.turn_to(part, State::Absent);
+        let waited = |task: &Task<P>| task.stage == Stage::Loads && task.parts.contains(part);
+        let failed = self.tasks.iter().filter(|task| waited(task)).map(|task| task.id).collect();
+        self.tasks.retain(|task| !waited(task));
+        self.demands.retain(|demand| !demand.contains(part));
+        failed
+    }
+
+    pub(super) fn is_resident(&self, part: &P) -> bool {
+        self.parts.get(part).is_some_and(|part| part.state == State::Resident)
+    }
+
+    /// Parts in memory.
+    pub(super) fn residents(&self) -> impl Iterator<Item = &P> {
+        self.parts.iter().filter(|(_, part)| part.state == State::Resident).map(|(id, _)| id)
+    }
+
+    /// Whether calls may wait for parts, so that [`demanded`](Self::demanded) is to be told of them.
+    pub(super) fn takes_demands(&self) -> bool {
+        self.is_tight() || !self.demands.is_empty()
+    }
+
+    /// Whether a task needs the part, or it is in memory or on its way there.
+    pub(super) fn knows(&self, part: &P) -> bool {
+        self.parts.contains_key(part)
+    }
+
+    /// Bytes of the parts that are in memory or on their way there.
+    pub(super) fn n_bytes(&self) -> u64 {
+        self.parts.values().map(Part::used).sum()
+    }
+
+    /// The next thing to do; `None` until something happens.
+    pub(super) fn next(&mut self) -> Option<Step<P>> {
+        if !self.is_changed {
+            return None;
+        }
+        let step = self.admit().or_else(|| self.start()).or_else(|| self.let_go()).or_else(|| self.load());
+        self.is_changed = step.is_some();
+        if step.is_none() {
+            let needed = |id: &P| self.tasks.iter().any(|task| task.parts.contains(id));
+            self.parts.retain(|id, part| part.state != State::Absent || needed(id));
+        }
+        step
+    }
+
+    fn start(&mut self) -> Option<Step<P>> {
+        let is_tight = self.is_tight();
+        let parts = &self.parts;
+        let has = |needed: &[P]| needed.iter().all(|part| parts[part].state == State::Resident);
+        let can_start = |task: &Task<P>| has(if is_tight { &task.fixed } else { &task.parts });
+        let next = self.tasks.iter_mut().find(|task| task.stage == Stage::Loads && can_start(task))?;
+        next.stage = Stage::Runs;
+        Some(Step::Start(next.id))
+    }
+
+    /// What was opened for somebody who has left.
+    fn let_go(&mut self) -> Option<Step<P>> {
+        let wanted = self.wanted();
+        let left = self.parts.iter().filter(|(id, part)| part.state == State::Opened && !wanted.contains(id));
+        let id = left.map(|(id, _)| id).min()?.clone();
+        self.turn_to(&id, State::Absent);
+        Some(Step::Drop(id))
+    }
+
+    fn load(&mut self) -> Option<Step<P>> {
+        let wanted = self.wanted();
+        if let Some(absent) = wanted.iter().find(|id| self.parts[*id].state == State::Absent) {
+            self.turn_to(absent, State::Opening);
+            return Some(Step::Open(absent.clone()));
+        }
+        // In the order of the wants: a later one must not take the room of an earlier one.
+        let next = wanted.into_iter().find(|id| matches!(self.parts[id].state, State::Opening | State::Opened))?;
+        let Part { n_bytes, state, .. } = self.parts[&next];
+        let (used, pinned) = (self.n_bytes(), self.pinned(&next));
+        let idle = |(id, part): &(&P, &Part)| part.state == State::Resident && !pinned.contains(id);
+        let may_leave: u64 = self.parts.iter().filter(idle).map(|(_, part)| part.n_bytes).sum();
+        let has_room = |used: u64| used == 0 || used.saturating_add(n_bytes) <= self.budget;
+        if state == State::Opening || !has_room(used - may_leave) {
+            return None;
+        }
+        if has_room(used) {
+            self.n_passed_demand = 0;
+            self.turn_to(&next, State::Reading);
+            return Some(Step::Read(next));
+        }
+        let (oldest, _) = self.parts.iter().filter(idle).min_by_key(|(id, part)| (part.last_use, (*id).clone()))?;
+        let oldest = oldest.clone();
+        self.turn_to(&oldest, State::Absent);
+        Some(Step::Drop(oldest))
+    }
+
+    /// Parts that are to be in memory, in the order in which they are loaded.
+    fn wanted(&self) -> Vec<P> {
+        let is_tight = self.is_tight();
+        let loading = self.tasks.iter().filter(|task| task.stage == Stage::Loads);
+        let loading = loading.flat_map(|task| if is_tight { &task.fixed } else { &task.parts });
+        let mut wanted: Vec<P> = Vec::new();
+        for part in loading.chain(self.demands.iter().flatten()) {
+            if !self.is_resident(part) && !wanted.contains(part) && self.parts.contains_key(part) {
+                wanted.push(part.clone());
+            }
+        }
+        wanted
+    }
+
+    /// Parts that must not leave for `next`.
+    fn pinned(&self, next: &P) -> Vec<P> {
+        if !self.is_tight() {
+            return self.admitted().flat_map(|task| task.parts.clone()).collect();
+        }
+        // Calls that have all that they need will soon be answered; the others keep what they have, up to the one that `next` is for.
+        let is_whole = |demand: &&Vec<P>| demand.iter().all(|part| self.is_resident(part));
+        let place = self.demands.iter().position(|demand| demand.contains(next)).map_or(0, |place| place + 1);
+        let later = self.demands[place..].iter().filter(is_whole);
+        let fixed = self.admitted().map(|task| &task.fixed);
+        self.demands[..place].iter().chain(later).chain(fixed).flatten().cloned().collect()
+    }
+}

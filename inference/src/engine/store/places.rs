@@ -1,0 +1,177 @@
+//! Places of parts by what the parts are loaded from.
+
+use std::{collections::HashMap, path::PathBuf, rc::Rc, sync::Arc};
+
+use super::{Catalogue, Loaded, PartKey, Source, UpscalerCard, Used};
+use crate::{
+    catalogue::ModelCard,
+    family::{Denoiser, Text},
+    part::{PartId, Slot},
+    preview::Preview,
+    upscale::Upscaler,
+    vae::Vae,
+};
+
+/// The place of one part.
+#[derive(Clone)]
+pub(super) enum Place {
+    Text(Rc<Slot<Text>>),
+    Denoiser(Rc<Slot<Denoiser>>),
+    Vae(Rc<Slot<Vae>>, Rc<Slot<Preview>>),
+    Upscaler(Rc<Slot<Upscaler>>),
+}
+
+impl Place {
+    pub(super) fn id(&self) -> PartId {
+        match self {
+            Self::Text(slot) => slot.id(),
+            Self::Denoiser(slot) => slot.id(),
+            Self::Vae(slot, _) => slot.id(),
+            Self::Upscaler(slot) => slot.id(),
+        }
+    }
+
+    /// Whether a task has it.
+    fn is_used(&self) -> bool {
+        match self {
+            Self::Text(slot) => Rc::strong_count(slot) > 1,
+            Self::Denoiser(slot) => Rc::strong_count(slot) > 1,
+            Self::Vae(slot, _) => Rc::strong_count(slot) > 1,
+            Self::Upscaler(slot) => Rc::strong_count(slot) > 1,
+        }
+    }
+}
+
+/// All places of a device, and what their parts are loaded from.
+#[derive(Default)]
+pub(super) struct Places {
+    sources: Vec<(u32, Arc<Source>)>,
+    upscalers: Vec<(u32, UpscalerCard)>,
+    places: HashMap<PartKey, Place>,
+    next: u32,
+}
+
+impl Places {
+    fn number(&mut self) -> u32 {
+        self.next += 1;
+        self.next
+    }
+
+    /// A model's files with these adapters, and their number.
+    pub(super) fn source(&mut self, (card, catalogue): (&Arc<ModelCard>, &Catalogue), adapters: Vec<Used>) -> (u32, Arc<Source>) {
+        if let Some(known) = self.sources.iter().find(|(_, source)| source.is(card, catalogue, &adapters)) {
+            return known.clone();
+        }
+        let new = (self.number(), Arc::new(Source::new(card, catalogue, adapters)));
+        self.sources.push(new.clone());
+        new
+    }
+
+    /// The number of a super-resolution network's file.
+    pub(super) fn upscaler(&mut self, card: &UpscalerCard) -> u32 {
+        if let Some((number, _)) = self.upscalers.iter().find(|(_, known)| known == card) {
+            return *number;
+        }
+        let number = self.number();
+        self.upscalers.push((number, card.clone()));
+        number
+    }
+
+    pub(super) fn upscaler_file(&self, number: u32) -> PathBuf {
+        self.upscalers.iter().find(|(known, _)| *known == number).map(|(_, card)| card.path.clone()).unwrap_or_default()
+    }
+
+    pub(super) fn source_by(&self, key: PartKey) -> Option<Arc<Source>> {
+        let (PartKey::Text(number) | PartKey::Denoiser(number) | PartKey::Vae(number) | PartKey::Upscaler(number)) = key;
+        self.sources.iter().find(|(known, _)| *known == number).map(|(_, source)| source.clone())
+    }
+
+    pub(super) fn text(&mut self, number: u32) -> Rc<Slot<Text>> {
+        match self.places.entry(PartKey::Text(number)).or_insert_with(|| Place::Text(Slot::empty())) {
+            Place::Text(slot) => slot.clone(),
+            _ => Slot::empty(),
+        }
+    }
+
+    pub(super) fn denoiser(&mut self, number: u32) -> Rc<Slot<Denoiser>> {
+        match self.places.entry(PartKey::Denoiser(number)).or_insert_with(|| Place::Denoiser(Slot::empty())) {
+            Place::Denoiser(slot) => slot.clone(),
+            _ => Slot::empty(),
+        }
+    }
+
+    pub(super) fn vae(&mut self, number: u32) -> (Rc<Slot<Vae>>, Rc<Slot<Preview>>) {
+        match self.places.entry(PartKey::Vae(number)).or_insert_with(|| Place::Vae(Slot::empty(), Slot::empty())) {
+            Place::Vae(slot, preview) => (slot.clone(), preview.clone()),
+            _ => (Slot::empty(), Slot::empty()),
+        }
+    }
+
+    pub(super) fn upscaler_slot(&mut self, number: u32) -> Rc<Slot<Upscaler>> {
+        match self.places.entry(PartKey::Upscaler(number)).or_insert_with(|| Place::Upscaler(Slot::empty())) {
+            Place::Upscaler(slot) => slot.clone(),
+            _ => Slot::empty(),
+        }
+    }
+
+    pub(super) fn get(&self, key: PartKey) -> Option<&Place> {
+        self.places.get(&key)
+    }
+
+    /// Which part has the place of this identity.
+    pub(super) fn key(&self, id: PartId) -> Option<PartKey> {
+        self.places.iter().find(|(_, place)| place.id() == id).map(|(key, _)| *key)
+    }
+
+    /// Puts what was loaded into its place.
+    pub(super) fn fill(&self, key: PartKey, loaded: Loaded) {
+        match (self.places.get(&key), loaded) {
+            (Some(Place::Text(slot)), Loaded::Text(text)) => slot.fill(Arc::new(text)),
+            (Some(Place::Denoiser(slot)), Loaded::Denoiser(denoiser)) => slot.fill(Arc::new(denoiser)),
+            (Some(Place::Vae(slot, preview)), Loaded::Vae(vae, shown)) => {
+                slot.fill(Arc::new(vae));
+                preview.fill(Arc::new(shown));
+            }
+            (Some(Place::Upscaler(slot)), Loaded::Upscaler(upscaler)) => slot.fill(Arc::new(upscaler)),
+            _ => {}
+        }
+    }
+
+    /// Lets go of a part.
+    pub(super) fn clear(&self, key: PartKey) {
+        match self.places.get(&key) {
+            Some(Place::Text(slot)) => slot.clear(),
+            Some(Place::Denoiser(slot)) => slot.clear(),
+            Some(Place::Vae(slot, preview)) => {
+                slot.clear();
+                // A linear map is a few numbers; it stays for as long as tasks of the model are on their way.
+                if preview.get().is_some_and(|preview| matches!(*preview, Preview::Taesd(_))) {
+                    preview.clear();
+                }
+            }
+            Some(Place::Upscaler(slot)) => slot.clear(),
+            None => {}
+        }
+    }
+
+    /// The files of a part are opened anew the next time.
+    pub(super) fn forget_files(&self, key: PartKey) {
+        if let Some(source) = self.source_by(key) {
+            source.forget();
+        }
+    }
+
+    /// Forgets what nobody needs and is not in memory.
+    pub(super) fn tidy(&mut self, is_known: impl Fn(PartKey) -> bool) {
+        if self.places.iter().all(|(key, place)| is_known(*key) || place.is_used()) {
+            return;
+        }
+        self.places.retain(|key, place| is_known(*key) || place.is_used());
+        let has = |number: u32| {
+            let of = [PartKey::Text(number), PartKey::Denoiser(number), PartKey::Vae(number), PartKey::Upscaler(number)];
+            of.iter().any(|key| self.places.contains_key(key))
+        };
+        self.sources.retain(|(number, _)| has(*number));
+        self.upscalers.retain(|(number, _)| has(*number));
+    }
+}
