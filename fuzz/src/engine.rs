@@ -80,13 +80,13 @@ fn model(path: &Path) -> Result<(), InferenceError> {
 
 /// An adapter's file, read for a model with some layers of every network, and a set of it.
 pub fn adapter(bytes: &[u8]) -> Said {
-    static BASE: LazyLock<Base> = LazyLock::new(|| base().expect("a small model"));
+    static BASE: LazyLock<Arc<Base>> = LazyLock::new(|| Arc::new(base().expect("a small model")));
     let path = written("adapter.safetensors", bytes);
     let kind = adapter::kind(&path);
     let adapter = said(Adapter::load(&path, &BASE, &Device::Cpu, DType::F32))?;
     let report = adapter.report();
     assert!(kind.is_some() || report.n_applied <= report.n_modules);
-    said(AdapterSet::new(vec![(Arc::new(adapter), 0.7.into())], &BASE)).map(drop)
+    said(AdapterSet::new(vec![(Arc::new(adapter), 0.7.into())])).map(drop)
 }
 
 /// A model of a few layers.

@@ -61,6 +61,8 @@ pub(crate) struct Prompt {
     pub(crate) prepared: Arc<Prepared>,
     /// In the family's own unit.
     pub(crate) length: usize,
+    /// What changes the denoiser for its rows.
+    pub(crate) adapters: AdapterSet,
 }
 
 /// A picture's way to the parts of its model; each call suspends it until the batch with its row has run.
@@ -100,11 +102,11 @@ impl Caller {
 
     /// Encodes a prompt and makes it ready for the denoiser.
     pub(crate) async fn prompt(&self, request: PromptRequest, told: Told) -> Result<Prompt, InferenceError> {
-        let length = request.length;
+        let (length, adapters) = (request.length, told.adapters.clone());
         let conditioning = self.conditioning(request).await?;
         let work = Work::Prepare { denoiser: self.parts.denoiser.clone(), conditioning, told };
         match self.call(work, 0.0, usize::MAX).await? {
-            Answer::Prepared(prepared) => Ok(Prompt { prepared, length }),
+            Answer::Prepared(prepared) => Ok(Prompt { prepared, length, adapters }),
             _ => Err(InferenceError::Internal { what: "a prompt was answered with something else" }),
         }
     }
@@ -120,7 +122,7 @@ impl Caller {
     pub(crate) async fn predict(&self, latents: &Tensor, timestep: f64, prompt: &Prompt) -> Result<Tensor, InferenceError> {
         let cost = self.n_pixels(latents)? / 1e6 * limits::row_price(prompt.length);
         let prepared = prompt.prepared.clone();
-        let row = Row { latents: latents.clone(), timestep, prepared, adapters: AdapterSet::default(), padding: self.padding };
+        let row = Row { latents: latents.clone(), timestep, prepared, adapters: prompt.adapters.clone(), padding: self.padding };
         self.call_tensor(Work::Predict { denoiser: self.parts.denoiser.clone(), row }, cost, usize::MAX).await
     }
 

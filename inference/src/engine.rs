@@ -103,7 +103,7 @@ impl EngineConfig {
 /// What the engine tells about a task while it runs. Exactly one of `Done` and `Failed` comes last, unless the task was dropped.
 #[derive(Clone, Debug)]
 pub enum Event {
-    /// The task's model, or its set of adapters, is not in memory and is being loaded; steps come after it.
+    /// The task's model, or an adapter of it, is not in memory and is being loaded; steps come after it.
     Loading,
     /// What the person who asked should know of adapters and learned words; before the first step, and only if there is something.
     Notes(Vec<Note>),

@@ -24,6 +24,7 @@ use self::{
     source::Kept,
 };
 use crate::{
+    adapter::AdapterSet,
     batcher::{Caller, Parts, Ticket},
     catalogue::limits::Limits,
     engine::{Event, Meter, Progress, Submission},
@@ -52,6 +53,8 @@ pub(crate) struct Facts {
 pub(crate) struct Job {
     pub(crate) submission: Submission,
     pub(crate) parts: Rc<Parts>,
+    /// What changes the model for the task's rows.
+    pub(crate) adapters: AdapterSet,
     pub(crate) facts: Rc<Facts>,
     pub(crate) events: Events,
     pub(crate) meter: Arc<Meter>,

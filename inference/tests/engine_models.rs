@@ -187,6 +187,7 @@ fn an_adapter_has_a_weight_for_the_unet_and_one_for_the_text_encoder() {
     let own = AdapterUse { text_encoder_weight: Some(1.6), ..AdapterUse::new("ink", 0.5) };
     assert_eq!(both, run(&engine, &drawn(TextToImage { adapters: vec![own], ..with("sd1", "a red fox", 4) })).images);
     assert_eq!(low, of_prompt("<lora:ink:0.5:0.5>"));
+    assert!(!run(&engine, &drawn(with("sd1", "a red fox<lora:ink:0.9>", 2))).was_loading, "another weight is no other adapter");
     let (text_alone, unet_alone) = (of_prompt("<lora:ink:te=1.6:unet=0>"), of_prompt("<lora:ink:te=0:unet=0.5>"));
     let all = [none, low, high, both, text_alone, unet_alone];
     for (i, images) in all.iter().enumerate() {

@@ -62,10 +62,11 @@ fn a_short_task_on_what_is_in_memory_is_drawn_while_another_set_of_adapters_wait
     let folder = tempfile::tempdir().expect("a temporary folder");
     let things = things(folder.path(), "sd1");
     let [text, denoiser, vae] = sizes(&things, 0);
-    // The model itself and one set of adapters fit, another one does not.
-    let engine = engine(&things, Some(2 * (text + denoiser) + vae));
-    let running = ["a cat", "<lora:first:0.1>"].map(|prompt| endless(&engine, prompt));
-    let mut third = submit(&engine, &drawn(with("tiny", "<lora:second:0.1>", 2)));
+    // The model itself and two adapters fit, a third does not.
+    let adapter = Catalogue::open(&things).expect("the adapters").adapters()[0].n_parameters * 4;
+    let engine = engine(&things, Some(text + denoiser + vae + 2 * adapter));
+    let running = ["<lora:first:0.1>", "<lora:second:0.1>"].map(|prompt| endless(&engine, prompt));
+    let mut third = submit(&engine, &drawn(with("tiny", "<lora:third:0.1>", 2)));
     let before = engine.stats().n_network_calls;
     assert_eq!(run(&engine, &drawn(with("tiny", "a red fox", 2))).images.len(), 1);
     let n_calls = engine.stats().n_network_calls - before;

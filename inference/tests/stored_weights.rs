@@ -13,7 +13,7 @@ use crate::common::{
 use candle_core::{DType, Device, Tensor};
 use inference::{
     checkpoint::{Checkpoint, Weights},
-    family::stable_diffusion::Model,
+    family::{ModelFiles, stable_diffusion::Model},
     text::Embedding,
 };
 use serde_json::json;
@@ -197,21 +197,21 @@ fn a_file_that_changes_while_it_is_open_is_an_ordinary_error() {
         let file = families::single_file("sd1");
         let path = file.path().join("model.safetensors");
         make_old(&path);
-        let model = Model::load(&path, &Device::Cpu, DType::F32).unwrap();
-        assert!(model.patched(None).is_ok(), "{what}: before");
+        let model = ModelFiles::open(&path).unwrap();
+        assert!(model.denoiser(&Device::Cpu, DType::F32).is_ok(), "{what}: before");
         change(&path);
-        let error = model.patched(None).err().unwrap().to_string();
+        let error = model.denoiser(&Device::Cpu, DType::F32).err().unwrap().to_string();
         assert_eq!(error, format!("{} cannot be read: {changed}", path.display()), "{what}");
     }
     // A folder's files are opened again, so another file in the place of one is a change too.
     let folder = families::folder("sd1");
     let path = folder.path().join("unet/diffusion_pytorch_model.safetensors");
     make_old(&path);
-    let model = Model::load(folder.path(), &Device::Cpu, DType::F32).unwrap();
-    assert!(model.patched(None).is_ok(), "before");
+    let model = ModelFiles::open(folder.path()).unwrap();
+    assert!(model.denoiser(&Device::Cpu, DType::F32).is_ok(), "before");
     fs::copy(&path, folder.path().join("copy")).unwrap();
     fs::rename(folder.path().join("copy"), &path).unwrap();
-    let error = model.patched(None).err().unwrap().to_string();
+    let error = model.denoiser(&Device::Cpu, DType::F32).err().unwrap().to_string();
     assert_eq!(error, format!("{} cannot be read: {changed}", path.display()));
 }
 

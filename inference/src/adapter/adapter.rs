@@ -23,6 +23,7 @@ use crate::{
 /// beside the weights of whichever rows want it, at any weight. Of other changes it knows where they are: sets of adapters make layers of them.
 pub struct Adapter {
     pub(super) file: AdapterFile,
+    pub(super) base: Arc<Base>,
     changes: HashMap<Part, HashMap<LayerName, LayerChange>>,
     report: AdapterReport,
     device: Device,
@@ -54,9 +55,21 @@ impl Adapter {
     /// # Errors
     /// It cannot be read, is no adapter, holds tensors that do not belong together or are no numbers, does not fit the model, or nothing of it belongs
     /// to the model.
-    pub fn load(path: &Path, base: &Base, device: &Device, dtype: DType) -> Result<Self, InferenceError> {
+    pub fn load(path: &Path, base: &Arc<Base>, device: &Device, dtype: DType) -> Result<Self, InferenceError> {
+        Self::read(path, base, (device, dtype), true)
+    }
+
+    /// Looks whether a file can be read and fits the model, as far as headers tell.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn check(path: &Path, base: &Arc<Base>) -> Result<(), InferenceError> {
+        Self::read(path, base, (&Device::Cpu, DType::F32), false).map(drop)
+    }
+
+    fn read(path: &Path, base: &Arc<Base>, (device, dtype): (&Device, DType), has_numbers: bool) -> Result<Self, InferenceError> {
         let file = AdapterFile::open(path)?;
-        let mut reader = Reader { file: &file, device, dtype, downs: HashMap::new(), n_bytes: 0 };
+        let mut reader = Reader { file: &file, device, dtype, has_numbers, downs: HashMap::new(), n_bytes: 0 };
         let mut changes: HashMap<Part, HashMap<LayerName, LayerChange>> = HashMap::new();
         for network in &base.networks {
             let of_part = changes.entry(network.part).or_default();
@@ -75,7 +88,7 @@ impl Adapter {
             let AdapterReport { path, n_modules, info, .. } = report;
             return Err(AdapterError::NothingMatches { path, n_modules, made_for: info.family }.into());
         }
-        Ok(Self { file, changes, report, device: device.clone(), dtype, n_bytes })
+        Ok(Self { file, base: base.clone(), changes, report, device: device.clone(), dtype, n_bytes })
     }
 
     /// The memory that it takes: numbers of its products in the model's precision.
@@ -126,6 +139,8 @@ struct Reader<'a> {
     file: &'a AdapterFile,
     device: &'a Device,
     dtype: DType,
+    /// Whether more than headers is read.
+    has_numbers: bool,
     /// Matrices that several layers share: queries, keys and values in one.
     downs: HashMap<String, Tensor>,
     n_bytes: usize,
@@ -156,7 +171,7 @@ impl Reader<'_> {
     fn branch(&mut self, module: &Module, third: Option<usize>, layer: &Layer) -> Result<Option<Arc<Branch>>, InferenceError> {
         let (Some(Delta::Product(Pair { rows, columns, core, .. })), None) = (&module.delta, &module.magnitude) else { return Ok(None) };
         let [out, rest @ ..] = &layer.weight[..] else { return Ok(None) };
-        if layer.kind == LayerKind::Plain {
+        if layer.kind == LayerKind::Plain || !self.has_numbers {
             return Ok(None);
         }
         let up = self.file.read(rows)?.reshape(flat(&rows.shape))?;

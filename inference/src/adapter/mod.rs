@@ -13,7 +13,6 @@ mod header;
 mod info;
 mod keys;
 mod magnitude;
-mod merged;
 mod methods;
 mod module;
 mod report;
@@ -21,7 +20,7 @@ mod roles;
 mod set;
 mod settings;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod weights;
 
 use self::keys::Place;
@@ -31,7 +30,6 @@ pub use self::{
     error::AdapterError,
     family::Family,
     info::{AdapterInfo, AdapterKind, kind},
-    merged::Adapters,
     methods::{Method, method},
     report::AdapterReport,
     set::AdapterSet,

@@ -11,7 +11,7 @@ use candle_core::Tensor;
 use super::{
     AdapterWeights,
     adapter::{Adapter, Found},
-    base::{Base, Network},
+    base::Network,
 };
 use crate::{
     checkpoint::{Layer, Part},
@@ -33,16 +33,14 @@ struct Chosen {
 }
 
 impl AdapterSet {
-    /// Adapters that were loaded for the model. Changes of low rank are taken as they are, which takes no memory and hardly any time. A layer with
+    /// Adapters that were loaded for one model. Changes of low rank are taken as they are, which takes no memory and hardly any time. A layer with
     /// any other change is made for this set: its weight is read once more and changed by all of them in float32.
     ///
     /// # Errors
     /// A file was changed since it was opened, or cannot be read.
-    pub fn new(uses: Vec<(Arc<Adapter>, AdapterWeights)>, base: &Base) -> Result<Self, InferenceError> {
+    pub fn new(uses: Vec<(Arc<Adapter>, AdapterWeights)>) -> Result<Self, InferenceError> {
+        let Some(base) = uses.first().map(|(adapter, _)| adapter.base.clone()) else { return Ok(Self::default()) };
         let mut chosen = Chosen { uses, changes: HashMap::new(), n_bytes: 0 };
-        if chosen.uses.is_empty() {
-            return Ok(Self::default());
-        }
         for network in &base.networks {
             let mut changes = Vec::new();
             for layer in &network.layers {

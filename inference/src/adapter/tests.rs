@@ -18,6 +18,7 @@ use super::{Adapter, AdapterSet, AdapterWeights, Base};
 use crate::{
     checkpoint::{Part, UnetLayout, Weights, names::Change as NameChange},
     error::InferenceError,
+    family::ModelFiles,
     ops::{Batch, Change, Changes, Conv2d, ConvOptions, LayerKind, Linear},
 };
 
@@ -74,9 +75,9 @@ fn kind_of(name: &str, values: &Tensor) -> LayerKind {
 }
 
 /// A tiny model as adapters see it; the names of text encoders begin with `wrapper`.
-fn model(model: &str, wrapper: &'static str) -> Base {
+fn model(model: &str, wrapper: &'static str) -> Arc<Base> {
     let path = file(&format!("{model}.safetensors"));
-    PARTS.iter().fold(Base::new(tiny(model)), |all, (part_name, part)| {
+    let base = PARTS.iter().fold(Base::new(tiny(model)), |all, (part_name, part)| {
         let weights = Weights::open(&[path.clone()], &Device::Cpu, DType::F32).unwrap();
         let names = move |name: &str| Some((format!("{part_name}.{}", name.trim_start_matches(wrapper)), NameChange::Same));
         let weights = weights.renamed((&Device::Cpu, DType::F32), names);
@@ -96,7 +97,8 @@ fn model(model: &str, wrapper: &'static str) -> Base {
             Ok(())
         };
         all.with(*part, weights, load).unwrap()
-    })
+    });
+    Arc::new(base)
 }
 
 fn layer_bias(model: &str, part: Part, module: &str) -> Option<&'static Tensor> {
@@ -104,13 +106,13 @@ fn layer_bias(model: &str, part: Part, module: &str) -> Option<&'static Tensor> 
     base(model).iter().find(|tensor| tensor.part == part && tensor.name == bias).map(|tensor| &tensor.values)
 }
 
-fn load(path: &Path, base: &Base) -> Result<Arc<Adapter>, InferenceError> {
+fn load(path: &Path, base: &Arc<Base>) -> Result<Arc<Adapter>, InferenceError> {
     Adapter::load(path, base, &Device::Cpu, DType::F32).map(Arc::new)
 }
 
-fn set<W: Into<AdapterWeights> + Copy>(files: &[(PathBuf, W)], base: &Base) -> Result<AdapterSet, InferenceError> {
+fn set<W: Into<AdapterWeights> + Copy>(files: &[(PathBuf, W)], base: &Arc<Base>) -> Result<AdapterSet, InferenceError> {
     let uses = files.iter().map(|(path, weight)| Ok((load(path, base)?, (*weight).into())));
-    AdapterSet::new(uses.collect::<Result<_, InferenceError>>()?, base)
+    AdapterSet::new(uses.collect::<Result<_, InferenceError>>()?)
 }
 
 /// What a set makes of every tensor of a tiny model: the columns that layers make of the columns of the identity.
@@ -149,5 +151,31 @@ fn effective(weight: &Tensor, kind: LayerKind, change: Change) -> Tensor {
             let planes = turned.index_select(&back, 2).unwrap().index_select(&back, 3).unwrap();
             planes.transpose(0, 1).unwrap().contiguous().unwrap()
         }
+    }
+}
+
+/// Merges an adapter into the weights of a model's folder.
+pub(crate) fn merge_into(folder: &Path, adapter: &Path, weight: f64) {
+    let base = Arc::new(ModelFiles::open(folder).unwrap().base().unwrap());
+    let adapter = load(adapter, &base).unwrap();
+    for network in &base.networks {
+        let (name, _) = PARTS.iter().find(|(_, part)| *part == network.part).unwrap();
+        let files = std::fs::read_dir(folder.join(name)).unwrap().map(|entry| entry.unwrap().path());
+        let path = files.into_iter().find(|path| path.extension().is_some_and(|end| end == "safetensors")).unwrap();
+        let mut tensors = safetensors::load(&path, &Device::Cpu).unwrap();
+        for layer in &network.layers {
+            let Some(change) = adapter.change(network.part, &layer.name) else { continue };
+            let read = |end: &str, shape: &[usize]| network.weights.tensor(&format!("{}.{end}", layer.name), shape).unwrap();
+            if let Some(found) = &change.weight {
+                let values = read("weight", &layer.weight);
+                let changed = adapter.change_weight(found, weight, (&values, &values)).unwrap();
+                tensors.insert(format!("{}.weight", layer.name), changed);
+            }
+            if let Some(found) = &change.bias {
+                let changed = adapter.change_bias(found, weight, &read("bias", &[layer.bias.unwrap()])).unwrap();
+                tensors.insert(format!("{}.bias", layer.name), changed);
+            }
+        }
+        safetensors::save(&tensors, &path).unwrap();
     }
 }

@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 
 use super::{Batcher, Parts};
 use crate::{
+    adapter::AdapterSet,
     catalogue::limits::{Chunks, Limits},
     engine::{Counters, Event, Meter, Submission},
     family::{
@@ -74,7 +75,8 @@ impl Bench {
         let meter = Arc::new(Meter::default());
         let events_to = Events::new(sender, task.n_images());
         let (parts, facts) = (self.parts.clone(), self.facts.clone());
-        let job = Job { submission: Submission::new(task), parts, facts, events: events_to, meter: meter.clone() };
+        let adapters = AdapterSet::default();
+        let job = Job { submission: Submission::new(task), parts, adapters, facts, events: events_to, meter: meter.clone() };
         self.batcher.start(job.ticket(), async move |caller| job.run(&caller).await);
         Submitted { events, meter }
     }

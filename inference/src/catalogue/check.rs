@@ -138,11 +138,7 @@ impl Catalogue {
         let largest = sizes.iter().map(|size| u64::from(size.width) * u64::from(size.height)).max().unwrap_or(0);
         let upscaler = self.upscaler.as_ref().map_or(0, |card| card.n_parameters * BYTES_PER_RESULT);
         let Some(base) = task.base() else { return upscaler + N_WIDEST * largest * BYTES_PER_RESULT };
-        let bytes_per_number = card
-            .parts
-            .iter()
-            .find(|part| part.kind == PartKind::Denoiser)
-            .map_or(4, |part| part.n_bytes.checked_div(part.n_parameters).unwrap_or(4));
+        let bytes_per_number = card.bytes_per_number();
         let adapters = adapters.iter().filter_map(|used| self.adapter(&used.name)).map(|card| card.n_parameters * bytes_per_number);
         let rows = if card.limits.is_guided(base) { 2 } else { 1 };
         let latents = largest / u64::from(card.size_multiple).pow(2).max(1);
@@ -155,6 +151,12 @@ impl Catalogue {
 }
 
 impl ModelCard {
+    /// Bytes that a number of its denoiser takes, and one of an adapter of it.
+    pub(crate) fn bytes_per_number(&self) -> u64 {
+        let denoiser = self.parts.iter().find(|part| part.kind == PartKind::Denoiser);
+        denoiser.map_or(4, |part| part.n_bytes.checked_div(part.n_parameters).unwrap_or(4))
+    }
+
     /// What it can be asked for beside a super-resolution network of this enlargement.
     pub(crate) fn limits(&self, upscale_factor: Option<u32>) -> Limits {
         Limits { upscale_factor, ..self.limits.clone() }

@@ -20,7 +20,7 @@ pub const MAX_GUIDANCE: f64 = 30.0;
 pub const MAX_IMAGES: u32 = 16;
 /// Most layers of the text encoder that may be left out.
 pub const MAX_CLIP_SKIP: u32 = 12;
-/// Most adapters of a task; each one is merged into every weight that it changes.
+/// Most adapters of a task; each one costs a little of every step.
 pub const MAX_ADAPTERS: usize = 16;
 /// Strongest weight of an adapter.
 pub const MAX_ADAPTER_WEIGHT: f64 = 10.0;

@@ -14,7 +14,7 @@ use candle_core::{DType, Device, Tensor};
 use safetensors::Dtype;
 
 use super::{
-    Part, Patch, Stamp,
+    Stamp,
     header::TensorInfo,
     json::unreadable,
     layers::{Layer, Survey},
@@ -36,7 +36,6 @@ pub struct Weights {
     n_parameters: Arc<AtomicU64>,
     device: Device,
     dtype: DType,
-    patch: Option<(Part, Arc<dyn Patch>)>,
     survey: Option<Arc<Survey>>,
 }
 
@@ -110,7 +109,7 @@ impl Weights {
             files.metadata.extend(header.metadata);
         }
         let (prefix, n_parameters) = (String::new(), Arc::default());
-        Ok(Self { files: Arc::new(files), prefix, names: None, n_parameters, device: device.clone(), dtype, patch: None, survey: None })
+        Ok(Self { files: Arc::new(files), prefix, names: None, n_parameters, device: device.clone(), dtype, survey: None })
     }
 
     /// The same files for another network: other type, other device, and `names` from the names that are asked for to those of the files.
@@ -133,11 +132,6 @@ impl Weights {
     /// The type in which they are read.
     pub fn dtype(&self) -> DType {
         self.dtype
-    }
-
-    /// The same weights, changed by `patch` as they are read.
-    pub fn patched(self, part: Part, patch: Arc<dyn Patch>) -> Self {
-        Self { patch: Some((part, patch)), ..self }
     }
 
     /// The layers that `load` reads, from the files' headers alone: it gets tensors of the right shapes without numbers.
@@ -232,10 +226,6 @@ impl Weights {
             Change::Same | Change::Third(_) => Tensor::from_vec(values, shape, &Device::Cpu)?,
         };
         self.n_parameters.fetch_add(values.elem_count() as u64, Ordering::Relaxed);
-        let values = match &self.patch {
-            Some((part, patch)) => patch.apply(*part, &self.full_name(name), values)?,
-            None => values,
-        };
         Ok(values.to_dtype(self.dtype)?.to_device(&self.device)?)
     }
 

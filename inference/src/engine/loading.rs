@@ -8,16 +8,14 @@ use std::{
 use candle_core::{DType, Device};
 
 use crate::{
-    adapter::{AdapterError, Adapters},
+    adapter::{Adapter, AdapterError, Base},
     catalogue::{Catalogue, EmbeddingCard, ModelCard, PartKind, Version, check_model},
-    checkpoint::Patch,
     error::InferenceError,
     family::{Denoiser, ModelFiles, ModelSource, Text},
     part::PartId,
     preview::{Preview, PreviewMap},
     schedule::Prediction,
     state::Files as StateFiles,
-    task::{AdapterUse, Note},
     text::Embedding,
     upscale::Upscaler,
     vae::{
@@ -32,70 +30,43 @@ pub(super) enum Loaded {
     Denoiser(Denoiser),
     Vae(Vae, Preview),
     Upscaler(Upscaler),
+    Adapter(Adapter),
 }
 
 /// Reads what was looked at.
 pub(super) type Read = Box<dyn FnOnce() -> Result<Loaded, InferenceError> + Send>;
 
-/// An adapter, how much of it, and its file as it was read.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Used {
-    pub(super) how: AdapterUse,
-    path: PathBuf,
-    version: Version,
-}
-
-impl Used {
-    pub(super) fn of(how: AdapterUse, catalogue: &Catalogue) -> Result<Self, InferenceError> {
-        let card = catalogue.adapter(&how.name).ok_or_else(|| catalogue.unknown_adapter(&how.name))?;
-        Ok(Self { path: card.path.clone(), version: card.version.clone(), how })
-    }
-}
-
-/// What parts are loaded from: a model's files as they were read, the words taught to it, and the adapters that change it.
+/// What parts are loaded from: a model's files as they were read, and the words taught to it.
 pub(super) struct Source {
     pub(super) card: Arc<ModelCard>,
     words: Vec<Arc<EmbeddingCard>>,
     /// Whether there is no other model that a word could be made for.
     is_only_model: bool,
-    adapters: Vec<Used>,
     state: Mutex<Files>,
 }
 
 #[derive(Default)]
 struct Files {
-    opened: Option<(ModelFiles, Option<Arc<Adapters>>)>,
+    opened: Option<ModelFiles>,
+    base: Option<Arc<Base>>,
     loaded: Vec<PartKind>,
     unlearned: Vec<String>,
 }
 
 impl Source {
-    pub(super) fn new(card: &Arc<ModelCard>, catalogue: &Catalogue, adapters: Vec<Used>) -> Self {
+    pub(super) fn new(card: &Arc<ModelCard>, catalogue: &Catalogue) -> Self {
         let (words, is_only_model) = (catalogue.embeddings().to_vec(), catalogue.models().len() == 1);
-        Self { card: card.clone(), words, is_only_model, adapters, state: Mutex::default() }
+        Self { card: card.clone(), words, is_only_model, state: Mutex::default() }
     }
 
     /// Whether it is of the same files, whatever they are called.
-    pub(super) fn is(&self, card: &ModelCard, catalogue: &Catalogue, adapters: &[Used]) -> bool {
+    pub(super) fn is(&self, card: &ModelCard, catalogue: &Catalogue) -> bool {
         let identity = |card: &ModelCard| -> (Version, Prediction) { (card.version.clone(), card.prediction) };
-        identity(&self.card) == identity(card) && self.words == catalogue.embeddings() && self.adapters == adapters
+        identity(&self.card) == identity(card) && self.words == catalogue.embeddings()
     }
 
     fn state(&self) -> MutexGuard<'_, Files> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Adapters that change nothing or only some of the model.
-    ///
-    /// # Errors
-    /// One of them does not belong to the model at all.
-    pub(super) fn adapter_notes(&self) -> Result<Vec<Note>, InferenceError> {
-        let Some((_, Some(adapters))) = self.state().opened.clone() else { return Ok(Vec::new()) };
-        for warning in adapters.check()? {
-            tracing::warn!("{warning}");
-        }
-        let reports = self.adapters.iter().zip(adapters.report());
-        Ok(reports.filter_map(|(used, report)| report.note(&used.how.name)).collect())
     }
 
     /// Learned words that are made for another model.
@@ -110,35 +81,19 @@ impl Source {
 
     fn files(&self) -> Result<ModelFiles, InferenceError> {
         let mut state = self.state();
-        if let Some((files, _)) = &state.opened {
+        if let Some(files) = &state.opened {
             return Ok(files.clone());
         }
         // What is wrong with any part is found before a part of another model leaves for the first one.
         check_model(&self.card.path)?;
-        let adapters = self.open_adapters()?.map(Arc::new);
-        let patch = adapters.clone().map(|adapters| adapters as Arc<dyn Patch>);
-        let files = ModelFiles::open(&ModelSource {
-            path: self.card.path.clone(),
-            vae: self.card.vae.clone(),
-            others: self.card.others.clone(),
-            patch,
-        })?;
-        state.opened = Some((files.clone(), adapters));
+        let files =
+            ModelFiles::open(&ModelSource { path: self.card.path.clone(), vae: self.card.vae.clone(), others: self.card.others.clone() })?;
+        state.opened = Some(files.clone());
         Ok(files)
     }
 
-    fn open_adapters(&self) -> Result<Option<Adapters>, InferenceError> {
-        let files: Vec<_> = self.adapters.iter().map(|used| (used.path.clone(), used.how.weights())).collect();
-        let Some((path, _)) = files.first() else { return Ok(None) };
-        let Some(layout) = &self.card.layout else {
-            let what = "an adapter for a model without a U-Net";
-            return Err(AdapterError::Unsupported { path: path.clone(), what }.into());
-        };
-        Adapters::open(&files, layout).map(Some)
-    }
-
-    /// What is loaded, for states that pictures go on from.
-    pub(super) fn state_files(&self, catalogue: &Catalogue) -> StateFiles {
+    /// What is loaded for a task with these adapters, for states that pictures go on from.
+    pub(super) fn state_files<'a>(&self, catalogue: &Catalogue, adapters: impl IntoIterator<Item = &'a PathBuf>) -> StateFiles {
         let card = &self.card;
         let mut files = StateFiles::default().and(format!("model {:?}", card.prediction), &card.path);
         let others = [("text_encoder", card.others.text_encoder.as_ref()), ("tokenizer", card.others.tokenizer.as_ref())];
@@ -146,8 +101,36 @@ impl Source {
         for (purpose, path) in own.into_iter().chain(others) {
             files = path.into_iter().fold(files, |files, path| files.and(purpose, path));
         }
-        files = self.adapters.iter().fold(files, |files, used| files.and("adapter", &used.path));
+        files = adapters.into_iter().fold(files, |files, path| files.and("adapter", path));
         self.words.iter().fold(files, |files, word| files.and(format!("word {}", word.name), &word.path))
+    }
+
+    /// The model as adapters see it.
+    fn base(&self) -> Result<Arc<Base>, InferenceError> {
+        let files = self.files()?;
+        let mut state = self.state();
+        if let Some(base) = &state.base {
+            return Ok(base.clone());
+        }
+        let base = Arc::new(files.base()?);
+        state.base = Some(base.clone());
+        Ok(base)
+    }
+
+    /// Looks whether an adapter can be loaded for the model, as far as headers tell.
+    pub(super) fn open_adapter(&self, path: PathBuf, (device, dtype): (Device, DType)) -> Result<Read, InferenceError> {
+        if self.card.layout.is_none() {
+            return Err(AdapterError::Unsupported { path, what: "an adapter for a model without a U-Net" }.into());
+        }
+        let base = self.base()?;
+        Adapter::check(&path, &base)?;
+        Ok(Box::new(move || {
+            let adapter = Adapter::load(&path, &base, &device, dtype)?;
+            if let Some(warning) = adapter.report().warning() {
+                tracing::warn!("{warning}");
+            }
+            Ok(Loaded::Adapter(adapter))
+        }))
     }
 
     /// Looks whether a part can be loaded, as far as headers tell.
@@ -176,7 +159,7 @@ impl Source {
     /// Once all parts were read for the first time, says what none of them did.
     fn tell_unread(&self, files: &ModelFiles, kind: PartKind) -> Result<(), InferenceError> {
         let mut state = self.state();
-        if state.loaded.contains(&kind) || !self.adapters.is_empty() {
+        if state.loaded.contains(&kind) {
             return Ok(());
         }
         state.loaded.push(kind);

@@ -11,8 +11,9 @@ use tokio::sync::mpsc;
 use super::{
     Event, Meter, Submission,
     loading::{Loaded, Read},
+    residency::TaskId,
 };
-use crate::{catalogue::Catalogue, error::InferenceError, trajectory::Events};
+use crate::{adapter::AdapterSet, catalogue::Catalogue, error::InferenceError, trajectory::Events};
 
 /// Most tasks that were handed to a device and have not begun: they wait for it to look, for a part of theirs that is being loaded, or for room.
 pub(super) const MAX_WAITING: usize = 256;
@@ -24,6 +25,7 @@ pub(crate) enum PartKey {
     Denoiser(u32),
     Vae(u32),
     Upscaler(u32),
+    Adapter(u32),
 }
 
 /// What a device thread is told.
@@ -36,6 +38,8 @@ pub(super) enum Message {
     Opened(PartKey, Result<Read, InferenceError>),
     /// The loader has read a part.
     Loaded(PartKey, Result<Box<Loaded>, InferenceError>),
+    /// The loader has made the layers of a task's adapters.
+    Adapters(TaskId, Result<AdapterSet, InferenceError>),
     /// The engine ends.
     Stop,
 }

@@ -18,6 +18,8 @@ pub(super) enum Need {
     Part(PartKind),
     /// The super-resolution network.
     Upscaler,
+    /// One of its adapters, by its place among all of them.
+    Adapter(usize),
 }
 
 /// The model that a task is drawn with; what is only enlarged takes the first one's facts.
@@ -41,7 +43,13 @@ pub(super) fn needs(task: &Task, catalogue: &Catalogue) -> Result<Vec<(Need, u64
     let Some(base) = task.base() else { return Ok(upscaler.into_iter().collect()) };
     let is_between = base.hires.is_some_and(|hires| hires.enlarger == Enlarger::Network);
     let parts = card.parts.iter().map(|part| (Need::Part(part.kind), part.n_bytes));
-    Ok(parts.chain(upscaler.filter(|_| is_between)).collect())
+    let mut needs: Vec<_> = parts.chain(upscaler.filter(|_| is_between)).collect();
+    let bytes_per_number = card.bytes_per_number();
+    for (place, used) in base.all_adapters().iter().enumerate() {
+        let adapter = catalogue.adapter(&used.name).ok_or_else(|| catalogue.unknown_adapter(&used.name))?;
+        needs.push((Need::Adapter(place), adapter.n_parameters * bytes_per_number));
+    }
+    Ok(needs)
 }
 
 /// Whether a task can be drawn with so much memory for models.

@@ -17,7 +17,7 @@ use self::places::Places;
 use super::{
     DeviceChoice, EngineConfig, Event,
     loader::Loader,
-    loading::{self, Loaded, Read, Source, Used},
+    loading::{self, Loaded, Read, Source},
     memory,
     message::{Command, Message, PartKey, WaitingRoom},
     needs::{self, Need},
@@ -25,11 +25,13 @@ use super::{
     residency::{Residency, Step, TaskId},
 };
 use crate::{
+    adapter::{Adapter, AdapterSet, AdapterWeights},
     batcher::{Batcher, Parts},
     catalogue::{Catalogue, PartKind, UpscalerCard},
     error::InferenceError,
+    part::Slot,
     state::DeviceClass,
-    task::{Note, Task, TextToImage},
+    task::{AdapterUse, Note, Task, TextToImage},
     telemetry,
     text::mentions,
     trajectory::{Facts, Job},
@@ -40,17 +42,33 @@ pub(crate) struct Ready {
     pub(crate) parts: Rc<Parts>,
     pub(crate) facts: Rc<Facts>,
     source: Arc<Source>,
+    /// The places of its adapters, what they are called, and how much of each.
+    adapters: Vec<(Rc<Slot<Adapter>>, AdapterUse)>,
 }
 
 impl Ready {
+    /// Its adapters, which are in memory from the beginning of a task to its end.
+    pub(crate) fn adapters(&self) -> Result<Vec<(Arc<Adapter>, AdapterWeights)>, InferenceError> {
+        let held = self.adapters.iter().map(|(slot, used)| Some((slot.get()?, used.weights())));
+        held.collect::<Option<_>>().ok_or(InferenceError::Internal { what: "a task has begun without an adapter" })
+    }
+
     /// What the person who asked should know.
-    fn notes(&self, task: &Task) -> Result<Vec<Note>, InferenceError> {
-        let Some(base) = task.base() else { return Ok(Vec::new()) };
+    fn notes(&self, task: &Task) -> Vec<Note> {
+        let Some(base) = task.base() else { return Vec::new() };
         let prompts = [base.prompt.as_str(), base.negative_prompt.as_deref().unwrap_or_default()];
         let words = self.source.unlearned().into_iter().filter(|word| prompts.iter().any(|prompt| mentions(prompt, word)));
-        let adapters = self.source.adapter_notes()?;
-        Ok(adapters.into_iter().chain(words.map(|word| Note::WordNotLearned { word })).collect())
+        let adapters = self.adapters.iter().filter_map(|(slot, used)| slot.get()?.report().note(&used.name));
+        adapters.chain(words.map(|word| Note::WordNotLearned { word })).collect()
     }
+}
+
+/// Most sets of adapters with layers of their own that stay in memory beside those in use.
+const MAX_SETS: usize = 2;
+
+/// The parts that a task needs in all of its phases.
+fn fixed(needed: &[(PartKey, u64)]) -> Vec<PartKey> {
+    needed.iter().map(|(key, _)| *key).filter(|key| matches!(key, PartKey::Adapter(_))).collect()
 }
 
 /// Tells the store that a task is over, when it is dropped.
@@ -91,6 +109,10 @@ pub(crate) struct Store {
     /// What the loader has looked at.
     opened: HashMap<PartKey, Read>,
     waiting: HashMap<TaskId, Waiting>,
+    /// The adapters of tasks that wait for nothing else any more.
+    made: Vec<(TaskId, Result<AdapterSet, InferenceError>)>,
+    /// Sets of adapters with layers of their own, the last used last.
+    sets: Vec<AdapterSet>,
     over: Rc<RefCell<Vec<TaskId>>>,
     /// Whether other parts are in memory than when somebody asked.
     is_moved: bool,
@@ -123,6 +145,8 @@ impl Store {
             places: Places::default(),
             opened: HashMap::new(),
             waiting: HashMap::new(),
+            made: Vec::new(),
+            sets: Vec::new(),
             over,
             is_moved: true,
             usual: None,
@@ -160,7 +184,7 @@ impl Store {
         match self.resolve(&command.submission.task, &command.catalogue) {
             Ok((needed, ready)) => {
                 self.next_task += 1;
-                self.residency.arrived(self.next_task, needed, &[]);
+                self.residency.arrived(self.next_task, needed.clone(), &fixed(&needed));
                 self.waiting.insert(self.next_task, Waiting::Task { command, ready });
             }
             Err(error) => self.refuse(&command, error),
@@ -175,37 +199,41 @@ impl Store {
     /// The parts that a task needs, with their bytes, and their places.
     fn resolve(&mut self, task: &Task, catalogue: &Catalogue) -> Result<(Vec<(PartKey, u64)>, Ready), InferenceError> {
         let card = needs::card(task, catalogue)?;
-        let adapters = task.base().map(|base| base.all_adapters()).unwrap_or_default();
-        let adapters = adapters.into_iter().map(|used| Used::of(used, catalogue)).collect::<Result<Vec<_>, _>>()?;
-        let (plain, _) = self.places.source((card, catalogue), Vec::new());
-        let (changed, source) = self.places.source((card, catalogue), adapters);
+        let (number, source) = self.places.source(card, catalogue);
+        let mut adapters = Vec::new();
+        for used in task.base().map(|base| base.all_adapters()).unwrap_or_default() {
+            let card = catalogue.adapter(&used.name).ok_or_else(|| catalogue.unknown_adapter(&used.name))?;
+            adapters.push((self.places.adapter(number, card), used));
+        }
         let upscaler = self.upscaler(catalogue).map(|(number, _)| number);
         let key = |need| match need {
-            Need::Part(PartKind::TextEncoders) => Some(PartKey::Text(changed)),
-            Need::Part(PartKind::Denoiser) => Some(PartKey::Denoiser(changed)),
-            // Adapters change no autoencoder.
-            Need::Part(PartKind::Vae) => Some(PartKey::Vae(plain)),
+            Need::Part(PartKind::TextEncoders) => Some(PartKey::Text(number)),
+            Need::Part(PartKind::Denoiser) => Some(PartKey::Denoiser(number)),
+            Need::Part(PartKind::Vae) => Some(PartKey::Vae(number)),
             Need::Upscaler => upscaler.map(PartKey::Upscaler),
+            Need::Adapter(place) => adapters.get(place).map(|(number, _)| PartKey::Adapter(*number)),
         };
         let needed = needs::needs(task, catalogue)?.into_iter().filter_map(|(need, n_bytes)| Some((key(need)?, n_bytes))).collect();
         let limits = card.limits(catalogue.upscale_factor());
-        let (vae, preview) = self.places.vae(plain);
+        let (vae, preview) = self.places.vae(number);
         let parts = Rc::new(Parts {
-            text: self.places.text(changed),
-            denoiser: self.places.denoiser(changed),
+            text: self.places.text(number),
+            denoiser: self.places.denoiser(number),
             vae,
             upscaler: upscaler.map(|number| self.places.upscaler_slot(number)),
             vae_factor: limits.rules.vae_factor,
         });
+        let files: Vec<PathBuf> = adapters.iter().map(|(number, _)| self.places.adapter_file(*number)).collect();
         let facts = Rc::new(Facts {
             limits,
             preview,
             preview_every: self.preview_every,
             device: self.device.clone(),
             device_class: DeviceClass::of(&self.device, self.dtype),
-            files: source.state_files(catalogue),
+            files: source.state_files(catalogue, &files),
         });
-        Ok((needed, Ready { parts, facts, source }))
+        let adapters = adapters.into_iter().map(|(number, used)| (self.places.adapter_slot(number), used)).collect();
+        Ok((needed, Ready { parts, facts, source, adapters }))
     }
 
     /// The super-resolution network of a catalogue, and its bytes.
@@ -269,6 +297,10 @@ impl Store {
         let over: Vec<TaskId> = self.over.borrow_mut().drain(..).collect();
         let mut is_new = !over.is_empty();
         over.into_iter().for_each(|id| self.residency.ended(id));
+        for (id, set) in std::mem::take(&mut self.made) {
+            is_new = true;
+            self.begin(id, set, batcher);
+        }
         if self.residency.takes_demands() {
             let demands = batcher.demands();
             self.residency.demanded(demands.into_iter().filter_map(|id| Some(vec![self.places.key(id)?])).collect());
@@ -326,6 +358,13 @@ impl Store {
                 let file = self.places.upscaler_file(number);
                 return self.loader.load(move || loading::open_upscaler(file, to.0), done);
             }
+            PartKey::Adapter(number) => {
+                let file = self.places.adapter_file(number);
+                return match self.places.source_by(key) {
+                    Some(source) => self.loader.load(move || source.open_adapter(file, to), done),
+                    None => done(Err(InferenceError::Internal { what: "an adapter without a model" })),
+                };
+            }
         };
         match self.places.get(key).zip(self.places.source_by(key)) {
             Some((place, source)) => {
@@ -336,29 +375,68 @@ impl Store {
         }
     }
 
+    /// A task has all that it needs; where its adapters need layers of their own, these are made first.
     fn start(&mut self, id: TaskId, batcher: &mut Batcher) {
-        let lease = Lease { id, over: self.over.clone() };
-        match self.waiting.remove(&id) {
-            Some(Waiting::Task { command, ready }) => match ready.notes(&command.submission.task) {
-                Ok(notes) => {
-                    self.room.leave();
-                    let events = command.events();
-                    if !notes.is_empty() {
-                        // Nothing but `Loading` stands before it, so there is room.
-                        events.may_send(Event::Notes(notes));
-                    }
-                    let Command { submission, meter, .. } = *command;
-                    let job = Job { submission, parts: ready.parts, facts: ready.facts, events, meter };
-                    batcher.start(job.ticket(), async move |caller| {
-                        let _lease = lease;
-                        job.run(&caller).await
-                    });
-                }
-                Err(error) => self.refuse(&command, error),
-            },
-            Some(Waiting::Usual) => self.usual = Some(Ok(())),
-            None => {}
+        let uses = match self.waiting.get(&id) {
+            Some(Waiting::Task { ready, .. }) => ready.adapters(),
+            Some(Waiting::Usual) => {
+                self.waiting.remove(&id);
+                self.residency.ended(id);
+                self.usual = Some(Ok(()));
+                return;
+            }
+            None => return,
+        };
+        let uses = match uses {
+            Ok(uses) => uses,
+            Err(error) => return self.begin(id, Err(error), batcher),
+        };
+        if let Some(known) = self.sets.iter().position(|set| set.is_made_of(&uses)) {
+            let set = self.sets.remove(known);
+            self.sets.push(set.clone());
+            return self.begin(id, Ok(set), batcher);
         }
+        if uses.iter().all(|(adapter, _)| adapter.is_live()) {
+            return self.begin(id, AdapterSet::new(uses), batcher);
+        }
+        if let Some(Waiting::Task { command, .. }) = self.waiting.get(&id) {
+            command.events().may_send(Event::Loading);
+        }
+        let messages = self.messages.clone();
+        let done = move |set| {
+            let _ = messages.send(Message::Adapters(id, set)); // As above.
+        };
+        self.loader.load(move || AdapterSet::new(uses), done);
+    }
+
+    /// The loader has made the layers of a task's adapters.
+    pub(super) fn made(&mut self, id: TaskId, set: Result<AdapterSet, InferenceError>) {
+        if let Ok(set) = &set {
+            self.sets.push(set.clone());
+            self.sets.drain(..self.sets.len().saturating_sub(MAX_SETS));
+        }
+        self.made.push((id, set));
+    }
+
+    fn begin(&mut self, id: TaskId, set: Result<AdapterSet, InferenceError>, batcher: &mut Batcher) {
+        let Some(Waiting::Task { command, ready }) = self.waiting.remove(&id) else { return };
+        let lease = Lease { id, over: self.over.clone() };
+        let adapters = match set {
+            Ok(adapters) => adapters,
+            Err(error) => return self.refuse(&command, error),
+        };
+        self.room.leave();
+        let (events, notes) = (command.events(), ready.notes(&command.submission.task));
+        if !notes.is_empty() {
+            // Nothing but `Loading` stands before it, so there is room.
+            events.may_send(Event::Notes(notes));
+        }
+        let Command { submission, meter, .. } = *command;
+        let job = Job { submission, parts: ready.parts, adapters, facts: ready.facts, events, meter };
+        batcher.start(job.ticket(), async move |caller| {
+            let _lease = lease;
+            job.run(&caller).await
+        });
     }
 
     /// Files and folders of the models whose denoisers are in memory, if these are others than at the last time.

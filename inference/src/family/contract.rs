@@ -1,6 +1,6 @@
 //! What a family of models says and does; its folder implements it, and `families!` lists it.
 
-use std::{path::Path, sync::Arc};
+use std::path::Path;
 
 use candle_core::{DType, Device, Tensor};
 use serde_json::Value;
@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{Description, Rules};
 use crate::{
     adapter::{AdapterSet, Base},
-    checkpoint::{Checkpoint, Part, Patch, Weights, json::unsupported},
+    checkpoint::{Checkpoint, Weights, json::unsupported},
     error::InferenceError,
     ops::Padding,
     schedule::ScheduleConfig,
@@ -153,18 +153,13 @@ impl<Prepared> Row<Prepared> {
 #[derive(Clone, Copy)]
 pub(crate) struct PartFiles<'a> {
     pub(crate) checkpoint: &'a Checkpoint,
-    pub(crate) patch: Option<&'a Arc<dyn Patch>>,
     pub(crate) device: &'a Device,
     pub(crate) dtype: DType,
 }
 
 impl PartFiles<'_> {
-    /// The weights of a part by its name in diffusers' folders, changed by the patch.
-    pub(crate) fn weights(&self, name: &str, part: Part) -> Result<Weights, InferenceError> {
-        let weights = self.checkpoint.weights(name, self.device, self.dtype)?;
-        Ok(match self.patch {
-            Some(patch) => weights.patched(part, patch.clone()),
-            None => weights,
-        })
+    /// The weights of a part by its name in diffusers' folders.
+    pub(crate) fn weights(&self, name: &str) -> Result<Weights, InferenceError> {
+        self.checkpoint.weights(name, self.device, self.dtype)
     }
 }

@@ -1,16 +1,13 @@
 //! A model's files, of which each part is loaded alone.
 
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device};
 
 use super::{Denoiser, Description, Rules, Text, contract::PartFiles, registry::AnyConfig};
 use crate::{
     adapter::Base,
-    checkpoint::{Checkpoint, OtherParts, Patch, unread, vae_weights},
+    checkpoint::{Checkpoint, OtherParts, unread, vae_weights},
     error::InferenceError,
     schedule::ScheduleConfig,
     vae::{Vae, VaeConfig},
@@ -25,8 +22,6 @@ pub struct ModelSource {
     pub vae: Option<PathBuf>,
     /// Where the parts are that a file with a denoiser alone lacks.
     pub others: OtherParts,
-    /// Changes to the weights, such as adapters.
-    pub patch: Option<Arc<dyn Patch>>,
 }
 
 impl<P: AsRef<Path> + ?Sized> From<&P> for ModelSource {
@@ -95,7 +90,6 @@ pub struct ModelFiles {
     checkpoint: Checkpoint,
     shape: ModelShape,
     vae: Option<PathBuf>,
-    patch: Option<Arc<dyn Patch>>,
 }
 
 impl ModelFiles {
@@ -104,18 +98,13 @@ impl ModelFiles {
     /// # Errors
     /// `Missing`, `Unreadable` or `Unsupported`, naming the file.
     pub fn open(source: impl Into<ModelSource>) -> Result<Self, InferenceError> {
-        let ModelSource { path, vae, others, patch } = source.into();
+        let ModelSource { path, vae, others } = source.into();
         let checkpoint = Checkpoint::open_with(&path, &others)?;
         let mut config = AnyConfig::read(&checkpoint)?;
         if let Some(path) = &vae {
             config = config.with_vae(&vae_weights(path, &checkpoint, (&Device::Cpu, DType::F32))?.0, path)?;
         }
-        Ok(Self { checkpoint, shape: ModelShape(config), vae, patch })
-    }
-
-    /// The same files with other changes to the weights.
-    pub fn patched(&self, patch: Option<Arc<dyn Patch>>) -> Self {
-        Self { patch, ..self.clone() }
+        Ok(Self { checkpoint, shape: ModelShape(config), vae })
     }
 
     /// The folder or file.
@@ -139,7 +128,7 @@ impl ModelFiles {
     /// Loads the text encoders.
     ///
     /// # Errors
-    /// `Missing`, `Unreadable`, `MissingTensor` or `WrongShape`, naming the file, and those of the patch.
+    /// `Missing`, `Unreadable`, `MissingTensor` or `WrongShape`, naming the file.
     pub fn text(&self, device: &Device, dtype: DType) -> Result<Text, InferenceError> {
         Text::load(self.part(device, dtype), &self.shape.0)
     }
@@ -166,7 +155,7 @@ impl ModelFiles {
     }
 
     fn part<'a>(&'a self, device: &'a Device, dtype: DType) -> PartFiles<'a> {
-        PartFiles { checkpoint: &self.checkpoint, patch: self.patch.as_ref(), device, dtype }
+        PartFiles { checkpoint: &self.checkpoint, device, dtype }
     }
 }
 

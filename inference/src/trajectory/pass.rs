@@ -4,7 +4,6 @@ use std::{cell::Cell, rc::Rc};
 
 use super::Job;
 use crate::{
-    adapter::AdapterSet,
     batcher::{Caller, Prompt},
     catalogue::limits::Chunks,
     error::InferenceError,
@@ -70,9 +69,9 @@ impl Job {
             text: text.map(str::to_owned),
             clip_skip: if is_negative && base.clip_skip_of == SkippedFor::Prompt { 0 } else { base.clip_skip },
             length: chunks.longest(),
-            adapters: AdapterSet::default(),
+            adapters: self.adapters.clone(),
         };
-        let told = |is_negative: bool| Told { size, is_negative, guidance_scale: base.guidance_scale, adapters: AdapterSet::default() };
+        let told = |is_negative: bool| Told { size, is_negative, guidance_scale: base.guidance_scale, adapters: self.adapters.clone() };
         let wanted = request(Some(&base.prompt), false);
         let unwanted = is_guided.then(|| match &base.negative_prompt {
             None if limits.rules.zeroes_empty_negative => request(None, true),

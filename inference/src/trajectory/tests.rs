@@ -1,5 +1,6 @@
 //! The last latents against those of diffusers: with the starter model here, with every family of tiny models in `families`.
 
+mod adapters;
 pub(crate) mod families;
 mod resume;
 
@@ -14,6 +15,7 @@ use super::{
     picture::Picture,
 };
 use crate::{
+    adapter::AdapterSet,
     batcher::Batcher,
     catalogue::{Catalogue, CatalogueConfig, ModelEntry},
     checkpoint::OtherParts,
@@ -63,11 +65,13 @@ fn last_latents(
     index: u32,
 ) -> Tensor {
     let (sender, _receiver) = tokio::sync::mpsc::channel(8);
-    let Ready { parts, facts, .. } = store.ready(&task, catalogue).expect("the parts load");
+    let ready = store.ready(&task, catalogue).expect("the parts load");
+    let adapters = AdapterSet::new(ready.adapters().expect("adapters")).expect("their layers");
+    let Ready { parts, facts, .. } = ready;
     let (events, meter) = (Events::new(sender, 1), Arc::new(Meter::default()));
     let pictures = source.map(|picture| (Role::Init, picture.into()));
     let inputs = pictures.into_iter().chain(mask.map(|mask| (Role::Mask, mask.into()))).collect();
-    let job = Job { submission: Submission { inputs, ..Submission::new(task) }, parts, facts, events, meter };
+    let job = Job { submission: Submission { inputs, ..Submission::new(task) }, parts, adapters, facts, events, meter };
     let latents = Batcher::new(Arc::new(Counters::default()), 2).drive(job.ticket(), async move |caller| {
         let mut drawing = Drawing::new(&job, job.task().base().expect("a drawing task"));
         drawing.prepare(caller, [Begin::Fresh].iter()).await?;

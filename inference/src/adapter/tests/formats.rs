@@ -39,7 +39,7 @@ fn every_format_makes_the_weights_of_its_reference() {
                 assert_eq!((report.n_applied, report.unmatched.len(), report.warning()), (report.n_modules, 0, None), "{name}");
             }
             let mut n_changed = 0;
-            let set = AdapterSet::new(adapters, &of).unwrap();
+            let set = AdapterSet::new(adapters).unwrap();
             for (Named { full, values, .. }, found) in base(tiny_model).iter().zip(made(&set, tiny_model, wrapper)) {
                 let Some(expected) = expected.get(full) else {
                     assert_eq!(floats(&found), floats(values), "{name}: {full} must stay as it is");

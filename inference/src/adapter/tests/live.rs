@@ -40,7 +40,7 @@ fn products_stand_beside_the_weights_and_other_kinds_copy_the_layers_that_they_c
         assert_eq!(adapter.n_bytes(), n_numbers * 4, "{name}: every number once, in the model's precision");
         assert_eq!(adapter.report().info.n_live, n_numbers, "{name}: which the header tells");
         assert_eq!(n_read(&of), 0, "{name}: no weight of the model is read for an adapter");
-        let set = AdapterSet::new(vec![(adapter, 0.7.into())], &of).unwrap();
+        let set = AdapterSet::new(vec![(adapter, 0.7.into())]).unwrap();
         let is_made = |change: &Change| change.weight.is_some() || change.bias.is_some();
         let n = |is: &dyn Fn(&Change) -> bool| changes(&set).filter(|(_, _, change)| is(change)).count();
         assert_eq!((n(&|change| !change.branches.is_empty()), n(&is_made)), (n_branches, n_made), "{name}");
@@ -66,7 +66,7 @@ fn another_weight_reads_nothing_and_takes_no_memory() {
     let before = n_of_file();
     let mut seen = Vec::new();
     for weight in [0.1, 0.7, 0.8, -3.0] {
-        let set = AdapterSet::new(vec![(kohya.clone(), weight.into()), (locon.clone(), 1.0.into())], &of).unwrap();
+        let set = AdapterSet::new(vec![(kohya.clone(), weight.into()), (locon.clone(), 1.0.into())]).unwrap();
         assert_eq!((set.n_bytes(), n_read(&of), n_of_file()), (0, 0, before), "weight {weight}");
         let weights: Vec<_> = made(&set, "sd1", "").iter().map(floats).collect();
         assert!(!seen.contains(&weights), "weight {weight} does nothing");
@@ -87,7 +87,7 @@ fn sets_are_equal_when_they_are_the_same_adapters_at_the_same_weights() {
     let of = model("sd1", "");
     let [a, b] = [0, 1].map(|_| load(&file("kohya.safetensors"), &of).unwrap());
     let set = |uses: &[(&Arc<Adapter>, f64)]| {
-        AdapterSet::new(uses.iter().map(|(adapter, weight)| ((*adapter).clone(), (*weight).into())).collect(), &of).unwrap()
+        AdapterSet::new(uses.iter().map(|(adapter, weight)| ((*adapter).clone(), (*weight).into())).collect()).unwrap()
     };
     assert_eq!(set(&[]), AdapterSet::default());
     assert_eq!(set(&[(&a, 0.5), (&b, 0.1)]), set(&[(&a, 0.5), (&b, 0.1)]));

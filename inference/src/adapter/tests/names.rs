@@ -168,7 +168,7 @@ fn applied(tiny_model: &str, path: &Path) -> Result<Vec<Vec<f32>>, String> {
     if let Some(warning) = adapter.report().warning() {
         return Err(warning);
     }
-    let set = AdapterSet::new(vec![(adapter, 0.75.into())], &of).map_err(said)?;
+    let set = AdapterSet::new(vec![(adapter, 0.75.into())]).map_err(said)?;
     Ok(made(&set, tiny_model, "").iter().map(floats).collect())
 }
 

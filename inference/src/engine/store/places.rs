@@ -2,9 +2,10 @@
 
 use std::{collections::HashMap, path::PathBuf, rc::Rc, sync::Arc};
 
-use super::{Catalogue, Loaded, PartKey, Source, UpscalerCard, Used};
+use super::{Catalogue, Loaded, PartKey, Source, UpscalerCard};
 use crate::{
-    catalogue::ModelCard,
+    adapter::Adapter,
+    catalogue::{AdapterCard, ModelCard, Version},
     family::{Denoiser, Text},
     part::{PartId, Slot},
     preview::Preview,
@@ -19,6 +20,7 @@ pub(super) enum Place {
     Denoiser(Rc<Slot<Denoiser>>),
     Vae(Rc<Slot<Vae>>, Rc<Slot<Preview>>),
     Upscaler(Rc<Slot<Upscaler>>),
+    Adapter(Rc<Slot<Adapter>>),
 }
 
 impl Place {
@@ -28,6 +30,7 @@ impl Place {
             Self::Denoiser(slot) => slot.id(),
             Self::Vae(slot, _) => slot.id(),
             Self::Upscaler(slot) => slot.id(),
+            Self::Adapter(slot) => slot.id(),
         }
     }
 
@@ -38,8 +41,17 @@ impl Place {
             Self::Denoiser(slot) => Rc::strong_count(slot) > 1,
             Self::Vae(slot, _) => Rc::strong_count(slot) > 1,
             Self::Upscaler(slot) => Rc::strong_count(slot) > 1,
+            Self::Adapter(slot) => Rc::strong_count(slot) > 1,
         }
     }
+}
+
+/// An adapter's file as it was read, for one model.
+struct AdapterFile {
+    number: u32,
+    source: u32,
+    path: PathBuf,
+    version: Version,
 }
 
 /// All places of a device, and what their parts are loaded from.
@@ -47,6 +59,7 @@ impl Place {
 pub(super) struct Places {
     sources: Vec<(u32, Arc<Source>)>,
     upscalers: Vec<(u32, UpscalerCard)>,
+    adapters: Vec<AdapterFile>,
     places: HashMap<PartKey, Place>,
     next: u32,
 }
@@ -57,12 +70,12 @@ impl Places {
         self.next
     }
 
-    /// A model's files with these adapters, and their number.
-    pub(super) fn source(&mut self, (card, catalogue): (&Arc<ModelCard>, &Catalogue), adapters: Vec<Used>) -> (u32, Arc<Source>) {
-        if let Some(known) = self.sources.iter().find(|(_, source)| source.is(card, catalogue, &adapters)) {
+    /// A model's files, and their number.
+    pub(super) fn source(&mut self, card: &Arc<ModelCard>, catalogue: &Catalogue) -> (u32, Arc<Source>) {
+        if let Some(known) = self.sources.iter().find(|(_, source)| source.is(card, catalogue)) {
             return known.clone();
         }
-        let new = (self.number(), Arc::new(Source::new(card, catalogue, adapters)));
+        let new = (self.number(), Arc::new(Source::new(card, catalogue)));
         self.sources.push(new.clone());
         new
     }
@@ -77,12 +90,31 @@ impl Places {
         number
     }
 
+    /// The number of an adapter's file for a model.
+    pub(super) fn adapter(&mut self, source: u32, card: &AdapterCard) -> u32 {
+        let is_it = |known: &&AdapterFile| known.source == source && known.path == card.path && known.version == card.version;
+        if let Some(known) = self.adapters.iter().find(is_it) {
+            return known.number;
+        }
+        let number = self.number();
+        self.adapters.push(AdapterFile { number, source, path: card.path.clone(), version: card.version.clone() });
+        number
+    }
+
+    /// The file of an adapter.
+    pub(super) fn adapter_file(&self, number: u32) -> PathBuf {
+        self.adapters.iter().find(|known| known.number == number).map(|known| known.path.clone()).unwrap_or_default()
+    }
+
     pub(super) fn upscaler_file(&self, number: u32) -> PathBuf {
         self.upscalers.iter().find(|(known, _)| *known == number).map(|(_, card)| card.path.clone()).unwrap_or_default()
     }
 
     pub(super) fn source_by(&self, key: PartKey) -> Option<Arc<Source>> {
-        let (PartKey::Text(number) | PartKey::Denoiser(number) | PartKey::Vae(number) | PartKey::Upscaler(number)) = key;
+        let number = match key {
+            PartKey::Text(number) | PartKey::Denoiser(number) | PartKey::Vae(number) | PartKey::Upscaler(number) => number,
+            PartKey::Adapter(number) => self.adapters.iter().find(|known| known.number == number)?.source,
+        };
         self.sources.iter().find(|(known, _)| *known == number).map(|(_, source)| source.clone())
     }
 
@@ -114,6 +146,13 @@ impl Places {
         }
     }
 
+    pub(super) fn adapter_slot(&mut self, number: u32) -> Rc<Slot<Adapter>> {
+        match self.places.entry(PartKey::Adapter(number)).or_insert_with(|| Place::Adapter(Slot::empty())) {
+            Place::Adapter(slot) => slot.clone(),
+            _ => Slot::empty(),
+        }
+    }
+
     pub(super) fn get(&self, key: PartKey) -> Option<&Place> {
         self.places.get(&key)
     }
@@ -133,6 +172,7 @@ impl Places {
                 preview.fill(Arc::new(shown));
             }
             (Some(Place::Upscaler(slot)), Loaded::Upscaler(upscaler)) => slot.fill(Arc::new(upscaler)),
+            (Some(Place::Adapter(slot)), Loaded::Adapter(adapter)) => slot.fill(Arc::new(adapter)),
             _ => {}
         }
     }
@@ -150,6 +190,7 @@ impl Places {
                 }
             }
             Some(Place::Upscaler(slot)) => slot.clear(),
+            Some(Place::Adapter(slot)) => slot.clear(),
             None => {}
         }
     }
@@ -171,7 +212,9 @@ impl Places {
             let of = [PartKey::Text(number), PartKey::Denoiser(number), PartKey::Vae(number), PartKey::Upscaler(number)];
             of.iter().any(|key| self.places.contains_key(key))
         };
-        self.sources.retain(|(number, _)| has(*number));
+        self.adapters.retain(|file| self.places.contains_key(&PartKey::Adapter(file.number)));
+        // What an adapter is loaded for stays as long as the adapter.
+        self.sources.retain(|(number, _)| has(*number) || self.adapters.iter().any(|file| file.source == *number));
         self.upscalers.retain(|(number, _)| has(*number));
     }
 }

@@ -27,7 +27,7 @@ impl TestStore {
     pub(crate) fn ready(&mut self, task: &Task, catalogue: &Catalogue) -> Result<Ready, InferenceError> {
         let (needed, ready) = self.store.resolve(task, catalogue)?;
         self.store.next_task += 1;
-        self.store.residency.arrived(self.store.next_task, needed, &[]);
+        self.store.residency.arrived(self.store.next_task, needed.clone(), &fixed(&needed));
         self.store.waiting.insert(self.store.next_task, Waiting::Usual);
         self.wait()?;
         Ok(ready)

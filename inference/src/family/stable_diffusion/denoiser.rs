@@ -53,7 +53,7 @@ impl SizeConditioning {
 
 impl Denoiser {
     pub(super) fn load(files: PartFiles<'_>, config: &ModelConfig) -> Result<Self, InferenceError> {
-        let weights = files.weights("unet", Part::Unet)?;
+        let weights = files.weights("unet")?;
         let unet = Unet::load(&weights, &config.unet, files.device, files.dtype)?;
         unread::check(files.checkpoint, "unet", &weights)?;
         Ok(Self { unet, told: SizeConditioning::of(config), n_parameters: weights.n_parameters(), dtype: files.dtype })

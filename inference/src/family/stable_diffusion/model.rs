@@ -1,13 +1,11 @@
 //! A whole model, its parts in one hand.
 
-use std::sync::Arc;
-
 use candle_core::{DType, Device, Tensor};
 
 use super::{Conditioning, ModelConfig, PromptState, denoiser::Denoiser, family::StableDiffusion, text::Text};
 use crate::{
     adapter::{AdapterSet, Base},
-    checkpoint::{Checkpoint, Part, Patch, vae_weights},
+    checkpoint::{Checkpoint, Part, vae_weights},
     error::InferenceError,
     family::{
         contract::{Family, Loaded, PartFiles},
@@ -24,7 +22,7 @@ pub struct Model {
     config: ModelConfig,
     text: Text,
     denoiser: Denoiser,
-    vae: Arc<Vae>,
+    vae: Vae,
     device: Device,
 }
 
@@ -34,37 +32,20 @@ impl Model {
     /// # Errors
     /// `Missing`, `Unreadable`, `Unsupported`, `MissingTensor` or `WrongShape`, naming the file.
     pub fn load(source: impl Into<ModelSource>, device: &Device, dtype: DType) -> Result<Self, InferenceError> {
-        let ModelSource { path, vae: other, patch, .. } = source.into();
+        let ModelSource { path, vae: other, .. } = source.into();
         let checkpoint = Checkpoint::open(&path)?;
         let mut config = ModelConfig::read(&checkpoint)?;
         if let Some(path) = &other {
             config = config.with_vae(&vae_weights(path, &checkpoint, (device, dtype))?.0, path)?;
         }
-        let vae = Arc::new(vae(&checkpoint, (&config.vae, other.as_deref()), (device, dtype))?);
-        let model = Self::with_vae((checkpoint, config), vae, patch.as_ref(), (device, dtype))?;
+        let vae = vae(&checkpoint, (&config.vae, other.as_deref()), (device, dtype))?;
+        let files = PartFiles { checkpoint: &checkpoint, device, dtype };
+        let (text, denoiser) = (Text::load(files, &config)?, Denoiser::load(files, &config)?);
+        let model = Self { checkpoint, config, text, denoiser, vae, device: device.clone() };
         if let Some(warning) = unread_warning(&model.checkpoint, other.is_some())? {
             tracing::warn!("{warning}");
         }
         Ok(model)
-    }
-
-    /// The same model with other changes to its weights; the autoencoder is shared.
-    ///
-    /// # Errors
-    /// As [`load`](Self::load), and those of the patch.
-    pub fn patched(&self, patch: Option<&Arc<dyn Patch>>) -> Result<Self, InferenceError> {
-        Self::with_vae((self.checkpoint.clone(), self.config.clone()), self.vae.clone(), patch, (&self.device, self.dtype()))
-    }
-
-    fn with_vae(
-        (checkpoint, config): (Checkpoint, ModelConfig),
-        vae: Arc<Vae>,
-        patch: Option<&Arc<dyn Patch>>,
-        (device, dtype): (&Device, DType),
-    ) -> Result<Self, InferenceError> {
-        let files = PartFiles { checkpoint: &checkpoint, patch, device, dtype };
-        let (text, denoiser) = (Text::load(files, &config)?, Denoiser::load(files, &config)?);
-        Ok(Self { checkpoint, config, text, denoiser, vae, device: device.clone() })
     }
 
     /// What adapters may change of it.

@@ -4,7 +4,7 @@ use candle_core::{DType, Tensor};
 
 use super::ModelConfig;
 use crate::{
-    checkpoint::{Part, TokenizerSource, Weights},
+    checkpoint::{TokenizerSource, Weights},
     error::InferenceError,
     family::contract::{Loaded, PartFiles},
     text::{EncoderFiles, Prompt, TextEncoders, TextOptions, clip::ClipConfig},
@@ -19,12 +19,12 @@ pub struct Text {
 
 impl Text {
     pub(super) fn load(files: PartFiles<'_>, config: &ModelConfig) -> Result<Self, InferenceError> {
-        let encoder = |name: &str, tokenizer: &str, part: Part, config: &Option<ClipConfig>| -> Result<_, InferenceError> {
+        let encoder = |name: &str, tokenizer: &str, config: &Option<ClipConfig>| -> Result<_, InferenceError> {
             let Some(config) = config.clone() else { return Ok(None) };
-            Ok(Some((files.weights(name, part)?, files.checkpoint.tokenizer(tokenizer), config)))
+            Ok(Some((files.weights(name)?, files.checkpoint.tokenizer(tokenizer), config)))
         };
-        let first = encoder("text_encoder", "tokenizer", Part::TextEncoder, &config.text_encoder)?;
-        let second = encoder("text_encoder_2", "tokenizer_2", Part::TextEncoder2, &config.text_encoder_2)?;
+        let first = encoder("text_encoder", "tokenizer", &config.text_encoder)?;
+        let second = encoder("text_encoder_2", "tokenizer_2", &config.text_encoder_2)?;
         let encoders = TextEncoders::load(encoder_files(&first), encoder_files(&second), TextOptions::default(), files.device)?;
         let n_parameters = [first, second].into_iter().flatten().map(|(weights, ..)| weights.n_parameters()).sum();
         Ok(Self { encoders, n_parameters, dtype: files.dtype })

@@ -13,6 +13,7 @@ use image::{GrayImage, Luma, Rgb};
 
 use super::{families::models, *};
 use crate::{
+    adapter::AdapterSet,
     engine::{Event, Progress, Usage},
     sampler::Sampler,
     state::{PassKind, StateError, TrajectoryState},
@@ -80,10 +81,12 @@ impl Told {
 /// Runs a task to its end; `meanwhile` is called after every batch.
 fn run(shelved: &mut Shelved, submission: Submission, meanwhile: impl Fn(usize, &Meter)) -> Told {
     let (sender, mut events) = tokio::sync::mpsc::channel(1000);
-    let Ready { parts, facts, .. } = shelved.store.ready(&submission.task, &shelved.catalogue).expect("the parts load");
+    let ready = shelved.store.ready(&submission.task, &shelved.catalogue).expect("the parts load");
+    let adapters = AdapterSet::new(ready.adapters().expect("all are in memory")).expect("their layers");
+    let Ready { parts, facts, .. } = ready;
     let (meter, counters) = (Arc::new(Meter::default()), Arc::new(Counters::default()));
     let events_to = Events::new(sender, submission.task.n_images());
-    let job = Job { submission, parts, facts, events: events_to, meter: meter.clone() };
+    let job = Job { submission, parts, adapters, facts, events: events_to, meter: meter.clone() };
     let mut batcher = Batcher::new(counters.clone(), 8);
     batcher.start(job.ticket(), async move |caller| job.run(&caller).await);
     let mut n_batches = 0;
