@@ -150,7 +150,7 @@ fn a_transformer_alone_says_what_it_lacks() {
     let mut some = case.with(&[&text]);
     assert!(said(&some).contains("it has no VAE"), "{}", said(&some));
     some = case.with(&[&text, &vae]);
-    assert!(said(&some).contains("tokenizer"), "{}", said(&some));
+    assert!(said(&some).contains("without a folder for its tokenizer"), "{}", said(&some));
     some = case.with(&[&text, &vae, &tokenizer]);
     setting.check("all", &some, &[], &path);
 }

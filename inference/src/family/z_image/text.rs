@@ -4,7 +4,7 @@ use candle_core::{DType, Tensor};
 
 use super::transformer::padded;
 use crate::{
-    checkpoint::TokenizerSource,
+    checkpoint::{Checkpoint, TokenizerSource},
     error::InferenceError,
     family::contract::{Loaded, Measured, PartFiles},
     text::qwen3::{ChatTokenizer, Qwen3, Qwen3Config, templated},
@@ -30,6 +30,9 @@ impl Text {
     /// Reads network and tokenizer.
     pub(super) fn load(files: PartFiles<'_>, config: &Qwen3Config) -> Result<Self, InferenceError> {
         let weights = files.checkpoint.weights("text_encoder", files.device, files.dtype)?;
+        if let Checkpoint::Transformer(file) = files.checkpoint {
+            file.folder("tokenizer")?;
+        }
         let TokenizerSource::Folder(folder) = files.checkpoint.tokenizer("tokenizer") else {
             return Err(InferenceError::Missing { path: files.checkpoint.json_path("tokenizer/tokenizer.json") });
         };
