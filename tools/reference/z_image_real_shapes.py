@@ -3,6 +3,7 @@
 python tools/reference/z_image_real_shapes.py --atelier target/release/atelier --work /tmp/real [--size 256] [--steps 2]
 Real are the widths, heads, angles and both refiners of the transformer, the text encoder and the VAE; of the transformer's 30 layers there are 4, of the
 text encoder's 36 the first 4 that its states need (so 5). About 4.5 GB of disk, and 10 GB of memory for each of the two programs, one after the other.
+Measured on two cores: 92.6 dB; 81 s with loading for diffusers, 45 s for atelier.
 """
 import argparse
 import gc
