@@ -1,5 +1,6 @@
 //! Model files: where they are and what they hold.
 
+mod beside;
 mod defaults;
 pub(crate) mod header;
 pub mod hf_folder;

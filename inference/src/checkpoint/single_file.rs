@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::{
     TokenizerSource, UnetLayout, Weights,
+    beside::folders_beside,
     defaults::{self, TextLayout},
     hf_folder::{is_whole_text_name, read_json, with_either_text_name},
     ldm::{UNET, vae},
@@ -148,11 +149,6 @@ impl SingleFile {
         let is_open_clip = matches!(self.layout.text.get(encoder), Some(TextLayout::OpenClip { .. }));
         TokenizerSource::Clip { pad: if is_open_clip { "!" } else { "<|endoftext|>" }.into() }
     }
-}
-
-/// Where files that belong to a single file may be: a folder of its name, and its own folder.
-pub(super) fn folders_beside(path: &Path) -> [PathBuf; 2] {
-    [path.with_extension(""), path.parent().unwrap_or(Path::new("")).to_owned()]
 }
 
 /// The configurations, changed by what lies beside the file.

@@ -10,7 +10,7 @@ use candle_core::{DType, Device};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Weights, hf_folder, json::unsupported, names::Change};
+use super::{Weights, beside::folders_beside, hf_folder, json::unsupported, names::Change};
 use crate::error::InferenceError;
 
 /// What only Z-Image's files have; they are otherwise named as those of Lumina 2.
@@ -178,7 +178,7 @@ fn folder_of(part: &str, named: Option<&Path>, file: &Path) -> Option<PathBuf> {
     let is_one = |folder: &PathBuf| ["config.json", "tokenizer.json"].iter().any(|name| folder.join(name).is_file());
     match named {
         Some(folder) => Some(Some(folder.join(part)).filter(is_one).unwrap_or_else(|| folder.to_owned())),
-        None => super::single_file::folders_beside(file).into_iter().map(|folder| folder.join(part)).find(is_one),
+        None => folders_beside(file).into_iter().map(|folder| folder.join(part)).find(is_one),
     }
 }
 
