@@ -13,10 +13,13 @@ use inference::{
 
 use crate::z_image_common::{Setting, assert_near, ids, open};
 
-fn transformer_of(setting: &Setting) -> Transformer {
+/// In double precision every operation is the plain one that other devices have.
+const DTYPES: [DType; 2] = [DType::F32, DType::F64];
+
+fn transformer_of(setting: &Setting, dtype: DType) -> Transformer {
     let config = TransformerConfig::read(&setting.config("transformer"), Path::new("config.json")).unwrap();
-    let weights = open(&[setting.part("transformer/diffusion_pytorch_model.safetensors")]);
-    Transformer::load(&weights, &config, &Device::Cpu, DType::F32).unwrap()
+    let weights = open(&[setting.part("transformer/diffusion_pytorch_model.safetensors")]).of_type(dtype);
+    Transformer::load(&weights, &config, &Device::Cpu, dtype).unwrap()
 }
 
 fn caption(setting: &Setting, transformer: &Transformer, name: &str) -> Caption {
@@ -26,25 +29,25 @@ fn caption(setting: &Setting, transformer: &Transformer, name: &str) -> Caption 
 #[test]
 fn the_transformers_outputs_are_those_of_diffusers() {
     let setting = Setting::new();
-    let transformer = transformer_of(&setting);
+    let transformers = DTYPES.map(|dtype| transformer_of(&setting, dtype));
     let mut n = 0;
-    for (name, latents) in &setting.reference {
+    for ((name, latents), transformer) in setting.reference.iter().flat_map(|case| transformers.iter().map(move |it| (case, it))) {
         let Some(case) = name.strip_prefix("transformer.").and_then(|name| name.strip_suffix(".latents")) else { continue };
         let (prompt, rest) = case.split_once('.').unwrap();
         let time: f64 = rest.split_once('.').unwrap().1.parse().unwrap();
-        let caption = caption(&setting, &transformer, prompt);
+        let caption = caption(&setting, transformer, prompt);
         let found = transformer.predict(&latents.unsqueeze(0).unwrap(), &[1000.0 - 1000.0 * time], &[&caption]).unwrap();
         let expected = setting.reference[&format!("transformer.{case}.output")].neg().unwrap();
-        assert_near(case, &found.squeeze(0).unwrap(), &expected, 1e-4);
+        assert_near(case, &found.squeeze(0).unwrap().to_dtype(DType::F32).unwrap(), &expected, 1e-4);
         n += 1;
     }
-    assert_eq!(n, 8);
+    assert_eq!(n, 2 * 8);
 }
 
 #[test]
 fn a_row_keeps_its_bits_beside_prompts_of_other_lengths() {
     let setting = Setting::new();
-    let transformer = transformer_of(&setting);
+    let transformer = transformer_of(&setting, DType::F32);
     let captions: Vec<Caption> = ["short", "plain", "empty"].map(|name| caption(&setting, &transformer, name)).into();
     let lengths: Vec<usize> = ["short", "plain", "empty"].iter().map(|name| ids(&setting.texts[*name]).len()).collect();
     assert!(lengths[0] != lengths[1] && captions.iter().all(|caption| caption.n_tokens() == 32), "{lengths:?}");
