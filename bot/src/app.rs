@@ -8,6 +8,7 @@ use std::{
 use inference::{
     catalogue::Quote,
     engine::Engine,
+    error::InferenceError,
     task::{Note, Task},
 };
 use storage::{BlobStore, JobStore};
@@ -127,9 +128,17 @@ impl App {
     /// # Errors
     /// What cannot be drawn, and what could be instead.
     pub async fn check(&self, task: &Task) -> Result<Quote, BotError> {
-        let (offered, task) = (self.offered_now().await, task.clone());
+        let (offered, engine, task) = (self.offered_now().await, self.engine.clone(), task.clone());
         // A model's tokenizers are read for its first task.
-        Ok(tokio::task::spawn_blocking(move || offered.check(&task)).await??)
+        let check = move || {
+            let quote = offered.check(&task)?;
+            match engine.check_memory(&task, &offered.catalogue) {
+                Ok(()) => Ok(quote),
+                Err(InferenceError::InvalidTask(invalid)) => Err(BotError::User(invalid.into())),
+                Err(error) => Err(BotError::Internal(error.into())),
+            }
+        };
+        tokio::task::spawn_blocking(check).await?
     }
 
     /// What a task's pictures are made with. Weights that were not read before are read now, on a thread of their own.

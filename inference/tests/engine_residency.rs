@@ -15,7 +15,7 @@ fn data() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/families")
 }
 
-/// The tiny model of a name, which is the usual one, then the starter model; two adapters in files of their own.
+/// The tiny model of a name, which is the usual one, then the starter model; three adapters in files of their own.
 fn things(folder: &Path, name: &str) -> CatalogueConfig {
     crate::family_models::write_some(&data(), folder, &[name]);
     let tiny = ModelEntry {
@@ -32,7 +32,7 @@ fn things(folder: &Path, name: &str) -> CatalogueConfig {
     };
     let starter = starter_things();
     let models = [tiny].into_iter().chain(starter.models).collect();
-    CatalogueConfig { models, adapters: ["first", "second"].map(adapter).to_vec(), ..CatalogueConfig::default() }
+    CatalogueConfig { models, adapters: ["first", "second", "third"].map(adapter).to_vec(), ..CatalogueConfig::default() }
 }
 
 fn engine(things: &CatalogueConfig, memory_bytes: Option<u64>) -> Engine {
@@ -58,7 +58,7 @@ fn endless(engine: &Engine, prompt: &str) -> TaskHandle {
 }
 
 #[test]
-fn a_short_task_on_what_is_in_memory_is_drawn_while_another_set_of_adapters_waits_for_room() {
+fn a_short_task_on_what_is_in_memory_is_drawn_while_a_third_set_of_adapters_waits_for_room() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let things = things(folder.path(), "sd1");
     let [text, denoiser, vae] = sizes(&things, 0);

@@ -10,6 +10,8 @@ use std::{
     thread::JoinHandle,
 };
 
+use tracing::Span;
+
 use crate::{batcher::panicked, error::InferenceError};
 
 type Work = Box<dyn FnOnce() + Send>;
@@ -37,13 +39,16 @@ impl Loader {
         Ok(Self { works: Some(works), is_over, thread: Some(thread) })
     }
 
-    /// Does a work after those that were given before, and then hands over what came of it. A panic is an error of this work alone.
+    /// Does a work after those that were given before, inside the span that it is given in, and then hands over what came of it. A panic is an error of
+    /// this work alone.
     pub(super) fn load<T: 'static>(
         &self,
         work: impl FnOnce() -> Result<T, InferenceError> + Send + 'static,
         done: impl FnOnce(Result<T, InferenceError>) + Send + 'static,
     ) {
-        let work = move || done(catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(panicked(panic.as_ref()))));
+        let span = Span::current();
+        let work =
+            move || span.in_scope(|| done(catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(panicked(panic.as_ref())))));
         if let Some(works) = &self.works {
             let _ = works.send(Box::new(work)); // The thread lives as long as its handle.
         }

@@ -55,11 +55,13 @@ pub(super) fn needs(task: &Task, catalogue: &Catalogue) -> Result<Vec<(Need, u64
 /// Whether a task can be drawn with so much memory for models.
 ///
 /// # Errors
-/// `Memory`: some of what it needs at once is larger.
+/// `Memory`: what it needs at once, its adapters and the largest other part, is larger.
 pub(super) fn check(task: &Task, catalogue: &Catalogue, budget: u64) -> Result<(), InferenceError> {
-    let largest = needs(task, catalogue)?.into_iter().map(|(_, n_bytes)| n_bytes).max().unwrap_or(0);
-    if largest <= budget {
+    let (adapters, parts): (Vec<_>, Vec<_>) = needs(task, catalogue)?.into_iter().partition(|(need, _)| matches!(need, Need::Adapter(_)));
+    let largest = parts.into_iter().map(|(_, n_bytes)| n_bytes).max().unwrap_or(0);
+    let needed = adapters.into_iter().fold(largest, |sum, (_, n_bytes)| sum.saturating_add(n_bytes));
+    if needed <= budget {
         return Ok(());
     }
-    Err(InvalidTask::Memory { needed_mib: largest.div_ceil(1 << 20), memory_mib: budget >> 20 }.into())
+    Err(InvalidTask::Memory { needed_mib: needed.div_ceil(1 << 20), memory_mib: budget >> 20 }.into())
 }

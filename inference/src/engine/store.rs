@@ -1,6 +1,9 @@
 //! The parts of models on a device thread, and the tasks that wait for them. What is in memory when is said by [`Residency`].
 
+mod begin;
+mod load;
 mod places;
+mod ready;
 
 use std::{
     cell::RefCell,
@@ -8,12 +11,12 @@ use std::{
     path::PathBuf,
     rc::Rc,
     sync::{Arc, mpsc::Sender},
-    time::Instant,
 };
 
 use candle_core::{DType, Device};
 
 use self::places::Places;
+pub(crate) use self::ready::Ready;
 use super::{
     DeviceChoice, EngineConfig, Event,
     loader::Loader,
@@ -25,62 +28,19 @@ use super::{
     residency::{Residency, Step, TaskId},
 };
 use crate::{
-    adapter::{Adapter, AdapterSet, AdapterWeights},
+    adapter::AdapterSet,
     batcher::{Batcher, Parts},
     catalogue::{Catalogue, PartKind, UpscalerCard},
     error::InferenceError,
-    part::Slot,
     state::DeviceClass,
-    task::{AdapterUse, Note, Task, TextToImage},
+    task::{Task, TextToImage},
     telemetry,
-    text::mentions,
-    trajectory::{Facts, Job},
+    trajectory::Facts,
 };
-
-/// Where a task's parts are, and what is to be known about its model.
-pub(crate) struct Ready {
-    pub(crate) parts: Rc<Parts>,
-    pub(crate) facts: Rc<Facts>,
-    source: Arc<Source>,
-    /// The places of its adapters, what they are called, and how much of each.
-    adapters: Vec<(Rc<Slot<Adapter>>, AdapterUse)>,
-}
-
-impl Ready {
-    /// Its adapters, which are in memory from the beginning of a task to its end.
-    pub(crate) fn adapters(&self) -> Result<Vec<(Arc<Adapter>, AdapterWeights)>, InferenceError> {
-        let held = self.adapters.iter().map(|(slot, used)| Some((slot.get()?, used.weights())));
-        held.collect::<Option<_>>().ok_or(InferenceError::Internal { what: "a task has begun without an adapter" })
-    }
-
-    /// What the person who asked should know.
-    fn notes(&self, task: &Task) -> Vec<Note> {
-        let Some(base) = task.base() else { return Vec::new() };
-        let prompts = [base.prompt.as_str(), base.negative_prompt.as_deref().unwrap_or_default()];
-        let words = self.source.unlearned().into_iter().filter(|word| prompts.iter().any(|prompt| mentions(prompt, word)));
-        let adapters = self.adapters.iter().filter_map(|(slot, used)| slot.get()?.report().note(&used.name));
-        adapters.chain(words.map(|word| Note::WordNotLearned { word })).collect()
-    }
-}
-
-/// Most sets of adapters with layers of their own that stay in memory beside those in use.
-const MAX_SETS: usize = 2;
 
 /// The parts that a task needs in all of its phases.
 fn fixed(needed: &[(PartKey, u64)]) -> Vec<PartKey> {
     needed.iter().map(|(key, _)| *key).filter(|key| matches!(key, PartKey::Adapter(_))).collect()
-}
-
-/// Tells the store that a task is over, when it is dropped.
-struct Lease {
-    id: TaskId,
-    over: Rc<RefCell<Vec<TaskId>>>,
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        self.over.borrow_mut().push(self.id);
-    }
 }
 
 /// Somebody who waits for parts.
@@ -181,7 +141,8 @@ impl Store {
 
     /// Takes a task in, which begins when its parts are there.
     pub(super) fn take_in(&mut self, command: Box<Command>) {
-        match self.resolve(&command.submission.task, &command.catalogue) {
+        let span = command.meter.span().clone();
+        match span.in_scope(|| self.resolve(&command.submission.task, &command.catalogue)) {
             Ok((needed, ready)) => {
                 self.next_task += 1;
                 self.residency.arrived(self.next_task, needed.clone(), &fixed(&needed));
@@ -316,127 +277,25 @@ impl Store {
                     is_new = true;
                     self.start(id, batcher);
                 }
-                Step::Open(key) => self.look_at(key),
+                Step::Open(key) => self.span_of(key).in_scope(|| self.look_at(key)),
                 Step::Read(key) => {
                     if let Some(read) = self.opened.remove(&key) {
-                        let messages = self.messages.clone();
-                        self.loader.load(
-                            move || {
-                                let begun = Instant::now();
-                                let loaded = read()?;
-                                telemetry::loaded(begun.elapsed());
-                                Ok(Box::new(loaded))
-                            },
-                            move |loaded| {
-                                let _ = messages.send(Message::Loaded(key, loaded)); // The device thread may be over.
-                            },
-                        );
+                        self.span_of(key).in_scope(|| self.read(key, read));
                     }
                 }
                 Step::Drop(key) => {
                     self.opened.remove(&key);
                     self.places.clear(key);
+                    if matches!(key, PartKey::Adapter(_)) {
+                        // Sets hold their adapters.
+                        self.sets.clear();
+                    }
                     self.is_moved = true;
                 }
             }
         }
         self.places.tidy(|key| self.residency.knows(&key));
         is_new
-    }
-
-    fn look_at(&self, key: PartKey) {
-        let messages = self.messages.clone();
-        let done = move |opened| {
-            let _ = messages.send(Message::Opened(key, opened)); // As above.
-        };
-        let to = (self.device.clone(), self.dtype);
-        let kind = match key {
-            PartKey::Text(_) => PartKind::TextEncoders,
-            PartKey::Denoiser(_) => PartKind::Denoiser,
-            PartKey::Vae(_) => PartKind::Vae,
-            PartKey::Upscaler(number) => {
-                let file = self.places.upscaler_file(number);
-                return self.loader.load(move || loading::open_upscaler(file, to.0), done);
-            }
-            PartKey::Adapter(number) => {
-                let file = self.places.adapter_file(number);
-                return match self.places.source_by(key) {
-                    Some(source) => self.loader.load(move || source.open_adapter(file, to), done),
-                    None => done(Err(InferenceError::Internal { what: "an adapter without a model" })),
-                };
-            }
-        };
-        match self.places.get(key).zip(self.places.source_by(key)) {
-            Some((place, source)) => {
-                let id = place.id();
-                self.loader.load(move || source.open(kind, id, to), done);
-            }
-            None => done(Err(InferenceError::Internal { what: "a part without a place" })),
-        }
-    }
-
-    /// A task has all that it needs; where its adapters need layers of their own, these are made first.
-    fn start(&mut self, id: TaskId, batcher: &mut Batcher) {
-        let uses = match self.waiting.get(&id) {
-            Some(Waiting::Task { ready, .. }) => ready.adapters(),
-            Some(Waiting::Usual) => {
-                self.waiting.remove(&id);
-                self.residency.ended(id);
-                self.usual = Some(Ok(()));
-                return;
-            }
-            None => return,
-        };
-        let uses = match uses {
-            Ok(uses) => uses,
-            Err(error) => return self.begin(id, Err(error), batcher),
-        };
-        if let Some(known) = self.sets.iter().position(|set| set.is_made_of(&uses)) {
-            let set = self.sets.remove(known);
-            self.sets.push(set.clone());
-            return self.begin(id, Ok(set), batcher);
-        }
-        if uses.iter().all(|(adapter, _)| adapter.is_live()) {
-            return self.begin(id, AdapterSet::new(uses), batcher);
-        }
-        if let Some(Waiting::Task { command, .. }) = self.waiting.get(&id) {
-            command.events().may_send(Event::Loading);
-        }
-        let messages = self.messages.clone();
-        let done = move |set| {
-            let _ = messages.send(Message::Adapters(id, set)); // As above.
-        };
-        self.loader.load(move || AdapterSet::new(uses), done);
-    }
-
-    /// The loader has made the layers of a task's adapters.
-    pub(super) fn made(&mut self, id: TaskId, set: Result<AdapterSet, InferenceError>) {
-        if let Ok(set) = &set {
-            self.sets.push(set.clone());
-            self.sets.drain(..self.sets.len().saturating_sub(MAX_SETS));
-        }
-        self.made.push((id, set));
-    }
-
-    fn begin(&mut self, id: TaskId, set: Result<AdapterSet, InferenceError>, batcher: &mut Batcher) {
-        let Some(Waiting::Task { command, ready }) = self.waiting.remove(&id) else { return };
-        let lease = Lease { id, over: self.over.clone() };
-        let adapters = match set {
-            Ok(adapters) => adapters,
-            Err(error) => return self.refuse(&command, error),
-        };
-        self.room.leave();
-        let (events, notes) = (command.events(), ready.notes(&command.submission.task));
-        if !notes.is_empty() {
-            // Nothing but `Loading` stands before it, so there is room.
-            events.may_send(Event::Notes(notes));
-        }
-        let Command { submission, meter, .. } = *command;
-        let job = Job { submission, parts: ready.parts, adapters, facts: ready.facts, events, meter };
-        batcher.start(job.ticket(), async move |caller| {
-            let _lease = lease;
-            job.run(&caller).await
-        });
     }
 
     /// Files and folders of the models whose denoisers are in memory, if these are others than at the last time.
