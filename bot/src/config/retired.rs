@@ -4,8 +4,10 @@ use anyhow::bail;
 use toml::{Table, Value};
 
 /// A key of an older version: its section, its name, and what takes its place.
-const RETIRED: [(&str, &str, fn(&Value) -> String); 1] =
-    [("model", "device", |device| format!("write `devices = [{device}]` in [engine]"))];
+const RETIRED: [(&str, &str, fn(&Value) -> String); 2] = [
+    ("model", "device", |device| format!("write `devices = [{device}]` in [engine]")),
+    ("engine", "max_loaded_models", |_| "`engine.memory_mib` says how much memory models may take".to_owned()),
+];
 
 /// Refuses a key of an older version.
 ///
@@ -28,9 +30,13 @@ mod tests {
 
     #[test]
     fn a_key_of_an_older_version_is_answered_with_the_new_one() {
-        for (text, sentence) in
-            [("[model]\ndevice = \"cuda:1\"", "`model.device` is a key of an older version: write `devices = [\"cuda:1\"]` in [engine]")]
-        {
+        for (text, sentence) in [
+            ("[model]\ndevice = \"cuda:1\"", "`model.device` is a key of an older version: write `devices = [\"cuda:1\"]` in [engine]"),
+            (
+                "[engine]\nmax_loaded_models = 2",
+                "`engine.max_loaded_models` is a key of an older version: `engine.memory_mib` says how much memory models may take",
+            ),
+        ] {
             let error = Config::parse(text).expect_err("an old key");
             assert_eq!(format!("{error:#}"), sentence);
         }

@@ -82,3 +82,17 @@ pub(super) struct Channels {
     pub(super) messages: Sender<Message>,
     pub(super) room: Arc<WaitingRoom>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_takes_in_only_so_many_tasks_that_have_not_begun() {
+        let room = WaitingRoom::default();
+        assert!((0..MAX_WAITING).all(|_| room.enter()));
+        assert!(!room.enter() && !room.enter(), "there are too many");
+        room.leave();
+        assert!(room.enter() && !room.enter(), "one has begun");
+    }
+}
