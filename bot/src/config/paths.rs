@@ -95,11 +95,11 @@ mod tests {
     #[test]
     fn every_path_of_the_configuration_is_settled() {
         let text = "[data]\ndir = \"~/d\"\n[model]\npath = \"~/m\"\nupscaler = \"~/u\"\n[models]\ndir = \"~/ms\"\n\
-                    [aliases.a]\npath = \"~/a\"\nvae = \"~/v\"\n[loras]\nink = \"~/l\"\n[embeddings]\ngood = \"~/e\"";
+                    [aliases.a]\npath = \"~/a\"\nvae = \"~/v\"\ntext_encoder = \"~/te\"\ntokenizer = \"~/to\"\n[loras]\nink = \"~/l\"\n[embeddings]\ngood = \"~/e\"";
         let mut config: Config = toml::from_str(text).expect("it is TOML");
         config.settle_paths(Some(Path::new("/h"))).expect("a home");
         let paths: Vec<_> = config.paths_mut().into_iter().map(|(key, path)| format!("{key}={}", path.display())).collect();
-        assert!(paths.len() == 8 && paths.iter().all(|path| path.contains("=/h/")), "{paths:?}");
+        assert!(paths.len() == 10 && paths.iter().all(|path| path.contains("=/h/")), "{paths:?}");
     }
 
     #[test]
