@@ -141,8 +141,8 @@ fn adapters_that_do_not_fit_say_why() {
     setting.refused(&["--lora", "word.safetensors"], &["word.safetensors is not an adapter"]);
     setting.refused(&["--embedding", "word.safetensors"], &["word.safetensors: `emb_params` has shape [2, 8]"]);
     // Two of one name are two files.
-    setting.refused(&["--lora", "a/ink.safetensors", "--lora", "b/ink.safetensors"], &["b/ink.safetensors: module ", "but no `lora_up"]);
-    setting.refused(&["--lora", "b/ink.safetensors", "--lora", "a/ink.safetensors"], &["b/ink.safetensors: module "]);
+    setting.refused(&["--lora", "a/ink.safetensors", "--lora", "b/ink.safetensors"], &["a/ink.safetensors: 0 of 1 modules"]);
+    setting.refused(&["--lora", "b/ink.safetensors", "--lora", "a/ink.safetensors"], &["b/ink.safetensors: module ", "but no `lora_up"]);
 }
 
 #[test]

@@ -75,6 +75,13 @@ pub struct EngineConfig {
     pub preview_every: u32,
 }
 
+impl Default for EngineConfig {
+    /// The processor in float32 with three quarters of its memory, up to 16 rows a batch and no previews.
+    fn default() -> Self {
+        Self { memory_bytes: None, devices: vec![DeviceChoice::Cpu], precision: Precision::F32, max_batch_rows: 16, preview_every: 0 }
+    }
+}
+
 impl EngineConfig {
     /// Bytes that a number of a weight takes in memory, on the device where it takes most.
     pub fn bytes_per_number(&self) -> u64 {

@@ -43,6 +43,13 @@ pub struct ModelEntry {
     pub prediction: Option<Prediction>,
 }
 
+impl ModelEntry {
+    /// A model as its files say.
+    pub fn new(name: impl Into<String>, path: impl Into<PathBuf>) -> Self {
+        Self { name: name.into(), path: path.into(), vae: None, others: OtherParts::default(), prediction: None }
+    }
+}
+
 /// A file and the name that tasks use for it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct NamedFile {

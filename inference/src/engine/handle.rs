@@ -1,6 +1,7 @@
 //! The engine's handle and a task's handle.
 
 use std::{
+    fmt,
     path::PathBuf,
     sync::{
         Arc, Mutex, PoisonError, Weak,
@@ -183,6 +184,18 @@ pub struct TaskHandle {
     place: usize,
     /// Each dead when that device's thread is.
     devices: Vec<Weak<()>>,
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine").field("device", &self.device()).field("stats", &self.stats()).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for TaskHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TaskHandle").field("device", &self.device).field("usage", &self.usage()).finish_non_exhaustive()
+    }
 }
 
 impl TaskHandle {
