@@ -76,7 +76,7 @@ async fn numbers_among_the_options_have_the_range_that_is_checked() {
         (option["min_value"].as_f64(), option["max_value"].as_f64())
     };
     assert_eq!(range("steps"), (Some(1.0), Some(37.0)));
-    assert_eq!(range("cfg"), (Some(1.0), Some(30.0)));
+    assert_eq!(range("cfg"), (Some(0.0), Some(30.0)), "0 is off where a family says so");
     assert_eq!(range("seed"), (Some(0.0), Some(9_007_199_254_740_991.0)));
     studio.close().await;
 }

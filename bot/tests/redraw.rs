@@ -83,13 +83,13 @@ fn the_third_picture_of_a_job_is_drawn_again_alone_to_the_bit() {
 }
 
 #[test]
-fn the_models_own_sampler_draws_unless_somebody_chose_another() {
+fn the_usual_sampler_draws_unless_somebody_chose_another() {
     let desk = Desk::new();
     let drawn = |args: &[&str]| {
         desk.draw(&[&["a frog", "--seed", "7", "--count", "1", "--steps", "1"], args].concat());
         desk.record("out/7.png").task.base().map(|base| (base.sampler.name(), base.schedule.name()))
     };
-    assert_eq!(drawn(&[]), Some(("ddim", "normal")), "as scheduler_config.json of the starter model says");
+    assert_eq!(drawn(&[]), Some(("dpmpp_2m", "normal")), "as the bot draws the built-in model");
     std::fs::write(desk.folder.join("atelier.toml"), "[defaults]\nsampler = \"euler\"\nschedule = \"karras\"").expect("a file");
     assert_eq!(drawn(&[]), Some(("euler", "karras")));
     assert_eq!(drawn(&["--sampler", "euler_a", "--schedule", "normal"]), Some(("euler_a", "normal")));

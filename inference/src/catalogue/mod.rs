@@ -276,8 +276,12 @@ pub fn position_of<'a>(names: impl Iterator<Item = &'a str> + Clone, said: &str)
 /// # Errors
 /// Why it is none.
 pub fn check_model(path: &Path) -> Result<(), InferenceError> {
-    let entry = ModelEntry { name: String::new(), path: path.to_owned(), vae: None, others: OtherParts::default(), prediction: None };
-    ModelCard::read(&entry, 4, Version::default()).map(drop)
+    check_entry(&ModelEntry::new("", path))
+}
+
+/// The same with what is said beside its path.
+pub(crate) fn check_entry(entry: &ModelEntry) -> Result<(), InferenceError> {
+    ModelCard::read(entry, 4, Version::default()).map(drop)
 }
 
 /// Whether a folder or file is a model that the engine can draw with, as far as configurations and headers tell.

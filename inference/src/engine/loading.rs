@@ -9,7 +9,7 @@ use candle_core::{DType, Device};
 
 use crate::{
     adapter::{Adapter, AdapterError, Base},
-    catalogue::{Catalogue, EmbeddingCard, ModelCard, PartKind, Version, check_model},
+    catalogue::{Catalogue, EmbeddingCard, ModelCard, ModelEntry, PartKind, Version, check_entry},
     error::InferenceError,
     family::{Denoiser, ModelFiles, ModelSource, Text},
     part::PartId,
@@ -85,9 +85,10 @@ impl Source {
             return Ok(files.clone());
         }
         // What is wrong with any part is found before a part of another model leaves for the first one.
-        check_model(&self.card.path)?;
-        let files =
-            ModelFiles::open(&ModelSource { path: self.card.path.clone(), vae: self.card.vae.clone(), others: self.card.others.clone() })?;
+        let ModelCard { path, vae, others, .. } = self.card.as_ref();
+        let (path, vae, others) = (path.clone(), vae.clone(), others.clone());
+        check_entry(&ModelEntry { path: path.clone(), vae: vae.clone(), others: others.clone(), ..ModelEntry::new("", "") })?;
+        let files = ModelFiles::open(&ModelSource { path, vae, others })?;
         state.opened = Some(files.clone());
         Ok(files)
     }
