@@ -79,6 +79,7 @@ fn model(model: &str, wrapper: &'static str) -> Arc<Base> {
     let path = file(&format!("{model}.safetensors"));
     let base = PARTS.iter().fold(Base::new(tiny(model)), |all, (part_name, part)| {
         let weights = Weights::open(&[path.clone()], &Device::Cpu, DType::F32).unwrap();
+        let wrapper = wrapper_of(model, *part, wrapper);
         let names = move |name: &str| Some((format!("{part_name}.{}", name.trim_start_matches(wrapper)), NameChange::Same));
         let weights = weights.renamed((&Device::Cpu, DType::F32), names);
         let layers: Vec<&Named> = base(model).iter().filter(|tensor| tensor.part == *part && tensor.name.ends_with(".weight")).collect();
@@ -86,8 +87,7 @@ fn model(model: &str, wrapper: &'static str) -> Arc<Base> {
             for Named { name, values, .. } in &layers {
                 let module = name.trim_end_matches(".weight");
                 let is_projection = module.starts_with("text_projection");
-                let weights =
-                    if is_projection || *part == Part::Unet { weights.at(module) } else { weights.at(format!("{wrapper}{module}")) };
+                let weights = if is_projection { weights.at(module) } else { weights.at(format!("{wrapper}{module}")) };
                 weights.tensor("weight", values.dims())?;
                 if let Some(bias) = layer_bias(model, *part, module) {
                     weights.tensor("bias", bias.dims())?;
@@ -99,6 +99,12 @@ fn model(model: &str, wrapper: &'static str) -> Arc<Base> {
         all.with(*part, weights, load).unwrap()
     });
     Arc::new(base)
+}
+
+/// What the names of a network begin with: nothing more where the file has it already, and nothing in a U-Net.
+fn wrapper_of<'a>(model: &str, part: Part, wrapper: &'a str) -> &'a str {
+    let is_wrapped = base(model).iter().any(|tensor| tensor.part == part && tensor.name.starts_with("text_model."));
+    if is_wrapped || part == Part::Unet { "" } else { wrapper }
 }
 
 fn layer_bias(model: &str, part: Part, module: &str) -> Option<&'static Tensor> {
@@ -119,8 +125,8 @@ fn set<W: Into<AdapterWeights> + Copy>(files: &[(PathBuf, W)], base: &Arc<Base>)
 fn made(set: &AdapterSet, model: &str, wrapper: &str) -> Vec<Tensor> {
     let tensor = |Named { part, name, values, .. }: &Named| {
         let (module, end) = name.rsplit_once('.').unwrap();
-        let name =
-            if *part == Part::Unet || module.starts_with("text_projection") { module.to_owned() } else { format!("{wrapper}{module}") };
+        let wrapper = if module.starts_with("text_projection") { "" } else { wrapper_of(model, *part, wrapper) };
+        let name = format!("{wrapper}{module}");
         let Some(change) = set.changes(*part).get(&name) else { return values.clone() };
         if end == "bias" {
             return change.bias.clone().unwrap_or(values.clone());
