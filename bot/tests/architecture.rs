@@ -130,7 +130,7 @@ struct Paths {
 
 impl Paths {
     /// The path from the crate's root; `None` for what is another crate's or was brought in by a `use`.
-    fn from_root(&self, path: &[String]) -> Option<Vec<String>> {
+    fn rooted(&self, path: &[String]) -> Option<Vec<String>> {
         let (first, rest) = path.split_first()?;
         match first.as_str() {
             "crate" => Some(rest.to_vec()),
@@ -151,7 +151,7 @@ impl Paths {
             UseTree::Rename(name) => self.used(path, &name.ident.to_string(), &name.rename.to_string(), is_handed_on),
             UseTree::Glob(_) => {
                 // A child may be named without `self`.
-                let Some(target) = self.from_root(&path).or_else(|| Some([&self.here, &path[..]].concat())) else { return };
+                let Some(target) = self.rooted(&path).or_else(|| Some([&self.here, &path[..]].concat())) else { return };
                 self.module.handed_on_whole.push(target);
             }
         }
@@ -159,7 +159,7 @@ impl Paths {
 
     fn used(&mut self, path: Vec<String>, name: &str, shown_as: &str, is_handed_on: bool) {
         let whole = if name == "self" { path } else { [path, vec![name.to_owned()]].concat() };
-        let target = self.from_root(&whole);
+        let target = self.rooted(&whole);
         // What is brought in privately is there for the modules inside.
         self.module.handed_on.insert(shown_as.to_owned(), target.clone().unwrap_or_else(|| [&self.here, &whole[..]].concat()));
         if !is_handed_on {
@@ -175,7 +175,7 @@ impl<'a> Visit<'a> for Paths {
 
     fn visit_path(&mut self, path: &'a syn::Path) {
         let names: Vec<String> = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
-        self.module.named.extend(self.from_root(&names).filter(|_| names.len() > 1));
+        self.module.named.extend(self.rooted(&names).filter(|_| names.len() > 1));
         syn::visit::visit_path(self, path);
     }
 }

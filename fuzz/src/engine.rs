@@ -108,7 +108,7 @@ fn base() -> Result<Base, InferenceError> {
     candle_core::safetensors::save(&tensors.collect::<HashMap<_, _>>(), &path)?;
     let layout = UnetLayout { n_layers: vec![1, 1], has_attention: vec![true, false] };
     [Part::Unet, Part::TextEncoder, Part::TextEncoder2].into_iter().try_fold(Base::new(layout), |base, part| {
-        base.with(part, Weights::open(&[path.clone()], &Device::Cpu, DType::F32)?, |weights| {
+        base.with(part, Weights::open(std::slice::from_ref(&path), &Device::Cpu, DType::F32)?, |weights| {
             layers.iter().filter(|(of, ..)| *of == part).try_for_each(|(_, name, kind, shape)| {
                 let weights = weights.at(name);
                 weights.tensor("weight", shape)?;

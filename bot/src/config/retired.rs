@@ -3,8 +3,11 @@
 use anyhow::bail;
 use toml::{Table, Value};
 
+/// What to write in place of a key with this value.
+type Instead = fn(&Value) -> String;
+
 /// A key of an older version: its section, its name, and what takes its place.
-const RETIRED: [(&str, &str, fn(&Value) -> String); 2] = [
+const RETIRED: [(&str, &str, Instead); 2] = [
     ("model", "device", |device| format!("write `devices = [{device}]` in [engine]")),
     ("engine", "max_loaded_models", |_| "`engine.memory_mib` says how much memory models may take".to_owned()),
 ];

@@ -3,7 +3,6 @@
 //! An [`Adapter`] is a file in memory for one model ([`Base`]), an [`AdapterSet`] what a row is changed by. Products of two matrices stand beside the
 //! weights; of other changes a set makes layers of its own, and shares all other tensors with the model.
 
-mod adapter;
 mod base;
 mod delta;
 mod error;
@@ -16,6 +15,7 @@ mod magnitude;
 mod methods;
 mod module;
 mod report;
+mod resident;
 mod roles;
 mod set;
 mod settings;
@@ -25,13 +25,13 @@ mod weights;
 
 use self::keys::Place;
 pub use self::{
-    adapter::Adapter,
     base::Base,
     error::AdapterError,
     family::Family,
     info::{AdapterInfo, AdapterKind, kind},
     methods::{Method, method},
     report::AdapterReport,
+    resident::Adapter,
     set::AdapterSet,
     weights::AdapterWeights,
 };

@@ -10,8 +10,8 @@ use candle_core::Tensor;
 
 use super::{
     AdapterWeights,
-    adapter::{Adapter, Found},
     base::Network,
+    resident::{Adapter, Found},
 };
 use crate::{
     checkpoint::{Layer, Part},
@@ -55,8 +55,8 @@ impl AdapterSet {
 
     /// Whether it is made of these adapters, at these weights, in this order.
     pub fn is_made_of(&self, uses: &[(Arc<Adapter>, AdapterWeights)]) -> bool {
-        let same = |((a, x), (b, y)): (&(Arc<Adapter>, AdapterWeights), &(Arc<Adapter>, AdapterWeights))| Arc::ptr_eq(a, b) && x == y;
-        self.uses().len() == uses.len() && self.uses().iter().zip(uses).all(same)
+        let mut pairs = self.uses().iter().zip(uses);
+        self.uses().len() == uses.len() && pairs.all(|((own, weights), (other, others))| Arc::ptr_eq(own, other) && weights == others)
     }
 
     /// Whether there is none.

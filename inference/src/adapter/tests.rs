@@ -78,7 +78,7 @@ fn kind_of(name: &str, values: &Tensor) -> LayerKind {
 fn model(model: &str, wrapper: &'static str) -> Arc<Base> {
     let path = file(&format!("{model}.safetensors"));
     let base = PARTS.iter().fold(Base::new(tiny(model)), |all, (part_name, part)| {
-        let weights = Weights::open(&[path.clone()], &Device::Cpu, DType::F32).unwrap();
+        let weights = Weights::open(std::slice::from_ref(&path), &Device::Cpu, DType::F32).unwrap();
         let wrapper = wrapper_of(model, *part, wrapper);
         let names = move |name: &str| Some((format!("{part_name}.{}", name.trim_start_matches(wrapper)), NameChange::Same));
         let weights = weights.renamed((&Device::Cpu, DType::F32), names);

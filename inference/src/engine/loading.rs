@@ -26,11 +26,11 @@ use crate::{
 
 /// What was loaded.
 pub(super) enum Loaded {
-    Text(Text),
-    Denoiser(Denoiser),
-    Vae(Vae, Preview),
-    Upscaler(Upscaler),
-    Adapter(Adapter),
+    Text(Arc<Text>),
+    Denoiser(Arc<Denoiser>),
+    Vae(Arc<Vae>, Arc<Preview>),
+    Upscaler(Arc<Upscaler>),
+    Adapter(Arc<Adapter>),
 }
 
 /// Reads what was looked at.
@@ -130,7 +130,7 @@ impl Source {
             if let Some(warning) = adapter.report().warning() {
                 tracing::warn!("{warning}");
             }
-            Ok(Loaded::Adapter(adapter))
+            Ok(Loaded::Adapter(Arc::new(adapter)))
         }))
     }
 
@@ -143,13 +143,13 @@ impl Source {
                     let mut text = files.text(&device, dtype)?;
                     let unlearned = self.teach(&mut text)?;
                     self.state().unlearned = unlearned;
-                    Loaded::Text(text)
+                    Loaded::Text(Arc::new(text))
                 }
-                PartKind::Denoiser => Loaded::Denoiser(files.denoiser(&device, dtype)?.as_same(id)),
+                PartKind::Denoiser => Loaded::Denoiser(Arc::new(files.denoiser(&device, dtype)?.with_identity(id))),
                 PartKind::Vae => {
                     let vae = files.vae(&device, dtype)?;
                     let preview = self.preview(&vae, &device)?;
-                    Loaded::Vae(vae, preview)
+                    Loaded::Vae(Arc::new(vae), Arc::new(preview))
                 }
             };
             self.tell_unread(&files, kind)?;
@@ -199,5 +199,5 @@ impl Source {
 /// Looks whether the super-resolution network is there.
 pub(super) fn open_upscaler(path: PathBuf, device: Device) -> Result<Read, InferenceError> {
     Upscaler::factor_of(&path)?;
-    Ok(Box::new(move || Ok(Loaded::Upscaler(Upscaler::load(&path, &device)?))))
+    Ok(Box::new(move || Ok(Loaded::Upscaler(Arc::new(Upscaler::load(&path, &device)?)))))
 }

@@ -137,7 +137,7 @@ impl Denoiser {
     }
 
     /// The same network with the identity of another one that was loaded from the same files: it reads what that one has prepared.
-    pub(crate) fn as_same(self, id: PartId) -> Self {
+    pub(crate) fn with_identity(self, id: PartId) -> Self {
         Self { id, ..self }
     }
 }

@@ -41,11 +41,14 @@ mod tests {
             for role in roles {
                 let without = roles.iter().filter(|other| *other != role).cloned().collect();
                 assert_eq!(check(without), Err(InvalidTask::InputCount { role: role.clone(), found: 0 }));
-                assert_eq!(check([roles, &[role.clone()]].concat()), Err(InvalidTask::InputCount { role: role.clone(), found: 2 }));
+                assert_eq!(
+                    check([roles, std::slice::from_ref(role)].concat()),
+                    Err(InvalidTask::InputCount { role: role.clone(), found: 2 })
+                );
             }
             let all = [Role::Init, Role::Mask, Role::Control("canny".into()), Role::Reference("face".into()), Role::Edit, Role::Frame];
             for role in all.into_iter().filter(|role| !roles.contains(role)) {
-                assert_eq!(check([roles, &[role.clone()]].concat()), Err(InvalidTask::InputUnused { role }), "{kind:?}");
+                assert_eq!(check([roles, std::slice::from_ref(&role)].concat()), Err(InvalidTask::InputUnused { role }), "{kind:?}");
             }
         }
     }

@@ -165,14 +165,14 @@ impl Places {
     /// Puts what was loaded into its place.
     pub(super) fn fill(&self, key: PartKey, loaded: Loaded) {
         match (self.places.get(&key), loaded) {
-            (Some(Place::Text(slot)), Loaded::Text(text)) => slot.fill(Arc::new(text)),
-            (Some(Place::Denoiser(slot)), Loaded::Denoiser(denoiser)) => slot.fill(Arc::new(denoiser)),
+            (Some(Place::Text(slot)), Loaded::Text(text)) => slot.fill(text),
+            (Some(Place::Denoiser(slot)), Loaded::Denoiser(denoiser)) => slot.fill(denoiser),
             (Some(Place::Vae(slot, preview)), Loaded::Vae(vae, shown)) => {
-                slot.fill(Arc::new(vae));
-                preview.fill(Arc::new(shown));
+                slot.fill(vae);
+                preview.fill(shown);
             }
-            (Some(Place::Upscaler(slot)), Loaded::Upscaler(upscaler)) => slot.fill(Arc::new(upscaler)),
-            (Some(Place::Adapter(slot)), Loaded::Adapter(adapter)) => slot.fill(Arc::new(adapter)),
+            (Some(Place::Upscaler(slot)), Loaded::Upscaler(upscaler)) => slot.fill(upscaler),
+            (Some(Place::Adapter(slot)), Loaded::Adapter(adapter)) => slot.fill(adapter),
             _ => {}
         }
     }

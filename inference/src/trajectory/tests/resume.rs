@@ -227,7 +227,10 @@ fn a_state_that_does_not_belong_is_refused_before_anything_is_computed() {
         with(&[state])
     };
     assert_eq!(refusal(with(&[state.clone(), state.clone()])), StateError::Twice { index: state.index });
-    assert_eq!(refusal(Submission { finished: vec![state.index], ..with(&[state.clone()]) }), StateError::Twice { index: state.index });
+    assert_eq!(
+        refusal(Submission { finished: vec![state.index], ..with(std::slice::from_ref(&state)) }),
+        StateError::Twice { index: state.index }
+    );
     assert!(matches!(refusal(changed(&|state| state.index = 7)), StateError::Picture { index: 7, .. }));
     assert!(matches!(refusal(changed(&|state| state.seed = Seed(5))), StateError::Picture { seed: 5, .. }));
     assert!(matches!(refusal(changed(&|state| state.step = 9)), StateError::Place { step: 9, .. }));
@@ -237,10 +240,10 @@ fn a_state_that_does_not_belong_is_refused_before_anything_is_computed() {
     assert_eq!(refusal(changed(&|state| state.belongs_to.model.clear())), StateError::Model);
     assert!(matches!(refusal(changed(&|state| state.belongs_to.device.kernels.clear())), StateError::Device { .. }));
     assert!(matches!(refusal(changed(&|state| state.belongs_to.device.numbers += 1)), StateError::Numbers { .. }));
-    let mut other = with(&[state.clone()]);
+    let mut other = with(std::slice::from_ref(&state));
     other.task.base_mut().expect("a drawing task").prompt = "another".into();
     assert_eq!(refusal(other), StateError::Task);
-    let mut other = with(&[state.clone()]);
+    let mut other = with(std::slice::from_ref(&state));
     other.task.base_mut().expect("a drawing task").hires = None;
     assert_eq!(refusal(other), StateError::Task, "without its second pass");
 
