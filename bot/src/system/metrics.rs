@@ -1,5 +1,5 @@
 //! What operators watch: counts and times as Prometheus metrics, on a port that `[metrics] listen` opens. Labels are few and none is a person, a
-//! guild or a job. The engine's own (`atelier_batch_rows` and what else is named in [`ALL`]) are recorded by the engine.
+//! guild or a job. The engine's own (`atelier_batch_rows` and what else is named in `ALL`) are recorded by the engine.
 
 use std::{net::SocketAddr, time::Duration};
 
