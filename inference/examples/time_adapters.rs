@@ -1,5 +1,5 @@
-//! Times a row of a U-Net of Stable Diffusion 1.5's shapes (all zeros) without a LoRA and with one on every attention and feed-forward layer:
-//! `cargo run -p atelier-inference --example time_adapters -- [SIDE OF THE LATENTS] [ROUNDS] [RANK…]`.
+//! Times a row of a U-Net of Stable Diffusion 1.5's shapes (all zeros; prompts as wide as the starter model's) without a LoRA and with one on every attention
+//! and feed-forward layer: `cargo run -p atelier-inference --example time_adapters -- [SIDE OF THE LATENTS] [ROUNDS] [RANK…]`.
 #![expect(clippy::print_stdout, reason = "its output is what it is for")]
 
 use std::{collections::BTreeMap, fs, io::Write, path::Path, sync::Arc, time::Instant};
@@ -54,7 +54,7 @@ fn write_model(folder: &Path) -> Result<BTreeMap<String, Vec<usize>>, Error> {
     json["down_block_types"] = serde_json::json!([down[0], down[1], down[2], "DownBlock2D"]);
     json["up_block_types"] = serde_json::json!(["UpBlock2D", up[0], up[1], up[2]]);
     json["attention_head_dim"] = 8.into();
-    json["cross_attention_dim"] = 768.into();
+    json["cross_attention_dim"] = 192.into();
     json["layers_per_block"] = 2.into();
     fs::write(&config, json.to_string())?;
     let mut shapes = BTreeMap::from([("conv_in.weight".to_owned(), vec![1])]);
@@ -104,7 +104,7 @@ fn main() -> Result<(), Error> {
         println!("  a set of it takes {:.2} ms and {} bytes", begin.elapsed().as_secs_f64() * 1e3, set.n_bytes());
         sets.push((format!("rank {rank}"), set));
     }
-    let context = Tensor::randn(0f32, 1.0, (1, 77, 768), &Device::Cpu)?;
+    let context = Tensor::randn(0f32, 1.0, (1, 77, 192), &Device::Cpu)?;
     let latents = Tensor::randn(0f32, 1.0, (1, 4, side, side), &Device::Cpu)?;
     let conditioning = Conditioning { context, pooled: None };
     let prompts = sets.iter().map(|(_, set)| model.prepare_with(&conditioning, &[], set)).collect::<Result<Vec<_>, _>>()?;
