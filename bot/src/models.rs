@@ -1,5 +1,6 @@
 //! Where models are: the built-in starter model, found from any working directory, and what the configuration names.
 
+mod at_work;
 mod catalog;
 pub mod guide;
 pub mod name;
@@ -11,6 +12,7 @@ use std::path::{Path, PathBuf};
 use anyhow::bail;
 use inference::{catalogue::ModelCard, engine::EngineConfig};
 
+pub use at_work::Models;
 #[cfg(test)]
 pub(crate) use catalog::test_catalogue;
 pub use catalog::{

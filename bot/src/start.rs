@@ -6,21 +6,22 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
 use inference::engine::Engine;
-use storage::{LocalBlobs, SqliteStore, Timestamp};
-use tokio::{
-    sync::{Notify, watch},
-    task::JoinHandle,
-};
+use storage::{BlobStore, JobStore, LocalBlobs, SqliteStore, Timestamp};
+use tokio::{sync::watch, task::JoinHandle};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     app::App,
     config::Config,
     discord::{self, Access, BuildError, Caller, Link, Messenger},
-    interactions, jobs,
-    jobs::dispatcher,
-    models::{self, Guide, Stock},
+    interactions,
+    jobs::{
+        Loops, board::Board, delivery::Delivering, dispatcher::Dispatcher, drafts::Drafts, enqueue::Door, progress::Progress,
+        worker::Worker,
+    },
+    models::{self, Guide, Models, Stock},
     pictures::hashes::Hashes,
+    pictures::render::Renderer,
     pictures::shown::Shown,
     policy::Looks,
     system::clock::Clock,
@@ -60,38 +61,47 @@ pub async fn start(config: Config, access: Access, clock: Clock, progress_interv
         move || load(config, now)
     })
     .await??;
-    let looks_per_minute = config.limits.max_looks_per_minute;
+    let (config, jobs, blobs): (_, Arc<dyn JobStore>, Arc<dyn BlobStore>) = (Arc::new(config), Arc::new(jobs), Arc::new(blobs));
+    let page_url = access.endpoint.page_url().map(str::to_owned);
+    let (shown, hashes) = (Shown::new(engine.clone()), Arc::new(Hashes::in_folder(&dir)));
+    let (max_steps, n_images) = (config.limits.max_steps, config.defaults.n_images);
+    let models = Arc::new(Models { engine, stock, guide, hashes, clock: clock.clone(), max_steps, n_images });
+    let renderer = Arc::new(Renderer { jobs: jobs.clone(), blobs: blobs.clone(), models: models.clone(), shown, page_url });
+    let board = Arc::new(Board::default());
+    let door = Door {
+        config: config.clone(),
+        jobs: jobs.clone(),
+        models: models.clone(),
+        renderer: renderer.clone(),
+        board: board.clone(),
+        clock: clock.clone(),
+    };
     let app = Arc::new(App {
+        looks: Looks::new(config.limits.max_looks_per_minute),
         config,
-        shown: Shown::new(engine.clone()),
-        engine,
-        stock,
-        guide,
-        hashes: Arc::new(Hashes::in_folder(&dir)),
-        jobs: Arc::new(jobs),
-        looks: Looks::new(looks_per_minute),
-        blobs: Arc::new(blobs),
+        models,
+        door: Arc::new(door),
+        renderer,
+        board,
+        drafts: Arc::new(Drafts { jobs: jobs.clone(), clock: clock.clone() }),
+        jobs,
+        blobs,
         caller,
         link: Link::new(access.endpoint.name()),
         identity: Default::default(),
         messenger: Messenger::new(clock.clone()),
         clock,
         permits: Default::default(),
-        page_url: access.endpoint.page_url().map(str::to_owned),
-        live: Default::default(),
-        queue_bell: Notify::new(),
-        outbox_bell: Notify::new(),
-        progress_bell: Notify::new(),
-        progress_interval,
         is_registered: watch::Sender::new(false),
         shutdown: CancellationToken::new(),
         tasks: TaskTracker::new(),
     });
-    dispatcher::restore(&app).await?;
+    let loops = loops_of(&app, progress_interval);
+    loops.dispatcher.restore().await?;
     // Dropped at the end of the loops, also when one of them panics: a bot that takes jobs and draws none must not live on.
-    let (own, ends_all) = (app.clone(), app.shutdown.clone().drop_guard());
+    let ends_all = app.shutdown.clone().drop_guard();
     let loops = tokio::spawn(async move {
-        jobs::run_loops(own).await;
+        loops.run().await;
         drop(ends_all);
     });
     let (own, closing) = (app.clone(), CancellationToken::new());
@@ -104,6 +114,48 @@ pub async fn start(config: Config, access: Access, clock: Clock, progress_interv
         result
     });
     Ok(Running { app, client, closing, loops })
+}
+
+/// The loops of a bot, each with what it needs.
+fn loops_of(app: &App, progress_interval: Duration) -> Loops {
+    let (jobs, board, clock, shutdown) = (&app.jobs, &app.board, &app.clock, &app.shutdown);
+    let worker = Worker {
+        jobs: jobs.clone(),
+        blobs: app.blobs.clone(),
+        models: app.models.clone(),
+        renderer: app.renderer.clone(),
+        board: board.clone(),
+        clock: clock.clone(),
+        shutdown: shutdown.clone(),
+        tasks: app.tasks.clone(),
+    };
+    let delivering = Delivering {
+        jobs: jobs.clone(),
+        messenger: app.messenger.clone(),
+        renderer: app.renderer.clone(),
+        board: board.clone(),
+        clock: clock.clone(),
+        shutdown: shutdown.clone(),
+    };
+    let progress = Progress {
+        jobs: jobs.clone(),
+        messenger: app.messenger.clone(),
+        board: board.clone(),
+        clock: clock.clone(),
+        interval: progress_interval,
+        shutdown: shutdown.clone(),
+    };
+    Loops {
+        dispatcher: Dispatcher { worker: Arc::new(worker), limits: app.config.limits.running(app.config.engine.max_running_jobs) },
+        delivering,
+        progress: Arc::new(progress),
+        drafts: app.drafts.clone(),
+        jobs: jobs.clone(),
+        is_watched: app.config.metrics.listen.is_some(),
+        clock: clock.clone(),
+        shutdown: shutdown.clone(),
+        tasks: app.tasks.clone(),
+    }
 }
 
 /// Whether [`start`] takes what the configuration says of drawing, as far as headers tell; blocks while it looks at the files.

@@ -222,3 +222,19 @@ fn no_modules_need_each_other_in_a_circle() {
         assert_eq!(found.circles(), Vec::<Vec<String>>::new(), "in {folder}");
     }
 }
+
+/// Handlers share the `App`; a loop, the door and the renderer are given what they need and no more.
+#[test]
+fn what_draws_and_delivers_does_not_take_the_whole_bot() {
+    let found = Crate::read("bot");
+    let app = vec!["app".to_owned()];
+    let needs = found.needs();
+    let rooms = needs.iter().filter(|(module, _)| {
+        ["jobs", "pictures", "models", "policy"].iter().any(|room| module.first().is_some_and(|first| first == room))
+    });
+    let (seen, takers): (Vec<_>, Vec<_>) =
+        (rooms.clone().collect(), rooms.filter(|(_, needed)| needed.contains(&app)).map(|(module, _)| module).collect());
+    assert!(seen.len() > 20, "only {} modules were seen", seen.len());
+    assert!(takers.is_empty(), "{takers:?}");
+    assert!(needs.iter().any(|(_, needed)| needed.contains(&app)), "somebody takes it");
+}

@@ -81,7 +81,7 @@ async fn cancel_is_for_owner_and_moderators_and_refunds_what_was_not_computed(mo
     let (ada, grace, linus) = (&studio.ada, studio.visitor("grace").await, studio.visitor("linus").await);
     linus.slash(CHANNEL, "imagine", &prompt("a frog --steps 150")).await.expect("sent");
     let drawing = message_with(&linus, "Drawing").await;
-    let engine = &studio.running.bot.app.engine;
+    let engine = &studio.running.bot.app.models.engine;
     // Another member may not; the stand-in's ada is the guild's owner, grace a moderator.
     grace.press(id(&drawing), "❌").await.expect("sent");
     message_with(&linus, "Cancelled").await;

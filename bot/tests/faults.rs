@@ -1,7 +1,7 @@
 //! What should not be is the end of one job: told, refunded, and followed by the next.
 
 use crate::support::*;
-use atelier::{discord, jobs::limits};
+use atelier::discord;
 use inference::task::{ImageSize, ImageToImage, Input, Role, Task, TextToImage};
 use poise::serenity_prelude::ChannelId;
 use storage::{BlobKey, Enqueued, Failure, GuildId, JobInput, JobStatus, NewJob, UserId};
@@ -16,7 +16,7 @@ async fn a_stored_job_that_cannot_be_drawn_ends_alone_and_costs_nothing() {
     let channel = place["channels"].as_array().into_iter().flatten().find(|channel| channel["name"] == CHANNEL).expect("the channel");
     let channel = ChannelId::new(number(&channel["id"]));
     let (guild, user) = (GuildId(number(&place["id"])), UserId(studio.ada.user_id().parse().expect("an id")));
-    let limits = limits::of_place(app, guild, user).await.expect("readable");
+    let limits = app.door.limits(guild, user).await.expect("readable");
 
     let small = || TextToImage { prompt: "a frog".into(), size: ImageSize::new(64, 64), steps: 2, ..TextToImage::default() };
     let gone = "ab".repeat(32);
@@ -43,7 +43,7 @@ async fn a_stored_job_that_cannot_be_drawn_ends_alone_and_costs_nothing() {
             delivery: discord::delivery(app.clock.now(), channel, ""),
         };
         let Ok(Enqueued::Created(id)) = app.jobs.enqueue(job, &limits, app.clock.now()).await else { panic!("it is taken") };
-        app.queue_bell.notify_one();
+        app.board.queue.notify_one();
         let told = message_with(&studio.ada, words).await;
         let found = app.jobs.job(id).await.expect("readable").expect("a job");
         assert_eq!(found.status, JobStatus::Failed, "{words}");

@@ -139,7 +139,7 @@ async fn wrong_parameters_are_answered_to_the_caller_alone(mode: Mode) {
 async fn two_people_of_one_guild_are_drawn_in_the_same_batches(mode: Mode) {
     let studio = Studio::open(mode, |config| config.defaults.steps = 20).await;
     let (ada, linus) = (&studio.ada, studio.visitor("linus").await);
-    let engine = studio.running.bot.app.engine.clone();
+    let engine = studio.running.bot.app.models.engine.clone();
     ada.slash(CHANNEL, "imagine", &prompt("a frog --seed 1")).await.expect("sent");
     nth_grid(ada, 1).await;
     let alone = engine.stats().n_network_calls;

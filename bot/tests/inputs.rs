@@ -8,7 +8,7 @@ use std::{
 use crate::support::{id as id_of, *};
 use atelier::{
     discord,
-    jobs::enqueue::{self, Request},
+    jobs::enqueue::Request,
     pictures::{
         self,
         metadata::{self, Found},
@@ -85,7 +85,7 @@ async fn a_stored_task_is_drawn_with_its_mask_as_on_the_command_line() {
         parent: None,
         delivery: discord::delivery(app.clock.now(), ChannelId::new(number(&channel["id"])), ""),
     };
-    let id = enqueue::enqueue(app, request).await.expect("enqueued");
+    let id = app.door.enqueue(request).await.expect("enqueued");
     let (pictures, stored) = nth_done(&studio, 1, id).await;
     assert_eq!(stored, task);
     assert!(pictures == [expected], "the same picture as on the command line");

@@ -1,10 +1,7 @@
 //! Who may press, and who may see: roles, members, channels and places through the whole bot.
 
 use crate::support::*;
-use atelier::{
-    buttons::custom_id::ButtonAction,
-    jobs::enqueue::{self, Request},
-};
+use atelier::{buttons::custom_id::ButtonAction, jobs::enqueue::Request};
 use poise::serenity_prelude as serenity;
 use sandbox::{Fault, InteractionId, Visitor};
 use serde_json::{Value, json};
@@ -193,7 +190,7 @@ async fn draw_in(studio: &Studio, channel: u64, words: &str) {
         parent: None,
         delivery: atelier::discord::delivery(app.clock.now(), serenity::ChannelId::new(channel), "gone"),
     };
-    let job = enqueue::enqueue(app, request).await.expect("it is taken");
+    let job = app.door.enqueue(request).await.expect("it is taken");
     let is_done = async { while !app.jobs.job(job).await.expect("readable").is_some_and(|job| job.status.is_final()) {} };
     tokio::time::timeout(PATIENCE, is_done).await.expect("it is drawn");
 }

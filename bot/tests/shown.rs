@@ -91,7 +91,7 @@ async fn what_is_shown_is_the_networks_and_what_is_stored_told_and_paid_is_the_d
         let sent = picture(ada, &nth_grid(ada, n + 1).await).await;
         let (job, stored) = newest(app, guild).await.expect("it has ended");
         let task: Task = serde_json::from_value(job.task).expect("a task");
-        let (origin, drawn) = (app.origin(&task).await, made(&app.engine, &task, None).await);
+        let (origin, drawn) = (app.models.origin(&task).await, made(&app.models.engine, &task, None).await);
         assert_eq!(stored.len(), n_images, "{words}");
         for (image, drawn) in stored.iter().zip(&drawn) {
             let record = Record { task: task.clone(), index: Some(image.index), is_enlarged: false, origin: origin.clone() };
@@ -103,12 +103,12 @@ async fn what_is_shown_is_the_networks_and_what_is_stored_told_and_paid_is_the_d
         let columns = if n_images == 1 { 1 } else { 2 };
         assert_eq!(sent.dimensions(), (512, n_images.div_ceil(columns) as u32 * cell.height), "{words}");
         for (index, drawn) in (0..).zip(&drawn) {
-            let (shown, network) = (cell_of(&sent, cell, index), enlarged(&app.engine, drawn).await);
+            let (shown, network) = (cell_of(&sent, cell, index), enlarged(&app.models.engine, drawn).await);
             assert!(distance(&shown, &grid::fitted(&network, cell)) < 0.01, "{words}: picture {index} is what the network gives");
             let smooth = distance(&shown, &grid::fitted(drawn, cell));
             assert!(smooth > 0.5, "{words}: picture {index} is {smooth} from the smoothly enlarged one");
         }
-        cost += app.engine.catalogue().cost(&task);
+        cost += app.models.engine.catalogue().cost(&task);
     }
     let limits = Limits {
         daily_row_megapixels: 1000.0,
@@ -168,12 +168,12 @@ async fn the_last_preview_a_grid_at_its_second_try_and_the_history_show_the_netw
     let (mut drawn, mut large) = (Vec::new(), Vec::new());
     for image in &stored {
         let picture = pictures::stored(&*app.blobs, image.blob.as_str()).await.expect("kept");
-        large.push(enlarged(&app.engine, &picture).await);
+        large.push(enlarged(&app.models.engine, &picture).await);
         drawn.push(picture);
     }
-    let job = app.live.iter().map(|live| *live.key()).next().expect("its message is not up to date");
+    let job = app.board.live.iter().map(|live| *live.key()).next().expect("its message is not up to date");
     until(async || {
-        let previews: Option<Vec<_>> = app.live.get(&job).expect("still so").previews.iter().cloned().collect();
+        let previews: Option<Vec<_>> = app.board.live.get(&job).expect("still so").previews.iter().cloned().collect();
         previews.filter(|previews| *previews == large)
     })
     .await;
@@ -216,7 +216,7 @@ async fn where_the_network_fails_the_grid_is_enlarged_smoothly() {
     let grid = picture(ada, &nth_grid(ada, 1).await).await;
     let (job, _) = newest(app, guild_of(&studio).await).await.expect("it has ended");
     let task: Task = serde_json::from_value(job.task).expect("a task");
-    assert!(grid == cubic(&made(&app.engine, &task, None).await));
+    assert!(grid == cubic(&made(&app.models.engine, &task, None).await));
     studio.close().await;
 }
 
@@ -269,7 +269,7 @@ async fn a_grid_that_is_posted_after_a_restart_is_the_same() {
         (jobs.len() == 2 && jobs.iter().all(|job| job.status == JobStatus::Done)).then_some(())
     })
     .await;
-    let config = app.config.clone();
+    let config = Config::clone(&app.config);
     drop(app);
     let Studio { running, ada, .. } = studio;
     running.bot.stop().await.expect("an orderly end");

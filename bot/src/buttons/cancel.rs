@@ -14,17 +14,17 @@ pub async fn cancel(presser: &Presser<'_>, app: &Arc<App>, id: JobId) -> Result<
         return Err(UserError::NotYours { owner: job.user.0 }.into());
     }
     match app.jobs.request_cancel(id, app.clock.now()).await? {
-        Cancelled::Now => app.outbox_bell.notify_one(),
+        Cancelled::Now => app.board.outbox.notify_one(),
         Cancelled::Requested => {
-            if let Some(mut live) = app.live.get_mut(&id) {
+            if let Some(mut live) = app.board.live.get_mut(&id) {
                 live.enter(Phase::Cancelling);
                 live.cancel.cancel();
             }
-            app.progress_bell.notify_one();
+            app.board.progress.notify_one();
         }
         // A press on a job's progress never deletes its pictures.
         Cancelled::Already(status) => return Err(UserError::AlreadyEnded(status).into()),
     }
-    app.queue_bell.notify_one();
+    app.board.queue.notify_one();
     Ok(())
 }

@@ -13,7 +13,6 @@ use crate::{
     discord,
     error::BotError,
     messages::{Deleting, UserError},
-    pictures::render,
     system::log::chain,
 };
 
@@ -38,7 +37,7 @@ pub async fn ask(
     deleting: Deleting,
 ) -> Result<(), BotError> {
     let job = ended(presser, app, id).await?;
-    let buttons = render::buttons(app, &job, deleting).await?;
+    let buttons = app.renderer.buttons(&job, deleting).await?;
     press.edit_response(ctx, discord::buttons_alone(&Answer { buttons, ..Answer::default() })).await?;
     Ok(())
 }
@@ -53,7 +52,7 @@ pub async fn delete(
 ) -> Result<(), BotError> {
     ended(presser, app, id).await?;
     // Not while its last message is on its way.
-    let gate = app.live.get(&id).map(|live| live.gate.clone());
+    let gate = app.board.live.get(&id).map(|live| live.gate.clone());
     let _permit = match &gate {
         Some(gate) => gate.acquire().await.ok(),
         None => None,

@@ -5,7 +5,7 @@
 use storage::JobId;
 
 use super::{job_of, presser::Presser};
-use crate::{app::App, discord, error::BotError, messages::UserError, pictures::render};
+use crate::{app::App, discord, error::BotError, messages::UserError};
 
 /// Answers with the pictures.
 pub async fn send(presser: &Presser<'_>, app: &App, id: JobId) -> Result<(), BotError> {
@@ -14,7 +14,7 @@ pub async fn send(presser: &Presser<'_>, app: &App, id: JobId) -> Result<(), Bot
     if job.is_deleted {
         return Err(UserError::Deleted.into());
     }
-    let answer = render::files(app, &job).await?;
+    let answer = app.renderer.files(&job).await?;
     app.messenger
         .edit(&discord::delivery(app.clock.now(), presser.channel, presser.token), &answer)
         .await

@@ -22,7 +22,6 @@ use crate::{
     app::App,
     commands, discord,
     error::BotError,
-    jobs,
     jobs::enqueue::Request,
     jobs::parents::{self, Drawn},
     messages::{self, UserError},
@@ -121,7 +120,7 @@ async fn made_before(app: &App, action: ButtonAction) -> Result<Option<UserError
     Ok(match app.jobs.pressed(&press_key("upscale", job, index)).await? {
         None => None,
         Some((made, JobStatus::Done)) => {
-            let link = app.jobs.job(made).await?.and_then(|made| jobs::link(app, &made));
+            let link = app.jobs.job(made).await?.and_then(|made| app.renderer.link(&made));
             Some(UserError::AlreadyMade { job: made, link })
         }
         Some(_) => Some(UserError::AlreadyDrawing),
@@ -151,7 +150,7 @@ async fn picture_of(app: &App, job: &Job, index: u32) -> Result<NewImage, BotErr
 
 /// The job that drew what a job shows, with what it drew.
 async fn drawn_of(app: &App, job: Job) -> Result<Drawn, BotError> {
-    Ok(parents::drawn(app, job).await?.ok_or(UserError::UnknownButton)?)
+    Ok(parents::drawn(&*app.jobs, job).await?.ok_or(UserError::UnknownButton)?)
 }
 
 fn press_key(action: &str, job: JobId, index: u32) -> String {

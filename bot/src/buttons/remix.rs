@@ -17,8 +17,7 @@ use crate::{
     app::App,
     discord,
     error::BotError,
-    jobs::drafts::{self, Typed},
-    jobs::enqueue,
+    jobs::drafts::Typed,
     jobs::parents::Drawn,
     messages::{self, UserError},
     prompt,
@@ -48,11 +47,11 @@ pub async fn open(
     let Drawn { job, task, index } = drawn_of(app, job).await?;
     let mut base = task.base().cloned().ok_or(UserError::UnknownButton)?;
     base.seed = base.seed.of_image(index.unwrap_or(0));
-    let context = app.parse_context();
+    let context = app.models.parse_context();
     let negative = prompt::own_negative(&base, &context).unwrap_or_default();
     let parameters = prompt::describe_without_negative(&base, &context);
     let typed = Typed::new(&base.prompt, negative, parameters, presser.venue).of(job.id);
-    let draft = drafts::keep(app, presser.user, &typed).await.ok_or_else(|| anyhow::anyhow!("a form without a draft"))?;
+    let draft = app.drafts.keep(presser.user, &typed).await.ok_or_else(|| anyhow::anyhow!("a form without a draft"))?;
     press.create_response(ctx, discord::form(&messages::form(draft, &typed))).await?;
     Ok(())
 }
@@ -65,7 +64,7 @@ pub async fn reopen(
     app: &App,
     draft: DraftId,
 ) -> Result<(), BotError> {
-    let typed = drafts::find(app, presser.user, draft).await?;
+    let typed = app.drafts.find(presser.user, draft).await?;
     press.create_response(ctx, discord::form(&messages::form(draft, &typed))).await?;
     Ok(())
 }
@@ -88,14 +87,14 @@ pub async fn submit(ctx: &serenity::Context, form: &serenity::ModalInteraction, 
         tracing::error!(error = chain(error.as_ref()), "a form failed");
     }
     let mut answer = reply::refusal(app, &presser, &error).await;
-    drafts::give_back(app, presser.user, &typed, &mut answer).await;
+    app.drafts.give_back(presser.user, &typed, &mut answer).await;
     reply::send(ctx, app, form.id, &presser, promised, &answer).await;
 }
 
 /// What the form held when it opened.
 async fn opened(app: &App, form: &serenity::ModalInteraction) -> Result<Typed, BotError> {
     let FormId { draft } = form.data.custom_id.parse().map_err(|UnknownButton| UserError::UnknownButton)?;
-    drafts::find(app, storage::UserId(form.user.id.get()), draft).await
+    app.drafts.find(storage::UserId(form.user.id.get()), draft).await
 }
 
 async fn draw(
@@ -108,7 +107,7 @@ async fn draw(
 ) -> Result<(), BotError> {
     presser.venue.check(&app.config.limits)?;
     permit::check_at_once(presser)?;
-    let parsed = typed.parse(&app.parse_context_now().await)?;
+    let parsed = typed.parse(&app.models.parse_context_now().await)?;
     *promised = Promised::NotOurs;
     form.create_response(ctx, reply::defer(false)).await?;
     *promised = Promised::Message;
@@ -118,7 +117,7 @@ async fn draw(
         None => None,
     };
     let (task, parent) = with_changes(parsed.task, before);
-    enqueue::enqueue(app, Wish { action: "remix", task, notes: parsed.notes, parent, press: None }.by(presser, app.clock.now())).await?;
+    app.door.enqueue(Wish { action: "remix", task, notes: parsed.notes, parent, press: None }.by(presser, app.clock.now())).await?;
     Ok(())
 }
 

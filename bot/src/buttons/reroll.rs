@@ -5,7 +5,7 @@ use std::sync::Arc;
 use storage::{JobId, PressKey};
 
 use super::{Wish, drawn_of, job_of, press_key, presser::Presser};
-use crate::{app::App, error::BotError, jobs::enqueue, jobs::parents::Drawn, messages::UserError, system::random};
+use crate::{app::App, error::BotError, jobs::parents::Drawn, messages::UserError, system::random};
 
 /// Enqueues the task again; under an enlarged picture, the task that drew it.
 pub async fn enqueue(presser: &Presser<'_>, app: &Arc<App>, id: JobId) -> Result<(), BotError> {
@@ -21,6 +21,6 @@ pub async fn enqueue(presser: &Presser<'_>, app: &Arc<App>, id: JobId) -> Result
     // Variations are of the picture that the first ones are of.
     let parent = job.parent.filter(|_| !task.inputs.is_empty()).or(Some((job.id, 0)));
     let press = Some(PressKey { key: press_key("reroll", id, 0), keep: false });
-    enqueue::enqueue(app, Wish { action: "reroll", task, notes: Vec::new(), parent, press }.by(presser, app.clock.now())).await?;
+    app.door.enqueue(Wish { action: "reroll", task, notes: Vec::new(), parent, press }.by(presser, app.clock.now())).await?;
     Ok(())
 }

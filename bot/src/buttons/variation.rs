@@ -6,7 +6,7 @@ use inference::task::{ImageToImage, Task};
 use storage::{JobId, PressKey};
 
 use super::{Wish, drawn_of, job_of, picture_of, press_key, presser::Presser};
-use crate::{app::App, error::BotError, jobs::enqueue, messages::UserError, system::random};
+use crate::{app::App, error::BotError, messages::UserError, system::random};
 
 /// Enqueues image-to-image on the picture; under an enlarged one, on the picture that it shows larger, as long as that is there.
 pub async fn enqueue(presser: &Presser<'_>, app: &Arc<App>, id: JobId, index: u32) -> Result<(), BotError> {
@@ -27,7 +27,8 @@ pub async fn enqueue(presser: &Presser<'_>, app: &Arc<App>, id: JobId, index: u3
     };
     let task = Task::image_to_image(ImageToImage { base, strength }, image.blob.as_str());
     let press = Some(PressKey { key: press_key("variation", parent.0, parent.1), keep: false });
-    enqueue::enqueue(app, Wish { action: "variation", task, notes: Vec::new(), parent: Some(parent), press }.by(presser, app.clock.now()))
+    app.door
+        .enqueue(Wish { action: "variation", task, notes: Vec::new(), parent: Some(parent), press }.by(presser, app.clock.now()))
         .await?;
     Ok(())
 }

@@ -43,9 +43,9 @@ pub async fn run(mut config: Config, args: BenchArgs) -> anyhow::Result<()> {
     config.limits.daily_row_megapixels = 1e12;
     config.limits.max_active_per_user = 1000;
     let started = start_sandbox(config.clone(), SocketAddr::from(([127, 0, 0, 1], 0)), None).await?;
-    let engine = started.bot.app.engine.clone();
+    let engine = started.bot.app.models.engine.clone();
     let task = |seed| draw_task(&started, seed);
-    let model = started.bot.app.offered().models[0].clone();
+    let model = started.bot.app.models.offered().models[0].clone();
     println!("{} on {}; medians of {rounds} rounds\n", model.name, engine.device());
     time(&engine, &[task(1)]).await?;
     let mut alone = Vec::new();
@@ -91,7 +91,7 @@ pub async fn run(mut config: Config, args: BenchArgs) -> anyhow::Result<()> {
 }
 
 fn draw_task(started: &RunningSandbox, seed: u64) -> Task {
-    let model = &started.bot.app.offered().models[0];
+    let model = &started.bot.app.models.offered().models[0];
     Task::from(TextToImage { prompt: "a frog".into(), negative_prompt: None, ..model.drawing(Seed(seed), 4) })
 }
 

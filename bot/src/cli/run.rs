@@ -49,9 +49,9 @@ pub async fn run(config: Config, _args: RunArgs) -> anyhow::Result<()> {
         () = super::interrupted() => return running.stop().await,
     }
     if *running.app.is_registered.borrow() {
-        let offered = running.app.offered();
+        let offered = running.app.models.offered();
         let model = offered.usual().map(models::display_name).unwrap_or_default();
-        tracing::info!("{}", messages::ready(&model, running.app.engine.device()));
+        tracing::info!("{}", messages::ready(&model, running.app.models.engine.device()));
     }
     tokio::select! {
         () = super::interrupted() => tracing::info!("ending; running jobs go on at the next start"),

@@ -128,8 +128,8 @@ pub async fn run(mut config: Config, args: SandboxArgs) -> anyhow::Result<()> {
         }
         other => other?,
     };
-    let (offered, device) = (started.bot.app.offered(), started.bot.app.engine.device());
-    let examples = started.bot.app.guide.as_ref().map(Guide::told).unwrap_or_default();
+    let (offered, device) = (started.bot.app.models.offered(), started.bot.app.models.engine.device());
+    let examples = started.bot.app.models.guide.as_ref().map(Guide::told).unwrap_or_default();
     println!("\n  Atelier's sandbox is ready.\n");
     println!("    Open   {}", started.stand_in.url());
     let used = started.stand_in.address();

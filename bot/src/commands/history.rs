@@ -11,9 +11,7 @@ use crate::{
     buttons::custom_id::{ButtonAction, HistoryScope},
     discord::{self, places::Place},
     error::BotError,
-    jobs,
     messages::{self, HistoryEntry, UserError},
-    pictures::render,
 };
 
 /// Jobs on one page.
@@ -73,11 +71,11 @@ pub async fn page(app: &App, whose: Whose, offset: u32) -> Result<Answer, BotErr
     for job in jobs {
         let Ok(task) = serde_json::from_value::<Task>(job.task.clone()) else { continue };
         entries.push(HistoryEntry {
-            heading: render::heading(app, job.user.0, &task, job.parent).await,
+            heading: app.renderer.heading(job.user.0, &task, job.parent).await,
             finished: job.finished.unwrap_or(job.created),
-            link: jobs::link(app, &job),
+            link: app.renderer.link(&job),
             without_pictures: messages::without_pictures(job.status),
-            thumbnail: render::thumbnail(app, &job).await,
+            thumbnail: app.renderer.thumbnail(&job).await,
         });
     }
     let previous = (offset > 0).then(|| ButtonAction::History { offset: offset.saturating_sub(PAGE), scope });

@@ -14,7 +14,7 @@ use crate::{
     app::App,
     discord,
     error::BotError,
-    jobs::enqueue::{self, Request},
+    jobs::enqueue::Request,
     prompt::{self, TypedOptions},
 };
 
@@ -26,7 +26,7 @@ pub(super) type Range = (&'static str, serde_json::Value, serde_json::Value);
 
 /// What the numbers among the options may be: what `prompt::parse` takes.
 pub(super) fn ranges(app: &App) -> [Range; 3] {
-    let context = app.parse_context();
+    let context = app.models.parse_context();
     [
         ("cfg", prompt::GUIDANCE.start().to_owned().into(), prompt::GUIDANCE.end().to_owned().into()),
         ("steps", 1.into(), context.max_steps.into()),
@@ -67,7 +67,7 @@ pub async fn imagine(
 ) -> Result<(), BotError> {
     let app: &Arc<App> = ctx.data();
     let typed = TypedOptions { negative, guidance: cfg, steps, seed, aspect, sampler, model };
-    let parsed = prompt::parse(&prompt::with_lora(&prompt, lora.as_deref()), &typed, &app.parse_context_now().await)
+    let parsed = prompt::parse(&prompt::with_lora(&prompt, lora.as_deref()), &typed, &app.models.parse_context_now().await)
         .map_err(crate::messages::UserError::Prompt)?;
     super::check_permissions(ctx.interaction.app_permissions.filter(|_| ctx.interaction.guild_id.is_some()))?;
     ctx.defer_response(false).await?;
@@ -83,7 +83,7 @@ pub async fn imagine(
         parent: None,
         delivery: discord::delivery(app.clock.now(), interaction.channel_id, &interaction.token),
     };
-    enqueue::enqueue(app, request).await?;
+    app.door.enqueue(request).await?;
     Ok(())
 }
 
@@ -109,13 +109,13 @@ async fn samplers(_ctx: poise::ApplicationContext<'_, Arc<App>, BotError>, typed
 }
 
 async fn models(ctx: poise::ApplicationContext<'_, Arc<App>, BotError>, typed: &str) -> serenity::CreateAutocompleteResponse {
-    let now = ctx.data().offered_now().await;
+    let now = ctx.data().models.offered_now().await;
     let names = now.models.iter().map(|model| model.name.as_str());
     offered(prompt::ranked(names, typed).into_iter())
 }
 
 async fn loras(ctx: poise::ApplicationContext<'_, Arc<App>, BotError>, typed: &str) -> serenity::CreateAutocompleteResponse {
-    let now = ctx.data().offered_now().await;
+    let now = ctx.data().models.offered_now().await;
     let fits = |card: &AdapterCard| card.fault.is_none() && now.catalogue.models().iter().any(|model| model.fits(card));
     let names = now.catalogue.adapters().iter().filter(|card| fits(card)).map(|card| card.name.as_str());
     offered(prompt::ranked(names, typed).into_iter())

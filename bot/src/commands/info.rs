@@ -15,11 +15,11 @@ use crate::{
 pub async fn info(ctx: Context<'_>) -> Result<(), BotError> {
     let app = ctx.data();
     app.looks.take(super::user_id(ctx.interaction.user.id), app.clock.now())?;
-    let (offered, stats) = (app.offered_now().await, app.engine.stats());
+    let (offered, stats) = (app.models.offered_now().await, app.models.engine.stats());
     let model = offered.usual();
     let queue = app.jobs.queue_status().await?;
     // Whether the built-in model draws was found out at the start: nothing here waits for the file system.
-    let guide = app.guide.as_ref().filter(|guide| guide.is_of_the_usual());
+    let guide = app.models.guide.as_ref().filter(|guide| guide.is_of_the_usual());
     let answer = messages::info(&Info {
         model: match (guide, model) {
             (Some(_), _) => models::STARTER.to_owned(),
@@ -32,7 +32,7 @@ pub async fn info(ctx: Context<'_>) -> Result<(), BotError> {
         models: offered.models.iter().map(|model| format!("{} ({})", model.name, model.native_size)).collect(),
         loras: offered.loras(),
         n_parameters: model.map(ModelCard::n_parameters).unwrap_or_default(),
-        device: app.engine.device().to_owned(),
+        device: app.models.engine.device().to_owned(),
         queued: queue.queued,
         drawing: stats.n_active,
         rows_per_call: (stats.n_network_calls > 0).then(|| stats.n_network_rows as f64 / stats.n_network_calls as f64),

@@ -17,7 +17,7 @@ use crate::{
     config::LimitsConfig,
     discord,
     error::BotError,
-    jobs::drafts::{self, Typed},
+    jobs::drafts::Typed,
     messages::{self, UserError},
     system::log::chain,
     system::printable::printable,
@@ -48,7 +48,7 @@ pub fn all(limits: &LimitsConfig) -> Vec<poise::Command<Arc<App>, BotError>> {
 
 /// The commands as Discord gets them.
 pub fn with_ranges(commands: &[serenity::CreateCommand], app: &App) -> serde_json::Value {
-    with_all(commands, &imagine::ranges(app), &settings::descriptions(app.cost_of_picture()))
+    with_all(commands, &imagine::ranges(app), &settings::descriptions(app.models.cost_of_picture()))
 }
 
 /// The commands as Discord gets them, each option with its range and costs: they depend on the configuration, which the library's attributes
@@ -91,7 +91,7 @@ pub async fn with_what_was_typed(ctx: Context<'_>, mut answer: Answer) -> Answer
     if ctx.command().name == "imagine" {
         let venue = discord::venue_of(interaction.guild_id, interaction.context, &interaction.authorizing_integration_owners);
         let typed = Typed::of_options(imagine::options_of(&interaction.data), venue);
-        drafts::give_back(ctx.data(), user_id(interaction.user.id), &typed, &mut answer).await;
+        ctx.data().drafts.give_back(user_id(interaction.user.id), &typed, &mut answer).await;
     }
     answer
 }

@@ -1,7 +1,7 @@
 //! `/quota`: what is left for today, of everything that bounds the caller here.
 
 use super::Context;
-use crate::{discord, error::BotError, jobs::limits, messages};
+use crate::{discord, error::BotError, messages};
 
 /// See what you and this server have left for today
 #[poise::command(slash_command, install_context = "Guild|User", interaction_context = "Guild|BotDm|PrivateChannel")]
@@ -10,9 +10,9 @@ pub async fn quota(ctx: Context<'_>) -> Result<(), BotError> {
     let user = super::user_id(ctx.interaction.user.id);
     app.looks.take(user, now)?;
     let guild = super::paying_guild(ctx.interaction.guild_id, &ctx.interaction.authorizing_integration_owners, ctx.interaction.user.id);
-    let limits = limits::of_place(app, guild, user).await?;
+    let limits = app.door.limits(guild, user).await?;
     let quotas = app.jobs.quotas(guild, user, &limits, now).await?;
-    let answer = messages::quota(&quotas, app.cost_of_picture());
+    let answer = messages::quota(&quotas, app.models.cost_of_picture());
     poise::send_application_reply(ctx, discord::reply(&answer, true)).await?;
     Ok(())
 }

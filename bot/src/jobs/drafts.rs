@@ -3,16 +3,16 @@
 use std::{sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
-use storage::{Draft, DraftId, JobId, Timestamp, UserId};
+use storage::{Draft, DraftId, JobId, JobStore, Timestamp, UserId};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     answer::{Answer, MAX_FIELD, MAX_FIELDS},
-    app::App,
     error::BotError,
     messages::{self, UserError},
     policy::Venue,
     prompt::{self, ParseContext, Parsed, TypedOptions, with_lora},
-    system::log::chain,
+    system::{clock::Clock, log::chain},
 };
 
 /// A draft is kept for so long.
@@ -172,56 +172,67 @@ fn split(text: &str, length: fn(char) -> usize) -> Vec<String> {
     pieces
 }
 
-/// Puts the button under a refusal that opens what was typed, or, without a place to keep it (the disk may be full), what was typed itself.
-pub async fn give_back(app: &App, user: UserId, typed: &Typed, refusal: &mut Answer) {
-    match keep(app, user, typed).await {
-        Some(draft) => refusal.buttons = vec![vec![messages::reopen_button(draft)]],
-        None => refusal.files.push(messages::as_file(typed)),
-    }
+/// What people typed, kept.
+pub struct Drafts {
+    /// Remembers.
+    pub jobs: Arc<dyn JobStore>,
+    /// Tells the time.
+    pub clock: Clock,
 }
 
-/// Keeps what somebody typed; `None` when it cannot be kept.
-pub async fn keep(app: &App, user: UserId, typed: &Typed) -> Option<DraftId> {
-    let id = DraftId::new();
-    let write = async {
-        let content = serde_json::to_value(typed).map_err(|error| error.to_string())?;
-        let draft = Draft { id, user, content, created: app.clock.now() };
-        app.jobs.keep_draft(&draft).await.map_err(|error| chain(&error))
-    };
-    let kept = tokio::time::timeout(KEEP_WITHIN, write).await.unwrap_or_else(|_| Err("the database is busy".to_owned()));
-    match kept {
-        Ok(()) => Some(id),
-        Err(error) => {
-            tracing::error!(error, user.id = user.0, "what somebody typed could not be kept");
-            None
+impl Drafts {
+    /// Puts the button under a refusal that opens what was typed, or, without a place to keep it (the disk may be full), what was typed itself.
+    pub async fn give_back(&self, user: UserId, typed: &Typed, refusal: &mut Answer) {
+        match self.keep(user, typed).await {
+            Some(draft) => refusal.buttons = vec![vec![messages::reopen_button(draft)]],
+            None => refusal.files.push(messages::as_file(typed)),
         }
     }
-}
 
-/// What somebody typed before.
-///
-/// # Errors
-/// It is older than a day, or of somebody else.
-pub async fn find(app: &App, user: UserId, id: DraftId) -> Result<Typed, BotError> {
-    let draft = app.jobs.draft(id).await?.filter(|draft| app.clock.now() < draft.created.after(KEPT_FOR)).ok_or(UserError::DraftGone)?;
-    if draft.user != user {
-        return Err(UserError::NotYourDraft.into());
-    }
-    Ok(serde_json::from_value(draft.content)?)
-}
-
-/// Forgets what is older than a day, until shutdown.
-pub async fn run(app: Arc<App>) {
-    let mut ticks = app.clock.ticks(SWEEP_EVERY);
-    loop {
-        tokio::select! {
-            () = ticks.tick() => {}
-            () = app.shutdown.cancelled() => break,
+    /// Keeps what somebody typed; `None` when it cannot be kept.
+    pub async fn keep(&self, user: UserId, typed: &Typed) -> Option<DraftId> {
+        let id = DraftId::new();
+        let write = async {
+            let content = serde_json::to_value(typed).map_err(|error| error.to_string())?;
+            let draft = Draft { id, user, content, created: self.clock.now() };
+            self.jobs.keep_draft(&draft).await.map_err(|error| chain(&error))
+        };
+        let kept = tokio::time::timeout(KEEP_WITHIN, write).await.unwrap_or_else(|_| Err("the database is busy".to_owned()));
+        match kept {
+            Ok(()) => Some(id),
+            Err(error) => {
+                tracing::error!(error, user.id = user.0, "what somebody typed could not be kept");
+                None
+            }
         }
-        let kept_for_ms = i64::try_from(KEPT_FOR.as_millis()).unwrap_or(i64::MAX);
-        let before = Timestamp(app.clock.now().0.saturating_sub(kept_for_ms));
-        if let Err(error) = app.jobs.forget_drafts(before).await {
-            tracing::warn!(error = %chain(&error), "what was typed long ago could not be forgotten");
+    }
+
+    /// What somebody typed before.
+    ///
+    /// # Errors
+    /// It is older than a day, or of somebody else.
+    pub async fn find(&self, user: UserId, id: DraftId) -> Result<Typed, BotError> {
+        let draft =
+            self.jobs.draft(id).await?.filter(|draft| self.clock.now() < draft.created.after(KEPT_FOR)).ok_or(UserError::DraftGone)?;
+        if draft.user != user {
+            return Err(UserError::NotYourDraft.into());
+        }
+        Ok(serde_json::from_value(draft.content)?)
+    }
+
+    /// Forgets what is older than a day, until shutdown.
+    pub async fn run(&self, shutdown: &CancellationToken) {
+        let mut ticks = self.clock.ticks(SWEEP_EVERY);
+        loop {
+            tokio::select! {
+                () = ticks.tick() => {}
+                () = shutdown.cancelled() => break,
+            }
+            let kept_for_ms = i64::try_from(KEPT_FOR.as_millis()).unwrap_or(i64::MAX);
+            let before = Timestamp(self.clock.now().0.saturating_sub(kept_for_ms));
+            if let Err(error) = self.jobs.forget_drafts(before).await {
+                tracing::warn!(error = %chain(&error), "what was typed long ago could not be forgotten");
+            }
         }
     }
 }

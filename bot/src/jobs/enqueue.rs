@@ -3,19 +3,18 @@
 use std::sync::Arc;
 
 use inference::task::{Input, Note, Task};
-use storage::{BlobKey, Delivery, Enqueued, GuildId, JobId, JobInput, JobStatus, NewJob, PressKey, StorageError, UserId};
+use storage::{BlobKey, Delivery, Enqueued, GuildId, JobId, JobInput, JobStatus, JobStore, Limits, NewJob, PressKey, StorageError, UserId};
 use tracing::{Instrument, Span};
 
 use crate::{
-    app::App,
+    config::Config,
     error::BotError,
-    jobs,
-    jobs::live::Live,
-    jobs::{limits, span},
+    jobs::{board::Board, limits, live::Live, span},
     messages::UserError,
-    pictures::render,
+    models::Models,
+    pictures::render::{self, Renderer},
     policy,
-    system::{disk, metrics},
+    system::{clock::Clock, disk, metrics},
 };
 
 /// A wish that was understood.
@@ -40,82 +39,114 @@ pub struct Request {
     pub delivery: Delivery,
 }
 
-/// Enqueues a job; its message is kept up to date from here on.
-///
-/// # Errors
-/// A `UserError` names the limit or the value in the way; nothing was changed then.
-pub async fn enqueue(app: &Arc<App>, request: Request) -> Result<JobId, BotError> {
-    let span = span::before(request.user, request.guild, request.task.word());
-    enter(app, request).instrument(span).await
+/// The one door.
+pub struct Door {
+    /// The configuration.
+    pub config: Arc<Config>,
+    /// Remembers.
+    pub jobs: Arc<dyn JobStore>,
+    /// What can be drawn with.
+    pub models: Arc<Models>,
+    /// Makes messages of stored jobs.
+    pub renderer: Arc<Renderer>,
+    /// Where unfinished jobs stand.
+    pub board: Arc<Board>,
+    /// Tells the time.
+    pub clock: Clock,
 }
 
-async fn enter(app: &Arc<App>, request: Request) -> Result<JobId, BotError> {
-    let quote = app.check(&request.task).await?;
-    check_disk(app).await?;
-    if request.guild.0 != request.user.0 {
-        policy::check_guild(&app.config.limits, request.guild.0)?;
+impl Door {
+    /// The limits that hold for a person in a guild, or in direct messages, where their id stands in for it.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn limits(&self, guild: GuildId, user: UserId) -> Result<Limits, StorageError> {
+        limits::of_place(&*self.jobs, &self.config.limits, guild, user).await
     }
-    let row_megapixels = quote.cost;
-    limits::check_size(app, &request.task, row_megapixels)?;
-    let limits = limits::of_place(app, request.guild, request.user).await?;
-    let input = |input: &Input| Ok(JobInput { role: input.role.to_string(), blob: BlobKey::parse(&input.blob)? });
-    let inputs = request.task.inputs.iter().map(input).collect::<Result<_, StorageError>>()?;
-    let mut heading = render::heading(app, request.user.0, &request.task, request.parent).await;
-    heading.notes.extend(request.notes.iter().cloned());
-    let live =
-        Live::new(heading, request.delivery.clone(), render::picture_size(&request.task), request.task.n_images()).costing(row_megapixels);
-    let job = NewJob {
-        key: request.key,
-        press: request.press,
-        guild: request.guild,
-        user: request.user,
-        action: request.action.to_owned(),
-        row_megapixels,
-        task: serde_json::to_value(&request.task)?,
-        parent: request.parent,
-        notes: if request.notes.is_empty() { None } else { Some(serde_json::to_value(&request.notes)?) },
-        inputs,
-        delivery: request.delivery,
-    };
-    match app.jobs.enqueue(job, &limits, app.clock.now()).await? {
-        Enqueued::Created(id) => {
-            Span::current().record("job.id", tracing::field::display(id));
-            // The dispatcher may have been quicker: its entry is the newer one.
-            app.live.entry(id).or_insert(live);
-            if app.jobs.job(id).await?.is_none_or(|job| job.status.is_final()) {
-                app.live.remove(&id);
+
+    /// Enqueues a job; its message is kept up to date from here on.
+    ///
+    /// # Errors
+    /// A `UserError` names the limit or the value in the way; nothing was changed then.
+    pub async fn enqueue(&self, request: Request) -> Result<JobId, BotError> {
+        let span = span::before(request.user, request.guild, request.task.word());
+        self.enter(request).instrument(span).await
+    }
+
+    async fn enter(&self, request: Request) -> Result<JobId, BotError> {
+        let quote = self.models.check(&request.task).await?;
+        self.check_disk().await?;
+        if request.guild.0 != request.user.0 {
+            policy::check_guild(&self.config.limits, request.guild.0)?;
+        }
+        let row_megapixels = quote.cost;
+        limits::check_size(
+            &self.config.limits,
+            &self.config.devices().unwrap_or_default(),
+            self.models.cost_of_default(),
+            &request.task,
+            row_megapixels,
+        )?;
+        let limits = self.limits(request.guild, request.user).await?;
+        let input = |input: &Input| Ok(JobInput { role: input.role.to_string(), blob: BlobKey::parse(&input.blob)? });
+        let inputs = request.task.inputs.iter().map(input).collect::<Result<_, StorageError>>()?;
+        let mut heading = self.renderer.heading(request.user.0, &request.task, request.parent).await;
+        heading.notes.extend(request.notes.iter().cloned());
+        let live = Live::new(heading, request.delivery.clone(), render::picture_size(&request.task), request.task.n_images())
+            .costing(row_megapixels);
+        let job = NewJob {
+            key: request.key,
+            press: request.press,
+            guild: request.guild,
+            user: request.user,
+            action: request.action.to_owned(),
+            row_megapixels,
+            task: serde_json::to_value(&request.task)?,
+            parent: request.parent,
+            notes: if request.notes.is_empty() { None } else { Some(serde_json::to_value(&request.notes)?) },
+            inputs,
+            delivery: request.delivery,
+        };
+        match self.jobs.enqueue(job, &limits, self.clock.now()).await? {
+            Enqueued::Created(id) => {
+                Span::current().record("job.id", tracing::field::display(id));
+                // The dispatcher may have been quicker: its entry is the newer one.
+                self.board.live.entry(id).or_insert(live);
+                if self.jobs.job(id).await?.is_none_or(|job| job.status.is_final()) {
+                    self.board.live.remove(&id);
+                }
+                // Rung after the row is committed: dispatcher and progress read the database.
+                self.board.queue.notify_one();
+                self.board.progress.notify_one();
+                tracing::info!("queued");
+                Ok(id)
             }
-            // Rung after the row is committed: dispatcher and progress read the database.
-            app.queue_bell.notify_one();
-            app.progress_bell.notify_one();
-            tracing::info!("queued");
-            Ok(id)
-        }
-        Enqueued::SameKey(id) => Ok(id),
-        Enqueued::Pressed(id, JobStatus::Done) => {
-            let link = app.jobs.job(id).await?.and_then(|job| jobs::link(app, &job));
-            Err(UserError::AlreadyMade { job: id, link }.into())
-        }
-        Enqueued::Pressed(_, _) => Err(UserError::AlreadyDrawing.into()),
-        Enqueued::Refused(refusal) => {
-            metrics::refused();
-            Err(UserError::Refused(refusal).into())
+            Enqueued::SameKey(id) => Ok(id),
+            Enqueued::Pressed(id, JobStatus::Done) => {
+                let link = self.jobs.job(id).await?.and_then(|job| self.renderer.link(&job));
+                Err(UserError::AlreadyMade { job: id, link }.into())
+            }
+            Enqueued::Pressed(_, _) => Err(UserError::AlreadyDrawing.into()),
+            Enqueued::Refused(refusal) => {
+                metrics::refused();
+                Err(UserError::Refused(refusal).into())
+            }
         }
     }
-}
 
-async fn check_disk(app: &Arc<App>) -> Result<(), BotError> {
-    let (dir, floor) = (app.config.data.dir.clone(), app.config.data.min_free_mib);
-    let free = tokio::task::spawn_blocking(move || disk::free_mib(&dir)).await?;
-    match free {
-        Ok(free) if free < floor => {
-            tracing::error!(disk.free_mib = free, disk.floor_mib = floor, "the disk is nearly full; new jobs are refused");
-            Err(UserError::DiskFull.into())
-        }
-        Ok(_) => Ok(()),
-        Err(error) => {
-            tracing::warn!(error = format!("{error:#}"), "free disk space is unknown");
-            Ok(())
+    async fn check_disk(&self) -> Result<(), BotError> {
+        let (dir, floor) = (self.config.data.dir.clone(), self.config.data.min_free_mib);
+        let free = tokio::task::spawn_blocking(move || disk::free_mib(&dir)).await?;
+        match free {
+            Ok(free) if free < floor => {
+                tracing::error!(disk.free_mib = free, disk.floor_mib = floor, "the disk is nearly full; new jobs are refused");
+                Err(UserError::DiskFull.into())
+            }
+            Ok(_) => Ok(()),
+            Err(error) => {
+                tracing::warn!(error = format!("{error:#}"), "free disk space is unknown");
+                Ok(())
+            }
         }
     }
 }

@@ -1,9 +1,9 @@
 //! What a guild and a person may have: the configuration's limits, lowered by the guild's own settings.
 
 use inference::{engine::DeviceChoice, task::Task};
-use storage::{GuildId, GuildSettings, Limits, StorageError, UserId};
+use storage::{GuildId, GuildSettings, JobStore, Limits, StorageError, UserId};
 
-use crate::{app::App, config::LimitsConfig, messages::UserError};
+use crate::{config::LimitsConfig, messages::UserError};
 
 /// Row-megapixels of one job on a CPU when the configuration does not say: five minutes of the built-in model on two cores.
 const JOB_ON_CPU: f64 = 100.0;
@@ -14,12 +14,11 @@ const JOB_ON_GPU: f64 = 2000.0;
 ///
 /// # Errors
 /// The store cannot be read.
-pub async fn of_place(app: &App, guild: GuildId, user: UserId) -> Result<Limits, StorageError> {
-    let config = &app.config.limits;
+pub async fn of_place(jobs: &dyn JobStore, config: &LimitsConfig, guild: GuildId, user: UserId) -> Result<Limits, StorageError> {
     if guild.0 == user.0 {
         return Ok(Limits { daily_row_megapixels: config.daily_row_megapixels_direct, ..lowered(config, GuildSettings::default()) });
     }
-    Ok(lowered(config, app.jobs.guild_settings(guild).await?))
+    Ok(lowered(config, jobs.guild_settings(guild).await?))
 }
 
 /// A guild's settings can lower the host's limits, never raise them.
@@ -36,13 +35,13 @@ fn lowered(config: &LimitsConfig, settings: GuildSettings) -> Limits {
     }
 }
 
-/// Whether a job of this cost may be queued at all.
+/// Whether a job of this cost may be queued at all, on these devices, where the usual one costs `usual`.
 ///
 /// # Errors
 /// It is too large, with the numbers and what makes it so.
-pub fn check_size(app: &App, task: &Task, row_megapixels: f64) -> Result<(), UserError> {
-    let limit = match app.config.limits.max_row_megapixels_per_job {
-        0.0 => suited(&app.config.devices().unwrap_or_default(), app.cost_of_default()),
+pub fn check_size(config: &LimitsConfig, devices: &[DeviceChoice], usual: f64, task: &Task, row_megapixels: f64) -> Result<(), UserError> {
+    let limit = match config.max_row_megapixels_per_job {
+        0.0 => suited(devices, usual),
         limit => limit,
     };
     if row_megapixels <= limit { Ok(()) } else { Err(UserError::JobTooLarge { cost: row_megapixels, limit, lower: costly(task) }) }

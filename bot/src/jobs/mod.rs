@@ -1,7 +1,8 @@
 //! A job's way: through the one door, to the engine, and back to who asked.
 
+pub mod board;
 pub(crate) mod delivery;
-pub mod dispatcher;
+pub(crate) mod dispatcher;
 pub mod drafts;
 pub mod enqueue;
 pub mod failure;
@@ -13,22 +14,49 @@ pub mod parents;
 pub mod progress;
 pub mod queue_time;
 pub mod span;
+pub(crate) mod worker;
 
 use std::sync::Arc;
 
+use storage::JobStore;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
 pub use link::link;
 
-use crate::app::App;
+use crate::system::clock::Clock;
 
-/// Runs the bot's own loops until shutdown; each ends before this returns.
-pub async fn run_loops(app: Arc<App>) {
-    tokio::join!(
-        dispatcher::run(app.clone()),
-        delivery::run(app.clone()),
-        progress::run(app.clone()),
-        drafts::run(app.clone()),
-        gauges::run(app.clone())
-    );
-    app.tasks.close();
-    app.tasks.wait().await;
+/// The bot's own loops, each with what it needs.
+pub struct Loops {
+    /// Gives jobs to the engine.
+    pub dispatcher: dispatcher::Dispatcher,
+    /// Brings endings to those who asked.
+    pub delivering: delivery::Delivering,
+    /// Keeps messages up to date.
+    pub progress: Arc<progress::Progress>,
+    /// Forgets what was typed long ago.
+    pub drafts: Arc<drafts::Drafts>,
+    /// Remembers.
+    pub jobs: Arc<dyn JobStore>,
+    /// Whether somebody can watch the metrics.
+    pub is_watched: bool,
+    /// Tells the time.
+    pub clock: Clock,
+    /// Cancelled once, when the program ends.
+    pub shutdown: CancellationToken,
+    /// Short tasks that handlers leave behind.
+    pub tasks: TaskTracker,
+}
+
+impl Loops {
+    /// Runs until shutdown; each loop ends before this returns.
+    pub async fn run(self) {
+        let gauges = async {
+            if self.is_watched {
+                gauges::run(self.jobs, self.clock, self.shutdown.clone()).await;
+            }
+        };
+        tokio::join!(self.dispatcher.run(), self.delivering.run(), self.progress.run(), self.drafts.run(&self.shutdown), gauges);
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
 }

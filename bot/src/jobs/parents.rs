@@ -1,9 +1,10 @@
 //! Which picture another one was made from.
 
 use inference::task::{Task, TaskKind};
-use storage::{Job, JobId};
+use storage::{Job, JobId, JobStore};
 
-use crate::{app::App, messages::Source};
+use super::link;
+use crate::messages::Source;
 
 /// Enlargements of enlargements that are followed back.
 const MAX_ENLARGED: usize = 8;
@@ -22,37 +23,44 @@ pub struct Drawn {
 ///
 /// # Errors
 /// The store or a stored task cannot be read.
-pub async fn drawn(app: &App, job: Job) -> anyhow::Result<Option<Drawn>> {
+pub async fn drawn(jobs: &dyn JobStore, job: Job) -> anyhow::Result<Option<Drawn>> {
     let mut found = Drawn { task: serde_json::from_value(job.task.clone())?, job, index: None };
     for _ in 0..MAX_ENLARGED {
         if found.task.base().is_some() {
             return Ok(Some(found));
         }
         let Some((parent, index)) = found.job.parent else { return Ok(None) };
-        let Some(job) = app.jobs.job(parent).await? else { return Ok(None) };
+        let Some(job) = jobs.job(parent).await? else { return Ok(None) };
         found = Drawn { task: serde_json::from_value(job.task.clone())?, job, index: Some(index) };
     }
     Ok(None)
 }
 
-/// The picture that a task starts from, for its heading, and for an enlargement the task that drew it.
-pub async fn source(app: &App, task: &Task, parent: Option<(JobId, u32)>) -> Option<(Source, Task)> {
+/// The picture that a task starts from, for its heading, and for an enlargement the task that drew it, as one of `n_images`. `page_url` is that
+/// of [`link`].
+pub async fn source(
+    jobs: &dyn JobStore,
+    page_url: Option<&str>,
+    n_images: u32,
+    task: &Task,
+    parent: Option<(JobId, u32)>,
+) -> Option<(Source, Task)> {
     let (id, index) = parent.filter(|_| matches!(task.kind, TaskKind::ImageToImage(_) | TaskKind::Upscale(_)))?;
-    let job = app.jobs.job(id).await.ok()??;
+    let job = jobs.job(id).await.ok()??;
     // What was drawn again names the job before, which need not be where its picture is.
-    let images = app.jobs.images(id).await.ok()?;
+    let images = jobs.images(id).await.ok()?;
     let is_there = images.iter().any(|image| image.index == index && Some(image.blob.as_str()) == task.source());
     if !is_there && matches!(task.kind, TaskKind::ImageToImage(_)) {
         return None;
     }
-    let link = super::link(app, &job).filter(|_| !job.is_deleted);
-    let Drawn { mut task, job, index: of_enlarged } = drawn(app, job).await.ok()??;
+    let of_parent = link(page_url, &job).filter(|_| !job.is_deleted);
+    let Drawn { mut task, job, index: of_enlarged } = drawn(jobs, job).await.ok()??;
     let index = of_enlarged.unwrap_or(index);
     // A link from a larger picture leads to the grid, whatever lies between.
-    let link = if of_enlarged.is_some() { super::link(app, &job).filter(|_| !job.is_deleted) } else { link };
+    let link = if of_enlarged.is_some() { link(page_url, &job).filter(|_| !job.is_deleted) } else { of_parent };
     if let Some(base) = task.base_mut() {
         base.seed = base.seed.of_image(index);
-        base.n_images = app.config.defaults.n_images;
+        base.n_images = n_images;
     }
     Some((Source { number: index.saturating_add(1), link }, task))
 }

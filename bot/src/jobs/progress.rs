@@ -1,98 +1,126 @@
 //! Keeps the messages of unfinished jobs up to date: at most one edit per job and interval, and only when something changed.
 
-use std::{collections::HashMap, sync::Arc, time::Instant};
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use inference::task::ImageSize;
-use storage::{JobId, Timestamp};
+use storage::{JobId, JobStore, Timestamp};
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     answer::Answer,
-    app::App,
-    discord::SendError,
-    jobs::live::{Live, Phase},
-    jobs::queue_time,
+    discord::{Messenger, SendError},
+    jobs::{
+        board::Board,
+        live::{Live, Phase},
+        queue_time,
+    },
     messages,
     pictures::grid,
+    system::clock::Clock,
 };
 
 /// Edits on their way at once.
 const MAX_EDITS: usize = 16;
 
-/// Runs until shutdown.
-pub async fn run(app: Arc<App>) {
-    let mut edits = JoinSet::new();
-    let mut ticks = app.clock.ticks(app.progress_interval);
-    tokio::select! {
-        () = app.messenger.ready() => {}
-        () = app.shutdown.cancelled() => return,
-    }
-    loop {
+/// Keeps messages up to date.
+pub struct Progress {
+    /// Remembers.
+    pub jobs: Arc<dyn JobStore>,
+    /// Sends.
+    pub messenger: Messenger,
+    /// Where unfinished jobs stand.
+    pub board: Arc<Board>,
+    /// Tells the time.
+    pub clock: Clock,
+    /// Time between two edits of one job's message.
+    pub interval: Duration,
+    /// Cancelled once, when the program ends.
+    pub shutdown: CancellationToken,
+}
+
+impl Progress {
+    /// Runs until shutdown.
+    pub async fn run(self: Arc<Self>) {
+        let mut edits = JoinSet::new();
+        let mut ticks = self.clock.ticks(self.interval);
         tokio::select! {
-            () = ticks.tick() => {}
-            () = app.progress_bell.notified() => {}
-            () = app.shutdown.cancelled() => break,
+            () = self.messenger.ready() => {}
+            () = self.shutdown.cancelled() => return,
         }
-        while edits.try_join_next().is_some() {}
-        let room = MAX_EDITS.saturating_sub(edits.len());
-        for id in due(&app).into_iter().take(room) {
-            edits.spawn(edit(app.clone(), id));
+        loop {
+            tokio::select! {
+                () = ticks.tick() => {}
+                () = self.board.progress.notified() => {}
+                () = self.shutdown.cancelled() => break,
+            }
+            while edits.try_join_next().is_some() {}
+            let room = MAX_EDITS.saturating_sub(edits.len());
+            for id in self.due().into_iter().take(room) {
+                edits.spawn(self.clone().edit(id));
+            }
         }
+        while edits.join_next().await.is_some() {}
     }
-    while edits.join_next().await.is_some() {}
-}
 
-/// Jobs whose message is out of date and may be edited now; those being drawn come first.
-fn due(app: &App) -> Vec<JobId> {
-    let now = app.clock.now();
-    // A time of day that was set back must not silence a job until it comes again.
-    let is_past = |edited: Timestamp| u128::from(now.0.abs_diff(edited.0)) >= app.progress_interval.as_millis();
-    let waits: HashMap<_, _> = queue_time::of_all(&app.live, Instant::now()).into_iter().collect();
-    let is_late = |live: &Live, id: &JobId| match (live.phase, waits.get(id)) {
-        (Phase::Queued { place }, Some(wait)) => queue_time::is_stale(place, live.told_wait, *wait),
-        _ => false,
-    };
-    let mut due: Vec<_> = app
-        .live
-        .iter()
-        .filter(|live| (live.version > live.shown || is_late(live, live.key())) && live.edited.is_none_or(is_past))
-        .map(|live| (matches!(live.phase, Phase::Queued { .. }), live.edited, *live.key()))
-        .collect();
-    due.sort_by_key(|(is_queued, edited, _)| (*is_queued, *edited));
-    due.into_iter().map(|(_, _, id)| id).collect()
-}
+    /// Jobs whose message is out of date and may be edited now; those being drawn come first.
+    fn due(&self) -> Vec<JobId> {
+        let now = self.clock.now();
+        // A time of day that was set back must not silence a job until it comes again.
+        let is_past = |edited: Timestamp| u128::from(now.0.abs_diff(edited.0)) >= self.interval.as_millis();
+        let waits: HashMap<_, _> = queue_time::of_all(&self.board.live, Instant::now()).into_iter().collect();
+        let is_late = |live: &Live, id: &JobId| match (live.phase, waits.get(id)) {
+            (Phase::Queued { place }, Some(wait)) => queue_time::is_stale(place, live.told_wait, *wait),
+            _ => false,
+        };
+        let mut due: Vec<_> = self
+            .board
+            .live
+            .iter()
+            .filter(|live| (live.version > live.shown || is_late(live, live.key())) && live.edited.is_none_or(is_past))
+            .map(|live| (matches!(live.phase, Phase::Queued { .. }), live.edited, *live.key()))
+            .collect();
+        due.sort_by_key(|(is_queued, edited, _)| (*is_queued, *edited));
+        due.into_iter().map(|(_, _, id)| id).collect()
+    }
 
-async fn edit(app: Arc<App>, id: JobId) {
-    let Some(gate) = app.live.get(&id).map(|live| live.gate.clone()) else { return };
-    let Ok(_permit) = gate.try_acquire() else { return };
-    let wait = queue_time::of_all(&app.live, Instant::now()).into_iter().find_map(|(waiting, wait)| (waiting == id).then_some(wait));
-    let Some((view, delivery)) = app.live.get_mut(&id).map(|mut live| {
-        live.shown = live.version;
-        live.told_wait = wait;
-        live.edited = Some(app.clock.now());
-        (View::of(&live), live.delivery.clone())
-    }) else {
-        return;
-    };
-    let Ok(answer) = tokio::task::spawn_blocking(move || view.answer(id)).await else { return };
-    match app.messenger.edit(&delivery, &answer).await {
-        Ok((message, _)) if delivery.message != Some(message) => {
-            if let Some(mut live) = app.live.get_mut(&id) {
-                live.delivery.message = Some(message);
+    async fn edit(self: Arc<Self>, id: JobId) {
+        let Some(gate) = self.board.live.get(&id).map(|live| live.gate.clone()) else { return };
+        let Ok(_permit) = gate.try_acquire() else { return };
+        let wait =
+            queue_time::of_all(&self.board.live, Instant::now()).into_iter().find_map(|(waiting, wait)| (waiting == id).then_some(wait));
+        let Some((view, delivery)) = self.board.live.get_mut(&id).map(|mut live| {
+            live.shown = live.version;
+            live.told_wait = wait;
+            live.edited = Some(self.clock.now());
+            (View::of(&live), live.delivery.clone())
+        }) else {
+            return;
+        };
+        let Ok(answer) = tokio::task::spawn_blocking(move || view.answer(id)).await else { return };
+        match self.messenger.edit(&delivery, &answer).await {
+            Ok((message, _)) if delivery.message != Some(message) => {
+                if let Some(mut live) = self.board.live.get_mut(&id) {
+                    live.delivery.message = Some(message);
+                }
+                if let Err(error) = self.jobs.set_message(id, message).await {
+                    tracing::warn!(job.id = %id, error = %crate::system::log::chain(&error), "the message of a job could not be remembered");
+                }
             }
-            if let Err(error) = app.jobs.set_message(id, message).await {
-                tracing::warn!(job.id = %id, error = %crate::system::log::chain(&error), "the message of a job could not be remembered");
+            Ok(_) => {}
+            // Progress may be lost: the final message goes other ways.
+            Err(SendError::Transient(reason)) => {
+                tracing::debug!(job.id = %id, reason, "a progress edit failed");
+                if let Some(mut live) = self.board.live.get_mut(&id) {
+                    live.touch();
+                }
             }
+            Err(error) => tracing::debug!(job.id = %id, %error, "a progress edit was refused"),
         }
-        Ok(_) => {}
-        // Progress may be lost: the final message goes other ways.
-        Err(SendError::Transient(reason)) => {
-            tracing::debug!(job.id = %id, reason, "a progress edit failed");
-            if let Some(mut live) = app.live.get_mut(&id) {
-                live.touch();
-            }
-        }
-        Err(error) => tracing::debug!(job.id = %id, %error, "a progress edit was refused"),
     }
 }
 

@@ -1,19 +1,21 @@
 //! From stored jobs to messages.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use image::RgbImage;
 use inference::task::{ImageSize, Inpaint, Note, Task, TaskKind, Upscale};
-use storage::{Failure, Job, JobId, JobStatus, NewImage, StorageError};
+use storage::{BlobStore, Failure, Job, JobId, JobStatus, JobStore, NewImage, StorageError};
 
 use crate::{
     answer::{Answer, Button, File},
-    app::App,
     jobs::live::Live,
-    jobs::parents,
-    messages::{self, Deleting, Enlarged, Heading, Made, Shown},
+    jobs::{link, parents},
+    messages::{self, Deleting, Enlarged, Heading, Made},
+    models::Models,
     pictures::grid,
     pictures::metadata::{self, Origin, Record},
-    pictures::shown::{self, MIN_GRID_WIDTH},
+    pictures::shown::{self, MIN_GRID_WIDTH, Shown},
     pictures::stored,
     prompt,
     system::log::chain,
@@ -29,30 +31,179 @@ const MAX_DESCRIPTION: usize = 250;
 /// Side of a history thumbnail in pixels.
 const THUMBNAIL: u32 = 160;
 
-/// What a job's messages begin with.
-pub async fn heading(app: &App, user: u64, task: &Task, parent: Option<(JobId, u32)>) -> Heading {
-    let (title, made, parameters) = match (&task.kind, parents::source(app, task, parent).await) {
-        (TaskKind::Upscale(_), Some((source, drawn))) => {
-            let base = drawn.base().cloned().unwrap_or_default();
-            (base.prompt.clone(), Made::Enlarged(Some(source)), prompt::describe(&base, &app.parse_context()))
-        }
-        (TaskKind::Upscale(_), None) => (messages::UNTITLED.to_owned(), Made::Enlarged(None), String::new()),
-        (TaskKind::TextToImage(base) | TaskKind::Inpaint(Inpaint { base, .. }), _) => {
-            (base.prompt.clone(), Made::Drawn, prompt::describe(base, &app.parse_context()))
-        }
-        (TaskKind::ImageToImage(task), source) => {
-            let source = source.map(|(source, _)| source);
-            (task.base.prompt.clone(), Made::Varied(source), prompt::describe(&task.base, &app.parse_context()))
-        }
-    };
-    Heading { title, made, parameters, user, notes: app.notes(task) }
+/// Makes messages of stored jobs.
+pub struct Renderer {
+    /// Remembers.
+    pub jobs: Arc<dyn JobStore>,
+    /// Keeps pictures.
+    pub blobs: Arc<dyn BlobStore>,
+    /// What can be drawn with.
+    pub models: Arc<Models>,
+    /// Makes small pictures large enough to be shown.
+    pub shown: Shown,
+    /// Where a stand-in's page is; `None` on Discord itself.
+    pub page_url: Option<String>,
 }
 
-/// The same of a stored job, with what was noted while it was drawn.
-pub async fn heading_of(app: &App, job: &Job, task: &Task) -> Heading {
-    let mut heading = heading(app, job.user.0, task, job.parent).await;
-    heading.notes.extend(kept_notes(job));
-    heading
+impl Renderer {
+    /// Where a job's message is, for people.
+    pub fn link(&self, job: &Job) -> Option<String> {
+        link(self.page_url.as_deref(), job)
+    }
+
+    /// What a job's messages begin with.
+    pub async fn heading(&self, user: u64, task: &Task, parent: Option<(JobId, u32)>) -> Heading {
+        let (title, made, parameters) =
+            match (&task.kind, parents::source(&*self.jobs, self.page_url.as_deref(), self.models.n_images, task, parent).await) {
+                (TaskKind::Upscale(_), Some((source, drawn))) => {
+                    let base = drawn.base().cloned().unwrap_or_default();
+                    (base.prompt.clone(), Made::Enlarged(Some(source)), prompt::describe(&base, &self.models.parse_context()))
+                }
+                (TaskKind::Upscale(_), None) => (messages::UNTITLED.to_owned(), Made::Enlarged(None), String::new()),
+                (TaskKind::TextToImage(base) | TaskKind::Inpaint(Inpaint { base, .. }), _) => {
+                    (base.prompt.clone(), Made::Drawn, prompt::describe(base, &self.models.parse_context()))
+                }
+                (TaskKind::ImageToImage(task), source) => {
+                    let source = source.map(|(source, _)| source);
+                    (task.base.prompt.clone(), Made::Varied(source), prompt::describe(&task.base, &self.models.parse_context()))
+                }
+            };
+        Heading { title, made, parameters, user, notes: self.models.notes(task) }
+    }
+
+    /// The same of a stored job, with what was noted while it was drawn.
+    pub async fn heading_of(&self, job: &Job, task: &Task) -> Heading {
+        let mut heading = self.heading(job.user.0, task, job.parent).await;
+        heading.notes.extend(kept_notes(job));
+        heading
+    }
+
+    /// A stored job's entry in the live map.
+    pub async fn live(&self, job: &Job, task: &Task) -> Live {
+        Live::new(self.heading_of(job, task).await, job.delivery.clone(), picture_size(task), task.n_images()).costing(job.row_megapixels)
+    }
+
+    /// The last message of a job that has ended.
+    ///
+    /// # Errors
+    /// The stored task or a picture cannot be read.
+    pub async fn last_answer(&self, job: &Job) -> anyhow::Result<Answer> {
+        let task: Task = serde_json::from_value(job.task.clone())?;
+        let heading = self.heading_of(job, &task).await;
+        match job.status {
+            JobStatus::Failed => {
+                Ok(messages::failed(&heading, job.id, &messages::failure(job.failure.as_ref().unwrap_or(&Failure::Untold), job.id)))
+            }
+            JobStatus::Cancelled => Ok(messages::cancelled(&heading, job.id)),
+            JobStatus::Done | JobStatus::Queued | JobStatus::Leased => {
+                let images = self.jobs.images(job.id).await?;
+                let seconds = job.finished.map(|finished| (finished.0 - job.created.0) as f64 / 1000.0);
+                let alt = heading.title.clone();
+                // Pictures of older versions say nothing of how they were made; what their job was is known still.
+                let origin = images.first().and_then(|image| image.provenance.clone()).map(Origin::from).unwrap_or_default();
+                let index = matches!(task.kind, TaskKind::Upscale(_)).then_some(0);
+                let record = Record { task: task.clone(), index, is_enlarged: false, origin };
+                if matches!(task.kind, TaskKind::Upscale(_)) {
+                    let image = images.first().ok_or_else(|| anyhow::anyhow!("a finished job without pictures"))?;
+                    let picture = stored(&*self.blobs, image.blob.as_str()).await?;
+                    let size = picture.dimensions();
+                    let file =
+                        tokio::task::spawn_blocking(move || encode(&picture, &record, &format!("atelier-{}", size.0), alt)).await??;
+                    return Ok(messages::picture(&heading, job.id, self.enlarged(&heading, images.first(), size), file));
+                }
+                let n_images = images.len() as u32;
+                let (pictures, cell) = self.shown_pictures(&images, MIN_GRID_WIDTH).await?;
+                let file = tokio::task::spawn_blocking(move || encode(&grid::grid(&pictures, cell), &record, "grid", alt)).await??;
+                Ok(messages::grid(&heading, job.id, n_images, seconds, file))
+            }
+        }
+    }
+
+    /// What is said of an enlarged picture, and whether it can be enlarged once more.
+    fn enlarged(&self, heading: &Heading, image: Option<&NewImage>, size: (u32, u32)) -> Enlarged {
+        let number = match &heading.made {
+            Made::Enlarged(Some(source)) => Some(source.number),
+            _ => None,
+        };
+        let passes = shown::passes(&self.models.engine, size.0);
+        let larger = image.map(|image| Task::upscale(Upscale { size: ImageSize::new(size.0, size.1), passes }, image.blob.as_str()));
+        let is_small = size.0.max(size.1) <= MAX_SIDE_TO_ENLARGE;
+        let can_grow = is_small && larger.is_some_and(|larger| self.models.offered().check(&larger).is_ok());
+        Enlarged { number, size, can_grow }
+    }
+
+    /// The buttons under a finished job.
+    ///
+    /// # Errors
+    /// The store or the stored task cannot be read.
+    pub async fn buttons(&self, job: &Job, deleting: Deleting) -> anyhow::Result<Vec<Vec<Button>>> {
+        let task: Task = serde_json::from_value(job.task.clone())?;
+        let images = self.jobs.images(job.id).await?;
+        let shown = match (&task.kind, images.first()) {
+            (TaskKind::Upscale(_), Some(image)) => {
+                let heading = self.heading_of(job, &task).await;
+                messages::Shown::Enlarged(self.enlarged(&heading, Some(image), (image.width, image.height)))
+            }
+            _ => messages::Shown::Grid { n_images: images.len() as u32 },
+        };
+        Ok(messages::buttons(job.id, shown, deleting))
+    }
+
+    /// A finished job's pictures as files: those that are kept, where Discord takes them.
+    ///
+    /// # Errors
+    /// The store, the stored task or a picture cannot be read.
+    pub async fn files(&self, job: &Job) -> anyhow::Result<Answer> {
+        let task: Task = serde_json::from_value(job.task.clone())?;
+        let title = self.heading_of(job, &task).await.title;
+        let mut files = Vec::new();
+        for image in self.jobs.images(job.id).await? {
+            let name = format!("atelier-{}-{}", image.seed, image.width);
+            let bytes = self.blobs.get(&image.blob).await?;
+            let description = described(&title);
+            files.push(if bytes.len() <= MAX_FILE_BYTES {
+                File { name: format!("{name}.png"), bytes: bytes.to_vec(), description }
+            } else {
+                let picture = stored(&*self.blobs, image.blob.as_str()).await?;
+                tokio::task::spawn_blocking(move || jpeg(picture, &name, description)).await??
+            });
+        }
+        Ok(messages::files(&title, files))
+    }
+
+    /// A job's pictures as a grid of at least this width shows them, and its cells.
+    async fn shown_pictures(&self, images: &[NewImage], min_width: u32) -> anyhow::Result<(Vec<RgbImage>, ImageSize)> {
+        let drawn = images.first().map_or(ImageSize::new(1, 1), |image| ImageSize::new(image.width, image.height));
+        let cell = grid::cell_size(drawn, images.len(), min_width);
+        let mut pictures = Vec::with_capacity(images.len());
+        for image in images {
+            let name = image.blob.to_string();
+            pictures.push((name, stored(&*self.blobs, image.blob.as_str()).await?));
+        }
+        Ok((self.shown.pictures(pictures, cell.width).await?, cell))
+    }
+
+    /// A small picture of a finished job, as JPEG; `None` if its pictures are gone. It is made once and kept.
+    pub async fn thumbnail(&self, job: &Job) -> Option<Vec<u8>> {
+        if let Some(kept) = self.jobs.thumbnail(job.id).await.ok().flatten()
+            && let Ok(bytes) = self.blobs.get(&kept).await
+        {
+            return Some(bytes.to_vec());
+        }
+        let images = self.jobs.images(job.id).await.ok().filter(|images| !images.is_empty())?;
+        let (pictures, cell) = self.shown_pictures(&images, THUMBNAIL).await.ok()?;
+        let small = move || grid::preview_bytes(&grid::thumbnail(&grid::grid(&pictures, cell), THUMBNAIL));
+        let bytes = tokio::task::spawn_blocking(small).await.ok()?;
+        if let Err(error) = self.keep_thumbnail(job.id, &bytes).await {
+            tracing::warn!(job.id = %job.id, error = %chain(&error), "a thumbnail could not be kept");
+        }
+        Some(bytes)
+    }
+
+    async fn keep_thumbnail(&self, job: JobId, bytes: &[u8]) -> Result<(), StorageError> {
+        let blob = self.blobs.put(Bytes::copy_from_slice(bytes)).await?;
+        if self.jobs.set_thumbnail(job, &blob).await? { Ok(()) } else { self.blobs.delete(&blob).await }
+    }
 }
 
 /// What was kept with a job for the person who asked; a note of another version is left out.
@@ -69,110 +220,6 @@ pub fn picture_size(task: &Task) -> ImageSize {
         TaskKind::ImageToImage(task) => task.base.size,
         TaskKind::Inpaint(task) => task.base.size,
     }
-}
-
-/// A stored job's entry in the live map.
-pub async fn live(app: &App, job: &Job, task: &Task) -> Live {
-    Live::new(heading_of(app, job, task).await, job.delivery.clone(), picture_size(task), task.n_images()).costing(job.row_megapixels)
-}
-
-/// The last message of a job that has ended.
-///
-/// # Errors
-/// The stored task or a picture cannot be read.
-pub async fn last_answer(app: &App, job: &Job) -> anyhow::Result<Answer> {
-    let task: Task = serde_json::from_value(job.task.clone())?;
-    let heading = heading_of(app, job, &task).await;
-    match job.status {
-        JobStatus::Failed => {
-            Ok(messages::failed(&heading, job.id, &messages::failure(job.failure.as_ref().unwrap_or(&Failure::Untold), job.id)))
-        }
-        JobStatus::Cancelled => Ok(messages::cancelled(&heading, job.id)),
-        JobStatus::Done | JobStatus::Queued | JobStatus::Leased => {
-            let images = app.jobs.images(job.id).await?;
-            let seconds = job.finished.map(|finished| (finished.0 - job.created.0) as f64 / 1000.0);
-            let alt = heading.title.clone();
-            // Pictures of older versions say nothing of how they were made; what their job was is known still.
-            let origin = images.first().and_then(|image| image.provenance.clone()).map(Origin::from).unwrap_or_default();
-            let index = matches!(task.kind, TaskKind::Upscale(_)).then_some(0);
-            let record = Record { task: task.clone(), index, is_enlarged: false, origin };
-            if matches!(task.kind, TaskKind::Upscale(_)) {
-                let image = images.first().ok_or_else(|| anyhow::anyhow!("a finished job without pictures"))?;
-                let picture = stored(&*app.blobs, image.blob.as_str()).await?;
-                let size = picture.dimensions();
-                let file = tokio::task::spawn_blocking(move || encode(&picture, &record, &format!("atelier-{}", size.0), alt)).await??;
-                return Ok(messages::picture(&heading, job.id, enlarged(app, &heading, images.first(), size), file));
-            }
-            let n_images = images.len() as u32;
-            let (pictures, cell) = shown_pictures(app, &images, MIN_GRID_WIDTH).await?;
-            let file = tokio::task::spawn_blocking(move || encode(&grid::grid(&pictures, cell), &record, "grid", alt)).await??;
-            Ok(messages::grid(&heading, job.id, n_images, seconds, file))
-        }
-    }
-}
-
-/// What is said of an enlarged picture, and whether it can be enlarged once more.
-fn enlarged(app: &App, heading: &Heading, image: Option<&NewImage>, size: (u32, u32)) -> Enlarged {
-    let number = match &heading.made {
-        Made::Enlarged(Some(source)) => Some(source.number),
-        _ => None,
-    };
-    let passes = shown::passes(&app.engine, size.0);
-    let larger = image.map(|image| Task::upscale(Upscale { size: ImageSize::new(size.0, size.1), passes }, image.blob.as_str()));
-    let is_small = size.0.max(size.1) <= MAX_SIDE_TO_ENLARGE;
-    let can_grow = is_small && larger.is_some_and(|larger| app.offered().check(&larger).is_ok());
-    Enlarged { number, size, can_grow }
-}
-
-/// The buttons under a finished job.
-///
-/// # Errors
-/// The store or the stored task cannot be read.
-pub async fn buttons(app: &App, job: &Job, deleting: Deleting) -> anyhow::Result<Vec<Vec<Button>>> {
-    let task: Task = serde_json::from_value(job.task.clone())?;
-    let images = app.jobs.images(job.id).await?;
-    let shown = match (&task.kind, images.first()) {
-        (TaskKind::Upscale(_), Some(image)) => {
-            let heading = heading_of(app, job, &task).await;
-            Shown::Enlarged(enlarged(app, &heading, Some(image), (image.width, image.height)))
-        }
-        _ => Shown::Grid { n_images: images.len() as u32 },
-    };
-    Ok(messages::buttons(job.id, shown, deleting))
-}
-
-/// A finished job's pictures as files: those that are kept, where Discord takes them.
-///
-/// # Errors
-/// The store, the stored task or a picture cannot be read.
-pub async fn files(app: &App, job: &Job) -> anyhow::Result<Answer> {
-    let task: Task = serde_json::from_value(job.task.clone())?;
-    let title = heading_of(app, job, &task).await.title;
-    let mut files = Vec::new();
-    for image in app.jobs.images(job.id).await? {
-        let name = format!("atelier-{}-{}", image.seed, image.width);
-        let bytes = app.blobs.get(&image.blob).await?;
-        let description = described(&title);
-        files.push(if bytes.len() <= MAX_FILE_BYTES {
-            File { name: format!("{name}.png"), bytes: bytes.to_vec(), description }
-        } else {
-            let picture = stored(&*app.blobs, image.blob.as_str()).await?;
-            tokio::task::spawn_blocking(move || jpeg(picture, &name, description)).await??
-        });
-    }
-    Ok(messages::files(&title, files))
-}
-
-/// A job's pictures as a grid of at least this width shows them, and its cells.
-async fn shown_pictures(app: &App, images: &[NewImage], min_width: u32) -> anyhow::Result<(Vec<RgbImage>, ImageSize)> {
-    let drawn = images.first().map_or(ImageSize::new(1, 1), |image| ImageSize::new(image.width, image.height));
-    let cell = grid::cell_size(drawn, images.len(), min_width);
-    let mut pictures = Vec::with_capacity(images.len());
-    for image in images {
-        let name = image.blob.to_string();
-        pictures.push((name, stored(&*app.blobs, image.blob.as_str()).await?));
-    }
-    Ok((app.shown.pictures(pictures, cell.width).await?, cell))
 }
 
 fn described(title: &str) -> String {
@@ -198,26 +245,4 @@ fn jpeg(mut smaller: RgbImage, name: &str, description: String) -> anyhow::Resul
         }
         smaller = grid::thumbnail(&smaller, smaller.width().max(smaller.height()) / 2);
     }
-}
-
-/// A small picture of a finished job, as JPEG; `None` if its pictures are gone. It is made once and kept.
-pub async fn thumbnail(app: &App, job: &Job) -> Option<Vec<u8>> {
-    if let Some(kept) = app.jobs.thumbnail(job.id).await.ok().flatten()
-        && let Ok(bytes) = app.blobs.get(&kept).await
-    {
-        return Some(bytes.to_vec());
-    }
-    let images = app.jobs.images(job.id).await.ok().filter(|images| !images.is_empty())?;
-    let (pictures, cell) = shown_pictures(app, &images, THUMBNAIL).await.ok()?;
-    let small = move || grid::preview_bytes(&grid::thumbnail(&grid::grid(&pictures, cell), THUMBNAIL));
-    let bytes = tokio::task::spawn_blocking(small).await.ok()?;
-    if let Err(error) = keep_thumbnail(app, job.id, &bytes).await {
-        tracing::warn!(job.id = %job.id, error = %chain(&error), "a thumbnail could not be kept");
-    }
-    Some(bytes)
-}
-
-async fn keep_thumbnail(app: &App, job: JobId, bytes: &[u8]) -> Result<(), StorageError> {
-    let blob = app.blobs.put(Bytes::copy_from_slice(bytes)).await?;
-    if app.jobs.set_thumbnail(job, &blob).await? { Ok(()) } else { app.blobs.delete(&blob).await }
 }

@@ -1,0 +1,18 @@
+//! Where unfinished jobs stand, and the bells by which handlers and loops wake each other.
+
+use tokio::sync::Notify;
+
+use super::live::LiveJobs;
+
+/// Where unfinished jobs stand, and the bells by which handlers and loops wake each other.
+#[derive(Default)]
+pub struct Board {
+    /// Progress of unfinished jobs.
+    pub live: LiveJobs,
+    /// Rung after a job was enqueued or released.
+    pub queue: Notify,
+    /// Rung after a job ended.
+    pub outbox: Notify,
+    /// Rung when a job's message should change soon.
+    pub progress: Notify,
+}

@@ -1,0 +1,310 @@
+//! Draws claimed jobs: feeds the engine, forwards progress, saves results, settles the quota, all under the lease.
+
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+use anyhow::Context;
+use bytes::Bytes;
+use futures::FutureExt;
+use image::RgbImage;
+use inference::{
+    engine::{Event, FinishedImage, Submission, TaskHandle, Usage},
+    error::InferenceError,
+    task::{ImageSize, Note, Task},
+};
+use storage::{BlobStore, Failure, Job, JobId, JobStatus, JobStore, Lease, NewImage, Written};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    error::BotError,
+    jobs::{board::Board, failure, live::Phase},
+    models::Models,
+    pictures,
+    pictures::grid,
+    pictures::metadata::{self, Origin, Record},
+    pictures::render::{self, Renderer},
+    pictures::shown::MIN_GRID_WIDTH,
+    system::{clock::Clock, log::chain, metrics},
+};
+
+/// A lease lives this long without a renewal.
+pub(super) const LEASE: Duration = Duration::from_secs(30);
+/// How often a lease is renewed; also how soon a cancel by another process is seen.
+const RENEW_EVERY: Duration = Duration::from_secs(5);
+
+/// Draws claimed jobs.
+pub struct Worker {
+    /// Remembers.
+    pub jobs: Arc<dyn JobStore>,
+    /// Keeps pictures.
+    pub blobs: Arc<dyn BlobStore>,
+    /// What can be drawn with.
+    pub models: Arc<Models>,
+    /// Makes messages of stored jobs.
+    pub renderer: Arc<Renderer>,
+    /// Where unfinished jobs stand.
+    pub board: Arc<Board>,
+    /// Tells the time.
+    pub clock: Clock,
+    /// Cancelled once, when the program ends.
+    pub shutdown: CancellationToken,
+    /// What goes on beside the drawing; awaited at the end.
+    pub tasks: TaskTracker,
+}
+
+/// How a job's drawing ended.
+enum Outcome {
+    Finished { row_megapixels: f64 },
+    Failed(Failure),
+    Cancelled { row_megapixels: f64 },
+    ShutDown,
+    Fenced,
+}
+
+impl Outcome {
+    /// As what the job stands then.
+    fn status(&self) -> JobStatus {
+        match self {
+            Self::Finished { .. } => JobStatus::Done,
+            Self::Failed(_) => JobStatus::Failed,
+            Self::Cancelled { .. } => JobStatus::Cancelled,
+            Self::ShutDown | Self::Fenced => JobStatus::Queued,
+        }
+    }
+}
+
+impl Worker {
+    /// Draws a job to its end, and records how that was.
+    pub async fn work(self: Arc<Self>, lease: Lease) {
+        let id = lease.job.id;
+        let begun = self.clock.now();
+        if lease.job.attempts == 1 {
+            metrics::begins(lease.job.created, begun);
+        }
+        tracing::info!(attempt = lease.job.attempts, n_finished = lease.images.len(), "drawing");
+        let outcome = match AssertUnwindSafe(self.draw(&lease)).catch_unwind().await {
+            Ok(Ok(outcome)) => outcome,
+            Err(_) => {
+                // What it said stands in the log already.
+                tracing::error!(job.id = %id, "the work on a job panicked");
+                Outcome::Failed(Failure::Internal)
+            }
+            Ok(Err(error)) => {
+                // The job's span is off where only warnings are logged.
+                tracing::error!(job.id = %id, error = chain(error.as_ref()), "a job failed");
+                Outcome::Failed(failure::of_ours(&error))
+            }
+        };
+        let now = self.clock.now();
+        metrics::drawn(outcome.status(), begun, now);
+        let (word, written) = match &outcome {
+            Outcome::Finished { row_megapixels } => ("done", self.jobs.complete(&lease, *row_megapixels, now).await),
+            Outcome::Failed(failure) => ("failed", self.jobs.fail(&lease, failure, now).await),
+            Outcome::Cancelled { row_megapixels } => ("cancelled", self.jobs.finish_cancel(&lease, *row_megapixels, now).await),
+            Outcome::ShutDown => ("handed back", self.jobs.release(&lease, now).await),
+            Outcome::Fenced => ("given to another worker", Ok(Written::Fenced)),
+        };
+        if matches!(written, Ok(Written::Fenced)) {
+            metrics::fenced();
+        }
+        match (written, &outcome) {
+            (Ok(Written::CancelRequested), Outcome::Finished { row_megapixels }) => {
+                if let Err(error) = self.jobs.finish_cancel(&lease, *row_megapixels, now).await {
+                    tracing::error!(error = %chain(&error), "a cancel could not be recorded; the lease will expire");
+                }
+            }
+            (Ok(Written::Done), Outcome::Finished { .. }) => tracing::info!("{word}"),
+            (Ok(written), _) => tracing::info!(?written, "{word}"),
+            (Err(error), _) => tracing::error!(error = %chain(&error), "the end of a job could not be recorded; the lease will expire"),
+        }
+        self.board.outbox.notify_one();
+    }
+
+    async fn draw(self: &Arc<Self>, lease: &Lease) -> anyhow::Result<Outcome> {
+        let job = &lease.job;
+        let task: Task = serde_json::from_value(job.task.clone()).context("the stored task")?;
+        // A model or adapter may have gone from the configuration since the job was enqueued.
+        match self.models.check(&task).await {
+            Ok(_) => {}
+            Err(BotError::User(error)) => {
+                tracing::warn!(job.id = %job.id, %error, "a job cannot be drawn any more");
+                return Ok(Outcome::Failed(failure::of_refusal(&error)));
+            }
+            Err(BotError::Internal(error)) => return Err(error),
+        }
+        let mut submission = Submission::new(task.clone());
+        for input in &task.inputs {
+            match pictures::input(&*self.blobs, input, task.source_size()).await {
+                Ok(pixels) => submission = submission.with(input.role.clone(), pixels),
+                Err(error) => {
+                    tracing::warn!(job.id = %job.id, input.role = %input.role, error = chain(error.as_ref()), "a picture that a job is made from is gone");
+                    return Ok(Outcome::Failed(Failure::SourceGone));
+                }
+            }
+        }
+        let restored = self.renderer.live(job, &task).await;
+        let cancel = {
+            let mut live = self.board.live.entry(job.id).or_insert(restored);
+            live.enter(Phase::Drawing);
+            live.cancel.clone()
+        };
+        self.board.progress.notify_one();
+        // Beside the first steps: hashing a large model for the first time takes as long as reading it.
+        let mut hashing = self.tasks.spawn({
+            let (models, task) = (self.models.clone(), task.clone());
+            async move { models.origin(&task).await }
+        });
+        submission.finished = lease.images.iter().map(|image| image.index).collect();
+        for image in &lease.images {
+            self.tasks.spawn(self.clone().show_recorded(job.id, image.clone()));
+        }
+        let mut handle = match self.models.engine.submit(submission) {
+            Ok(handle) => handle,
+            Err(error) => return Ok(self.engine_failed(job, &task, &error)),
+        };
+        // Pictures wait for the hashes, and meanwhile the lease is renewed and a cancel is heard.
+        let (mut origin, mut unsaved, mut done): (Option<Origin>, Vec<FinishedImage>, Option<Usage>) = (None, Vec::new(), None);
+        let mut renewing = self.clock.ticks(RENEW_EVERY);
+        loop {
+            if let Some(origin) = &origin {
+                for finished in unsaved.drain(..) {
+                    match self.save(lease, &task, origin.clone(), finished).await? {
+                        Written::Done => {}
+                        Written::CancelRequested => return Ok(stop(lease, &task, &handle)),
+                        Written::Fenced => return Ok(Outcome::Fenced),
+                    }
+                }
+                if let Some(usage) = done {
+                    return Ok(Outcome::Finished { row_megapixels: cost_with_recorded(lease, &task, usage) });
+                }
+            }
+            tokio::select! {
+                hashed = &mut hashing, if origin.is_none() => origin = Some(hashed.context("hashing the weights")?.on(handle.device())),
+                event = handle.next(), if done.is_none() => match event {
+                    Some(Event::Image(finished)) => unsaved.push(finished),
+                    Some(Event::Done(usage)) => done = Some(usage),
+                    Some(Event::Failed(error)) => return Ok(self.engine_failed(job, &task, &error)),
+                    Some(Event::Notes(notes)) => self.tell(lease, &task, notes).await,
+                    Some(event) => self.note_progress(job, event),
+                    None => anyhow::bail!("the engine dropped the task"),
+                },
+                () = renewing.tick() => match self.jobs.renew(lease, LEASE, self.clock.now()).await {
+                    Ok(Written::Done) => {}
+                    Ok(Written::CancelRequested) => return Ok(stop(lease, &task, &handle)),
+                    Ok(Written::Fenced) => return Ok(Outcome::Fenced),
+                    Err(error) => tracing::warn!(error = %chain(&error), "the lease could not be renewed"),
+                },
+                () = cancel.cancelled() => return Ok(stop(lease, &task, &handle)),
+                () = self.shutdown.cancelled() => return Ok(Outcome::ShutDown),
+            }
+        }
+    }
+
+    /// What the engine said goes to the log; the person is told by name what they can change. A bot without an engine must not go on taking jobs:
+    /// they are drawn at the next start.
+    fn engine_failed(&self, job: &Job, task: &Task, error: &InferenceError) -> Outcome {
+        if failure::is_of_no_engine(error, self.models.engine.is_alive()) {
+            tracing::error!("the engine has stopped; the program ends");
+            self.shutdown.cancel();
+            return Outcome::ShutDown;
+        }
+        tracing::error!(job.id = %job.id, error = chain(error), "the engine failed a task");
+        Outcome::Failed(failure::of_engine(error, task, &self.models.offered().catalogue))
+    }
+
+    /// Keeps what the person who asked should know with the job, beside what is known of what they typed, and shows it.
+    async fn tell(&self, lease: &Lease, task: &Task, of_engine: Vec<Note>) {
+        let typed = render::kept_notes(&lease.job).filter(|note| matches!(note, Note::ForeignParameter { .. }));
+        let notes: Vec<_> = typed.chain(of_engine).collect();
+        let stored = match serde_json::to_value(&notes) {
+            Ok(json) => self.jobs.set_notes(lease, &json).await.map(drop).map_err(|error| chain(&error)),
+            Err(error) => Err(error.to_string()),
+        };
+        if let Err(error) = stored {
+            tracing::warn!(error, "the notes of a job could not be kept");
+        }
+        if let Some(mut live) = self.board.live.get_mut(&lease.job.id) {
+            live.heading.notes = self.models.notes(task).into_iter().chain(notes).collect();
+            live.touch();
+        }
+    }
+
+    fn note_progress(&self, job: &Job, event: Event) {
+        let Some(mut live) = self.board.live.get_mut(&job.id) else { return };
+        match event {
+            Event::Loading => live.enter(Phase::Loading),
+            Event::Progress(progress) => {
+                live.enter(Phase::Drawing);
+                (live.done, live.total) = (progress.done, progress.total);
+            }
+            Event::Preview { index, image, .. } => {
+                if let Some(preview) = live.previews.get_mut(index as usize) {
+                    *preview = Some(image);
+                }
+            }
+            Event::Notes(_) | Event::Checkpoint { .. } | Event::Image(_) | Event::Done(_) | Event::Failed(_) => {}
+        }
+        live.touch();
+    }
+
+    /// Stores a finished picture and records it: a row never names a blob that is not there.
+    async fn save(self: &Arc<Self>, lease: &Lease, task: &Task, origin: Origin, finished: FinishedImage) -> anyhow::Result<Written> {
+        let FinishedImage { index, seed, image } = finished;
+        let (width, height) = image.dimensions();
+        let provenance = Some(origin.provenance());
+        let record = Record { task: task.clone(), index: Some(index), is_enlarged: false, origin };
+        let (png, image) = tokio::task::spawn_blocking(move || (metadata::png(&image, &record), image)).await?;
+        let png = Bytes::from(png?);
+        let blob = self.blobs.put(png.clone()).await?;
+        let name = blob.to_string();
+        let written = self.jobs.record_image(lease, &NewImage { index, seed: seed.0, width, height, blob, provenance }).await?;
+        if written == Written::Done {
+            // The same picture of a job that was deleted meanwhile has the same bytes and key: from here on our row keeps it.
+            self.blobs.put(png).await?;
+            self.tasks.spawn(self.clone().show_finished(lease.job.id, index, name, image));
+        }
+        Ok(written)
+    }
+
+    /// Puts a picture that a worker before this one finished into its job's preview.
+    async fn show_recorded(self: Arc<Self>, job: JobId, image: NewImage) {
+        match pictures::stored(&*self.blobs, image.blob.as_str()).await {
+            Ok(drawn) => self.clone().show_finished(job, image.index, image.blob.to_string(), drawn).await,
+            Err(error) => tracing::warn!(job.id = %job, error = chain(error.as_ref()), "a finished picture cannot be read"),
+        }
+    }
+
+    /// Puts a finished picture into its job's preview as the grid will show it, which the grid finds made then.
+    async fn show_finished(self: Arc<Self>, job: JobId, index: u32, name: String, drawn: RgbImage) {
+        let Some(n_images) = self.board.live.get(&job).map(|live| live.previews.len()) else { return };
+        let size = ImageSize::new(drawn.width(), drawn.height());
+        let show = async {
+            let shown = self.renderer.shown.picture(name, drawn, grid::cell_size(size, n_images, MIN_GRID_WIDTH).width).await.ok()?;
+            tokio::task::spawn_blocking(move || grid::fitted(&shown, grid::preview_cell(size, n_images))).await.ok()
+        };
+        let shown = tokio::select! {
+            shown = show => shown,
+            () = self.shutdown.cancelled() => return,
+        };
+        let Some(mut live) = self.board.live.get_mut(&job) else { return };
+        if let Some(preview) = live.previews.get_mut(index as usize).filter(|_| shown.is_some()) {
+            *preview = shown;
+            live.touch();
+        }
+    }
+}
+
+fn stop(lease: &Lease, task: &Task, handle: &TaskHandle) -> Outcome {
+    handle.cancel();
+    Outcome::Cancelled { row_megapixels: cost_with_recorded(lease, task, handle.usage()) }
+}
+
+/// What a job has cost with the pictures that workers before this one finished. What their other pictures took is nobody's to pay: a job
+/// that was interrupted costs no more than one that was not.
+fn cost_with_recorded(lease: &Lease, task: &Task, usage: Usage) -> f64 {
+    if lease.images.is_empty() {
+        return usage.row_megapixels;
+    }
+    let whole = lease.job.row_megapixels;
+    let recorded = lease.images.len() as f64 / f64::from(task.n_images().max(1));
+    (whole * recorded + usage.row_megapixels).min(whole)
+}
