@@ -15,7 +15,7 @@ use atelier::{
     system::clock::Clock,
 };
 use sandbox::{Sandbox, SandboxConfig, Visitor};
-use storage::{BlobKey, BlobStore, JobStore, Limits, LocalBlobs, NewImage, RunningLimits, SqliteStore, Timestamp, Written};
+use storage::{BlobKey, BlobStore, History, Ledger, Limits, LocalBlobs, NewImage, Queue, RunningLimits, SqliteStore, Timestamp, Written};
 use tempfile::TempDir;
 
 in_both_modes! {

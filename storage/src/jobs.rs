@@ -77,7 +77,7 @@ pub struct Lease {
 pub enum Written {
     /// Recorded.
     Done,
-    /// Somebody asked to stop the job: nothing was recorded; call [`finish_cancel`](crate::JobStore::finish_cancel).
+    /// Somebody asked to stop the job: nothing was recorded; call [`finish_cancel`](crate::Queue::finish_cancel).
     CancelRequested,
     /// The lease is no longer ours: nothing was recorded; throw the work away.
     Fenced,

@@ -1,6 +1,6 @@
 //! What was recorded: jobs, pictures, quotas and deliveries. Knows no Discord type, no tensor and no prompt syntax.
 //!
-//! [`JobStore`] and [`BlobStore`] are the borders; [`SqliteStore`] and [`LocalBlobs`] are what stands behind them in a single process.
+//! [`JobStore`] (which is [`Queue`], [`Outbox`], [`History`], [`Guilds`] and [`Ledger`]) and [`BlobStore`] are the borders; [`SqliteStore`] and [`LocalBlobs`] are what stands behind them in a single process.
 //! `tests/contract` is the meaning of both, run against every implementation.
 
 #![warn(missing_docs)]
@@ -34,4 +34,4 @@ pub use local_blobs::LocalBlobs;
 pub use outbox::OutboxItem;
 pub use quota::{QuotaOf, QuotaStatus};
 pub use sqlite::SqliteStore;
-pub use store::JobStore;
+pub use store::{Guilds, History, JobStore, Ledger, Outbox, Queue};

@@ -1,4 +1,5 @@
-//! The border that every database behind us keeps.
+//! The borders that every database behind us keeps. Whoever needs only one of them takes only that one: `Arc<dyn JobStore>` becomes
+//! `Arc<dyn Outbox>` by itself.
 
 use std::time::Duration;
 
@@ -9,9 +10,14 @@ use crate::{
     outbox::OutboxItem, quota::*,
 };
 
-/// Jobs, pictures, quotas and deliveries: the truth.
+/// All that is recorded but the bytes of pictures: the truth.
+pub trait JobStore: Queue + Outbox + History + Guilds + Ledger {}
+
+impl<T: Queue + Outbox + History + Guilds + Ledger> JobStore for T {}
+
+/// Jobs that wait and run: how they come in, who works on them, how they end.
 #[async_trait]
-pub trait JobStore: Send + Sync + 'static {
+pub trait Queue: Send + Sync + 'static {
     /// Records a job and debits its guild, its user and the host in one transaction, unless it is known or a limit refuses it. Asked in this order: key, press, user,
     /// guild, queue, quota.
     async fn enqueue(&self, job: NewJob, limits: &Limits, now: Timestamp) -> Result<Enqueued, StorageError>;
@@ -42,11 +48,6 @@ pub trait JobStore: Send + Sync + 'static {
     async fn request_cancel(&self, id: JobId, now: Timestamp) -> Result<Cancelled, StorageError>;
     /// Requeues jobs with expired leases (all leases if `all`, as a start-up under the process lock does). Cancelled ones end; after 3 attempts a job fails and is refunded. Returns how many were touched.
     async fn reap(&self, all: bool, now: Timestamp) -> Result<u32, StorageError>;
-
-    /// One job.
-    async fn job(&self, id: JobId) -> Result<Option<Job>, StorageError>;
-    /// A done job's pictures by index.
-    async fn images(&self, id: JobId) -> Result<Vec<NewImage>, StorageError>;
     /// Jobs that have their turn before this queued one, plus one (those whose user or guild runs enough are passed over); `None` if it does not wait.
     async fn place(&self, id: JobId) -> Result<Option<u32>, StorageError>;
     /// Ids of all queued jobs in the order of their turns.
@@ -55,11 +56,33 @@ pub trait JobStore: Send + Sync + 'static {
     async fn queue_status(&self) -> Result<QueueStatus, StorageError>;
     /// How old the queue is, and how many endings wait for their delivery.
     async fn backlog(&self) -> Result<Backlog, StorageError>;
+}
+
+/// Endings on their way to people, and the messages that show jobs.
+#[async_trait]
+pub trait Outbox: Send + Sync + 'static {
+    /// Deliveries that are due, oldest first.
+    async fn outbox(&self, now: Timestamp, n: u32) -> Result<Vec<OutboxItem>, StorageError>;
+    /// When the next delivery becomes due.
+    async fn outbox_due(&self) -> Result<Option<Timestamp>, StorageError>;
+    /// A delivery arrived, as this message if there is one. The interaction's token is erased.
+    async fn delivered(&self, job: JobId, message: Option<u64>) -> Result<(), StorageError>;
+    /// A delivery failed; try again at `next`, or never (kept in the history, the token is erased) if `None`.
+    async fn delivery_failed(&self, job: JobId, error: &str, next: Option<Timestamp>) -> Result<(), StorageError>;
     /// Remembers the message that shows a job.
     ///
     /// # Errors
     /// [`StorageError::MissingJob`] if there is none.
     async fn set_message(&self, id: JobId, message: u64) -> Result<(), StorageError>;
+}
+
+/// Jobs and their pictures, and what people typed.
+#[async_trait]
+pub trait History: Send + Sync + 'static {
+    /// One job.
+    async fn job(&self, id: JobId) -> Result<Option<Job>, StorageError>;
+    /// A done job's pictures by index.
+    async fn images(&self, id: JobId) -> Result<Vec<NewImage>, StorageError>;
     /// Jobs that ended in any way (and are not deleted), newest first, and whether there are more after them.
     async fn history(&self, filter: HistoryFilter, offset: u32, n: u32) -> Result<(Vec<Job>, bool), StorageError>;
     /// A small picture of a finished job, if one was kept.
@@ -72,31 +95,17 @@ pub trait JobStore: Send + Sync + 'static {
     /// # Errors
     /// [`StorageError::MissingJob`] or [`StorageError::NotFinal`].
     async fn delete(&self, id: JobId, now: Timestamp) -> Result<Vec<BlobKey>, StorageError>;
-
     /// Keeps what somebody typed; of one person's drafts the newest [`MAX_DRAFTS`](crate::MAX_DRAFTS) stay.
     async fn keep_draft(&self, draft: &Draft) -> Result<(), StorageError>;
     /// A draft.
     async fn draft(&self, id: DraftId) -> Result<Option<Draft>, StorageError>;
     /// Forgets drafts that were kept before a time; how many.
     async fn forget_drafts(&self, before: Timestamp) -> Result<u64, StorageError>;
+}
 
-    /// Deliveries that are due, oldest first.
-    async fn outbox(&self, now: Timestamp, n: u32) -> Result<Vec<OutboxItem>, StorageError>;
-    /// When the next delivery becomes due.
-    async fn outbox_due(&self) -> Result<Option<Timestamp>, StorageError>;
-    /// A delivery arrived, as this message if there is one. The interaction's token is erased.
-    async fn delivered(&self, job: JobId, message: Option<u64>) -> Result<(), StorageError>;
-    /// A delivery failed; try again at `next`, or never (kept in the history, the token is erased) if `None`.
-    async fn delivery_failed(&self, job: JobId, error: &str, next: Option<Timestamp>) -> Result<(), StorageError>;
-
-    /// Spent and limit of today of everything that bounds what a user asks for in a guild; the one with the least left comes first.
-    async fn quotas(
-        &self,
-        guild: GuildId,
-        user: UserId,
-        limits: &Limits,
-        now: Timestamp,
-    ) -> Result<Vec<(QuotaOf, QuotaStatus)>, StorageError>;
+/// What guilds chose, and small remembered values.
+#[async_trait]
+pub trait Guilds: Send + Sync + 'static {
     /// A guild's settings.
     async fn guild_settings(&self, guild: GuildId) -> Result<GuildSettings, StorageError>;
     /// Replaces a guild's settings.
@@ -105,4 +114,17 @@ pub trait JobStore: Send + Sync + 'static {
     async fn note(&self, key: &str) -> Result<Option<String>, StorageError>;
     /// Remembers a value.
     async fn set_note(&self, key: &str, value: &str) -> Result<(), StorageError>;
+}
+
+/// What was spent.
+#[async_trait]
+pub trait Ledger: Send + Sync + 'static {
+    /// Spent and limit of today of everything that bounds what a user asks for in a guild; the one with the least left comes first.
+    async fn quotas(
+        &self,
+        guild: GuildId,
+        user: UserId,
+        limits: &Limits,
+        now: Timestamp,
+    ) -> Result<Vec<(QuotaOf, QuotaStatus)>, StorageError>;
 }

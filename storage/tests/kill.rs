@@ -12,7 +12,7 @@ use std::{
 
 use sqlx::{ConnectOptions, SqliteConnection, sqlite::SqliteConnectOptions};
 use storage::{
-    BlobKey, Delivery, Enqueued, Failure, GuildId, JobId, JobStatus, JobStore, Limits, NewImage, NewJob, RunningLimits, SqliteStore,
+    BlobKey, Delivery, Enqueued, Failure, GuildId, History, JobId, JobStatus, Limits, NewImage, NewJob, Queue, RunningLimits, SqliteStore,
     Timestamp, UserId, Written,
 };
 

@@ -5,7 +5,7 @@
 use std::{fs, path::Path};
 
 use sqlx::{ConnectOptions, Connection, sqlite::SqliteConnectOptions};
-use storage::{Failure, JobStore, SqliteStore, StorageError};
+use storage::{Failure, Guilds, History, Queue, SqliteStore, StorageError};
 
 async fn refused(path: &Path) -> StorageError {
     SqliteStore::open(path).await.expect_err("the store opened")

@@ -8,8 +8,8 @@ use sqlx::{AssertSqlSafe, Row};
 
 use super::{SqliteStore, history, outbox, queue, quota, worker};
 use crate::{
-    Delivery, Enqueued, Failure, GuildId, GuildSettings, JobStatus, JobStore, Limits, NewJob, RunningLimits, StorageError, Timestamp,
-    UserId, Written,
+    Delivery, Enqueued, Failure, GuildId, GuildSettings, Guilds, History, JobStatus, Ledger, Limits, NewJob, Outbox, Queue, RunningLimits,
+    StorageError, Timestamp, UserId, Written,
 };
 
 const NOW: Timestamp = Timestamp(1_000_000);

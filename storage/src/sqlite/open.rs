@@ -199,7 +199,7 @@ mod tests {
             max_queued_per_guild: 1,
             max_queued: 1,
         };
-        let quotas = crate::JobStore::quotas(&store, crate::GuildId(2), crate::UserId(7), &limits, crate::Timestamp(1)).await;
+        let quotas = crate::Ledger::quotas(&store, crate::GuildId(2), crate::UserId(7), &limits, crate::Timestamp(1)).await;
         let used: Vec<_> = quotas.expect("readable").into_iter().map(|(of, quota)| (of, quota.used)).collect();
         assert_eq!(used, [(crate::QuotaOf::User, 1.0), (crate::QuotaOf::Guild, 0.0)]);
     }

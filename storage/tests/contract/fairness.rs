@@ -1,11 +1,11 @@
 //! Whose turn it is.
 
-use storage::{Cancelled, JobStore};
+use storage::{Cancelled, Queue};
 
 use super::support::*;
 
 /// Claims and completes until nothing waits; the guild or user of each job in turn.
-async fn serve(store: &dyn JobStore, n: usize, who: impl Fn(&storage::Job) -> u64) -> Vec<u64> {
+async fn serve(store: &dyn Queue, n: usize, who: impl Fn(&storage::Job) -> u64) -> Vec<u64> {
     let mut served = Vec::new();
     for _ in 0..n {
         let lease = claimed(store).await;

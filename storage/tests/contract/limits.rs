@@ -2,14 +2,14 @@
 
 use std::collections::HashMap;
 
-use storage::{Enqueued, Failure, JobStore, Lease, Limits, NewJob, QuotaOf, Refusal, RunningLimits};
+use storage::{Enqueued, Failure, Lease, Limits, NewJob, Queue, QuotaOf, Refusal, RunningLimits};
 
 use super::support::*;
 
 const FEW: RunningLimits = RunningLimits { max_running: 4, max_running_per_user: 2, max_running_per_guild: 6 };
 
 /// Claims until nothing may run any more; (guild, user) of each.
-async fn claim_all(store: &dyn JobStore, limits: &RunningLimits) -> Vec<Lease> {
+async fn claim_all(store: &dyn Queue, limits: &RunningLimits) -> Vec<Lease> {
     let mut leases = Vec::new();
     while let Some(lease) = store.claim(LEASE, limits, NOON).await.unwrap() {
         leases.push(lease);

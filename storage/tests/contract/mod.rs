@@ -1,4 +1,4 @@
-//! The meaning of `JobStore`: one suite, run against every implementation. A case that no implementation runs is dead code and does not pass.
+//! The meaning of `JobStore` and the borders that it consists of: one suite, run against every implementation. A case that no implementation runs is dead code and does not pass.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 

@@ -9,8 +9,8 @@ use std::{
 };
 
 use storage::{
-    BlobKey, Delivery, Enqueued, GuildId, JobId, JobInput, JobStatus, JobStore, Lease, Limits, NewImage, NewJob, PressKey, Provenance,
-    RunningLimits, SqliteStore, Timestamp, UserId, Written,
+    BlobKey, Delivery, Enqueued, GuildId, History, JobId, JobInput, JobStatus, JobStore, Lease, Ledger, Limits, NewImage, NewJob, Outbox,
+    PressKey, Provenance, Queue, RunningLimits, SqliteStore, Timestamp, UserId, Written,
 };
 
 /// Noon of some day, UTC.
@@ -79,27 +79,27 @@ pub fn costing(guild: u64, user: u64, row_megapixels: f64) -> NewJob {
     NewJob { row_megapixels, ..job(guild, user) }
 }
 
-pub async fn created(store: &dyn JobStore, job: NewJob) -> JobId {
+pub async fn created(store: &dyn Queue, job: NewJob) -> JobId {
     match store.enqueue(job, &ROOMY, NOON).await.unwrap() {
         Enqueued::Created(id) => id,
         other => panic!("expected a new job, not {other:?}"),
     }
 }
 
-pub async fn claimed(store: &dyn JobStore) -> Lease {
+pub async fn claimed(store: &dyn Queue) -> Lease {
     store.claim(LEASE, &MANY, NOON).await.unwrap().expect("a job waits")
 }
 
-pub async fn status(store: &dyn JobStore, id: JobId) -> JobStatus {
+pub async fn status(store: &dyn History, id: JobId) -> JobStatus {
     store.job(id).await.unwrap().expect("the job exists").status
 }
 
-pub async fn used(store: &dyn JobStore, guild: u64, now: Timestamp) -> f64 {
+pub async fn used(store: &dyn Ledger, guild: u64, now: Timestamp) -> f64 {
     store.quotas(GuildId(guild), UserId(0), &ROOMY, now).await.unwrap()[0].1.used
 }
 
 /// Records pictures one by one and ends the job as done.
-pub async fn finish(store: &dyn JobStore, lease: &Lease, images: &[NewImage], now: Timestamp) {
+pub async fn finish(store: &dyn Queue, lease: &Lease, images: &[NewImage], now: Timestamp) {
     for image in images {
         assert_eq!(store.record_image(lease, image).await.unwrap(), Written::Done);
     }
@@ -107,7 +107,7 @@ pub async fn finish(store: &dyn JobStore, lease: &Lease, images: &[NewImage], no
 }
 
 /// How many endings wait for delivery.
-pub async fn n_pending(store: &dyn JobStore) -> usize {
+pub async fn n_pending(store: &dyn Outbox) -> usize {
     store.outbox(at(DAY_MS), 1000).await.unwrap().len()
 }
 

@@ -1,11 +1,11 @@
 //! Leases, their fences, and how jobs end.
 
-use storage::{Cancelled, Failure, GuildId, HistoryFilter, JobStatus, JobStore, Lease, NewImage, QueueStatus, Written};
+use storage::{Cancelled, Failure, GuildId, History, HistoryFilter, JobStatus, Lease, NewImage, Queue, QueueStatus, Written};
 
 use super::support::*;
 
 /// Every write of a worker but the claim.
-async fn write_all(store: &dyn JobStore, lease: &Lease) -> [Written; 7] {
+async fn write_all(store: &dyn Queue, lease: &Lease) -> [Written; 7] {
     [
         store.renew(lease, LEASE, NOON).await.unwrap(),
         store.set_notes(lease, &serde_json::json!([])).await.unwrap(),
@@ -124,7 +124,7 @@ pub async fn pictures_of_a_job_that_is_never_done_are_shown_to_nobody_and_go_wit
 pub async fn notes_stay_with_their_job(backend: &impl Backend) {
     let store = backend.open().await;
     let (id, other) = (created(&*store, job(1, 1)).await, created(&*store, job(1, 1)).await);
-    let notes_of = async |store: &dyn JobStore, id| store.job(id).await.unwrap().unwrap().notes;
+    let notes_of = async |store: &dyn History, id| store.job(id).await.unwrap().unwrap().notes;
     let lease = claimed(&*store).await;
     assert_eq!(notes_of(&*store, id).await, None);
     for notes in [serde_json::json!(["half of it"]), serde_json::json!([{ "kind": "adapter_in_part", "name": "ink \"🐸\"" }])] {

@@ -1,0 +1,172 @@
+//! The borders, each method by the file that does it.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::{SqliteStore, cancel, drafts, enqueue, guilds, history, images, outbox, queue, quota, reap, thumbnails, worker};
+use crate::{
+    drafts::Draft, enqueue::*, error::StorageError, failure::Failure, guilds::GuildSettings, ids::*, images::NewImage, jobs::*,
+    outbox::OutboxItem, quota::*, store::*,
+};
+
+#[async_trait]
+impl Queue for SqliteStore {
+    async fn enqueue(&self, job: NewJob, limits: &Limits, now: Timestamp) -> Result<Enqueued, StorageError> {
+        enqueue::enqueue(self, job, limits, now).await
+    }
+
+    async fn pressed(&self, key: &str) -> Result<Option<(JobId, JobStatus)>, StorageError> {
+        enqueue::pressed(self, key).await
+    }
+
+    async fn claim(&self, lease: Duration, limits: &RunningLimits, now: Timestamp) -> Result<Option<Lease>, StorageError> {
+        worker::claim(self, lease, limits, now).await
+    }
+
+    async fn renew(&self, lease: &Lease, duration: Duration, now: Timestamp) -> Result<Written, StorageError> {
+        worker::renew(self, lease, duration, now).await
+    }
+
+    async fn set_notes(&self, lease: &Lease, notes: &serde_json::Value) -> Result<Written, StorageError> {
+        worker::set_notes(self, lease, notes).await
+    }
+
+    async fn record_image(&self, lease: &Lease, image: &NewImage) -> Result<Written, StorageError> {
+        worker::record_image(self, lease, image).await
+    }
+
+    async fn complete(&self, lease: &Lease, row_megapixels: f64, now: Timestamp) -> Result<Written, StorageError> {
+        worker::complete(self, lease, row_megapixels, now).await
+    }
+
+    async fn fail(&self, lease: &Lease, failure: &Failure, now: Timestamp) -> Result<Written, StorageError> {
+        worker::fail(self, lease, failure, now).await
+    }
+
+    async fn finish_cancel(&self, lease: &Lease, row_megapixels: f64, now: Timestamp) -> Result<Written, StorageError> {
+        worker::finish_cancel(self, lease, row_megapixels, now).await
+    }
+
+    async fn release(&self, lease: &Lease, _now: Timestamp) -> Result<Written, StorageError> {
+        worker::release(self, lease).await
+    }
+
+    async fn request_cancel(&self, id: JobId, now: Timestamp) -> Result<Cancelled, StorageError> {
+        cancel::request_cancel(self, id, now).await
+    }
+
+    async fn reap(&self, all: bool, now: Timestamp) -> Result<u32, StorageError> {
+        reap::reap(self, all, now).await
+    }
+
+    async fn place(&self, id: JobId) -> Result<Option<u32>, StorageError> {
+        queue::place(self, id).await
+    }
+
+    async fn queue(&self) -> Result<Vec<JobId>, StorageError> {
+        queue::queue(self).await
+    }
+
+    async fn queue_status(&self) -> Result<QueueStatus, StorageError> {
+        queue::queue_status(self).await
+    }
+
+    async fn backlog(&self) -> Result<Backlog, StorageError> {
+        queue::backlog(self).await
+    }
+}
+
+#[async_trait]
+impl Outbox for SqliteStore {
+    async fn outbox(&self, now: Timestamp, n: u32) -> Result<Vec<OutboxItem>, StorageError> {
+        outbox::outbox(self, now, n).await
+    }
+
+    async fn outbox_due(&self) -> Result<Option<Timestamp>, StorageError> {
+        outbox::outbox_due(self).await
+    }
+
+    async fn delivered(&self, job: JobId, message: Option<u64>) -> Result<(), StorageError> {
+        outbox::delivered(self, job, message).await
+    }
+
+    async fn delivery_failed(&self, job: JobId, error: &str, next: Option<Timestamp>) -> Result<(), StorageError> {
+        outbox::delivery_failed(self, job, error, next).await
+    }
+
+    async fn set_message(&self, id: JobId, message: u64) -> Result<(), StorageError> {
+        outbox::set_message(self, id, message).await
+    }
+}
+
+#[async_trait]
+impl History for SqliteStore {
+    async fn job(&self, id: JobId) -> Result<Option<Job>, StorageError> {
+        history::job(self, id).await
+    }
+
+    async fn images(&self, id: JobId) -> Result<Vec<NewImage>, StorageError> {
+        images::of_done(self, id).await
+    }
+
+    async fn history(&self, filter: HistoryFilter, offset: u32, n: u32) -> Result<(Vec<Job>, bool), StorageError> {
+        history::history(self, filter, offset, n).await
+    }
+
+    async fn thumbnail(&self, id: JobId) -> Result<Option<BlobKey>, StorageError> {
+        thumbnails::thumbnail(self, id).await
+    }
+
+    async fn set_thumbnail(&self, id: JobId, blob: &BlobKey) -> Result<bool, StorageError> {
+        thumbnails::set_thumbnail(self, id, blob).await
+    }
+
+    async fn delete(&self, id: JobId, now: Timestamp) -> Result<Vec<BlobKey>, StorageError> {
+        history::delete(self, id, now).await
+    }
+
+    async fn keep_draft(&self, draft: &Draft) -> Result<(), StorageError> {
+        drafts::keep_draft(self, draft).await
+    }
+
+    async fn draft(&self, id: DraftId) -> Result<Option<Draft>, StorageError> {
+        drafts::draft(self, id).await
+    }
+
+    async fn forget_drafts(&self, before: Timestamp) -> Result<u64, StorageError> {
+        drafts::forget_drafts(self, before).await
+    }
+}
+
+#[async_trait]
+impl Guilds for SqliteStore {
+    async fn guild_settings(&self, guild: GuildId) -> Result<GuildSettings, StorageError> {
+        guilds::guild_settings(self, guild).await
+    }
+
+    async fn set_guild_settings(&self, guild: GuildId, settings: GuildSettings) -> Result<(), StorageError> {
+        guilds::set_guild_settings(self, guild, settings).await
+    }
+
+    async fn note(&self, key: &str) -> Result<Option<String>, StorageError> {
+        guilds::note(self, key).await
+    }
+
+    async fn set_note(&self, key: &str, value: &str) -> Result<(), StorageError> {
+        guilds::set_note(self, key, value).await
+    }
+}
+
+#[async_trait]
+impl Ledger for SqliteStore {
+    async fn quotas(
+        &self,
+        guild: GuildId,
+        user: UserId,
+        limits: &Limits,
+        now: Timestamp,
+    ) -> Result<Vec<(QuotaOf, QuotaStatus)>, StorageError> {
+        quota::quotas(self, guild, user, limits, now).await
+    }
+}
