@@ -135,3 +135,23 @@ pub struct HistoryFilter {
     /// Only what was asked for in these channels.
     pub channels: Option<Vec<u64>>,
 }
+
+/// Where a page of a history lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Beside {
+    /// After this job, of those that are older.
+    Older(JobId),
+    /// Before this job, of those that are newer.
+    Newer(JobId),
+}
+
+/// One page of a history.
+#[derive(Clone, Debug)]
+pub struct HistoryPage {
+    /// Its jobs, newest first.
+    pub jobs: Vec<Job>,
+    /// Whether there are newer ones.
+    pub has_newer: bool,
+    /// Whether there are older ones.
+    pub has_older: bool,
+}

@@ -29,7 +29,7 @@ pub use failure::Failure;
 pub use guilds::GuildSettings;
 pub use ids::*;
 pub use images::{NewImage, Provenance};
-pub use jobs::{Backlog, Cancelled, Delivery, HistoryFilter, Job, JobStatus, Lease, QueueStatus, Written};
+pub use jobs::{Backlog, Beside, Cancelled, Delivery, HistoryFilter, HistoryPage, Job, JobStatus, Lease, QueueStatus, Written};
 pub use local_blobs::LocalBlobs;
 pub use outbox::OutboxItem;
 pub use quota::{QuotaOf, QuotaStatus};

@@ -85,6 +85,9 @@ pub trait History: Send + Sync + 'static {
     async fn images(&self, id: JobId) -> Result<Vec<NewImage>, StorageError>;
     /// Jobs that ended in any way (and are not deleted), newest first, and whether there are more after them.
     async fn history(&self, filter: HistoryFilter, offset: u32, n: u32) -> Result<(Vec<Job>, bool), StorageError>;
+    /// The page beside a job, newest first: as much is read for the last page as for the first. A page at the newest end begins with the newest
+    /// job, and so does that beside a job which is unknown.
+    async fn history_beside(&self, filter: HistoryFilter, beside: Beside, n: u32) -> Result<HistoryPage, StorageError>;
     /// A small picture of a finished job, if one was kept.
     async fn thumbnail(&self, id: JobId) -> Result<Option<BlobKey>, StorageError>;
     /// Keeps a small picture of a finished job. `false` if nothing refers to the blob then: the job was deleted meanwhile, and the blob may go.

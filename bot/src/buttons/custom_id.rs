@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use storage::{DraftId, JobId};
+use storage::{Beside, DraftId, JobId};
 
 /// Written into every id; a change of meaning takes a new number, and old buttons are told so.
 const VERSION: &str = "1";
@@ -66,10 +66,12 @@ pub enum ButtonAction {
     },
     /// Another page of the history.
     History {
-        /// Jobs to skip.
+        /// Jobs before it, as they were counted when the button was made.
         offset: u32,
         /// Everybody's jobs, or only the presser's.
         scope: HistoryScope,
+        /// The job that it lies beside; `None` on buttons of older versions, which are turned by the count.
+        beside: Option<Beside>,
     },
 }
 
@@ -80,6 +82,27 @@ pub enum HistoryScope {
     Mine,
     /// The guild's.
     Everyone,
+}
+
+impl fmt::Display for HistoryScope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Mine => "mine",
+            Self::Everyone => "everyone",
+        })
+    }
+}
+
+impl FromStr for HistoryScope {
+    type Err = UnknownButton;
+
+    fn from_str(text: &str) -> Result<Self, UnknownButton> {
+        match text {
+            "mine" => Ok(Self::Mine),
+            "everyone" => Ok(Self::Everyone),
+            _ => Err(UnknownButton),
+        }
+    }
 }
 
 /// An id that is not ours, or not any more.
@@ -99,8 +122,9 @@ impl fmt::Display for ButtonAction {
             Self::Remix { job } => write!(f, "{VERSION}:remix:{job}:0"),
             Self::Reopen { draft } => write!(f, "{VERSION}:reopen:{draft}:0"),
             Self::Files { job } => write!(f, "{VERSION}:files:{job}:0"),
-            Self::History { offset, scope: HistoryScope::Mine } => write!(f, "{VERSION}:history:mine:{offset}"),
-            Self::History { offset, scope: HistoryScope::Everyone } => write!(f, "{VERSION}:history:everyone:{offset}"),
+            Self::History { offset, scope, beside: None } => write!(f, "{VERSION}:history:{scope}:{offset}"),
+            Self::History { offset, scope, beside: Some(Beside::Older(job)) } => write!(f, "{VERSION}:older-{scope}:{job}:{offset}"),
+            Self::History { offset, scope, beside: Some(Beside::Newer(job)) } => write!(f, "{VERSION}:newer-{scope}:{job}:{offset}"),
         }
     }
 }
@@ -124,9 +148,16 @@ impl FromStr for ButtonAction {
             ("remix", _, 0) => Ok(Self::Remix { job: job()? }),
             ("reopen", _, 0) => Ok(Self::Reopen { draft: subject.parse().map_err(|_| UnknownButton)? }),
             ("files", _, 0) => Ok(Self::Files { job: job()? }),
-            ("history", "mine", offset) => Ok(Self::History { offset, scope: HistoryScope::Mine }),
-            ("history", "everyone", offset) => Ok(Self::History { offset, scope: HistoryScope::Everyone }),
-            _ => Err(UnknownButton),
+            ("history", scope, offset) => Ok(Self::History { offset, scope: scope.parse()?, beside: None }),
+            (action, _, offset) => {
+                let (side, scope) = action.split_once('-').ok_or(UnknownButton)?;
+                let beside = match side {
+                    "older" => Beside::Older(job()?),
+                    "newer" => Beside::Newer(job()?),
+                    _ => return Err(UnknownButton),
+                };
+                Ok(Self::History { offset, scope: scope.parse()?, beside: Some(beside) })
+            }
         }
     }
 }
@@ -172,13 +203,22 @@ mod tests {
             ButtonAction::Remix { job },
             ButtonAction::Reopen { draft: DraftId::new() },
             ButtonAction::Files { job },
-            ButtonAction::History { offset: u32::MAX, scope: HistoryScope::Everyone },
-            ButtonAction::History { offset: 5, scope: HistoryScope::Mine },
+            ButtonAction::History { offset: u32::MAX, scope: HistoryScope::Everyone, beside: None },
+            ButtonAction::History { offset: 5, scope: HistoryScope::Mine, beside: None },
+            ButtonAction::History { offset: u32::MAX, scope: HistoryScope::Everyone, beside: Some(Beside::Older(job)) },
+            ButtonAction::History { offset: 0, scope: HistoryScope::Mine, beside: Some(Beside::Newer(job)) },
         ] {
             let id = action.to_string();
             assert!(id.len() <= 100, "{id}");
             assert_eq!(id.parse(), Ok(action), "{id}");
         }
+    }
+
+    #[test]
+    fn buttons_of_older_versions_turn_pages_by_their_count() {
+        let history = |scope, offset| Ok(ButtonAction::History { offset, scope, beside: None });
+        assert_eq!("1:history:mine:5".parse(), history(HistoryScope::Mine, 5));
+        assert_eq!("1:history:everyone:0".parse(), history(HistoryScope::Everyone, 0));
     }
 
     #[test]
@@ -206,6 +246,9 @@ mod tests {
             format!("1:reroll:{job}:1"),
             "1:upscale:nobody:1".into(),
             "1:history:theirs:0".into(),
+            format!("1:older-theirs:{job}:0"),
+            "1:older-mine:nobody:0".into(),
+            format!("1:beside-mine:{job}:0"),
             format!("1:upscale:{job}:1:2"),
         ] {
             assert_eq!(id.parse::<ButtonAction>(), Err(UnknownButton), "{id}");

@@ -109,7 +109,7 @@ async fn act(
         ButtonAction::Keep { job } => delete::ask(ctx, press, presser, app, job, messages::Deleting::No).await,
         ButtonAction::Delete { job } => delete::delete(ctx, press, presser, app, job).await,
         ButtonAction::Files { job } => files::send(presser, app, job).await,
-        ButtonAction::History { offset, scope } => commands::history::turn(ctx, press, app, offset, scope).await,
+        ButtonAction::History { offset, scope, beside } => commands::history::turn(ctx, press, app, scope, (offset, beside)).await,
         ButtonAction::Remix { .. } | ButtonAction::Reopen { .. } => Ok(()),
     }
 }

@@ -2,7 +2,7 @@
 
 use inference::task::Task;
 use poise::serenity_prelude as serenity;
-use storage::{GuildId, HistoryFilter, UserId};
+use storage::{Beside, GuildId, HistoryFilter, HistoryPage, UserId};
 
 use super::Context;
 use crate::{
@@ -31,7 +31,7 @@ pub async fn history(
     let scope = if everyone == Some(true) { HistoryScope::Everyone } else { HistoryScope::Mine };
     let place = Place::of(interaction.guild_id, interaction.channel_id, interaction.channel.as_ref(), interaction.member.as_deref());
     let channels = channels(ctx.serenity_context(), interaction.guild_id, place);
-    let answer = page(ctx.data(), Whose { guild, user: super::user_id(interaction.user.id), scope, channels }, 0).await?;
+    let answer = page(ctx.data(), Whose { guild, user: super::user_id(interaction.user.id), scope, channels }, (0, None)).await?;
     poise::send_application_reply(ctx, discord::reply(&answer, true)).await?;
     Ok(())
 }
@@ -53,11 +53,11 @@ fn channels(ctx: &serenity::Context, guild: Option<serenity::GuildId>, place: Op
     guild.map(|_| place.map(|place| discord::places::open_to(&ctx.cache, &place)).unwrap_or_default())
 }
 
-/// One page of a history.
+/// One page of a history: that beside a job, or else that after so many; the number is what people read.
 ///
 /// # Errors
 /// The store cannot be read, or the guild does not share its history.
-pub async fn page(app: &App, whose: Whose, offset: u32) -> Result<Answer, BotError> {
+pub async fn page(app: &App, whose: Whose, (offset, beside): (u32, Option<Beside>)) -> Result<Answer, BotError> {
     let Whose { guild, user, scope, channels } = whose;
     let filter = match scope {
         HistoryScope::Mine => HistoryFilter { guild, user: Some(user), channels: None },
@@ -66,7 +66,16 @@ pub async fn page(app: &App, whose: Whose, offset: u32) -> Result<Answer, BotErr
     if scope == HistoryScope::Everyone && app.jobs.guild_settings(guild).await?.shares_history == Some(false) {
         return Err(UserError::HistoryNotShared.into());
     }
-    let (jobs, has_more) = app.jobs.history(filter, offset, PAGE).await?;
+    let found = match beside {
+        Some(beside) => app.jobs.history_beside(filter, beside, PAGE).await?,
+        None => {
+            let (jobs, has_older) = app.jobs.history(filter, offset, PAGE).await?;
+            HistoryPage { jobs, has_newer: offset > 0, has_older }
+        }
+    };
+    let HistoryPage { jobs, has_newer, has_older } = found;
+    let offset = if has_newer { offset } else { 0 };
+    let ends = jobs.first().zip(jobs.last()).map(|(first, last)| (Beside::Newer(first.id), Beside::Older(last.id)));
     let mut entries = Vec::with_capacity(jobs.len());
     for job in jobs {
         let Ok(task) = serde_json::from_value::<Task>(job.task.clone()) else { continue };
@@ -78,8 +87,10 @@ pub async fn page(app: &App, whose: Whose, offset: u32) -> Result<Answer, BotErr
             thumbnail: app.renderer.thumbnail(&job).await,
         });
     }
-    let previous = (offset > 0).then(|| ButtonAction::History { offset: offset.saturating_sub(PAGE), scope });
-    let next = has_more.then(|| ButtonAction::History { offset: offset.saturating_add(PAGE), scope });
+    let turned = |offset, beside| ButtonAction::History { offset, scope, beside };
+    let (newer, older) = ends.unzip();
+    let previous = has_newer.then(|| turned(offset.saturating_sub(PAGE), newer));
+    let next = has_older.then(|| turned(offset.saturating_add(PAGE), older));
     Ok(messages::history(entries, offset, previous, next))
 }
 
@@ -91,15 +102,15 @@ pub async fn turn(
     ctx: &serenity::Context,
     press: &serenity::ComponentInteraction,
     app: &App,
-    offset: u32,
     scope: HistoryScope,
+    from: (u32, Option<Beside>),
 ) -> Result<(), BotError> {
     app.looks.take(super::user_id(press.user.id), app.clock.now())?;
     let guild = super::paying_guild(press.guild_id, &press.authorizing_integration_owners, press.user.id);
     // Looked up at each press: roles and channels change.
     let place = Place::of(press.guild_id, press.channel_id, press.channel.as_ref(), press.member.as_ref());
     let channels = channels(ctx, press.guild_id, place);
-    let answer = page(app, Whose { guild, user: super::user_id(press.user.id), scope, channels }, offset).await?;
+    let answer = page(app, Whose { guild, user: super::user_id(press.user.id), scope, channels }, from).await?;
     let delivery = discord::delivery(app.clock.now(), press.channel_id, &press.token);
     app.messenger.edit(&delivery, &answer).await.map_err(|error| BotError::Internal(error.into()))?;
     Ok(())

@@ -114,6 +114,10 @@ impl History for SqliteStore {
         history::history(self, filter, offset, n).await
     }
 
+    async fn history_beside(&self, filter: HistoryFilter, beside: Beside, n: u32) -> Result<HistoryPage, StorageError> {
+        history::history_beside(self, filter, beside, n).await
+    }
+
     async fn thumbnail(&self, id: JobId) -> Result<Option<BlobKey>, StorageError> {
         thumbnails::thumbnail(self, id).await
     }

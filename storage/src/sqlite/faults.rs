@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, Row};
 
-use super::{SqliteStore, history, outbox, queue, quota, worker};
+use super::{SqliteStore, outbox, queue, quota, worker};
 use crate::{
     Delivery, Enqueued, Failure, GuildId, GuildSettings, Guilds, History, JobStatus, Ledger, Limits, NewJob, Outbox, Queue, RunningLimits,
     StorageError, Timestamp, UserId, Written,
@@ -122,7 +122,7 @@ async fn every_write_names_a_disk_that_fills_up_page_by_page() {
 }
 
 #[tokio::test]
-async fn claim_outbox_and_history_read_an_index_and_sort_nothing() {
+async fn claim_and_outbox_read_an_index_and_sort_nothing() {
     let (_folder, store) = open().await;
     let check = async |query: &'static str, index: &str| {
         let rows = sqlx::query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {query}"))).fetch_all(&store.writer).await.unwrap();
@@ -136,7 +136,6 @@ async fn claim_outbox_and_history_read_an_index_and_sort_nothing() {
     check(worker::CLAIM, "USING INDEX jobs_active (user=?)").await;
     check(outbox::DUE, "INDEX outbox_due (due<?)").await;
     check(queue::BACKLOG, "USING COVERING INDEX outbox_due").await;
-    check(history::HISTORY, "INDEX jobs_finished (guild=? AND finished>?)").await;
     check("SELECT count(*) FROM jobs WHERE user = ? AND status IN ('queued', 'leased')", "INDEX jobs_active (user=?)").await;
     check("SELECT count(*) FROM jobs WHERE guild = ? AND status = 'queued'", "COVERING INDEX jobs_waiting (guild=?)").await;
     check(quota::BY_GUILD, "COVERING INDEX ledger_by_day (guild=? AND day=?)").await;

@@ -1,5 +1,7 @@
 //! What was made: jobs, and pages of them.
 
+use sqlx::{Sqlite, sqlite::SqliteArguments};
+
 use super::{
     SqliteStore,
     images::{Need, is_needed},
@@ -7,13 +9,55 @@ use super::{
 };
 use crate::{error::StorageError, ids::*, jobs::*};
 
-pub(super) const HISTORY: &str = concat!(
-    "SELECT ",
-    job_columns!(),
-    " FROM jobs WHERE guild = ?1 AND (?2 IS NULL OR user = ?2) \
-     AND (?5 IS NULL OR channel IN (SELECT value FROM json_each(?5))) AND finished IS NOT NULL AND deleted IS NULL \
-     ORDER BY finished DESC, seq DESC LIMIT ?3 OFFSET ?4"
-);
+/// The statements of one direction, for each filter. All take the guild, the key of the job to begin beside (finished, seq), how many and how
+/// many to skip; then the person and the channels (a JSON list), as far as they are asked for.
+pub(super) struct Pages {
+    pub(super) of_guild: &'static str,
+    pub(super) of_user: &'static str,
+    /// The newest of each channel, of which the newest are taken: as much is read for somebody who sees little of a large guild.
+    pub(super) of_channels: &'static str,
+    pub(super) of_user_in_channels: &'static str,
+}
+
+/// Pages on one side of a key, the nearest first.
+macro_rules! pages {
+    ($side:literal, $order:literal) => {
+        Pages {
+            of_guild: concat!("SELECT ", job_columns!(), " FROM jobs", pages!(which "", $side, $order), " LIMIT ?4 OFFSET ?5"),
+            of_user: concat!("SELECT ", job_columns!(), " FROM jobs", pages!(which " AND user = ?6", $side, $order), " LIMIT ?4 OFFSET ?5"),
+            of_channels: concat!(
+                "SELECT ",
+                job_columns!(),
+                " FROM jobs WHERE seq IN (SELECT one.seq FROM json_each(?6) AS open CROSS JOIN jobs AS one ON one.seq IN (SELECT seq FROM jobs",
+                pages!(which " AND channel = open.value", $side, $order),
+                " LIMIT ?4 + ?5)) ORDER BY finished ",
+                $order,
+                ", seq ",
+                $order,
+                " LIMIT ?4 OFFSET ?5"
+            ),
+            of_user_in_channels: concat!(
+                "SELECT ",
+                job_columns!(),
+                " FROM jobs",
+                pages!(which " AND user = ?6 AND channel IN (SELECT value FROM json_each(?7))", $side, $order),
+                " LIMIT ?4 OFFSET ?5"
+            ),
+        }
+    };
+    (which $and:literal, $side:literal, $order:literal) => {
+        concat!(
+            " WHERE guild = ?1", $and, " AND finished IS NOT NULL AND deleted IS NULL AND (finished, seq) ", $side,
+            " (?2, ?3) ORDER BY finished ", $order, ", seq ", $order
+        )
+    };
+}
+
+pub(super) const OLDER: Pages = pages!("<", "DESC");
+pub(super) const NEWER: Pages = pages!(">", "ASC");
+
+/// Older than everything.
+const NEWEST: (i64, i64) = (i64::MAX, i64::MAX);
 
 pub(super) async fn job(store: &SqliteStore, id: JobId) -> Result<Option<Job>, StorageError> {
     const JOB: &str = concat!("SELECT ", job_columns!(), " FROM jobs WHERE id = ?");
@@ -22,13 +66,61 @@ pub(super) async fn job(store: &SqliteStore, id: JobId) -> Result<Option<Job>, S
 }
 
 pub(super) async fn history(store: &SqliteStore, filter: HistoryFilter, offset: u32, n: u32) -> Result<(Vec<Job>, bool), StorageError> {
-    let user = filter.user.map(|user| user.0.cast_signed());
-    let query = sqlx::query_as(HISTORY).bind(filter.guild.0.cast_signed()).bind(user);
-    let channels = filter.channels.map(|channels| {
+    read(store, &OLDER, &filter, NEWEST, (offset, n)).await
+}
+
+pub(super) async fn history_beside(
+    store: &SqliteStore,
+    filter: HistoryFilter,
+    beside: Beside,
+    n: u32,
+) -> Result<HistoryPage, StorageError> {
+    const KEY: &str = "SELECT finished, seq FROM jobs WHERE id = ? AND guild = ? AND finished IS NOT NULL";
+    let (Beside::Older(id) | Beside::Newer(id)) = beside;
+    let key: Option<(i64, i64)> =
+        sqlx::query_as(KEY).bind(bytes(id)).bind(filter.guild.0.cast_signed()).fetch_optional(&store.lookers).await?;
+    match (beside, key) {
+        (Beside::Older(_), Some(key)) => {
+            let (jobs, has_older) = read(store, &OLDER, &filter, key, (0, n)).await?;
+            return Ok(HistoryPage { jobs, has_newer: true, has_older });
+        }
+        (Beside::Newer(_), Some(key)) => {
+            let (mut jobs, has_newer) = read(store, &NEWER, &filter, key, (0, n)).await?;
+            if has_newer {
+                jobs.reverse();
+                return Ok(HistoryPage { jobs, has_newer, has_older: true });
+            }
+        }
+        (_, None) => {}
+    }
+    let (jobs, has_older) = read(store, &OLDER, &filter, NEWEST, (0, n)).await?;
+    Ok(HistoryPage { jobs, has_newer: false, has_older })
+}
+
+/// Up to `n` jobs beside a key, `offset` of them left out, and whether there are more.
+async fn read(
+    store: &SqliteStore,
+    pages: &Pages,
+    filter: &HistoryFilter,
+    key: (i64, i64),
+    (offset, n): (u32, u32),
+) -> Result<(Vec<Job>, bool), StorageError> {
+    let open = filter.channels.as_ref().map(|channels| {
         let ids: Vec<String> = channels.iter().map(|id| id.cast_signed().to_string()).collect();
         format!("[{}]", ids.join(","))
     });
-    let mut rows: Vec<JobRow> = query.bind(i64::from(n) + 1).bind(offset).bind(channels).fetch_all(&store.readers).await?;
+    let user = filter.user.map(|user| user.0.cast_signed());
+    let begin = |statement: &'static str| -> sqlx::query::QueryAs<'static, Sqlite, JobRow, SqliteArguments> {
+        let guild = filter.guild.0.cast_signed();
+        sqlx::query_as(statement).bind(guild).bind(key.0).bind(key.1).bind(i64::from(n) + 1).bind(offset)
+    };
+    let query = match (user, open) {
+        (None, None) => begin(pages.of_guild),
+        (Some(user), None) => begin(pages.of_user).bind(user),
+        (None, Some(open)) => begin(pages.of_channels).bind(open),
+        (Some(user), Some(open)) => begin(pages.of_user_in_channels).bind(user).bind(open),
+    };
+    let mut rows: Vec<JobRow> = query.fetch_all(&store.lookers).await?;
     let has_more = rows.len() > n as usize;
     rows.truncate(n as usize);
     let jobs = rows.into_iter().map(Job::try_from).collect::<Result<_, _>>()?;
@@ -66,3 +158,6 @@ pub(super) async fn delete(store: &SqliteStore, id: JobId, now: Timestamp) -> Re
     tx.commit().await?;
     unused.iter().map(|blob| BlobKey::parse(blob).map_err(|_| StorageError::corrupt("blob key", id))).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,19 +7,28 @@ use sqlx::{
     migrate::{Migration, MigrationType, Migrator},
 };
 
-/// Every file by its name without extension.
+/// Every file: its number, and its name without extension.
 macro_rules! files {
-    ($($name:literal),* $(,)?) => { [$(($name, include_str!(concat!("../../../migrations/sqlite/", $name, ".sql")))),*] };
+    ($($number:literal $name:literal,)*) => { &[$(($number, $name, include_str!(concat!("../../../migrations/sqlite/", $name, ".sql")))),*] };
 }
 
-static FILES: [(&str, &str); 8] =
-    files!["0001_first", "0002_provenance", "0003_failures", "0004_notes", "0005_limits", "0006_history", "0007_drafts", "0008_inputs"];
+static FILES: &[(i64, &str, &str)] = files![
+    1 "0001_first",
+    2 "0002_provenance",
+    3 "0003_failures",
+    4 "0004_notes",
+    5 "0005_limits",
+    6 "0006_history",
+    7 "0007_drafts",
+    8 "0008_inputs",
+    11 "0011_history",
+];
 
 pub(super) static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
-    let migration = |version: i64, name: &'static str, sql: &'static str| {
-        Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
+    let migration = |(number, name, sql): &(i64, &'static str, &'static str)| {
+        Migration::new(*number, (*name).into(), MigrationType::Simple, (*sql).into_sql_str(), false)
     };
-    Migrator::with_migrations((1..).zip(FILES).map(|(version, (name, sql))| migration(version, name, sql)).collect())
+    Migrator::with_migrations(FILES.iter().map(migration).collect())
 });
 
 #[cfg(test)]
@@ -27,16 +36,17 @@ mod tests {
     use super::FILES;
 
     #[test]
-    fn every_file_of_the_folder_is_a_migration_and_its_number_is_its_place() {
+    fn every_file_of_the_folder_is_a_migration_with_the_number_in_its_name() {
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../migrations/sqlite");
         let mut names: Vec<String> = std::fs::read_dir(folder)
             .expect("the folder")
             .map(|file| file.expect("a file").file_name().to_string_lossy().trim_end_matches(".sql").to_owned())
             .collect();
         names.sort();
-        assert_eq!(FILES.map(|(name, _)| name.to_owned()).as_slice(), names);
-        for (place, name) in (1..).zip(names) {
-            assert!(name.starts_with(&format!("{place:04}_")), "{name}");
+        assert_eq!(FILES.iter().map(|(_, name, _)| (*name).to_owned()).collect::<Vec<_>>(), names);
+        for (number, name, _) in FILES {
+            assert!(name.starts_with(&format!("{number:04}_")), "{name}");
         }
+        assert!(FILES.is_sorted_by(|before, after| before.0 < after.0), "no number is there twice");
     }
 }

@@ -36,12 +36,15 @@ pub struct SqliteStore {
     /// One connection: SQLite has one writer, and waiting for a turn here is fair where its busy handler is not.
     writer: SqlitePool,
     readers: SqlitePool,
+    /// For those who look through histories.
+    lookers: SqlitePool,
     _lock: File,
 }
 
 impl SqliteStore {
     /// Closes the connections, which also empties the write-ahead log into the database.
     pub async fn close(self) {
+        self.lookers.close().await;
         self.readers.close().await;
         self.writer.close().await;
     }

@@ -22,7 +22,9 @@ const APPLICATION_ID: i64 = 0x4154_4C52;
 /// Earlier ones can lose committed pages when two connections reset the log: <https://sqlite.org/wal.html#walresetbug>.
 const OLDEST_SQLITE: [u32; 3] = [3, 51, 3];
 
-const N_READERS: u32 = 3;
+pub(super) const N_READERS: u32 = 3;
+/// Of those that page through histories: however many do, deliveries wait for none of them.
+pub(super) const N_LOOKERS: u32 = 2;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const MAX_JOURNAL_BYTES: u32 = 64 << 20;
 
@@ -46,8 +48,10 @@ impl SqliteStore {
             other => StorageError::Migrate(other),
         })?;
         sqlx::query("PRAGMA incremental_vacuum(4096)").execute(&writer).await.map_err(in_path)?;
-        let readers = pool(N_READERS).connect_with(options.pragma("query_only", "ON")).await.map_err(in_path)?;
-        Ok(Self { writer, readers, _lock: lock })
+        let options = options.pragma("query_only", "ON");
+        let readers = pool(N_READERS).connect_with(options.clone()).await.map_err(in_path)?;
+        let lookers = pool(N_LOOKERS).connect_with(options).await.map_err(in_path)?;
+        Ok(Self { writer, readers, lookers, _lock: lock })
     }
 }
 

@@ -9,7 +9,7 @@ use crate::{error::StorageError, ids::*};
 
 pub(super) async fn thumbnail(store: &SqliteStore, id: JobId) -> Result<Option<BlobKey>, StorageError> {
     let read = sqlx::query_scalar("SELECT thumbnail FROM jobs WHERE id = ?").bind(bytes(id));
-    let found: Option<Option<String>> = read.fetch_optional(&store.readers).await?;
+    let found: Option<Option<String>> = read.fetch_optional(&store.lookers).await?;
     found.flatten().map(|key| BlobKey::parse(&key).map_err(|_| StorageError::corrupt("blob key", id))).transpose()
 }
 

@@ -87,6 +87,7 @@ contract! { sqlite, crate::contract::support::Sqlite:
         a_message_is_remembered
         a_history_of_some_channels_has_full_pages
         history_pages_are_newest_first
+        pages_beside_a_job_are_the_pages_by_count
         delete_forgets_pictures_and_names_blobs_that_nobody_needs
         every_input_of_a_job_keeps_its_blob
         a_thumbnail_goes_with_its_job

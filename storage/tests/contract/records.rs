@@ -1,7 +1,8 @@
 //! Quota, deliveries, history, settings.
 
 use storage::{
-    Backlog, Enqueued, Failure, GuildId, GuildSettings, HistoryFilter, JobInput, JobStatus, Limits, NewJob, Refusal, StorageError, UserId,
+    Backlog, Beside, Enqueued, Failure, GuildId, GuildSettings, HistoryFilter, JobInput, JobStatus, Limits, NewJob, Refusal, StorageError,
+    UserId,
 };
 
 use super::support::*;
@@ -176,6 +177,50 @@ pub async fn history_pages_are_newest_first(backend: &impl Backend) {
     assert_eq!(page(Some(1), 0, 2).await, (vec![ids[1], ids[3]], true));
     store.delete(ids[0], NOON).await.unwrap();
     assert_eq!(page(None, 0, 2).await, (ids[1..3].to_vec(), true));
+}
+
+pub async fn pages_beside_a_job_are_the_pages_by_count(backend: &impl Backend) {
+    let store = backend.open().await;
+    let mut ids = Vec::new();
+    for i in 0..23_u64 {
+        let mut asked = job(1, i % 2);
+        asked.delivery.channel = if i % 3 == 0 { u64::MAX } else { i % 3 };
+        ids.push(created(&*store, asked).await);
+        store.complete(&claimed(&*store).await, 1.0, at(i as i64 / 4)).await.unwrap();
+    }
+    store.delete(ids[11], NOON).await.unwrap();
+    let filters = [
+        HistoryFilter { guild: GuildId(1), user: None, channels: None },
+        HistoryFilter { guild: GuildId(1), user: Some(UserId(1)), channels: None },
+        HistoryFilter { guild: GuildId(1), user: None, channels: Some(vec![u64::MAX, 2, 2]) },
+        HistoryFilter { guild: GuildId(1), user: Some(UserId(0)), channels: Some(vec![1, u64::MAX]) },
+        HistoryFilter { guild: GuildId(1), user: None, channels: Some(vec![]) },
+        HistoryFilter { guild: GuildId(2), user: None, channels: None },
+    ];
+    for filter in filters {
+        let ids_of = |jobs: Vec<storage::Job>| jobs.into_iter().map(|job| job.id).collect::<Vec<_>>();
+        let all = ids_of(store.history(filter.clone(), 0, 100).await.unwrap().0);
+        for n in 1..=5 {
+            for (place, id) in all.iter().enumerate() {
+                let older = store.history_beside(filter.clone(), Beside::Older(*id), n).await.unwrap();
+                let (expected, has_older) = store.history(filter.clone(), place as u32 + 1, n).await.unwrap();
+                assert_eq!((older.has_newer, older.has_older), (true, has_older), "{filter:?} after {place}");
+                assert_eq!(ids_of(older.jobs), ids_of(expected), "{filter:?} after {place}");
+
+                let newer = store.history_beside(filter.clone(), Beside::Newer(*id), n).await.unwrap();
+                // At the newest end a page begins with the newest job, so that it is full.
+                let from = place.saturating_sub(n as usize);
+                let (expected, has_older) = store.history(filter.clone(), from as u32, n).await.unwrap();
+                assert_eq!((newer.has_newer, newer.has_older), (from > 0, has_older), "{filter:?} before {place}");
+                assert_eq!(ids_of(newer.jobs), ids_of(expected), "{filter:?} before {place}");
+            }
+        }
+        let unknown = store.history_beside(filter.clone(), Beside::Older(storage::JobId::new()), 3).await.unwrap();
+        assert_eq!(ids_of(unknown.jobs), all[..all.len().min(3)], "{filter:?}");
+    }
+    let everybody = HistoryFilter { guild: GuildId(1), user: None, channels: None };
+    let gap = store.history_beside(everybody, Beside::Older(ids[11]), 1).await.unwrap();
+    assert_eq!(gap.jobs[0].id, ids[10], "a page goes on where a job was that is deleted now");
 }
 
 pub async fn delete_forgets_pictures_and_names_blobs_that_nobody_needs(backend: &impl Backend) {
