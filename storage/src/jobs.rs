@@ -53,7 +53,7 @@ pub struct Job {
     pub is_deleted: bool,
     /// Whether somebody asked to stop it.
     pub is_cancel_requested: bool,
-    /// Times it was claimed.
+    /// Times it was claimed and then interrupted before it got any further (a new picture was recorded), with the claim that it is under.
     pub attempts: u32,
     /// When it was enqueued.
     pub created: Timestamp,

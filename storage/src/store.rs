@@ -23,7 +23,8 @@ pub trait Queue: Send + Sync + 'static {
     async fn enqueue(&self, job: NewJob, limits: &Limits, now: Timestamp) -> Result<Enqueued, StorageError>;
     /// The job that answers a press, and its status; `None` where the next such press makes a new one.
     async fn pressed(&self, key: &str) -> Result<Option<(JobId, JobStatus)>, StorageError>;
-    /// The next job by fair turns (start tags) whose user and guild may run another one, leased for `lease`; `None` if nothing such waits.
+    /// The next job by fair turns (start tags) whose user and guild may run another one, leased for `lease`; `None` if nothing such waits. One that
+    /// was interrupted twice before it got any further is a suspect: it is leased when nothing runs, and nothing is leased beside it.
     async fn claim(&self, lease: Duration, limits: &RunningLimits, now: Timestamp) -> Result<Option<Lease>, StorageError>;
     /// Prolongs a lease, even one that expired if nobody reaped it; also how a worker learns of a cancel.
     async fn renew(&self, lease: &Lease, duration: Duration, now: Timestamp) -> Result<Written, StorageError>;
@@ -46,7 +47,8 @@ pub trait Queue: Send + Sync + 'static {
     /// # Errors
     /// [`StorageError::MissingJob`] if there is none.
     async fn request_cancel(&self, id: JobId, now: Timestamp) -> Result<Cancelled, StorageError>;
-    /// Requeues jobs with expired leases (all leases if `all`, as a start-up under the process lock does). Cancelled ones end; after 3 attempts a job fails and is refunded. Returns how many were touched.
+    /// Requeues jobs with expired leases (all leases if `all`, as a start-up under the process lock does). Cancelled ones end; after 3
+    /// attempts that got no further a job fails and is refunded. Returns how many were touched.
     async fn reap(&self, all: bool, now: Timestamp) -> Result<u32, StorageError>;
     /// Jobs that have their turn before this queued one, plus one (those whose user or guild runs enough are passed over); `None` if it does not wait.
     async fn place(&self, id: JobId) -> Result<Option<u32>, StorageError>;

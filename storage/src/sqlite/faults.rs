@@ -134,6 +134,7 @@ async fn claim_and_outbox_read_an_index_and_sort_nothing() {
     check(worker::CLAIM, "USING COVERING INDEX jobs_by_turn").await;
     check(worker::CLAIM, "USING COVERING INDEX jobs_running (guild=?)").await;
     check(worker::CLAIM, "USING INDEX jobs_active (user=?)").await;
+    check(worker::RUNNING, "USING INDEX jobs_").await;
     check(outbox::DUE, "INDEX outbox_due (due<?)").await;
     check(queue::BACKLOG, "USING COVERING INDEX outbox_due").await;
     check("SELECT count(*) FROM jobs WHERE user = ? AND status IN ('queued', 'leased')", "INDEX jobs_active (user=?)").await;

@@ -41,16 +41,16 @@ macro_rules! select {
     };
 }
 
-/// Adds a picture to a job, unless it has the one of this number.
-pub(super) async fn insert(db: &mut SqliteConnection, job: i64, image: &NewImage) -> Result<(), StorageError> {
+/// Adds a picture to a job, unless it has the one of this number; whether it did.
+pub(super) async fn insert(db: &mut SqliteConnection, job: i64, image: &NewImage) -> Result<bool, StorageError> {
     const IMAGE: &str = "INSERT INTO images (job, number, seed, width, height, blob, model_hash, engine, device, dtype) \
         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (job, number) DO NOTHING";
     let write = sqlx::query(IMAGE).bind(job).bind(image.index).bind(image.seed.cast_signed()).bind(image.width).bind(image.height);
     let made = image.provenance.as_ref();
     let write = write.bind(image.blob.as_str()).bind(made.and_then(|made| made.model_hash.as_deref()));
     let write = write.bind(made.map(|made| made.engine.as_str())).bind(made.map(|made| made.device.as_str()));
-    write.bind(made.map(|made| made.dtype.as_str())).execute(db).await?;
-    Ok(())
+    let written = write.bind(made.map(|made| made.dtype.as_str())).execute(db).await?;
+    Ok(written.rows_affected() == 1)
 }
 
 /// What is recorded of a job, done or not.

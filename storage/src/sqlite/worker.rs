@@ -16,8 +16,15 @@ use crate::{
     cost::to_row_pixels, enqueue::RunningLimits, error::StorageError, failure::Failure, ids::Timestamp, images::NewImage, jobs::*,
 };
 
+/// A job whose work was interrupted this often, without getting further, may be what stops its workers. It is worked on alone, and waits for
+/// that in its place: those that ran beside the one that did it end in peace, and only that one runs out of attempts. One that gets further
+/// while it is alone has company again.
+const SUSPECT_AFTER: u32 = 2;
+
+pub(super) const RUNNING: &str = "SELECT count(*), count(*) FILTER (WHERE attempts > ?) FROM jobs WHERE status = 'leased'";
+
 pub(super) const CLAIM: &str = concat!(
-    "UPDATE jobs SET status = 'leased', epoch = epoch + 1, attempts = attempts + 1, lease_until = ?1 \
+    "UPDATE jobs SET status = 'leased', epoch = epoch + 1, attempts = attempts + 1, has_advanced = 0, lease_until = ?1 \
      WHERE seq = (SELECT seq FROM jobs AS waiting WHERE status = 'queued' \
         AND (SELECT count(*) FROM jobs WHERE status = 'leased' AND guild = waiting.guild) < ?3 \
         AND (SELECT count(*) FROM jobs WHERE status IN ('queued', 'leased') AND user = waiting.user AND status = 'leased') < ?2 \
@@ -33,13 +40,16 @@ pub(super) async fn claim(
     now: Timestamp,
 ) -> Result<Option<Lease>, StorageError> {
     let mut tx = store.begin().await?;
-    let n_running: u32 = sqlx::query_scalar("SELECT count(*) FROM jobs WHERE status = 'leased'").fetch_one(&mut *tx).await?;
-    let Some((of_user, of_guild)) = limits.bounds(n_running) else { return Ok(None) };
+    let (n_running, n_suspects): (u32, u32) = sqlx::query_as(RUNNING).bind(SUSPECT_AFTER).fetch_one(&mut *tx).await?;
+    let Some((of_user, of_guild)) = limits.bounds(n_running).filter(|_| n_suspects == 0) else { return Ok(None) };
     let claim = sqlx::query(CLAIM).bind(now.after(lease).0).bind(of_user).bind(of_guild);
     let Some(row) = claim.fetch_optional(&mut *tx).await? else { return Ok(None) };
     turns::serve(&mut tx, &turns::Served::from_row(&row)?).await?;
     let epoch = sqlx::Row::try_get(&row, "epoch")?;
     let job: Job = JobRow::from_row(&row)?.try_into()?;
+    if n_running > 0 && job.attempts > SUSPECT_AFTER {
+        return Ok(None);
+    }
     let images = images::all(&mut *tx, job.id).await?;
     tx.commit().await?;
     Ok(Some(Lease { job, epoch, images }))
@@ -72,7 +82,9 @@ pub(super) async fn record_image(store: &SqliteStore, lease: &Lease, image: &New
     if job.is_cancel_requested {
         return Ok(Written::CancelRequested);
     }
-    images::insert(&mut tx, job.seq, image).await?;
+    if images::insert(&mut tx, job.seq, image).await? {
+        advance(&mut tx, job.seq).await?;
+    }
     tx.commit().await?;
     Ok(Written::Done)
 }
@@ -110,11 +122,17 @@ pub(super) async fn release(store: &SqliteStore, lease: &Lease) -> Result<Writte
     if job.is_cancel_requested {
         return Ok(Written::CancelRequested);
     }
-    let uncount = sqlx::query("UPDATE jobs SET attempts = attempts - 1 WHERE seq = ?");
-    uncount.bind(job.seq).execute(&mut *tx).await?;
+    advance(&mut tx, job.seq).await?;
     requeue(&mut tx, &job).await?;
     tx.commit().await?;
     Ok(Written::Done)
+}
+
+/// Takes the attempt of a lease back: its work got further, or was given back in order.
+pub(super) async fn advance(db: &mut SqliteConnection, seq: i64) -> Result<(), StorageError> {
+    let uncount = sqlx::query("UPDATE jobs SET attempts = attempts - 1, has_advanced = 1 WHERE seq = ? AND has_advanced = 0");
+    uncount.bind(seq).execute(db).await?;
+    Ok(())
 }
 
 /// Puts a leased job back to wait, as the next of its user.

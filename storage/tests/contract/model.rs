@@ -14,6 +14,8 @@ pub struct ModelJob {
     pub cost: i64,
     pub charged: i64,
     pub attempts: u32,
+    /// Whether the newest lease's attempt was taken back.
+    pub has_advanced: bool,
     pub epoch: i64,
     pub lease_until: i64,
     pub is_cancel_requested: bool,
@@ -69,6 +71,7 @@ impl Model {
             cost,
             charged: cost,
             attempts: 0,
+            has_advanced: false,
             epoch: 0,
             lease_until: 0,
             is_cancel_requested: false,
@@ -101,6 +104,10 @@ impl Model {
     /// The first of the queue whose person and guild may run another one.
     pub fn claim(&mut self, limits: &RunningLimits, now: Timestamp) -> Option<usize> {
         let next = self.queue().into_iter().find(|i| self.may_run(*i, limits))?;
+        let mut running = self.jobs.iter().filter(|job| job.status == JobStatus::Leased).peekable();
+        if running.peek().is_some() && (self.jobs[next].attempts == 2 || running.any(|job| job.attempts == 3)) {
+            return None;
+        }
         let mut flows = std::mem::take(&mut self.flows);
         self.serve(&mut flows, next);
         self.flows = flows;
@@ -108,6 +115,7 @@ impl Model {
         job.status = JobStatus::Leased;
         job.epoch += 1;
         job.attempts += 1;
+        job.has_advanced = false;
         job.lease_until = now.after(LEASE).0;
         Some(next)
     }
@@ -143,6 +151,14 @@ impl Model {
         if let Some(charged) = charged {
             let by = charged.max(1) - job.cost.max(1);
             self.advance(i, by);
+        }
+    }
+
+    /// The attempt of a job's lease is not counted.
+    pub fn advance_work(&mut self, i: usize) {
+        let job = &mut self.jobs[i];
+        if !std::mem::replace(&mut job.has_advanced, true) {
+            job.attempts -= 1;
         }
     }
 

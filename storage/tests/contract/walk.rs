@@ -201,7 +201,11 @@ impl Walk {
         if expected == Written::Done {
             match operation {
                 0 | 5 => self.model.end(i, JobStatus::Done, Some(cost(actual)), now),
-                6 | 7 => drop(self.model.jobs[i].images.insert(number)),
+                6 | 7 => {
+                    if self.model.jobs[i].images.insert(number) {
+                        self.model.advance_work(i);
+                    }
+                }
                 1 => self.model.jobs[i].lease_until = now.after(LEASE).0,
                 2 => {
                     self.model.end(i, JobStatus::Failed, None, now);
@@ -209,7 +213,7 @@ impl Walk {
                 }
                 3 => self.model.end(i, JobStatus::Cancelled, Some(cost(actual)), now),
                 _ => {
-                    self.model.jobs[i].attempts -= 1;
+                    self.model.advance_work(i);
                     self.model.requeue(i);
                 }
             }

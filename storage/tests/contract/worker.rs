@@ -207,6 +207,87 @@ pub async fn three_interruptions_fail_the_job_and_refund_it(backend: &impl Backe
     assert_eq!(store.reap(true, NOON).await.unwrap(), 0);
 }
 
+/// A process that works on all it gets; one of the jobs kills it, before the others get any further.
+pub async fn a_poison_job_takes_none_of_those_beside_it_along(backend: &impl Backend) {
+    let mut spent = 0.0;
+    for poisons in [vec![0], vec![2], vec![3], vec![0, 3], vec![1, 2], vec![0, 1, 2, 3]] {
+        let store = backend.open().await;
+        let mut ids = Vec::new();
+        for user in 0..4 {
+            ids.push(created(&*store, job(1, user)).await);
+        }
+        let is_poison = |id| poisons.iter().any(|n| ids[*n] == id);
+        let mut n_claims = [0; 4];
+        for _process in 0..20 {
+            store.reap(true, NOON).await.unwrap();
+            let mut running = Vec::new();
+            loop {
+                while let Some(lease) = store.claim(LEASE, &MANY, NOON).await.unwrap() {
+                    n_claims[ids.iter().position(|id| *id == lease.job.id).unwrap()] += 1;
+                    running.push(lease);
+                }
+                if running.is_empty() || running.iter().any(|lease| is_poison(lease.job.id)) {
+                    break;
+                }
+                finish(&*store, &running.remove(0), &[image(0, blob(1))], NOON).await;
+            }
+        }
+        for (n, id) in ids.iter().enumerate() {
+            let job = store.job(*id).await.unwrap().unwrap();
+            let expected = if is_poison(*id) { JobStatus::Failed } else { JobStatus::Done };
+            assert_eq!(job.status, expected, "{n} beside {poisons:?}");
+            assert!(n_claims[n] <= 3, "{n} beside {poisons:?}: {n_claims:?}");
+            store.delete(*id, NOON).await.unwrap();
+        }
+        spent += (4 - poisons.len()) as f64;
+        assert_eq!(used(&*store, 1, NOON).await, spent, "beside {poisons:?}");
+    }
+}
+
+pub async fn a_suspect_runs_alone_and_waits_for_that_in_its_place(backend: &impl Backend) {
+    let store = backend.open().await;
+    created(&*store, job(1, 1)).await;
+    let long = store.claim(LEASE * 100, &MANY, NOON).await.unwrap().expect("a job waits");
+    let suspect = created(&*store, job(2, 2)).await;
+    for _ in 0..2 {
+        assert_eq!(claimed(&*store).await.job.id, suspect);
+        assert_eq!(store.reap(false, at(30_000)).await.unwrap(), 1);
+    }
+    let next = created(&*store, job(3, 3)).await;
+    assert_eq!(store.queue().await.unwrap(), [suspect, next]);
+    let none = async || store.claim(LEASE, &MANY, NOON).await.unwrap().is_none();
+    assert!(none().await, "it waits for those that run, and others for it");
+    assert_eq!(store.queue().await.unwrap(), [suspect, next]);
+    finish(&*store, &long, &[image(0, blob(1))], NOON).await;
+    let alone = claimed(&*store).await;
+    assert_eq!((alone.job.id, alone.job.attempts), (suspect, 3));
+    assert!(none().await, "nothing runs beside it");
+    assert_eq!(store.record_image(&alone, &image(0, blob(1))).await.unwrap(), Written::Done);
+    assert_eq!(claimed(&*store).await.job.id, next, "it got further");
+    finish(&*store, &alone, &[image(1, blob(2))], NOON).await;
+    assert_eq!(status(&*store, suspect).await, JobStatus::Done);
+}
+
+pub async fn work_that_gets_further_is_no_attempt(backend: &impl Backend) {
+    let store = backend.open().await;
+    let id = created(&*store, job(1, 1)).await;
+    for number in 0..5 {
+        let lease = claimed(&*store).await;
+        assert_eq!(lease.job.attempts, 1, "{number}");
+        for _twice in 0..2 {
+            assert_eq!(store.record_image(&lease, &image(number, blob(1))).await.unwrap(), Written::Done);
+        }
+        assert_eq!(store.reap(true, NOON).await.unwrap(), 1);
+    }
+    for attempt in 1..=3 {
+        let lease = claimed(&*store).await;
+        assert_eq!(lease.job.attempts, attempt);
+        assert_eq!(store.record_image(&lease, &image(0, blob(1))).await.unwrap(), Written::Done, "it is there already");
+        assert_eq!(store.reap(true, NOON).await.unwrap(), 1);
+    }
+    assert_eq!(status(&*store, id).await, JobStatus::Failed);
+}
+
 pub async fn a_release_keeps_the_place_and_is_not_an_attempt(backend: &impl Backend) {
     let store = backend.open().await;
     let first = created(&*store, job(1, 1)).await;
