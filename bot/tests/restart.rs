@@ -242,10 +242,16 @@ async fn pictures_that_were_finished_before_a_kill_are_kept_and_the_others_drawn
 async fn quota_and_history_are_the_same_after_a_kill(mode: Mode) {
     let setting = Setting::new(mode).await;
     let ask = async |ada: &Visitor, program: &Program| {
-        ada.slash(CHANNEL, "quota", &[]).await.expect("sent");
-        let quota = content(&told(ada, "of the usual size").await).to_owned();
-        ada.slash(CHANNEL, "history", &[]).await.expect("sent");
-        let history = told(ada, "newest first").await;
+        // The page keeps what it was told before the kill.
+        let known: Vec<_> = ada.messages(CHANNEL).await.expect("readable").iter().map(|message| id(message).to_owned()).collect();
+        let answer = async |command: &str, words: &str| {
+            ada.slash(CHANNEL, command, &[]).await.expect("sent");
+            let is_it =
+                |message: &&serde_json::Value| message.to_string().contains(words) && known.iter().all(|known| known != id(message));
+            ada.wait_for(CHANNEL, PATIENCE, |messages| messages.iter().find(is_it).cloned()).await.expect("it is told")
+        };
+        let quota = content(&answer("quota", "of the usual size").await).to_owned();
+        let history = answer("history", "newest first").await;
         // The sandbox has another port each time.
         (quota, history["embeds"][0]["description"].as_str().expect("a text").replace(&program.url, "the page"))
     };

@@ -38,10 +38,10 @@ async fn a_span_follows_a_job_from_the_wish_through_the_device_thread_to_the_del
     let logged = log::about(&id);
     for (target, message, is_on_device) in [
         ("atelier::jobs::enqueue", "queued", false),
-        ("atelier::jobs::dispatcher", "drawing", false),
+        ("atelier::jobs::worker", "drawing", false),
         ("inference::engine", "loaded", true),
         ("inference::batcher", "computed", true),
-        ("atelier::jobs::dispatcher", "done", false),
+        ("atelier::jobs::worker", "done", false),
         ("atelier::jobs::delivery", "delivered", false),
     ] {
         let found = logged.iter().find(|logged| logged.target.starts_with(target) && logged.message == message);
