@@ -325,6 +325,7 @@ impl Batcher {
         let _inside = span.enter();
         let answer = catch_unwind(AssertUnwindSafe(|| looked.and_then(|()| compute(&batch))));
         let answer = answer.unwrap_or_else(|panic| Err(panicked(panic.as_ref())));
+        self.counters.beat();
         let cost: f64 = batch.iter().map(|call| call.cost).sum();
         if matches!(batch[0].work, Work::Predict { .. }) {
             self.counters.network_call(batch.len(), begin.elapsed(), cost);

@@ -9,6 +9,7 @@ mod memory;
 mod message;
 mod needs;
 mod placement;
+mod pulse;
 mod residency;
 mod router;
 mod store;
@@ -23,7 +24,10 @@ pub(crate) use self::counters::{Counters, Meter};
 pub use self::handle::{Engine, TaskHandle};
 #[cfg(test)]
 pub(crate) use self::store::{Ready, TestStore};
-pub use self::submission::Submission;
+pub use self::{
+    pulse::{Beat, Pulse},
+    submission::Submission,
+};
 use crate::{
     error::InferenceError,
     state::TrajectoryState,
@@ -140,12 +144,12 @@ pub enum Event {
     Failed(std::sync::Arc<InferenceError>),
 }
 
-/// Steps done by all pictures of a task.
+/// Steps done, of all pictures of a task together unless it says otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {
     /// Steps done.
     pub done: u32,
-    /// Steps in all.
+    /// Steps in all. Those that pictures are stopped or left out before are taken off.
     pub total: u32,
 }
 
@@ -158,6 +162,17 @@ pub struct FinishedImage {
     pub seed: Seed,
     /// The picture.
     pub image: RgbImage,
+    /// Where it was stopped, for one that is not drawn to its end: it shows what its end would have been, as far as could be told by then.
+    pub stopped: Option<Box<Stopped>>,
+}
+
+/// A picture that was handed out before its end.
+#[derive(Clone, Debug)]
+pub struct Stopped {
+    /// Its own steps, all passes together.
+    pub progress: Progress,
+    /// What it goes on from; `None` for what is only enlarged, or where the files of the model cannot be read any more.
+    pub state: Option<TrajectoryState>,
 }
 
 /// What a task really cost.

@@ -168,6 +168,14 @@ pub enum InvalidTask {
         /// Where it ends.
         to: f64,
     },
+    /// A place to stop that is none.
+    #[error("a picture can be stopped at {min} to 100 per cent of its steps, not at {found}")]
+    StopAt {
+        /// The value.
+        found: u32,
+        /// The smallest.
+        min: u32,
+    },
     /// Too many layers left out.
     #[error("clip skip must be 0 to {max}, not {found}")]
     ClipSkip {

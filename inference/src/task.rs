@@ -3,6 +3,7 @@
 mod adapter_use;
 mod input;
 mod note;
+mod stop_at;
 mod stored;
 
 use serde::{Deserialize, Serialize};
@@ -11,6 +12,7 @@ pub use self::{
     adapter_use::AdapterUse,
     input::{Input, Pixels, Role, UnknownRole},
     note::Note,
+    stop_at::{MIN_STOP, StopAt},
 };
 use crate::{adapter::AdapterWeights, sampler::Sampler, schedule::ScheduleKind, text};
 
@@ -87,6 +89,9 @@ pub struct TextToImage {
     /// A second, larger pass.
     #[serde(default)]
     pub hires: Option<Hires>,
+    /// When a picture is handed out as it is then; `None` at its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop_at: Option<StopAt>,
 }
 
 fn always() -> (f64, f64) {
@@ -114,6 +119,7 @@ impl Default for TextToImage {
             n_images: 1,
             seamless: false,
             hires: None,
+            stop_at: None,
         }
     }
 }

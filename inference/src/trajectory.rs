@@ -27,7 +27,7 @@ use crate::{
     adapter::AdapterSet,
     batcher::{Caller, Parts, Ticket},
     catalogue::limits::Limits,
-    engine::{Event, Meter, Progress, Submission},
+    engine::{Event, Meter, Submission},
     error::InferenceError,
     ops::Padding,
     part::Slot,
@@ -103,10 +103,8 @@ impl Job {
     async fn draw(&self, caller: &Caller, base: &TextToImage) -> Result<(), InferenceError> {
         let mut drawing = Drawing::new(self, base);
         let begins = drawing.begins()?;
-        let steps = &drawing.steps;
-        let n_finished = base.n_images - begins.len() as u32;
-        steps.done.set(n_finished * drawing.each() + begins.iter().map(|(_, begin)| drawing.n_done(begin)).sum::<u32>());
-        self.events.may_send(Event::Progress(Progress { done: steps.done.get(), total: steps.total }));
+        drawing.count(&begins);
+        self.events.may_send(Event::Progress(drawing.steps.progress()));
         drawing.prepare(caller, begins.iter().map(|(_, begin)| begin)).await?;
         // One picture's numbers say nothing about the others', which go on; any other failure would meet them too.
         let drawing = &drawing;

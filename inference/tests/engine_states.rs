@@ -1,12 +1,12 @@
 //! Pictures that go on in another engine from a state that was bytes in between.
 
-use crate::engine_common::{changed, drawn, engine, filled, finish, run, submit, text_to_image};
+use crate::engine_common::{changed, drawn, engine, filled, finish, run, source_picture, submit, text_to_image};
 use futures::executor::block_on;
 use inference::{
-    engine::{Event, Submission},
+    engine::{Event, Progress, Submission},
     sampler::Sampler,
     state::{DeviceKind, TrajectoryState},
-    task::{Enlarger, Hires, TextToImage},
+    task::{Enlarger, Hires, ImageSize, Role, Task, TextToImage, Upscale},
 };
 
 #[test]
@@ -57,4 +57,41 @@ fn a_handle_asks_for_states_whenever_it_likes() {
     assert_eq!(told, [(0, true), (1, true)]);
     let class = &outcome.states[0].belongs_to.device;
     assert_eq!((class.kind, class.precision.as_str()), (DeviceKind::Cpu, "f32"));
+}
+
+#[test]
+fn a_handle_stops_its_task_and_leaves_pictures_out_which_go_on_in_another_engine() {
+    let first = engine(8, 0);
+    let task = drawn(text_to_image("a cat", 1, 30, 3));
+    let whole = run(&first, &task);
+    let mut handle = submit(&first, &task);
+    while !matches!(block_on(handle.next()), Some(Event::Progress(progress)) if progress.done >= 4) {}
+    handle.cull(1);
+    let before = handle.pulse();
+    while !matches!(block_on(handle.next()), Some(Event::Progress(progress)) if progress.total < 90) {}
+    assert!(handle.pulse().device.n > before.device.n && handle.pulse().task.at >= before.task.at);
+    handle.stop();
+    let stopped = finish(handle);
+    assert_eq!(stopped.seeds, [whole.seeds[0], whole.seeds[2]]);
+    let states: Vec<_> = stopped.stopped.into_iter().map(|stopped| stopped.expect("it was stopped").state.expect("a state")).collect();
+    assert!(states.iter().all(|state| state.step < 30), "{states:?}");
+    let places = [Some(states[0].place()), None, Some(states[1].place())];
+    let quote = first.catalogue().check_rest(&task.task, &places).expect("a valid task");
+    drop(first);
+    let rest = run(&engine(3, 2), &Submission { resume: states, ..task });
+    assert_eq!(rest.images, whole.images, "bit for bit");
+    assert!((rest.usage.row_megapixels - quote.cost).abs() < 1e-9 && quote.cost < whole.usage.row_megapixels);
+}
+
+#[test]
+fn an_enlargement_stops_between_two_passes() {
+    let engine = engine(8, 0);
+    let size = ImageSize::new(8, 8);
+    let task = Task::upscale(Upscale { size, passes: 2 }, "source");
+    let handle = submit(&engine, &Submission::new(task).with(Role::Init, source_picture(size)));
+    handle.stop();
+    let outcome = finish(handle);
+    assert_eq!(outcome.images[0].dimensions(), (32, 32));
+    let stopped = outcome.stopped[0].as_ref().expect("it was stopped");
+    assert_eq!((stopped.progress, stopped.state.is_none()), (Progress { done: 1, total: 2 }, true));
 }

@@ -208,7 +208,7 @@ impl Job<'_> {
         let (mut upscales, mut small) = (Vec::new(), Vec::new());
         let mut drawing = engine.submit(submission)?;
         while let Some(finished) = self.next_picture(&mut drawing).await? {
-            let FinishedImage { index, seed, image } = finished;
+            let FinishedImage { index, seed, image, .. } = finished;
             self.show.finished(index, image.clone());
             let is_shown_larger = self.show.has_graphics() && !is_enlarging && !self.args.enlarge;
             small.extend(is_shown_larger.then(|| (index, image.clone())));

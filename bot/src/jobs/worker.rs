@@ -248,7 +248,7 @@ impl Worker {
 
     /// Stores a finished picture and records it: a row never names a blob that is not there.
     async fn save(self: &Arc<Self>, lease: &Lease, task: &Task, origin: Origin, finished: FinishedImage) -> anyhow::Result<Written> {
-        let FinishedImage { index, seed, image } = finished;
+        let FinishedImage { index, seed, image, .. } = finished;
         let (width, height) = image.dimensions();
         let provenance = Some(origin.provenance());
         let record = Record { task: task.clone(), index: Some(index), is_enlarged: false, origin };

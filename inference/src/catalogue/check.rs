@@ -9,6 +9,7 @@ use super::{
 use crate::{
     adapter::AdapterWeights,
     error::InvalidTask,
+    state::Place,
     task::{AdapterUse, ImageSize, Task, TaskKind, TextToImage},
     text::{Prompt, PromptError},
 };
@@ -45,6 +46,18 @@ impl Catalogue {
         let limits = self.limits_of(task, model);
         let (cost, sizes) = (limits.cost(task, chunks.unwrap_or(Chunks::ONE)), limits.sizes(task));
         Ok(Quote { cost, bytes: self.bytes(&self.models[model], &adapters, &sizes, task), sizes })
+    }
+
+    /// The same of a task of which only these pictures are drawn, each from its beginning or from a place of its own, as it is told by
+    /// [`TrajectoryState::place`](crate::state::TrajectoryState::place).
+    ///
+    /// # Errors
+    /// As for [`check`](Self::check).
+    pub fn check_rest(&self, task: &Task, begins: &[Option<Place>]) -> Result<Quote, InvalidTask> {
+        let quote = self.check(task)?;
+        let model = self.find(task)?;
+        let chunks = task.base().map(|base| self.chunks(model, base)).transpose()?;
+        Ok(Quote { cost: self.limits_of(task, model).cost_from(task, chunks.unwrap_or(Chunks::ONE), begins), ..quote })
     }
 
     /// The same of everything but the length of its prompts, for which tokenizers are needed.

@@ -1,5 +1,6 @@
 //! What a loaded model can be asked for, and what a task costs before it runs.
 
+mod cost;
 mod inputs;
 
 use serde::{Deserialize, Serialize};
@@ -9,7 +10,7 @@ use crate::{
     family::{GuidanceRule, Rules},
     sampler::{Plan, Sampler},
     schedule::{Asked, ScheduleConfig},
-    task::{Enlarger, Hires, ImageSize, Task, TaskKind, TextToImage, Upscale},
+    task::{Enlarger, Hires, ImageSize, MIN_STOP, StopAt, Task, TaskKind, TextToImage, Upscale},
 };
 
 /// Most denoising steps.
@@ -122,6 +123,11 @@ impl Limits {
         if !(0.0 <= from && from < to && to <= 1.0) {
             return Err(InvalidTask::GuidanceInterval { from, to });
         }
+        if let Some(StopAt::Percent(found)) = base.stop_at
+            && !(MIN_STOP..=100).contains(&found)
+        {
+            return Err(InvalidTask::StopAt { found, min: MIN_STOP });
+        }
         if base.clip_skip > MAX_CLIP_SKIP {
             return Err(InvalidTask::ClipSkip { found: base.clip_skip, max: MAX_CLIP_SKIP });
         }
@@ -195,7 +201,10 @@ impl Limits {
                 let factor = self.upscale_factor.unwrap_or(1);
                 task.sources(factor).map(|size| ImageSize::new(size.width * factor, size.height * factor)).collect()
             }
-            (_, Some(base)) => std::iter::once(base.size).chain(base.hires.map(|hires| self.hires_size(base, hires))).collect(),
+            (_, Some(base)) => {
+                let second = base.hires.filter(|_| self.reaches_second(task, base));
+                std::iter::once(base.size).chain(second.map(|hires| self.hires_size(base, hires))).collect()
+            }
             (_, None) => Vec::new(),
         }
     }
@@ -203,44 +212,6 @@ impl Limits {
     /// Whether a step of the task takes two network rows.
     pub(crate) fn is_guided(&self, base: &TextToImage) -> bool {
         self.rules.guidance.is_on(base.guidance_scale)
-    }
-
-    /// What a task whose prompts take so many chunks costs in row-megapixels; a finished task's usage is the same.
-    pub(crate) fn cost(&self, task: &Task, chunks: Chunks) -> f64 {
-        let base = match (&task.kind, task.base()) {
-            (TaskKind::Upscale(task), _) => {
-                return task.sources(self.upscale_factor.unwrap_or(1)).map(|size| size.megapixels() * UPSCALE_ROWS).sum();
-            }
-            (_, Some(base)) => base,
-            (_, None) => return 0.0,
-        };
-        let n_encodings = match task.kind {
-            TaskKind::Inpaint(_) => 2.0,
-            TaskKind::ImageToImage(_) => 1.0,
-            TaskKind::TextToImage(_) | TaskKind::Upscale(_) => 0.0,
-        };
-        let small = base.size.megapixels();
-        let row = row_price(chunks.longest());
-        let first = small * (self.rows(base, &self.plan(task, base)) * row + DECODE_ROWS);
-        let each = base.hires.map_or(first, |hires| {
-            let large = self.hires_size(base, hires).megapixels();
-            let second = large * (self.rows(base, &self.hires_plan(base, hires)) * row + DECODE_ROWS);
-            let between = match hires.enlarger {
-                Enlarger::Latent => -small * DECODE_ROWS,
-                Enlarger::Network => small * UPSCALE_ROWS + large * ENCODE_ROWS,
-            };
-            first + between + second
-        });
-        // Each pass encodes the prompts, once for all pictures.
-        let n_passes = if base.hires.is_some() { 2.0 } else { 1.0 };
-        f64::from(base.n_images) * each + small * n_encodings * ENCODE_ROWS + n_passes * chunks.encoding()
-    }
-
-    /// Network rows of one picture's pass.
-    fn rows(&self, base: &TextToImage, plan: &Plan) -> f64 {
-        let is_guided = self.is_guided(base);
-        let rows = |step: usize| plan.calls_of(step) * if is_guided && base.guides_at(step, plan.n_steps()) { 2 } else { 1 };
-        (plan.start..plan.n_steps()).map(rows).sum::<usize>() as f64
     }
 
     /// The steps of a task's (first) pass; a step count out of range counts as the nearest in range.
@@ -287,6 +258,10 @@ mod tests {
         };
         let base = TextToImage { size: ImageSize::new(8, 8), ..TextToImage::default() };
         assert_eq!(check(toy::rules(), base.clone()), Ok(()));
+        for (percent, is_place) in [(0, false), (9, false), (10, true), (60, true), (100, true), (101, false), (u32::MAX, false)] {
+            let found = check(toy::rules(), TextToImage { stop_at: Some(StopAt::Percent(percent)), ..base.clone() });
+            assert_eq!(found, if is_place { Ok(()) } else { Err(InvalidTask::StopAt { found: percent, min: 10 }) });
+        }
         let seamless = TextToImage { seamless: true, ..base.clone() };
         assert_eq!(check(toy::rules(), seamless.clone()), Ok(()));
         assert_eq!(check(Rules { can_be_seamless: false, ..toy::rules() }, seamless), Err(InvalidTask::Seamless));

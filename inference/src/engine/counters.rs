@@ -10,7 +10,10 @@ use std::{
 
 use tracing::Span;
 
-use super::{EngineStats, Usage};
+use super::{
+    EngineStats, Usage,
+    pulse::{Beat, Heart},
+};
 use crate::telemetry;
 
 /// What the device thread has done since it started.
@@ -21,6 +24,8 @@ pub(crate) struct Counters {
     n_active: AtomicU64,
     /// Bits of an `f64`; 0 before the first batch.
     seconds_per_row_megapixel: AtomicU64,
+    /// Beats with every batch and every message.
+    heart: Heart,
 }
 
 /// Weight of the newest batch in the running average: about the last twenty count.
@@ -35,6 +40,16 @@ impl Counters {
         let newest = took.as_secs_f64() / row_megapixels;
         let average = self.seconds_per_row_megapixel().map_or(newest, |average| average + NEWEST * (newest - average));
         self.seconds_per_row_megapixel.store(average.to_bits(), Relaxed);
+    }
+
+    /// The device thread has done something.
+    pub(crate) fn beat(&self) {
+        self.heart.beat();
+    }
+
+    /// When it last did something.
+    pub(crate) fn last_beat(&self) -> Beat {
+        self.heart.last()
     }
 
     pub(crate) fn seconds_per_row_megapixel(&self) -> Option<f64> {
@@ -74,7 +89,11 @@ pub(crate) struct Meter {
     /// Bits of an `f64`.
     row_megapixels: AtomicU64,
     is_cancelled: AtomicBool,
+    is_stopped: AtomicBool,
+    /// A bit for each picture that nobody wants any more.
+    culled: AtomicU32,
     n_states_asked: AtomicU32,
+    heart: Heart,
 }
 
 impl Default for Meter {
@@ -84,7 +103,10 @@ impl Default for Meter {
             span: Span::current(),
             row_megapixels: AtomicU64::new(0),
             is_cancelled: AtomicBool::new(false),
+            is_stopped: AtomicBool::new(false),
+            culled: AtomicU32::new(0),
             n_states_asked: AtomicU32::new(0),
+            heart: Heart::default(),
         }
     }
 }
@@ -99,6 +121,12 @@ impl Meter {
     pub(crate) fn add(&self, row_megapixels: f64) {
         let sum = f64::from_bits(self.row_megapixels.load(Relaxed)) + row_megapixels;
         self.row_megapixels.store(sum.to_bits(), Relaxed);
+        self.heart.beat();
+    }
+
+    /// When a row of it was last counted.
+    pub(crate) fn last_beat(&self) -> Beat {
+        self.heart.last()
     }
 
     pub(crate) fn usage(&self) -> Usage {
@@ -107,6 +135,24 @@ impl Meter {
 
     pub(crate) fn cancel(&self) {
         self.is_cancelled.store(true, Relaxed);
+    }
+
+    /// Has every picture handed out at its next border.
+    pub(crate) fn stop(&self) {
+        self.is_stopped.store(true, Relaxed);
+    }
+
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.is_stopped.load(Relaxed)
+    }
+
+    /// Leaves a picture out from its next border on. A task has fewer pictures than there are bits.
+    pub(crate) fn cull(&self, index: u32) {
+        self.culled.fetch_or(1_u32.checked_shl(index).unwrap_or(0), Relaxed);
+    }
+
+    pub(crate) fn is_culled(&self, index: u32) -> bool {
+        self.culled.load(Relaxed) & 1_u32.checked_shl(index).unwrap_or(0) != 0
     }
 
     /// Asks every picture for its state at its next border.

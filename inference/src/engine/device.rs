@@ -59,6 +59,7 @@ pub(super) fn run(
             Err(TryRecvError::Disconnected) => break,
         };
         if let Some(message) = message {
+            board.counters.beat();
             if !take(message, &mut store, &batcher) {
                 break;
             }
@@ -70,8 +71,12 @@ pub(super) fn run(
             board.set_residents(residents.into_iter());
         }
         // Nothing to compute: the thread sleeps until a task comes or something was loaded.
-        if !batcher.turn() && !store.settle(&mut batcher) && !received.recv().is_ok_and(|message| take(message, &mut store, &batcher)) {
-            break;
+        if !batcher.turn() && !store.settle(&mut batcher) {
+            let message = received.recv();
+            board.counters.beat();
+            if !message.is_ok_and(|message| take(message, &mut store, &batcher)) {
+                break;
+            }
         }
     }
     batcher.stop();

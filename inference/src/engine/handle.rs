@@ -12,7 +12,7 @@ use std::{
 use tokio::sync::mpsc;
 
 use super::{
-    Counters, DeviceChoice, EngineConfig, EngineStats, Event, Meter, Submission, Usage, device,
+    Counters, DeviceChoice, EngineConfig, EngineStats, Event, Meter, Pulse, Submission, Usage, device,
     message::{Channels, Command, Message},
     needs, placement, router,
     worker::{Board, Refused, Worker},
@@ -103,8 +103,8 @@ impl Engine {
         let meter = Arc::new(Meter::default());
         let command = Command { catalogue, submission, events, meter: meter.clone() };
         let (device, place, messages) = self.hand_in(Box::new(command), cost, model)?;
-        let devices = self.inner.alive.clone();
-        Ok(TaskHandle { events: receiver, meter, messages, has_ended: false, device, place, devices })
+        let (devices, counters) = (self.inner.alive.clone(), self.inner.counters[place].clone());
+        Ok(TaskHandle { events: receiver, meter, counters, messages, has_ended: false, device, place, devices })
     }
 
     /// Whether a device has memory enough for a task.
@@ -177,6 +177,8 @@ impl Engine {
 pub struct TaskHandle {
     events: mpsc::Receiver<Event>,
     meter: Arc<Meter>,
+    /// The device's.
+    counters: Arc<Counters>,
     messages: Sender<Message>,
     has_ended: bool,
     device: String,
@@ -223,6 +225,23 @@ impl TaskHandle {
         self.meter.cancel();
         // A device that waits for something else looks then.
         let _ = self.messages.send(Message::Cancelled);
+    }
+
+    /// Has every unfinished picture handed out at its next step border, as [`FinishedImage::stopped`](super::FinishedImage::stopped); the task is done
+    /// then. A picture that has not begun makes one step.
+    pub fn stop(&self) {
+        self.meter.stop();
+    }
+
+    /// Leaves a picture out: from its next step border on nothing is computed for it, and it is not handed out unless it was finished by then. The task
+    /// is done with the others.
+    pub fn cull(&self, index: u32) {
+        self.meter.cull(index);
+    }
+
+    /// What was last done for the task, and by its device at all.
+    pub fn pulse(&self) -> Pulse {
+        Pulse { task: self.meter.last_beat(), device: self.counters.last_beat() }
     }
 
     /// The device that it is drawn on, such as `cpu (f32)`.

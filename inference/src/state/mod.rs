@@ -45,6 +45,22 @@ pub struct TrajectoryState {
     pub belongs_to: BelongsTo,
 }
 
+impl TrajectoryState {
+    /// Where the picture is on its way.
+    pub fn place(&self) -> Place {
+        Place { pass: self.pass, step: self.step }
+    }
+}
+
+/// A border between two steps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// The pass.
+    pub pass: PassKind,
+    /// Steps of the pass's plan that are done, see [`TrajectoryState::step`].
+    pub step: u32,
+}
+
 /// A pass over the steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

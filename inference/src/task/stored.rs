@@ -32,7 +32,7 @@ mod tests {
     use crate::{
         sampler::Sampler,
         schedule::ScheduleKind,
-        task::{AdapterUse, Enlarger, Hires, ImageSize, ImageToImage, Inpaint, Seed, SkippedFor, TextToImage, Upscale},
+        task::{AdapterUse, Enlarger, Hires, ImageSize, ImageToImage, Inpaint, Seed, SkippedFor, StopAt, TextToImage, Upscale},
     };
 
     /// Reads what an older version wrote, and what this one writes of it.
@@ -93,7 +93,11 @@ mod tests {
         );
         check(
             &format!(r#"{{"kind":"inpaint",{first},"source":"ab12","mask":"cd34","strength":0.9}}"#),
-            &Task::inpaint(Inpaint { base: plain, strength: 0.9 }, "ab12", "cd34"),
+            &Task::inpaint(Inpaint { base: plain.clone(), strength: 0.9 }, "ab12", "cd34"),
+        );
+        check(
+            &format!(r#"{{"kind":"text_to_image",{first},"stop_at":{{"percent":60}}}}"#),
+            &TextToImage { stop_at: Some(StopAt::Percent(60)), ..plain }.into(),
         );
         let enlarged = |passes| Task::upscale(Upscale { size, passes }, "ab12");
         check(r#"{"kind":"upscale","source":"ab12","size":{"width":64,"height":96}}"#, &enlarged(1));

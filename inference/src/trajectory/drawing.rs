@@ -11,7 +11,7 @@ use crate::{
     batcher::Caller,
     error::InferenceError,
     sampler::SamplerState,
-    state::BelongsTo,
+    state::{BelongsTo, PassKind},
     task::{Hires, TaskKind, TextToImage},
 };
 
@@ -34,6 +34,10 @@ pub(super) struct Drawing<'a> {
     /// `None` while no picture begins with it.
     pub(super) source: Option<Source>,
     pub(super) steps: Steps,
+    /// Steps of a picture, both passes together.
+    pub(super) each: u32,
+    /// Steps of a picture after which it is handed out.
+    until: u32,
     /// What its states belong to, once one was asked for; `None` inside if that cannot be told.
     pub(super) belongs_to: OnceCell<Option<BelongsTo>>,
 }
@@ -43,13 +47,21 @@ impl<'a> Drawing<'a> {
     pub(super) fn new(job: &'a Job, base: &'a TextToImage) -> Self {
         let (first, second) = job.passes(base);
         let each = first.n_steps() + second.as_ref().map_or(0, |(_, pass)| pass.n_steps());
-        let steps = Steps { done: Cell::new(0), total: each * base.n_images };
-        Self { job, base, first, second, source: None, steps, belongs_to: OnceCell::new() }
+        let steps = Steps { done: Cell::new(0), total: Cell::new(0) };
+        Self { job, base, first, second, source: None, steps, each, until: base.stops_after(each), belongs_to: OnceCell::new() }
     }
 
-    /// Steps of one picture.
-    pub(super) fn each(&self) -> u32 {
-        self.steps.total / self.base.n_images.max(1)
+    /// Counts the steps that are done, and those that are to be made.
+    pub(super) fn count(&self, begins: &[(u32, Begin)]) {
+        let n_finished = (self.base.n_images - begins.len() as u32) * self.until;
+        let sum = |n_steps: &dyn Fn(u32) -> u32| n_finished + begins.iter().map(|(_, begin)| n_steps(self.n_done(begin))).sum::<u32>();
+        self.steps.done.set(sum(&|n_done| n_done));
+        self.steps.total.set(sum(&|n_done| self.ends_at(n_done)));
+    }
+
+    /// Steps after which a picture is handed out that goes on after so many: one that is there already makes one more.
+    pub(super) fn ends_at(&self, n_done: u32) -> u32 {
+        self.until.max(n_done + 1).min(self.each)
     }
 
     /// Encodes what the pictures that are to be drawn need, and nothing else.
@@ -61,8 +73,13 @@ impl<'a> Drawing<'a> {
         if begins.clone().any(|begin| self.has_steps_in_first(begin)) {
             self.first.prompts = Some(self.job.prompts(caller, self.base, self.first.size).await?);
         }
+        let n_first = self.first.n_steps();
+        let reaches_second = begins.clone().any(|begin| {
+            let n_done = self.n_done(begin);
+            n_done < self.each && self.ends_at(n_done) > n_first
+        });
         if let Some((_, second)) = &mut self.second
-            && begins.clone().any(|begin| !matches!(begin, Begin::Second(state) if is_last(second, state)))
+            && reaches_second
         {
             second.prompts = Some(self.job.prompts(caller, self.base, second.size).await?);
         }
@@ -88,10 +105,16 @@ impl<'a> Drawing<'a> {
     /// Steps that are done where a picture begins.
     pub(super) fn n_done(&self, begin: &Begin) -> u32 {
         match (begin, &self.second) {
-            (Begin::First(state), _) => self.first.n_done(state.step),
-            (Begin::Second(state), Some((_, second))) => self.first.n_steps() + second.n_done(state.step),
+            (Begin::First(state), _) => self.n_done_in(&self.first, state),
+            (Begin::Second(state), Some((_, second))) => self.n_done_in(second, state),
             (Begin::Fresh | Begin::Second(_), _) => 0,
         }
+    }
+
+    /// Steps of a picture that are done at a border of a pass, those of the pass before it too.
+    pub(super) fn n_done_in(&self, pass: &Pass, state: &SamplerState) -> u32 {
+        let before = if pass.kind == PassKind::Second { self.first.n_steps() } else { 0 };
+        before + pass.n_done(state.step)
     }
 }
 

@@ -3,7 +3,7 @@
 use super::Job;
 use crate::{
     batcher::Caller,
-    engine::{Event, FinishedImage, Progress},
+    engine::{Event, FinishedImage, Progress, Stopped},
     error::InferenceError,
     pixels,
     state::StateError,
@@ -19,18 +19,27 @@ impl Job {
         if self.missing().next().is_none() {
             return Ok(());
         }
-        let tell = |done: u32| self.events.may_send(Event::Progress(Progress { done, total: passes }));
-        tell(0);
-        let mut pixels = self.source_pixels()?;
+        let tell = |done: u32, total: u32| self.events.may_send(Event::Progress(Progress { done, total }));
+        tell(0, passes);
+        let (mut pixels, mut stopped) = (self.source_pixels()?, None);
         for pass in 0..passes {
+            if self.meter.is_culled(0) {
+                return Ok(());
+            }
             // Between passes the values are those of a picture, as if it had been saved.
             pixels = caller.upscale(&pixels.clamp(0.0, 1.0)?).await?;
             if !pixels::is_finite(&pixels)? {
                 return Err(InferenceError::NotANumber { index: 0, step: pass });
             }
-            tell(pass + 1);
+            let done = pass + 1;
+            if self.meter.is_stopped() && done < passes {
+                stopped = Some(Box::new(Stopped { progress: Progress { done, total: passes }, state: None }));
+                tell(done, done);
+                break;
+            }
+            tell(done, passes);
         }
-        self.events.must_send(Event::Image(FinishedImage { index: 0, seed: Seed(0), image: pixels::to_image(&pixels)? }));
+        self.events.must_send(Event::Image(FinishedImage { index: 0, seed: Seed(0), image: pixels::to_image(&pixels)?, stopped }));
         Ok(())
     }
 }

@@ -6,6 +6,7 @@ use super::Job;
 use crate::{
     batcher::{Caller, Prompt},
     catalogue::limits::Chunks,
+    engine::Progress,
     error::InferenceError,
     family::{PromptRequest, Told},
     sampler::Plan,
@@ -32,7 +33,14 @@ pub(super) struct Prompts {
 /// Steps done and to do, all pictures and passes together.
 pub(super) struct Steps {
     pub(super) done: Cell<u32>,
-    pub(super) total: u32,
+    /// Without those that are left out.
+    pub(super) total: Cell<u32>,
+}
+
+impl Steps {
+    pub(super) fn progress(&self) -> Progress {
+        Progress { done: self.done.get(), total: self.total.get() }
+    }
 }
 
 impl Pass {

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     batcher::Caller,
-    engine::{Event, FinishedImage, Progress},
+    engine::{Event, FinishedImage, Progress, Stopped},
     error::InferenceError,
     noise::TorchGenerator,
     pixels,
@@ -27,23 +27,43 @@ pub(super) struct Picture<'a> {
     pub(super) index: u32,
     /// How often its state was told because somebody asked.
     pub(super) n_answered: Cell<u32>,
+    /// Its steps that are done, both passes together.
+    n_done: Cell<u32>,
+    /// Those after which it is handed out.
+    ends_at: Cell<u32>,
+}
+
+/// What becomes pixels.
+pub(super) struct Drawn {
+    /// Clean latents.
+    pub(super) latents: Tensor,
+    /// Where it was stopped, if it was.
+    stopped: Option<Box<Stopped>>,
+}
+
+/// How a pass ends.
+enum Way {
+    /// With all of its steps.
+    Through(SamplerState),
+    /// Before that, and with it the picture, which is none if it is left out.
+    Over(Option<Drawn>),
 }
 
 impl<'a> Picture<'a> {
     pub(super) fn new(drawing: &'a Drawing<'a>, caller: &Caller, index: u32) -> Self {
-        Self { drawing, caller: caller.for_picture(index), index, n_answered: Cell::new(0) }
+        Self { drawing, caller: caller.for_picture(index), index, n_answered: Cell::new(0), n_done: Cell::new(0), ends_at: Cell::new(0) }
     }
 
-    /// Draws and tells it.
+    /// Draws and tells it, unless it is left out.
     pub(super) async fn draw(&self, begin: Begin) -> Result<(), InferenceError> {
         let (drawing, index) = (self.drawing, self.index);
-        let latents = self.latents(begin).await?;
+        let Some(Drawn { latents, stopped }) = self.drawn(begin).await? else { return Ok(()) };
         let pixels = self.caller.decode(&latents).await?;
         if !pixels::is_finite(&pixels)? {
-            return Err(InferenceError::NotANumber { index, step: drawing.each() });
+            return Err(InferenceError::NotANumber { index, step: self.n_done.get() });
         }
         let image = pixels::to_image(&pixels::to_unit(&pixels)?)?;
-        drawing.job.events.must_send(Event::Image(FinishedImage { index, seed: self.seed(), image }));
+        drawing.job.events.must_send(Event::Image(FinishedImage { index, seed: self.seed(), image, stopped }));
         Ok(())
     }
 
@@ -51,22 +71,27 @@ impl<'a> Picture<'a> {
         self.drawing.base.seed.of_image(self.index)
     }
 
-    /// The latents after the last step, as the model's decoder takes them.
-    pub(super) async fn latents(&self, begin: Begin) -> Result<Tensor, InferenceError> {
+    /// The latents after the last step that is made, as the model's decoder takes them; `None` if it is left out.
+    pub(super) async fn drawn(&self, begin: Begin) -> Result<Option<Drawn>, InferenceError> {
         let Drawing { first, second, .. } = self.drawing;
+        self.n_done.set(self.drawing.n_done(&begin));
+        self.ends_at.set(self.drawing.ends_at(self.n_done.get()));
         let in_second = match begin {
             Begin::Second(state) => Some(state),
             begin => {
                 let (state, kept) = self.in_first(begin)?;
-                let state = self.denoise(first, state, &kept).await?;
-                match second {
-                    None => return Ok(state.latents),
-                    Some((hires, second)) => Some(self.enlarged(second, *hires, state).await?),
+                match (self.denoise(first, state, &kept).await?, second) {
+                    (Way::Through(state), None) => return Ok(Some(Drawn { latents: state.latents, stopped: None })),
+                    (Way::Through(state), Some((hires, second))) => Some(self.enlarged(second, *hires, state).await?),
+                    (Way::Over(drawn), _) => return Ok(drawn),
                 }
             }
         };
         match (second, in_second) {
-            (Some((_, second)), Some(state)) => Ok(self.denoise(second, state, &Kept::Nothing).await?.latents),
+            (Some((_, second)), Some(state)) => Ok(match self.denoise(second, state, &Kept::Nothing).await? {
+                Way::Through(state) => Some(Drawn { latents: state.latents, stopped: None }),
+                Way::Over(drawn) => drawn,
+            }),
             _ => Err(InferenceError::Internal { what: "a picture was in a pass that its task does not have" }),
         }
     }
@@ -87,11 +112,14 @@ impl<'a> Picture<'a> {
     }
 
     /// The loop over steps.
-    async fn denoise(&self, pass: &Pass, mut state: SamplerState, kept: &Kept) -> Result<SamplerState, InferenceError> {
+    async fn denoise(&self, pass: &Pass, mut state: SamplerState, kept: &Kept) -> Result<Way, InferenceError> {
         let Drawing { job, base, .. } = self.drawing;
         let n_steps = pass.plan.n_steps();
+        if self.is_left_out() {
+            return Ok(Way::Over(None));
+        }
         if state.step == n_steps {
-            return Ok(state);
+            return Ok(Way::Through(state));
         }
         let prompts = pass.prompts.as_ref().ok_or(InferenceError::Internal { what: "a pass was begun without its prompts" })?;
         let denoiser = Guided {
@@ -113,16 +141,53 @@ impl<'a> Picture<'a> {
             state = step.state;
             state.latents = kept.after(&pass.plan, done, state.latents)?;
             self.at_border(pass, &state, &step.denoised)?;
+            if self.is_left_out() {
+                return Ok(Way::Over(None));
+            }
+            let n_done = self.n_done.get();
+            if n_done < self.drawing.each && (n_done >= self.ends_at.get() || job.meter.is_stopped()) {
+                return Ok(Way::Over(Some(self.stopped(pass, state, kept.clean(&step.denoised)?)?)));
+            }
         }
-        Ok(state)
+        Ok(Way::Through(state))
+    }
+
+    /// The picture as it is at a border, where `clean` is the estimate of its end.
+    fn stopped(&self, pass: &Pass, state: SamplerState, clean: Tensor) -> Result<Drawn, InferenceError> {
+        let progress = Progress { done: self.n_done.get(), total: self.drawing.each };
+        self.leave_rest();
+        let stopped = Stopped { progress, state: self.saved(pass, &state)? };
+        let latents = if state.step == pass.plan.n_steps() { state.latents } else { clean };
+        Ok(Drawn { latents, stopped: Some(Box::new(stopped)) })
+    }
+
+    /// Whether nobody wants it any more; its steps are not counted then.
+    fn is_left_out(&self) -> bool {
+        let is_left_out = self.drawing.job.meter.is_culled(self.index);
+        if is_left_out {
+            self.leave_rest();
+        }
+        is_left_out
+    }
+
+    /// Takes the steps off that are not made.
+    fn leave_rest(&self) {
+        let Drawing { job, steps, .. } = self.drawing;
+        let rest = self.ends_at.get() - self.n_done.get();
+        self.ends_at.set(self.n_done.get());
+        if rest > 0 {
+            steps.total.set(steps.total.get() - rest);
+            job.events.may_send(Event::Progress(steps.progress()));
+        }
     }
 
     /// What happens between steps: progress, previews, saving.
     fn at_border(&self, pass: &Pass, state: &SamplerState, denoised: &Tensor) -> Result<(), InferenceError> {
         let Drawing { job, steps, .. } = self.drawing;
         let step = pass.n_done(state.step);
+        self.n_done.set(self.n_done.get() + 1);
         steps.done.set(steps.done.get() + 1);
-        job.events.may_send(Event::Progress(Progress { done: steps.done.get(), total: steps.total }));
+        job.events.may_send(Event::Progress(steps.progress()));
         let every = job.facts.preview_every;
         if every > 0
             && step.is_multiple_of(every)

@@ -81,7 +81,7 @@ fn restored(saved: &TrajectoryState, device: &Device) -> Result<SamplerState, In
 }
 
 impl Picture<'_> {
-    /// Tells the picture's state if it is time for it or somebody asked. Latents that are no numbers are not worth it: the picture is about to fail.
+    /// Tells the picture's state if it is time for it or somebody asked. One of latents that are no numbers is not worth it: the picture is about to fail.
     pub(super) fn save(&self, pass: &Pass, state: &SamplerState) -> Result<(), InferenceError> {
         let job = self.drawing.job;
         let (every, n_asked) = (job.submission.checkpoint_every, job.meter.n_states_asked());
@@ -89,7 +89,17 @@ impl Picture<'_> {
         if !is_due && self.n_answered.get() == n_asked {
             return Ok(());
         }
-        let Some(belongs_to) = self.drawing.belongs_to() else { return Ok(()) };
+        if let Some(saved) = self.saved(pass, state)?
+            && job.events.may_send(Event::Checkpoint { index: self.index, state: Box::new(saved) })
+        {
+            self.n_answered.set(n_asked);
+        }
+        Ok(())
+    }
+
+    /// The picture's state; `None` where it cannot be told what it belongs to, or it is no numbers.
+    pub(super) fn saved(&self, pass: &Pass, state: &SamplerState) -> Result<Option<TrajectoryState>, InferenceError> {
+        let Some(belongs_to) = self.drawing.belongs_to() else { return Ok(None) };
         let saved = TrajectoryState {
             index: self.index,
             seed: self.seed(),
@@ -100,10 +110,6 @@ impl Picture<'_> {
             generator: GeneratorState::from(&state.noise),
             belongs_to: belongs_to.clone(),
         };
-        let is_finite = saved.latents.values().iter().all(|value| value.is_finite());
-        if is_finite && job.events.may_send(Event::Checkpoint { index: self.index, state: Box::new(saved) }) {
-            self.n_answered.set(n_asked);
-        }
-        Ok(())
+        Ok(Some(saved).filter(|saved| saved.latents.values().iter().all(|value| value.is_finite())))
     }
 }

@@ -84,6 +84,11 @@ impl Kept {
         }
     }
 
+    /// The estimate of the clean latents with the part that stays, as the last latents have it.
+    pub(crate) fn clean(&self, denoised: &Tensor) -> Result<Tensor, InferenceError> {
+        self.within(denoised.clone(), NoiseLevel::CLEAN)
+    }
+
     fn put_back(&self, latents: &Tensor, original: &Tensor) -> Result<Tensor, InferenceError> {
         match self {
             Self::PutBack { drawn, stays, .. } => Ok((original.broadcast_mul(stays)? + latents.broadcast_mul(drawn)?)?),

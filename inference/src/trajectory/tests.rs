@@ -3,6 +3,7 @@
 mod adapters;
 pub(crate) mod families;
 mod resume;
+mod stop;
 
 use std::{path::Path, sync::Arc};
 
@@ -75,9 +76,9 @@ fn last_latents(
     let latents = Batcher::new(Arc::new(Counters::default()), 2).drive(job.ticket(), async move |caller| {
         let mut drawing = Drawing::new(&job, job.task().base().expect("a drawing task"));
         drawing.prepare(caller, [Begin::Fresh].iter()).await?;
-        Picture::new(&drawing, caller, index).latents(Begin::Fresh).await
+        Picture::new(&drawing, caller, index).drawn(Begin::Fresh).await
     });
-    latents.expect("latents")
+    latents.expect("no fault").expect("a picture").latents
 }
 
 #[test]

@@ -10,7 +10,7 @@ use image::{GrayImage, Luma, RgbImage, imageops::FilterType};
 use inference::{
     catalogue::{CatalogueConfig, ModelEntry, Shelf},
     checkpoint::OtherParts,
-    engine::{DeviceChoice, Engine, EngineConfig, Event, Precision, Submission, TaskHandle, Usage},
+    engine::{DeviceChoice, Engine, EngineConfig, Event, Precision, Stopped, Submission, TaskHandle, Usage},
     error::InferenceError,
     sampler::Sampler,
     schedule::ScheduleKind,
@@ -84,7 +84,8 @@ pub fn filled(base: TextToImage, strength: f64) -> Submission {
     Submission::new(task).with(Role::Init, source).with(Role::Mask, mask)
 }
 
-fn source_picture(size: ImageSize) -> RgbImage {
+/// A picture of a size.
+pub fn source_picture(size: ImageSize) -> RgbImage {
     let picture = picture(&starter_folder().join("reference/0.png"));
     image::imageops::resize(&picture, size.width, size.height, FilterType::Triangle)
 }
@@ -118,6 +119,8 @@ pub struct Outcome {
     /// What the person who asked should know.
     pub notes: Vec<Note>,
     pub images: Vec<RgbImage>,
+    /// Where each of them was stopped.
+    pub stopped: Vec<Option<Stopped>>,
     pub seeds: Vec<Seed>,
     pub previews: Vec<RgbImage>,
     /// In the order in which they were told.
@@ -151,7 +154,7 @@ pub fn finish(mut handle: TaskHandle) -> Outcome {
     }
     finished.sort_by_key(|image| image.index);
     outcome.seeds = finished.iter().map(|image| image.seed).collect();
-    outcome.images = finished.into_iter().map(|image| image.image).collect();
+    (outcome.images, outcome.stopped) = finished.into_iter().map(|image| (image.image, image.stopped.map(|stopped| *stopped))).unzip();
     outcome
 }
 

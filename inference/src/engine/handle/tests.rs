@@ -1,4 +1,4 @@
-//! Devices that die.
+//! Devices that die, and devices that hang.
 
 use std::path::Path;
 
@@ -82,4 +82,31 @@ fn a_device_that_dies_fails_its_tasks_and_leaves_the_others() {
     let dead = Engine::of(vec![broken("bad")], shelf, "one".into());
     assert_eq!(end(dead.submit(submission()).expect("taken in")), Err("the engine has stopped".into()));
     assert_eq!(dead.submit(submission()).err().map(|error| error.to_string()), Some("the engine has stopped".into()));
+}
+
+#[test]
+fn a_device_that_hangs_shows_no_sign_of_life() {
+    let (config, shelf) = (config(), shelf());
+    let catalogue = shelf.catalogue();
+    let (gate, opened) = std::sync::mpsc::channel::<()>();
+    let (ready, _answer) = sync_channel(1);
+    let body = move |channels: Channels, told: (&Board, Arc<()>)| {
+        let _ = opened.recv();
+        device::run((&config, DeviceChoice::Cpu), &catalogue, channels, &ready, told);
+    };
+    let worker = Worker::spawn("slow".into(), body).expect("a thread");
+    let engine = Engine::of(vec![worker], shelf, "one".into());
+    let mut handle = engine.submit(submission()).expect("taken in");
+    let hung = handle.pulse();
+    assert_eq!((hung.task.n, hung.device.n), (0, 0), "it has done nothing");
+    gate.send(()).expect("the thread waits");
+    while !matches!(block_on(handle.next()).expect("an end"), Event::Done(_)) {}
+    let alive = handle.pulse();
+    // Two steps of one row, a prompt and a decoding at the least.
+    assert!(alive.task.n >= 4 && alive.device.n >= 4, "{alive:?}");
+    assert!(alive.device.at > hung.device.at && alive.task.at > hung.task.at, "{alive:?}");
+    let mut other = engine.submit(submission()).expect("taken in");
+    assert_eq!(other.pulse().task.n, 0, "each task has its own");
+    while !matches!(block_on(other.next()).expect("an end"), Event::Done(_)) {}
+    assert!(other.pulse().device.n > alive.device.n && handle.pulse().task == alive.task);
 }

@@ -14,28 +14,28 @@ use image::{GrayImage, Luma, Rgb};
 use super::{families::models, *};
 use crate::{
     adapter::AdapterSet,
-    engine::{Event, Progress, Usage},
+    engine::{Event, Progress, Stopped, Usage},
     sampler::Sampler,
     state::{PassKind, StateError, TrajectoryState},
     task::{Enlarger, Hires, ImageToImage, Inpaint},
 };
 
 /// Pictures of a task, each of which goes on from another border.
-const N_IMAGES: u32 = 4;
+pub(super) const N_IMAGES: u32 = 4;
 const SIZE: ImageSize = ImageSize::new(16, 16);
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Kind {
+pub(super) enum Kind {
     Text,
     Image,
     Mask,
     TwoPasses(Enlarger),
 }
 
-const KINDS: [Kind; 4] = [Kind::Text, Kind::Image, Kind::Mask, Kind::TwoPasses(Enlarger::Latent)];
+pub(super) const KINDS: [Kind; 4] = [Kind::Text, Kind::Image, Kind::Mask, Kind::TwoPasses(Enlarger::Latent)];
 
 /// A task of a kind, with what it starts from.
-fn submission(kind: Kind, sampler: Sampler) -> Submission {
+pub(super) fn submission(kind: Kind, sampler: Sampler) -> Submission {
     let two_passes = |enlarger| Hires { scale: 2.0, strength: 0.7, steps: None, enlarger };
     let base = TextToImage {
         prompt: "a red fox in the snow".into(),
@@ -62,13 +62,15 @@ fn submission(kind: Kind, sampler: Sampler) -> Submission {
 
 /// Everything that a task told.
 #[derive(Default)]
-struct Told {
-    states: Vec<TrajectoryState>,
-    images: Vec<(u32, Vec<u8>)>,
-    progress: Vec<Progress>,
-    usage: Usage,
-    n_rows: u64,
-    error: Option<Arc<InferenceError>>,
+pub(super) struct Told {
+    pub(super) states: Vec<TrajectoryState>,
+    pub(super) images: Vec<(u32, Vec<u8>)>,
+    /// Of the pictures that were handed out before their end.
+    pub(super) stopped: Vec<(u32, Stopped)>,
+    pub(super) progress: Vec<Progress>,
+    pub(super) usage: Usage,
+    pub(super) n_rows: u64,
+    pub(super) error: Option<Arc<InferenceError>>,
 }
 
 impl Told {
@@ -79,7 +81,7 @@ impl Told {
 }
 
 /// Runs a task to its end; `meanwhile` is called after every batch.
-fn run(shelved: &mut Shelved, submission: Submission, meanwhile: impl Fn(usize, &Meter)) -> Told {
+pub(super) fn run(shelved: &mut Shelved, submission: Submission, meanwhile: impl Fn(usize, &Meter)) -> Told {
     let (sender, mut events) = tokio::sync::mpsc::channel(1000);
     let ready = shelved.store.ready(&submission.task, &shelved.catalogue).expect("the parts load");
     let adapters = AdapterSet::new(ready.adapters().expect("all are in memory")).expect("their layers");
@@ -98,7 +100,10 @@ fn run(shelved: &mut Shelved, submission: Submission, meanwhile: impl Fn(usize, 
     while let Ok(event) = events.try_recv() {
         match event {
             Event::Checkpoint { state, .. } => told.states.push(*state),
-            Event::Image(finished) => told.images.push((finished.index, finished.image.into_raw())),
+            Event::Image(finished) => {
+                told.stopped.extend(finished.stopped.map(|stopped| (finished.index, *stopped)));
+                told.images.push((finished.index, finished.image.into_raw()));
+            }
             Event::Progress(progress) => told.progress.push(progress),
             Event::Done(usage) => told.usage = usage,
             Event::Failed(error) => told.error = Some(error),
@@ -145,14 +150,17 @@ fn check(store: &mut Shelved, what: &str, submission: &Submission) -> usize {
     chosen.len()
 }
 
-/// Runs checks on all processors; how many states were gone on from.
-fn check_all(checks: &[(String, std::path::PathBuf, Option<Sampler>, Kind)]) -> usize {
+/// A model, its folder, a sampler (`None` for the model's own), and a kind of task.
+pub(super) type Case = (String, std::path::PathBuf, Option<Sampler>, Kind);
+
+/// Runs a check for each case on all processors; the sum of what they count.
+pub(super) fn check_all(cases: &[Case], check: impl Fn(&mut Shelved, &str, &Submission) -> usize + Sync) -> usize {
     let upscaler = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/starter/upscaler/realesr-animevideov3-x4.safetensors");
     let (next, n_states) = (AtomicUsize::new(0), Mutex::new(0));
     std::thread::scope(|scope| {
         for _ in 0..std::thread::available_parallelism().map_or(2, usize::from) {
             scope.spawn(|| {
-                while let Some((model, path, sampler, kind)) = checks.get(next.fetch_add(1, Ordering::Relaxed)) {
+                while let Some((model, path, sampler, kind)) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let upscaler = matches!(kind, Kind::TwoPasses(Enlarger::Network)).then(|| upscaler.clone());
                     let mut store = Shelved::open(CatalogueConfig { upscaler, ..catalogue(path) });
                     let sampler = sampler.unwrap_or(store.catalogue.models()[0].sampler);
@@ -165,23 +173,28 @@ fn check_all(checks: &[(String, std::path::PathBuf, Option<Sampler>, Kind)]) -> 
     n_states.into_inner().expect("no worker panics")
 }
 
-fn data() -> std::path::PathBuf {
+/// Every sampler with every kind of task, with tiny models in a folder.
+pub(super) fn cases(folder: &Path) -> Vec<Case> {
+    models::write_some(&data(), folder, &["sd1", "sd1_inpaint"]);
+    let mut cases = Vec::new();
+    for sampler in Sampler::ALL {
+        let mut add = |model: &str, kind| cases.push((model.to_owned(), folder.join("models").join(model), Some(sampler), kind));
+        KINDS.into_iter().for_each(|kind| add("sd1", kind));
+        add("sd1_inpaint", Kind::Mask);
+    }
+    let network = Kind::TwoPasses(Enlarger::Network);
+    cases.push(("sd1".to_owned(), folder.join("models/sd1"), Some(Sampler::EulerA), network));
+    cases
+}
+
+pub(super) fn data() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/families")
 }
 
 #[test]
 fn every_sampler_goes_on_as_if_it_had_not_stopped() {
-    let (data, folder) = (data(), tempfile::tempdir().expect("a temporary folder"));
-    models::write_some(&data, folder.path(), &["sd1", "sd1_inpaint"]);
-    let mut checks = Vec::new();
-    for sampler in Sampler::ALL {
-        let mut add = |model: &str, kind| checks.push((model.to_owned(), folder.path().join("models").join(model), Some(sampler), kind));
-        KINDS.into_iter().for_each(|kind| add("sd1", kind));
-        add("sd1_inpaint", Kind::Mask);
-    }
-    let network = Kind::TwoPasses(Enlarger::Network);
-    checks.push(("sd1".to_owned(), folder.path().join("models/sd1"), Some(Sampler::EulerA), network));
-    assert_eq!(check_all(&checks), (Sampler::ALL.len() * 5 + 1) * 4);
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    assert_eq!(check_all(&cases(folder.path()), check), (Sampler::ALL.len() * 5 + 1) * 4);
 }
 
 #[test]
@@ -200,7 +213,7 @@ fn every_family_goes_on_as_if_it_had_not_stopped() {
         let kinds: &[Kind] = if name.ends_with("_inpaint") { &[Kind::Mask] } else { &KINDS };
         checks.extend(kinds.iter().map(|kind| (name.clone(), path.clone(), None, *kind)));
     }
-    check_all(&checks);
+    check_all(&checks, check);
 }
 
 #[test]
