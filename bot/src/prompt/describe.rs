@@ -61,6 +61,9 @@ pub fn describe_without_negative(task: &TextToImage, context: &ParseContext) -> 
     if let Some(hires) = task.hires {
         parts.push(format!("--hires {}", hires.scale));
     }
+    if let Some(stop_at) = task.stop_at {
+        parts.push(format!("--stop {}", stop_at.percent(task.steps)));
+    }
     if task.seamless {
         parts.push("--tile".to_owned());
     }

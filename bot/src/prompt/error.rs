@@ -1,6 +1,6 @@
 //! What is wrong with a prompt, in one sentence that its writer can act on.
 
-use inference::{sampler::Sampler, schedule::ScheduleKind};
+use inference::{sampler::Sampler, schedule::ScheduleKind, task::MIN_STOP};
 
 use super::{
     MAX_ASPECT, MAX_CHARACTERS, MAX_CLIP_SKIP, MAX_HIRES, MAX_WEIGHT, ParseContext,
@@ -172,6 +172,12 @@ pub enum PromptError {
     /// Not an enlargement.
     #[error("`{shown}`: the enlargement must be a number above 1 and at most {MAX_HIRES}.")]
     Hires {
+        /// What was written.
+        shown: String,
+    },
+    /// Not a share of the steps.
+    #[error("`{shown}`: drawing can stop at {MIN_STOP} to 100 per cent of the steps.")]
+    Stop {
         /// What was written.
         shown: String,
     },

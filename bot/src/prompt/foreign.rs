@@ -10,8 +10,8 @@ pub(super) enum Takes {
     All,
 }
 
-/// Every such parameter with its spellings. What has a meaning here too (`--no`, `--ar`, `--seed`, `--tile`) is among ours.
-const FOREIGN: [(&[&str], Takes); 34] = [
+/// Every such parameter with its spellings. What has a meaning here too (`--no`, `--ar`, `--seed`, `--stop`, `--tile`) is among ours.
+const FOREIGN: [(&[&str], Takes); 33] = [
     (&["v", "version"], One),
     (&["niji"], One),
     (&["style"], One),
@@ -20,7 +20,6 @@ const FOREIGN: [(&[&str], Takes); 34] = [
     (&["c", "chaos"], One),
     (&["w", "weird"], One),
     (&["r", "repeat"], One),
-    (&["stop"], One),
     (&["exp"], One),
     (&["iw"], One),
     (&["cw"], One),

@@ -16,7 +16,7 @@ mod typed;
 use inference::{
     sampler::{Sampler, SamplerChoice},
     schedule::ScheduleKind,
-    task::{Enlarger, Hires, ImageSize, Note, Seed, TextToImage},
+    task::{Enlarger, Hires, ImageSize, MIN_STOP, Note, Seed, StopAt, TextToImage},
 };
 
 pub use context::{Gone, ModelDefaults, ParseContext};
@@ -137,6 +137,7 @@ fn fill(line: Line, typed: &TypedOptions, context: &ParseContext) -> Result<Fill
         n_images: options.images.map_or(context.n_images, Slot::value),
         seamless: options.is_seamless,
         hires: options.hires.map(|slot| hires(slot.value)),
+        stop_at: options.stop.map(Slot::value).filter(|percent| *percent < 100).map(StopAt::Percent),
         ..TextToImage::default()
     };
     let notes = foreign.into_iter().map(|name| Note::ForeignParameter { name }).collect();
@@ -178,6 +179,7 @@ struct Options {
     clip_skip: Option<Slot<u32>>,
     rescale: Option<Slot<f64>>,
     hires: Option<Slot<f64>>,
+    stop: Option<Slot<u32>>,
     is_seamless: bool,
 }
 
@@ -237,6 +239,10 @@ impl Options {
                 Ok(scale) if scale > 1.0 && scale <= MAX_HIRES => put(&mut self.hires, scale, shown),
                 _ => Err(PromptError::Hires { shown }),
             },
+            Key::Stop => match value.strip_suffix('%').unwrap_or(&value).parse() {
+                Ok(percent) if (MIN_STOP..=100).contains(&percent) => put(&mut self.stop, percent, shown),
+                _ => Err(PromptError::Stop { shown }),
+            },
             Key::Seamless => {
                 self.is_seamless = true;
                 Ok(())
@@ -272,6 +278,7 @@ impl Options {
             (Key::ClipSkip, shown(&self.clip_skip)),
             (Key::Rescale, shown(&self.rescale)),
             (Key::Hires, shown(&self.hires)),
+            (Key::Stop, shown(&self.stop)),
             (Key::Seamless, self.is_seamless.then_some(&seamless)),
         ];
         all.into_iter().filter_map(|(key, shown)| Some((key, shown?.clone()))).collect()

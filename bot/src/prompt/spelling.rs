@@ -20,11 +20,12 @@ pub(super) enum Key {
     ClipSkip,
     Rescale,
     Hires,
+    Stop,
     Seamless,
 }
 
 /// Every spelling of every parameter, and a value to show. The command line takes each of them as a flag too.
-pub(super) const EXAMPLES: [(&str, Key, &str); 23] = [
+pub(super) const EXAMPLES: [(&str, Key, &str); 24] = [
     ("no", Key::Negative, "text, people"),
     ("negative", Key::Negative, "text, people"),
     ("neg", Key::Negative, "text, people"),
@@ -45,6 +46,7 @@ pub(super) const EXAMPLES: [(&str, Key, &str); 23] = [
     ("rescale", Key::Rescale, "0.7"),
     ("guidance-rescale", Key::Rescale, "0.7"),
     ("hires", Key::Hires, "2"),
+    ("stop", Key::Stop, "60"),
     ("tile", Key::Seamless, ""),
     ("seamless", Key::Seamless, ""),
     ("strength", Key::Strength, "0.5"),

@@ -192,7 +192,7 @@ fn two_values_of_one_option_are_both_named() {
 #[test]
 fn unknown_parameters_are_named_with_the_nearest_and_the_known() {
     let known = "I know `--no`, `--ar`, `--width`, `--height`, `--seed`, `--steps`, `--cfg`, `--sampler`, `--schedule`, `--images`, `--model`, \
-                 `--clip-skip`, `--rescale`, `--hires` and `--tile`.";
+                 `--clip-skip`, `--rescale`, `--hires`, `--stop` and `--tile`.";
     for (line, near) in [("a fox --seeed 7", "seed"), ("a fox --sampel euler", "sampler"), ("a fox —NEGATIV x", "negative")] {
         let name = line.split(['-', '—']).next_back().and_then(|rest| rest.split(' ').next()).expect("a name").to_lowercase();
         check_error(line, &format!("`--{name}` is not a parameter; did you mean `--{near}`? {known}"));
@@ -281,7 +281,7 @@ fn an_empty_or_endless_prompt_is_refused() {
 fn the_description_holds_what_differs() {
     let context = context();
     assert_eq!(describe(&base(), &context), "--seed 4242");
-    let line = "--ar 3:2 --steps 30 --cfg 3.5 --rescale 0.7 --sampler euler_a --schedule karras --clip-skip 2 --hires 2 --tile --images 2 \
+    let line = "--ar 3:2 --steps 30 --cfg 3.5 --rescale 0.7 --sampler euler_a --schedule karras --clip-skip 2 --hires 2 --stop 60 --tile --images 2 \
                 --seed 7 --no text, people";
     let task = parse(&format!("a fox {line}"), &TypedOptions::default(), &context).expect("the line is right").task;
     assert_eq!(describe(&task, &context), line);
@@ -324,7 +324,7 @@ prop_compose! {
         n_images in proptest::option::of(1u32..=4),
         is_dreamy in any::<bool>(),
         (clip_skip, rescale) in (proptest::option::of(0u32..=11), proptest::option::of(0.0f64..=1.0)),
-        (scale, is_tile) in (proptest::option::of(1.01f64..=4.0), any::<bool>()),
+        (scale, stop, is_tile) in (proptest::option::of(1.01f64..=4.0), proptest::option::of(10u32..=100), any::<bool>()),
     ) -> String {
         let mut line = prompt;
         let mut add = |name: &str, value: Option<String>| line.extend(value.map(|value| format!(" --{name} {value}")));
@@ -340,6 +340,7 @@ prop_compose! {
         add("clip-skip", clip_skip.map(|n| n.to_string()));
         add("rescale", rescale.map(|share| share.to_string()));
         add("hires", scale.map(|scale| scale.to_string()));
+        add("stop", stop.map(|percent| percent.to_string()));
         add("tile", is_tile.then(String::new));
         line
     }

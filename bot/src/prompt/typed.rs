@@ -89,6 +89,7 @@ impl Filled {
                 Key::Images => base.n_images = said.n_images,
                 Key::ClipSkip => (base.clip_skip, base.clip_skip_of) = (said.clip_skip, SkippedFor::Both),
                 Key::Hires => base.hires = said.hires,
+                Key::Stop => base.stop_at = said.stop_at,
                 Key::Seamless => base.seamless = said.seamless,
                 // These stand beside the task's base.
                 Key::Model | Key::Strength => {}

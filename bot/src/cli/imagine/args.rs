@@ -6,7 +6,7 @@ use inference::{
     catalogue::limits::{MAX_GUIDANCE, MAX_IMAGES, MAX_STEPS},
     sampler::{Sampler, SamplerChoice},
     schedule::{Prediction, ScheduleKind},
-    task::Enlarger,
+    task::{Enlarger, MIN_STOP},
 };
 
 use crate::{
@@ -114,6 +114,9 @@ pub struct ImagineArgs {
     /// What enlarges between the passes: latent or network [default: latent]
     #[arg(long, value_name = "NAME", value_parser = enlarger)]
     pub hires_upscaler: Option<Enlarger>,
+    /// Hand each picture out after this share of its steps in per cent, 10 to 100, as it is then
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(i64::from(MIN_STOP)..=100))]
+    pub stop: Option<u32>,
     /// Enlarge the pictures with the super-resolution network, and write nothing else
     #[arg(long)]
     pub upscale: bool,

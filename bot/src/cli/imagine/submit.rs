@@ -12,7 +12,7 @@ use inference::{
     engine::Submission,
     sampler::Sampler,
     schedule::ScheduleKind,
-    task::{Hires, ImageSize, ImageToImage, Inpaint, Role, Seed, SkippedFor, Task, TaskKind, TextToImage, Upscale},
+    task::{Hires, ImageSize, ImageToImage, Inpaint, Role, Seed, SkippedFor, StopAt, Task, TaskKind, TextToImage, Upscale},
 };
 
 use super::{args::ImagineArgs, from::Recalled, prepare::Prepared};
@@ -213,6 +213,9 @@ impl Flags<'_> {
         let mut scale = base.hires.map(|hires| hires.scale);
         self.put(&mut scale, "hires", &args.hires.map(Some), |scale| scale.unwrap_or_default().to_string())?;
         base.hires = hires(args, base.hires)?;
+        let stop = args.stop.map(|percent| Some(StopAt::Percent(percent)).filter(|_| percent < 100));
+        let shown = |stop: &Option<StopAt>| stop.map_or(100, |stop| stop.percent(args.steps.unwrap_or(100))).to_string();
+        self.put(&mut base.stop_at, "stop", &stop, shown)?;
         Ok(())
     }
 

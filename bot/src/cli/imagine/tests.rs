@@ -64,6 +64,7 @@ fn other(spelling: &str) -> &'static str {
         "clip-skip" => "2",
         "rescale" | "guidance-rescale" => "0.1",
         "hires" => "3",
+        "stop" => "30",
         "strength" => "0.3",
         _ => panic!("a new parameter: {spelling}"),
     }
@@ -106,7 +107,7 @@ fn each_parameter_means_the_same_by_each_spelling_in_each_place() {
         }
         n += 1;
     }
-    assert_eq!(n, 23, "all of them");
+    assert_eq!(n, 24, "all of them");
 }
 
 #[test]

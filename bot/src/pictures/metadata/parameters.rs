@@ -10,7 +10,7 @@ mod second_pass;
 
 use std::fmt::Write;
 
-use inference::task::{Enlarger, Role, TextToImage};
+use inference::task::{Enlarger, Role, StopAt, TextToImage};
 
 use super::Record;
 pub use read::read;
@@ -86,6 +86,11 @@ fn drawing(base: &TextToImage, index: u32) -> Vec<(&'static str, String)> {
         };
         fields.push(("Hires upscaler", enlarger.into()));
     }
+    match base.stop_at {
+        Some(StopAt::Percent(percent)) => fields.push(("Stopped after", format!("{percent}%"))),
+        Some(StopAt::Steps(steps)) => fields.push(("Stopped after", format!("{steps} steps"))),
+        None => {}
+    }
     for used in &base.adapters {
         fields.push(("Adapter", format!("{} at {}", used.name, used.weight)));
     }
@@ -129,7 +134,8 @@ mod tests {
         assert_eq!(
             write(&record),
             "a fox\nin snow\nNegative prompt: text: red, blue\nSteps: 25, Sampler: DPM++ 2M, Schedule type: Karras, CFG scale: 7, Seed: 42, \
-             Size: 5x3, CFG rescale: 0.7, Tiling: True, Hires upscale: 2, Hires steps: 9, Hires upscaler: Network, Model hash: ababababab, \
+             Size: 5x3, CFG rescale: 0.7, Tiling: True, Hires upscale: 2, Hires steps: 9, Hires upscaler: Network, \
+             Stopped after: 60%, Model hash: ababababab, \
              Model: dreamy, Clip skip: 3, Denoising strength: 0.5, Source hash: 0123456789, Lora hashes: \"ink: cdcdcdcdcdcd, b: e\", \
              Version: Atelier 0.1.0"
                 .replace("ink: cdcdcdcdcdcd, b: e", "b: e, ink: cdcdcdcdcdcd")
@@ -143,6 +149,7 @@ mod tests {
         base.guidance_rescale = 0.7;
         base.seamless = true;
         base.hires = Some(Hires { scale: 2.0, strength: 0.6, steps: Some(9), enlarger: Enlarger::Network });
+        base.stop_at = Some(StopAt::Percent(60));
         record.task = Task::image_to_image(ImageToImage { base, strength: 0.5 }, "0123456789abcdef");
         record.origin.adapter_hashes = [("ink".to_owned(), "cd".repeat(32)), ("b".to_owned(), "e".to_owned())].into();
     }
@@ -208,6 +215,7 @@ mod tests {
             (sampler, schedule) in (proptest::sample::select(Sampler::ALL.to_vec()), proptest::sample::select(ScheduleKind::ALL.to_vec())),
             (clip_skip, interval, weight) in (0_u32..=12, (0.0_f64..0.5, 0.5_f64..=1.0), -2.0_f64..2.0),
             (width, height, is_seamless) in (1_u32..5000, 1_u32..5000, any::<bool>()),
+            stop in prop_oneof![Just(None), (10_u32..=99).prop_map(|percent| Some(StopAt::Percent(percent))), (1_u32..99).prop_map(|steps| Some(StopAt::Steps(steps)))],
         ) {
             let mut record = record("");
             let is_words = |text: &str| !text.contains("Negative prompt:");
@@ -227,6 +235,7 @@ mod tests {
                 seed: Seed(seed),
                 n_images: 1,
                 seamless: is_seamless,
+                stop_at: stop,
                 ..TextToImage::default()
             });
             record.index = None;

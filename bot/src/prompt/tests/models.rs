@@ -37,6 +37,12 @@ fn skipping_rescaling_tiling_and_a_second_pass_are_parameters() {
     check("a fox --seamless", TextToImage { seamless: true, ..base() });
     let second = Hires { scale: 1.5, strength: HIRES_STRENGTH, steps: None, enlarger: Enlarger::Latent };
     check("a fox --hires 1.5", TextToImage { hires: Some(second), ..base() });
+    for (line, percent) in [("a fox --stop 60", Some(60)), ("a fox --stop 10%", Some(10)), ("a fox --stop 100", None)] {
+        check(line, TextToImage { stop_at: percent.map(StopAt::Percent), ..base() });
+    }
+    for value in ["9", "101", "0.5", "-20", "x"] {
+        check_error(&format!("a fox --stop {value}"), &format!("`--stop {value}`: drawing can stop at 10 to 100 per cent of the steps."));
+    }
     check_error("a fox --tile yes", "`yes` stands after `--tile`: write the prompt first and the parameters last.");
     for value in ["13", "-1", "x", "1.5"] {
         check_error(

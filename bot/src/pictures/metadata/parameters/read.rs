@@ -3,7 +3,7 @@
 use inference::{
     catalogue::limits::{MAX_GUIDANCE, MAX_STEPS},
     sampler::SamplerChoice,
-    task::{AdapterUse, Seed, TextToImage},
+    task::{AdapterUse, MIN_STOP, Seed, StopAt, TextToImage},
 };
 
 use super::{
@@ -98,6 +98,7 @@ impl Recipe {
             "CFG rescale" => put(&mut base.guidance_rescale, number(value).filter(|share| (0.0..=1.0).contains(share))),
             "Guidance interval" => put(&mut base.guidance_interval, interval(value)),
             "Tiling" => put(&mut base.seamless, value.to_lowercase().parse().ok()),
+            "Stopped after" => put(&mut base.stop_at, stop_at(value).map(Some)),
             // Ours, whose names are no files.
             "Adapter" => {
                 let found = value.rsplit_once(" at ").and_then(|(name, weight)| Some(AdapterUse::new(name, number(weight)?)));
@@ -141,6 +142,13 @@ fn put<T>(place: &mut T, value: Option<T>) -> bool {
         *place = value;
     }
     is_understood
+}
+
+fn stop_at(value: &str) -> Option<StopAt> {
+    match value.split_once(' ') {
+        Some((steps, "steps")) => steps.parse().ok().filter(|steps| (1..=MAX_STEPS).contains(steps)).map(StopAt::Steps),
+        _ => value.strip_suffix('%')?.parse().ok().filter(|percent| (MIN_STOP..=100).contains(percent)).map(StopAt::Percent),
+    }
 }
 
 fn interval(text: &str) -> Option<(f64, f64)> {
