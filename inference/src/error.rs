@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::task::Role;
+use crate::{checkpoint::Family, task::Role};
 
 /// What can go wrong between a task and its pictures. Each message names the file or the value, so it is for whoever runs the program; an
 /// exhaustive `match` says what others are told.
@@ -199,6 +199,16 @@ pub enum InvalidTask {
         name: String,
         /// The value.
         weight: f64,
+    },
+    /// An adapter of a network of another kind than the model's.
+    #[error("the LoRA `{name}` was made for {made_for} and changes nothing of {family}; leave it out, or choose another model")]
+    AdapterFamily {
+        /// The adapter.
+        name: String,
+        /// The models that it was made for.
+        made_for: Family,
+        /// What the model is.
+        family: Family,
     },
     /// Too many adapters.
     #[error("a picture can have at most {max} LoRAs, not {found}")]

@@ -36,4 +36,5 @@ mod z_image;
 mod z_image_common;
 mod z_image_engine;
 mod z_image_files;
+mod z_image_lora;
 mod z_image_text;

@@ -6,7 +6,7 @@ use candle_core::{DType, Device, Tensor};
 use inference::{
     family::{
         stable_diffusion::Padding,
-        z_image::{Caption, Transformer, TransformerConfig},
+        z_image::{Batch, Caption, Transformer, TransformerConfig},
     },
     vae::{Vae, VaeConfig},
 };
@@ -23,7 +23,7 @@ fn transformer_of(setting: &Setting, dtype: DType) -> Transformer {
 }
 
 fn caption(setting: &Setting, transformer: &Transformer, name: &str) -> Caption {
-    transformer.prepare(&setting.reference[&format!("text.{name}")].unsqueeze(0).unwrap()).unwrap()
+    transformer.prepare(&setting.reference[&format!("text.{name}")].unsqueeze(0).unwrap(), Batch::default()).unwrap()
 }
 
 #[test]
@@ -36,7 +36,7 @@ fn the_transformers_outputs_are_those_of_diffusers() {
         let (prompt, rest) = case.split_once('.').unwrap();
         let time: f64 = rest.split_once('.').unwrap().1.parse().unwrap();
         let caption = caption(&setting, transformer, prompt);
-        let found = transformer.predict(&latents.unsqueeze(0).unwrap(), &[1000.0 - 1000.0 * time], &[&caption]).unwrap();
+        let found = transformer.predict(&latents.unsqueeze(0).unwrap(), &[1000.0 - 1000.0 * time], &[&caption], Batch::default()).unwrap();
         let expected = setting.reference[&format!("transformer.{case}.output")].neg().unwrap();
         assert_near(case, &found.squeeze(0).unwrap().to_dtype(DType::F32).unwrap(), &expected, 1e-4);
         n += 1;
@@ -53,14 +53,15 @@ fn a_row_keeps_its_bits_beside_prompts_of_other_lengths() {
     assert!(lengths[0] != lengths[1] && captions.iter().all(|caption| caption.n_tokens() == 32), "{lengths:?}");
     let latents = Tensor::randn(0.0_f32, 1.0, (3, 16, 6, 10), &Device::Cpu).unwrap();
     let timesteps = [1000.0, 512.5, 3.0];
-    let together = transformer.predict(&latents, &timesteps, &captions.iter().collect::<Vec<_>>()).unwrap();
+    let together = transformer.predict(&latents, &timesteps, &captions.iter().collect::<Vec<_>>(), Batch::default()).unwrap();
     for row in 0..3 {
-        let alone = transformer.predict(&latents.narrow(0, row, 1).unwrap(), &timesteps[row..=row], &[&captions[row]]).unwrap();
+        let alone =
+            transformer.predict(&latents.narrow(0, row, 1).unwrap(), &timesteps[row..=row], &[&captions[row]], Batch::default()).unwrap();
         let bits = |tensor: &Tensor| crate::common::floats(tensor).into_iter().map(f32::to_bits).collect::<Vec<_>>();
         assert_eq!(bits(&alone), bits(&together.narrow(0, row, 1).unwrap()), "row {row}");
     }
     let other = caption(&setting, &transformer, "longer");
-    assert!(transformer.predict(&latents.narrow(0, 0, 2).unwrap(), &timesteps[..2], &[&captions[0], &other]).is_err());
+    assert!(transformer.predict(&latents.narrow(0, 0, 2).unwrap(), &timesteps[..2], &[&captions[0], &other], Batch::default()).is_err());
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::{
 /// A model as adapters see it: the layers of its networks, known from the headers of its files, which stay open. Layers that an adapter does not
 /// change by a branch of low rank are made of what is read from them anew.
 pub struct Base {
-    pub(super) layout: UnetLayout,
+    pub(super) layout: Option<UnetLayout>,
     pub(super) networks: Vec<Network>,
 }
 
@@ -20,9 +20,14 @@ pub(super) struct Network {
 }
 
 impl Base {
-    /// A model without networks.
-    pub fn new(layout: UnetLayout) -> Self {
-        Self { layout, networks: Vec::new() }
+    /// A model without networks; the names of a U-Net's modules depend on its layout.
+    pub fn new(layout: impl Into<Option<UnetLayout>>) -> Self {
+        Self { layout: layout.into(), networks: Vec::new() }
+    }
+
+    /// The layers that adapters may change.
+    pub fn layers(&self) -> impl Iterator<Item = &Layer> {
+        self.networks.iter().flat_map(|network| &network.layers)
     }
 
     /// The model with a network more: the layers that `load` reads of its weights, which are float32 on the processor.

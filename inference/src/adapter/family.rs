@@ -13,7 +13,9 @@ pub enum Family {
     StableDiffusionXl,
     /// The refiner of Stable Diffusion XL.
     StableDiffusionXlRefiner,
-    /// Models without a U-Net.
+    /// Z-Image and Z-Image-Turbo.
+    ZImage,
+    /// Other models without a U-Net.
     Transformer,
 }
 
@@ -24,6 +26,7 @@ impl fmt::Display for Family {
             Self::StableDiffusion2 => "Stable Diffusion 2.x",
             Self::StableDiffusionXl => "Stable Diffusion XL",
             Self::StableDiffusionXlRefiner => "the Stable Diffusion XL refiner",
+            Self::ZImage => "Z-Image",
             Self::Transformer => "a model without a U-Net (such as Flux or Stable Diffusion 3)",
         })
     }

@@ -51,7 +51,7 @@ impl AdapterFile {
     pub(super) fn open(path: &Path) -> Result<Self, InferenceError> {
         let header = Header::read(path)?;
         let (modules, unknown) = modules(path, &header)?;
-        let parts = [Part::Unet, Part::TextEncoder, Part::TextEncoder2];
+        let parts = [Part::Unet, Part::Transformer, Part::TextEncoder, Part::TextEncoder2];
         let settings = parts.into_iter().filter_map(|part| Some((part, Settings::read(path, &header, part)?))).collect();
         let weights = Weights::open(&[path.to_owned()], &Device::Cpu, DType::F32)?;
         let places = Places::new(modules.keys());

@@ -111,19 +111,28 @@ fn kind_of(delta: &Delta) -> AdapterKind {
     }
 }
 
+/// Numbers per token of Lumina 2.
+const LUMINA_WIDTH: usize = 2304;
+
 /// The width of the text that a U-Net's cross-attention reads tells its family; text encoders tell less.
 fn family(modules: &HashMap<String, Module>) -> Option<Family> {
     let has = |words: &[&str]| modules.keys().any(|stem| words.iter().any(|word| stem.contains(word)));
     if has(&["double_blocks", "single_blocks", "single_transformer_blocks", "joint_blocks", "lora_transformer_"]) {
         return Some(Family::Transformer);
     }
-    if modules.keys().any(|stem| stem.starts_with("transformer.")) {
-        return Some(Family::Transformer);
-    }
     let columns = |ends: &[&str]| {
         let mut sizes = modules.values().filter(|module| ends.iter().any(|end| module.stem.ends_with(end)));
         sizes.find_map(|module| Some(module.delta.as_ref()?.size().1))
     };
+    let changes = |part| modules.keys().any(|stem| Place::of(stem).part() == Some(part));
+    if changes(Part::Transformer) {
+        // Lumina 2 has the names of Z-Image.
+        let attention = ["attention_qkv", "attention.qkv", "attention_to_q", "attention.to_q"];
+        return Some(if columns(&attention) == Some(LUMINA_WIDTH) { Family::Transformer } else { Family::ZImage });
+    }
+    if modules.keys().any(|stem| stem.starts_with("transformer.")) {
+        return Some(Family::Transformer);
+    }
     match columns(&["attn2_to_k", "attn2_to_v", "attn2.to_k", "attn2.to_v", "attn2.processor.to_k", "attn2.processor.to_v"]) {
         Some(768) => return Some(Family::StableDiffusion1),
         Some(1024) => return Some(Family::StableDiffusion2),
@@ -131,7 +140,6 @@ fn family(modules: &HashMap<String, Module>) -> Option<Family> {
         Some(1280) => return Some(Family::StableDiffusionXlRefiner),
         _ => {}
     }
-    let changes = |part| modules.keys().any(|stem| Place::of(stem).part() == Some(part));
     if changes(Part::TextEncoder2) {
         return Some(Family::StableDiffusionXl);
     }

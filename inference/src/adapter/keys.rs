@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::checkpoint::{
     Part,
-    names::{self, Change, UnetLayout},
+    names::{self, Change, UnetLayout, fused_transformer_name},
 };
 
 /// What a prefix says of the network.
@@ -15,8 +15,8 @@ use crate::checkpoint::{
 pub(super) enum Target {
     /// Nothing.
     Any,
-    /// The U-Net.
-    Unet,
+    /// The U-Net, or the transformer of a model that has none.
+    Denoiser,
     /// A text encoder: the first, where it fits.
     Text,
     /// The first text encoder.
@@ -26,21 +26,23 @@ pub(super) enum Target {
 }
 
 /// Prefixes without their dots, the longest of those that begin alike first.
-const PREFIXES: [(&str, Target); 27] = [
-    // kohya; OneTrainer writes the same with dots.
-    ("lora_unet_", Target::Unet),
+const PREFIXES: [(&str, Target); 29] = [
+    // kohya; OneTrainer writes the same with dots. Some write two underscores for networks whose name is empty.
+    ("lora_unet__", Target::Denoiser),
+    ("lora_unet_", Target::Denoiser),
     ("lora_te_", Target::Text),
     ("lora_te1_", Target::FirstText),
     ("lora_te2_", Target::SecondText),
     // LyCORIS' own wrapper.
-    ("lycoris_unet_", Target::Unet),
+    ("lycoris_unet_", Target::Denoiser),
     ("lycoris_te_", Target::Text),
     ("lycoris_te1_", Target::FirstText),
     ("lycoris_te2_", Target::SecondText),
     ("lycoris_", Target::Any),
     // PEFT and diffusers; OneTrainer and OMI have the U-Net's with ldm names.
     ("base_model_model_", Target::Any),
-    ("unet_", Target::Unet),
+    ("default_", Target::Any),
+    ("unet_", Target::Denoiser),
     ("text_encoder_1_", Target::FirstText),
     ("text_encoder_2_", Target::SecondText),
     // ComfyUI's saver.
@@ -49,8 +51,8 @@ const PREFIXES: [(&str, Target); 27] = [
     ("text_encoders_clip_g_", Target::SecondText),
     ("text_encoders_", Target::Text),
     ("text_encoder_", Target::Text),
-    ("diffusion_model_", Target::Unet),
-    ("model_diffusion_model_", Target::Unet),
+    ("diffusion_model_", Target::Denoiser),
+    ("model_diffusion_model_", Target::Denoiser),
     // OMI.
     ("clip_l_", Target::FirstText),
     ("clip_h_", Target::FirstText),
@@ -94,9 +96,9 @@ pub(super) enum Certainty {
 impl Target {
     fn means(self, part: Part) -> Option<Certainty> {
         match (self, part) {
-            (Self::Any | Self::Unet, Part::Unet) | (Self::FirstText, Part::TextEncoder) | (Self::SecondText, Part::TextEncoder2) => {
-                Some(Certainty::Certain)
-            }
+            (Self::Any | Self::Denoiser, Part::Unet | Part::Transformer)
+            | (Self::FirstText, Part::TextEncoder)
+            | (Self::SecondText, Part::TextEncoder2) => Some(Certainty::Certain),
             (Self::Any | Self::Text, Part::TextEncoder | Part::TextEncoder2) => Some(Certainty::Possible),
             _ => None,
         }
@@ -139,13 +141,35 @@ impl Place {
         const TEXT: [&str; 5] = ["encoder_layers_", "final_layer_norm", "text_projection", "transformer_resblocks_", "ln_final"];
         let begins = |starts: &[&str]| starts.iter().any(|start| self.path.starts_with(start));
         match self.target {
-            Target::Unet => Some(Part::Unet),
+            Target::Any | Target::Denoiser if self.is_in_transformer() => Some(Part::Transformer),
+            Target::Denoiser => Some(Part::Unet),
             Target::Text | Target::FirstText => Some(Part::TextEncoder),
             Target::SecondText => Some(Part::TextEncoder2),
             Target::Any if begins(&UNET) => Some(Part::Unet),
             Target::Any if begins(&TEXT) => Some(Part::TextEncoder),
             Target::Any => None,
         }
+    }
+
+    /// Whether the path is that of a module of a Z-Image transformer: of one of its layers, or of what stands before and after them.
+    fn is_in_transformer(&self) -> bool {
+        const LAYERS: [&str; 3] = ["layers_", "noise_refiner_", "context_refiner_"];
+        const OF_LAYER: [&str; 3] = ["_attention_", "_feed_forward_", "_adaLN_modulation_"];
+        const OTHERS: [&str; 7] = [
+            "all_x_embedder_2-1",
+            "all_final_layer_2-1",
+            "cap_embedder_",
+            "t_embedder_mlp_",
+            "x_embedder",
+            "final_layer_linear",
+            "final_layer_adaLN",
+        ];
+        let begins = |starts: &[&str]| starts.iter().any(|start| self.path.starts_with(start));
+        let in_layer = LAYERS
+            .iter()
+            .find_map(|layers| self.path.strip_prefix(layers))
+            .map(|rest| rest.trim_start_matches(|c: char| c.is_ascii_digit()));
+        in_layer.is_some_and(|rest| OF_LAYER.iter().any(|module| rest.starts_with(module))) || begins(&OTHERS)
     }
 }
 
@@ -172,11 +196,19 @@ impl Places {
 }
 
 /// Every name that files may have for `module` (diffusers' or transformers' name), the likeliest first.
-pub(super) fn names(part: Part, module: &str, layout: &UnetLayout) -> Vec<Name> {
+pub(super) fn names(part: Part, module: &str, layout: Option<&UnetLayout>) -> Vec<Name> {
     let plain = |path: String| Name { path: path.replace('.', "_"), third: None };
-    if part == Part::Unet {
-        let systems = [Some(module.to_owned()), names::ldm_unet_name(module, layout)];
-        return systems.into_iter().flatten().flat_map(|name| with_processors(&name)).map(plain).collect();
+    match part {
+        Part::Unet => {
+            let systems = [Some(module.to_owned()), layout.and_then(|layout| names::ldm_unet_name(module, layout))];
+            return systems.into_iter().flatten().flat_map(|name| with_processors(&name)).map(plain).collect();
+        }
+        Part::Transformer => {
+            let (fused, change) = fused_transformer_name(module);
+            let third = if let Change::Third(third) = change { Some(third) } else { None };
+            return vec![plain(module.to_owned()), Name { third, ..plain(fused) }];
+        }
+        Part::TextEncoder | Part::TextEncoder2 => {}
     }
     let module = module.strip_prefix("text_model.").unwrap_or(module);
     let mut found = vec![plain(module.to_owned())];
@@ -197,10 +229,10 @@ pub(super) fn names(part: Part, module: &str, layout: &UnetLayout) -> Vec<Name> 
 
 /// Every name with every prefix, joined by underscores.
 #[cfg(test)]
-pub(super) fn with_prefixes(part: Part, module: &str, layout: &UnetLayout) -> Vec<String> {
+pub(super) fn with_prefixes(part: Part, module: &str, layout: Option<&UnetLayout>) -> Vec<String> {
     let prefixes = PREFIXES.iter().filter(|(_, target)| target.means(part).is_some()).map(|(prefix, _)| *prefix);
     let prefixes: Vec<&str> = prefixes.chain([""]).collect();
-    let wrappers: &[&str] = if part == Part::Unet { &[""] } else { &["", "text_model_", "model_"] };
+    let wrappers: &[&str] = if matches!(part, Part::Unet | Part::Transformer) { &[""] } else { &["", "text_model_", "model_"] };
     let names = names(part, module, layout);
     let name = |prefix: &str, wrapper: &str, name: &Name| format!("{prefix}{wrapper}{}", name.path);
     let of_prefix = |prefix| names.iter().flat_map(move |found| wrappers.iter().map(move |wrapper| name(prefix, wrapper, found)));
@@ -240,7 +272,7 @@ mod tests {
         let layout = UnetLayout { n_layers: vec![2, 2, 2], has_attention: vec![false, true, true] };
         let stems = [stem.to_owned()];
         let places = Places::new(stems.iter());
-        let found = places.find(part, &names(part, module, &layout));
+        let found = places.find(part, &names(part, module, Some(&layout)));
         assert_eq!(found.first().map(|(_, third, certainty)| (*third, *certainty)), expected, "{stem} for {module}");
     }
 
@@ -263,6 +295,20 @@ mod tests {
         ] {
             check(Part::Unet, q, stem, certain);
             check(Part::TextEncoder, "encoder.layers.3.mlp.fc1", stem, None);
+        }
+        let v = "layers.3.attention.to_v";
+        for (stem, third) in [
+            ("transformer.layers.3.attention.to_v", None),
+            ("layers.3.attention.to_v", None),
+            ("base_model.model.transformer.layers.3.attention.to_v", None),
+            ("diffusion_model.layers.3.attention.qkv", Some(2)),
+            ("model.diffusion_model.layers.3.attention.qkv", Some(2)),
+            ("lora_unet_layers_3_attention_to_v", None),
+            ("lora_unet__layers_3_attention_qkv", Some(2)),
+            ("lycoris_layers_3_attention_to_v", None),
+        ] {
+            check(Part::Transformer, v, stem, Some((third, Certainty::Certain)));
+            check(Part::Transformer, "layers.2.attention.to_v", stem, None);
         }
         let out = "mid_block.attentions.0.transformer_blocks.0.attn2.to_out.0";
         check(Part::Unet, out, "mid_block.attentions.0.transformer_blocks.0.attn2.processor.to_out", certain);
@@ -303,6 +349,14 @@ mod tests {
             ("base_model.model.text_model.encoder.layers.0.mlp.fc1", Some(Part::TextEncoder)),
             ("text_encoders.clip_g.transformer.text_projection", Some(Part::TextEncoder2)),
             ("transformer.single_transformer_blocks.0.attn.to_q", None),
+            ("transformer.layers.0.attention.to_q", Some(Part::Transformer)),
+            ("diffusion_model.layers.29.attention.qkv", Some(Part::Transformer)),
+            ("lora_unet__context_refiner_0_feed_forward_w1", Some(Part::Transformer)),
+            ("lora_unet_noise_refiner_1_adaLN_modulation_0", Some(Part::Transformer)),
+            ("default.all_final_layer.2-1.linear", Some(Part::Transformer)),
+            ("diffusion_model.layers.0.self_attn.to_q", Some(Part::Unet)),
+            ("text_encoders.qwen3_4b.transformer.model.layers.0.self_attn.q_proj", Some(Part::TextEncoder)),
+            ("final_layer_norm", Some(Part::TextEncoder)),
         ] {
             assert_eq!(Place::of(stem).part(), part, "{stem}");
         }

@@ -74,7 +74,7 @@ impl Adapter {
         for network in &base.networks {
             let of_part = changes.entry(network.part).or_default();
             for layer in &network.layers {
-                let names = keys::names(network.part, &layer.name, &base.layout);
+                let names = keys::names(network.part, &layer.name, base.layout.as_ref());
                 let change = reader.layer(network.part, layer, &names)?;
                 if change.weight.is_some() || change.bias.is_some() {
                     of_part.insert(layer.name.clone(), change);

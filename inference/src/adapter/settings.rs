@@ -28,6 +28,7 @@ impl Settings {
         let json: Map<String, Value> = in_header.or_else(beside)?;
         let prefix = match part {
             Part::Unet => "unet.",
+            Part::Transformer => "transformer.",
             Part::TextEncoder => "text_encoder.",
             Part::TextEncoder2 => "text_encoder_2.",
         };

@@ -5,7 +5,7 @@ use crate::checkpoint::Part;
 /// How much of an adapter goes into each network.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AdapterWeights {
-    /// Factor on its change of the U-Net.
+    /// Factor on its change of the U-Net or transformer.
     pub unet: f64,
     /// Factor on its change of the text encoders.
     pub text_encoder: f64,
@@ -14,7 +14,7 @@ pub struct AdapterWeights {
 impl AdapterWeights {
     pub(super) fn of(self, part: Part) -> f64 {
         match part {
-            Part::Unet => self.unet,
+            Part::Unet | Part::Transformer => self.unet,
             Part::TextEncoder | Part::TextEncoder2 => self.text_encoder,
         }
     }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Version, limits::Limits};
 use crate::{
-    checkpoint::{Family, OtherParts, UnetLayout},
+    checkpoint::{Family, OtherParts},
     family::Suited,
     sampler::Sampler,
     schedule::{Prediction, ScheduleKind},
@@ -85,7 +85,6 @@ pub struct ModelCard {
     /// Numbers of its widest layers for each latent and for each pixel.
     pub(crate) widths: Widths,
     pub(crate) limits: Limits,
-    pub(crate) layout: Option<UnetLayout>,
     pub(crate) prompts: PromptMeasure,
 }
 

@@ -69,7 +69,7 @@ impl Catalogue {
         if let Some(base) = task.base() {
             Prompt::parse(&base.prompt).check()?;
             Prompt::parse(base.negative_prompt.as_deref().unwrap_or_default()).check()?;
-            self.check_adapters(&base.all_adapters())?;
+            self.check_adapters(&self.models[model], &base.all_adapters())?;
         }
         self.limits_of(task, model).check(task)
     }
@@ -104,13 +104,15 @@ impl Catalogue {
         InvalidTask::UnknownModel { found: name, known }
     }
 
-    fn check_adapters(&self, adapters: &[AdapterUse]) -> Result<(), InvalidTask> {
+    fn check_adapters(&self, model: &ModelCard, adapters: &[AdapterUse]) -> Result<(), InvalidTask> {
         if adapters.len() > MAX_ADAPTERS {
             return Err(InvalidTask::Adapters { found: adapters.len(), max: MAX_ADAPTERS });
         }
         for used in adapters {
-            if self.adapter(&used.name).is_none() {
-                return Err(self.unknown_adapter(&used.name));
+            let Some(card) = self.adapter(&used.name) else { return Err(self.unknown_adapter(&used.name)) };
+            // Between networks of one kind headers can be mistaken: loading tells more.
+            if let Some(made_for) = card.family.filter(|family| family.has_unet() != model.family.has_unet()) {
+                return Err(InvalidTask::AdapterFamily { name: used.name.clone(), made_for, family: model.family });
             }
             let AdapterWeights { unet, text_encoder } = used.weights();
             let range = -MAX_ADAPTER_WEIGHT..=MAX_ADAPTER_WEIGHT;

@@ -59,7 +59,8 @@ impl AdapterCard {
         }
         let changed = tensors.networks();
         let text = [Part::TextEncoder, Part::TextEncoder2].iter().any(|part| changed.contains(part));
-        let parts = [(PartKind::TextEncoders, text), (PartKind::Denoiser, changed.contains(&Part::Unet))];
+        let denoiser = [Part::Unet, Part::Transformer].iter().any(|part| changed.contains(part));
+        let parts = [(PartKind::TextEncoders, text), (PartKind::Denoiser, denoiser)];
         Ok(Self {
             name: name.to_owned(),
             version,

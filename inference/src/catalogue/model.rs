@@ -15,7 +15,7 @@ impl ModelCard {
     pub(super) fn read(entry: &ModelEntry, bytes_per_number: u64, version: Version) -> Result<Self, InferenceError> {
         let checkpoint = Checkpoint::open_with(&entry.path, &entry.others)?;
         let (shape, n_vae) = ModelShape::read(&checkpoint)?.with_vae(&checkpoint, entry.vae.as_deref())?;
-        let (rules, Description { family, n_text, n_denoiser, width, prompts, layout }) = (shape.rules(), shape.describe(&checkpoint)?);
+        let (rules, Description { family, n_text, n_denoiser, width, prompts }) = (shape.rules(), shape.describe(&checkpoint)?);
         let (mut schedule, mut inpaint_schedule) = shape.schedules(&checkpoint)?;
         let prediction_said_by = match entry.prediction {
             Some(prediction) => {
@@ -57,7 +57,6 @@ impl ModelCard {
             suited: rules.suited,
             widths: Widths { denoiser: width, vae: widest as u64 },
             limits: Limits { rules, max_side, upscale_factor: None, schedule, inpaint_schedule },
-            layout,
             prompts,
         })
     }

@@ -231,7 +231,8 @@ impl<'a> Tensors<'a> {
             FileKind::SingleFile | FileKind::Unet | FileKind::ControlNet | FileKind::Lora => {
                 let is_of_second = || self.shapes.keys().any(|name| adapter::network_of(name) == Some(Part::TextEncoder2));
                 let of_text = || (kind == FileKind::Lora && is_of_second()).then_some(Family::StableDiffusionXl);
-                self.context_width().and_then(Family::of_context).or_else(of_text)
+                let of_transformer = || (kind == FileKind::Lora && self.networks().contains(&Part::Transformer)).then_some(Family::ZImage);
+                self.context_width().and_then(Family::of_context).or_else(of_text).or_else(of_transformer)
             }
             FileKind::Transformer => Some(Family::ZImage),
             FileKind::TextualInversion if self.has("clip_g") => Some(Family::StableDiffusionXl),
@@ -270,7 +271,12 @@ impl<'a> Tensors<'a> {
                 let method = self.method().filter(|method| method.name != "LoRA");
                 let support = |method: &adapter::Method| if method.is_read { "" } else { ", which is not supported" };
                 tell("method", method.map(|method| format!("{}{}", method.name, support(method))));
-                let parts = [("U-Net", Part::Unet), ("text encoder", Part::TextEncoder), ("second text encoder", Part::TextEncoder2)];
+                let parts = [
+                    ("U-Net", Part::Unet),
+                    ("transformer", Part::Transformer),
+                    ("text encoder", Part::TextEncoder),
+                    ("second text encoder", Part::TextEncoder2),
+                ];
                 let found = self.networks();
                 let changed: Vec<&str> = parts.iter().filter(|(_, part)| found.contains(part)).map(|(name, _)| *name).collect();
                 tell("changes", (!changed.is_empty()).then(|| changed.join(", ")));

@@ -70,6 +70,11 @@ pub enum Family {
 }
 
 impl Family {
+    /// Whether a U-Net draws its pictures.
+    pub fn has_unet(self) -> bool {
+        self != Self::ZImage
+    }
+
     /// The family whose U-Net looks at prompts of this width.
     pub(super) fn of_context(width: usize) -> Option<Self> {
         match width {

@@ -88,6 +88,25 @@ pub fn ldm_unet_name(diffusers: &str, layout: &UnetLayout) -> Option<String> {
     }
 }
 
+/// The name that a Z-Image transformer's tensor or module has in files with queries, keys and values in one, and which part of it is meant.
+pub fn fused_transformer_name(diffusers: &str) -> (String, Change) {
+    let whole = format!("{diffusers}.");
+    let names = [
+        ("all_x_embedder.2-1.", "x_embedder."),
+        ("all_final_layer.2-1.", "final_layer."),
+        (".to_out.0.", ".out."),
+        (".norm_q.", ".q_norm."),
+        (".norm_k.", ".k_norm."),
+    ];
+    let third = [".to_q.", ".to_k.", ".to_v."].into_iter().enumerate().find(|(_, part)| whole.contains(part));
+    let (mut name, change) = match third {
+        Some((i, part)) => (whole.replace(part, ".qkv."), Change::Third(i)),
+        None => (names.iter().fold(whole, |name, (diffusers, file)| name.replace(diffusers, file)), Change::Same),
+    };
+    name.pop();
+    (name, change)
+}
+
 /// The ldm name of an autoencoder's tensor or module, without `first_stage_model.`, for as many levels.
 pub fn ldm_vae_name(diffusers: &str, n_levels: usize) -> Option<String> {
     let (side, rest) = split(diffusers);
@@ -268,5 +287,22 @@ mod tests {
             assert_eq!(open_clip_name(transformers), Some((expected.0.to_owned(), expected.1)), "{transformers}");
         }
         assert_eq!(open_clip_name("vision_model.post_layernorm.weight"), None);
+    }
+
+    #[test]
+    fn fused_transformer_names_are_those_of_published_files() {
+        for (diffusers, expected) in [
+            ("layers.7.attention.to_k.weight", ("layers.7.attention.qkv.weight", Change::Third(1))),
+            ("noise_refiner.0.attention.to_v", ("noise_refiner.0.attention.qkv", Change::Third(2))),
+            ("layers.7.attention.to_out.0.weight", ("layers.7.attention.out.weight", Change::Same)),
+            ("layers.7.attention.to_out.0", ("layers.7.attention.out", Change::Same)),
+            ("layers.7.attention.norm_q.weight", ("layers.7.attention.q_norm.weight", Change::Same)),
+            ("layers.7.feed_forward.w1", ("layers.7.feed_forward.w1", Change::Same)),
+            ("all_x_embedder.2-1", ("x_embedder", Change::Same)),
+            ("all_final_layer.2-1.adaLN_modulation.1.bias", ("final_layer.adaLN_modulation.1.bias", Change::Same)),
+            ("x_pad_token", ("x_pad_token", Change::Same)),
+        ] {
+            assert_eq!(fused_transformer_name(diffusers), (expected.0.to_owned(), expected.1), "{diffusers}");
+        }
     }
 }

@@ -5,6 +5,8 @@
 pub enum Part {
     /// The U-Net.
     Unet,
+    /// The transformer that draws, of models without a U-Net.
+    Transformer,
     /// The first (or only) text encoder.
     TextEncoder,
     /// The second text encoder of Stable Diffusion XL.

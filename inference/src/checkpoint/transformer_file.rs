@@ -10,7 +10,13 @@ use candle_core::{DType, Device};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Weights, beside::folders_beside, hf_folder, json::unsupported, names::Change};
+use super::{
+    Weights,
+    beside::folders_beside,
+    hf_folder,
+    json::unsupported,
+    names::{Change, fused_transformer_name},
+};
 use crate::error::InferenceError;
 
 /// What only Z-Image's files have; they are otherwise named as those of Lumina 2.
@@ -103,7 +109,8 @@ impl TransformerFile {
     pub fn weights(&self, part: &str, device: &Device, dtype: DType) -> Result<Weights, InferenceError> {
         if part == "transformer" {
             let is_fused = self.is_fused;
-            return Ok(self.weights.renamed((device, dtype), move |name| Some(name_in_file(name, is_fused))));
+            let name_in_file = move |name: &str| if is_fused { fused_transformer_name(name) } else { (name.to_owned(), Change::Same) };
+            return Ok(self.weights.renamed((device, dtype), move |name| Some(name_in_file(name))));
         }
         let stem = if part == "vae" { "diffusion_pytorch_model" } else { "model" };
         Weights::open(&hf_folder::files(self.folder(part)?, stem, dtype)?, device, dtype)
@@ -151,26 +158,6 @@ pub(super) fn is_one(has: impl Fn(&str) -> bool) -> bool {
 
 fn prefix_of(has: impl Fn(&str) -> bool) -> Option<&'static str> {
     PREFIXES.into_iter().find(|prefix| has(&format!("{prefix}{OWN}")))
-}
-
-/// The name of a transformer's tensor in a single file, and which part of it is meant.
-fn name_in_file(name: &str, is_fused: bool) -> (String, Change) {
-    if !is_fused {
-        return (name.to_owned(), Change::Same);
-    }
-    for (i, part) in [".to_q.", ".to_k.", ".to_v."].into_iter().enumerate() {
-        if name.contains(part) {
-            return (name.replace(part, ".qkv."), Change::Third(i));
-        }
-    }
-    let names = [
-        ("all_x_embedder.2-1.", "x_embedder."),
-        ("all_final_layer.2-1.", "final_layer."),
-        (".to_out.0.", ".out."),
-        (".norm_q.", ".q_norm."),
-        (".norm_k.", ".k_norm."),
-    ];
-    (names.iter().fold(name.to_owned(), |name, (diffusers, file)| name.replace(diffusers, file)), Change::Same)
 }
 
 /// The folder of a part: the named one or a folder in it, else one beside the file.

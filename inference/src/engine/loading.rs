@@ -8,7 +8,7 @@ use std::{
 use candle_core::{DType, Device};
 
 use crate::{
-    adapter::{Adapter, AdapterError, Base},
+    adapter::{Adapter, Base},
     catalogue::{Catalogue, EmbeddingCard, ModelCard, ModelEntry, PartKind, Version, check_entry},
     error::InferenceError,
     family::{Denoiser, ModelFiles, ModelSource, Text},
@@ -120,9 +120,6 @@ impl Source {
 
     /// Looks whether an adapter can be loaded for the model, as far as headers tell.
     pub(super) fn open_adapter(&self, path: PathBuf, (device, dtype): (Device, DType)) -> Result<Read, InferenceError> {
-        if self.card.layout.is_none() {
-            return Err(AdapterError::Unsupported { path, what: "an adapter for a model without a U-Net" }.into());
-        }
         let base = self.base()?;
         Adapter::check(&path, &base)?;
         Ok(Box::new(move || {

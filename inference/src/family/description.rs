@@ -1,9 +1,6 @@
 //! What a catalogue says of a model beside its [`Rules`](super::Rules).
 
-use crate::{
-    checkpoint::{self, UnetLayout},
-    text::PromptMeasure,
-};
+use crate::{checkpoint, text::PromptMeasure};
 
 /// What a model is, from its configuration and the headers of its files alone.
 #[derive(Clone, Debug)]
@@ -18,6 +15,4 @@ pub(crate) struct Description {
     pub(crate) width: u64,
     /// How long its prompts are.
     pub(crate) prompts: PromptMeasure,
-    /// What the names of its adapters' modules depend on; `None` for a model that takes no adapters.
-    pub(crate) layout: Option<UnetLayout>,
 }

@@ -4,6 +4,7 @@ mod adapters;
 pub(crate) mod families;
 mod resume;
 mod stop;
+mod z_image_adapters;
 
 use std::{path::Path, sync::Arc};
 

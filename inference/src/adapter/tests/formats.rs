@@ -84,7 +84,7 @@ fn every_module_of_the_published_models_has_its_kohya_key_and_no_two_share_one()
             "xl te2" => (Part::TextEncoder2, tiny("xl")),
             _ => (Part::TextEncoder, tiny("xl")),
         };
-        let names = keys::with_prefixes(part, &module, &layout);
+        let names = keys::with_prefixes(part, &module, Some(&layout));
         assert!(names.contains(&key), "{group}: {module} has no key {key}");
         for name in names {
             let owner = owners.entry((group.clone(), name.clone())).or_insert_with(|| module.clone());

@@ -91,7 +91,6 @@ impl Family for StableDiffusion {
             n_denoiser: unread::n_parameters(checkpoint, "unet", &unet),
             width: config.unet.down.first().map_or(1, |block| block.channels as u64),
             prompts: PromptMeasure::Chunks(encoders.map(shape)),
-            layout: Some(UnetLayout::of(&config.unet)),
         })
     }
 

@@ -7,7 +7,7 @@ use crate::{
     checkpoint::Weights,
     error::InferenceError,
     layers::{linear, linear_without_bias, rms_norm},
-    ops::{self, Linear, RmsNorm, Rotary, swiglu},
+    ops::{self, Batch, Linear, RmsNorm, Rotary, swiglu},
 };
 
 /// Attention and feed-forward part, each normalised before and after; most layers are told the time too.
@@ -64,33 +64,33 @@ impl Block {
     }
 
     /// `[n, tokens, width]` of the same; `time` is `[n, time_width]`.
-    pub fn forward(&self, input: &Tensor, places: &Rotary, time: &Tensor) -> candle_core::Result<Tensor> {
-        let Some(modulation) = self.modulated(time)? else {
-            let hidden = (input + self.norm2.forward(&self.attend(&self.norm1.forward(input)?, places)?)?)?;
-            return &hidden + self.feed_norm2.forward(&self.feed(&self.feed_norm1.forward(&hidden)?)?)?;
+    pub fn forward(&self, input: &Tensor, places: &Rotary, time: &Tensor, batch: Batch<'_>) -> candle_core::Result<Tensor> {
+        let Some(modulation) = self.modulated(time, batch)? else {
+            let hidden = (input + self.norm2.forward(&self.attend(&self.norm1.forward(input)?, places, batch)?)?)?;
+            return &hidden + self.feed_norm2.forward(&self.feed(&self.feed_norm1.forward(&hidden)?, batch)?)?;
         };
         let (factor, gate) = modulation.attention;
-        let attended = self.attend(&self.norm1.forward(input)?.broadcast_mul(&factor)?, places)?;
+        let attended = self.attend(&self.norm1.forward(input)?.broadcast_mul(&factor)?, places, batch)?;
         let hidden = (input + self.norm2.forward(&attended)?.broadcast_mul(&gate)?)?;
         let (factor, gate) = modulation.feed;
-        let fed = self.feed(&self.feed_norm1.forward(&hidden)?.broadcast_mul(&factor)?)?;
+        let fed = self.feed(&self.feed_norm1.forward(&hidden)?.broadcast_mul(&factor)?, batch)?;
         &hidden + self.feed_norm2.forward(&fed)?.broadcast_mul(&gate)?
     }
 
-    fn modulated(&self, time: &Tensor) -> candle_core::Result<Option<Modulation>> {
+    fn modulated(&self, time: &Tensor, batch: Batch<'_>) -> candle_core::Result<Option<Modulation>> {
         let Some(modulation) = &self.modulation else { return Ok(None) };
-        let parts = modulation.forward(time)?.unsqueeze(1)?.chunk(4, 2)?;
+        let parts = modulation.of(batch).forward(time)?.unsqueeze(1)?.chunk(4, 2)?;
         let part = |i: usize| -> candle_core::Result<(Tensor, Tensor)> { Ok(((&parts[i] + 1.0)?, parts[i + 1].contiguous()?.tanh()?)) };
         Ok(Some(Modulation { attention: part(0)?, feed: part(2)? }))
     }
 
-    fn attend(&self, input: &Tensor, places: &Rotary) -> candle_core::Result<Tensor> {
-        let q = places.forward(&self.q_norm.forward(&self.q.forward(input)?)?)?;
-        let k = places.forward(&self.k_norm.forward(&self.k.forward(input)?)?)?;
-        self.out.forward(&ops::attention(&q, &k, &self.v.forward(input)?, self.attention)?)
+    fn attend(&self, input: &Tensor, places: &Rotary, batch: Batch<'_>) -> candle_core::Result<Tensor> {
+        let q = places.forward(&self.q_norm.forward(&self.q.of(batch).forward(input)?)?)?;
+        let k = places.forward(&self.k_norm.forward(&self.k.of(batch).forward(input)?)?)?;
+        self.out.of(batch).forward(&ops::attention(&q, &k, &self.v.of(batch).forward(input)?, self.attention)?)
     }
 
-    fn feed(&self, input: &Tensor) -> candle_core::Result<Tensor> {
-        self.down.forward(&swiglu(&self.gate.forward(input)?, &self.up.forward(input)?)?)
+    fn feed(&self, input: &Tensor, batch: Batch<'_>) -> candle_core::Result<Tensor> {
+        self.down.of(batch).forward(&swiglu(&self.gate.of(batch).forward(input)?, &self.up.of(batch).forward(input)?)?)
     }
 }

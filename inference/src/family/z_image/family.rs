@@ -10,13 +10,15 @@ use super::{
     text::{Conditioning, Text},
 };
 use crate::{
-    checkpoint::{self, Checkpoint, json::unsupported, unread},
+    adapter::Base,
+    checkpoint::{self, Checkpoint, Part, json::unsupported, unread},
     error::InferenceError,
     family::{
         Description,
         contract::{Family, Loaded, PartFiles, PromptRequest, Row, Told},
         rules::{GuidanceRule, Rules, Suited},
     },
+    ops::{Batch, Changes},
     schedule::{Pipeline, ScheduleConfig},
     task::ImageSize,
     text::{PromptMeasure, qwen3::Qwen3Config},
@@ -131,7 +133,6 @@ impl Family for ZImage {
             // A token stands for four latents.
             width: (config.transformer.width / 4) as u64,
             prompts: PromptMeasure::One,
-            layout: None,
         })
     }
 
@@ -139,6 +140,12 @@ impl Family for ZImage {
         let schedule = ScheduleConfig::parse(&checkpoint.json(SCHEDULE)?.to_string(), &checkpoint.json_path(SCHEDULE))?;
         let schedule = schedule.as_amended_by(Pipeline::Flow);
         Ok((schedule.clone(), schedule))
+    }
+
+    fn base(checkpoint: &Checkpoint, config: &Config) -> Result<Base, InferenceError> {
+        let (device, dtype) = (&Device::Cpu, DType::F32);
+        let load = |weights: &_| Transformer::load(weights, &config.transformer, device, dtype).map(drop);
+        Base::new(None).with(Part::Transformer, checkpoint.weights("transformer", device, dtype)?, load)
     }
 
     fn load_text(files: PartFiles<'_>, config: &Config) -> Result<Text, InferenceError> {
@@ -161,15 +168,16 @@ impl Family for ZImage {
         text.encode(request.text.as_deref().unwrap_or_default())
     }
 
-    fn prepare(denoiser: &Denoiser, conditioning: &Conditioning, _: &Told) -> Result<Caption, InferenceError> {
-        Ok(denoiser.network.prepare(&conditioning.states)?)
+    fn prepare(denoiser: &Denoiser, conditioning: &Conditioning, told: &Told) -> Result<Caption, InferenceError> {
+        Ok(denoiser.network.prepare(&conditioning.states, Batch::new(&[told.adapters.changes(Part::Transformer)]))?)
     }
 
     fn predict(denoiser: &Denoiser, rows: &[Row<&Caption>]) -> Result<Tensor, InferenceError> {
         let latents: Vec<&Tensor> = rows.iter().map(|row| &row.latents).collect();
         let timesteps: Vec<f64> = rows.iter().map(|row| row.timestep).collect();
         let captions: Vec<&Caption> = rows.iter().map(|row| row.prepared).collect();
-        Ok(denoiser.network.predict(&Tensor::cat(&latents, 0)?, &timesteps, &captions)?)
+        let changes: Vec<&Changes> = rows.iter().map(|row| row.adapters.changes(Part::Transformer)).collect();
+        Ok(denoiser.network.predict(&Tensor::cat(&latents, 0)?, &timesteps, &captions, Batch::new(&changes))?)
     }
 }
 

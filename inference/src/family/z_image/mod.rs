@@ -11,3 +11,4 @@ pub use self::{
     config::TransformerConfig,
     transformer::{Caption, Transformer},
 };
+pub use crate::ops::Batch;

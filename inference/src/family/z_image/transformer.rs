@@ -10,7 +10,7 @@ use crate::{
     checkpoint::Weights,
     error::InferenceError,
     layers::{linear, rms_norm},
-    ops::{Activation, LayerNorm, Linear, Pairs, RmsNorm, Rotary},
+    ops::{Activation, Batch, LayerNorm, Linear, Pairs, RmsNorm, Rotary},
 };
 
 /// Caption and picture are filled up to multiples of this with learned tokens, which are looked at as all others.
@@ -101,22 +101,22 @@ impl Transformer {
         })
     }
 
-    /// Prepares a caption, `[1, tokens, caption_width]`.
-    pub fn prepare(&self, states: &Tensor) -> candle_core::Result<Caption> {
+    /// Prepares a caption, `[1, tokens, caption_width]`, for rows with the changes of `batch`, which has one row.
+    pub fn prepare(&self, states: &Tensor, batch: Batch<'_>) -> candle_core::Result<Caption> {
         let states = states.to_dtype(self.dtype)?.to_device(&self.device)?;
-        let hidden = filled(&self.caption.1.forward(&self.caption.0.forward(&states)?)?, &self.caption_pad)?;
+        let hidden = filled(&self.caption.1.of(batch).forward(&self.caption.0.forward(&states)?)?, &self.caption_pad)?;
         // What fills a caption up counts its places on.
         let places = self.places((1..=hidden.dim(1)?).map(|place| [place, 0, 0]))?;
         let no_time = Tensor::zeros((1, self.config.time_width()), self.dtype, &self.device)?;
-        let refine = |hidden: candle_core::Result<Tensor>, block: &Block| block.forward(&hidden?, &places, &no_time);
+        let refine = |hidden: candle_core::Result<Tensor>, block: &Block| block.forward(&hidden?, &places, &no_time, batch);
         Ok(Caption { hidden: self.context_refiner.iter().fold(Ok(hidden), refine)?, places })
     }
 
-    /// Noise less picture `[n, channels, h, w]` for latents of that shape, one training timestep and one caption a row; `h` and `w` are even and
-    /// all captions have as many tokens.
+    /// Noise less picture `[n, channels, h, w]` for latents of that shape, one training timestep, one caption and the changes
+    /// of `batch` a row; `h` and `w` are even and all captions have as many tokens.
     ///
     /// On the processor in float32 a row's result is the same, bit for bit, whatever the other rows are.
-    pub fn predict(&self, latents: &Tensor, timesteps: &[f64], captions: &[&Caption]) -> candle_core::Result<Tensor> {
+    pub fn predict(&self, latents: &Tensor, timesteps: &[f64], captions: &[&Caption], batch: Batch<'_>) -> candle_core::Result<Tensor> {
         let (n, channels, height, width) = latents.dims4()?;
         let (down, right) = (height / PATCH, width / PATCH);
         let n_caption = captions.first().map_or(0, |caption| caption.n_tokens());
@@ -131,25 +131,25 @@ impl Transformer {
             );
         }
         let Some(caption) = captions.first() else { candle_core::bail!("no rows") };
-        let time = self.time(timesteps)?;
+        let time = self.time(timesteps, batch)?;
         let patches = latents.to_dtype(self.dtype)?.reshape(vec![n, channels, down, PATCH, right, PATCH])?;
         let patches = patches.permute(vec![0, 2, 4, 3, 5, 1])?.contiguous()?.reshape((n, down * right, ()))?;
-        let mut picture = filled(&self.patches.forward(&patches)?, &self.patch_pad)?;
+        let mut picture = filled(&self.patches.of(batch).forward(&patches)?, &self.patch_pad)?;
         // The picture lies behind its caption; what fills it up lies nowhere.
         let seen = (0..down).flat_map(|y| (0..right).map(move |x| [n_caption + 1, y, x]));
         let places = self.places(seen.chain(std::iter::repeat([0; N_AXES])).take(picture.dim(1)?))?;
         for block in &self.noise_refiner {
-            picture = block.forward(&picture, &places, &time)?;
+            picture = block.forward(&picture, &places, &time, batch)?;
         }
         let caption_rows: Vec<&Tensor> = captions.iter().map(|caption| &caption.hidden).collect();
         let mut hidden = Tensor::cat(&[&picture, &Tensor::cat(&caption_rows, 0)?], 1)?;
         let places = places.then(&caption.places)?;
         for block in &self.layers {
-            hidden = block.forward(&hidden, &places, &time)?;
+            hidden = block.forward(&hidden, &places, &time, batch)?;
         }
-        let factor = (self.last_modulation.forward(&Activation::Silu.forward(&time)?)?.unsqueeze(1)? + 1.0)?;
+        let factor = (self.last_modulation.of(batch).forward(&Activation::Silu.forward(&time)?)?.unsqueeze(1)? + 1.0)?;
         let seen = self.last_norm.forward(&hidden.narrow(1, 0, down * right)?.contiguous()?)?;
-        let out = self.last.forward(&seen.broadcast_mul(&factor)?)?.reshape(vec![n, down, right, PATCH, PATCH, channels])?;
+        let out = self.last.of(batch).forward(&seen.broadcast_mul(&factor)?)?.reshape(vec![n, down, right, PATCH, PATCH, channels])?;
         out.permute(vec![0, 5, 1, 3, 2, 4])?.contiguous()?.reshape(latents.shape())?.neg()
     }
 
@@ -158,7 +158,7 @@ impl Transformer {
     }
 
     /// `[n, time_width]` of training timesteps, which run from 1000 for noise to 0; the network's time runs the other way. In float32 as diffusers computes it.
-    fn time(&self, timesteps: &[f64]) -> candle_core::Result<Tensor> {
+    fn time(&self, timesteps: &[f64], batch: Batch<'_>) -> candle_core::Result<Tensor> {
         let half = TIME_WAVES / 2;
         let step = -(10_000_f64.ln() as f32);
         let frequencies: Vec<f32> = (0..half).map(|i| (step * i as f32 / half as f32).exp()).collect();
@@ -168,7 +168,7 @@ impl Transformer {
             [waves(f32::cos), waves(f32::sin)].concat()
         };
         let rows = Tensor::from_vec(timesteps.iter().flat_map(row).collect::<Vec<f32>>(), (timesteps.len(), TIME_WAVES), &self.device)?;
-        self.time.1.forward(&Activation::Silu.forward(&self.time.0.forward(&rows.to_dtype(self.dtype)?)?)?)
+        self.time.1.of(batch).forward(&Activation::Silu.forward(&self.time.0.of(batch).forward(&rows.to_dtype(self.dtype)?)?)?)
     }
 }
 

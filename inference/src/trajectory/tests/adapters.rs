@@ -25,7 +25,7 @@ use crate::{
 const NAMES: [&str; 6] = ["kohya_sd1", "peft_sd1", "core_sd1", "locon_sd1", "dora_sd1", "loha_sd1"];
 
 /// A model with adapters in a device's store.
-struct Bench {
+pub(super) struct Bench {
     store: TestStore,
     catalogue: Arc<Catalogue>,
     _folder: tempfile::TempDir,
@@ -34,25 +34,30 @@ struct Bench {
 impl Bench {
     /// The tiny model, changed by `change` in its folder.
     fn new(change: impl FnOnce(&Path)) -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        models::write_some(&data(), folder.path(), &["sd1"]);
-        let model = folder.path().join("models/sd1");
-        change(&model);
         let file = |name: &str| NamedFile { name: name.into(), path: adapter(name) };
-        let entries = CatalogueConfig { adapters: NAMES.map(file).into(), ..catalogue(&model) };
+        Self::of(&data(), "sd1", NAMES.map(file).into(), change)
+    }
+
+    /// The same of another tiny model with these adapters.
+    pub(super) fn of(data: &Path, model: &str, adapters: Vec<NamedFile>, change: impl FnOnce(&Path)) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        models::write_some(data, folder.path(), &[model]);
+        let model = folder.path().join("models").join(model);
+        change(&model);
+        let entries = CatalogueConfig { adapters, ..catalogue(&model) };
         let catalogue = Arc::new(Catalogue::open(&entries).expect("the model"));
         let store = TestStore::open((&config(), DeviceChoice::Cpu), &catalogue).expect("a device");
         Self { store, catalogue, _folder: folder }
     }
 
-    fn ready(&mut self, task: &Task) -> (Ready, AdapterSet) {
+    pub(super) fn ready(&mut self, task: &Task) -> (Ready, AdapterSet) {
         let ready = self.store.ready(task, &self.catalogue).expect("what fits");
         let adapters = AdapterSet::new(ready.adapters().expect("all are in memory")).expect("their layers");
         (ready, adapters)
     }
 
     /// The last latents of a task.
-    fn latents(&mut self, task: Task) -> Tensor {
+    pub(super) fn latents(&mut self, task: Task) -> Tensor {
         last_latents((&mut self.store, &self.catalogue), task, None, None, 0)
     }
 }
@@ -79,7 +84,7 @@ fn task(adapters: &[(&str, f64)], seed: u64) -> Task {
 }
 
 /// Draws tasks together; gives each one's picture, and how many calls the denoiser got.
-fn draw(bench: &mut Bench, tasks: &[Task]) -> (Vec<RgbImage>, u64) {
+pub(super) fn draw(bench: &mut Bench, tasks: &[Task]) -> (Vec<RgbImage>, u64) {
     let counters = Arc::new(Counters::default());
     let mut batcher = Batcher::new(counters.clone(), 64);
     let mut receivers = Vec::new();
@@ -164,8 +169,13 @@ fn an_adapter_draws_what_the_weights_draw_that_it_is_merged_into() {
         let plain = live.latents(task(&[], 1));
         assert!(relative_distance(&of_live, &plain).expect("a distance") > 100.0 * distance, "{name} does something");
         let [a, b] = [draw(&mut live, &[task(&[(name, 0.8)], 1)]).0.remove(0), draw(&mut merged, &[task(&[], 1)]).0.remove(0)];
-        let squares: f64 = a.as_raw().iter().zip(b.as_raw()).map(|(a, b)| f64::from(a.abs_diff(*b)).powi(2)).sum();
-        let psnr = 10.0 * (255.0f64.powi(2) / (squares / a.as_raw().len() as f64)).log10();
+        let psnr = psnr(&a, &b);
         assert!(psnr >= 60.0, "{name}: {psnr:.1} dB");
     }
+}
+
+/// How near two pictures are, in decibels.
+pub(super) fn psnr(a: &RgbImage, b: &RgbImage) -> f64 {
+    let squares: f64 = a.as_raw().iter().zip(b.as_raw()).map(|(a, b)| f64::from(a.abs_diff(*b)).powi(2)).sum();
+    10.0 * (255.0f64.powi(2) / (squares / a.as_raw().len() as f64)).log10()
 }
