@@ -133,6 +133,8 @@ pub struct DataConfig {
     pub dir: PathBuf,
     /// Free space below which new jobs are refused, in mebibytes.
     pub min_free_mib: u64,
+    /// Days that words and pictures are kept; 0 for ever.
+    pub retention_days: u32,
 }
 
 /// `[sandbox]`
@@ -186,7 +188,7 @@ impl Default for EngineSection {
 
 impl Default for DataConfig {
     fn default() -> Self {
-        Self { dir: "./atelier-data".into(), min_free_mib: 256 }
+        Self { dir: "./atelier-data".into(), min_free_mib: 256, retention_days: 0 }
     }
 }
 
@@ -232,6 +234,7 @@ impl Config {
         range("defaults.n_images", defaults.n_images, 1, 4)?;
         range("engine.max_batch_rows", engine.max_batch_rows, 2, 1024)?;
         range("engine.max_running_jobs", engine.max_running_jobs, 1, 256)?;
+        range("data.retention_days", self.data.retention_days, 0, 36_500)?;
         range("discord.progress_interval_ms", self.discord.progress_interval_ms, 100, 60_000)?;
         range("sandbox.progress_interval_ms", self.sandbox.progress_interval_ms, 10, 60_000)?;
         if defaults.guidance_scale != 0.0 && !(1.0..=30.0).contains(&defaults.guidance_scale) {

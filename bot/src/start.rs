@@ -16,7 +16,7 @@ use crate::{
     discord::{self, Access, BuildError, Caller, Link, Messenger},
     interactions,
     jobs::{
-        Loops, board::Board, delivery::Delivering, dispatcher::Dispatcher, drafts::Drafts, enqueue::Door, progress::Progress,
+        Loops, board::Board, delivery::Delivering, dispatcher::Dispatcher, drafts::Drafts, enqueue::Door, progress::Progress, sweep::Sweep,
         worker::Worker,
     },
     models::{self, Guide, Models, Stock},
@@ -56,6 +56,8 @@ pub async fn start(config: Config, access: Access, clock: Clock, progress_interv
     tokio::task::spawn_blocking(move || private::make_folder(&folder)).await??;
     let jobs = SqliteStore::open(&dir.join("atelier.sqlite")).await?;
     let blobs = LocalBlobs::open(&dir.join("pictures"))?;
+    // Under the database's lock: nobody else writes here.
+    blobs.recover().await?;
     let Loaded { config, engine, stock, guide } = tokio::task::spawn_blocking({
         let now = clock.now();
         move || load(config, now)
@@ -145,11 +147,20 @@ fn loops_of(app: &App, progress_interval: Duration) -> Loops {
         interval: progress_interval,
         shutdown: shutdown.clone(),
     };
+    let days = app.config.data.retention_days;
+    let sweep = Sweep {
+        jobs: jobs.clone(),
+        blobs: app.blobs.clone(),
+        keep_for: (days > 0).then(|| Duration::from_secs(u64::from(days) * 24 * 3600)),
+        clock: clock.clone(),
+        shutdown: shutdown.clone(),
+    };
     Loops {
         dispatcher: Dispatcher { worker: Arc::new(worker), limits: app.config.limits.running(app.config.engine.max_running_jobs) },
         delivering,
         progress: Arc::new(progress),
         drafts: app.drafts.clone(),
+        sweep,
         jobs: jobs.clone(),
         is_watched: app.config.metrics.listen.is_some(),
         clock: clock.clone(),

@@ -36,6 +36,7 @@ mod redraw;
 mod remix;
 mod restart;
 mod shown;
+mod sweep;
 mod terminal;
 mod watched;
 mod z_image;

@@ -51,6 +51,8 @@ pub struct Job {
     pub notes: Option<serde_json::Value>,
     /// Whether its owner or a moderator deleted it; its pictures are gone.
     pub is_deleted: bool,
+    /// Whether it was too old to be kept: its task is null, and its pictures are gone.
+    pub is_forgotten: bool,
     /// Whether somebody asked to stop it.
     pub is_cancel_requested: bool,
     /// Times it was claimed and then interrupted before it got any further (a new picture was recorded), with the claim that it is under.

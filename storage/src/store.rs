@@ -94,12 +94,18 @@ pub trait History: Send + Sync + 'static {
     async fn thumbnail(&self, id: JobId) -> Result<Option<BlobKey>, StorageError>;
     /// Keeps a small picture of a finished job. `false` if nothing refers to the blob then: the job was deleted meanwhile, and the blob may go.
     async fn set_thumbnail(&self, id: JobId, blob: &BlobKey) -> Result<bool, StorageError>;
-    /// Hides a job that ended, releases its press and forgets its pictures; returns blobs that nothing refers to any more: no other picture and
-    /// no input of a live job (an upload stays until the last job that used it is deleted).
+    /// Hides a job that ended with its pictures, and releases its press; returns blobs that nothing names any more, see
+    /// [`unnamed`](Self::unnamed).
     ///
     /// # Errors
     /// [`StorageError::MissingJob`] or [`StorageError::NotFinal`].
     async fn delete(&self, id: JobId, now: Timestamp) -> Result<Vec<BlobKey>, StorageError>;
+    /// Those of some blobs that nothing names: no picture of a job that is shown or may be yet, no small picture and no input. Inputs of jobs that
+    /// ended name uploads until the last of these jobs is deleted; a picture that was deleted is named only by jobs that wait or run.
+    async fn unnamed(&self, blobs: &[BlobKey]) -> Result<Vec<BlobKey>, StorageError>;
+    /// Forgets tasks, notes and pictures of up to `n` jobs that ended before a time and whose ending is on its way to nobody; how many. The jobs
+    /// stay in the history.
+    async fn forget(&self, before: Timestamp, n: u32, now: Timestamp) -> Result<u32, StorageError>;
     /// Keeps what somebody typed; of one person's drafts the newest [`MAX_DRAFTS`](crate::MAX_DRAFTS) stay.
     async fn keep_draft(&self, draft: &Draft) -> Result<(), StorageError>;
     /// A draft.

@@ -57,8 +57,10 @@ pub async fn delete(
         Some(gate) => gate.acquire().await.ok(),
         None => None,
     };
-    for blob in app.jobs.delete(id, app.clock.now()).await? {
-        app.blobs.delete(&blob).await?;
+    let now = app.clock.now();
+    for blob in app.jobs.delete(id, now).await? {
+        // Not removed at once: another job may be about to record the same picture.
+        app.blobs.mark(&blob, now).await?;
     }
     if let Err(error) = press.delete_response(ctx).await {
         tracing::warn!(job.id = %id, error = %chain(&error), "the message of a deleted job could not be removed");

@@ -131,7 +131,10 @@ async fn made_before(app: &App, action: ButtonAction) -> Result<Option<UserError
 async fn job_of(presser: &Presser<'_>, app: &App, id: JobId) -> Result<Job, BotError> {
     match app.jobs.job(id).await? {
         // In direct messages its owner may press what was delivered there from a guild.
-        Some(job) if job.guild == presser.payer() || (presser.guild.is_none() && job.user == presser.user) => Ok(job),
+        Some(job) if job.guild == presser.payer() || (presser.guild.is_none() && job.user == presser.user) => match job.is_forgotten {
+            true => Err(UserError::Forgotten.into()),
+            false => Ok(job),
+        },
         _ => Err(UserError::UnknownJob.into()),
     }
 }

@@ -169,6 +169,7 @@ mod tests {
             failure: None,
             notes: None,
             is_deleted: false,
+            is_forgotten: false,
             is_cancel_requested: false,
             attempts: 1,
             created: Timestamp(0),

@@ -78,9 +78,14 @@ pub async fn page(app: &App, whose: Whose, (offset, beside): (u32, Option<Beside
     let ends = jobs.first().zip(jobs.last()).map(|(first, last)| (Beside::Newer(first.id), Beside::Older(last.id)));
     let mut entries = Vec::with_capacity(jobs.len());
     for job in jobs {
-        let Ok(task) = serde_json::from_value::<Task>(job.task.clone()) else { continue };
+        let heading = match serde_json::from_value::<Task>(job.task.clone()) {
+            Ok(task) => Some(app.renderer.heading(job.user.0, &task, job.parent).await),
+            Err(_) if job.is_forgotten => None,
+            Err(_) => continue,
+        };
         entries.push(HistoryEntry {
-            heading: app.renderer.heading(job.user.0, &task, job.parent).await,
+            heading,
+            user: job.user.0,
             finished: job.finished.unwrap_or(job.created),
             link: app.renderer.link(&job),
             without_pictures: messages::without_pictures(job.status),

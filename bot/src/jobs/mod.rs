@@ -14,6 +14,7 @@ pub mod parents;
 pub mod progress;
 pub mod queue_time;
 pub mod span;
+pub(crate) mod sweep;
 pub(crate) mod worker;
 
 use std::sync::Arc;
@@ -35,6 +36,8 @@ pub struct Loops {
     pub progress: Arc<progress::Progress>,
     /// Forgets what was typed long ago.
     pub drafts: Arc<drafts::Drafts>,
+    /// Forgets and removes what is not kept.
+    pub sweep: sweep::Sweep,
     /// Remembers.
     pub jobs: Arc<dyn JobStore>,
     /// Whether somebody can watch the metrics.
@@ -55,7 +58,14 @@ impl Loops {
                 gauges::run(self.jobs, self.clock, self.shutdown.clone()).await;
             }
         };
-        tokio::join!(self.dispatcher.run(), self.delivering.run(), self.progress.run(), self.drafts.run(&self.shutdown), gauges);
+        tokio::join!(
+            self.dispatcher.run(),
+            self.delivering.run(),
+            self.progress.run(),
+            self.drafts.run(&self.shutdown),
+            self.sweep.run(),
+            gauges
+        );
         self.tasks.close();
         self.tasks.wait().await;
     }

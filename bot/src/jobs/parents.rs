@@ -30,7 +30,7 @@ pub async fn drawn(jobs: &dyn JobStore, job: Job) -> anyhow::Result<Option<Drawn
             return Ok(Some(found));
         }
         let Some((parent, index)) = found.job.parent else { return Ok(None) };
-        let Some(job) = jobs.job(parent).await? else { return Ok(None) };
+        let Some(job) = jobs.job(parent).await?.filter(|job| !job.is_forgotten) else { return Ok(None) };
         found = Drawn { task: serde_json::from_value(job.task.clone())?, job, index: Some(index) };
     }
     Ok(None)
@@ -46,7 +46,7 @@ pub async fn source(
     parent: Option<(JobId, u32)>,
 ) -> Option<(Source, Task)> {
     let (id, index) = parent.filter(|_| matches!(task.kind, TaskKind::ImageToImage(_) | TaskKind::Upscale(_)))?;
-    let job = jobs.job(id).await.ok()??;
+    let job = jobs.job(id).await.ok()?.filter(|job| !job.is_forgotten)?;
     // What was drawn again names the job before, which need not be where its picture is.
     let images = jobs.images(id).await.ok()?;
     let is_there = images.iter().any(|image| image.index == index && Some(image.blob.as_str()) == task.source());

@@ -254,12 +254,10 @@ impl Worker {
         let record = Record { task: task.clone(), index: Some(index), is_enlarged: false, origin };
         let (png, image) = tokio::task::spawn_blocking(move || (metadata::png(&image, &record), image)).await?;
         let png = Bytes::from(png?);
-        let blob = self.blobs.put(png.clone()).await?;
+        let blob = self.blobs.put(png).await?;
         let name = blob.to_string();
         let written = self.jobs.record_image(lease, &NewImage { index, seed: seed.0, width, height, blob, provenance }).await?;
         if written == Written::Done {
-            // The same picture of a job that was deleted meanwhile has the same bytes and key: from here on our row keeps it.
-            self.blobs.put(png).await?;
             self.tasks.spawn(self.clone().show_finished(lease.job.id, index, name, image));
         }
         Ok(written)

@@ -16,8 +16,10 @@ use crate::{
 
 /// What to show of one finished job in a history.
 pub struct HistoryEntry {
-    /// Prompt, parameters and owner.
-    pub heading: Heading,
+    /// Prompt, parameters and owner; `None` where they are not kept any more.
+    pub heading: Option<Heading>,
+    /// Who asked.
+    pub user: u64,
     /// When it was finished.
     pub finished: Timestamp,
     /// Where its message is.
@@ -33,27 +35,32 @@ pub fn without_pictures(status: JobStatus) -> Option<&'static str> {
     (status != JobStatus::Done).then(|| status_word(status))
 }
 
+/// In place of what was asked for.
+const FORGOTTEN: &str = "*Its words and pictures are not kept any more.*";
+
+fn described(entry: &HistoryEntry) -> String {
+    entry.heading.as_ref().map(|heading| shorten(&printable(&heading.title), 200)).unwrap_or_default()
+}
+
 /// One page of past jobs.
 pub fn history(entries: Vec<HistoryEntry>, offset: u32, previous: Option<ButtonAction>, next: Option<ButtonAction>) -> Answer {
     if entries.is_empty() {
         return Answer::text(if offset == 0 { "Nothing was drawn here yet. Try /imagine." } else { "There is nothing further back." });
     }
     let mut answer = Answer::text(format!("Jobs {} to {}, newest first", offset + 1, offset + entries.len() as u32));
-    for (position, entry) in entries.into_iter().enumerate() {
-        let thumbnail = entry.thumbnail.map(|bytes| {
+    for (position, mut entry) in entries.into_iter().enumerate() {
+        let thumbnail = entry.thumbnail.take().map(|bytes| {
             let name = format!("{}.jpg", position + 1);
-            answer.files.push(File { name: name.clone(), bytes, description: shorten(&printable(&entry.heading.title), 200) });
+            answer.files.push(File { name: name.clone(), bytes, description: described(&entry) });
             name
         });
         let link = entry.link.map(|link| format!(" · [open]({link})")).unwrap_or_default();
         let ended = entry.without_pictures.map(|why| format!(" · {why}")).unwrap_or_default();
-        let description = format!(
-            "{}\n{}\n<@{}> · {}{ended}{link}",
-            entry.heading.titled(300),
-            entry.heading.code(300),
-            entry.heading.user,
-            relative(entry.finished)
-        );
+        let made = match &entry.heading {
+            Some(heading) => format!("{}\n{}", heading.titled(300), heading.code(300)),
+            None => FORGOTTEN.to_owned(),
+        };
+        let description = format!("{made}\n<@{}> · {}{ended}{link}", entry.user, relative(entry.finished));
         answer.embeds.push(Embed { description, thumbnail, ..Embed::default() });
     }
     let page = |label: &str, action: Option<ButtonAction>| {

@@ -84,7 +84,8 @@ mod tests {
             assert!(answer.content.chars().count() <= 2000, "{}", answer.content.chars().count());
         }
         let entry = |_| HistoryEntry {
-            heading: heading.clone(),
+            heading: Some(heading.clone()),
+            user: 7,
             finished: Timestamp(0),
             link: Some("https://discord.com/".repeat(4)),
             without_pictures: Some("cancelled"),

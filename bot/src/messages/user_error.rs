@@ -77,6 +77,9 @@ pub enum UserError {
     /// A button of a job whose pictures were deleted.
     #[error("Those pictures were deleted.")]
     Deleted,
+    /// A button of a job that is too old.
+    #[error("That was too long ago: its words and pictures are not kept any more.")]
+    Forgotten,
     /// A button of a job without such a picture.
     #[error("That job has no picture {0}.")]
     NoSuchPicture(u32),

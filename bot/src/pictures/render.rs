@@ -202,7 +202,8 @@ impl Renderer {
 
     async fn keep_thumbnail(&self, job: JobId, bytes: &[u8]) -> Result<(), StorageError> {
         let blob = self.blobs.put(Bytes::copy_from_slice(bytes)).await?;
-        if self.jobs.set_thumbnail(job, &blob).await? { Ok(()) } else { self.blobs.delete(&blob).await }
+        // Of a job that was deleted meanwhile nothing names it, and it is swept away.
+        self.jobs.set_thumbnail(job, &blob).await.map(drop)
     }
 }
 

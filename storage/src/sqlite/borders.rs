@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{SqliteStore, cancel, drafts, enqueue, guilds, history, images, outbox, queue, quota, reap, thumbnails, worker};
+use super::{SqliteStore, cancel, drafts, enqueue, guilds, history, images, keeping, outbox, queue, quota, reap, thumbnails, worker};
 use crate::{
     drafts::Draft, enqueue::*, error::StorageError, failure::Failure, guilds::GuildSettings, ids::*, images::NewImage, jobs::*,
     outbox::OutboxItem, quota::*, store::*,
@@ -128,6 +128,14 @@ impl History for SqliteStore {
 
     async fn delete(&self, id: JobId, now: Timestamp) -> Result<Vec<BlobKey>, StorageError> {
         history::delete(self, id, now).await
+    }
+
+    async fn unnamed(&self, blobs: &[BlobKey]) -> Result<Vec<BlobKey>, StorageError> {
+        keeping::unnamed_keys(self, blobs).await
+    }
+
+    async fn forget(&self, before: Timestamp, n: u32, now: Timestamp) -> Result<u32, StorageError> {
+        keeping::forget(self, before, n, now).await
     }
 
     async fn keep_draft(&self, draft: &Draft) -> Result<(), StorageError> {

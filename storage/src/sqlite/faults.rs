@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, Row};
 
-use super::{SqliteStore, outbox, queue, quota, worker};
+use super::{SqliteStore, keeping, outbox, queue, quota, worker};
 use crate::{
     Delivery, Enqueued, Failure, GuildId, GuildSettings, Guilds, History, JobStatus, Ledger, Limits, NewJob, Outbox, Queue, RunningLimits,
     StorageError, Timestamp, UserId, Written,
@@ -145,7 +145,10 @@ async fn claim_and_outbox_read_an_index_and_sort_nothing() {
     check(quota::BY_HOST, "COVERING INDEX ledger_by_person (day=?)").await;
     check("SELECT seq FROM jobs WHERE status = 'leased' AND lease_until <= ?", "INDEX jobs_leased").await;
     check("SELECT id, status FROM jobs WHERE press = ?", "INDEX jobs_by_press (press=?)").await;
-    check("SELECT 1 FROM inputs JOIN jobs ON seq = job WHERE blob = ? AND deleted IS NULL", "INDEX inputs_by_blob (blob=?)").await;
+    check(keeping::TO_FORGET, "INDEX jobs_to_forget (finished>? AND finished<?)").await;
+    for index in ["images_by_blob (blob=?)", "jobs_by_thumbnail (thumbnail=?)", "inputs_by_blob (blob=?)"] {
+        check(keeping::UNNAMED, index).await;
+    }
     check("SELECT seq FROM drafts WHERE user = ? ORDER BY seq DESC LIMIT 1 OFFSET 100", "INDEX drafts_by_user (user=?)").await;
     check("DELETE FROM drafts WHERE created < ?", "INDEX drafts_by_age (created<?)").await;
 }

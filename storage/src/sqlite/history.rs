@@ -4,7 +4,7 @@ use sqlx::{Sqlite, sqlite::SqliteArguments};
 
 use super::{
     SqliteStore,
-    images::{Need, is_needed},
+    keeping::unnamed,
     rows::{JobRow, bytes, job_columns, status},
 };
 use crate::{error::StorageError, ids::*, jobs::*};
@@ -129,6 +129,8 @@ async fn read(
 
 pub(super) async fn delete(store: &SqliteStore, id: JobId, now: Timestamp) -> Result<Vec<BlobKey>, StorageError> {
     const JOB: &str = "SELECT seq, status, thumbnail FROM jobs WHERE id = ?";
+    const PICTURES: &str = "SELECT blob FROM images WHERE job = ? ORDER BY blob";
+    const INPUTS: &str = "SELECT blob FROM inputs WHERE job = ? ORDER BY blob";
     const HIDE: &str = "UPDATE jobs SET deleted = coalesce(deleted, ?2), press = NULL, thumbnail = NULL WHERE seq = ?1";
     let mut tx = store.begin().await?;
     let found: Option<(i64, String, Option<String>)> = sqlx::query_as(JOB).bind(bytes(id)).fetch_optional(&mut *tx).await?;
@@ -137,24 +139,16 @@ pub(super) async fn delete(store: &SqliteStore, id: JobId, now: Timestamp) -> Re
         return Err(StorageError::NotFinal(id.to_string()));
     }
     sqlx::query(HIDE).bind(seq).bind(now.0).execute(&mut *tx).await?;
-    let mut blobs: Vec<String> =
-        sqlx::query_scalar("DELETE FROM images WHERE job = ? RETURNING blob").bind(seq).fetch_all(&mut *tx).await?;
-    blobs.extend(thumbnail);
-    blobs.sort();
-    blobs.dedup();
-    let mut unused = Vec::new();
-    for blob in blobs {
-        if !is_needed(&mut tx, &blob, Need::LiveJobs).await? {
-            unused.push(blob);
+    let mut pictures: Vec<String> = sqlx::query_scalar(PICTURES).bind(seq).fetch_all(&mut *tx).await?;
+    pictures.extend(thumbnail);
+    let inputs: Vec<String> = sqlx::query_scalar(INPUTS).bind(seq).fetch_all(&mut *tx).await?;
+    let mut blobs: Vec<String> = Vec::new();
+    for blob in pictures.into_iter().chain(inputs) {
+        if !blobs.contains(&blob) {
+            blobs.push(blob);
         }
     }
-    let inputs: Vec<String> =
-        sqlx::query_scalar("SELECT DISTINCT blob FROM inputs WHERE job = ? ORDER BY blob").bind(seq).fetch_all(&mut *tx).await?;
-    for input in inputs {
-        if !unused.contains(&input) && !is_needed(&mut tx, &input, Need::ShownJobs).await? {
-            unused.push(input);
-        }
-    }
+    let unused = unnamed(&mut *tx, &blobs).await?;
     tx.commit().await?;
     unused.iter().map(|blob| BlobKey::parse(blob).map_err(|_| StorageError::corrupt("blob key", id))).collect()
 }

@@ -1,4 +1,4 @@
-//! Pictures: recorded as they are finished, shown when their job is done, and what keeps their bytes.
+//! Pictures: recorded as they are finished, shown when their job is done.
 
 use sqlx::{SqliteConnection, SqliteExecutor};
 
@@ -61,30 +61,7 @@ pub(super) async fn all(db: impl SqliteExecutor<'_>, id: JobId) -> Result<Vec<Ne
 }
 
 pub(super) async fn of_done(store: &SqliteStore, id: JobId) -> Result<Vec<NewImage>, StorageError> {
-    const OF_DONE: &str = concat!(select!(), " AND status = 'done' ORDER BY number");
+    const OF_DONE: &str = concat!(select!(), " AND status = 'done' AND deleted IS NULL ORDER BY number");
     let rows: Vec<ImageRow> = sqlx::query_as(OF_DONE).bind(bytes(id)).fetch_all(&store.readers).await?;
     rows.into_iter().map(|row| row.read(id)).collect()
-}
-
-/// Whose inputs keep a blob.
-pub(super) enum Need {
-    /// Jobs that have not ended: a picture that is deleted must go, even where something was made from it.
-    LiveJobs,
-    /// All that are not deleted: an upload that several jobs share stays until the last of them goes.
-    ShownJobs,
-}
-
-/// Whether something refers to a blob. A picture of a job that failed or was stopped is shown to nobody: it keeps no blob of a deleted picture.
-pub(super) async fn is_needed(db: &mut SqliteConnection, blob: &str, need: Need) -> Result<bool, StorageError> {
-    const LIVE: &str = "SELECT EXISTS (SELECT 1 FROM images JOIN jobs ON jobs.seq = images.job WHERE blob = ?1 AND status IN ('done', 'queued', 'leased')) \
-        OR EXISTS (SELECT 1 FROM jobs WHERE thumbnail = ?1) \
-        OR EXISTS (SELECT 1 FROM inputs JOIN jobs ON seq = job WHERE blob = ?1 AND status IN ('queued', 'leased'))";
-    const SHOWN: &str = "SELECT EXISTS (SELECT 1 FROM images JOIN jobs ON jobs.seq = images.job WHERE blob = ?1 AND status IN ('done', 'queued', 'leased')) \
-        OR EXISTS (SELECT 1 FROM jobs WHERE thumbnail = ?1) \
-        OR EXISTS (SELECT 1 FROM inputs JOIN jobs ON seq = job WHERE blob = ?1 AND deleted IS NULL)";
-    let query = match need {
-        Need::LiveJobs => LIVE,
-        Need::ShownJobs => SHOWN,
-    };
-    Ok(sqlx::query_scalar(query).bind(blob).fetch_one(db).await?)
 }

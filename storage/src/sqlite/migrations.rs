@@ -22,6 +22,7 @@ static FILES: &[(i64, &str, &str)] = files![
     7 "0007_drafts",
     8 "0008_inputs",
     11 "0011_history",
+    12 "0012_forgotten",
 ];
 
 pub(super) static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {

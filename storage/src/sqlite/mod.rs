@@ -13,6 +13,7 @@ mod faults;
 mod guilds;
 mod history;
 mod images;
+mod keeping;
 mod migrations;
 mod open;
 mod outbox;

@@ -6,7 +6,7 @@ use crate::{cost::to_row_megapixels, error::StorageError, failure::Failure, ids:
 macro_rules! job_columns {
     () => {
         "id, status, guild, user, action, task, parent, parent_index, row_pixels, channel, token, token_expires, message, \
-         error, notes, deleted, is_cancel_requested, attempts, created, finished"
+         error, notes, deleted, forgotten, is_cancel_requested, attempts, created, finished"
     };
 }
 pub(super) use job_columns;
@@ -29,6 +29,7 @@ from_row! {
         error: Option<String>,
         notes: Option<String>,
         deleted: Option<i64>,
+        forgotten: Option<i64>,
         is_cancel_requested: bool,
         attempts: u32,
         created: i64,
@@ -60,6 +61,7 @@ impl TryFrom<JobRow> for Job {
             failure: row.error.as_deref().map(Failure::of_text),
             notes: row.notes.map(|notes| serde_json::from_str(&notes)).transpose().map_err(|_| StorageError::corrupt("notes", id))?,
             is_deleted: row.deleted.is_some(),
+            is_forgotten: row.forgotten.is_some(),
             is_cancel_requested: row.is_cancel_requested,
             attempts: row.attempts,
             created: Timestamp(row.created),

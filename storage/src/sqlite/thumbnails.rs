@@ -1,10 +1,6 @@
 //! Small pictures of finished jobs: which blob, as long as its job is not deleted.
 
-use super::{
-    SqliteStore,
-    images::{Need, is_needed},
-    rows::bytes,
-};
+use super::{SqliteStore, keeping::unnamed, rows::bytes};
 use crate::{error::StorageError, ids::*};
 
 pub(super) async fn thumbnail(store: &SqliteStore, id: JobId) -> Result<Option<BlobKey>, StorageError> {
@@ -15,9 +11,10 @@ pub(super) async fn thumbnail(store: &SqliteStore, id: JobId) -> Result<Option<B
 
 pub(super) async fn set_thumbnail(store: &SqliteStore, id: JobId, blob: &BlobKey) -> Result<bool, StorageError> {
     let mut tx = store.begin().await?;
-    let write = sqlx::query("UPDATE jobs SET thumbnail = ? WHERE id = ? AND finished IS NOT NULL AND deleted IS NULL");
+    let write =
+        sqlx::query("UPDATE jobs SET thumbnail = ? WHERE id = ? AND finished IS NOT NULL AND deleted IS NULL AND forgotten IS NULL");
     write.bind(blob.as_str()).bind(bytes(id)).execute(&mut *tx).await?;
-    let is_kept = is_needed(&mut tx, blob.as_str(), Need::ShownJobs).await?;
+    let unused = unnamed(&mut *tx, &[blob.to_string()]).await?;
     tx.commit().await?;
-    Ok(is_kept)
+    Ok(unused.is_empty())
 }

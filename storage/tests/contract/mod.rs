@@ -5,6 +5,7 @@
 mod drafts;
 mod enqueue;
 mod fairness;
+mod keeping;
 mod limits;
 mod model;
 mod records;
@@ -95,6 +96,11 @@ contract! { sqlite, crate::contract::support::Sqlite:
         every_input_of_a_job_keeps_its_blob
         a_thumbnail_goes_with_its_job
         settings_and_notes_are_replaced
+    }
+    keeping {
+        a_blob_is_named_by_what_may_still_be_shown_or_drawn_from
+        a_deleted_picture_goes_when_what_was_made_from_it_has_ended
+        what_is_too_old_is_forgotten_but_not_that_it_was
     }
     walk {
         the_store_does_what_the_model_does
