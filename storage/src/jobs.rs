@@ -1,6 +1,6 @@
 //! A job's row, its states and the answers to those who change it.
 
-use crate::{failure::Failure, ids::*, images::NewImage};
+use crate::{checkpoints::Checkpoint, failure::Failure, ids::*, images::NewImage};
 
 /// A job's state. `Queued → Leased → Done | Failed | Cancelled`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +55,7 @@ pub struct Job {
     pub is_forgotten: bool,
     /// Whether somebody asked to stop it.
     pub is_cancel_requested: bool,
-    /// Times it was claimed and then interrupted before it got any further (a new picture was recorded), with the claim that it is under.
+    /// Times it was claimed and then interrupted before it got any further (a new picture was recorded, or a state of more steps than ever kept), with the claim that it is under.
     pub attempts: u32,
     /// When it was enqueued.
     pub created: Timestamp,
@@ -72,6 +72,8 @@ pub struct Lease {
     pub epoch: i64,
     /// Pictures that workers before this one finished, by index.
     pub images: Vec<NewImage>,
+    /// Where its other pictures go on, as far as workers before this one came with them, by index.
+    pub checkpoints: Vec<Checkpoint>,
 }
 
 /// The answer to a worker's write.

@@ -1,11 +1,12 @@
 //! What was recorded: jobs, pictures, quotas and deliveries. Knows no Discord type, no tensor and no prompt syntax.
 //!
-//! [`JobStore`] (which is [`Queue`], [`Outbox`], [`History`], [`Guilds`] and [`Ledger`]) and [`BlobStore`] are the borders; [`SqliteStore`] and [`LocalBlobs`] are what stands behind them in a single process.
+//! [`JobStore`] (which is [`Queue`], [`Checkpoints`], [`Outbox`], [`History`], [`Guilds`] and [`Ledger`]) and [`BlobStore`] are the borders; [`SqliteStore`] and [`LocalBlobs`] are what stands behind them in a single process.
 //! `tests/contract` is the meaning of both, run against every implementation.
 
 #![warn(missing_docs)]
 
 mod blobs;
+mod checkpoints;
 mod cost;
 mod drafts;
 mod enqueue;
@@ -22,6 +23,7 @@ mod sqlite;
 mod store;
 
 pub use blobs::BlobStore;
+pub use checkpoints::{Checkpoint, CheckpointLimits, Checkpoints, Kept};
 pub use drafts::{Draft, MAX_DRAFTS};
 pub use enqueue::{Enqueued, JobInput, Limits, NewJob, PressKey, Refusal, RunningLimits};
 pub use error::StorageError;

@@ -6,14 +6,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::{
-    drafts::Draft, enqueue::*, error::StorageError, failure::Failure, guilds::GuildSettings, ids::*, images::NewImage, jobs::*,
-    outbox::OutboxItem, quota::*,
+    checkpoints::Checkpoints, drafts::Draft, enqueue::*, error::StorageError, failure::Failure, guilds::GuildSettings, ids::*,
+    images::NewImage, jobs::*, outbox::OutboxItem, quota::*,
 };
 
 /// All that is recorded but the bytes of pictures: the truth.
-pub trait JobStore: Queue + Outbox + History + Guilds + Ledger {}
+pub trait JobStore: Queue + Checkpoints + Outbox + History + Guilds + Ledger {}
 
-impl<T: Queue + Outbox + History + Guilds + Ledger> JobStore for T {}
+impl<T: Queue + Checkpoints + Outbox + History + Guilds + Ledger> JobStore for T {}
 
 /// Jobs that wait and run: how they come in, who works on them, how they end.
 #[async_trait]

@@ -3,6 +3,7 @@
 use sqlx::SqliteConnection;
 
 use super::{
+    checkpoints,
     quota::{self, Charge},
     rows::status_word,
     turns,
@@ -45,6 +46,7 @@ pub(super) async fn end(db: &mut SqliteConnection, job: &Open, ending: Ending<'_
     let status = status_word(ending.status);
     sqlx::query(JOB).bind(job.seq).bind(status).bind(now.0).bind(ending.failure.map(Failure::to_text)).execute(&mut *db).await?;
     sqlx::query(OUTBOX).bind(job.seq).bind(status).bind(now.0).execute(&mut *db).await?;
+    checkpoints::drop_all(db, job.seq).await?;
     quota::correct(db, job.seq, ending.charge).await?;
     match ending.charge {
         Charge::Settle(actual) => turns::correct(db, (job.guild, job.user), job.row_pixels, actual).await,

@@ -5,6 +5,7 @@ mod from_row;
 
 mod borders;
 mod cancel;
+mod checkpoints;
 mod drafts;
 mod ending;
 mod enqueue;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use sqlx::{FromRow, SqliteConnection};
 
 use super::{
-    SqliteStore,
+    SqliteStore, checkpoints,
     ending::{Ending, Open, end, open_columns},
     images,
     quota::Charge,
@@ -51,8 +51,9 @@ pub(super) async fn claim(
         return Ok(None);
     }
     let images = images::all(&mut *tx, job.id).await?;
+    let checkpoints = checkpoints::of_job(&mut tx, job.id).await?;
     tx.commit().await?;
-    Ok(Some(Lease { job, epoch, images }))
+    Ok(Some(Lease { job, epoch, images, checkpoints }))
 }
 
 pub(super) async fn renew(store: &SqliteStore, lease: &Lease, duration: Duration, now: Timestamp) -> Result<Written, StorageError> {
@@ -84,6 +85,7 @@ pub(super) async fn record_image(store: &SqliteStore, lease: &Lease, image: &New
     }
     if images::insert(&mut tx, job.seq, image).await? {
         advance(&mut tx, job.seq).await?;
+        checkpoints::recorded(&mut tx, job.seq, image.index).await?;
     }
     tx.commit().await?;
     Ok(Written::Done)
@@ -151,7 +153,7 @@ async fn give_up(store: &SqliteStore, lease: &Lease, ending: Ending<'_>, now: Ti
 }
 
 /// The leased job, if the lease is still the newest.
-async fn held(db: &mut SqliteConnection, lease: &Lease) -> Result<Option<Open>, StorageError> {
+pub(super) async fn held(db: &mut SqliteConnection, lease: &Lease) -> Result<Option<Open>, StorageError> {
     const HELD: &str = concat!("SELECT ", open_columns!(), " FROM jobs WHERE id = ? AND epoch = ? AND status = 'leased'");
     Ok(sqlx::query_as(HELD).bind(bytes(lease.job.id)).bind(lease.epoch).fetch_optional(db).await?)
 }

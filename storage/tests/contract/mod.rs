@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
+mod checkpoints;
 mod drafts;
 mod enqueue;
 mod fairness;
@@ -29,6 +30,14 @@ macro_rules! contract {
 }
 
 contract! { sqlite, crate::contract::support::Sqlite:
+    checkpoints {
+        the_newest_state_of_each_picture_is_there_for_the_next_worker
+        a_recorded_picture_has_no_state_and_gets_none
+        states_go_with_their_job_however_it_ends
+        an_attempt_with_a_state_of_more_steps_than_ever_does_not_count
+        one_state_and_all_together_are_bounded
+        a_job_that_is_to_stop_keeps_nothing
+    }
     drafts {
         a_draft_is_read_as_it_was_kept_also_after_a_restart
         drafts_are_forgotten_by_their_age

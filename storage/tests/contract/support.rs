@@ -9,8 +9,8 @@ use std::{
 };
 
 use storage::{
-    BlobKey, Delivery, Enqueued, GuildId, History, JobId, JobInput, JobStatus, JobStore, Lease, Ledger, Limits, NewImage, NewJob, Outbox,
-    PressKey, Provenance, Queue, RunningLimits, SqliteStore, Timestamp, UserId, Written,
+    BlobKey, Checkpoint, CheckpointLimits, Delivery, Enqueued, GuildId, History, JobId, JobInput, JobStatus, JobStore, Lease, Ledger,
+    Limits, NewImage, NewJob, Outbox, PressKey, Provenance, Queue, RunningLimits, SqliteStore, Timestamp, UserId, Written,
 };
 
 /// Noon of some day, UTC.
@@ -26,6 +26,7 @@ pub const ROOMY: Limits = Limits {
     max_queued_per_guild: 1000,
     max_queued: 10_000,
 };
+pub const ENDLESS: CheckpointLimits = CheckpointLimits { max_bytes: 1 << 40, max_bytes_in_all: 1 << 40 };
 pub const MANY: RunningLimits = RunningLimits { max_running: 10_000, max_running_per_user: 10_000, max_running_per_guild: 10_000 };
 
 /// A place where an implementation keeps its data, so that it can be opened more than once.
@@ -51,6 +52,11 @@ impl Backend for Sqlite {
 /// Milliseconds after noon.
 pub fn at(ms: i64) -> Timestamp {
     Timestamp(NOON.0 + ms)
+}
+
+/// A state of so many bytes, each of which says how many.
+pub fn checkpoint(index: u32, n_steps: u32, n_bytes: u8) -> Checkpoint {
+    Checkpoint { index, n_steps, state: vec![n_bytes; n_bytes.into()].into() }
 }
 
 /// A job of one row-megapixel with a key of its own.

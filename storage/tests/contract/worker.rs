@@ -1,15 +1,16 @@
 //! Leases, their fences, and how jobs end.
 
-use storage::{Cancelled, Failure, GuildId, History, HistoryFilter, JobStatus, Lease, NewImage, Queue, QueueStatus, Written};
+use storage::{Cancelled, Failure, GuildId, History, HistoryFilter, JobStatus, JobStore, Lease, NewImage, QueueStatus, Written};
 
 use super::support::*;
 
 /// Every write of a worker but the claim.
-async fn write_all(store: &dyn Queue, lease: &Lease) -> [Written; 7] {
+async fn write_all(store: &dyn JobStore, lease: &Lease) -> [Written; 8] {
     [
         store.renew(lease, LEASE, NOON).await.unwrap(),
         store.set_notes(lease, &serde_json::json!([])).await.unwrap(),
         store.record_image(lease, &image(0, blob(1))).await.unwrap(),
+        store.keep(lease, &[checkpoint(1, 1, 1)], &ENDLESS).await.unwrap().written,
         store.complete(lease, 1.0, NOON).await.unwrap(),
         store.fail(lease, &Failure::OutOfMemory, NOON).await.unwrap(),
         store.finish_cancel(lease, 1.0, NOON).await.unwrap(),
@@ -22,14 +23,14 @@ pub async fn a_stale_lease_writes_nothing(backend: &impl Backend) {
     let id = created(&*store, job(1, 1)).await;
     let stale = claimed(&*store).await;
     assert_eq!(store.reap(false, at(30_000)).await.unwrap(), 1);
-    assert_eq!(write_all(&*store, &stale).await, [Written::Fenced; 7], "while it waits again");
+    assert_eq!(write_all(&*store, &stale).await, [Written::Fenced; 8], "while it waits again");
     let fresh = claimed(&*store).await;
-    assert_eq!(write_all(&*store, &stale).await, [Written::Fenced; 7], "while another worker has it");
+    assert_eq!(write_all(&*store, &stale).await, [Written::Fenced; 8], "while another worker has it");
     assert_eq!(status(&*store, id).await, JobStatus::Leased);
     assert_eq!((stale.job.id, fresh.job.id, fresh.job.attempts), (id, id, 2));
     finish(&*store, &fresh, &[image(0, blob(2))], NOON).await;
-    assert_eq!(write_all(&*store, &stale).await, [Written::Fenced; 7], "after the end");
-    assert_eq!(write_all(&*store, &fresh).await, [Written::Fenced; 7], "an end is an end");
+    assert_eq!(write_all(&*store, &stale).await, [Written::Fenced; 8], "after the end");
+    assert_eq!(write_all(&*store, &fresh).await, [Written::Fenced; 8], "an end is an end");
     assert_eq!(store.images(id).await.unwrap()[0].blob, blob(2));
     assert_eq!(n_pending(&*store).await, 1);
 }
