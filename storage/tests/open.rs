@@ -186,6 +186,48 @@ async fn sources_and_masks_of_older_jobs_become_inputs() {
     assert_eq!(inputs, expected.map(|(key, role, blob)| (key.to_owned(), role.to_owned(), blob.clone())));
 }
 
+/// Names of the copies beside a database.
+fn copies(folder: &Path) -> Vec<String> {
+    let names = fs::read_dir(folder).unwrap().map(|file| file.unwrap().file_name().to_string_lossy().into_owned());
+    let mut copies: Vec<String> = names.filter(|name| name.contains(".schema-")).collect();
+    copies.sort();
+    copies
+}
+
+#[tokio::test]
+async fn before_a_change_of_the_schema_a_copy_is_kept_of_what_was_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("atelier.db");
+    SqliteStore::open(&path).await.unwrap().close().await;
+    assert!(copies(folder.path()).is_empty(), "there was nothing before");
+    SqliteStore::open(&path).await.unwrap().close().await;
+    assert!(copies(folder.path()).is_empty(), "nothing is changed");
+
+    let path = folder.path().join("old.db");
+    let mut db = of_schema(folder.path(), &path, 7).await;
+    sqlx::query("INSERT INTO notes (key, value) VALUES ('a', 'b')").execute(&mut db).await.unwrap();
+    db.close().await.unwrap();
+    // Of changes before, and of a start that was killed while it copied.
+    for earlier in ["old.db.schema-0001", "old.db.schema-0002", "old.db.schema-part"] {
+        fs::write(folder.path().join(earlier), "earlier").unwrap();
+    }
+    let store = SqliteStore::open(&path).await.unwrap();
+    assert_eq!(store.note("a").await.unwrap().as_deref(), Some("b"));
+    store.close().await;
+    assert_eq!(copies(folder.path()), ["old.db.schema-0002", "old.db.schema-0007"], "the last two");
+    let mut copy = raw(&folder.path().join("old.db.schema-0007")).await;
+    let check: String = sqlx::query_scalar("PRAGMA integrity_check").fetch_one(&mut copy).await.unwrap();
+    let note: String = sqlx::query_scalar("SELECT value FROM notes WHERE key = 'a'").fetch_one(&mut copy).await.unwrap();
+    let version: i64 = sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations").fetch_one(&mut copy).await.unwrap();
+    assert_eq!((check.as_str(), note.as_str(), version), ("ok", "b", 7));
+    copy.close().await.unwrap();
+    // With its own name, the version before opens it.
+    let back = folder.path().join("back.db");
+    fs::rename(folder.path().join("old.db.schema-0007"), &back).unwrap();
+    SqliteStore::open(&back).await.unwrap().close().await;
+    assert_eq!(copies(folder.path()), ["back.db.schema-0007", "old.db.schema-0002"]);
+}
+
 #[tokio::test]
 async fn what_is_no_database_of_ours_is_refused_and_left_as_it_is() {
     let folder = tempfile::tempdir().unwrap();

@@ -13,7 +13,7 @@ use sqlx::{
     sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use super::{SqliteStore, migrations::MIGRATIONS};
+use super::{SqliteStore, copies, migrations::MIGRATIONS};
 use crate::error::{StorageError, sqlite_code};
 
 /// "ATLR" in the file's header, as the first migration writes it.
@@ -29,7 +29,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const MAX_JOURNAL_BYTES: u32 = 64 << 20;
 
 impl SqliteStore {
-    /// Opens a database, makes it if it is missing, and brings its schema up to date.
+    /// Opens a database, makes it if it is missing, and brings its schema up to date; then a copy of one that was there is kept beside it.
     ///
     /// # Errors
     /// One variant per reason: [`StorageError::InUse`], [`ReadOnly`](StorageError::ReadOnly), [`NotADatabase`](StorageError::NotADatabase),
@@ -38,11 +38,14 @@ impl SqliteStore {
     pub async fn open(path: &Path) -> Result<Self, StorageError> {
         let path = prepare(path)?;
         let lock = lock(&path)?;
-        probe(&path).await?;
+        let version = probe(&path).await?;
         let in_path = |error| explain(error, &path);
         let options = options(&path);
         let writer_options = options.clone().auto_vacuum(SqliteAutoVacuum::Incremental).journal_mode(SqliteJournalMode::Wal);
         let writer = pool(1).connect_with(writer_options).await.map_err(in_path)?;
+        if let Some(version) = version {
+            copies::keep(&mut *writer.acquire().await?, &path, version).await?;
+        }
         MIGRATIONS.run(&writer).await.map_err(|error| match error {
             MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => explain(error, &path),
             other => StorageError::Migrate(other),
@@ -83,8 +86,8 @@ fn lock(path: &Path) -> Result<File, StorageError> {
     }
 }
 
-/// Looks at what is there without changing it: a file of somebody else stays as it is.
-async fn probe(path: &Path) -> Result<(), StorageError> {
+/// Looks at what is there without changing it: a file of somebody else stays as it is. The schema's version where it has to be changed.
+async fn probe(path: &Path) -> Result<Option<i64>, StorageError> {
     let in_path = |error| explain(error, path);
     let mut db = SqliteConnection::connect_with(&options(path)).await.map_err(in_path)?;
     let version: String = sqlx::query_scalar("SELECT sqlite_version()").fetch_one(&mut db).await.map_err(in_path)?;
@@ -99,15 +102,17 @@ async fn probe(path: &Path) -> Result<(), StorageError> {
     if application != APPLICATION_ID && !is_unfinished {
         return Err(StorageError::NotADatabase { path: path.to_owned() });
     }
+    let mut found: Vec<i64> = Vec::new();
     if tables.iter().any(|table| table == "_sqlx_migrations") {
-        let found: Option<i64> =
-            sqlx::query_scalar("SELECT max(version) FROM _sqlx_migrations").fetch_one(&mut db).await.map_err(in_path)?;
+        found = sqlx::query_scalar("SELECT version FROM _sqlx_migrations ORDER BY version").fetch_all(&mut db).await.map_err(in_path)?;
         let known = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0);
-        if let Some(found) = found.filter(|found| *found > known) {
+        if let Some(found) = found.last().copied().filter(|found| *found > known) {
             return Err(StorageError::TooNew { path: path.to_owned(), found, known });
         }
     }
-    db.close().await.map_err(in_path)
+    db.close().await.map_err(in_path)?;
+    let is_old = MIGRATIONS.iter().any(|migration| !found.contains(&migration.version));
+    Ok(found.last().copied().filter(|_| is_old))
 }
 
 fn options(path: &Path) -> SqliteConnectOptions {
