@@ -8,6 +8,8 @@ use std::{
     thread::JoinHandle,
 };
 
+use storage::{BlobStore, Delivery, GuildId, Limits, LocalBlobs, NewImage, NewJob, Queue, RunningLimits, SqliteStore, Timestamp, UserId};
+
 /// Three parts, the first an id in base64; nobody's.
 const TOKEN: &str = "MTIzNDU2Nzg5MDEyMzQ1Njc4.GaBcDe.xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx";
 
@@ -119,6 +121,69 @@ async fn a_database_in_use_is_no_failure() {
     let report = tokio::task::spawn_blocking(move || doctor(&path, "", None)).await.expect("no panic");
     assert_eq!(report.code, Some(0), "{}", report.said);
     report.check("database", '!', "is in use");
+}
+
+#[tokio::test]
+async fn jobs_whose_files_are_missing_are_counted() {
+    let folder = folder();
+    let data = folder.path().join("data");
+    let store = SqliteStore::open(&data.join("atelier.sqlite")).await.expect("a new database");
+    let blobs = LocalBlobs::open(&data.join("pictures")).expect("a new folder");
+    let mut files = Vec::new();
+    for number in 0..3_u32 {
+        let job = NewJob {
+            key: number.to_string(),
+            press: None,
+            guild: GuildId(1),
+            user: UserId(1),
+            action: "imagine".into(),
+            task: serde_json::json!({}),
+            parent: None,
+            notes: None,
+            inputs: Vec::new(),
+            row_megapixels: 1.0,
+            delivery: Delivery { channel: 1, token: String::new(), token_expires: Timestamp(0), message: None },
+        };
+        store.enqueue(job, &limits(), Timestamp(0)).await.expect("written");
+        let running = RunningLimits { max_running: 1, max_running_per_user: 1, max_running_per_guild: 1 };
+        let lease = store.claim(std::time::Duration::from_secs(30), &running, Timestamp(0)).await.expect("written").expect("it waits");
+        for index in 0..2 {
+            let blob = blobs.put(format!("{number} {index}").into()).await.expect("kept");
+            files.push(data.join("pictures").join(&blob.as_str()[..2]).join(blob.as_str()));
+            let image = NewImage { index, seed: 1, width: 8, height: 8, blob, provenance: None };
+            store.record_image(&lease, &image).await.expect("written");
+        }
+        store.complete(&lease, 1.0, Timestamp(0)).await.expect("written");
+    }
+    store.close().await;
+    let ask = async || {
+        let path = folder.path().to_owned();
+        tokio::task::spawn_blocking(move || doctor(&path, "", None)).await.expect("no panic")
+    };
+    let report = ask().await;
+    report.check("pictures", '✓', "the files of all 6 are there");
+    assert_eq!(report.code, Some(0), "{}", report.said);
+    for file in &files[1..4] {
+        std::fs::remove_file(file).expect("it is there");
+    }
+    let report = ask().await;
+    report.check("pictures", '✗', "of 2 finished jobs (of 6 pictures in all) files are missing");
+    assert_eq!(report.code, Some(1), "{}", report.said);
+    std::fs::remove_dir_all(data.join("pictures")).expect("it is there");
+    ask().await.check("pictures", '✗', "of 3 finished jobs");
+    assert!(!data.join("pictures").exists(), "nothing was made");
+}
+
+fn limits() -> Limits {
+    Limits {
+        daily_row_megapixels: 100.0,
+        daily_row_megapixels_per_member: None,
+        daily_row_megapixels_per_user: None,
+        daily_row_megapixels_host: None,
+        max_active_per_user: 10,
+        max_queued_per_guild: 10,
+        max_queued: 10,
+    }
 }
 
 #[test]

@@ -103,6 +103,9 @@ pub trait History: Send + Sync + 'static {
     /// Those of some blobs that nothing names: no picture of a job that is shown or may be yet, no small picture and no input. Inputs of jobs that
     /// ended name uploads until the last of these jobs is deleted; a picture that was deleted is named only by jobs that wait or run.
     async fn unnamed(&self, blobs: &[BlobKey]) -> Result<Vec<BlobKey>, StorageError>;
+    /// Up to `n` pictures of done jobs that are not deleted: job, index and blob, in the order in which the jobs came in; those after one of them,
+    /// or from the first.
+    async fn shown_pictures(&self, after: Option<(JobId, u32)>, n: u32) -> Result<Vec<(JobId, u32, BlobKey)>, StorageError>;
     /// Forgets tasks, notes and pictures of up to `n` jobs that ended before a time and whose ending is on its way to nobody; how many. The jobs
     /// stay in the history.
     async fn forget(&self, before: Timestamp, n: u32, now: Timestamp) -> Result<u32, StorageError>;

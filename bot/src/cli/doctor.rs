@@ -2,14 +2,14 @@
 
 mod token;
 
-use std::{io::Write, path::Path, process::ExitCode};
+use std::{collections::BTreeSet, io::Write, path::Path, process::ExitCode};
 
 use indicatif::HumanBytes;
 use inference::{
     catalogue::{Catalogue, Kind, ModelCard, Shelf},
     engine::{DeviceChoice, EngineConfig},
 };
-use storage::{SqliteStore, StorageError};
+use storage::{BlobStore, History, JobId, LocalBlobs, SqliteStore, StorageError};
 
 use super::sentence;
 use crate::{
@@ -67,7 +67,9 @@ pub async fn run(config: Option<&Path>, args: DoctorArgs) -> anyhow::Result<Exit
     for check in tokio::task::spawn_blocking(move || drawing_parts(&drawn_with)).await? {
         tell(check)?;
     }
-    tell(database(&config.data.dir).await)?;
+    for check in database(&config.data.dir).await {
+        tell(check)?;
+    }
     if let Some(check) = pictures(&config.data.dir) {
         tell(check)?;
     }
@@ -190,23 +192,66 @@ fn whole(path: &Path) -> String {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).display().to_string()
 }
 
-async fn database(folder: &Path) -> Check {
+async fn database(folder: &Path) -> Vec<Check> {
     let path = &folder.join("atelier.sqlite");
     match (folder.exists(), path.exists()) {
         // Looking must not make anything.
         (false, _) => {
             return match private::check_folder(folder) {
-                Ok(()) => good("database", format!("no data folder yet; the first start makes {}", path.display())),
-                Err(error) => bad("database", sentence(&error)),
+                Ok(()) => vec![good("database", format!("no data folder yet; the first start makes {}", path.display()))],
+                Err(error) => vec![bad("database", sentence(&error))],
             };
         }
-        (true, false) if folder.is_dir() => return good("database", format!("none yet; the first start makes {}", path.display())),
+        (true, false) if folder.is_dir() => return vec![good("database", format!("none yet; the first start makes {}", path.display()))],
         _ => {}
     }
     match SqliteStore::open(path).await {
-        Ok(_) => good("database", path.display().to_string()),
-        Err(error @ StorageError::InUse { .. }) => doubtful("database", format!("{error}: a bot is running")),
-        Err(error) => bad("database", sentence(&error.into())),
+        Ok(jobs) => [Some(good("database", path.display().to_string())), files(&jobs, &folder.join("pictures")).await]
+            .into_iter()
+            .flatten()
+            .collect(),
+        Err(error @ StorageError::InUse { .. }) => vec![doubtful("database", format!("{error}: a bot is running"))],
+        Err(error) => vec![bad("database", sentence(&error.into()))],
+    }
+}
+
+/// Whether the files of all pictures that jobs show are there; `None` where there are no pictures.
+async fn files(jobs: &dyn History, folder: &Path) -> Option<Check> {
+    match missing_files(jobs, folder).await {
+        Ok((0, _)) => None,
+        Ok((n_pictures, missing)) if missing.is_empty() => Some(good("pictures", format!("the files of all {n_pictures} are there"))),
+        Ok((n_pictures, missing)) => Some(bad(
+            "pictures",
+            format!(
+                "of {} finished jobs (of {n_pictures} pictures in all) files are missing in {}; put them back from a backup, or delete these jobs in Discord",
+                missing.len(),
+                folder.display()
+            ),
+        )),
+        Err(error) => Some(bad("pictures", sentence(&error.into()))),
+    }
+}
+
+/// How many pictures are shown, and the jobs of those whose files are missing.
+async fn missing_files(jobs: &dyn History, folder: &Path) -> Result<(usize, BTreeSet<JobId>), StorageError> {
+    const N: u32 = 500;
+    // Looking must not make the folder.
+    let blobs = folder.is_dir().then(|| LocalBlobs::open(folder)).transpose()?;
+    let (mut n_pictures, mut missing, mut after) = (0, BTreeSet::new(), None);
+    loop {
+        let some = jobs.shown_pictures(after, N).await?;
+        let Some((job, index, _)) = some.last() else { return Ok((n_pictures, missing)) };
+        after = Some((*job, *index));
+        n_pictures += some.len();
+        for (job, _, blob) in some {
+            let is_there = match &blobs {
+                Some(blobs) => blobs.has(&blob).await?,
+                None => false,
+            };
+            if !is_there {
+                missing.insert(job);
+            }
+        }
     }
 }
 

@@ -134,6 +134,10 @@ impl History for SqliteStore {
         keeping::unnamed_keys(self, blobs).await
     }
 
+    async fn shown_pictures(&self, after: Option<(JobId, u32)>, n: u32) -> Result<Vec<(JobId, u32, BlobKey)>, StorageError> {
+        keeping::shown_pictures(self, after, n).await
+    }
+
     async fn forget(&self, before: Timestamp, n: u32, now: Timestamp) -> Result<u32, StorageError> {
         keeping::forget(self, before, n, now).await
     }

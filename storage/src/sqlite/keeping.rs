@@ -4,7 +4,10 @@ use std::collections::HashSet;
 
 use sqlx::{SqliteConnection, SqliteExecutor};
 
-use super::SqliteStore;
+use super::{
+    SqliteStore,
+    rows::{bytes, job_id},
+};
 use crate::{error::StorageError, ids::*};
 
 /// Of a JSON list of blobs those that nothing names. A blob is named by a picture of a job that is done or may still be, by a
@@ -20,6 +23,21 @@ pub(super) const UNNAMED: &str = "SELECT value FROM json_each(?1) AS asked WHERE
 
 pub(super) const TO_FORGET: &str = "SELECT seq FROM jobs WHERE finished IS NOT NULL AND forgotten IS NULL AND finished < ?1 \
     AND NOT EXISTS (SELECT 1 FROM outbox WHERE outbox.job = jobs.seq AND outbox.state = 'pending') ORDER BY finished, seq LIMIT ?2";
+
+pub(super) const SHOWN: &str = "SELECT id, number, blob FROM images CROSS JOIN jobs ON seq = images.job \
+    WHERE (images.job, number) > (coalesce((SELECT seq FROM jobs WHERE id = ?1), -1), ?2) AND status = 'done' AND deleted IS NULL \
+    ORDER BY images.job, number LIMIT ?3";
+
+pub(super) async fn shown_pictures(
+    store: &SqliteStore,
+    after: Option<(JobId, u32)>,
+    n: u32,
+) -> Result<Vec<(JobId, u32, BlobKey)>, StorageError> {
+    let (job, number) = after.unzip();
+    let read = sqlx::query_as(SHOWN).bind(job.map(bytes)).bind(number.unwrap_or(0)).bind(n);
+    let rows: Vec<(Vec<u8>, u32, String)> = read.fetch_all(&store.lookers).await?;
+    rows.into_iter().map(|(id, number, blob)| Ok((job_id(&id)?, number, BlobKey::parse(&blob)?))).collect()
+}
 
 /// Those of some blobs that nothing names, in their order.
 pub(super) async fn unnamed(db: impl SqliteExecutor<'_>, blobs: &[String]) -> Result<Vec<String>, StorageError> {

@@ -115,3 +115,35 @@ pub async fn what_is_too_old_is_forgotten_but_not_that_it_was(backend: &impl Bac
     let expected = [(ids[3], done, false), (ids[1], done, true), (undelivered, JobStatus::Cancelled, false), (ids[0], done, true)];
     assert_eq!(shown, expected);
 }
+
+pub async fn every_picture_that_is_shown_is_listed_once(backend: &impl Backend) {
+    let store = backend.open().await;
+    assert!(store.shown_pictures(None, 10).await.unwrap().is_empty());
+    let mut expected = Vec::new();
+    for n in 0..4_u8 {
+        let id = created(&*store, job(1, 1)).await;
+        let lease = claimed(&*store).await;
+        let images: Vec<_> = (0..=u32::from(n)).rev().map(|index| image(index, blob(n))).collect();
+        if n == 1 {
+            store.record_image(&lease, &images[0]).await.unwrap();
+            store.fail(&lease, &Failure::OutOfMemory, NOON).await.unwrap();
+            continue;
+        }
+        finish(&*store, &lease, &images, NOON).await;
+        if n == 2 {
+            store.delete(id, NOON).await.unwrap();
+        } else {
+            expected.extend((0..=u32::from(n)).map(|index| (id, index, blob(n))));
+        }
+    }
+    for n in 1..=6 {
+        let (mut listed, mut after) = (Vec::new(), None);
+        loop {
+            let some = store.shown_pictures(after, n).await.unwrap();
+            let Some((id, index, _)) = some.last() else { break };
+            after = Some((*id, *index));
+            listed.extend(some);
+        }
+        assert_eq!(listed, expected, "{n} at once");
+    }
+}
