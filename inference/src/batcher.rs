@@ -35,7 +35,7 @@ use crate::{
     catalogue::limits,
     engine::{Counters, Meter},
     error::{InferenceError, InvalidTask},
-    family::{Conditioning, Denoiser, Prepared, PromptRequest, Row, Text, Told},
+    family::{Conditioning, Denoiser, Prepared, Prices, PromptRequest, Row, Text, Told},
     ops::Padding,
     part::{PartId, Slot},
     trajectory::Events,
@@ -74,6 +74,7 @@ pub(crate) struct Caller {
     task: u64,
     picture: u32,
     padding: Padding,
+    prices: Prices,
     watch: Rc<Watch>,
 }
 
@@ -120,7 +121,8 @@ impl Caller {
 
     /// The denoiser's raw output for one row `[1, c, h, w]`.
     pub(crate) async fn predict(&self, latents: &Tensor, timestep: f64, prompt: &Prompt) -> Result<Tensor, InferenceError> {
-        let cost = self.n_pixels(latents)? / 1e6 * limits::row_price(prompt.length);
+        let megapixels = self.n_pixels(latents)? / 1e6;
+        let cost = megapixels * self.prices.row(megapixels, prompt.length);
         let prepared = prompt.prepared.clone();
         let row = Row { latents: latents.clone(), timestep, prepared, adapters: prompt.adapters.clone(), padding: self.padding };
         self.call_tensor(Work::Predict { denoiser: self.parts.denoiser.clone(), row }, cost, usize::MAX).await
@@ -193,6 +195,8 @@ pub(crate) struct Ticket {
     pub(crate) n_images: u32,
     /// What lies beyond its pictures' edges.
     pub(crate) padding: Padding,
+    /// What its prompts' length makes of its rows' cost.
+    pub(crate) prices: Prices,
 }
 
 /// A task on its way.
@@ -250,9 +254,9 @@ impl Batcher {
         }
     }
 
-    fn caller(&mut self, Ticket { parts, meter, padding, .. }: Ticket) -> Caller {
+    fn caller(&mut self, Ticket { parts, meter, padding, prices, .. }: Ticket) -> Caller {
         self.next_task += 1;
-        Caller { queue: self.queue.clone(), parts, meter, task: self.next_task, picture: 0, padding, watch: Rc::default() }
+        Caller { queue: self.queue.clone(), parts, meter, task: self.next_task, picture: 0, padding, prices, watch: Rc::default() }
     }
 
     /// Drops cancelled tasks, lets every trajectory run to its next row, and runs one batch. False when nothing waits whose part is in memory.

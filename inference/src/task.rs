@@ -3,6 +3,7 @@
 mod adapter_use;
 mod input;
 mod note;
+mod setting;
 mod stop_at;
 mod stored;
 
@@ -12,6 +13,7 @@ pub use self::{
     adapter_use::AdapterUse,
     input::{Input, Pixels, Role, UnknownRole},
     note::Note,
+    setting::Setting,
     stop_at::{MIN_STOP, StopAt},
 };
 use crate::{adapter::AdapterWeights, sampler::Sampler, schedule::ScheduleKind, text};

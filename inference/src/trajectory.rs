@@ -74,6 +74,7 @@ impl Job {
             events: self.events.clone(),
             n_images: self.missing().count() as u32,
             padding: if is_seamless { Padding::Circular } else { Padding::Zeros },
+            prices: self.facts.limits.rules.prices,
         }
     }
 

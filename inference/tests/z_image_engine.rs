@@ -5,7 +5,7 @@ use inference::{
     checkpoint::OtherParts,
     engine::Engine,
     error::InvalidTask,
-    task::{ImageSize, TextToImage},
+    task::{self, ImageSize, Note, TextToImage},
 };
 
 use crate::{
@@ -75,4 +75,33 @@ fn previews_of_sixteen_channels_look_like_the_picture() {
     assert_eq!(last.dimensions(), small.dimensions());
     let colours = |picture: &image::RgbImage| picture.as_raw().iter().collect::<std::collections::BTreeSet<_>>().len();
     assert!(colours(last) > 20, "{} colours", colours(last));
+}
+
+#[test]
+fn nobody_is_left_without_a_word_of_what_was_not_read_and_long_prompts_cost_what_they_take() {
+    let setting = Setting::new();
+    let engine = engine(&setting, 8, 0);
+    let long = "a fox and a hen, ".repeat(200);
+    let told = |base: TextToImage| {
+        let task = drawn(base);
+        let quote = engine.catalogue().check(&task.task).expect("a task");
+        let outcome = run(&engine, &task);
+        assert!((outcome.usage.row_megapixels - quote.cost).abs() < 1e-9, "{:?} is not {}", outcome.usage, quote.cost);
+        (outcome.notes, quote.cost)
+    };
+    let (notes, short) = told(task("a fox", 1, 1.5));
+    assert_eq!(notes, []);
+    let (notes, _) = told(TextToImage { clip_skip: 2, ..task("a (fox:1.2)", 1, 1.5) });
+    assert_eq!(notes, [task::Setting::ClipSkip, task::Setting::Weights].map(|setting| Note::SettingUnread { setting }));
+    let (notes, dear) = told(task(&long, 1, 1.5));
+    assert!(matches!(notes[..], [Note::PromptCut { n_tokens, n_read: 512, is_negative: false }] if n_tokens > 512), "{notes:?}");
+    // Fifteen further stretches of 32 tokens, in two rows of each of three steps, and once to encode.
+    let stretch = 32.0 * 256.0 / 1e6;
+    let expected = 15.0 * (6.0 * stretch + stretch * 4.0 / 6.2);
+    assert!((dear - short - expected).abs() < 1e-9, "{} is not {expected}", dear - short);
+    // Without guidance nobody reads the negative prompt, and nobody need be told that it is long.
+    let (notes, _) = told(TextToImage { negative_prompt: Some(long.clone()), ..task("a fox", 1, 0.0) });
+    assert_eq!(notes, []);
+    let (notes, _) = told(TextToImage { negative_prompt: Some(long), ..task("a fox", 1, 1.5) });
+    assert!(matches!(notes[..], [Note::PromptCut { is_negative: true, .. }]), "{notes:?}");
 }

@@ -1,6 +1,9 @@
 //! What the person who asked should know of pictures that were drawn all the same.
 
-use inference::{task::Note, text::Unread};
+use inference::{
+    task::{Note, Setting},
+    text::Unread,
+};
 
 use super::words::shorten;
 use crate::system::printable::printable;
@@ -77,6 +80,11 @@ fn sentence(note: &Note) -> Option<String> {
         Note::WordNotLearned { word } => {
             Some(format!("The embedding {} was made for another model; it was drawn as an ordinary word.", code(word)))
         }
+        Note::SettingUnread { setting } => Some(unread(*setting).to_owned()),
+        Note::PromptCut { n_tokens, n_read, is_negative } => {
+            let prompt = if *is_negative { "negative prompt" } else { "prompt" };
+            Some(format!("This model reads the first {n_read} tokens of a {prompt}; this one has {n_tokens}, and its end was left out."))
+        }
         Note::WordsNotKnown { words, n_things, such_as } => {
             let words: Vec<&str> = words.iter().map(String::as_str).collect();
             let such_as = such_as.join(", ");
@@ -87,6 +95,19 @@ fn sentence(note: &Note) -> Option<String> {
         }
         // Told together.
         Note::ForeignParameter { .. } | Note::NoMeaning { .. } => None,
+    }
+}
+
+/// What is said of a setting that a model makes nothing of.
+fn unread(setting: Setting) -> &'static str {
+    match setting {
+        Setting::ClipSkip => "`--clip-skip` changes nothing with this model.",
+        Setting::NegativePrompt => "A negative prompt changes nothing with this model.",
+        Setting::GuidanceRescale => "`--rescale` changes nothing with this model.",
+        Setting::GuidanceInterval => "Guidance in a part of the steps is guidance in all of them with this model.",
+        Setting::Weights => "Weights such as `(frog:1.3)` are letters to this model: it reads the prompt as it stands.",
+        Setting::Break => "`BREAK` is a word to this model: it reads the prompt as it stands.",
+        Setting::Seamless => "This model's pictures have a seam where they are laid side by side.",
     }
 }
 
@@ -127,6 +148,11 @@ mod tests {
             (
                 vec![Note::WordNotLearned { word: "bad_hands".into() }],
                 "\n-# ⚠ The embedding `bad_hands` was made for another model; it was drawn as an ordinary word.",
+            ),
+            (
+                vec![Note::SettingUnread { setting: Setting::ClipSkip }, Note::PromptCut { n_tokens: 530, n_read: 512, is_negative: true }],
+                "\n-# ⚠ `--clip-skip` changes nothing with this model. \
+                 This model reads the first 512 tokens of a negative prompt; this one has 530, and its end was left out.",
             ),
             (
                 vec![not_known(&["ein", "Frosch"])],

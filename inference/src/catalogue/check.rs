@@ -10,8 +10,8 @@ use crate::{
     adapter::AdapterWeights,
     error::InvalidTask,
     state::Place,
-    task::{AdapterUse, ImageSize, Task, TaskKind, TextToImage},
-    text::{Prompt, PromptError},
+    task::{AdapterUse, ImageSize, Note, Task, TaskKind, TextToImage},
+    text::{Cut, Prompt, PromptError},
 };
 
 /// Tensors of a network's widest layer that live at once: input, padded input, output, residual, and one more.
@@ -137,8 +137,22 @@ impl Catalogue {
     fn chunks(&self, model: usize, base: &TextToImage) -> Result<Chunks, PromptError> {
         let (limits, lengths) = (&self.models[model].limits, &self.lengths()[model]);
         let negative = base.negative_prompt.as_deref().filter(|_| limits.is_guided(base)).unwrap_or_default();
-        let n_chunks = |text: &str| lengths.n_chunks(&Prompt::parse(text));
-        Ok(Chunks { prompt: n_chunks(&base.prompt)?, negative: n_chunks(negative)? })
+        Ok(Chunks { prompt: lengths.length(&base.prompt)?, negative: lengths.length(negative)? })
+    }
+
+    /// What can be said of a task that its model draws all the same: settings that it makes nothing of, prompts whose end it does not read. Reads tokenizers
+    /// as [`check`](Self::check) does.
+    pub fn notes(&self, task: &Task) -> Vec<Note> {
+        let (Some(base), Ok(model)) = (task.base(), self.find(task)) else { return Vec::new() };
+        let (limits, lengths) = (&self.models[model].limits, &self.lengths()[model]);
+        let negative = base.negative_prompt.as_deref().filter(|_| limits.is_guided(base));
+        let encoded: Vec<&str> = std::iter::once(base.prompt.as_str()).chain(negative).collect();
+        let unread = limits.rules.unread.iter().filter(|setting| setting.is_asked(base, &encoded));
+        let cut = encoded.iter().enumerate().filter_map(|(place, text)| {
+            let Cut { n_tokens, n_read } = lengths.cut(text)?;
+            Some(Note::PromptCut { n_tokens, n_read, is_negative: place > 0 })
+        });
+        unread.map(|setting| Note::SettingUnread { setting: *setting }).chain(cut).collect()
     }
 
     /// The super-resolution network is every model's: it takes what any of them draws.

@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     error::InvalidTask,
-    family::{GuidanceRule, Rules},
+    family::{GuidanceRule, Prices, Rules},
     sampler::{Plan, Sampler},
     schedule::{Asked, ScheduleConfig},
-    task::{Enlarger, Hires, ImageSize, MIN_STOP, StopAt, Task, TaskKind, TextToImage, Upscale},
+    task::{Enlarger, Hires, ImageSize, MIN_STOP, Setting, StopAt, Task, TaskKind, TextToImage, Upscale},
 };
 
 /// Most denoising steps.
@@ -44,14 +44,7 @@ pub(crate) const DECODE_ROWS: f64 = 1.5;
 /// A super-resolution costs as much as so many U-Net rows of the source's size.
 pub(crate) const UPSCALE_ROWS: f64 = 2.0;
 
-// Measured with the starter model on a CPU: a prompt of 40 chunks takes 1.95 times as long as one of one chunk.
-
-/// Each further chunk of the longer prompt makes a U-Net row dearer by this share: its cross-attention looks at that many more tokens.
-const CHUNK_SHARE: f64 = 0.022;
-/// Row-megapixels for the encoding of each further chunk of a prompt, whatever the picture's size.
-const CHUNK_ENCODING: f64 = 0.005;
-
-/// Chunks of tokens that a pass's prompts take.
+/// How long a pass's prompts are, in the family's own unit: chunks of tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Chunks {
     /// Of the prompt.
@@ -70,14 +63,9 @@ impl Chunks {
     }
 
     /// What encoding them costs beyond the first ones, in row-megapixels.
-    pub(crate) fn encoding(self) -> f64 {
-        (self.prompt + self.negative).saturating_sub(2) as f64 * CHUNK_ENCODING
+    pub(crate) fn encoding(self, prices: Prices) -> f64 {
+        (self.prompt + self.negative).saturating_sub(2) as f64 * prices.encoding
     }
-}
-
-/// What a U-Net row costs with prompts of so many chunks, as a multiple of one with prompts of one chunk.
-pub(crate) fn row_price(n_chunks: usize) -> f64 {
-    1.0 + n_chunks.saturating_sub(1) as f64 * CHUNK_SHARE
 }
 
 /// What a model can be asked for.
@@ -142,7 +130,7 @@ impl Limits {
             let fitting: Vec<&str> = Sampler::ALL.into_iter().filter(|other| other.fits(prediction)).map(Sampler::name).collect();
             return Err(InvalidTask::Sampler { sampler: base.sampler.to_string(), fitting: fitting.join(", ") });
         }
-        if base.seamless && !self.rules.can_be_seamless {
+        if base.seamless && !self.rules.reads(Setting::Seamless) {
             return Err(InvalidTask::Seamless);
         }
         self.check_size(base.size, self.rules.size_multiple)?;
@@ -264,7 +252,7 @@ mod tests {
         }
         let seamless = TextToImage { seamless: true, ..base.clone() };
         assert_eq!(check(toy::rules(), seamless.clone()), Ok(()));
-        assert_eq!(check(Rules { can_be_seamless: false, ..toy::rules() }, seamless), Err(InvalidTask::Seamless));
+        assert_eq!(check(Rules { unread: vec![Setting::Seamless], ..toy::rules() }, seamless), Err(InvalidTask::Seamless));
         assert_eq!(check(Rules { sees_mask: true, ..toy::rules() }, base.clone()), Err(InvalidTask::NeedsMask));
         let odd = Rules { size_multiple: 16, ..toy::rules() };
         assert!(matches!(check(odd, base), Err(InvalidTask::Size { multiple: 16, .. })));

@@ -12,7 +12,7 @@ use crate::{
     error::InferenceError,
     ops::Padding,
     schedule::ScheduleConfig,
-    task::ImageSize,
+    task::{ImageSize, Setting},
     text::Embedding,
     vae::VaeConfig,
 };
@@ -44,6 +44,9 @@ pub(crate) trait Family {
 
     /// What a model can be asked for.
     fn rules(config: &Self::Config) -> Rules;
+
+    /// Whether a model makes something of a setting. Who asks for one that it does not read is told; a family says so of every setting.
+    fn reads(config: &Self::Config, setting: Setting) -> bool;
 
     /// What a catalogue says of a model, for which nothing but headers is read.
     fn describe(checkpoint: &Checkpoint, config: &Self::Config) -> Result<Description, InferenceError>;

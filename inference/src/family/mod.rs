@@ -21,5 +21,5 @@ pub use self::{
     contract::{PromptRequest, Told},
     files::{ModelFiles, ModelShape, ModelSource},
     parts::{Conditioning, Denoiser, Prepared, Text},
-    rules::{GuidanceRule, Rules, Suited},
+    rules::{GuidanceRule, Prices, Rules, Suited},
 };

@@ -3,7 +3,7 @@
 use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 
-use crate::task::ImageSize;
+use crate::task::{ImageSize, Setting};
 
 /// What a model can be asked for, from its configuration alone.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -26,8 +26,10 @@ pub struct Rules {
     pub tells_negative_apart: bool,
     /// Whether the denoiser takes mask and masked picture as further channels.
     pub sees_mask: bool,
-    /// Whether its pictures can go on at the opposite edge, so that they can be laid side by side.
-    pub can_be_seamless: bool,
+    /// Settings of tasks that it makes nothing of: whoever asks for one is told.
+    pub unread: Vec<Setting>,
+    /// What long prompts cost.
+    pub prices: Prices,
     /// Whether OpenAI's CLIP is the only text encoder, as in Stable Diffusion 1; other programs leave out layers of no other.
     pub is_clip_alone: bool,
     /// What its makers draw with, where they say so.
@@ -43,7 +45,30 @@ pub struct Suited {
     pub guidance_scale: f64,
 }
 
+/// What each further unit of a prompt's length costs beyond a prompt of one.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Prices {
+    /// Share by which it makes a network row dearer, whatever the picture's size.
+    pub share: f64,
+    /// Row-megapixels that it adds to a network row, whatever the picture's size.
+    pub row: f64,
+    /// Row-megapixels for encoding it.
+    pub encoding: f64,
+}
+
+impl Prices {
+    /// What a network row of a picture costs, as a multiple of one with a prompt of one unit.
+    pub(crate) fn row(self, megapixels: f64, length: usize) -> f64 {
+        1.0 + length.saturating_sub(1) as f64 * (self.share + self.row / megapixels)
+    }
+}
+
 impl Rules {
+    /// Whether it makes something of a setting.
+    pub fn reads(&self, setting: Setting) -> bool {
+        !self.unread.contains(&setting)
+    }
+
     /// `[1, c, h, w]` of the latents of a picture.
     pub fn latent_shape(&self, ImageSize { width, height }: ImageSize) -> [usize; 4] {
         [1, self.latent_channels, height as usize / self.vae_factor, width as usize / self.vae_factor]

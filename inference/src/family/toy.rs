@@ -9,14 +9,14 @@ use candle_core::{DType, Tensor};
 use serde_json::Value;
 
 use super::{
-    Description, GuidanceRule, Rules,
+    Description, GuidanceRule, Prices, Rules,
     contract::{Family, Loaded, Measured, PartFiles, PromptRequest, Row, Told},
 };
 use crate::{
     checkpoint::Checkpoint,
     error::{InferenceError, InvalidTask},
     schedule::ScheduleConfig,
-    task::ImageSize,
+    task::{ImageSize, Setting},
     vae::VaeConfig,
 };
 
@@ -62,7 +62,8 @@ pub(crate) fn rules() -> Rules {
         zeroes_empty_negative: false,
         tells_negative_apart: false,
         sees_mask: false,
-        can_be_seamless: true,
+        unread: Vec::new(),
+        prices: Prices { share: 0.022, row: 0.001, encoding: 0.005 },
         is_clip_alone: false,
         suited: None,
     }
@@ -93,6 +94,10 @@ impl Family for Toy {
 
     fn rules(_: &VaeConfig) -> Rules {
         rules()
+    }
+
+    fn reads(_: &VaeConfig, _: Setting) -> bool {
+        true
     }
 
     fn describe(_: &Checkpoint, _: &VaeConfig) -> Result<Description, InferenceError> {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Task;
+use super::{Setting, Task};
 use crate::text::{Unread, without_meaning};
 
 /// What the person who asked should know of pictures that are drawn all the same. Names are those that tasks use, never paths. Serialised into job rows.
@@ -37,6 +37,20 @@ pub enum Note {
         /// The place in the prompt, shortened.
         words: String,
         /// Whether it stands in the negative prompt.
+        is_negative: bool,
+    },
+    /// A setting that the model makes nothing of.
+    SettingUnread {
+        /// The setting.
+        setting: Setting,
+    },
+    /// A prompt that is longer than the model reads: its end was cut off.
+    PromptCut {
+        /// Its tokens, with those that stand around every prompt.
+        n_tokens: usize,
+        /// Those that were read.
+        n_read: usize,
+        /// Whether it is the negative prompt.
         is_negative: bool,
     },
     /// Words of the prompt that a small model was not taught.

@@ -19,7 +19,7 @@ mod unread;
 pub use encode::{TextEncoders, TextOptions};
 pub use encoder::EncoderFiles;
 pub(crate) use learned_words::mentions;
-pub(crate) use lengths::{EncoderShape, PromptLengths, PromptMeasure};
+pub(crate) use lengths::{ChatShape, Cut, EncoderShape, PromptLengths, PromptMeasure, message};
 pub use prompt::{Piece, Prompt};
 pub use refusal::{MAX_WEIGHT, PromptError};
 pub use tags::AdapterTag;

@@ -97,7 +97,7 @@ impl Job {
                 (Rc::new(positive), Some(Rc::new(negative)))
             }
         };
-        self.meter.add(chunks.encoding());
+        self.meter.add(chunks.encoding(limits.rules.prices));
         Ok(Prompts { negative, positive })
     }
 }

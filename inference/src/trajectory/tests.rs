@@ -3,6 +3,7 @@
 mod adapters;
 pub(crate) mod families;
 mod resume;
+mod settings;
 mod stop;
 mod z_image_adapters;
 

@@ -11,7 +11,7 @@ use crate::{
     batcher::Ticket,
     engine::Meter,
     error::InferenceError,
-    family::{PromptRequest, Told},
+    family::{PromptRequest, Told, toy},
     host,
     ops::Padding,
     task::{ImageSize, Task, TextToImage},
@@ -57,7 +57,8 @@ fn a_prompt_of_another_denoiser_fails_one_task_and_nothing_else() {
         let (sender, events) = mpsc::channel(8);
         let meter = Arc::new(Meter::default());
         let (parts, padding) = (bench.parts.clone(), Padding::Zeros);
-        let ticket = Ticket { parts, meter: meter.clone(), events: Events::new(sender, 1), n_images: 1, padding };
+        let ticket =
+            Ticket { parts, meter: meter.clone(), events: Events::new(sender, 1), n_images: 1, padding, prices: toy::rules().prices };
         (ticket, Submitted { events, meter })
     };
     let request = PromptRequest { text: Some("a".into()), clip_skip: 0, length: 1, adapters: AdapterSet::default() };

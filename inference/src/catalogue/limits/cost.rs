@@ -1,19 +1,19 @@
 //! What a task costs before it runs.
 
-use super::{Chunks, DECODE_ROWS, ENCODE_ROWS, Limits, UPSCALE_ROWS, row_price};
+use super::{Chunks, DECODE_ROWS, ENCODE_ROWS, Limits, UPSCALE_ROWS};
 use crate::{
     sampler::Plan,
     state::{PassKind, Place},
     task::{Enlarger, Hires, ImageSize, Task, TaskKind, TextToImage},
 };
 
-/// A task's passes, and what a row of it costs beside one with a short prompt.
+/// A task's passes, and how long its prompts are.
 struct Passes<'a> {
     limits: &'a Limits,
     base: &'a TextToImage,
     first: (ImageSize, Plan),
     second: Option<(Hires, ImageSize, Plan)>,
-    row_price: f64,
+    length: usize,
 }
 
 impl Limits {
@@ -45,7 +45,7 @@ impl Limits {
         let has_steps_in_second = spans.iter().any(|(from, until)| from < until && *until > n_first);
         let n_passes = f64::from(u8::from(is_begun_in_first) + u8::from(has_steps_in_second));
         let pictures = alike(&spans).map(|(span, n_alike)| n_alike * passes.cost(span)).sum::<f64>();
-        pictures + base.size.megapixels() * n_encodings * ENCODE_ROWS + n_passes * chunks.encoding()
+        pictures + base.size.megapixels() * n_encodings * ENCODE_ROWS + n_passes * chunks.encoding(self.rules.prices)
     }
 
     /// Whether a task's pictures come to their second pass; one that is stopped before it has none.
@@ -60,7 +60,7 @@ impl Limits {
             base,
             first: (base.size, self.plan(task, base)),
             second: base.hires.map(|hires| (hires, self.hires_size(base, hires), self.hires_plan(base, hires))),
-            row_price: row_price(chunks.longest()),
+            length: chunks.longest(),
         }
     }
 }
@@ -87,7 +87,8 @@ impl Passes<'_> {
     fn cost(&self, (from, until): (u32, u32)) -> f64 {
         let (size, plan) = &self.first;
         let (small, n_first) = (size.megapixels(), self.n_first());
-        let rows = self.rows(plan, from, until) * self.row_price;
+        let row_price = |megapixels: f64| self.limits.rules.prices.row(megapixels, self.length);
+        let rows = self.rows(plan, from, until) * row_price(small);
         let Some((hires, size, plan)) = self.second.as_ref().filter(|_| until > n_first) else { return small * (rows + DECODE_ROWS) };
         let large = size.megapixels();
         let between = match hires.enlarger {
@@ -95,7 +96,7 @@ impl Passes<'_> {
             Enlarger::Latent => 0.0,
             Enlarger::Network => small * (DECODE_ROWS + UPSCALE_ROWS) + large * ENCODE_ROWS,
         };
-        let second = self.rows(plan, from.saturating_sub(n_first), until - n_first) * self.row_price;
+        let second = self.rows(plan, from.saturating_sub(n_first), until - n_first) * row_price(large);
         small * rows + between + large * (second + DECODE_ROWS)
     }
 

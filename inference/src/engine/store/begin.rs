@@ -73,7 +73,9 @@ impl Store {
         };
         self.room.leave();
         let events = command.events();
-        let notes = command.meter.span().in_scope(|| ready.notes(&command.submission.task));
+        let task = &command.submission.task;
+        let mut notes = command.catalogue.notes(task);
+        notes.extend(command.meter.span().in_scope(|| ready.notes(task)));
         if !notes.is_empty() {
             // Nothing but `Loading` stands before it, so there is room.
             events.may_send(Event::Notes(notes));

@@ -7,7 +7,8 @@ use serde_json::Value;
 
 use super::{
     Caption, Transformer, TransformerConfig,
-    text::{Conditioning, Text},
+    text::{Conditioning, MAX_TOKENS, Text},
+    transformer::MULTIPLE,
 };
 use crate::{
     adapter::Base,
@@ -16,12 +17,12 @@ use crate::{
     family::{
         Description,
         contract::{Family, Loaded, PartFiles, PromptRequest, Row, Told},
-        rules::{GuidanceRule, Rules, Suited},
+        rules::{GuidanceRule, Prices, Rules, Suited},
     },
     ops::{Batch, Changes},
     schedule::{Pipeline, ScheduleConfig},
-    task::ImageSize,
-    text::{PromptMeasure, qwen3::Qwen3Config},
+    task::{ImageSize, Setting},
+    text::{ChatShape, PromptMeasure, qwen3::Qwen3Config},
     vae::VaeConfig,
 };
 
@@ -46,6 +47,10 @@ const TURBO: Suited = Suited { steps: 8, guidance_scale: 0.0 };
 const BASE: Suited = Suited { steps: 50, guidance_scale: 4.0 };
 /// The least shift of the schedule of the model that was not distilled; Z-Image-Turbo's is 3. No other file tells the two apart.
 const BASE_SHIFT: f64 = 6.0;
+
+/// Of 32 tokens. A token of a prompt goes through the same layers as one of a picture, which stands for 16×16 pixels; encoding it goes through 4 billion
+/// numbers where a row goes through 6.2. What their attention costs beyond that is not counted.
+const PRICES: Prices = Prices { share: 0.0, row: 32.0 * 256.0 / 1e6, encoding: 32.0 * 256.0 / 1e6 * 4.0 / 6.2 };
 
 /// The transformer in memory.
 pub(crate) struct Denoiser {
@@ -117,9 +122,18 @@ impl Family for ZImage {
             zeroes_empty_negative: false,
             tells_negative_apart: false,
             sees_mask: false,
-            can_be_seamless: false,
+            unread: Setting::unread(|setting| Self::reads(config, setting)),
+            prices: PRICES,
             is_clip_alone: false,
             suited: Some(if config.is_distilled { TURBO } else { BASE }),
+        }
+    }
+
+    fn reads(_: &Config, setting: Setting) -> bool {
+        match setting {
+            Setting::NegativePrompt | Setting::GuidanceRescale | Setting::GuidanceInterval => true,
+            // Prompts are read as they stand, by a language model of which one layer is taken; there are no convolutions to go round edges.
+            Setting::ClipSkip | Setting::Weights | Setting::Break | Setting::Seamless => false,
         }
     }
 
@@ -132,7 +146,11 @@ impl Family for ZImage {
             n_denoiser: unread::n_parameters(checkpoint, "transformer", &weights),
             // A token stands for four latents.
             width: (config.transformer.width / 4) as u64,
-            prompts: PromptMeasure::One,
+            prompts: PromptMeasure::Chat(ChatShape {
+                tokenizer: checkpoint.tokenizer("tokenizer"),
+                max_tokens: MAX_TOKENS,
+                unit: MULTIPLE,
+            }),
         })
     }
 
@@ -159,9 +177,9 @@ impl Family for ZImage {
         Ok(Denoiser { network, n_parameters: weights.n_parameters(), dtype: weights.dtype() })
     }
 
-    /// Every prompt is one: what is too long for the model is cut off.
-    fn length(_: &Text, _: &str) -> Result<usize, InferenceError> {
-        Ok(1)
+    /// In stretches of 32 tokens, to which the transformer fills prompts up; what is too long for the model is cut off.
+    fn length(text: &Text, prompt: &str) -> Result<usize, InferenceError> {
+        text.length(prompt)
     }
 
     fn encode(text: &Text, request: &PromptRequest) -> Result<Conditioning, InferenceError> {

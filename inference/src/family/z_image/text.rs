@@ -2,12 +2,15 @@
 
 use candle_core::{DType, Tensor};
 
-use super::transformer::padded;
+use super::transformer::{MULTIPLE, padded};
 use crate::{
     checkpoint::{Checkpoint, TokenizerSource},
     error::InferenceError,
     family::contract::{Loaded, Measured, PartFiles},
-    text::qwen3::{ChatTokenizer, Qwen3, Qwen3Config, templated},
+    text::{
+        message,
+        qwen3::{ChatTokenizer, Qwen3, Qwen3Config},
+    },
 };
 
 /// Tokens of a templated prompt that the model sees; the end of longer ones is cut off, as diffusers does.
@@ -48,7 +51,16 @@ impl Text {
 
     /// Encodes one prompt as a user's message.
     pub(super) fn encode(&self, prompt: &str) -> Result<Conditioning, InferenceError> {
-        Ok(Conditioning { states: self.encoder.encode(&self.tokenizer.ids(&templated(prompt))?)? })
+        Ok(Conditioning { states: self.encoder.encode(&self.ids(prompt)?)? })
+    }
+
+    /// How many times as long as the shortest one a prompt is for the transformer.
+    pub(super) fn length(&self, prompt: &str) -> Result<usize, InferenceError> {
+        Ok(padded(self.ids(prompt)?.len()) / MULTIPLE)
+    }
+
+    fn ids(&self, prompt: &str) -> Result<Vec<u32>, InferenceError> {
+        self.tokenizer.ids(&message(prompt))
     }
 }
 

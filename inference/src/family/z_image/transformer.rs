@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// Caption and picture are filled up to multiples of this with learned tokens, which are looked at as all others.
-const MULTIPLE: usize = 32;
+pub const MULTIPLE: usize = 32;
 /// Latents along a token's side.
 const PATCH: usize = 2;
 /// Cosines and sines of the time together.

@@ -30,11 +30,26 @@ impl ChatTokenizer {
     }
 
     /// The ids of a text, at most `max_tokens`: the end is cut off.
+    ///
+    /// # Errors
+    /// `Unreadable`: the text cannot be split as the tokenizer's file says.
     pub fn ids(&self, text: &str) -> Result<Vec<u32>, InferenceError> {
-        let failed = |source: tokenizers::Error| InferenceError::Unreadable { path: "tokenizer".into(), reason: source.to_string() };
-        let mut ids = self.tokenizer.encode_fast(text, false).map_err(failed)?.get_ids().to_vec();
+        let mut ids = self.encode(text)?.get_ids().to_vec();
         ids.truncate(self.max_tokens);
         Ok(ids)
+    }
+
+    /// How many tokens a text has, those that are cut off too.
+    ///
+    /// # Errors
+    /// As [`ids`](Self::ids).
+    pub fn n_tokens(&self, text: &str) -> Result<usize, InferenceError> {
+        Ok(self.encode(text)?.len())
+    }
+
+    fn encode(&self, text: &str) -> Result<tokenizers::Encoding, InferenceError> {
+        let failed = |source: tokenizers::Error| InferenceError::Unreadable { path: "tokenizer".into(), reason: source.to_string() };
+        self.tokenizer.encode_fast(text, false).map_err(failed)
     }
 
     /// The largest id that the tokenizer can give.
