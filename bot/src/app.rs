@@ -8,8 +8,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     config::Config,
-    discord::{Caller, Link, Messenger},
-    jobs::{board::Board, drafts::Drafts, enqueue::Door},
+    discord::{Caller, Link, Messenger, Responder},
+    jobs::{board::Board, drafts::Drafts, enqueue::Door, received::Receiving},
     messages::Identity,
     models::Models,
     pictures::render::Renderer,
@@ -29,6 +29,8 @@ pub struct App {
     pub renderer: Arc<Renderer>,
     /// Where unfinished jobs stand.
     pub board: Arc<Board>,
+    /// What was heard and is not answered yet.
+    pub receiving: Arc<Receiving>,
     /// What people typed and did not get drawn.
     pub drafts: Arc<Drafts>,
     /// Remembers.
@@ -45,6 +47,8 @@ pub struct App {
     pub link: Link,
     /// Who the bot is; set when it is connected for the first time.
     pub identity: OnceLock<Identity>,
+    /// Answers interactions.
+    pub responder: Responder,
     /// Sends.
     pub messenger: Messenger,
     /// What guilds say of who may draw.

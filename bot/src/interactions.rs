@@ -54,6 +54,7 @@ pub fn framework(app: Arc<App>) -> poise::Framework<Arc<App>, BotError> {
                 app.identity.set(messages::Identity { name: ready.user.tag(), id: bot.get(), n_guilds: Some(ready.guilds.len() as u64) });
             app.link.found();
             Box::pin(async move {
+                app.responder.connect(http.clone());
                 app.messenger.connect(http);
                 // Not awaited: every event waits until the setup has returned, and a failed setup leaves a silent bot.
                 registrar.clone().tasks.spawn(async move {

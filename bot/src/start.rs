@@ -13,11 +13,11 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     app::App,
     config::Config,
-    discord::{self, Access, BuildError, Caller, Link, Messenger},
+    discord::{self, Access, BuildError, Caller, Link, Messenger, Responder},
     interactions,
     jobs::{
-        Loops, board::Board, delivery::Delivering, dispatcher::Dispatcher, drafts::Drafts, enqueue::Door, progress::Progress, sweep::Sweep,
-        worker::Worker,
+        Loops, board::Board, delivery::Delivering, dispatcher::Dispatcher, drafts::Drafts, enqueue::Door, progress::Progress,
+        received::Receiving, sweep::Sweep, unanswered::Unanswered, worker::Worker,
     },
     models::{self, Guide, Models, Stock},
     pictures::hashes::Hashes,
@@ -85,12 +85,14 @@ pub async fn start(config: Config, access: Access, clock: Clock, progress_interv
         door: Arc::new(door),
         renderer,
         board,
+        receiving: Arc::new(Receiving::new(jobs.clone())),
         drafts: Arc::new(Drafts { jobs: jobs.clone(), clock: clock.clone() }),
         jobs,
         blobs,
         caller,
         link: Link::new(access.endpoint.name()),
         identity: Default::default(),
+        responder: Responder::default(),
         messenger: Messenger::new(clock.clone()),
         clock,
         permits: Default::default(),
@@ -147,6 +149,17 @@ fn loops_of(app: &App, progress_interval: Duration) -> Loops {
         interval: progress_interval,
         shutdown: shutdown.clone(),
     };
+    let unanswered = Unanswered {
+        jobs: jobs.clone(),
+        receiving: app.receiving.clone(),
+        door: app.door.clone(),
+        models: app.models.clone(),
+        drafts: app.drafts.clone(),
+        responder: app.responder.clone(),
+        messenger: app.messenger.clone(),
+        clock: clock.clone(),
+        shutdown: shutdown.clone(),
+    };
     let days = app.config.data.retention_days;
     let sweep = Sweep {
         jobs: jobs.clone(),
@@ -156,6 +169,7 @@ fn loops_of(app: &App, progress_interval: Duration) -> Loops {
         shutdown: shutdown.clone(),
     };
     Loops {
+        unanswered,
         dispatcher: Dispatcher { worker: Arc::new(worker), limits: app.config.limits.running(app.config.engine.max_running_jobs) },
         delivering,
         progress: Arc::new(progress),

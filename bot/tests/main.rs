@@ -31,6 +31,7 @@ mod permissions;
 mod posted;
 mod pull;
 mod queue;
+mod received;
 mod recipes;
 mod redraw;
 mod remix;

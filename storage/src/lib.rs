@@ -19,6 +19,7 @@ mod jobs;
 mod local_blobs;
 mod outbox;
 mod quota;
+mod received;
 mod sqlite;
 mod store;
 
@@ -35,5 +36,6 @@ pub use jobs::{Backlog, Beside, Cancelled, Delivery, HistoryFilter, HistoryPage,
 pub use local_blobs::LocalBlobs;
 pub use outbox::OutboxItem;
 pub use quota::{QuotaOf, QuotaStatus};
+pub use received::{Received, Reception};
 pub use sqlite::SqliteStore;
 pub use store::{Guilds, History, JobStore, Ledger, Outbox, Queue};

@@ -7,13 +7,13 @@ use async_trait::async_trait;
 
 use crate::{
     checkpoints::Checkpoints, drafts::Draft, enqueue::*, error::StorageError, failure::Failure, guilds::GuildSettings, ids::*,
-    images::NewImage, jobs::*, outbox::OutboxItem, quota::*,
+    images::NewImage, jobs::*, outbox::OutboxItem, quota::*, received::Reception,
 };
 
 /// All that is recorded but the bytes of pictures: the truth.
-pub trait JobStore: Queue + Checkpoints + Outbox + History + Guilds + Ledger {}
+pub trait JobStore: Queue + Checkpoints + Outbox + History + Guilds + Ledger + Reception {}
 
-impl<T: Queue + Checkpoints + Outbox + History + Guilds + Ledger> JobStore for T {}
+impl<T: Queue + Checkpoints + Outbox + History + Guilds + Ledger + Reception> JobStore for T {}
 
 /// Jobs that wait and run: how they come in, who works on them, how they end.
 #[async_trait]

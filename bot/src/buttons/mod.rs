@@ -16,28 +16,33 @@ use std::sync::Arc;
 
 use inference::task::{Note, Task};
 use poise::serenity_prelude as serenity;
-use storage::{Job, JobId, JobStatus, NewImage, PressKey, Timestamp};
+use storage::{Delivery, Job, JobId, JobStatus, NewImage, PressKey, Timestamp};
 
 use crate::{
     app::App,
-    commands, discord,
+    commands::{self, promise::Promised},
+    discord,
     error::BotError,
     jobs::enqueue::Request,
     jobs::parents::{self, Drawn},
+    jobs::received::{Asked, Promise},
     messages::{self, UserError},
     system::log::chain,
 };
 use custom_id::ButtonAction;
 use presser::Presser;
-use reply::Promised;
+use reply::Ended;
 
 pub use remix::submit;
 
 /// Answers a press.
 pub async fn press(ctx: &serenity::Context, press: &serenity::ComponentInteraction, app: &Arc<App>) {
-    let presser = Presser::of_press(press);
-    let mut promised = Promised::Nothing;
-    let Err(error) = act(ctx, press, &presser, app, &mut promised).await else { return };
+    let mut presser = Presser::of_press(press);
+    let mut promised = None;
+    let error = match act(ctx, press, &mut presser, app, &mut promised).await {
+        Ok(ended) => return reply::end(promised, ended),
+        Err(error) => error,
+    };
     let mut answer = reply::refusal(app, &presser, &error).await;
     if let BotError::Internal(error) = &error {
         tracing::error!(error = chain(error.as_ref()), button = press.data.custom_id, "a button failed");
@@ -51,16 +56,16 @@ pub async fn press(ctx: &serenity::Context, press: &serenity::ComponentInteracti
     {
         answer.buttons = vec![vec![messages::remix_button(job)]];
     }
-    reply::send(ctx, app, press.id, &presser, promised, &answer).await;
+    reply::send(app, press.id, &presser, promised, &answer).await;
 }
 
 async fn act(
     ctx: &serenity::Context,
     press: &serenity::ComponentInteraction,
-    presser: &Presser<'_>,
+    presser: &mut Presser<'_>,
     app: &Arc<App>,
-    promised: &mut Promised,
-) -> Result<(), BotError> {
+    promised: &mut Option<Promised>,
+) -> Result<Ended, BotError> {
     let action: ButtonAction = press.data.custom_id.parse().map_err(|custom_id::UnknownButton| UserError::UnknownButton)?;
     // Who no longer may draw here may still stop and delete, and read what they typed.
     let is_for_all = matches!(
@@ -76,34 +81,35 @@ async fn act(
     }
     match action {
         // A form must be the first answer.
-        ButtonAction::Remix { job } => return remix::open(ctx, press, presser, app, job).await,
-        ButtonAction::Reopen { draft } => return remix::reopen(ctx, press, presser, app, draft).await,
+        ButtonAction::Remix { job } => return remix::open(ctx, press, presser, app, job).await.map(|()| Ended::Answered),
+        ButtonAction::Reopen { draft } => return remix::reopen(press, presser, app, draft).await.map(|()| Ended::Answered),
         ButtonAction::Upscale { .. } | ButtonAction::Variation { .. } | ButtonAction::Reroll { .. } => {
             permit::check_at_once(presser)?;
             let made = made_before(app, action).await?;
-            *promised = Promised::NotOurs;
-            press.create_response(ctx, reply::defer(made.is_some())).await?;
-            *promised = if made.is_some() { Promised::Alone } else { Promised::Message };
+            let promise = if made.is_some() { Promise::Alone } else { Promise::Message };
+            if !reply::promise(app, press.id, presser, promise, Asked::Again, promised).await {
+                return Ok(Ended::Answered);
+            }
             permit::check(&ctx.http, presser, app).await?;
             if let Some(made) = made {
                 return Err(made.into());
             }
         }
         ButtonAction::Files { .. } => {
-            *promised = Promised::NotOurs;
-            press.create_response(ctx, reply::defer(true)).await?;
-            *promised = Promised::Alone;
+            if !reply::promise(app, press.id, presser, Promise::Alone, Asked::Again, promised).await {
+                return Ok(Ended::Answered);
+            }
         }
         _ => {
-            *promised = Promised::NotOurs;
-            press.create_response(ctx, serenity::CreateInteractionResponse::Acknowledge).await?;
-            *promised = Promised::Silence;
+            if !reply::promise(app, press.id, presser, Promise::Silence, Asked::Again, promised).await {
+                return Ok(Ended::Answered);
+            }
         }
     }
     match action {
-        ButtonAction::Upscale { job, index } => upscale::enqueue(presser, app, job, index).await,
-        ButtonAction::Variation { job, index } => variation::enqueue(presser, app, job, index).await,
-        ButtonAction::Reroll { job } => reroll::enqueue(presser, app, job).await,
+        ButtonAction::Upscale { job, index } => return upscale::enqueue(presser, app, job, index).await.map(|()| Ended::HasJob),
+        ButtonAction::Variation { job, index } => return variation::enqueue(presser, app, job, index).await.map(|()| Ended::HasJob),
+        ButtonAction::Reroll { job } => return reroll::enqueue(presser, app, job).await.map(|()| Ended::HasJob),
         ButtonAction::Cancel { job } => cancel::cancel(presser, app, job).await,
         ButtonAction::AskDelete { job } => delete::ask(ctx, press, presser, app, job, messages::Deleting::Asks).await,
         ButtonAction::Keep { job } => delete::ask(ctx, press, presser, app, job, messages::Deleting::No).await,
@@ -111,7 +117,8 @@ async fn act(
         ButtonAction::Files { job } => files::send(presser, app, job).await,
         ButtonAction::History { offset, scope, beside } => commands::history::turn(ctx, press, app, scope, (offset, beside)).await,
         ButtonAction::Remix { .. } | ButtonAction::Reopen { .. } => Ok(()),
-    }
+    }?;
+    Ok(Ended::Answered)
 }
 
 /// Whether the same press was answered before, or is being answered: then nothing is promised to everybody.
@@ -183,7 +190,7 @@ impl Wish {
             task: self.task,
             notes: self.notes,
             parent: self.parent,
-            delivery: discord::delivery(now, presser.channel, presser.token),
+            delivery: Delivery { message: presser.message, ..discord::delivery(now, presser.channel, presser.token) },
         }
     }
 }

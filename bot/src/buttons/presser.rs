@@ -22,6 +22,8 @@ pub struct Presser<'a> {
     pub guild: Option<serenity::GuildId>,
     /// The channel.
     pub channel: serenity::ChannelId,
+    /// The message that waits for the answer.
+    pub message: Option<u64>,
     /// What the bot may do there.
     pub app_permissions: Option<serenity::Permissions>,
     details: Option<&'a serenity::PartialChannel>,
@@ -38,6 +40,7 @@ impl<'a> Presser<'a> {
             venue: venue_of(press.guild_id, press.context, &press.authorizing_integration_owners),
             guild: press.guild_id,
             channel: press.channel_id,
+            message: None,
             app_permissions: press.app_permissions,
             details: press.channel.as_ref(),
             member: press.member.as_ref(),
@@ -53,6 +56,7 @@ impl<'a> Presser<'a> {
             venue,
             guild: form.guild_id,
             channel: form.channel_id,
+            message: None,
             app_permissions: form.app_permissions,
             details: form.channel.as_ref(),
             member: form.member.as_ref(),

@@ -11,14 +11,16 @@ use super::{
     custom_id::{FormId, UnknownButton},
     drawn_of, job_of, permit,
     presser::Presser,
-    reply::{self, Promised},
+    reply::{self, Ended},
 };
 use crate::{
     app::App,
+    commands::promise::Promised,
     discord,
     error::BotError,
     jobs::drafts::Typed,
     jobs::parents::Drawn,
+    jobs::received::{Asked, Promise},
     messages::{self, UserError},
     prompt,
     system::log::chain,
@@ -52,20 +54,14 @@ pub async fn open(
     let parameters = prompt::describe_without_negative(&base, &context);
     let typed = Typed::new(&base.prompt, negative, parameters, presser.venue).of(job.id);
     let draft = app.drafts.keep(presser.user, &typed).await.ok_or_else(|| anyhow::anyhow!("a form without a draft"))?;
-    press.create_response(ctx, discord::form(&messages::form(draft, &typed))).await?;
+    app.responder.answer((press.id, presser.token), &discord::form(&messages::form(draft, &typed))).await;
     Ok(())
 }
 
 /// Opens a form with what was typed and refused.
-pub async fn reopen(
-    ctx: &serenity::Context,
-    press: &serenity::ComponentInteraction,
-    presser: &Presser<'_>,
-    app: &App,
-    draft: DraftId,
-) -> Result<(), BotError> {
+pub async fn reopen(press: &serenity::ComponentInteraction, presser: &Presser<'_>, app: &App, draft: DraftId) -> Result<(), BotError> {
     let typed = app.drafts.find(presser.user, draft).await?;
-    press.create_response(ctx, discord::form(&messages::form(draft, &typed))).await?;
+    app.responder.answer((press.id, presser.token), &discord::form(&messages::form(draft, &typed))).await;
     Ok(())
 }
 
@@ -75,20 +71,23 @@ pub async fn submit(ctx: &serenity::Context, form: &serenity::ModalInteraction, 
     let kept = opened(app, form).await;
     let venue = discord::venue_of_form(&ctx.cache, form.guild_id, kept.as_ref().ok().map(|kept| kept.venue));
     let of = kept.as_ref().ok().and_then(Typed::job);
-    let presser = Presser::of_form(form, venue);
+    let mut presser = Presser::of_form(form, venue);
     let typed = Typed::of_fields(sent, venue, of);
-    let mut promised = Promised::Nothing;
+    let mut promised = None;
     let done = match kept {
-        Ok(_) => draw(ctx, form, &presser, app, &typed, &mut promised).await,
+        Ok(_) => draw(ctx, form, &mut presser, app, &typed, &mut promised).await,
         Err(error) => Err(error),
     };
-    let Err(error) = done else { return };
+    let error = match done {
+        Ok(ended) => return reply::end(promised, ended),
+        Err(error) => error,
+    };
     if let BotError::Internal(error) = &error {
         tracing::error!(error = chain(error.as_ref()), "a form failed");
     }
     let mut answer = reply::refusal(app, &presser, &error).await;
     app.drafts.give_back(presser.user, &typed, &mut answer).await;
-    reply::send(ctx, app, form.id, &presser, promised, &answer).await;
+    reply::send(app, form.id, &presser, promised, &answer).await;
 }
 
 /// What the form held when it opened.
@@ -100,17 +99,17 @@ async fn opened(app: &App, form: &serenity::ModalInteraction) -> Result<Typed, B
 async fn draw(
     ctx: &serenity::Context,
     form: &serenity::ModalInteraction,
-    presser: &Presser<'_>,
+    presser: &mut Presser<'_>,
     app: &Arc<App>,
     typed: &Typed,
-    promised: &mut Promised,
-) -> Result<(), BotError> {
+    promised: &mut Option<Promised>,
+) -> Result<Ended, BotError> {
     presser.venue.check(&app.config.limits)?;
     permit::check_at_once(presser)?;
     let parsed = typed.parse(&app.models.parse_context_now().await)?;
-    *promised = Promised::NotOurs;
-    form.create_response(ctx, reply::defer(false)).await?;
-    *promised = Promised::Message;
+    if !reply::promise(app, form.id, presser, Promise::Message, Asked::Form(typed.clone()), promised).await {
+        return Ok(Ended::Answered);
+    }
     permit::check(&ctx.http, presser, app).await?;
     let before = match typed.job() {
         Some(job) => Some(before(presser, app, job).await?),
@@ -118,7 +117,7 @@ async fn draw(
     };
     let (task, parent) = with_changes(parsed.task, before);
     app.door.enqueue(Wish { action: "remix", task, notes: parsed.notes, parent, press: None }.by(presser, app.clock.now())).await?;
-    Ok(())
+    Ok(Ended::HasJob)
 }
 
 /// The job that is drawn again, and its task.

@@ -7,32 +7,48 @@ use super::presser::Presser;
 use crate::{
     answer::{Answer, File},
     app::App,
-    commands::{self, refuse_deferred, tell_alone},
+    commands::{
+        self,
+        promise::{Heard, Promised},
+    },
     discord,
     error::BotError,
+    jobs::received::{Asked, Promise},
     messages::{self, UserError},
-    system::log::chain,
     system::printable::printable,
 };
 
-/// How an interaction was acknowledged before its work began.
+/// How a press or a form ended that was granted.
 #[derive(Clone, Copy)]
-pub(super) enum Promised {
-    /// Not yet.
-    Nothing,
-    /// By a public message that waits.
-    Message,
-    /// By a message that waits, for its person alone.
-    Alone,
-    /// Without a new message.
-    Silence,
-    /// By another handling of the same interaction: it is not ours to answer.
-    NotOurs,
+pub(super) enum Ended {
+    /// A job was made of it.
+    HasJob,
+    /// It was answered, or another handling of it does so.
+    Answered,
 }
 
-/// A message that waits.
-pub(super) fn defer(is_ephemeral: bool) -> serenity::CreateInteractionResponse {
-    serenity::CreateInteractionResponse::Defer(serenity::CreateInteractionResponseMessage::new().ephemeral(is_ephemeral))
+/// Promises an answer; `false` where nothing was promised, and there is no more to do.
+pub(super) async fn promise(
+    app: &App,
+    interaction: serenity::InteractionId,
+    presser: &mut Presser<'_>,
+    promise: Promise,
+    asked: Asked,
+    promised: &mut Option<Promised>,
+) -> bool {
+    let (token, channel, guild, user) = (presser.token, presser.channel, presser.payer(), presser.user);
+    *promised = commands::promise::promise(app, Heard { id: interaction, token, channel, guild, user }, promise, asked).await;
+    presser.message = promised.as_ref().and_then(|promised| promised.message);
+    promised.is_some()
+}
+
+/// What was promised was kept.
+pub(super) fn end(promised: Option<Promised>, ended: Ended) {
+    match (promised, ended) {
+        (Some(promised), Ended::HasJob) => promised.has_job(),
+        (Some(promised), Ended::Answered) => promised.answered(),
+        (None, _) => {}
+    }
 }
 
 /// The sentence, and what was made before once more.
@@ -51,7 +67,7 @@ pub(super) async fn refusal(app: &App, presser: &Presser<'_>, error: &BotError) 
         BotError::User(error) => error.to_string(),
         BotError::Internal(_) => messages::INTERNAL_ERROR.to_owned(),
     };
-    Answer { content: messages::shorten(&printable(&text), commands::MAX_TEXT), files, ..Answer::default() }
+    Answer { content: messages::shorten(&printable(&text), messages::MAX_REFUSAL), files, ..Answer::default() }
 }
 
 /// The pictures of a job that answered the same press before, for the presser alone.
@@ -64,26 +80,16 @@ async fn pictures_again(app: &App, job: JobId) -> Vec<File> {
 
 /// Says it to the person alone.
 pub(super) async fn send(
-    ctx: &serenity::Context,
     app: &App,
     interaction: serenity::InteractionId,
     presser: &Presser<'_>,
-    promised: Promised,
+    promised: Option<Promised>,
     answer: &Answer,
 ) {
     match promised {
-        Promised::Message => refuse_deferred(&ctx.http, presser.token, answer).await,
-        Promised::Nothing => {
-            if let Err(error) = serenity::Builder::execute(discord::first_reply(answer), ctx, (interaction, presser.token)).await {
-                tracing::warn!(error = %chain(&error), "a refusal could not be sent");
-            }
+        Some(promised) => promised.refuse(app, answer).await,
+        None => {
+            app.responder.answer((interaction, presser.token), &discord::first_reply(answer)).await;
         }
-        Promised::Alone => {
-            if let Err(error) = app.messenger.edit(&discord::delivery(app.clock.now(), presser.channel, presser.token), answer).await {
-                tracing::warn!(error = %chain(&error), "a refusal could not be sent");
-            }
-        }
-        Promised::Silence => tell_alone(&ctx.http, presser.token, answer).await,
-        Promised::NotOurs => {}
     }
 }

@@ -11,6 +11,7 @@ use crate::{
     buttons::custom_id::{ButtonAction, HistoryScope},
     discord::{self, places::Place},
     error::BotError,
+    jobs::received::{Asked, Promise},
     messages::{self, HistoryEntry, UserError},
 };
 
@@ -25,14 +26,16 @@ pub async fn history(
 ) -> Result<(), BotError> {
     let app = ctx.data();
     app.looks.take(super::user_id(ctx.interaction.user.id), app.clock.now())?;
-    ctx.defer_response(true).await?;
+    let Some(promised) = super::promise(ctx, Promise::Alone, Asked::Again).await else { return Ok(()) };
     let interaction = ctx.interaction;
     let guild = super::paying_guild(interaction.guild_id, &interaction.authorizing_integration_owners, interaction.user.id);
     let scope = if everyone == Some(true) { HistoryScope::Everyone } else { HistoryScope::Mine };
     let place = Place::of(interaction.guild_id, interaction.channel_id, interaction.channel.as_ref(), interaction.member.as_deref());
     let channels = channels(ctx.serenity_context(), interaction.guild_id, place);
-    let answer = page(ctx.data(), Whose { guild, user: super::user_id(interaction.user.id), scope, channels }, (0, None)).await?;
-    poise::send_application_reply(ctx, discord::reply(&answer, true)).await?;
+    match page(app, Whose { guild, user: super::user_id(interaction.user.id), scope, channels }, (0, None)).await {
+        Ok(answer) => promised.fill(app, &answer).await,
+        Err(error) => promised.refuse(app, &super::refusal(ctx, error).await).await,
+    }
     Ok(())
 }
 

@@ -8,13 +8,17 @@ use inference::{
     task::Task,
 };
 use poise::serenity_prelude as serenity;
+use storage::Delivery;
 
 use super::Context;
 use crate::{
     app::App,
     discord,
     error::BotError,
-    jobs::enqueue::Request,
+    jobs::{
+        enqueue::Request,
+        received::{Asked, Promise},
+    },
     prompt::{self, TypedOptions},
 };
 
@@ -70,7 +74,7 @@ pub async fn imagine(
     let parsed = prompt::parse(&prompt::with_lora(&prompt, lora.as_deref()), &typed, &app.models.parse_context_now().await)
         .map_err(crate::messages::UserError::Prompt)?;
     super::check_permissions(ctx.interaction.app_permissions.filter(|_| ctx.interaction.guild_id.is_some()))?;
-    ctx.defer_response(false).await?;
+    let Some(promised) = super::promise(ctx, Promise::Message, Asked::Imagine(super::typed(ctx))).await else { return Ok(()) };
     let interaction = ctx.interaction;
     let request = Request {
         key: interaction.id.to_string(),
@@ -81,9 +85,12 @@ pub async fn imagine(
         task: Task::from(parsed.task),
         notes: parsed.notes,
         parent: None,
-        delivery: discord::delivery(app.clock.now(), interaction.channel_id, &interaction.token),
+        delivery: Delivery { message: promised.message, ..discord::delivery(app.clock.now(), interaction.channel_id, &interaction.token) },
     };
-    app.door.enqueue(request).await?;
+    match app.door.enqueue(request).await {
+        Ok(_) => promised.has_job(),
+        Err(error) => promised.refuse(app, &super::refusal(ctx, error).await).await,
+    }
     Ok(())
 }
 

@@ -4,7 +4,6 @@ use inference::catalogue::ModelCard;
 
 use super::Context;
 use crate::{
-    discord,
     error::BotError,
     messages::{self, Info},
     models::{self, Guide},
@@ -38,6 +37,6 @@ pub async fn info(ctx: Context<'_>) -> Result<(), BotError> {
         rows_per_call: (stats.n_network_calls > 0).then(|| stats.n_network_rows as f64 / stats.n_network_calls as f64),
         version: env!("CARGO_PKG_VERSION"),
     });
-    poise::send_application_reply(ctx, discord::reply(&answer, true)).await?;
+    super::tell(ctx, &answer).await;
     Ok(())
 }

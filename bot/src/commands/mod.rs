@@ -3,10 +3,11 @@
 pub(crate) mod history;
 mod imagine;
 mod info;
+pub(crate) mod promise;
 mod quota;
 mod settings;
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering};
 
 use poise::serenity_prelude as serenity;
 use storage::{GuildId, UserId};
@@ -18,16 +19,15 @@ use crate::{
     discord,
     error::BotError,
     jobs::drafts::Typed,
+    jobs::received::{Asked, Promise},
     messages::{self, UserError},
     system::log::chain,
     system::printable::printable,
 };
+use promise::{Heard, Promised};
 
 /// What a command gets.
 pub type Context<'a> = poise::ApplicationContext<'a, Arc<App>, BotError>;
-
-/// Refusals may quote what was typed; Discord takes 2,000 characters.
-pub const MAX_TEXT: usize = 1900;
 
 /// All commands, in the places where they may be used.
 pub fn all(limits: &LimitsConfig) -> Vec<poise::Command<Arc<App>, BotError>> {
@@ -72,8 +72,14 @@ fn with_all(commands: &[serenity::CreateCommand], ranges: &[imagine::Range], cos
     commands
 }
 
-/// Tells the caller alone why a command did not work.
+/// Tells the caller alone why a command did not work to which nothing was promised yet.
 pub async fn fail(ctx: Context<'_>, error: BotError) {
+    let answer = refusal(ctx, error).await;
+    tell(ctx, &answer).await;
+}
+
+/// Why a command did not work.
+async fn refusal(ctx: Context<'_>, error: BotError) -> Answer {
     let text = match error {
         BotError::User(error) => error.to_string(),
         BotError::Internal(error) => {
@@ -81,43 +87,45 @@ pub async fn fail(ctx: Context<'_>, error: BotError) {
             messages::INTERNAL_ERROR.to_owned()
         }
     };
-    let answer = with_what_was_typed(ctx, Answer::text(messages::shorten(&printable(&text), MAX_TEXT))).await;
-    tell(ctx, &answer).await;
+    with_what_was_typed(ctx, Answer::text(messages::shorten(&printable(&text), messages::MAX_REFUSAL))).await
 }
 
 /// Keeps what was typed into `/imagine`, and puts the button that opens it under its refusal.
 pub async fn with_what_was_typed(ctx: Context<'_>, mut answer: Answer) -> Answer {
-    let interaction = ctx.interaction;
     if ctx.command().name == "imagine" {
-        let venue = discord::venue_of(interaction.guild_id, interaction.context, &interaction.authorizing_integration_owners);
-        let typed = Typed::of_options(imagine::options_of(&interaction.data), venue);
-        ctx.data().drafts.give_back(user_id(interaction.user.id), &typed, &mut answer).await;
+        ctx.data().drafts.give_back(user_id(ctx.interaction.user.id), &typed(ctx), &mut answer).await;
     }
     answer
 }
 
-/// Says something to the caller alone; a public answer that was promised is taken back first.
+/// What was typed into `/imagine`.
+fn typed(ctx: Context<'_>) -> Typed {
+    let interaction = ctx.interaction;
+    let venue = discord::venue_of(interaction.guild_id, interaction.context, &interaction.authorizing_integration_owners);
+    Typed::of_options(imagine::options_of(&interaction.data), venue)
+}
+
+/// Says something to the caller alone, unless something else was promised: that is seen to by whoever has the promise, or by the sweep.
 pub async fn tell(ctx: Context<'_>, answer: &Answer) {
-    if ctx.has_sent_initial_response.load(std::sync::atomic::Ordering::SeqCst) {
-        refuse_deferred(&ctx.serenity_context().http, &ctx.interaction.token, answer).await;
-    } else if let Err(error) = ctx.interaction.create_response(ctx.serenity_context(), discord::first_reply(answer)).await {
-        tracing::warn!(error = %chain(&error), "a refusal could not be sent");
+    if !ctx.has_sent_initial_response.load(Ordering::SeqCst) {
+        let interaction = ctx.interaction;
+        ctx.data().responder.answer((interaction.id, &interaction.token), &discord::first_reply(answer)).await;
     }
 }
 
-/// Takes a deferred public answer back and tells the caller alone why.
-pub async fn refuse_deferred(http: &serenity::Http, token: &str, answer: &Answer) {
-    if let Err(error) = http.delete_original_interaction_response(token).await {
-        tracing::debug!(error = %chain(&error), "a deferred answer could not be deleted");
-    }
-    tell_alone(http, token, answer).await;
-}
-
-/// Says something to the caller alone after an answer was promised or given.
-pub async fn tell_alone(http: &serenity::Http, token: &str, answer: &Answer) {
-    if let Err(error) = serenity::Builder::execute(discord::later_reply(answer), http, (None, token)).await {
-        tracing::warn!(error = %chain(&error), "a refusal could not be sent");
-    }
+/// Promises an answer to a command; see [`promise::promise`].
+async fn promise(ctx: Context<'_>, promise: Promise, asked: Asked) -> Option<Promised> {
+    let interaction = ctx.interaction;
+    let heard = Heard {
+        id: interaction.id,
+        token: &interaction.token,
+        channel: interaction.channel_id,
+        guild: paying_guild(interaction.guild_id, &interaction.authorizing_integration_owners, interaction.user.id),
+        user: user_id(interaction.user.id),
+    };
+    // From here on the library's own answers would be second ones.
+    ctx.has_sent_initial_response.store(true, Ordering::SeqCst);
+    promise::promise(ctx.data(), heard, promise, asked).await
 }
 
 /// Who pays: the guild that installed the bot, or the user in direct messages and where only the user did.

@@ -1,7 +1,7 @@
 //! `/quota`: what is left for today, of everything that bounds the caller here.
 
 use super::Context;
-use crate::{discord, error::BotError, messages};
+use crate::{error::BotError, messages};
 
 /// See what you and this server have left for today
 #[poise::command(slash_command, install_context = "Guild|User", interaction_context = "Guild|BotDm|PrivateChannel")]
@@ -13,6 +13,6 @@ pub async fn quota(ctx: Context<'_>) -> Result<(), BotError> {
     let limits = app.door.limits(guild, user).await?;
     let quotas = app.jobs.quotas(guild, user, &limits, now).await?;
     let answer = messages::quota(&quotas, app.models.cost_of_picture());
-    poise::send_application_reply(ctx, discord::reply(&answer, true)).await?;
+    super::tell(ctx, &answer).await;
     Ok(())
 }

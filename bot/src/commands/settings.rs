@@ -4,7 +4,7 @@ use poise::serenity_prelude as serenity;
 use storage::GuildSettings;
 
 use super::Context;
-use crate::{discord, error::BotError, messages, messages::UserError};
+use crate::{error::BotError, messages, messages::UserError};
 
 /// What the options are described by where a picture's cost is known; the library's attributes cannot say it.
 pub(super) fn descriptions(of_picture: f64) -> [(&'static str, String); 2] {
@@ -76,6 +76,6 @@ pub async fn settings(
     let limits = app.door.limits(guild, super::user_id(ctx.interaction.user.id)).await?;
     let shares_history = app.jobs.guild_settings(guild).await?.shares_history.unwrap_or(true);
     let answer = messages::settings(&limits, shares_history, is_changed, app.models.cost_of_picture());
-    poise::send_application_reply(ctx, discord::reply(&answer, true)).await?;
+    super::tell(ctx, &answer).await;
     Ok(())
 }

@@ -13,8 +13,10 @@ pub mod live;
 pub mod parents;
 pub mod progress;
 pub mod queue_time;
+pub mod received;
 pub mod span;
 pub(crate) mod sweep;
+pub(crate) mod unanswered;
 pub(crate) mod worker;
 
 use std::sync::Arc;
@@ -34,6 +36,8 @@ pub struct Loops {
     pub delivering: delivery::Delivering,
     /// Keeps messages up to date.
     pub progress: Arc<progress::Progress>,
+    /// Answers what was left without an answer.
+    pub unanswered: unanswered::Unanswered,
     /// Forgets what was typed long ago.
     pub drafts: Arc<drafts::Drafts>,
     /// Forgets and removes what is not kept.
@@ -62,6 +66,7 @@ impl Loops {
             self.dispatcher.run(),
             self.delivering.run(),
             self.progress.run(),
+            self.unanswered.run(),
             self.drafts.run(&self.shutdown),
             self.sweep.run(),
             gauges

@@ -11,6 +11,7 @@ mod parts;
 mod pictures;
 mod progress;
 mod quota;
+mod received;
 #[cfg(test)]
 mod sentences;
 mod user_error;
@@ -29,6 +30,7 @@ pub use parts::remix_button;
 pub use pictures::{Deleting, Enlarged, Shown, buttons, files, grid, not_taken, picture, sent_here_instead};
 pub use progress::{cancelled, cancelling, drawing, failed, loading, queued};
 pub use quota::{quota, settings, small};
+pub use received::{ENDING, INTERRUPTED, MAX_REFUSAL, about_earlier};
 pub use user_error::UserError;
 pub use words::shorten;
 

@@ -3,7 +3,7 @@
 use sqlx::{SqliteConnection, SqliteExecutor};
 
 use super::{
-    SqliteStore, quota,
+    SqliteStore, quota, received,
     rows::{bytes, job_id, status},
     turns,
 };
@@ -21,6 +21,7 @@ const INSERT: &str = "INSERT INTO jobs (id, key, press, keeps_press, guild, user
 
 pub(super) async fn enqueue(store: &SqliteStore, job: NewJob, limits: &Limits, now: Timestamp) -> Result<Enqueued, StorageError> {
     let mut tx = store.begin().await?;
+    let key = job.key.clone();
     let answer = match known(&mut tx, &job).await? {
         Some(known) => known,
         None => match refusal(&mut tx, &job, limits, now).await? {
@@ -28,6 +29,9 @@ pub(super) async fn enqueue(store: &SqliteStore, job: NewJob, limits: &Limits, n
             None => Enqueued::Created(insert(&mut tx, job, now).await?),
         },
     };
+    if matches!(answer, Enqueued::Created(_) | Enqueued::SameKey(_)) {
+        received::forget(&mut tx, &key).await?;
+    }
     tx.commit().await?;
     Ok(answer)
 }

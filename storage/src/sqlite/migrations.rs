@@ -23,6 +23,7 @@ static FILES: &[(i64, &str, &str)] = files![
     8 "0008_inputs",
     11 "0011_history",
     12 "0012_forgotten",
+    14 "0014_received",
     16 "0016_checkpoints",
 ];
 

@@ -22,6 +22,7 @@ mod outbox;
 mod queue;
 mod quota;
 mod reap;
+mod received;
 mod rows;
 mod thumbnails;
 mod turns;

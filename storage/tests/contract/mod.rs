@@ -9,6 +9,7 @@ mod fairness;
 mod keeping;
 mod limits;
 mod model;
+mod received;
 mod records;
 mod support;
 mod walk;
@@ -89,6 +90,11 @@ contract! { sqlite, crate::contract::support::Sqlite:
         a_person_has_one_day_over_all_places
         the_least_of_all_quotas_refuses
         sums_never_exceed_their_limits_and_refunds_restore_them
+    }
+    received {
+        what_was_heard_is_kept_until_it_is_answered_also_after_a_restart
+        what_was_heard_twice_is_noted_once
+        a_job_takes_the_place_of_its_note_and_a_refusal_does_not
     }
     records {
         a_job_is_charged_for_what_it_made

@@ -1,0 +1,229 @@
+//! Answers what was acknowledged and then left: by a process that was killed, by a handler that failed, by an answer of Discord's that was
+//! lost. What can be drawn is drawn late; all else is explained.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use inference::task::Task;
+use storage::{Delivery, GuildId, JobStore, Received, Timestamp, UserId};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    answer::Answer,
+    discord::{Messenger, Original, Responder, SendError},
+    error::BotError,
+    jobs::{
+        drafts::{Drafts, Typed},
+        enqueue::{Door, Request},
+        received::{Asked, Promise, Receiving, Wish},
+    },
+    messages,
+    models::Models,
+    prompt::Parsed,
+    system::{clock::Clock, log::chain, printable::printable},
+};
+
+/// At work on so many at once.
+const MAX_AT_ONCE: usize = 8;
+/// So many are read at once.
+const MAX_READ: u32 = 1000;
+/// The store is asked again after this long even if nobody rang.
+const POLL: Duration = Duration::from_secs(15);
+/// The first wait after a try that failed; each further one is twice as long.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+/// A first answer may still be on its way for so long.
+const SETTLES_WITHIN: Duration = Duration::from_secs(5);
+/// Tokens are not used in their last seconds.
+const TOKEN_MARGIN_MS: i64 = 20_000;
+/// What cannot be drawn after so many tries is explained.
+const MAX_TRIES: u32 = 3;
+
+/// Answers what was left.
+pub struct Unanswered {
+    /// Remembers.
+    pub jobs: Arc<dyn JobStore>,
+    /// Knows what handlers are at work on.
+    pub receiving: Arc<Receiving>,
+    /// Where late wishes enter.
+    pub door: Arc<Door>,
+    /// Reads what was typed.
+    pub models: Arc<Models>,
+    /// Keeps what was typed and is not drawn.
+    pub drafts: Arc<Drafts>,
+    /// Speaks by tokens.
+    pub responder: Responder,
+    /// Tells when Discord was reached.
+    pub messenger: Messenger,
+    /// Tells the time.
+    pub clock: Clock,
+    /// Cancelled once, when the program ends.
+    pub shutdown: CancellationToken,
+}
+
+/// How often something was tried, and when it is tried again.
+type Tries = HashMap<String, (u32, Timestamp)>;
+
+/// What became of a note.
+#[derive(Debug, PartialEq)]
+enum Swept {
+    /// It has its job or its answer.
+    Settled,
+    /// It must be tried again.
+    Later,
+}
+
+impl Unanswered {
+    /// Runs until shutdown.
+    pub async fn run(&self) {
+        tokio::select! {
+            () = self.messenger.ready() => {}
+            () = self.shutdown.cancelled() => return,
+        }
+        let tries = Mutex::new(Tries::new());
+        while !self.shutdown.is_cancelled() {
+            let wait = match self.jobs.received(MAX_READ).await {
+                Ok(found) => self.sweep(found, &tries).await,
+                Err(error) => {
+                    tracing::error!(error = %chain(&error), "what was left without an answer cannot be read");
+                    POLL
+                }
+            };
+            tokio::select! {
+                () = self.receiving.left.notified() => {}
+                () = self.clock.sleep(wait) => {}
+                () = self.shutdown.cancelled() => {}
+            }
+        }
+    }
+
+    /// Sees to all that nobody is at work on; tells when to look again.
+    async fn sweep(&self, found: Vec<Received>, tries: &Mutex<Tries>) -> Duration {
+        let now = self.clock.now();
+        lock(tries).retain(|key, _| found.iter().any(|received| received.key == *key));
+        let is_due = |received: &Received| {
+            !self.receiving.is_in_hand(&received.key) && lock(tries).get(&received.key).is_none_or(|(_, next)| *next <= now)
+        };
+        let due: Vec<Received> = found.into_iter().filter(is_due).collect();
+        for some in due.chunks(MAX_AT_ONCE) {
+            futures::future::join_all(some.iter().map(|received| self.see_to(received.clone(), tries))).await;
+        }
+        let next = lock(tries).values().map(|(_, next)| next.0.saturating_sub(self.clock.now().0)).min();
+        next.map_or(POLL, |next| Duration::from_millis(next.max(50).unsigned_abs()).min(POLL))
+    }
+
+    async fn see_to(&self, received: Received, tries: &Mutex<Tries>) {
+        let key = received.key.clone();
+        let n_tries = lock(tries).get(&key).map_or(0, |(n_tries, _)| *n_tries);
+        if self.settle(received, n_tries).await == Swept::Settled {
+            lock(tries).remove(&key);
+            if let Err(error) = self.jobs.forget_received(std::slice::from_ref(&key)).await {
+                tracing::error!(error = %chain(&error), "an answer could not be recorded");
+            }
+        } else {
+            let wait = FIRST_WAIT.saturating_mul(1 << n_tries.min(8));
+            lock(tries).insert(key, (n_tries.saturating_add(1), self.clock.now().after(wait)));
+        }
+    }
+
+    async fn settle(&self, received: Received, n_tries: u32) -> Swept {
+        let Received { key, guild, user, delivery, wish, created } = received;
+        let wish = serde_json::from_value(wish).unwrap_or(Wish { promise: Promise::Message, asked: Asked::Again });
+        let is_alive = self.clock.now().0 < delivery.token_expires.0 - TOKEN_MARGIN_MS;
+        let original = if is_alive { self.responder.original(&delivery.token).await } else { Original::TokenExpired };
+        match &original {
+            Original::Unknown(reason) => {
+                tracing::debug!(reason, "whether something was answered is not known yet");
+                return Swept::Later;
+            }
+            // Nobody was promised anything, unless that is still on its way.
+            Original::Never if self.clock.now() < created.after(SETTLES_WITHIN) => return Swept::Later,
+            Original::Never => return Swept::Settled,
+            Original::Filled if wish.promise != Promise::Silence => return Swept::Settled,
+            _ => {}
+        }
+        let place = Place { key: &key, user, delivery: &delivery, promise: wish.promise, original: &original };
+        match wish.asked {
+            Asked::Imagine(typed) if original != Original::Gone && n_tries < MAX_TRIES => {
+                let message = if let Original::Waiting(message) = original { Some(message) } else { None };
+                let delivery = Delivery { message, ..delivery.clone() };
+                match self.draw(&typed, &key, (guild, user), delivery).await {
+                    Ok(()) => Swept::Settled,
+                    Err(BotError::User(error)) => self.explain(&place, &error.to_string(), Some(&typed)).await,
+                    Err(BotError::Internal(error)) => {
+                        tracing::error!(error = chain(error.as_ref()), "what was asked before a stop could not be drawn");
+                        Swept::Later
+                    }
+                }
+            }
+            Asked::Imagine(typed) | Asked::Form(typed) => self.explain(&place, messages::INTERRUPTED, Some(&typed)).await,
+            Asked::Again => self.explain(&place, messages::INTERRUPTED, None).await,
+            Asked::Refused { content, draft } => {
+                let draft = draft.and_then(|draft| draft.parse().ok());
+                let buttons = draft.map(|draft| vec![vec![messages::reopen_button(draft)]]).unwrap_or_default();
+                self.say(&place, Answer { content, buttons, ..Answer::default() }).await
+            }
+        }
+    }
+
+    async fn draw(&self, typed: &Typed, key: &str, (guild, user): (GuildId, UserId), delivery: Delivery) -> Result<(), BotError> {
+        let Parsed { task, notes, .. } = typed.parse(&self.models.parse_context_now().await)?;
+        let task = Task::from(task);
+        let (key, press, parent) = (key.to_owned(), None, None);
+        self.door.enqueue(Request { key, press, guild, user, action: "imagine", task, notes, parent, delivery }).await?;
+        tracing::info!(user.id = user.0, "what was asked before a stop is drawn now");
+        Ok(())
+    }
+
+    async fn explain(&self, place: &Place<'_>, sentence: &str, typed: Option<&Typed>) -> Swept {
+        let mut answer = Answer::text(messages::shorten(&printable(sentence), messages::MAX_REFUSAL));
+        if let Some(typed) = typed {
+            self.drafts.give_back(place.user, typed, &mut answer).await;
+        }
+        self.say(place, answer).await
+    }
+
+    /// To the person alone: by the token while it lives, else in direct messages.
+    async fn say(&self, place: &Place<'_>, mut answer: Answer) -> Swept {
+        let token = &place.delivery.token;
+        let said = match (place.original, place.promise) {
+            (Original::TokenExpired, _) => Err(SendError::TokenExpired),
+            (Original::Waiting(_), Promise::Message) => self.responder.refuse(token, &answer).await,
+            (Original::Waiting(_), Promise::Alone) => self.responder.fill(token, &answer).await,
+            _ => self.responder.tell(token, &answer).await,
+        };
+        let said = match said {
+            Err(SendError::TokenExpired) => {
+                answer.content = messages::about_earlier(&answer.content, place.delivery.channel);
+                self.responder.tell_direct(place.user.0, &answer, place.key).await
+            }
+            said => said,
+        };
+        match said {
+            Ok(()) => Swept::Settled,
+            Err(SendError::Transient(reason)) => {
+                tracing::debug!(reason, "an answer could not be given yet");
+                Swept::Later
+            }
+            Err(error) => {
+                tracing::warn!(%error, user.id = place.user.0, "somebody could not be told what became of what they asked");
+                Swept::Settled
+            }
+        }
+    }
+}
+
+/// Where something was asked and how it was acknowledged.
+struct Place<'a> {
+    key: &'a str,
+    user: UserId,
+    delivery: &'a Delivery,
+    promise: Promise,
+    original: &'a Original,
+}
+
+fn lock(tries: &Mutex<Tries>) -> MutexGuard<'_, Tries> {
+    tries.lock().unwrap_or_else(PoisonError::into_inner)
+}
