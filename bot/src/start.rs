@@ -31,8 +31,10 @@ use crate::{
 
 pub use patience::when_possible;
 
-/// Handlers that are still at work get this long at the end.
-const GRACE: Duration = Duration::from_secs(10);
+/// What was promised and what is on its way gets this long at the end.
+const GRACE: Duration = Duration::from_secs(20);
+/// The gateway gets this long after it.
+const CLOSES_WITHIN: Duration = Duration::from_secs(5);
 
 /// A bot at work.
 pub struct Running {
@@ -225,18 +227,33 @@ impl Running {
         }
     }
 
-    /// Ends in order: running jobs go back to the queue, messages on their way arrive, the gateway is closed.
+    /// Why people cannot use the bot at the moment of the question; `None` where they can.
+    pub fn why_not_ready(&self) -> impl Fn() -> Option<&'static str> + Send + Sync + 'static {
+        let app = Arc::downgrade(&self.app);
+        move || match app.upgrade() {
+            None => Some("it has ended"),
+            Some(app) if app.shutdown.is_cancelled() => Some("it is ending"),
+            Some(app) if app.link.is_lost() => Some("Discord cannot be reached"),
+            Some(app) if !*app.is_registered.borrow() => Some("its commands are not registered yet"),
+            Some(_) => None,
+        }
+    }
+
+    /// Ends in order: nobody is promised anything any more and who was promised something has a job or a word, running jobs go back to the
+    /// queue, messages on their way arrive, the gateway is closed.
     ///
     /// # Errors
     /// Why the gateway had ended by itself, if it had.
     pub async fn stop(self) -> anyhow::Result<()> {
         self.app.shutdown.cancel();
-        let loops = tokio::time::timeout(GRACE, self.loops).await;
+        let handlers = &self.app.receiving.handlers;
+        handlers.close();
+        let loops = tokio::time::timeout(GRACE, async { tokio::join!(handlers.wait(), self.loops).1 }).await;
         if loops.is_err() {
             tracing::warn!("some work did not end in time; it goes on at the next start");
         }
         self.closing.cancel();
-        if let Ok(ended) = tokio::time::timeout(GRACE, self.client).await {
+        if let Ok(ended) = tokio::time::timeout(CLOSES_WITHIN, self.client).await {
             ended??;
         }
         if let Ok(ended) = loops {

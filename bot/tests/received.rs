@@ -2,22 +2,26 @@
 //! does not get through at once.
 
 use std::{
+    collections::HashSet,
     path::Path,
     process::{Child, Command, Stdio},
     time::Duration,
 };
 
 use crate::support::{front::Front, *};
-use sandbox::{Fault, FaultKind, Sandbox, SandboxConfig, Visitor};
+use sandbox::{Fault, FaultKind, InteractionId, Sandbox, SandboxConfig, Visitor};
 use serde_json::Value;
+use tempfile::TempDir;
 
 in_both_modes! {
     a_promise_whose_answer_is_lost_is_kept_in_its_own_message,
     what_was_promised_before_a_kill_is_drawn_late_or_explained,
+    everybody_who_was_promised_something_around_an_orderly_end_has_pictures_or_a_word,
     a_refusal_is_never_public_and_is_said_however_often_discord_fails,
 }
 
 const CALLBACK: &str = "POST /interactions";
+const LIMITS: &str = "[limits]\nmax_active_per_user = 100\n";
 /// One small picture.
 const SMALL: &str = "a frog --images 1 --steps 1";
 
@@ -81,14 +85,14 @@ impl Bot {
         let mut command = match front {
             Some(front) => {
                 std::fs::write(folder.join("root.der"), front.root_der()).expect("writable");
-                std::fs::write(folder.join("atelier.toml"), "").expect("writable");
+                std::fs::write(folder.join("atelier.toml"), LIMITS).expect("writable");
                 let mut command = Command::new(std::env::current_exe().expect("this program has a path"));
                 command.args(["--exact", "restart::the_bot_as_a_process_of_its_own", "--nocapture"]);
                 command.env("ATELIER_TEST_FRONT", front.way().address.to_string()).env("ATELIER_TEST_FOLDER", folder);
                 command
             }
             None => {
-                let config = format!("[discord]\napi_url = \"{}\"\n[data]\ndir = {:?}", stand_in.url(), folder.join("data"));
+                let config = format!("[discord]\napi_url = \"{}\"\n[data]\ndir = {:?}\n{LIMITS}", stand_in.url(), folder.join("data"));
                 std::fs::write(folder.join("atelier.toml"), config).expect("writable");
                 let mut command = Command::new(env!("CARGO_BIN_EXE_atelier"));
                 command.arg("--config").arg(folder.join("atelier.toml")).arg("run").env("DISCORD_TOKEN", stand_in.token());
@@ -99,6 +103,12 @@ impl Bot {
         Self(child.expect("the program starts"))
     }
 
+    /// SIGTERM: asks for an orderly end.
+    fn terminate(&self) {
+        let pid = rustix::process::Pid::from_child(&self.0);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("it is running");
+    }
+
     /// SIGKILL: nothing of the program runs after this.
     fn kill(mut self) {
         self.0.kill().expect("it is running");
@@ -106,41 +116,143 @@ impl Bot {
     }
 }
 
+/// A stand-in that outlives the bot.
+struct Place {
+    stand_in: Sandbox,
+    front: Option<Front>,
+    folder: TempDir,
+    ada: Visitor,
+    grace: Visitor,
+}
+
+impl Place {
+    async fn open(mode: Mode) -> Self {
+        let names = vec!["discord.com".to_owned()];
+        let stand_in = Sandbox::start(SandboxConfig { names, ..SandboxConfig::default() }).await.expect("the stand-in starts");
+        let front = match mode {
+            Mode::Plain => None,
+            Mode::Production => Some(Front::open(stand_in.address()).await),
+        };
+        let ada = Visitor::connect(stand_in.url(), "ada").await.expect("ada enters");
+        let grace = Visitor::connect(stand_in.url(), "grace").await.expect("grace enters");
+        Self { stand_in, front, folder: tempfile::tempdir().expect("a temporary folder"), ada, grace }
+    }
+
+    fn start(&self) -> Bot {
+        Bot::start(self.front.as_ref(), &self.stand_in, self.folder.path())
+    }
+
+    /// The next promise is made, and the bot does not hear of it before its end.
+    fn silence_the_next_promise(&self) {
+        self.stand_in.fault(Fault { ms: Some(60_000), ..once(FaultKind::SlowBody, CALLBACK) }).expect("a fault");
+    }
+}
+
 async fn what_was_promised_before_a_kill_is_drawn_late_or_explained(mode: Mode) {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let names = vec!["discord.com".to_owned()];
-    let stand_in = Sandbox::start(SandboxConfig { names, ..SandboxConfig::default() }).await.expect("the stand-in starts");
-    let front = match mode {
-        Mode::Plain => None,
-        Mode::Production => Some(Front::open(stand_in.address()).await),
-    };
-    let start = || Bot::start(front.as_ref(), &stand_in, folder.path());
-    let ada = Visitor::connect(stand_in.url(), "ada").await.expect("ada enters");
-    let grace = Visitor::connect(stand_in.url(), "grace").await.expect("grace enters");
-    // The promise is made, and the bot does not hear of it before its end.
-    let promised = || stand_in.fault(Fault { ms: Some(60_000), ..once(FaultKind::SlowBody, CALLBACK) }).expect("a fault");
-
-    let bot = start();
+    let place = Place::open(mode).await;
+    let (ada, grace) = (&place.ada, &place.grace);
+    let bot = place.start();
     ada.wait_for_command("imagine", PATIENCE).await.expect("registered");
-    promised();
+    place.silence_the_next_promise();
     ada.slash(CHANNEL, "imagine", &prompt(SMALL)).await.expect("sent");
-    let thinking = waiting(&ada).await;
+    let thinking = waiting(ada).await;
     bot.kill();
 
-    let bot = start();
-    let grid = nth_grid(&ada, 1).await;
+    let bot = place.start();
+    let grid = nth_grid(ada, 1).await;
     assert_eq!(id(&grid), id(&thinking), "drawn late, where it was promised");
-    grids_alone(&grace, 1).await;
-    promised();
+    grids_alone(grace, 1).await;
+    place.silence_the_next_promise();
     ada.press(id(&grid), "🔄").await.expect("sent");
-    waiting(&ada).await;
+    waiting(ada).await;
     bot.kill();
 
-    let bot = start();
-    told(&ada, "I was interrupted").await;
-    grids_alone(&grace, 1).await;
+    let bot = place.start();
+    told(ada, "I was interrupted").await;
+    grids_alone(grace, 1).await;
     bot.kill();
-    stand_in.shutdown().await;
+    place.stand_in.shutdown().await;
+}
+
+async fn everybody_who_was_promised_something_around_an_orderly_end_has_pictures_or_a_word(mode: Mode) {
+    const N_ASKED: usize = 24;
+    let place = Place::open(mode).await;
+    let (ada, grace) = (&place.ada, &place.grace);
+    let mut bot = place.start();
+    ada.wait_for_command("imagine", PATIENCE).await.expect("registered");
+    let before = ada.seq().await.expect("readable");
+    // Some before the signal, some after it, some at the same moment.
+    let mut asked = tokio::task::JoinSet::new();
+    for n in 0..N_ASKED {
+        let asking = ada.clone();
+        asked.spawn(async move { asking.slash(CHANNEL, "imagine", &prompt(&format!("{SMALL} --seed {n}"))).await.expect("sent") });
+        if n == N_ASKED / 3 {
+            ada.wait_for(CHANNEL, PATIENCE, |messages| (!messages.is_empty()).then_some(())).await.expect("it has begun");
+            bot.terminate();
+        }
+    }
+    let n_promised = n_acknowledged(ada, before, &asked.join_all().await).await;
+    assert!(n_promised > N_ASKED / 3, "{n_promised}");
+    assert_eq!(bot.0.wait().expect("it ends").code(), Some(0), "an orderly end");
+
+    let bot = place.start();
+    let is_answered = |message: &&Value| is_grid(message) || content(message).contains("about to stop");
+    let are_all = |messages: &[Value]| {
+        let n_answered = messages.iter().filter(is_answered).count();
+        (n_answered == n_promised && n_answered == messages.len()).then_some(())
+    };
+    ada.wait_for(CHANNEL, PATIENCE, are_all).await.expect("each has pictures or a word, and nothing waits for ever");
+    let seen = grace.messages(CHANNEL).await.expect("readable");
+    assert!(seen.iter().all(is_grid), "{seen:#?}");
+    bot.kill();
+    place.stand_in.shutdown().await;
+}
+
+/// How many of these interactions were acknowledged, once all were or failed for the person.
+async fn n_acknowledged(visitor: &Visitor, since: u64, asked: &[InteractionId]) -> usize {
+    let (mut acknowledged, mut failed) = (HashSet::new(), HashSet::new());
+    let are_known = |kind: &str, data: &Value| {
+        let id = InteractionId(data["interaction"].as_str().unwrap_or_default().to_owned());
+        match kind {
+            "interaction_acknowledged" if asked.contains(&id) => acknowledged.insert(id),
+            "interaction_failed" if asked.contains(&id) => failed.insert(id),
+            _ => false,
+        };
+        (acknowledged.len() + failed.len() == asked.len()).then_some(acknowledged.len())
+    };
+    visitor.wait_for_event(since, PATIENCE, are_known).await.expect("all are known")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_signal_ends_at_once() {
+    let place = Place::open(Mode::Plain).await;
+    let mut bot = place.start();
+    place.ada.wait_for_command("imagine", PATIENCE).await.expect("registered");
+    // An edit that is never answered holds up the orderly end.
+    place
+        .stand_in
+        .fault(Fault { ms: Some(600_000), route: Some("PATCH /webhooks".into()), ..Fault::new(FaultKind::Latency) })
+        .expect("a fault");
+    let before = place.ada.seq().await.expect("readable");
+    let is_begun = |kind: &str, _: &Value| (kind == "interaction_acknowledged").then_some(());
+    place.ada.slash(CHANNEL, "imagine", &prompt("a frog --steps 100")).await.expect("sent");
+    place.ada.wait_for_event(before, PATIENCE, is_begun).await.expect("acknowledged");
+    bot.terminate();
+    // It has heard the first signal when it does not promise anything more.
+    let is_ending = async {
+        let stopping = |messages: &[Value]| messages.iter().any(|message| content(message).contains("about to stop")).then_some(());
+        loop {
+            let seen = place.ada.messages(CHANNEL).await.expect("readable");
+            if stopping(&seen).is_some() {
+                return;
+            }
+            place.ada.slash(CHANNEL, "imagine", &prompt(SMALL)).await.expect("sent");
+        }
+    };
+    tokio::time::timeout(PATIENCE, is_ending).await.expect("it hears the first signal");
+    bot.terminate();
+    assert_eq!(bot.0.wait().expect("it ends").code(), Some(130), "not after what it waits for");
+    place.stand_in.shutdown().await;
 }
 
 async fn a_refusal_is_never_public_and_is_said_however_often_discord_fails(mode: Mode) {

@@ -106,7 +106,8 @@ async fn the_bot_as_a_process_of_its_own() {
     let bot = start::start(config, access, Clock::default(), Duration::from_secs(1)).await.expect("the bot starts");
     bot.ready().await;
     println!("{READY}");
-    std::future::pending().await
+    atelier::cli::interrupted().await;
+    bot.stop().await.expect("an orderly end");
 }
 
 /// The bot as a process of its own.

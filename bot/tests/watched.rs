@@ -90,14 +90,20 @@ impl Served {
         Self { child, _said: said, metrics, page: page.expect("it says where its page is") }
     }
 
-    /// The values of `GET /metrics` by name and labels.
-    fn read(&self) -> Vec<(String, f64)> {
+    /// Status and body of what is at a path.
+    fn get(&self, path: &str) -> (String, String) {
         let mut stream = TcpStream::connect(self.metrics).expect("it listens");
-        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").expect("sent");
+        stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").as_bytes()).expect("sent");
         let mut answer = String::new();
         stream.read_to_string(&mut answer).expect("an answer");
         let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
-        assert!(head.starts_with("HTTP/1.1 200"), "{head}");
+        (head.split(' ').nth(1).expect("a status").to_owned(), body.to_owned())
+    }
+
+    /// The values of `GET /metrics` by name and labels.
+    fn read(&self) -> Vec<(String, f64)> {
+        let (status, body) = self.get("/metrics");
+        assert_eq!(status, "200", "{body}");
         let values = body.lines().filter(|line| line.starts_with("atelier_"));
         values.map(|line| line.rsplit_once(' ').map(|(name, value)| (name.to_owned(), value.parse().expect(line))).expect(line)).collect()
     }
@@ -126,6 +132,9 @@ async fn metrics_count_what_was_drawn_and_delivered() {
     for n in 1..=2 {
         ada.slash(CHANNEL, "imagine", &[("prompt", json!("a frog --images 1")), ("seed", json!(n))]).await.expect("sent");
         nth_grid(&ada, n).await;
+    }
+    for (path, status) in [("/livez", "200"), ("/readyz", "200"), ("/", "200"), ("/elsewhere", "404")] {
+        assert_eq!(served.get(path).0, status, "{path}");
     }
     let value = |name: &str| served.read().into_iter().find(|(found, _)| found == name).map(|(_, value)| value);
     // A delivery is counted when Discord has answered, which is after everybody can see it.

@@ -19,6 +19,9 @@ use crate::{config::Config, system::log, system::printable::printable};
 /// Blocking work that is under way at the end gets this long.
 const GRACE: Duration = Duration::from_secs(2);
 
+/// What the program ends with at a second signal, as shells have it for Ctrl-C.
+const ENDED_AT_ONCE: i32 = 130;
+
 /// The whole command line.
 #[derive(Debug, Parser)]
 #[command(name = "atelier", version, about = "A self-hosted Midjourney: a Discord bot with its own diffusion engine")]
@@ -88,21 +91,25 @@ async fn execute(cli: Cli) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// Resolves at the first Ctrl-C or SIGTERM.
+/// Resolves at the first Ctrl-C or SIGTERM, which asks for an orderly end. The next one ends the program at once.
 pub async fn interrupted() {
-    let terminated = async {
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(mut signal) => {
-                signal.recv().await;
-            }
-            Err(_) => std::future::pending().await,
+    use tokio::signal::unix::{SignalKind, signal};
+    // Without handlers the system ends the process by itself, so nobody waits for ever.
+    let (Ok(mut terminated), Ok(mut interrupted)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+        return std::future::pending().await;
+    };
+    let mut next = async move || {
+        tokio::select! {
+            _ = terminated.recv() => {}
+            _ = interrupted.recv() => {}
         }
     };
-    tokio::select! {
-        // Without a handler Ctrl-C ends the process by itself, so nobody waits for ever.
-        Ok(()) = tokio::signal::ctrl_c() => {}
-        () = terminated => {}
-    }
+    next().await;
+    tokio::spawn(async move {
+        next().await;
+        tracing::warn!("ended at once, as a second signal asked");
+        std::process::exit(ENDED_AT_ONCE);
+    });
 }
 
 /// An error and its causes in one line; a cause that the line already ends with is not said again.

@@ -10,7 +10,7 @@ use crate::{
     discord::{self, Access, Endpoint},
     messages, models, start,
     system::clock::Clock,
-    system::{metrics, private},
+    system::{health::Health, metrics, private},
 };
 
 /// Options of `atelier run`.
@@ -28,7 +28,8 @@ pub async fn run(config: Config, _args: RunArgs) -> anyhow::Result<()> {
     )?;
     private::keep_files_private();
     private::keep_memory_private();
-    let _served = config.metrics.listen.map(metrics::serve).transpose()?;
+    let health = Health::default();
+    let _served = config.metrics.listen.map(|listen| metrics::serve(listen, health.clone())).transpose()?;
     let interval = Duration::from_millis(config.discord.progress_interval_ms);
     let access = Access { token: found.token, endpoint: Endpoint::of(&config.discord.api_url) };
     let place = access.endpoint.name();
@@ -36,6 +37,7 @@ pub async fn run(config: Config, _args: RunArgs) -> anyhow::Result<()> {
         running = start::when_possible(config, access, Clock::default(), interval) => running?,
         () = super::interrupted() => return Ok(()),
     };
+    health.ask(running.why_not_ready());
     tokio::select! {
         () = running.connected() => {}
         () = super::interrupted() => return running.stop().await,

@@ -12,6 +12,7 @@ use crate::{
     models::{self, Guide, guide::Example},
     start,
     system::clock::Clock,
+    system::health::Health,
     system::metrics,
     system::private,
     system::random,
@@ -112,7 +113,8 @@ pub async fn run(mut config: Config, args: SandboxArgs) -> anyhow::Result<()> {
     config.data.dir = dir.join("sandbox");
     private::keep_files_private();
     private::make_folder(&dir)?;
-    let _served = config.metrics.listen.map(metrics::serve).transpose()?;
+    let health = Health::default();
+    let _served = config.metrics.listen.map(|listen| metrics::serve(listen, health.clone())).transpose()?;
     let is_starter = models::is_configured_starter(&config);
     let mut listen = config.sandbox.listen;
     if let Some(port) = args.port {
@@ -128,6 +130,7 @@ pub async fn run(mut config: Config, args: SandboxArgs) -> anyhow::Result<()> {
         }
         other => other?,
     };
+    health.ask(started.bot.why_not_ready());
     let (offered, device) = (started.bot.app.models.offered(), started.bot.app.models.engine.device());
     let examples = started.bot.app.models.guide.as_ref().map(Guide::told).unwrap_or_default();
     println!("\n  Atelier's sandbox is ready.\n");

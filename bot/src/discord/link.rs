@@ -56,6 +56,11 @@ impl Link {
         self.sentence.subscribe()
     }
 
+    /// Whether there is an outage that was told.
+    pub fn is_lost(&self) -> bool {
+        !self.told.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
     /// A try has failed, and the next one is so far away. Each reason is told once in an outage.
     pub fn lost(&self, why: &str, wait: Duration) {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
@@ -181,7 +186,9 @@ mod tests {
         let wait = Duration::from_secs(5);
         assert_eq!(told(&|| link.found()), None, "nothing was wrong");
         let expected = "I cannot reach Discord (its name cannot be resolved); trying again in 5 s, later less often.";
+        assert!(!link.is_lost());
         assert_eq!(told(&|| link.lost("its name cannot be resolved", wait)).as_deref(), Some(expected));
+        assert!(link.is_lost());
         assert_eq!(told(&|| link.lost("its name cannot be resolved", wait * 2)), None);
         assert!(told(&|| link.lost("it answers with status 503", wait)).is_some_and(|said| said.contains("status 503")));
         assert_eq!(told(&|| link.lost("its name cannot be resolved", wait)), None);

@@ -7,7 +7,10 @@ use anyhow::Context;
 use metrics::{counter, gauge, histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder};
 use storage::{Backlog, JobStatus, QueueStatus, Timestamp};
+use tokio::net::TcpListener;
 use tokio_util::task::AbortOnDropHandle;
+
+use super::health::{self, Health};
 
 /// A kind of metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,16 +61,16 @@ pub struct Served {
     _exporter: AbortOnDropHandle<()>,
 }
 
-/// Opens the port for this process, once: everything that is recorded from here on is served there.
+/// Opens the port for this process, once: everything that is recorded from here on is served there, beside the program's health.
 ///
 /// # Errors
 /// One sentence: the address cannot be used.
-pub fn serve(listen: SocketAddr) -> anyhow::Result<Served> {
-    let builder = PrometheusBuilder::new().with_http_listener(listen);
-    let builder = builder.set_buckets_for_metric(Matcher::Suffix("_seconds".into()), &SECONDS)?;
+pub fn serve(listen: SocketAddr, health: Health) -> anyhow::Result<Served> {
+    let builder = PrometheusBuilder::new().set_buckets_for_metric(Matcher::Suffix("_seconds".into()), &SECONDS)?;
     let builder = builder.set_buckets_for_metric(Matcher::Full("atelier_batch_rows".into()), &ROWS)?;
-    free(listen).with_context(|| format!("the metrics cannot be served at {listen} (`metrics.listen`)"))?;
-    let (recorder, exporter) = builder.build().with_context(|| format!("the metrics cannot be served at {listen} (`metrics.listen`)"))?;
+    let listener = open(listen).with_context(|| format!("the metrics cannot be served at {listen} (`metrics.listen`)"))?;
+    let recorder = builder.build_recorder();
+    let recorded = recorder.handle();
     metrics::set_global_recorder(recorder).context("this process serves its metrics already")?;
     for (name, kind, help) in ALL {
         match kind {
@@ -80,23 +83,20 @@ pub fn serve(listen: SocketAddr) -> anyhow::Result<Served> {
     if !listen.ip().is_loopback() {
         tracing::warn!(%listen, "everybody who reaches this address can read the metrics (`metrics.listen`); 127.0.0.1 is this machine's own");
     }
-    let exporter = async move {
-        if exporter.await.is_err() {
-            tracing::error!("the metrics are not served any more");
-        }
-    };
-    Ok(Served { _exporter: AbortOnDropHandle::new(tokio::spawn(exporter)) })
+    Ok(Served { _exporter: AbortOnDropHandle::new(tokio::spawn(health::answer_all(listener, recorded, health))) })
 }
 
-/// Whether an address can be listened at: the library says it in many words.
-fn free(listen: SocketAddr) -> anyhow::Result<()> {
-    match std::net::TcpListener::bind(listen) {
-        Ok(_) => Ok(()),
+/// Listens, or says in few words why that cannot be.
+fn open(listen: SocketAddr) -> anyhow::Result<TcpListener> {
+    let listener = match std::net::TcpListener::bind(listen) {
+        Ok(listener) => listener,
         Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
             anyhow::bail!("port {} is taken by another program; choose another", listen.port())
         }
-        Err(error) => Err(error.into()),
-    }
+        Err(error) => return Err(error.into()),
+    };
+    listener.set_nonblocking(true)?;
+    Ok(TcpListener::from_std(listener)?)
 }
 
 /// What waits now.
@@ -175,7 +175,7 @@ mod tests {
     async fn an_address_that_is_taken_is_one_sentence() {
         let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
         let listen = taken.local_addr().expect("an address");
-        let error = serve(listen).err().map(|error| crate::cli::sentence(&error));
+        let error = serve(listen, Health::default()).err().map(|error| crate::cli::sentence(&error));
         let port = listen.port();
         let expected =
             format!("the metrics cannot be served at {listen} (`metrics.listen`): port {port} is taken by another program; choose another");

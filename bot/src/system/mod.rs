@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod disk;
+pub mod health;
 pub mod log;
 pub mod memory;
 pub mod metrics;
