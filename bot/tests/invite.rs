@@ -3,6 +3,7 @@
 use atelier::{
     answer::{Answer, Embed, File},
     discord::invite_url,
+    messages::remix_button,
 };
 use sandbox::{Fault, FaultKind};
 use serde_json::{Value, json};
@@ -29,7 +30,7 @@ const PERMISSIONS: [(&str, u32); 14] = [
 ];
 
 /// Everything that the bot does for people, in a channel and in a thread: it answers a command with a picture, and it posts a message of its own
-/// where an answer came too late.
+/// where an answer came too late, and sees that it is there.
 async fn does_all(studio: &Studio, channel: u64, thread: u64, n: &mut usize) -> bool {
     let ada = &studio.ada;
     *n += 1;
@@ -38,14 +39,18 @@ async fn does_all(studio: &Studio, channel: u64, thread: u64, n: &mut usize) -> 
     ada.slash(CHANNEL, "imagine", &prompt(&format!("{title} --images 1 --steps 1"))).await.expect("sent");
     let is_end = |message: &&Value| (is_grid(message) || content(message).starts_with("I ")) && !before.contains(&id(message).to_owned());
     let answered = ada.wait_for(CHANNEL, PATIENCE, |messages| messages.iter().find(is_end).cloned()).await.expect("a picture or a refusal");
-    let answer = Answer {
-        content: "a frog".into(),
-        embeds: vec![Embed { description: "a box".into(), ..Embed::default() }],
-        files: vec![File { name: "frog.png".into(), bytes: vec![1, 2, 3], description: "a frog".into() }],
-        ..Answer::default()
+    let (messenger, clock) = (&studio.running.bot.app.messenger, &studio.running.bot.app.clock);
+    let is_posted = async |place| {
+        let job = JobId::new();
+        let answer = Answer {
+            content: "a frog".into(),
+            embeds: vec![Embed { description: "a box".into(), ..Embed::default() }],
+            files: vec![File { name: "frog.png".into(), bytes: vec![1, 2, 3], description: "a frog".into() }],
+            buttons: vec![vec![remix_button(job)]],
+        };
+        let Ok(posted) = messenger.post(place, job, &answer).await else { return false };
+        messenger.look(place, job, clock.now()).await.is_ok_and(|seen| seen.ending == Some(posted))
     };
-    let messenger = &studio.running.bot.app.messenger;
-    let is_posted = async |place| messenger.post(place, JobId::new(), &answer).await.is_ok();
     is_grid(&answered) && is_posted(channel).await && is_posted(thread).await
 }
 

@@ -11,6 +11,7 @@ mod changes;
 mod cli_imagine;
 mod clock;
 mod corpus;
+mod delivery;
 mod dockerfile;
 mod doctor;
 mod examples;

@@ -30,6 +30,11 @@ impl ManualClock {
         Self { now_ms: Arc::new(watch::Sender::new(system_ms())) }
     }
 
+    /// Sets the clock back, as people and time servers do.
+    pub fn set_back(&self, by: Duration) {
+        self.now_ms.send_modify(|now_ms| *now_ms = now_ms.saturating_sub(by.as_millis() as u64));
+    }
+
     /// Moves the clock forward and wakes whoever waited for a moment that has now come.
     pub fn advance(&self, by: Duration) {
         self.now_ms.send_modify(|now_ms| *now_ms += by.as_millis() as u64);

@@ -58,6 +58,8 @@ pub enum Failure {
     OutOfMemory,
     /// No space is left for the pictures.
     DiskFull,
+    /// It was drawn, and its pictures were lost before they could be shown.
+    PicturesLost,
     /// The engine took no more tasks in.
     Busy,
     /// Our own fault; the log says more.
@@ -100,6 +102,7 @@ mod tests {
             WordUnfit { name: name() },
             OutOfMemory,
             DiskFull,
+            PicturesLost,
             Busy,
             Internal,
             Untold,

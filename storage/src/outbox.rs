@@ -9,4 +9,6 @@ pub struct OutboxItem {
     pub job: JobId,
     /// Deliveries tried.
     pub attempts: u32,
+    /// The channel in which a new message with it was tried, and may be.
+    pub posting: Option<u64>,
 }

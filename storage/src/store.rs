@@ -63,14 +63,23 @@ pub trait Queue: Send + Sync + 'static {
 /// Endings on their way to people, and the messages that show jobs.
 #[async_trait]
 pub trait Outbox: Send + Sync + 'static {
-    /// Deliveries that are due, oldest first.
+    /// Deliveries that are due, oldest first: those that have not been tried, those that waited long enough after a try, and those that a clock set
+    /// back would hold for longer than that.
     async fn outbox(&self, now: Timestamp, n: u32) -> Result<Vec<OutboxItem>, StorageError>;
-    /// When the next delivery becomes due.
-    async fn outbox_due(&self) -> Result<Option<Timestamp>, StorageError>;
+    /// How long until the next of those that are not due becomes due.
+    async fn outbox_due(&self, now: Timestamp) -> Result<Option<Duration>, StorageError>;
+    /// A new message with the ending is about to be sent into this channel. Remembered until the delivery is over, so that who tries it again looks
+    /// there first.
+    async fn posting(&self, job: JobId, channel: u64) -> Result<(), StorageError>;
     /// A delivery arrived, as this message if there is one. The interaction's token is erased.
     async fn delivered(&self, job: JobId, message: Option<u64>) -> Result<(), StorageError>;
-    /// A delivery failed; try again at `next`, or never (kept in the history, the token is erased) if `None`.
-    async fn delivery_failed(&self, job: JobId, error: &str, next: Option<Timestamp>) -> Result<(), StorageError>;
+    /// A try failed; the next one is due after `pause`.
+    async fn delivery_failed(&self, job: JobId, error: &str, now: Timestamp, pause: Duration) -> Result<(), StorageError>;
+    /// There is no way to the user: the ending is kept in the history alone. The interaction's token is erased.
+    async fn undeliverable(&self, job: JobId, error: &str) -> Result<(), StorageError>;
+    /// The pictures of a done job cannot be shown any more: while its ending is on its way it fails after all, and its price is given back, once.
+    /// Nothing happens to a job that is not done, or whose ending was delivered.
+    async fn lose(&self, job: JobId, failure: &Failure) -> Result<(), StorageError>;
     /// Remembers the message that shows a job.
     ///
     /// # Errors

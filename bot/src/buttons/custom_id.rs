@@ -109,6 +109,24 @@ impl FromStr for HistoryScope {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnknownButton;
 
+impl ButtonAction {
+    /// The job that it is about.
+    pub fn job(self) -> Option<JobId> {
+        match self {
+            Self::Upscale { job, .. }
+            | Self::Variation { job, .. }
+            | Self::Reroll { job }
+            | Self::Cancel { job }
+            | Self::AskDelete { job }
+            | Self::Delete { job }
+            | Self::Keep { job }
+            | Self::Remix { job }
+            | Self::Files { job } => Some(job),
+            Self::Reopen { .. } | Self::History { .. } => None,
+        }
+    }
+}
+
 impl fmt::Display for ButtonAction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -42,6 +42,8 @@ pub enum AskError {
     Refused {
         /// The status.
         status: u16,
+        /// Discord's own number for it; 0 where it has none.
+        code: i64,
         /// What Discord says.
         message: String,
     },
@@ -134,6 +136,15 @@ impl Caller {
         Ok(self.ask::<Vec<serde::de::IgnoredAny>>(Method::PUT, &path, Some(commands)).await?.len())
     }
 
+    /// A page of a channel's messages, newest first: those before another one, where one is named.
+    ///
+    /// # Errors
+    /// See [`AskError`].
+    pub(super) async fn messages<T: DeserializeOwned>(&self, channel: u64, n: usize, before: Option<u64>) -> Result<Vec<T>, AskError> {
+        let before = before.map(|id| format!("&before={id}")).unwrap_or_default();
+        self.ask(Method::GET, &format!("channels/{channel}/messages?limit={n}{before}"), None).await
+    }
+
     async fn ask<T: DeserializeOwned>(&self, method: Method, path: &str, body: Option<&serde_json::Value>) -> Result<T, AskError> {
         let unreachable = |error: reqwest::Error| AskError::Unreachable(Unreachable::of(&error));
         let request = self.http.request(method, format!("{}/api/v10/{path}", self.base));
@@ -162,11 +173,18 @@ fn refused(status: StatusCode, text: &[u8]) -> AskError {
     #[derive(Deserialize)]
     struct Said {
         message: String,
+        #[serde(default)]
+        code: i64,
     }
     match serde_json::from_slice::<Said>(text) {
-        Ok(Said { message }) => AskError::Refused { status: status.as_u16(), message },
+        Ok(Said { message, code }) => AskError::Refused { status: status.as_u16(), code, message },
         Err(_) => AskError::Busy { status: status.as_u16(), wait: None },
     }
+}
+
+/// Reads an id, which is a text.
+pub(super) fn id<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
 }
 
 /// What carries the token to whoever answers for Discord, and to nobody else.

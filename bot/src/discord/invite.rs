@@ -17,12 +17,14 @@ pub struct Need {
 }
 
 /// All that the bot must be allowed, the only list of it.
-pub const NEEDS: [Need; 5] = [
+pub const NEEDS: [Need; 6] = [
     Need { permission: Permissions::ATTACH_FILES, name: "Attach Files", is_for_answers: true },
     Need { permission: Permissions::EMBED_LINKS, name: "Embed Links", is_for_answers: true },
     Need { permission: Permissions::VIEW_CHANNEL, name: "View Channels", is_for_answers: false },
     Need { permission: Permissions::SEND_MESSAGES, name: "Send Messages", is_for_answers: false },
     Need { permission: Permissions::SEND_MESSAGES_IN_THREADS, name: "Send Messages in Threads", is_for_answers: false },
+    // Whether a message has arrived of which nothing was heard is seen in the channel: it is never sent twice.
+    Need { permission: Permissions::READ_MESSAGE_HISTORY, name: "Read Message History", is_for_answers: false },
 ];
 
 /// The link by which a server's manager adds the bot.

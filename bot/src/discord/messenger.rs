@@ -6,10 +6,14 @@ use std::{
 };
 
 use poise::serenity_prelude::{self as serenity, Builder};
-use storage::{Delivery, JobId};
-use tokio::sync::watch;
+use storage::{Delivery, JobId, Timestamp};
+use tokio::sync::{OnceCell, watch};
 
-use super::convert;
+use super::{
+    ask::{AskError, Caller},
+    convert,
+    seen::Seen,
+};
 use crate::{
     answer::Answer,
     system::{clock::Clock, metrics},
@@ -54,13 +58,16 @@ pub enum SendError {
 pub struct Messenger {
     http: Arc<OnceLock<Arc<serenity::Http>>>,
     ready: watch::Sender<bool>,
+    caller: Caller,
+    /// The bot's own id, once it was asked for.
+    own: Arc<OnceCell<u64>>,
     clock: Clock,
 }
 
 impl Messenger {
     /// Sends nothing before [`Messenger::connect`]; tokens die by `clock`.
-    pub fn new(clock: Clock) -> Self {
-        Self { http: Arc::default(), ready: watch::Sender::new(false), clock }
+    pub fn new(caller: Caller, clock: Clock) -> Self {
+        Self { http: Arc::default(), ready: watch::Sender::new(false), caller, own: Arc::default(), clock }
     }
 
     /// Gives the client to send with; from the first READY on.
@@ -117,7 +124,8 @@ impl Messenger {
         repeat("message_edit", || edit.clone().execute(http, place)).await.map(|message| message.id.get())
     }
 
-    /// Posts a job's message anew with the bot's own token. Twice within minutes is one message (nonce).
+    /// Posts a job's message anew with the bot's own token. After [`SendError::Transient`] it may be there all the same: [`Messenger::look`] before
+    /// the next try. Twice within minutes is one message (nonce).
     ///
     /// # Errors
     /// See [`SendError`].
@@ -134,17 +142,36 @@ impl Messenger {
             .nonce(serenity::Nonce::String(nonce))
             .enforce_nonce(true);
         let place = (serenity::ChannelId::new(channel), None);
-        repeat("message_create", || message.clone().execute(http, place)).await.map(|message| message.id.get())
+        let sent = message.execute(http, place).await;
+        metrics::asked("message_create", status(&sent));
+        Ok(sent?.id.get())
     }
 
-    /// Posts a job's message to its user directly.
+    /// The channel of a person's direct messages.
     ///
     /// # Errors
     /// See [`SendError`].
-    pub async fn post_direct(&self, user: u64, job: JobId, answer: &Answer) -> Result<u64, SendError> {
+    pub async fn direct_channel(&self, user: u64) -> Result<u64, SendError> {
         let http = self.http()?;
-        let channel = repeat("direct_channel", || serenity::UserId::new(user).create_dm_channel(http)).await?;
-        self.post(channel.id.get(), job, answer).await
+        Ok(repeat("direct_channel", || serenity::UserId::new(user).create_dm_channel(http)).await?.id.get())
+    }
+
+    /// What of a job that was asked for at `created` stands in a channel.
+    ///
+    /// # Errors
+    /// See [`SendError`].
+    pub async fn look(&self, channel: u64, job: JobId, created: Timestamp) -> Result<Seen, SendError> {
+        let own = self.own.get_or_try_init(async || Ok::<_, SendError>(self.caller.me().await?.id.get())).await?;
+        Ok(Seen::look(&self.caller, *own, channel, job, created).await?)
+    }
+
+    /// Removes a message of the bot's own.
+    ///
+    /// # Errors
+    /// See [`SendError`].
+    pub async fn remove(&self, channel: u64, message: u64) -> Result<(), SendError> {
+        let (http, channel, message) = (self.http()?, serenity::ChannelId::new(channel), serenity::MessageId::new(message));
+        repeat("message_delete", || http.delete_message(channel, message, None)).await
     }
 }
 
@@ -178,21 +205,83 @@ fn status<T>(answer: &serenity::Result<T>) -> Option<u16> {
     }
 }
 
-impl From<serenity::Error> for SendError {
-    fn from(error: serenity::Error) -> Self {
-        let serenity::Error::Http(serenity::HttpError::UnsuccessfulRequest(response)) = &error else {
-            return match error {
-                serenity::Error::Http(_) => Self::Transient(error.to_string()),
-                _ => Self::Refused(error.to_string()),
-            };
-        };
-        let text = format!("{} {}", response.status_code.as_u16(), response.error.message);
-        match (response.status_code.as_u16(), response.error.code) {
+impl SendError {
+    /// What a refusal means. Discord's own have a code of its table; pages and answers without one come from what stands before it.
+    pub(super) fn refused(status: u16, code: i64, message: String) -> Self {
+        let text = format!("{status} {message}");
+        let is_discords_own = code > 0 || code == 0 && matches!(status, 400 | 413);
+        match (status, code) {
             (_, 10015 | 10062 | 50027) => Self::TokenExpired,
             (_, 10008) => Self::Gone,
             (_, 10003 | 50001 | 50007 | 50013 | 50278) => Self::Forbidden(text),
-            (401 | 429 | 500.., _) => Self::Transient(text),
-            _ => Self::Refused(text),
+            (401 | 408 | 425 | 429 | 500.., _) => Self::Transient(text),
+            _ if is_discords_own => Self::Refused(text),
+            _ => Self::Transient(text),
+        }
+    }
+}
+
+impl From<AskError> for SendError {
+    fn from(error: AskError) -> Self {
+        match error {
+            AskError::Refused { status, code, message } => Self::refused(status, code, message),
+            other => Self::Transient(other.to_string()),
+        }
+    }
+}
+
+impl From<serenity::Error> for SendError {
+    fn from(error: serenity::Error) -> Self {
+        match error {
+            serenity::Error::Http(serenity::HttpError::UnsuccessfulRequest(response)) => {
+                Self::refused(response.status_code.as_u16(), response.error.code as i64, response.error.message)
+            }
+            // Success with a body that is no message: somebody else answered, or the message is there and its end is lost.
+            serenity::Error::Http(_) | serenity::Error::Json(_) | serenity::Error::Io(_) => Self::Transient(error.to_string()),
+            _ => Self::Refused(error.to_string()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_discord_itself_refuses_for_good() {
+        let check = |status, code, expected: &str| {
+            let kind = match SendError::refused(status, code, String::new()) {
+                SendError::Transient(_) => "for now",
+                SendError::TokenExpired => "expired",
+                SendError::Gone => "gone",
+                SendError::Forbidden(_) => "forbidden",
+                SendError::Refused(_) => "refused",
+            };
+            assert_eq!(kind, expected, "{status} with code {code}");
+        };
+        for (status, code, expected) in [
+            (404, 10008, "gone"),
+            (404, 10015, "expired"),
+            (401, 50027, "expired"),
+            (404, 10003, "forbidden"),
+            (403, 50013, "forbidden"),
+            (400, 200_000, "refused"),
+            (400, 50035, "refused"),
+            (400, 0, "refused"),
+            (413, 40005, "refused"),
+            // A page of a proxy, and an answer without a code.
+            (400, -1, "for now"),
+            (403, -1, "for now"),
+            (403, 0, "for now"),
+            (404, -1, "for now"),
+            (404, 0, "for now"),
+            (401, 0, "for now"),
+            (429, 0, "for now"),
+            (429, 20028, "for now"),
+            (500, 0, "for now"),
+            (502, -1, "for now"),
+        ] {
+            check(status, code, expected);
         }
     }
 }

@@ -1,30 +1,38 @@
-//! Empties the outbox: the last message of every job reaches its user, by the interaction's token while it lives, else as the bot's own
-//! message, else as a direct message, else it is kept for the history. Idempotent: edits are, and new messages carry a nonce.
+//! Empties the outbox: the last message of every job reaches its user. Deliveries go their ways beside each other, a bounded number at a time;
+//! each takes a bounded time and knows nothing of the others. What one of them sends stands in `sending.rs`.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::Duration,
+};
 
-use futures::{StreamExt, stream};
-use storage::{Job, JobId, JobStore, OutboxItem};
+use futures::FutureExt;
+use storage::{JobId, JobStore, OutboxItem, Timestamp};
+use tokio::task::{Id, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::{
-    discord::{Messenger, SendError, Way},
-    jobs::{board::Board, span},
-    messages,
+    discord::Messenger,
+    jobs::{board::Board, sending::Sent, span},
     pictures::render::Renderer,
-    pictures::shown::EngineStopped,
     system::{clock::Clock, log::chain, metrics},
 };
 
 /// Deliveries on their way at once.
-const MAX_DELIVERIES: usize = 8;
-/// A delivery is given up after about a day of tries.
-const MAX_ATTEMPTS: u32 = 30;
+const MAX_DELIVERIES: usize = 16;
+/// A try that takes longer has failed.
+const LONGEST_TRY: Duration = Duration::from_secs(120);
 /// Longest time between two tries.
-const MAX_BACKOFF: Duration = Duration::from_secs(3600);
+const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
+/// Nothing is tried for longer, all pauses together.
+const LONGEST_WAY: Duration = Duration::from_secs(24 * 3600);
 /// The store is asked again after this long even if nobody rang.
 const POLL: Duration = Duration::from_secs(15);
+/// At the end of the program what is left has this long for one more try each, a little less than the whole end has.
+const FLUSH: Duration = Duration::from_secs(18);
 
 /// Brings endings to those who asked.
 pub struct Delivering {
@@ -42,174 +50,200 @@ pub struct Delivering {
     pub shutdown: CancellationToken,
 }
 
+/// Deliveries on their way. Their rows are still due: they must not be begun twice.
+#[derive(Default)]
+struct UnderWay {
+    tasks: JoinSet<()>,
+    jobs: HashMap<Id, JobId>,
+}
+
+impl UnderWay {
+    fn has(&self, job: JobId) -> bool {
+        self.jobs.values().any(|other| *other == job)
+    }
+
+    fn room(&self) -> usize {
+        MAX_DELIVERIES.saturating_sub(self.jobs.len())
+    }
+
+    fn begin(&mut self, delivering: &Arc<Delivering>, item: OutboxItem) {
+        let job = item.job;
+        let task = self.tasks.spawn(delivering.clone().deliver(item));
+        self.jobs.insert(task.id(), job);
+    }
+
+    /// Waits until one has ended; for ever when there is none.
+    async fn next(&mut self) {
+        match self.tasks.join_next_with_id().await {
+            Some(Ok((id, ()))) => drop(self.jobs.remove(&id)),
+            Some(Err(error)) => drop(self.jobs.remove(&error.id())),
+            None => std::future::pending().await,
+        }
+    }
+}
+
 impl Delivering {
-    /// Runs until shutdown.
-    pub async fn run(&self) {
+    /// Runs until shutdown; then, until `no_more` tells that no job ends any more, and not much longer, what is left is tried once more each.
+    pub async fn run(self: Arc<Self>, no_more: CancellationToken) {
         tokio::select! {
             () = self.messenger.ready() => {}
             () = self.shutdown.cancelled() => return,
         }
+        let mut under_way = UnderWay::default();
         while !self.shutdown.is_cancelled() {
-            let due = match self.jobs.outbox(self.clock.now(), MAX_DELIVERIES as u32).await {
-                Ok(due) => due,
-                Err(error) => {
-                    tracing::error!(error = %chain(&error), "the outbox cannot be read");
-                    Vec::new()
-                }
-            };
-            if !due.is_empty() {
-                let recorded: Vec<bool> = stream::iter(due).map(|item| self.deliver(item)).buffer_unordered(MAX_DELIVERIES).collect().await;
-                if recorded.into_iter().all(|is_recorded| is_recorded) {
-                    continue;
-                }
-                // What could not be recorded is still due: sending it again at once would post it again and again.
-                tokio::select! {
-                    () = self.clock.sleep(POLL) => {}
-                    () = self.shutdown.cancelled() => {}
-                }
-                continue;
-            }
-            let wait = match self.jobs.outbox_due().await {
-                Ok(Some(next)) => Duration::from_millis(next.0.saturating_sub(self.clock.now().0).max(50).unsigned_abs()).min(POLL),
-                _ => POLL,
-            };
+            let wait = self.begin_due(&mut under_way).await;
             tokio::select! {
                 () = self.board.outbox.notified() => {}
+                () = under_way.next() => {}
                 () = self.clock.sleep(wait) => {}
                 () = self.shutdown.cancelled() => {}
             }
         }
+        if tokio::time::timeout(FLUSH, self.flush(&mut under_way, &no_more)).await.is_err() {
+            tracing::warn!("some answers did not arrive before the end; they are sent after the next start");
+        }
     }
 
-    /// Whether the outcome was recorded.
-    async fn deliver(&self, item: OutboxItem) -> bool {
-        let Ok(Some(job)) = self.jobs.job(item.job).await else { return self.deliver_alone(item).await };
-        if item.attempts == 0 {
-            metrics::ended(job.status);
+    /// Begins what is due as far as there is room, and tells when to look again.
+    async fn begin_due(self: &Arc<Self>, under_way: &mut UnderWay) -> Duration {
+        if under_way.room() == 0 {
+            return POLL;
         }
-        self.deliver_alone(item).instrument(span::of(&job)).await
+        let now = self.clock.now();
+        let asked = async {
+            Ok::<_, storage::StorageError>((self.jobs.outbox(now, 2 * MAX_DELIVERIES as u32).await?, self.jobs.outbox_due(now).await?))
+        };
+        match asked.await {
+            Ok((due, next)) => {
+                let due = due.into_iter().filter(|item| !under_way.has(item.job)).take(under_way.room());
+                due.collect::<Vec<_>>().into_iter().for_each(|item| under_way.begin(self, item));
+                next.unwrap_or(POLL).min(POLL)
+            }
+            Err(error) => {
+                tracing::error!(error = %chain(&error), "the outbox cannot be read");
+                POLL
+            }
+        }
+    }
+
+    /// Tries everything that is left once more, whatever pause it is in.
+    async fn flush(self: &Arc<Self>, under_way: &mut UnderWay, no_more: &CancellationToken) {
+        let mut tried = HashSet::new();
+        loop {
+            // Read after it was told, so that the last ending is among what is left.
+            let is_last = no_more.is_cancelled();
+            let n = tried.len() + 2 * MAX_DELIVERIES;
+            let left = match self.jobs.outbox(Timestamp(i64::MAX), u32::try_from(n).unwrap_or(u32::MAX)).await {
+                Ok(left) => left,
+                Err(error) => {
+                    tracing::error!(error = %chain(&error), "the outbox cannot be read");
+                    return;
+                }
+            };
+            let left: Vec<_> = left.into_iter().filter(|item| !tried.contains(&item.job) && !under_way.has(item.job)).collect();
+            for item in left.into_iter().take(under_way.room()) {
+                tried.insert(item.job);
+                under_way.begin(self, item);
+            }
+            if is_last && under_way.jobs.is_empty() {
+                return;
+            }
+            tokio::select! {
+                () = under_way.next() => {}
+                () = self.board.outbox.notified() => {}
+                () = no_more.cancelled(), if !is_last => {}
+            }
+        }
+    }
+
+    async fn deliver(self: Arc<Self>, item: OutboxItem) {
+        let span = match self.jobs.job(item.job).await {
+            Ok(Some(job)) => {
+                if item.attempts == 0 {
+                    metrics::ended(job.status);
+                }
+                span::of(&job)
+            }
+            _ => tracing::Span::none(),
+        };
+        self.try_once(item).instrument(span).await;
+    }
+
+    /// Sends an ending and records how that went.
+    async fn try_once(&self, item: OutboxItem) {
+        let id = item.job;
+        let sending = AssertUnwindSafe(self.send_alone(&item)).catch_unwind();
+        let sent = match tokio::time::timeout(LONGEST_TRY, sending).await {
+            Ok(Ok(sent)) => sent,
+            // What it said stands in the log already.
+            Ok(Err(_)) => Err("the sending panicked".to_owned()),
+            Err(_) => Err("it took too long".to_owned()),
+        };
+        let pause = pause_after(item.attempts);
+        let record = async || match (&sent, pause) {
+            (Ok(Sent::There { message, .. }), _) => self.jobs.delivered(id, *message).await,
+            (Err(reason), Some(pause)) => self.jobs.delivery_failed(id, reason, self.clock.now(), pause).await,
+            (Ok(Sent::Nowhere(reason)) | Err(reason), _) => self.jobs.undeliverable(id, reason).await,
+        };
+        let is_over = match (&sent, pause) {
+            (Ok(Sent::There { path, .. }), _) => {
+                metrics::delivered(path);
+                tracing::info!(delivery.path = path, "delivered");
+                true
+            }
+            (Err(reason), Some(_)) => {
+                metrics::not_delivered();
+                tracing::warn!(job.id = %id, reason, attempts = item.attempts + 1, "an answer could not be delivered; it is tried again");
+                false
+            }
+            (Ok(Sent::Nowhere(reason)) | Err(reason), _) => {
+                metrics::undeliverable();
+                tracing::warn!(job.id = %id, reason, "an answer cannot be delivered; it is kept in the history only");
+                true
+            }
+        };
+        // What is not recorded is still due: it must not be sent again and again meanwhile.
+        while let Err(error) = record().await {
+            tracing::error!(job.id = %id, error = %chain(&error), "a delivery could not be recorded");
+            tokio::select! {
+                () = self.clock.sleep(POLL) => {}
+                () = self.shutdown.cancelled() => return,
+            }
+        }
+        if is_over {
+            self.board.live.remove(&id);
+        }
     }
 
     /// While nobody edits the job's message.
-    async fn deliver_alone(&self, item: OutboxItem) -> bool {
-        let id = item.job;
+    async fn send_alone(&self, item: &OutboxItem) -> Result<Sent, String> {
         // Waits for an edit of this job's progress that is still on its way, and keeps later ones from starting.
-        let gate = self.board.live.get(&id).map(|live| live.gate.clone());
+        let gate = self.board.live.get(&item.job).map(|live| live.gate.clone());
         let _permit = match &gate {
             Some(gate) => gate.acquire().await.ok(),
             None => None,
         };
-        let (recorded, is_over) = match self.send(id).await {
-            Ok(Sent { path, message }) => {
-                metrics::delivered(path);
-                tracing::info!(delivery.path = path, "delivered");
-                (self.jobs.delivered(id, message).await, true)
-            }
-            Err(reason) => {
-                metrics::not_delivered();
-                let next = (item.attempts < MAX_ATTEMPTS).then(|| self.clock.now().after(backoff(item.attempts)));
-                tracing::warn!(job.id = %id, reason, attempts = item.attempts + 1, is_given_up = next.is_none(), "an answer could not be delivered");
-                (self.jobs.delivery_failed(id, &reason, next).await, next.is_none())
-            }
-        };
-        if let Err(error) = &recorded {
-            tracing::error!(job.id = %id, error = %chain(error), "a delivery could not be recorded");
-        } else if is_over {
-            self.board.live.remove(&id);
-        }
-        recorded.is_ok()
-    }
-
-    /// Sends the last message of a job.
-    async fn send(&self, id: JobId) -> Result<Sent, String> {
-        let Some(mut job) = self.jobs.job(id).await.map_err(|error| chain(&error))? else { return Ok(Sent::to_nobody()) };
-        if job.is_deleted {
-            return Ok(Sent::to_nobody());
-        }
-        if let Some(live) = self.board.live.get(&id) {
-            job.delivery.message = job.delivery.message.or(live.delivery.message);
-        }
-        let answer = match self.renderer.last_answer(&job).await {
-            Ok(answer) => answer,
-            Err(error) if error.is::<EngineStopped>() => return Err(error.to_string()),
-            Err(error) => {
-                tracing::error!(job.id = %id, error = format!("{error:#}"), "a finished job cannot be shown");
-                messages::failed(&self.render_heading(&job).await, id, &messages::internal_error(id))
-            }
-        };
-        let mut reasons = Vec::new();
-        let mut answer = answer;
-        match self.messenger.edit(&job.delivery, &answer).await {
-            Ok(edited) => return Ok(Sent::edited(edited)),
-            Err(SendError::Transient(reason)) => return Err(reason),
-            Err(error @ SendError::Refused(_)) => {
-                // The same message would be refused everywhere: say at least that the job has ended.
-                tracing::error!(job.id = %id, %error, "Discord does not take an answer as it is");
-                answer = messages::not_taken(&self.render_heading(&job).await);
-                if let Ok(edited) = self.messenger.edit(&job.delivery, &answer).await {
-                    return Ok(Sent::edited(edited));
-                }
-                reasons.push(error.to_string());
-            }
-            Err(error) => reasons.push(error.to_string()),
-        }
-        // Its owner may have deleted it meanwhile: then its message is gone on purpose.
-        if self.jobs.job(id).await.map_err(|error| chain(&error))?.is_none_or(|job| job.is_deleted) {
-            return Ok(Sent::to_nobody());
-        }
-        match self.messenger.post(job.delivery.channel, id, &answer).await {
-            Ok(message) => return Ok(Sent { path: "channel", message: Some(message) }),
-            Err(SendError::Transient(reason)) => return Err(reason),
-            Err(error) => reasons.push(error.to_string()),
-        }
-        messages::sent_here_instead(&mut answer);
-        match self.messenger.post_direct(job.user.0, id, &answer).await {
-            Ok(_) => Ok(Sent { path: "direct", message: None }),
-            Err(SendError::Transient(reason)) => Err(reason),
-            Err(error) => {
-                reasons.push(error.to_string());
-                tracing::warn!(job.id = %id, reasons = reasons.join("; "), "an answer is kept in the history only");
-                Ok(Sent { path: "history", message: None })
-            }
-        }
-    }
-
-    async fn render_heading(&self, job: &Job) -> messages::Heading {
-        match serde_json::from_value(job.task.clone()) {
-            Ok(task) => self.renderer.heading(job.user.0, &task, job.parent).await,
-            Err(_) => messages::Heading {
-                title: job.action.clone(),
-                made: messages::Made::Drawn,
-                parameters: String::new(),
-                user: job.user.0,
-                notes: Vec::new(),
-            },
-        }
+        self.send(item).await
     }
 }
 
-/// How an ending reached its user.
-struct Sent {
-    path: &'static str,
-    /// The message that shows it, if it is the job's own.
-    message: Option<u64>,
+/// How long to wait after a try, of which there were so many before; `None` when a day of pauses is over.
+fn pause_after(attempts: u32) -> Option<Duration> {
+    let pause = |attempts: u32| Duration::from_secs(1 << attempts.min(12)).min(LONGEST_PAUSE);
+    let waited: Duration = (0..attempts).map(pause).sum();
+    (waited < LONGEST_WAY).then(|| pause(attempts))
 }
 
-impl Sent {
-    fn edited((message, way): (u64, Way)) -> Self {
-        let path = match way {
-            Way::Token => "token",
-            Way::Message => "message",
-        };
-        Self { path, message: Some(message) }
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-    /// There is nobody to tell.
-    fn to_nobody() -> Self {
-        Self { path: "none", message: None }
+    #[test]
+    fn tries_go_on_for_a_day_with_growing_pauses() {
+        let pauses: Vec<Duration> = (0..).map_while(pause_after).collect();
+        assert_eq!(pauses[..5], [1, 2, 4, 8, 16].map(Duration::from_secs));
+        assert!(pauses.is_sorted() && pauses.iter().all(|pause| *pause <= LONGEST_PAUSE));
+        let whole: Duration = pauses.iter().sum();
+        assert!((LONGEST_WAY..LONGEST_WAY + LONGEST_PAUSE).contains(&whole), "{whole:?}");
     }
-}
-
-fn backoff(attempts: u32) -> Duration {
-    Duration::from_secs(1 << attempts.min(12)).min(MAX_BACKOFF)
 }

@@ -14,6 +14,7 @@ pub mod parents;
 pub mod progress;
 pub mod queue_time;
 pub mod received;
+mod sending;
 pub mod span;
 pub(crate) mod sweep;
 pub(crate) mod unanswered;
@@ -33,7 +34,7 @@ pub struct Loops {
     /// Gives jobs to the engine.
     pub dispatcher: dispatcher::Dispatcher,
     /// Brings endings to those who asked.
-    pub delivering: delivery::Delivering,
+    pub delivering: Arc<delivery::Delivering>,
     /// Keeps messages up to date.
     pub progress: Arc<progress::Progress>,
     /// Answers what was left without an answer.
@@ -62,9 +63,14 @@ impl Loops {
                 gauges::run(self.jobs, self.clock, self.shutdown.clone()).await;
             }
         };
+        let no_more = CancellationToken::new();
+        let drawing = async {
+            self.dispatcher.run().await;
+            no_more.cancel();
+        };
         tokio::join!(
-            self.dispatcher.run(),
-            self.delivering.run(),
+            drawing,
+            self.delivering.run(no_more.clone()),
             self.progress.run(),
             self.unanswered.run(),
             self.drafts.run(&self.shutdown),

@@ -49,6 +49,7 @@ pub fn failure(failure: &Failure, job: JobId) -> String {
                 .into()
         }
         Failure::DiskFull => UserError::DiskFull.to_string(),
+        Failure::PicturesLost => "It was drawn, but its pictures were lost before I could show them. 🔄 draws them again.".into(),
         Failure::Busy => "I have too much to do right now. Please try again in a while.".into(),
         Failure::Internal => internal_error(job),
         Failure::Untold => "Something went wrong while drawing. Please try again.".into(),

@@ -27,7 +27,7 @@ pub use history::{HistoryEntry, history, without_pictures};
 pub use info::{Info, about_network, info};
 pub use notes::sentences as note_sentences;
 pub use parts::remix_button;
-pub use pictures::{Deleting, Enlarged, Shown, buttons, files, grid, not_taken, picture, sent_here_instead};
+pub use pictures::{Deleting, Enlarged, Instead, Shown, buttons, files, grid, not_taken, picture, sent_here_instead};
 pub use progress::{cancelled, cancelling, drawing, failed, loading, queued};
 pub use quota::{quota, settings, small};
 pub use received::{ENDING, INTERRUPTED, MAX_REFUSAL, about_earlier};

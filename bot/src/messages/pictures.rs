@@ -110,9 +110,26 @@ pub fn files(title: &str, files: Vec<File>) -> Answer {
     Answer { content: format!("{what}, as drawn: **{}**", shorten(&escape(title), 900)), files, ..Answer::default() }
 }
 
-/// A finished job whose pictures Discord does not take.
-pub fn not_taken(heading: &Heading) -> Answer {
-    Answer::text(format!("{}\n-# Finished, but Discord did not take the pictures. They are in /history.", heading.line()))
+/// Where the ending of a job is when Discord does not take it in its channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Instead {
+    /// In a direct message.
+    Directly,
+    /// In the history alone.
+    History,
+}
+
+/// Stands in the channel for the ending of a job that Discord does not take there. It has none of the words that were typed: they may be why.
+pub fn not_taken(user: u64, job: JobId, instead: Instead) -> Answer {
+    let where_it_is = match instead {
+        Instead::Directly => "so I send it to you directly",
+        Instead::History => "and I cannot send it to you directly. It is in /history",
+    };
+    Answer {
+        content: format!("<@{user}>\n-# This is finished, but Discord does not take its words or pictures here, {where_it_is}."),
+        buttons: vec![vec![emoji_button("🔄", ButtonAction::Reroll { job }), remix_button(job)]],
+        ..Answer::default()
+    }
 }
 
 /// Added to a message that could not be put where its job was asked for.

@@ -21,7 +21,7 @@ enum Kind {
 }
 
 /// Every metric: its name, its kind, and what it says.
-const ALL: [(&str, Kind, &str); 18] = [
+const ALL: [(&str, Kind, &str); 19] = [
     ("atelier_build_info", Kind::Gauge, "1; the label `version` is this program's."),
     ("atelier_queue_depth", Kind::Gauge, "Jobs that wait for their turn."),
     ("atelier_queue_oldest_seconds", Kind::Gauge, "How long the oldest of them has waited; 0 when none waits."),
@@ -33,9 +33,10 @@ const ALL: [(&str, Kind, &str); 18] = [
     (
         "atelier_deliveries_total",
         Kind::Counter,
-        "Endings by the `path` that took them to their user: token, message, channel, direct, history, none.",
+        "Endings by the `path` that took them to their user: token, message, channel, direct, notice, removed, none.",
     ),
-    ("atelier_delivery_retries_total", Kind::Counter, "Tries to deliver that failed for now or for good."),
+    ("atelier_delivery_retries_total", Kind::Counter, "Tries to deliver that failed and are repeated."),
+    ("atelier_undeliverable_total", Kind::Counter, "Endings that nobody saw: no way led to their user, or none for a day."),
     (
         "atelier_discord_requests_total",
         Kind::Counter,
@@ -127,9 +128,14 @@ pub fn delivered(path: &'static str) {
     counter!("atelier_deliveries_total", "path" => path).increment(1);
 }
 
-/// An ending did not reach its user.
+/// An ending did not reach its user for now.
 pub fn not_delivered() {
     counter!("atelier_delivery_retries_total").increment(1);
+}
+
+/// An ending cannot reach its user.
+pub fn undeliverable() {
+    counter!("atelier_undeliverable_total").increment(1);
 }
 
 /// A request to Discord was answered with a status, or not at all.

@@ -83,16 +83,28 @@ impl Outbox for SqliteStore {
         outbox::outbox(self, now, n).await
     }
 
-    async fn outbox_due(&self) -> Result<Option<Timestamp>, StorageError> {
-        outbox::outbox_due(self).await
+    async fn outbox_due(&self, now: Timestamp) -> Result<Option<Duration>, StorageError> {
+        outbox::outbox_due(self, now).await
+    }
+
+    async fn posting(&self, job: JobId, channel: u64) -> Result<(), StorageError> {
+        outbox::posting(self, job, channel).await
     }
 
     async fn delivered(&self, job: JobId, message: Option<u64>) -> Result<(), StorageError> {
         outbox::delivered(self, job, message).await
     }
 
-    async fn delivery_failed(&self, job: JobId, error: &str, next: Option<Timestamp>) -> Result<(), StorageError> {
-        outbox::delivery_failed(self, job, error, next).await
+    async fn delivery_failed(&self, job: JobId, error: &str, now: Timestamp, pause: Duration) -> Result<(), StorageError> {
+        outbox::delivery_failed(self, job, error, now, pause).await
+    }
+
+    async fn undeliverable(&self, job: JobId, error: &str) -> Result<(), StorageError> {
+        outbox::undeliverable(self, job, error).await
+    }
+
+    async fn lose(&self, job: JobId, failure: &Failure) -> Result<(), StorageError> {
+        outbox::lose(self, job, failure).await
     }
 
     async fn set_message(&self, id: JobId, message: u64) -> Result<(), StorageError> {

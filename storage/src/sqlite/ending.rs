@@ -42,7 +42,7 @@ pub(super) struct Ending<'a> {
 pub(super) async fn end(db: &mut SqliteConnection, job: &Open, ending: Ending<'_>, now: Timestamp) -> Result<(), StorageError> {
     const JOB: &str = "UPDATE jobs SET status = ?2, finished = ?3, error = ?4, lease_until = NULL, \
         press = CASE WHEN ?2 = 'done' AND keeps_press THEN press END WHERE seq = ?1";
-    const OUTBOX: &str = "INSERT INTO outbox (job, kind, due) VALUES (?, ?, ?)";
+    const OUTBOX: &str = "INSERT INTO outbox (job, kind, since, due) VALUES (?1, ?2, ?3, ?3)";
     let status = status_word(ending.status);
     sqlx::query(JOB).bind(job.seq).bind(status).bind(now.0).bind(ending.failure.map(Failure::to_text)).execute(&mut *db).await?;
     sqlx::query(OUTBOX).bind(job.seq).bind(status).bind(now.0).execute(&mut *db).await?;

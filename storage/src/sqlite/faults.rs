@@ -136,6 +136,8 @@ async fn claim_and_outbox_read_an_index_and_sort_nothing() {
     check(worker::CLAIM, "USING INDEX jobs_active (user=?)").await;
     check(worker::RUNNING, "USING INDEX jobs_").await;
     check(outbox::DUE, "INDEX outbox_due (due<?)").await;
+    check(outbox::HELD, "INDEX outbox_since (since>?)").await;
+    check(outbox::NEXT, "INDEX outbox_due (due>?)").await;
     check(queue::BACKLOG, "USING COVERING INDEX outbox_due").await;
     check("SELECT count(*) FROM jobs WHERE user = ? AND status IN ('queued', 'leased')", "INDEX jobs_active (user=?)").await;
     check("SELECT count(*) FROM jobs WHERE guild = ? AND status = 'queued'", "COVERING INDEX jobs_waiting (guild=?)").await;

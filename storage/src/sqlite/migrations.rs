@@ -24,6 +24,7 @@ static FILES: &[(i64, &str, &str)] = files![
     11 "0011_history",
     12 "0012_forgotten",
     14 "0014_received",
+    15 "0015_deliveries",
     16 "0016_checkpoints",
 ];
 

@@ -1,22 +1,53 @@
 //! Endings on their way to a user, and the message that shows a job.
 
+use std::time::Duration;
+
 use super::{
-    SqliteStore,
+    SqliteStore, quota,
     rows::{bytes, job_id},
 };
-use crate::{error::StorageError, ids::*, outbox::OutboxItem};
+use crate::{error::StorageError, failure::Failure, ids::*, outbox::OutboxItem};
 
-pub(super) const DUE: &str = "SELECT jobs.id, outbox.attempts FROM outbox JOIN jobs ON jobs.seq = outbox.job \
-    WHERE outbox.state = 'pending' AND outbox.due <= ? ORDER BY outbox.due, outbox.job LIMIT ?";
-
-pub(super) async fn outbox(store: &SqliteStore, now: Timestamp, n: u32) -> Result<Vec<OutboxItem>, StorageError> {
-    let rows: Vec<(Vec<u8>, u32)> = sqlx::query_as(DUE).bind(now.0).bind(n).fetch_all(&store.readers).await?;
-    rows.into_iter().map(|(id, attempts)| Ok(OutboxItem { job: job_id(&id)?, attempts })).collect()
+macro_rules! due {
+    ($which:literal) => {
+        concat!(
+            "SELECT jobs.id, outbox.attempts, outbox.posting FROM outbox JOIN jobs ON jobs.seq = outbox.job WHERE outbox.state = 'pending' AND ",
+            $which,
+            " LIMIT ?2"
+        )
+    };
 }
 
-pub(super) async fn outbox_due(store: &SqliteStore) -> Result<Option<Timestamp>, StorageError> {
-    let due: Option<i64> = sqlx::query_scalar("SELECT min(due) FROM outbox WHERE state = 'pending'").fetch_one(&store.readers).await?;
-    Ok(due.map(Timestamp))
+pub(super) const DUE: &str = due!("outbox.due <= ?1 ORDER BY outbox.due, outbox.job");
+/// Since then the clock was set back.
+pub(super) const HELD: &str = due!("outbox.since > ?1 ORDER BY outbox.since, outbox.job");
+
+pub(super) async fn outbox(store: &SqliteStore, now: Timestamp, n: u32) -> Result<Vec<OutboxItem>, StorageError> {
+    let mut items = Vec::new();
+    for which in [DUE, HELD] {
+        let left = n.saturating_sub(u32::try_from(items.len()).unwrap_or(u32::MAX));
+        if left == 0 {
+            break;
+        }
+        let rows: Vec<(Vec<u8>, u32, Option<i64>)> = sqlx::query_as(which).bind(now.0).bind(left).fetch_all(&store.readers).await?;
+        for (id, attempts, posting) in rows {
+            items.push(OutboxItem { job: job_id(&id)?, attempts, posting: posting.map(i64::cast_unsigned) });
+        }
+    }
+    Ok(items)
+}
+
+pub(super) const NEXT: &str = "SELECT min(due) FROM outbox WHERE state = 'pending' AND due > ?";
+
+pub(super) async fn outbox_due(store: &SqliteStore, now: Timestamp) -> Result<Option<Duration>, StorageError> {
+    let next: Option<i64> = sqlx::query_scalar(NEXT).bind(now.0).fetch_one(&store.readers).await?;
+    Ok(next.map(|next| Duration::from_millis(next.saturating_sub(now.0).unsigned_abs())))
+}
+
+pub(super) async fn posting(store: &SqliteStore, job: JobId, channel: u64) -> Result<(), StorageError> {
+    let write = sqlx::query("UPDATE outbox SET posting = ? WHERE job = (SELECT seq FROM jobs WHERE id = ?) AND state = 'pending'");
+    write.bind(channel.cast_signed()).bind(bytes(job)).execute(&store.writer).await?;
+    Ok(())
 }
 
 pub(super) async fn delivered(store: &SqliteStore, job: JobId, message: Option<u64>) -> Result<(), StorageError> {
@@ -24,14 +55,36 @@ pub(super) async fn delivered(store: &SqliteStore, job: JobId, message: Option<u
     close(store, job, DELIVERED, None, message).await
 }
 
-pub(super) async fn delivery_failed(store: &SqliteStore, job: JobId, error: &str, next: Option<Timestamp>) -> Result<(), StorageError> {
-    const RETRY: &str = "UPDATE outbox SET attempts = attempts + 1, error = ?, due = ? \
+pub(super) async fn delivery_failed(
+    store: &SqliteStore,
+    job: JobId,
+    error: &str,
+    now: Timestamp,
+    pause: Duration,
+) -> Result<(), StorageError> {
+    const RETRY: &str = "UPDATE outbox SET attempts = attempts + 1, error = ?, since = ?, due = ? \
         WHERE job = (SELECT seq FROM jobs WHERE id = ?) AND state = 'pending'";
+    sqlx::query(RETRY).bind(error).bind(now.0).bind(now.after(pause).0).bind(bytes(job)).execute(&store.writer).await?;
+    Ok(())
+}
+
+pub(super) async fn undeliverable(store: &SqliteStore, job: JobId, error: &str) -> Result<(), StorageError> {
+    // The word of the first version of the schema.
     const GIVE_UP: &str = "UPDATE outbox SET attempts = attempts + 1, error = ?, state = 'given_up' \
         WHERE job = (SELECT seq FROM jobs WHERE id = ?) AND state = 'pending'";
-    let Some(next) = next else { return close(store, job, GIVE_UP, Some(error), None).await };
-    sqlx::query(RETRY).bind(error).bind(next.0).bind(bytes(job)).execute(&store.writer).await?;
-    Ok(())
+    close(store, job, GIVE_UP, Some(error), None).await
+}
+
+pub(super) async fn lose(store: &SqliteStore, job: JobId, failure: &Failure) -> Result<(), StorageError> {
+    const ENDING: &str = "UPDATE outbox SET kind = 'failed' WHERE job = (SELECT seq FROM jobs WHERE id = ? AND status = 'done') \
+        AND state = 'pending' RETURNING job";
+    const JOB: &str = "UPDATE jobs SET status = 'failed', error = ?2, press = NULL WHERE seq = ?1";
+    let mut tx = store.begin().await?;
+    let ending: Option<i64> = sqlx::query_scalar(ENDING).bind(bytes(job)).fetch_optional(&mut *tx).await?;
+    let Some(seq) = ending else { return Ok(()) };
+    sqlx::query(JOB).bind(seq).bind(failure.to_text()).execute(&mut *tx).await?;
+    quota::give_back(&mut tx, seq).await?;
+    Ok(tx.commit().await?)
 }
 
 pub(super) async fn set_message(store: &SqliteStore, id: JobId, message: u64) -> Result<(), StorageError> {

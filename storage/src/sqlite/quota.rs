@@ -103,6 +103,15 @@ pub(super) async fn correct(db: &mut SqliteConnection, job: i64, charge: Charge)
     Ok(())
 }
 
+/// Makes a refund of the correction of a job that was charged: there is one correction a job.
+pub(super) async fn give_back(db: &mut SqliteConnection, job: i64) -> Result<(), StorageError> {
+    const WRITE: &str = "UPDATE ledger SET kind = 'refund', \
+        row_pixels = -(SELECT row_pixels FROM ledger AS debit WHERE debit.job = ledger.job AND debit.kind = 'debit') \
+        WHERE job = ? AND kind = 'settle'";
+    sqlx::query(WRITE).bind(job).execute(db).await?;
+    Ok(())
+}
+
 fn day(now: Timestamp) -> i64 {
     now.0.div_euclid(DAY_MS)
 }

@@ -100,7 +100,10 @@ contract! { sqlite, crate::contract::support::Sqlite:
         a_job_is_charged_for_what_it_made
         a_correction_goes_to_the_day_of_the_debit
         a_delivery_is_tried_until_it_arrives
-        a_delivery_that_is_given_up_is_not_tried_again
+        a_clock_that_jumps_holds_no_delivery
+        where_a_message_was_tried_is_remembered
+        what_cannot_be_delivered_is_not_tried_again
+        a_job_whose_pictures_are_lost_fails_and_is_paid_back_once
         deliveries_come_oldest_first
         a_backlog_is_as_old_as_the_oldest_that_waits
         a_message_is_remembered

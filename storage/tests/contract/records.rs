@@ -1,5 +1,7 @@
 //! Quota, deliveries, history, settings.
 
+use std::time::Duration;
+
 use storage::{
     Backlog, Beside, Enqueued, Failure, GuildId, GuildSettings, HistoryFilter, JobInput, JobStatus, Limits, NewJob, Refusal, StorageError,
     UserId,
@@ -54,35 +56,97 @@ pub async fn a_correction_goes_to_the_day_of_the_debit(backend: &impl Backend) {
 pub async fn a_delivery_is_tried_until_it_arrives(backend: &impl Backend) {
     let store = backend.open().await;
     let id = created(&*store, job(1, 1)).await;
-    assert_eq!(store.outbox_due().await.unwrap(), None);
+    assert!(store.outbox(NOON, 10).await.unwrap().is_empty());
     store.complete(&claimed(&*store).await, 1.0, at(100)).await.unwrap();
-    assert_eq!(store.outbox_due().await.unwrap(), Some(at(100)));
-    assert!(store.outbox(at(99), 10).await.unwrap().is_empty());
     for attempt in 0..3 {
         let due = at(100 + 1000 * attempt);
         let items = store.outbox(due, 10).await.unwrap();
         assert_eq!(items.iter().map(|item| (item.job, item.attempts)).collect::<Vec<_>>(), [(id, attempt as u32)]);
-        store.delivery_failed(id, "503", Some(at(1100 + 1000 * attempt))).await.unwrap();
+        assert_eq!(store.outbox_due(due).await.unwrap(), None, "nothing is to come");
+        store.delivery_failed(id, "503", due, Duration::from_secs(1)).await.unwrap();
         assert!(store.outbox(due, 10).await.unwrap().is_empty());
+        assert_eq!(store.outbox_due(due).await.unwrap(), Some(Duration::from_secs(1)));
     }
     assert_eq!(store.job(id).await.unwrap().unwrap().delivery.token, "secret");
     store.delivered(id, Some(u64::MAX)).await.unwrap();
     store.delivered(id, None).await.unwrap();
     let delivery = store.job(id).await.unwrap().unwrap().delivery;
     assert_eq!((delivery.token.as_str(), delivery.message), ("", Some(u64::MAX)));
-    store.delivery_failed(id, "late news", Some(at(0))).await.unwrap();
-    assert_eq!((store.outbox_due().await.unwrap(), n_pending(&*store).await), (None, 0));
+    store.delivery_failed(id, "late news", at(0), Duration::ZERO).await.unwrap();
+    store.posting(id, 5).await.unwrap();
+    assert_eq!((store.outbox_due(at(0)).await.unwrap(), n_pending(&*store).await), (None, 0));
 }
 
-pub async fn a_delivery_that_is_given_up_is_not_tried_again(backend: &impl Backend) {
+pub async fn a_clock_that_jumps_holds_no_delivery(backend: &impl Backend) {
+    let store = backend.open().await;
+    let new = created(&*store, job(1, 1)).await;
+    store.complete(&claimed(&*store).await, 1.0, at(0)).await.unwrap();
+    let tried = created(&*store, job(1, 1)).await;
+    store.complete(&claimed(&*store).await, 1.0, at(0)).await.unwrap();
+    store.delivery_failed(tried, "503", at(0), Duration::from_secs(60)).await.unwrap();
+    let due = async |now| store.outbox(now, 10).await.unwrap().into_iter().map(|item| item.job).collect::<Vec<_>>();
+    for (moved, expected) in [
+        (-30 * DAY_MS, vec![new, tried]),
+        (-1, vec![new, tried]),
+        (0, vec![new]),
+        (59_999, vec![new]),
+        (60_000, vec![new, tried]),
+        (30 * DAY_MS, vec![new, tried]),
+    ] {
+        assert_eq!(due(at(moved)).await, expected, "moved by {moved} ms");
+    }
+    // Tried by a clock that is ahead, and then set right: never longer than the pause that was asked for.
+    store.delivery_failed(tried, "503", at(DAY_MS), Duration::from_secs(60)).await.unwrap();
+    assert_eq!(due(at(DAY_MS)).await, [new]);
+    assert_eq!(due(at(10)).await, [new, tried]);
+    assert_eq!(store.outbox(at(10), 1).await.unwrap()[0].job, new, "no more than were asked for");
+}
+
+pub async fn where_a_message_was_tried_is_remembered(backend: &impl Backend) {
     let store = backend.open().await;
     let id = created(&*store, job(1, 1)).await;
     store.complete(&claimed(&*store).await, 1.0, NOON).await.unwrap();
-    store.delivery_failed(id, "the channel is gone", None).await.unwrap();
-    assert_eq!((store.outbox_due().await.unwrap(), n_pending(&*store).await), (None, 0));
+    let posting = async || store.outbox(at(DAY_MS), 10).await.unwrap()[0].posting;
+    assert_eq!(posting().await, None);
+    for channel in [7, u64::MAX] {
+        store.posting(id, channel).await.unwrap();
+        assert_eq!(posting().await, Some(channel));
+        store.delivery_failed(id, "no answer", NOON, Duration::from_secs(1)).await.unwrap();
+        assert_eq!(posting().await, Some(channel), "nobody knows yet whether it is there");
+    }
+}
+
+pub async fn what_cannot_be_delivered_is_not_tried_again(backend: &impl Backend) {
+    let store = backend.open().await;
+    let id = created(&*store, job(1, 1)).await;
+    store.complete(&claimed(&*store).await, 1.0, NOON).await.unwrap();
+    store.undeliverable(id, "the channel is gone").await.unwrap();
+    assert_eq!((store.outbox_due(NOON).await.unwrap(), n_pending(&*store).await), (None, 0));
     assert_eq!(store.job(id).await.unwrap().unwrap().delivery.token, "");
     let filter = HistoryFilter { guild: GuildId(1), user: None, channels: None };
     assert_eq!(store.history(filter, 0, 10).await.unwrap().0[0].id, id);
+}
+
+pub async fn a_job_whose_pictures_are_lost_fails_and_is_paid_back_once(backend: &impl Backend) {
+    let store = backend.open().await;
+    let drawn = created(&*store, pressing("v1", true)).await;
+    store.complete(&claimed(&*store).await, 0.75, NOON).await.unwrap();
+    let other = created(&*store, job(1, 1)).await;
+    store.complete(&claimed(&*store).await, 0.5, NOON).await.unwrap();
+    store.delivered(other, None).await.unwrap();
+    let waiting = created(&*store, job(1, 1)).await;
+    assert_eq!(used(&*store, 1, NOON).await, 0.75 + 0.5 + 1.0);
+    for _ in 0..2 {
+        for id in [drawn, other, waiting] {
+            store.lose(id, &Failure::PicturesLost).await.unwrap();
+        }
+        assert_eq!(used(&*store, 1, NOON).await, 0.5 + 1.0, "what was seen stays charged");
+    }
+    let found = store.job(drawn).await.unwrap().unwrap();
+    assert_eq!((found.status, found.failure), (JobStatus::Failed, Some(Failure::PicturesLost)));
+    assert_eq!(store.pressed("v1").await.unwrap(), None, "it can be asked for again");
+    assert_eq!((status(&*store, other).await, status(&*store, waiting).await), (JobStatus::Done, JobStatus::Queued));
+    assert_eq!(n_pending(&*store).await, 1, "it is still to be told");
 }
 
 pub async fn deliveries_come_oldest_first(backend: &impl Backend) {
@@ -92,7 +156,7 @@ pub async fn deliveries_come_oldest_first(backend: &impl Backend) {
         ids.push(created(&*store, job(1, 1)).await);
         store.complete(&claimed(&*store).await, 1.0, at(i)).await.unwrap();
     }
-    store.delivery_failed(ids[0], "503", Some(at(3))).await.unwrap();
+    store.delivery_failed(ids[0], "503", at(0), Duration::from_millis(3)).await.unwrap();
     let order: Vec<_> = store.outbox(at(4), 4).await.unwrap().into_iter().map(|item| item.job).collect();
     assert_eq!(order, [ids[1], ids[2], ids[0], ids[3]]);
 }
@@ -115,9 +179,9 @@ pub async fn a_backlog_is_as_old_as_the_oldest_that_waits(backend: &impl Backend
     store.fail(&leases[1], &Failure::Internal, NOON).await.unwrap();
     assert_eq!(backlog().await.undelivered, 2);
     store.delivered(ids[0], None).await.unwrap();
-    store.delivery_failed(ids[1], "503", Some(at(1000))).await.unwrap();
+    store.delivery_failed(ids[1], "503", NOON, Duration::from_secs(1)).await.unwrap();
     assert_eq!(backlog().await.undelivered, 1, "it is tried again");
-    store.delivery_failed(ids[1], "gone", None).await.unwrap();
+    store.undeliverable(ids[1], "gone").await.unwrap();
     assert_eq!(backlog().await, Backlog::default());
 }
 

@@ -1,6 +1,6 @@
 //! Random walks: the store and the model do the same things and must say and hold the same.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use storage::{
     Enqueued, Failure, JobId, JobStatus, JobStore, Lease, Limits, NewJob, PressKey, QueueStatus, QuotaOf, QuotaStatus, Refusal,
@@ -250,11 +250,11 @@ impl Walk {
                 }
             }
             1 => {
-                self.store.delivery_failed(id, "503", Some(next)).await.unwrap();
+                self.store.delivery_failed(id, "503", self.now, Duration::from_secs(1)).await.unwrap();
                 job.delivery = job.delivery.map(|(_, attempts)| (next.0, attempts + 1));
             }
             _ => {
-                self.store.delivery_failed(id, "403", None).await.unwrap();
+                self.store.undeliverable(id, "403").await.unwrap();
                 job.has_token &= job.delivery.is_none();
                 job.delivery = None;
             }

@@ -50,6 +50,6 @@ async fn histories_and_deliveries_wait_for_none_of_each_others_connections() {
     for _ in 0..N_LOOKERS {
         held.push(store.lookers.acquire().await.unwrap());
     }
-    assert_eq!(store.outbox_due().await.unwrap(), None);
+    assert_eq!(store.outbox_due(Timestamp(0)).await.unwrap(), None);
     assert!(store.outbox(Timestamp(0), 5).await.unwrap().is_empty());
 }

@@ -1,0 +1,203 @@
+//! The ways of an ending to its user: the job's message by the interaction's token while it lives, else by its id, else a new message in the
+//! channel, else a direct message. Edits may be repeated; a new message is looked for before it is sent once more.
+
+use storage::{Delivery, Job, JobStatus, OutboxItem};
+
+use super::{delivery::Delivering, failure};
+use crate::{
+    answer::Answer,
+    discord::{Seen, SendError, Way},
+    messages::{self, Instead},
+    system::log::chain,
+};
+
+/// How a try went that is not to be repeated.
+pub(super) enum Sent {
+    /// It reached its user.
+    There {
+        /// By which way.
+        path: &'static str,
+        /// The message that shows it, if it is the job's own.
+        message: Option<u64>,
+    },
+    /// No way leads to its user, for these reasons.
+    Nowhere(String),
+}
+
+impl Sent {
+    fn edited((message, way): (u64, Way)) -> Self {
+        let path = match way {
+            Way::Token => "token",
+            Way::Message => "message",
+        };
+        Self::There { path, message: Some(message) }
+    }
+
+    /// There is nobody to tell.
+    const TO_NOBODY: Self = Self::There { path: "none", message: None };
+    /// Its message was there and somebody removed it.
+    const REMOVED: Self = Self::There { path: "removed", message: None };
+}
+
+impl Delivering {
+    /// Sends the last message of a job, or tells why another try is needed.
+    pub(super) async fn send(&self, item: &OutboxItem) -> Result<Sent, String> {
+        let Some(mut job) = self.living(item).await? else { return Ok(Sent::TO_NOBODY) };
+        if let Some(live) = self.board.live.get(&job.id) {
+            job.delivery.message = job.delivery.message.or(live.delivery.message);
+        }
+        // A message that was tried and of which nothing was heard comes first: nothing else is sent before that is known.
+        if let Some(channel) = item.posting
+            && let Some(sent) = self.arrived(&job, channel, &self.look(&job, channel).await?).await
+        {
+            return Ok(sent);
+        }
+        let Some(answer) = self.answer(&job, item).await? else { return Ok(Sent::TO_NOBODY) };
+        let mut reasons = Vec::new();
+        match self.messenger.edit(&job.delivery, &answer).await {
+            Ok(edited) => return Ok(Sent::edited(edited)),
+            Err(SendError::Transient(reason)) => return Err(reason),
+            Err(SendError::Gone) => return Ok(Sent::REMOVED),
+            Err(error @ SendError::Refused(_)) => return self.send_elsewhere(&job, answer, error.to_string()).await,
+            Err(error) => reasons.push(error.to_string()),
+        }
+        // Its owner may have deleted it meanwhile: then its message is gone on purpose.
+        if self.living(item).await?.is_none() {
+            return Ok(Sent::TO_NOBODY);
+        }
+        let channel = job.delivery.channel;
+        let seen = self.look(&job, channel).await?;
+        if let Some(sent) = self.arrived(&job, channel, &seen).await {
+            return Ok(sent);
+        }
+        if let Some(sent) = self.fill(&job, &seen.unfinished, &answer).await? {
+            return Ok(sent);
+        }
+        match self.post(&job, channel, &answer).await? {
+            Ok(message) => Ok(Sent::There { path: "channel", message: Some(message) }),
+            Err(error) => {
+                reasons.push(error.to_string());
+                self.send_directly(&job, answer, reasons).await
+            }
+        }
+    }
+
+    /// The job, unless it was deleted.
+    async fn living(&self, item: &OutboxItem) -> Result<Option<Job>, String> {
+        let job = self.jobs.job(item.job).await.map_err(|error| chain(&error))?;
+        Ok(job.filter(|job| !job.is_deleted))
+    }
+
+    /// What tells how a job ended; `None` if it was deleted. A done job whose pictures are lost fails after all, and costs nothing.
+    async fn answer(&self, job: &Job, item: &OutboxItem) -> Result<Option<Answer>, String> {
+        let error = match self.renderer.last_answer(job).await {
+            Ok(answer) => return Ok(Some(answer)),
+            Err(error) => error,
+        };
+        let Some(failure) = failure::of_showing(&error) else { return Err(chain(error.as_ref())) };
+        let Some(now) = self.living(item).await? else { return Ok(None) };
+        tracing::error!(job.id = %job.id, error = chain(error.as_ref()), "a finished job cannot be shown");
+        if now.status == JobStatus::Done {
+            self.jobs.lose(job.id, &failure).await.map_err(|error| chain(&error))?;
+        }
+        let heading = match serde_json::from_value(job.task.clone()) {
+            Ok(task) => self.renderer.heading(job.user.0, &task, job.parent).await,
+            Err(_) => messages::Heading {
+                title: job.action.clone(),
+                made: messages::Made::Drawn,
+                parameters: String::new(),
+                user: job.user.0,
+                notes: Vec::new(),
+            },
+        };
+        Ok(Some(messages::failed(&heading, job.id, &messages::failure(&failure, job.id))))
+    }
+
+    /// What of a job stands in a channel; nothing where nobody can look: the nonce alone must do there.
+    async fn look(&self, job: &Job, channel: u64) -> Result<Seen, String> {
+        match self.messenger.look(channel, job.id, job.created).await {
+            Ok(seen) => Ok(seen),
+            Err(SendError::Transient(reason)) => Err(reason),
+            Err(_) => Ok(Seen::default()),
+        }
+    }
+
+    /// Whether the ending was seen. What still says that the job waits must not stand beside it.
+    async fn arrived(&self, job: &Job, channel: u64, seen: &Seen) -> Option<Sent> {
+        let message = seen.ending?;
+        for unfinished in &seen.unfinished {
+            self.remove(job, channel, *unfinished).await;
+        }
+        let is_own = channel == job.delivery.channel;
+        Some(Sent::There { path: if is_own { "channel" } else { "direct" }, message: is_own.then_some(message) })
+    }
+
+    /// Puts the ending into a message that still says that the job waits and of which nobody knew, and removes others.
+    async fn fill(&self, job: &Job, unfinished: &[u64], answer: &Answer) -> Result<Option<Sent>, String> {
+        let Some((first, others)) = unfinished.split_first() else { return Ok(None) };
+        let delivery = Delivery { token: String::new(), message: Some(*first), ..job.delivery.clone() };
+        match self.messenger.edit(&delivery, answer).await {
+            Ok(edited) => {
+                for other in others {
+                    self.remove(job, job.delivery.channel, *other).await;
+                }
+                Ok(Some(Sent::edited(edited)))
+            }
+            Err(SendError::Transient(reason)) => Err(reason),
+            Err(SendError::Gone) => Ok(Some(Sent::REMOVED)),
+            Err(_) => Ok(None),
+        }
+    }
+
+    async fn remove(&self, job: &Job, channel: u64, message: u64) {
+        if let Err(error) = self.messenger.remove(channel, message).await {
+            tracing::warn!(job.id = %job.id, %error, "an old message of a job could not be removed");
+        }
+    }
+
+    /// Posts a new message, after it was noted where. The outer error asks for another try.
+    async fn post(&self, job: &Job, channel: u64, answer: &Answer) -> Result<Result<u64, SendError>, String> {
+        self.jobs.posting(job.id, channel).await.map_err(|error| chain(&error))?;
+        match self.messenger.post(channel, job.id, answer).await {
+            Err(SendError::Transient(reason)) => Err(reason),
+            settled => Ok(settled),
+        }
+    }
+
+    /// Discord does not take a message as it is, most often because of words in it: the job's message says so without them, and the pictures go to
+    /// the person directly.
+    async fn send_elsewhere(&self, job: &Job, answer: Answer, reason: String) -> Result<Sent, String> {
+        tracing::error!(job.id = %job.id, reason, "Discord does not take an answer as it is");
+        let told = self.messenger.edit(&job.delivery, &messages::not_taken(job.user.0, job.id, Instead::Directly)).await;
+        if let Err(SendError::Transient(reason)) = told {
+            return Err(reason);
+        }
+        let message = told.ok().map(|(message, _)| message);
+        match self.send_directly(job, answer, vec![reason]).await? {
+            Sent::There { path, .. } => Ok(Sent::There { path, message }),
+            nowhere @ Sent::Nowhere(_) => {
+                match self.messenger.edit(&job.delivery, &messages::not_taken(job.user.0, job.id, Instead::History)).await {
+                    Ok((message, _)) => Ok(Sent::There { path: "notice", message: Some(message) }),
+                    Err(SendError::Transient(reason)) => Err(reason),
+                    Err(_) => Ok(nowhere),
+                }
+            }
+        }
+    }
+
+    async fn send_directly(&self, job: &Job, mut answer: Answer, mut reasons: Vec<String>) -> Result<Sent, String> {
+        messages::sent_here_instead(&mut answer);
+        let posted = match self.messenger.direct_channel(job.user.0).await {
+            Ok(channel) => self.post(job, channel, &answer).await?,
+            Err(SendError::Transient(reason)) => return Err(reason),
+            Err(error) => Err(error),
+        };
+        match posted {
+            Ok(_) => Ok(Sent::There { path: "direct", message: None }),
+            Err(error) => {
+                reasons.push(error.to_string());
+                Ok(Sent::Nowhere(reasons.join("; ")))
+            }
+        }
+    }
+}
