@@ -17,6 +17,8 @@ in_both_modes! {
     a_promise_whose_answer_is_lost_is_kept_in_its_own_message,
     what_was_promised_before_a_kill_is_drawn_late_or_explained,
     everybody_who_was_promised_something_around_an_orderly_end_has_pictures_or_a_word,
+    the_message_of_a_job_is_known_before_anything_is_shown_in_it,
+    a_refusal_whose_words_are_blocked_is_told_without_them,
     a_refusal_is_never_public_and_is_said_however_often_discord_fails,
 }
 
@@ -274,5 +276,36 @@ async fn a_refusal_is_never_public_and_is_said_however_often_discord_fails(mode:
     }
     let (_, events) = grace.events(before, Duration::ZERO).await.expect("readable");
     assert!(!events.iter().any(|event| event.to_string().contains("is left here for today")), "nobody else ever read it: {events:?}");
+    studio.close().await;
+}
+
+async fn the_message_of_a_job_is_known_before_anything_is_shown_in_it(mode: Mode) {
+    let studio = Studio::open(mode, |_| {}).await;
+    let (ada, app) = (&studio.ada, &studio.running.bot.app);
+    ada.slash(CHANNEL, "imagine", &prompt(SMALL)).await.expect("sent");
+    let grid = nth_grid(ada, 1).await;
+    while !app.board.live.is_empty() {
+        tokio::task::yield_now().await;
+    }
+    let fault = Fault { ms: Some(3000), ..once(FaultKind::Latency, "PATCH /webhooks") };
+    studio.running.stand_in.fault(fault).expect("a fault");
+    ada.press(id(&grid), "🔄").await.expect("sent");
+    let thinking = waiting(ada).await;
+    while app.board.live.is_empty() {
+        tokio::task::yield_now().await;
+    }
+    let known: Vec<_> = app.board.live.iter().map(|live| live.delivery.message.map(|message| message.to_string())).collect();
+    assert_eq!(known, [Some(id(&thinking).to_owned())]);
+    nth_grid(ada, 2).await;
+    studio.close().await;
+}
+
+async fn a_refusal_whose_words_are_blocked_is_told_without_them(mode: Mode) {
+    let studio = Studio::open(mode, |_| {}).await;
+    let ada = &studio.ada;
+    studio.running.stand_in.fault(Fault { word: Some("frgo".into()), ..Fault::new(FaultKind::Automod) }).expect("a fault");
+    ada.slash(CHANNEL, "imagine", &prompt("a frog --model frgo")).await.expect("sent");
+    let said = told(ada, "quotes what you typed").await;
+    assert_eq!(buttons(&said), [["Remix"]], "what was typed is not lost");
     studio.close().await;
 }

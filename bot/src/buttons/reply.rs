@@ -11,7 +11,6 @@ use crate::{
         self,
         promise::{Heard, Promised},
     },
-    discord,
     error::BotError,
     jobs::received::{Asked, Promise},
     messages::{self, UserError},
@@ -88,8 +87,6 @@ pub(super) async fn send(
 ) {
     match promised {
         Some(promised) => promised.refuse(app, answer).await,
-        None => {
-            app.responder.answer((interaction, presser.token), &discord::first_reply(answer)).await;
-        }
+        None => app.responder.tell_first((interaction, presser.token), answer).await,
     }
 }

@@ -109,7 +109,7 @@ fn typed(ctx: Context<'_>) -> Typed {
 pub async fn tell(ctx: Context<'_>, answer: &Answer) {
     if !ctx.has_sent_initial_response.load(Ordering::SeqCst) {
         let interaction = ctx.interaction;
-        ctx.data().responder.answer((interaction.id, &interaction.token), &discord::first_reply(answer)).await;
+        ctx.data().responder.tell_first((interaction.id, &interaction.token), answer).await;
     }
 }
 

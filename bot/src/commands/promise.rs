@@ -44,7 +44,7 @@ pub async fn promise(app: &App, heard: Heard<'_>, promise: Promise, asked: Asked
         if let Asked::Imagine(typed) | Asked::Form(typed) = &asked {
             app.drafts.give_back(heard.user, typed, &mut answer).await;
         }
-        app.responder.answer(key, &discord::first_reply(&answer)).await;
+        app.responder.tell_first(key, &answer).await;
         return None;
     }
     let now = app.clock.now();

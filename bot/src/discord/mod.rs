@@ -18,7 +18,7 @@ mod venue;
 
 pub use ask::Caller;
 pub use client::connect;
-pub use convert::{buttons_alone, first_reply, form, later_reply, reply, sent};
+pub use convert::{buttons_alone, form, sent};
 pub use delivery::delivery;
 pub use endpoint::{Access, BuildError, Endpoint, Front, check_stand_in};
 pub use invite::{NEEDS, Need, invite_url};

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::{convert, messenger::SendError};
-use crate::{answer::Answer, system::log::chain, system::random};
+use crate::{answer::Answer, messages, system::log::chain, system::random};
 
 /// Discord takes a first answer for three seconds; the event needed some of them.
 const ANSWER_WITHIN: Duration = Duration::from_millis(2500);
@@ -113,26 +113,42 @@ impl Responder {
     }
 
     /// Takes back the message that was promised to everybody, and tells the person alone why. What is said here never stands where all see it:
-    /// it goes out only once that message is gone.
+    /// it goes out only once that message is gone or, where Discord keeps it for good, says nothing of the reason.
     ///
     /// # Errors
     /// See [`SendError`]; it may be tried again.
     pub async fn refuse(&self, token: &str, answer: &Answer) -> Result<(), SendError> {
         let http = self.http()?;
         match repeat(|| http.delete_original_interaction_response(token)).await.map_err(SendError::from) {
-            Ok(()) | Err(SendError::Gone) => self.tell(token, answer).await,
-            Err(error) => Err(error),
+            Ok(()) | Err(SendError::Gone) => {}
+            Err(SendError::Forbidden(_) | SendError::Refused(_)) => self.fill(token, &Answer::text(messages::TAKEN_BACK)).await?,
+            Err(error) => return Err(error),
         }
+        self.tell(token, answer).await
     }
 
-    /// Says something to the person alone, after an answer was promised or given.
+    /// Says something to the person alone, after an answer was promised or given; in words of ours alone where Discord does not take theirs.
     ///
     /// # Errors
     /// See [`SendError`].
     pub async fn tell(&self, token: &str, answer: &Answer) -> Result<(), SendError> {
+        match self.follow_up(token, answer).await {
+            Err(SendError::Refused(_)) => self.follow_up(token, &messages::in_our_words(answer)).await,
+            said => said,
+        }
+    }
+
+    async fn follow_up(&self, token: &str, answer: &Answer) -> Result<(), SendError> {
         let http = self.http()?;
         repeat(|| convert::later_reply(answer).execute(http, (None, token))).await?;
         Ok(())
+    }
+
+    /// Says something to the person alone as the first answer; in words of ours alone where Discord does not take theirs.
+    pub async fn tell_first(&self, key: Key<'_>, answer: &Answer) {
+        if self.answer(key, &convert::first_reply(answer)).await == Acknowledged::Never {
+            self.answer(key, &convert::first_reply(&messages::in_our_words(answer))).await;
+        }
     }
 
     /// Fills the message that was promised.

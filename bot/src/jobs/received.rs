@@ -57,6 +57,17 @@ pub struct Wish {
     pub asked: Asked,
 }
 
+impl Wish {
+    /// Whether a message that was promised and shows something is the answer. A refusal to everybody is never said there.
+    pub fn is_answered_by_its_message(&self) -> bool {
+        match self.promise {
+            Promise::Message => !matches!(self.asked, Asked::Refused { .. }),
+            Promise::Alone => true,
+            Promise::Silence => false,
+        }
+    }
+}
+
 /// Takes notes of what is heard. Those of one moment share a commit.
 pub struct Receiving {
     jobs: Arc<dyn JobStore>,

@@ -38,8 +38,8 @@ const FIRST_WAIT: Duration = Duration::from_secs(1);
 const SETTLES_WITHIN: Duration = Duration::from_secs(5);
 /// Tokens are not used in their last seconds.
 const TOKEN_MARGIN_MS: i64 = 20_000;
-/// What cannot be drawn after so many tries is explained.
-const MAX_TRIES: u32 = 3;
+/// What cannot be drawn after so many faults of ours is explained.
+const MAX_FAILED: u32 = 3;
 
 /// Answers what was left.
 pub struct Unanswered {
@@ -63,8 +63,17 @@ pub struct Unanswered {
     pub shutdown: CancellationToken,
 }
 
+/// What is tried again, by its key.
+type Tries = HashMap<String, Tried>;
+
 /// How often something was tried, and when it is tried again.
-type Tries = HashMap<String, (u32, Timestamp)>;
+#[derive(Clone, Copy)]
+struct Tried {
+    n_tries: u32,
+    /// Times that drawing failed on our side.
+    n_failed: u32,
+    next: Timestamp,
+}
 
 /// What became of a note.
 #[derive(Debug, PartialEq)]
@@ -73,6 +82,8 @@ enum Swept {
     Settled,
     /// It must be tried again.
     Later,
+    /// The same, after a fault of ours.
+    Failed,
 }
 
 impl Unanswered {
@@ -104,31 +115,33 @@ impl Unanswered {
         let now = self.clock.now();
         lock(tries).retain(|key, _| found.iter().any(|received| received.key == *key));
         let is_due = |received: &Received| {
-            !self.receiving.is_in_hand(&received.key) && lock(tries).get(&received.key).is_none_or(|(_, next)| *next <= now)
+            !self.receiving.is_in_hand(&received.key) && lock(tries).get(&received.key).is_none_or(|tried| tried.next <= now)
         };
         let due: Vec<Received> = found.into_iter().filter(is_due).collect();
         for some in due.chunks(MAX_AT_ONCE) {
             futures::future::join_all(some.iter().map(|received| self.see_to(received.clone(), tries))).await;
         }
-        let next = lock(tries).values().map(|(_, next)| next.0.saturating_sub(self.clock.now().0)).min();
+        let next = lock(tries).values().map(|tried| tried.next.0.saturating_sub(self.clock.now().0)).min();
         next.map_or(POLL, |next| Duration::from_millis(next.max(50).unsigned_abs()).min(POLL))
     }
 
     async fn see_to(&self, received: Received, tries: &Mutex<Tries>) {
         let key = received.key.clone();
-        let n_tries = lock(tries).get(&key).map_or(0, |(n_tries, _)| *n_tries);
-        if self.settle(received, n_tries).await == Swept::Settled {
+        let tried = lock(tries).get(&key).copied().unwrap_or(Tried { n_tries: 0, n_failed: 0, next: received.created });
+        let swept = self.settle(received, tried.n_failed).await;
+        if swept == Swept::Settled {
             lock(tries).remove(&key);
             if let Err(error) = self.jobs.forget_received(std::slice::from_ref(&key)).await {
                 tracing::error!(error = %chain(&error), "an answer could not be recorded");
             }
         } else {
-            let wait = FIRST_WAIT.saturating_mul(1 << n_tries.min(8));
-            lock(tries).insert(key, (n_tries.saturating_add(1), self.clock.now().after(wait)));
+            let wait = FIRST_WAIT.saturating_mul(1 << tried.n_tries.min(8));
+            let (n_tries, n_failed) = (tried.n_tries.saturating_add(1), tried.n_failed + u32::from(swept == Swept::Failed));
+            lock(tries).insert(key, Tried { n_tries, n_failed, next: self.clock.now().after(wait) });
         }
     }
 
-    async fn settle(&self, received: Received, n_tries: u32) -> Swept {
+    async fn settle(&self, received: Received, n_failed: u32) -> Swept {
         let Received { key, guild, user, delivery, wish, created } = received;
         let wish = serde_json::from_value(wish).unwrap_or(Wish { promise: Promise::Message, asked: Asked::Again });
         let is_alive = self.clock.now().0 < delivery.token_expires.0 - TOKEN_MARGIN_MS;
@@ -141,12 +154,14 @@ impl Unanswered {
             // Nobody was promised anything, unless that is still on its way.
             Original::Never if self.clock.now() < created.after(SETTLES_WITHIN) => return Swept::Later,
             Original::Never => return Swept::Settled,
-            Original::Filled if wish.promise != Promise::Silence => return Swept::Settled,
+            Original::Filled if wish.is_answered_by_its_message() => return Swept::Settled,
+            // The message with the button is gone, as the press may have wished.
+            Original::Gone if wish.promise == Promise::Silence => return Swept::Settled,
             _ => {}
         }
         let place = Place { key: &key, user, delivery: &delivery, promise: wish.promise, original: &original };
         match wish.asked {
-            Asked::Imagine(typed) if original != Original::Gone && n_tries < MAX_TRIES => {
+            Asked::Imagine(typed) if original != Original::Gone && n_failed < MAX_FAILED => {
                 let message = if let Original::Waiting(message) = original { Some(message) } else { None };
                 let delivery = Delivery { message, ..delivery.clone() };
                 match self.draw(&typed, &key, (guild, user), delivery).await {
@@ -154,7 +169,7 @@ impl Unanswered {
                     Err(BotError::User(error)) => self.explain(&place, &error.to_string(), Some(&typed)).await,
                     Err(BotError::Internal(error)) => {
                         tracing::error!(error = chain(error.as_ref()), "what was asked before a stop could not be drawn");
-                        Swept::Later
+                        Swept::Failed
                     }
                 }
             }

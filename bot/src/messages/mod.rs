@@ -30,7 +30,7 @@ pub use parts::remix_button;
 pub use pictures::{Deleting, Enlarged, Instead, Shown, buttons, files, grid, not_taken, picture, sent_here_instead};
 pub use progress::{cancelled, cancelling, drawing, failed, loading, queued};
 pub use quota::{quota, settings, small};
-pub use received::{ENDING, INTERRUPTED, MAX_REFUSAL, about_earlier};
+pub use received::{ENDING, INTERRUPTED, MAX_REFUSAL, TAKEN_BACK, about_earlier, in_our_words};
 pub use user_error::UserError;
 pub use words::shorten;
 
