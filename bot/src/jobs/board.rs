@@ -1,5 +1,7 @@
 //! Where unfinished jobs stand, and the bells by which handlers and loops wake each other.
 
+use std::sync::atomic::AtomicBool;
+
 use tokio::sync::Notify;
 
 use super::live::LiveJobs;
@@ -15,4 +17,6 @@ pub struct Board {
     pub outbox: Notify,
     /// Rung when a job's message should change soon.
     pub progress: Notify,
+    /// Whether endings wait until others have been delivered.
+    pub is_crowded: AtomicBool,
 }

@@ -4,7 +4,7 @@
 use std::{
     collections::{HashMap, HashSet},
     panic::AssertUnwindSafe,
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
@@ -115,8 +115,10 @@ impl Delivering {
         };
         match asked.await {
             Ok((due, next)) => {
-                let due = due.into_iter().filter(|item| !under_way.has(item.job)).take(under_way.room());
-                due.collect::<Vec<_>>().into_iter().for_each(|item| under_way.begin(self, item));
+                let due: Vec<_> = due.into_iter().filter(|item| !under_way.has(item.job)).collect();
+                let room = under_way.room();
+                self.board.is_crowded.store(due.len() > room, Ordering::Relaxed);
+                due.into_iter().take(room).for_each(|item| under_way.begin(self, item));
                 next.unwrap_or(POLL).min(POLL)
             }
             Err(error) => {

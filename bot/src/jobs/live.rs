@@ -12,7 +12,7 @@ use storage::{Delivery, JobId, Timestamp};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use crate::messages::Heading;
+use crate::{jobs::told::Told, messages::Heading};
 
 /// Jobs that are not finished, with what their messages show.
 pub type LiveJobs = DashMap<JobId, Live>;
@@ -58,8 +58,8 @@ pub struct Live {
     pub version: u64,
     /// The version that the message shows.
     pub shown: u64,
-    /// The wait that the message tells.
-    pub told_wait: Option<Duration>,
+    /// What the message tells of the queue.
+    pub told: Told,
     /// When the message was last edited.
     pub edited: Option<Timestamp>,
     /// Held by whoever edits the message, so that an old state never lands on a newer one.
@@ -83,7 +83,7 @@ impl Live {
             started: None,
             version: 0,
             shown: 0,
-            told_wait: None,
+            told: Told::default(),
             edited: None,
             gate: Arc::new(Semaphore::new(1)),
             cancel: CancellationToken::new(),

@@ -17,6 +17,7 @@ pub mod received;
 mod sending;
 pub mod span;
 pub(crate) mod sweep;
+pub mod told;
 pub(crate) mod unanswered;
 pub(crate) mod worker;
 

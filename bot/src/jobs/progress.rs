@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
 
@@ -26,6 +26,8 @@ use crate::{
 
 /// Edits on their way at once.
 const MAX_EDITS: usize = 16;
+/// Of these, for places in the queue.
+const MAX_PLACE_EDITS: usize = 8;
 
 /// Keeps messages up to date.
 pub struct Progress {
@@ -73,18 +75,22 @@ impl Progress {
         // A time of day that was set back must not silence a job until it comes again.
         let is_past = |edited: Timestamp| u128::from(now.0.abs_diff(edited.0)) >= self.interval.as_millis();
         let waits: HashMap<_, _> = queue_time::of_all(&self.board.live, Instant::now()).into_iter().collect();
-        let is_late = |live: &Live, id: &JobId| match (live.phase, waits.get(id)) {
-            (Phase::Queued { place }, Some(wait)) => queue_time::is_stale(place, live.told_wait, *wait),
-            _ => false,
+        // Endings go before places.
+        let are_places_told = !self.board.is_crowded.load(Ordering::Relaxed);
+        let is_due = |live: &Live, id: &JobId| match live.phase {
+            Phase::Queued { place } => are_places_told && live.told.is_stale(place, waits.get(id).copied()),
+            Phase::Loading | Phase::Drawing | Phase::Cancelling => live.version > live.shown,
         };
         let mut due: Vec<_> = self
             .board
             .live
             .iter()
-            .filter(|live| (live.version > live.shown || is_late(live, live.key())) && live.edited.is_none_or(is_past))
+            .filter(|live| is_due(live, live.key()) && live.edited.is_none_or(is_past))
             .map(|live| (matches!(live.phase, Phase::Queued { .. }), live.edited, *live.key()))
             .collect();
         due.sort_by_key(|(is_queued, edited, _)| (*is_queued, *edited));
+        let n_drawn = due.iter().filter(|(is_queued, ..)| !is_queued).count();
+        due.truncate(n_drawn + MAX_PLACE_EDITS);
         due.into_iter().map(|(_, _, id)| id).collect()
     }
 
@@ -95,7 +101,9 @@ impl Progress {
             queue_time::of_all(&self.board.live, Instant::now()).into_iter().find_map(|(waiting, wait)| (waiting == id).then_some(wait));
         let Some((view, delivery)) = self.board.live.get_mut(&id).map(|mut live| {
             live.shown = live.version;
-            live.told_wait = wait;
+            if let Phase::Queued { place } = live.phase {
+                live.told = live.told.with(place, wait);
+            }
             live.edited = Some(self.clock.now());
             (View::of(&live), live.delivery.clone())
         }) else {
@@ -117,6 +125,7 @@ impl Progress {
                 tracing::debug!(job.id = %id, reason, "a progress edit failed");
                 if let Some(mut live) = self.board.live.get_mut(&id) {
                     live.touch();
+                    live.told = live.told.failed();
                 }
             }
             Err(error) => tracing::debug!(job.id = %id, %error, "a progress edit was refused"),
@@ -141,7 +150,7 @@ impl View {
         Self {
             heading: live.heading.clone(),
             phase: live.phase,
-            wait: live.told_wait,
+            wait: live.told.wait(),
             done: live.done,
             total: live.total,
             left: live.time_left(),

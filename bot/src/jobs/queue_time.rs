@@ -6,11 +6,6 @@ use storage::JobId;
 
 use crate::jobs::live::{Live, LiveJobs, Phase};
 
-/// Of so many jobs, the first ones, the wait is told anew as it shrinks.
-const N_RETOLD: u32 = 10;
-/// A wait is told anew when it is off by so much at least.
-const LEAST_CHANGE: Duration = Duration::from_secs(5);
-
 /// How far a running job has come.
 #[derive(Clone, Copy, Debug)]
 struct Running {
@@ -68,11 +63,6 @@ pub fn of_all(jobs: &LiveJobs, now: Instant) -> Vec<(JobId, Duration)> {
     told.filter_map(|(wait, (_, id, _))| Some((id, wait?))).collect()
 }
 
-/// Whether what a job's message says of its wait is no longer so.
-pub fn is_stale(place: u32, told: Option<Duration>, wait: Duration) -> bool {
-    place <= N_RETOLD && told.is_none_or(|told| told.abs_diff(wait) >= LEAST_CHANGE.max(told / 3))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,22 +91,5 @@ mod tests {
         // One that has just begun goes at the pace of the other.
         check(&[job(5, 50, 100, 1.0), job(0, 0, 0, 2.0)], &[1.0, 1.0, 1.0], &[Some(5), Some(15), Some(20)]);
         check(&[job(5, 50, 100, 0.0)], &[1.0], &[None]);
-    }
-
-    #[test]
-    fn a_wait_is_told_anew_when_it_is_far_off_and_only_to_the_first() {
-        let check = |place, told: Option<u64>, wait, expected| {
-            let told = told.map(Duration::from_secs);
-            assert_eq!(is_stale(place, told, Duration::from_secs(wait)), expected, "place {place}: {told:?}, now {wait}");
-        };
-        check(1, None, 12, true);
-        check(11, None, 12, false);
-        check(1, Some(12), 12, false);
-        check(1, Some(12), 8, false);
-        check(1, Some(12), 7, true);
-        check(1, Some(12), 17, true);
-        check(1, Some(600), 401, false);
-        check(1, Some(600), 400, true);
-        check(11, Some(600), 0, false);
     }
 }
