@@ -8,6 +8,7 @@ use std::{
     thread::JoinHandle,
 };
 
+use sandbox::{Fault, FaultKind, Sandbox, SandboxConfig, Visitor};
 use storage::{BlobStore, Delivery, GuildId, Limits, LocalBlobs, NewImage, NewJob, Queue, RunningLimits, SqliteStore, Timestamp, UserId};
 
 /// Three parts, the first an id in base64; nobody's.
@@ -272,6 +273,29 @@ fn a_stand_in_is_asked_who_the_token_belongs_to() {
         assert_eq!(call[0], "GET /api/v10/users/@me HTTP/1.1");
         assert!(call.iter().any(|line| line == "authorization: Bot any.token"), "{call:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn servers_where_the_past_is_hidden_from_the_bot_are_named() {
+    let stand_in = Sandbox::start(SandboxConfig::default()).await.expect("the stand-in starts");
+    let state = Visitor::connect(stand_in.url(), "ada").await.expect("ada enters").state().await.expect("readable");
+    let guild = &state["guilds"][0];
+    let report = || {
+        let (url, token) = (stand_in.url().trim_end_matches('/').to_owned(), stand_in.token().to_owned());
+        tokio::task::spawn_blocking(move || doctor(folder().path(), &format!("[discord]\napi_url = \"{url}\""), Some(&token)))
+    };
+    let well = report().await.expect("it runs");
+    assert!(!well.said.contains("Read Message History"), "{}", well.said);
+    let fault = Fault {
+        guild: guild["id"].as_str().map(str::to_owned),
+        permission: Some("READ_MESSAGE_HISTORY".into()),
+        ..Fault::new(FaultKind::PermissionRemoved)
+    };
+    stand_in.fault(fault).expect("the permission is known");
+    let hidden = report().await.expect("it runs");
+    hidden.check("permissions", '!', &format!("Read Message History is not allowed in {}", guild["name"].as_str().expect("a name")));
+    assert_eq!(hidden.code, Some(0), "{}", hidden.said);
+    stand_in.shutdown().await;
 }
 
 #[test]

@@ -79,6 +79,23 @@ pub struct Application {
     pub approximate_guild_count: Option<u64>,
 }
 
+/// A server that the bot is in.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Guild {
+    /// Its name.
+    pub name: String,
+    #[serde(deserialize_with = "id")]
+    permissions: u64,
+}
+
+impl Guild {
+    /// Whether the bot may read what was written in its channels before.
+    pub fn looks_back(&self) -> bool {
+        let own = serenity::Permissions::from_bits_truncate(self.permissions);
+        own.intersects(serenity::Permissions::ADMINISTRATOR | serenity::Permissions::READ_MESSAGE_HISTORY)
+    }
+}
+
 /// Asks Discord, or who stands in for it, with the bot's token.
 #[derive(Clone)]
 pub struct Caller {
@@ -113,6 +130,14 @@ impl Caller {
     /// See [`AskError`].
     pub async fn application(&self) -> Result<Application, AskError> {
         self.ask(Method::GET, "applications/@me", None).await
+    }
+
+    /// The first 200 servers that the bot is in.
+    ///
+    /// # Errors
+    /// See [`AskError`].
+    pub async fn guilds(&self) -> Result<Vec<Guild>, AskError> {
+        self.ask(Method::GET, "users/@me/guilds", None).await
     }
 
     /// Where the gateway is.
@@ -182,7 +207,7 @@ fn refused(status: StatusCode, text: &[u8]) -> AskError {
     }
 }
 
-/// Reads an id, which is a text.
+/// Reads an id or a set of permissions, which are numbers in a text.
 pub(super) fn id<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
     String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
 }

@@ -9,6 +9,9 @@ use crate::{
     system::log,
 };
 
+/// Servers that are named at most.
+const MAX_NAMED: usize = 3;
+
 /// The lines about the token.
 pub(super) async fn checks(found: Option<Found>, api_url: &str, is_online: bool) -> Vec<Check> {
     if let Some(Err(error)) = discord::check_stand_in(api_url) {
@@ -35,12 +38,27 @@ pub(super) async fn checks(found: Option<Found>, api_url: &str, is_online: bool)
         Ok(caller) => match who_am_i(&caller).await {
             Ok(identity) => {
                 let link = format!("to add the bot to a server, open {}", discord::invite_url(identity.id));
-                vec![good("token", format!("belongs to {identity}")), good("invite", link)]
+                let known = [good("token", format!("belongs to {identity}")), good("invite", link)];
+                known.into_iter().chain(past(&caller).await).collect()
             }
             Err(error) => vec![bad("token", refusal(&name, &error))],
         },
         Err(error) => vec![bad("token", sentence(&error.into()))],
     }
+}
+
+/// Servers where the bot cannot see whether a message of its own has arrived.
+async fn past(caller: &Caller) -> Option<Check> {
+    let hidden: Vec<_> = caller.guilds().await.ok()?.into_iter().filter(|guild| !guild.looks_back()).map(|guild| guild.name).collect();
+    let named = hidden.iter().take(MAX_NAMED).cloned().collect::<Vec<_>>().join(", ");
+    let others = match hidden.len().saturating_sub(MAX_NAMED) {
+        0 => String::new(),
+        n => format!(" and {n} more"),
+    };
+    let text = format!(
+        "Read Message History is not allowed in {named}{others}: where an answer of Discord is lost, a picture may be posted twice there; open the link again to allow it"
+    );
+    (!hidden.is_empty()).then(|| doubtful("permissions", text))
 }
 
 /// Whom the token belongs to. Without an answer about the application, what everybody knows of the bot is enough.
