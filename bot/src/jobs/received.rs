@@ -83,8 +83,9 @@ pub struct Receiving {
 
 enum Change {
     Note(Box<Received>, oneshot::Sender<bool>),
-    Amend(String, serde_json::Value),
-    Forget(String),
+    /// Both stay in hand until they are written: nobody else may see to them before.
+    Amend(InHand, serde_json::Value),
+    Forget(InHand),
 }
 
 impl Receiving {
@@ -118,6 +119,11 @@ impl Receiving {
         Some(hand)
     }
 
+    /// What handlers are at work on.
+    pub fn in_hand(&self) -> HashSet<String> {
+        lock(&self.in_hand).clone()
+    }
+
     /// Whether a handler is at work on it.
     pub fn is_in_hand(&self, key: &str) -> bool {
         lock(&self.in_hand).contains(key)
@@ -134,16 +140,15 @@ impl Receiving {
     }
 
     async fn write(&self, changes: Vec<Change>) {
-        let (mut heard, mut told, mut forgotten) = (Vec::new(), Vec::new(), Vec::new());
-        let mut amended = Vec::new();
+        let (mut heard, mut told, mut amended, mut forgotten) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for change in changes {
             match change {
                 Change::Note(received, tell) => {
                     heard.push(*received);
                     told.push(tell);
                 }
-                Change::Amend(key, wish) => amended.push((key, wish)),
-                Change::Forget(key) => forgotten.push(key),
+                Change::Amend(hand, wish) => amended.push((hand, wish)),
+                Change::Forget(hand) => forgotten.push(hand),
             }
         }
         let written = async {
@@ -153,11 +158,12 @@ impl Receiving {
                     let _ = tell.send(is_new);
                 }
             }
-            for (key, wish) in &amended {
-                self.jobs.amend_received(key, wish).await?;
+            for (hand, wish) in &amended {
+                self.jobs.amend_received(&hand.key, wish).await?;
             }
-            if !forgotten.is_empty() {
-                self.jobs.forget_received(&forgotten).await?;
+            let keys: Vec<String> = forgotten.iter().map(|hand| hand.key.clone()).collect();
+            if !keys.is_empty() {
+                self.jobs.forget_received(&keys).await?;
             }
             Ok::<_, storage::StorageError>(())
         };
@@ -191,7 +197,8 @@ impl InHand {
     /// It was answered, or nobody was promised an answer.
     pub fn answered(mut self) {
         self.is_settled = true;
-        self.receiving.change(Change::Forget(self.key.clone()));
+        let receiving = self.receiving.clone();
+        receiving.change(Change::Forget(self));
     }
 
     /// Another handling of it was quicker. What that one noted stays.
@@ -206,7 +213,8 @@ impl InHand {
     pub fn refused(self, content: String, draft: Option<String>) {
         let wish = Wish { promise: self.promise, asked: Asked::Refused { content, draft } };
         if let Ok(wish) = serde_json::to_value(wish) {
-            self.receiving.change(Change::Amend(self.key.clone(), wish));
+            let receiving = self.receiving.clone();
+            receiving.change(Change::Amend(self, wish));
         }
     }
 }

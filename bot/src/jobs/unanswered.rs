@@ -95,8 +95,10 @@ impl Unanswered {
         }
         let tries = Mutex::new(Tries::new());
         while !self.shutdown.is_cancelled() {
+            // Asked before: what is in hand now may be answered, and still be among what is read.
+            let in_hand = self.receiving.in_hand();
             let wait = match self.jobs.received(MAX_READ).await {
-                Ok(found) => self.sweep(found, &tries).await,
+                Ok(found) => self.sweep(found.into_iter().filter(|found| !in_hand.contains(&found.key)).collect(), &tries).await,
                 Err(error) => {
                     tracing::error!(error = %chain(&error), "what was left without an answer cannot be read");
                     POLL
