@@ -138,6 +138,8 @@ async fn jobs_whose_files_are_missing_are_counted() {
             guild: GuildId(1),
             user: UserId(1),
             action: "imagine".into(),
+            tier: storage::Tier::Fast,
+            model: None,
             task: serde_json::json!({}),
             parent: None,
             notes: None,
@@ -147,7 +149,7 @@ async fn jobs_whose_files_are_missing_are_counted() {
         };
         store.enqueue(job, &limits(), Timestamp(0)).await.expect("written");
         let running = RunningLimits { max_running: 1, max_running_per_user: 1, max_running_per_guild: 1 };
-        let lease = store.claim(std::time::Duration::from_secs(30), &running, Timestamp(0)).await.expect("written").expect("it waits");
+        let lease = store.claim(std::time::Duration::from_secs(30), &running, &[], Timestamp(0)).await.expect("written").expect("it waits");
         for index in 0..2 {
             let blob = blobs.put(format!("{number} {index}").into()).await.expect("kept");
             files.push(data.join("pictures").join(&blob.as_str()[..2]).join(blob.as_str()));

@@ -35,6 +35,8 @@ async fn a_stored_job_that_cannot_be_drawn_ends_alone_and_costs_nothing() {
             guild,
             user,
             action: "imagine".into(),
+            tier: storage::Tier::Fast,
+            model: None,
             task,
             parent: None,
             notes: None,

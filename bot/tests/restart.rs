@@ -199,7 +199,7 @@ async fn pictures_that_were_finished_before_a_kill_are_kept_and_the_others_drawn
     let (store, blobs) = open(&data).await;
     assert_eq!(store.reap(true, Timestamp(i64::MAX)).await.expect("reaped"), 1);
     let roomy = RunningLimits { max_running: 9, max_running_per_user: 9, max_running_per_guild: 9 };
-    let lease = store.claim(Duration::from_secs(30), &roomy, Timestamp(0)).await.expect("claimed").expect("the job waits");
+    let lease = store.claim(Duration::from_secs(30), &roomy, &[], Timestamp(0)).await.expect("claimed").expect("the job waits");
     let before = lease.images.clone();
     assert!(matches!(before.len(), 1..4), "each when it is finished, not with the last: {before:?}");
     let missing = (0..4).find(|index| before.iter().all(|image| image.index != *index)).expect("one is missing");

@@ -4,6 +4,7 @@ use crate::{
     ids::*,
     jobs::{Delivery, JobStatus},
     quota::{QuotaOf, QuotaStatus},
+    turns::Tier,
 };
 
 /// A job to enqueue, together with everything that must survive a crash.
@@ -19,8 +20,12 @@ pub struct NewJob {
     pub user: UserId,
     /// What the user did: `imagine`, `variation`, `upscale`, `reroll`, `remix`.
     pub action: String,
+    /// How it takes its turns.
+    pub tier: Tier,
     /// The task as JSON; opaque to storage.
     pub task: serde_json::Value,
+    /// The model that it is drawn with, as [`Queue::claim`](crate::Queue::claim) is told of those in memory; `None` where any worker is as good.
+    pub model: Option<String>,
     /// The job and picture that this one comes from.
     pub parent: Option<(JobId, u32)>,
     /// What the person who asked should know, as JSON; see [`Job::notes`](crate::Job::notes).

@@ -1,6 +1,6 @@
 //! A job's row, its states and the answers to those who change it.
 
-use crate::{checkpoints::Checkpoint, failure::Failure, ids::*, images::NewImage};
+use crate::{checkpoints::Checkpoint, failure::Failure, ids::*, images::NewImage, turns::Tier};
 
 /// A job's state. `Queued → Leased → Done | Failed | Cancelled`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,8 +37,12 @@ pub struct Job {
     pub user: UserId,
     /// See [`NewJob::action`](crate::NewJob::action).
     pub action: String,
+    /// How it takes its turns.
+    pub tier: Tier,
     /// The task as JSON.
     pub task: serde_json::Value,
+    /// See [`NewJob::model`](crate::NewJob::model).
+    pub model: Option<String>,
     /// The job and picture that this one comes from.
     pub parent: Option<(JobId, u32)>,
     /// Estimated cost.

@@ -22,6 +22,7 @@ mod quota;
 mod received;
 mod sqlite;
 mod store;
+pub mod turns;
 
 pub use blobs::BlobStore;
 pub use checkpoints::{Checkpoint, CheckpointLimits, Checkpoints, Kept};
@@ -39,3 +40,4 @@ pub use quota::{QuotaOf, QuotaStatus};
 pub use received::{Received, Reception};
 pub use sqlite::SqliteStore;
 pub use store::{Guilds, History, JobStore, Ledger, Outbox, Queue};
+pub use turns::Tier;

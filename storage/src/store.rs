@@ -23,9 +23,17 @@ pub trait Queue: Send + Sync + 'static {
     async fn enqueue(&self, job: NewJob, limits: &Limits, now: Timestamp) -> Result<Enqueued, StorageError>;
     /// The job that answers a press, and its status; `None` where the next such press makes a new one.
     async fn pressed(&self, key: &str) -> Result<Option<(JobId, JobStatus)>, StorageError>;
-    /// The next job by fair turns (start tags) whose user and guild may run another one, leased for `lease`; `None` if nothing such waits. One that
-    /// was interrupted twice before it got any further is a suspect: it is leased when nothing runs, and nothing is leased beside it.
-    async fn claim(&self, lease: Duration, limits: &RunningLimits, now: Timestamp) -> Result<Option<Lease>, StorageError>;
+    /// The next job by fair turns ([`turns`](crate::turns)) whose user and guild may run another one, leased for `lease`; `None` if nothing such
+    /// waits. Of the first few, one whose model is `resident` is preferred, but the very first is passed four times at most. While fast jobs wait
+    /// that may run, a quarter of the slots goes to the tier relax. One that was interrupted twice before it got any further is a suspect: it is
+    /// leased when nothing runs, and nothing is leased beside it.
+    async fn claim(
+        &self,
+        lease: Duration,
+        limits: &RunningLimits,
+        resident: &[String],
+        now: Timestamp,
+    ) -> Result<Option<Lease>, StorageError>;
     /// Prolongs a lease, even one that expired if nobody reaped it; also how a worker learns of a cancel.
     async fn renew(&self, lease: &Lease, duration: Duration, now: Timestamp) -> Result<Written, StorageError>;
     /// Replaces what the person who asked should know of the job's pictures.
@@ -50,10 +58,10 @@ pub trait Queue: Send + Sync + 'static {
     /// Requeues jobs with expired leases (all leases if `all`, as a start-up under the process lock does). Cancelled ones end; after 3
     /// attempts that got no further a job fails and is refunded. Returns how many were touched.
     async fn reap(&self, all: bool, now: Timestamp) -> Result<u32, StorageError>;
-    /// Jobs that have their turn before this queued one, plus one (those whose user or guild runs enough are passed over); `None` if it does not wait.
-    async fn place(&self, id: JobId) -> Result<Option<u32>, StorageError>;
-    /// Ids of all queued jobs in the order of their turns.
-    async fn queue(&self) -> Result<Vec<JobId>, StorageError>;
+    /// The jobs that have the next `n` turns, in their order (those whose user or guild runs enough are passed over).
+    async fn queue(&self, n: u32) -> Result<Vec<JobId>, StorageError>;
+    /// All jobs that wait, in the order of their arrival.
+    async fn waiting(&self) -> Result<Vec<JobId>, StorageError>;
     /// Counts of waiting and running jobs.
     async fn queue_status(&self) -> Result<QueueStatus, StorageError>;
     /// How old the queue is, and how many endings wait for their delivery.

@@ -45,7 +45,7 @@ async fn work_for_ever(path: &Path) {
             let id = enqueue(&store, round).await;
             say("queued", id);
         }
-        let lease = store.claim(Duration::from_secs(30), &RUNNING, NOW).await.unwrap().expect("a job waits");
+        let lease = store.claim(Duration::from_secs(30), &RUNNING, &[], NOW).await.unwrap().expect("a job waits");
         let id = lease.job.id;
         let written = match round % 4 {
             0 | 1 => {
@@ -73,6 +73,8 @@ async fn enqueue(store: &SqliteStore, round: u64) -> JobId {
         user: UserId(round % 2),
         action: "imagine".into(),
         task: serde_json::json!({ "prompt": "a lighthouse" }),
+        tier: storage::Tier::Fast,
+        model: None,
         parent: None,
         notes: None,
         inputs: Vec::new(),

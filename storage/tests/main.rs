@@ -4,3 +4,4 @@ mod blobs;
 mod contract;
 mod kill;
 mod open;
+mod turns;

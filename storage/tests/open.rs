@@ -229,6 +229,38 @@ async fn before_a_change_of_the_schema_a_copy_is_kept_of_what_was_there() {
 }
 
 #[tokio::test]
+async fn jobs_that_waited_when_tags_stood_with_them_keep_their_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("atelier.db");
+    let mut db = of_schema(folder.path(), &path, 8).await;
+    const FLOWS: &str = "UPDATE turns SET virtual_time = 100; \
+        INSERT INTO guild_flows (guild, start_tag, virtual_time) VALUES (1, 110, 40), (2, 100, 5), (3, 60, 9); \
+        INSERT INTO user_flows (guild, user, start_tag) VALUES (1, 1, 45), (1, 2, 40), (2, 3, 5), (3, 4, 9);";
+    sqlx::raw_sql(FLOWS).execute(&mut db).await.unwrap();
+    // Guild, user, tag in the guild, tag among all, as the rule gave them to jobs of ten row-pixels.
+    let waiting = [(1, 1, 45, 120), (1, 1, 55, 130), (1, 2, 40, 110), (2, 3, 5, 100), (2, 3, 15, 110)];
+    for (n, (guild, user, user_tag, start_tag)) in (0..).zip(waiting) {
+        const JOB: &str = "INSERT INTO jobs (id, key, guild, user, action, task, status, row_pixels, user_tag, start_tag, channel, token_expires, created) \
+            VALUES (?, ?, ?, ?, 'imagine', '{}', 'queued', 10, ?, ?, 3, 0, ?)";
+        let write = sqlx::query(JOB).bind(storage::JobId::new().0.as_bytes().to_vec()).bind(format!("key-{n}"));
+        write.bind(guild).bind(user).bind(user_tag).bind(start_tag).bind(n).execute(&mut db).await.unwrap();
+    }
+    let order: Vec<Vec<u8>> = sqlx::query_scalar("SELECT id FROM jobs ORDER BY start_tag, seq").fetch_all(&mut db).await.unwrap();
+    db.close().await.unwrap();
+
+    let store = SqliteStore::open(&path).await.unwrap();
+    let queue: Vec<Vec<u8>> = store.queue(9).await.unwrap().into_iter().map(|id| id.0.as_bytes().to_vec()).collect();
+    assert_eq!(queue, order);
+    assert_eq!(store.queue_status().await.unwrap(), storage::QueueStatus { queued: 5, running: 0 });
+    assert_eq!(store.backlog().await.unwrap().oldest, Some(storage::Timestamp(0)));
+    let roomy = storage::RunningLimits { max_running: 9, max_running_per_user: 9, max_running_per_guild: 9 };
+    for id in order {
+        let lease = store.claim(std::time::Duration::from_secs(30), &roomy, &[], storage::Timestamp(1)).await.unwrap().unwrap();
+        assert_eq!((lease.job.id.0.as_bytes().to_vec(), lease.job.tier), (id, storage::Tier::Fast));
+    }
+}
+
+#[tokio::test]
 async fn what_is_no_database_of_ours_is_refused_and_left_as_it_is() {
     let folder = tempfile::tempdir().unwrap();
     let text = folder.path().join("text.db");

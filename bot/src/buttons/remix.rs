@@ -161,6 +161,8 @@ mod tests {
             guild: GuildId(1),
             user: UserId(1),
             action: "imagine".into(),
+            tier: storage::Tier::Fast,
+            model: None,
             task: serde_json::Value::Null,
             parent,
             row_megapixels: 1.0,

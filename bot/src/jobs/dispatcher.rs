@@ -1,18 +1,20 @@
 //! Gives jobs to the worker: claims them while there is room, and takes back leases that nobody renews.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use inference::task::Task;
-use storage::RunningLimits;
+use storage::{JobId, RunningLimits};
 use tokio::task::JoinSet;
 use tracing::Instrument;
 
 use crate::{
     jobs::{
-        live::Phase,
+        live::{Live, Phase},
+        resident::Resident,
         span,
         worker::{LEASE, Worker},
     },
+    messages::N_PLACES,
     system::{log::chain, metrics},
 };
 
@@ -31,14 +33,23 @@ impl Dispatcher {
     /// Runs until shutdown; jobs in work are then handed back to the queue.
     pub async fn run(&self) {
         let mut running = JoinSet::new();
+        let mut resident = Resident::default();
         let mut reaping = self.worker.clock.ticks(REAP_EVERY);
         let mut reaped = self.worker.clock.now();
         while !self.worker.shutdown.is_cancelled() {
             loop {
-                match self.worker.jobs.claim(LEASE, &self.limits, self.worker.clock.now()).await {
+                match self.worker.jobs.claim(LEASE, &self.limits, &resident.models(), self.worker.clock.now()).await {
                     Ok(Some(lease)) => {
                         let span = span::of(&lease.job);
-                        running.spawn(self.worker.clone().work(lease).instrument(span));
+                        let (worker, model) = (self.worker.clone(), lease.job.model.clone());
+                        resident.begins(model.clone());
+                        running.spawn(
+                            async move {
+                                worker.work(lease).await;
+                                model
+                            }
+                            .instrument(span),
+                        );
                         self.update_places().await;
                     }
                     Ok(None) => break,
@@ -50,7 +61,7 @@ impl Dispatcher {
             }
             tokio::select! {
                 () = self.worker.board.queue.notified() => self.update_places().await,
-                Some(_) = running.join_next() => {}
+                Some(ended) = running.join_next() => resident.ends(ended.ok().flatten()),
                 () = reaping.tick() => {
                     let last = std::mem::replace(&mut reaped, self.worker.clock.now());
                     // After a leap (this machine slept, a test moved the clock) work that goes on must first renew its lease.
@@ -76,16 +87,25 @@ impl Dispatcher {
     }
 
     async fn update_places(&self) {
-        let queue = match self.worker.jobs.queue().await {
+        let queue = match self.worker.jobs.queue(N_PLACES).await {
             Ok(queue) => queue,
             Err(error) => {
                 tracing::warn!(error = %chain(&error), "the queue cannot be read");
                 return;
             }
         };
-        for (position, id) in queue.into_iter().enumerate() {
+        let has_more = queue.len() >= N_PLACES as usize;
+        let mut places: HashMap<JobId, u32> = (1..).zip(queue).map(|(place, id)| (id, place)).collect();
+        if has_more {
+            let is_queued = |live: &Live| matches!(live.phase, Phase::Queued { .. });
+            let waiting = self.worker.board.live.iter().filter(|live| is_queued(live)).map(|live| *live.key());
+            for id in waiting.collect::<Vec<_>>() {
+                places.entry(id).or_insert(N_PLACES + 1);
+            }
+        }
+        for (id, place) in places {
             if let Some(mut live) = self.worker.board.live.get_mut(&id) {
-                live.enter(Phase::Queued { place: position as u32 + 1 });
+                live.enter(Phase::Queued { place });
             }
         }
         self.worker.board.progress.notify_one();
@@ -100,7 +120,7 @@ impl Dispatcher {
         if n_jobs > 0 {
             tracing::info!(n_jobs, "jobs of an earlier run go on");
         }
-        for id in self.worker.jobs.queue().await? {
+        for id in self.worker.jobs.waiting().await? {
             let Some(job) = self.worker.jobs.job(id).await? else { continue };
             let Ok(task) = serde_json::from_value::<Task>(job.task.clone()) else { continue };
             let live = self.worker.renderer.live(&job, &task).await;

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use inference::task::{Input, Note, Task};
-use storage::{BlobKey, Delivery, Enqueued, GuildId, JobId, JobInput, JobStatus, JobStore, Limits, NewJob, PressKey, StorageError, UserId};
+use storage::{
+    BlobKey, Delivery, Enqueued, GuildId, JobId, JobInput, JobStatus, JobStore, Limits, NewJob, PressKey, StorageError, Tier, UserId,
+};
 use tracing::{Instrument, Span};
 
 use crate::{
@@ -80,6 +82,9 @@ impl Door {
             policy::check_guild(&self.config.limits, request.guild.0)?;
         }
         let row_megapixels = quote.cost;
+        let base = request.task.base();
+        let offered = self.models.offered();
+        let model = base.and_then(|base| offered.catalogue.model(base.model.as_deref())).map(|card| card.name.clone());
         limits::check_size(
             &self.config.limits,
             &self.config.devices().unwrap_or_default(),
@@ -100,6 +105,8 @@ impl Door {
             guild: request.guild,
             user: request.user,
             action: request.action.to_owned(),
+            tier: Tier::Fast,
+            model,
             row_megapixels,
             task: serde_json::to_value(&request.task)?,
             parent: request.parent,

@@ -14,6 +14,7 @@ pub mod parents;
 pub mod progress;
 pub mod queue_time;
 pub mod received;
+pub mod resident;
 mod sending;
 pub mod span;
 pub(crate) mod sweep;

@@ -28,7 +28,7 @@ pub use info::{Info, about_network, info};
 pub use notes::sentences as note_sentences;
 pub use parts::remix_button;
 pub use pictures::{Deleting, Enlarged, Instead, Shown, buttons, files, grid, not_taken, picture, sent_here_instead};
-pub use progress::{cancelled, cancelling, drawing, failed, loading, queued};
+pub use progress::{N_PLACES, cancelled, cancelling, drawing, failed, loading, queued};
 pub use quota::{quota, settings, small};
 pub use received::{ENDING, INTERRUPTED, MAX_REFUSAL, TAKEN_BACK, about_earlier, in_our_words};
 pub use user_error::UserError;

@@ -14,6 +14,8 @@ use crate::{
     buttons::custom_id::ButtonAction,
 };
 
+/// Places in the queue that are told exactly; of a job behind them only that it is.
+pub const N_PLACES: u32 = 50;
 /// A wait that is shorter is not worth a number.
 const SOON: Duration = Duration::from_secs(2);
 
@@ -21,6 +23,7 @@ const SOON: Duration = Duration::from_secs(2);
 pub fn queued(heading: &Heading, job: JobId, place: u32, wait: Option<Duration>) -> Answer {
     let place = match place {
         1 => "next in line".to_owned(),
+        n if n > N_PLACES => format!("behind {N_PLACES} others or more"),
         n => format!("place {n} in the queue"),
     };
     let wait = match wait {
@@ -102,6 +105,8 @@ mod tests {
         check(1, Some(5_000), "-# Queued: next in line, begins in about 5 s");
         check(1, Some(1_999), "-# Queued: next in line, begins in a moment");
         check(1, Some(0), "-# Queued: next in line, begins in a moment");
+        check(50, None, "-# Queued: place 50 in the queue");
+        check(51, None, "-# Queued: behind 50 others or more");
         check(40, Some(1_200_000), "-# Queued: place 40 in the queue, begins in about 20 min");
     }
 }

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{SqliteStore, cancel, drafts, enqueue, guilds, history, images, keeping, outbox, queue, quota, reap, thumbnails, worker};
+use super::{
+    SqliteStore, cancel, claim, drafts, enqueue, guilds, history, images, keeping, outbox, queue, quota, reap, thumbnails, worker,
+};
 use crate::{
     drafts::Draft, enqueue::*, error::StorageError, failure::Failure, guilds::GuildSettings, ids::*, images::NewImage, jobs::*,
     outbox::OutboxItem, quota::*, store::*,
@@ -20,8 +22,14 @@ impl Queue for SqliteStore {
         enqueue::pressed(self, key).await
     }
 
-    async fn claim(&self, lease: Duration, limits: &RunningLimits, now: Timestamp) -> Result<Option<Lease>, StorageError> {
-        worker::claim(self, lease, limits, now).await
+    async fn claim(
+        &self,
+        lease: Duration,
+        limits: &RunningLimits,
+        resident: &[String],
+        now: Timestamp,
+    ) -> Result<Option<Lease>, StorageError> {
+        claim::claim(self, lease, limits, resident, now).await
     }
 
     async fn renew(&self, lease: &Lease, duration: Duration, now: Timestamp) -> Result<Written, StorageError> {
@@ -60,12 +68,12 @@ impl Queue for SqliteStore {
         reap::reap(self, all, now).await
     }
 
-    async fn place(&self, id: JobId) -> Result<Option<u32>, StorageError> {
-        queue::place(self, id).await
+    async fn queue(&self, n: u32) -> Result<Vec<JobId>, StorageError> {
+        queue::queue(self, n).await
     }
 
-    async fn queue(&self) -> Result<Vec<JobId>, StorageError> {
-        queue::queue(self).await
+    async fn waiting(&self) -> Result<Vec<JobId>, StorageError> {
+        queue::waiting(self).await
     }
 
     async fn queue_status(&self) -> Result<QueueStatus, StorageError> {

@@ -11,6 +11,7 @@ use crate::{error::StorageError, ids::*, jobs::*};
 
 pub(super) async fn request_cancel(store: &SqliteStore, id: JobId, now: Timestamp) -> Result<Cancelled, StorageError> {
     const OPEN: &str = concat!("SELECT ", open_columns!(), " FROM jobs WHERE id = ?");
+    const ASK: &str = "UPDATE jobs SET is_cancel_requested = 1 WHERE id = ?";
     let mut tx = store.begin().await?;
     let word: Option<String> = sqlx::query_scalar("SELECT status FROM jobs WHERE id = ?").bind(bytes(id)).fetch_optional(&mut *tx).await?;
     let word = word.ok_or_else(|| StorageError::MissingJob(id.to_string()))?;
@@ -18,11 +19,11 @@ pub(super) async fn request_cancel(store: &SqliteStore, id: JobId, now: Timestam
         JobStatus::Queued => {
             let job: Open = sqlx::query_as(OPEN).bind(bytes(id)).fetch_one(&mut *tx).await?;
             end(&mut tx, &job, Ending { status: JobStatus::Cancelled, charge: Charge::Refund, failure: None }, now).await?;
-            turns::retag(&mut tx, job.guild).await?;
+            turns::leave(&mut tx, job.lane()?).await?;
             Cancelled::Now
         }
         JobStatus::Leased => {
-            sqlx::query("UPDATE jobs SET is_cancel_requested = 1 WHERE id = ?").bind(bytes(id)).execute(&mut *tx).await?;
+            sqlx::query(ASK).bind(bytes(id)).execute(&mut *tx).await?;
             Cancelled::Requested
         }
         ended => Cancelled::Already(ended),

@@ -76,12 +76,6 @@ pub(super) async fn recorded(db: &mut SqliteConnection, job: i64, index: u32) ->
     Ok(())
 }
 
-/// A job ended.
-pub(super) async fn drop_all(db: &mut SqliteConnection, job: i64) -> Result<(), StorageError> {
-    sqlx::query("DELETE FROM checkpoints WHERE job = ?").bind(job).execute(db).await?;
-    Ok(())
-}
-
 /// What is kept of a job, by index.
 pub(super) async fn of_job(db: &mut SqliteConnection, job: JobId) -> Result<Vec<Checkpoint>, StorageError> {
     const KEPT: &str = "SELECT number, steps, state FROM checkpoints \

@@ -5,7 +5,7 @@ use sqlx::{SqliteConnection, SqliteExecutor};
 use super::{
     SqliteStore, quota, received,
     rows::{bytes, job_id, status},
-    turns,
+    turns::{self, Lane, tier_number},
 };
 use crate::{
     cost::{to_row_megapixels, to_row_pixels},
@@ -15,24 +15,54 @@ use crate::{
     jobs::JobStatus,
 };
 
-const INSERT: &str = "INSERT INTO jobs (id, key, press, keeps_press, guild, user, action, task, parent, parent_index, notes, status, \
-    row_pixels, channel, token, token_expires, message, created) \
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?) RETURNING seq";
+const INSERT: &str = "INSERT INTO jobs (id, key, press, keeps_press, guild, tier, user, action, task, model, parent, parent_index, notes, \
+    status, row_pixels, channel, token, token_expires, message, created) \
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?) RETURNING seq";
+
+/// Takes guild, tier and user: what waits there, whose turn it is, and how many jobs wait or run.
+pub(super) const PLACE: &str = "SELECT turns.waiting AS n_waiting, turns.virtual_time AS time, flows.start_tag AS flow_tag, \
+        flows.virtual_time AS flow_time, coalesce(flows.waiting, 0) AS in_flow, flow_users.start_tag AS user_tag, \
+        coalesce(flow_users.waiting, 0) AS of_user_in_flow, \
+        (SELECT coalesce(sum(waiting), 0) FROM flows WHERE guild = ?1) AS in_guild, \
+        (SELECT coalesce(sum(waiting), 0) FROM flow_users WHERE user = ?3 AND head IS NOT NULL) \
+            + (SELECT count(*) FROM jobs WHERE user = ?3 AND status = 'leased') AS active \
+    FROM turns LEFT JOIN flows ON flows.guild = ?1 AND flows.tier = ?2 \
+        LEFT JOIN flow_users ON flow_users.guild = ?1 AND flow_users.tier = ?2 AND flow_users.user = ?3";
+
+from_row! {
+    /// Where a job comes in.
+    struct Place {
+        n_waiting: u32,
+        time: i64,
+        flow_tag: Option<i64>,
+        flow_time: Option<i64>,
+        in_flow: u32,
+        user_tag: Option<i64>,
+        of_user_in_flow: u32,
+        in_guild: u32,
+        active: u32,
+    }
+}
 
 pub(super) async fn enqueue(store: &SqliteStore, job: NewJob, limits: &Limits, now: Timestamp) -> Result<Enqueued, StorageError> {
     let mut tx = store.begin().await?;
     let key = job.key.clone();
     let answer = match known(&mut tx, &job).await? {
         Some(known) => known,
-        None => match refusal(&mut tx, &job, limits, now).await? {
-            Some(refusal) => Enqueued::Refused(refusal),
-            None => Enqueued::Created(insert(&mut tx, job, now).await?),
-        },
+        None => {
+            let lane = Lane { guild: job.guild.0.cast_signed(), tier: job.tier, user: job.user.0.cast_signed() };
+            let place = sqlx::query_as(PLACE).bind(lane.guild).bind(tier_number(lane.tier)).bind(lane.user);
+            let place: Place = place.fetch_one(&mut *tx).await?;
+            match refusal(&mut tx, &job, &place, limits, now).await? {
+                Some(refusal) => Enqueued::Refused(refusal),
+                None => Enqueued::Created(insert(&mut tx, job, lane, &place, now).await?),
+            }
+        }
     };
     if matches!(answer, Enqueued::Created(_) | Enqueued::SameKey(_)) {
         received::forget(&mut tx, &key).await?;
+        tx.commit().await?;
     }
-    tx.commit().await?;
     Ok(answer)
 }
 
@@ -58,33 +88,32 @@ async fn by_press(db: impl SqliteExecutor<'_>, key: &str) -> Result<Option<(JobI
     Ok(Some((id, status)))
 }
 
-async fn refusal(db: &mut SqliteConnection, job: &NewJob, limits: &Limits, now: Timestamp) -> Result<Option<Refusal>, StorageError> {
-    let (guild, user) = (job.guild.0.cast_signed(), job.user.0.cast_signed());
-    let active = sqlx::query_scalar("SELECT count(*) FROM jobs WHERE user = ? AND status IN ('queued', 'leased')");
-    let active: u32 = active.bind(user).fetch_one(&mut *db).await?;
-    if active >= limits.max_active_per_user {
-        return Ok(Some(Refusal::UserBusy { active, limit: limits.max_active_per_user }));
+async fn refusal(
+    db: &mut SqliteConnection,
+    job: &NewJob,
+    place: &Place,
+    limits: &Limits,
+    now: Timestamp,
+) -> Result<Option<Refusal>, StorageError> {
+    if place.active >= limits.max_active_per_user {
+        return Ok(Some(Refusal::UserBusy { active: place.active, limit: limits.max_active_per_user }));
     }
-    let in_guild = sqlx::query_scalar("SELECT count(*) FROM jobs WHERE guild = ? AND status = 'queued'");
-    let in_guild: u32 = in_guild.bind(guild).fetch_one(&mut *db).await?;
-    if in_guild >= limits.max_queued_per_guild {
+    if place.in_guild >= limits.max_queued_per_guild {
         return Ok(Some(Refusal::GuildFull { limit: limits.max_queued_per_guild }));
     }
-    let queued: u32 = sqlx::query_scalar("SELECT count(*) FROM jobs WHERE status = 'queued'").fetch_one(&mut *db).await?;
-    if queued >= limits.max_queued {
+    if place.n_waiting >= limits.max_queued {
         return Ok(Some(Refusal::QueueFull { limit: limits.max_queued }));
     }
+    let (guild, user) = (job.guild.0.cast_signed(), job.user.0.cast_signed());
     let least = quota::accounts(db, (guild, user), limits, now).await?.into_iter().next();
     let cost = to_row_pixels(job.row_megapixels);
     let in_the_way = least.filter(|account| account.used.saturating_add(cost) > account.limit);
     Ok(in_the_way.map(|account| Refusal::Quota { of: account.of, quota: account.status(now), cost: to_row_megapixels(cost) }))
 }
 
-async fn insert(db: &mut SqliteConnection, job: NewJob, now: Timestamp) -> Result<JobId, StorageError> {
+async fn insert(db: &mut SqliteConnection, job: NewJob, lane: Lane, place: &Place, now: Timestamp) -> Result<JobId, StorageError> {
     let id = JobId::new();
-    let (guild, user) = (job.guild.0.cast_signed(), job.user.0.cast_signed());
     let row_pixels = to_row_pixels(job.row_megapixels);
-    turns::arrive(db, guild, user).await?;
     let (press, keeps_press) = job.press.map_or((None, false), |press| (Some(press.key), press.keep));
     let (parent, parent_index) = job.parent.map_or((None, None), |(id, index)| (Some(bytes(id)), Some(index)));
     let seq: i64 = sqlx::query_scalar(INSERT)
@@ -92,10 +121,12 @@ async fn insert(db: &mut SqliteConnection, job: NewJob, now: Timestamp) -> Resul
         .bind(job.key)
         .bind(press)
         .bind(keeps_press)
-        .bind(guild)
-        .bind(user)
+        .bind(lane.guild)
+        .bind(tier_number(lane.tier))
+        .bind(lane.user)
         .bind(job.action)
         .bind(job.task.to_string())
+        .bind(job.model)
         .bind(parent)
         .bind(parent_index)
         .bind(job.notes.map(|notes| notes.to_string()))
@@ -111,7 +142,9 @@ async fn insert(db: &mut SqliteConnection, job: NewJob, now: Timestamp) -> Resul
         let input = sqlx::query("INSERT INTO inputs (job, number, role, blob) VALUES (?, ?, ?, ?)");
         input.bind(seq).bind(number).bind(role).bind(blob.to_string()).execute(&mut *db).await?;
     }
-    turns::retag(db, guild).await?;
-    quota::debit(db, seq, (guild, user), row_pixels, now).await?;
+    let mut tags = turns::tags(place.time, place.flow_tag, place.flow_time, place.user_tag);
+    tags.arrive(place.in_flow > 0, place.of_user_in_flow > 0);
+    turns::arrived(db, lane, &tags).await?;
+    quota::debit(db, seq, (lane.guild, lane.user), row_pixels, now).await?;
     Ok(id)
 }

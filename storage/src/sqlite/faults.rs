@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, Row};
 
-use super::{SqliteStore, keeping, outbox, queue, quota, worker};
+use super::{SqliteStore, claim, enqueue, keeping, outbox, queue, quota};
 use crate::{
     Delivery, Enqueued, Failure, GuildId, GuildSettings, Guilds, History, JobStatus, Ledger, Limits, NewJob, Outbox, Queue, RunningLimits,
     StorageError, Timestamp, UserId, Written,
@@ -39,6 +39,8 @@ fn job(key: &str, size_bytes: usize) -> NewJob {
         user: UserId(1),
         action: "imagine".into(),
         task: serde_json::json!({ "prompt": "x".repeat(size_bytes) }),
+        tier: crate::Tier::Fast,
+        model: None,
         parent: None,
         notes: None,
         inputs: Vec::new(),
@@ -68,7 +70,7 @@ async fn a_full_disk_is_named_at_every_write_and_nothing_is_half_written() {
     let (_folder, store) = open().await;
     let long = "x".repeat(100_000);
     created(&store, job("first", 10)).await;
-    let lease = store.claim(LEASE, &RUNNING, NOW).await.unwrap().unwrap();
+    let lease = store.claim(LEASE, &RUNNING, &[], NOW).await.unwrap().unwrap();
     limit_pages(&store, Some(0)).await;
 
     let is_full = |error: StorageError| assert!(matches!(error, StorageError::DiskFull), "{error:?}");
@@ -85,7 +87,7 @@ async fn a_full_disk_is_named_at_every_write_and_nothing_is_half_written() {
     is_full(store.record_image(&lease, &image).await.unwrap_err());
 
     assert!(store.note("long").await.unwrap().is_none());
-    assert_eq!(store.queue().await.unwrap(), []);
+    assert_eq!(store.queue(100).await.unwrap(), []);
     assert_eq!(used(&store).await, 1.0);
     assert_eq!(store.job(lease.job.id).await.unwrap().unwrap().status, JobStatus::Leased);
     assert!(store.outbox(NOW, 10).await.unwrap().is_empty());
@@ -131,16 +133,19 @@ async fn claim_and_outbox_read_an_index_and_sort_nothing() {
         assert!(plan.contains(index), "{plan}");
         assert!(!plan.contains("TEMP B-TREE") && !plan.contains("SCAN jobs;") && !plan.ends_with("SCAN jobs"), "{plan}");
     };
-    check(worker::CLAIM, "USING COVERING INDEX jobs_by_turn").await;
-    check(worker::CLAIM, "USING COVERING INDEX jobs_running (guild=?)").await;
-    check(worker::CLAIM, "USING INDEX jobs_active (user=?)").await;
-    check(worker::RUNNING, "USING INDEX jobs_").await;
+    check(claim::NEXT, "SCAN flows USING INDEX flows_by_turn").await;
+    check(claim::NEXT, "flow_users USING INDEX flow_users_by_turn (guild=? AND tier=?)").await;
+    check(claim::NEXT, "SEARCH jobs USING INTEGER PRIMARY KEY").await;
+    check(claim::RUNNING, "USING INDEX jobs_").await;
+    check(enqueue::PLACE, "flow_users USING INDEX flow_users_by_user (user=?)").await;
+    check(enqueue::PLACE, "INDEX jobs_running (user=?)").await;
+    check(enqueue::PLACE, "flows USING INDEX sqlite_autoindex_flows_1 (guild=?)").await;
+    check(queue::HEADS, "other USING COVERING INDEX flow_users_by_turn (guild=? AND tier=?)").await;
+    check(queue::AFTER, "jobs_waiting (guild=? AND tier=? AND user=? AND seq>?)").await;
     check(outbox::DUE, "INDEX outbox_due (due<?)").await;
     check(outbox::HELD, "INDEX outbox_since (since>?)").await;
     check(outbox::NEXT, "INDEX outbox_due (due>?)").await;
     check(queue::BACKLOG, "USING COVERING INDEX outbox_due").await;
-    check("SELECT count(*) FROM jobs WHERE user = ? AND status IN ('queued', 'leased')", "INDEX jobs_active (user=?)").await;
-    check("SELECT count(*) FROM jobs WHERE guild = ? AND status = 'queued'", "COVERING INDEX jobs_waiting (guild=?)").await;
     check(quota::BY_GUILD, "COVERING INDEX ledger_by_day (guild=? AND day=?)").await;
     check(quota::BY_MEMBER, "COVERING INDEX ledger_by_person (day=? AND user=? AND guild=?)").await;
     check(quota::BY_USER, "COVERING INDEX ledger_by_person (day=? AND user=?)").await;
@@ -154,6 +159,36 @@ async fn claim_and_outbox_read_an_index_and_sort_nothing() {
     }
     check("SELECT seq FROM drafts WHERE user = ? ORDER BY seq DESC LIMIT 1 OFFSET 100", "INDEX drafts_by_user (user=?)").await;
     check("DELETE FROM drafts WHERE created < ?", "INDEX drafts_by_age (created<?)").await;
+}
+
+/// Rows that a change of one job writes, beside so many others that wait in its guild.
+async fn rows_written(n_waiting: u32) -> [i64; 5] {
+    let (_folder, store) = open().await;
+    let of = |n: u32, user: u64| NewJob { user: UserId(user), ..job(&format!("{n} of {user}"), 1) };
+    for n in 0..n_waiting {
+        created(&store, of(n, u64::from(n % 7))).await;
+    }
+    let total = async || -> i64 { sqlx::query_scalar("SELECT total_changes()").fetch_one(&store.writer).await.unwrap() };
+    let mut counts = vec![total().await];
+    let cancelled = created(&store, of(n_waiting, 100)).await;
+    counts.push(total().await);
+    let dearer = store.claim(LEASE, &RUNNING, &[], NOW).await.unwrap().unwrap();
+    counts.push(total().await);
+    store.request_cancel(cancelled, NOW).await.unwrap();
+    counts.push(total().await);
+    store.complete(&dearer, 7.0, NOW).await.unwrap();
+    counts.push(total().await);
+    let released = store.claim(LEASE, &RUNNING, &[], NOW).await.unwrap().unwrap();
+    store.release(&released, NOW).await.unwrap();
+    counts.push(total().await);
+    std::array::from_fn(|i| counts[i + 1] - counts[i])
+}
+
+#[tokio::test]
+async fn what_happens_to_a_job_writes_as_much_however_many_wait() {
+    let few = rows_written(3).await;
+    assert!(few.iter().all(|n| (3..20).contains(n)), "{few:?}");
+    assert_eq!(rows_written(300).await, few);
 }
 
 #[tokio::test]

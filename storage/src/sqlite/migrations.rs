@@ -21,6 +21,7 @@ static FILES: &[(i64, &str, &str)] = files![
     6 "0006_history",
     7 "0007_drafts",
     8 "0008_inputs",
+    9 "0009_flows",
     11 "0011_history",
     12 "0012_forgotten",
     14 "0014_received",

@@ -6,6 +6,7 @@ mod from_row;
 mod borders;
 mod cancel;
 mod checkpoints;
+mod claim;
 mod copies;
 mod drafts;
 mod ending;

@@ -1,11 +1,12 @@
 //! How a job stands in its row.
 
+use super::turns;
 use crate::{cost::to_row_megapixels, error::StorageError, failure::Failure, ids::*, jobs::*};
 
 /// The columns of [`JobRow`], for `concat!`.
 macro_rules! job_columns {
     () => {
-        "id, status, guild, user, action, task, parent, parent_index, row_pixels, channel, token, token_expires, message, \
+        "id, status, guild, tier, user, action, task, model, parent, parent_index, row_pixels, channel, token, token_expires, message, \
          error, notes, deleted, forgotten, is_cancel_requested, attempts, created, finished"
     };
 }
@@ -16,9 +17,11 @@ from_row! {
         pub(super) id: Vec<u8>,
         status: String,
         guild: i64,
+        tier: i64,
         user: i64,
         action: String,
         task: String,
+        model: Option<String>,
         parent: Option<Vec<u8>>,
         parent_index: Option<u32>,
         row_pixels: i64,
@@ -48,8 +51,10 @@ impl TryFrom<JobRow> for Job {
             status: status(&row.status).ok_or_else(|| StorageError::corrupt("status", id))?,
             guild: GuildId(row.guild.cast_unsigned()),
             user: UserId(row.user.cast_unsigned()),
+            tier: turns::tier(row.tier).ok_or_else(|| StorageError::corrupt("tier", id))?,
             action: row.action,
             task: serde_json::from_str(&row.task).map_err(|_| StorageError::corrupt("task", id))?,
+            model: row.model,
             parent: parent.zip(row.parent_index),
             row_megapixels: to_row_megapixels(row.row_pixels),
             delivery: Delivery {

@@ -1,6 +1,6 @@
 //! How jobs come in.
 
-use storage::{Cancelled, Delivery, Enqueued, Failure, JobStatus, Limits, NewJob, Refusal, Written};
+use storage::{Cancelled, Delivery, Enqueued, Failure, JobStatus, Limits, NewJob, Refusal, Tier, Written};
 
 use super::support::*;
 
@@ -24,7 +24,7 @@ pub async fn the_same_key_a_hundred_times_is_one_job_and_one_debit(backend: &imp
     }
     assert_eq!(made.len(), 1);
     assert_eq!(known, vec![made[0]; 99]);
-    assert_eq!(store.queue().await.unwrap(), made);
+    assert_eq!(store.queue(100).await.unwrap(), made);
     assert_eq!(used(&*store, 1, NOON).await, 1.0);
 }
 
@@ -110,7 +110,7 @@ pub async fn limits_refuse_in_their_order_and_change_nothing(backend: &impl Back
     limits.max_queued = 2;
     let Enqueued::Refused(Refusal::Quota { quota, .. }) = ask(job(1, 1), limits).await else { panic!("the quota is used up") };
     assert_eq!((quota.used, quota.limit, quota.resets), (1.0, 1.0, at(DAY_MS / 2)));
-    assert_eq!(store.queue().await.unwrap(), [id]);
+    assert_eq!(store.queue(100).await.unwrap(), [id]);
     assert_eq!(used(&*store, 1, NOON).await, 1.0);
 
     limits.daily_row_megapixels = 2.0;
@@ -134,6 +134,8 @@ pub async fn what_is_enqueued_is_what_is_read(backend: &impl Backend) {
     let parent = created(&*store, job(1, 1)).await;
     let new = NewJob {
         action: "variation".into(),
+        tier: Tier::Relax,
+        model: Some("sdxl".into()),
         task: serde_json::json!({ "prompt": "‘;DROP TABLE jobs;-- 🎨", "seed": u64::MAX, "images": [1, 2.5, null] }),
         parent: Some((parent, 3)),
         notes: Some(serde_json::json!([{ "kind": "foreign_parameter", "name": "--v" }])),
@@ -144,6 +146,7 @@ pub async fn what_is_enqueued_is_what_is_read(backend: &impl Backend) {
     let id = created(&*store, new.clone()).await;
     let job = store.job(id).await.unwrap().unwrap();
     assert_eq!((job.id, job.status, job.guild, job.user), (id, JobStatus::Queued, new.guild, new.user));
+    assert_eq!((job.tier, job.model), (Tier::Relax, new.model));
     assert_eq!((job.action, job.task, job.parent, job.notes), (new.action, new.task, new.parent, new.notes));
     assert_eq!((job.row_megapixels, job.delivery), (new.row_megapixels, new.delivery));
     assert_eq!((job.failure, job.is_deleted, job.is_cancel_requested), (None, false, false));

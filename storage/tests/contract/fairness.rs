@@ -1,6 +1,6 @@
 //! Whose turn it is.
 
-use storage::{Cancelled, Queue};
+use storage::{Cancelled, JobId, NewJob, Queue, RunningLimits, Tier};
 
 use super::support::*;
 
@@ -15,6 +15,11 @@ async fn serve(store: &dyn Queue, n: usize, who: impl Fn(&storage::Job) -> u64) 
     served
 }
 
+/// Where a job stands in the queue, from 1.
+async fn place(store: &dyn Queue, id: JobId) -> Option<usize> {
+    store.queue(1000).await.unwrap().into_iter().position(|other| other == id).map(|position| position + 1)
+}
+
 pub async fn a_hog_does_not_delay_a_small_guild(backend: &impl Backend) {
     let store = backend.open().await;
     for _ in 0..200 {
@@ -27,11 +32,11 @@ pub async fn a_hog_does_not_delay_a_small_guild(backend: &impl Backend) {
     }
     serve(&*store, 9, |_| 0).await;
     let small = created(&*store, job(5, 1)).await;
-    let place = store.place(small).await.unwrap().unwrap();
+    let place = place(&*store, small).await.unwrap();
     assert!(place <= 5 + 1, "its place among 5 guilds is {place}");
     let served = serve(&*store, 6, |job| job.guild.0).await;
     assert_eq!(served.iter().filter(|guild| **guild == 5).count(), 1, "{served:?}");
-    assert_eq!(served.iter().position(|guild| *guild == 5), Some(place as usize - 1), "a place is a promise: {served:?}");
+    assert_eq!(served.iter().position(|guild| *guild == 5), Some(place - 1), "a place is a promise: {served:?}");
 }
 
 pub async fn two_backlogged_guilds_alternate(backend: &impl Backend) {
@@ -127,7 +132,7 @@ pub async fn cancelled_jobs_cost_their_guild_no_turn(backend: &impl Backend) {
     for id in &hasty[..9] {
         assert_eq!(store.request_cancel(*id, NOON).await.unwrap(), Cancelled::Now);
     }
-    assert_eq!(store.place(hasty[9]).await.unwrap(), Some(1));
+    assert_eq!(place(&*store, hasty[9]).await, Some(1));
     let served = serve(&*store, 4, |job| job.guild.0).await;
     assert_eq!(served.iter().position(|guild| *guild == 1), Some(0), "{served:?}");
 }
@@ -138,14 +143,102 @@ pub async fn claims_follow_the_queue_as_it_was_shown(backend: &impl Backend) {
     for _ in 0..40 {
         created(&*store, costing(dice.roll(4), dice.roll(3), dice.roll(5) as f64)).await;
     }
-    let queue = store.queue().await.unwrap();
-    for (i, id) in queue.iter().enumerate() {
-        assert_eq!(store.place(*id).await.unwrap(), Some(i as u32 + 1));
+    let queue = store.queue(100).await.unwrap();
+    assert_eq!(queue.len(), 40);
+    for n in [0, 1, 7, 39] {
+        assert_eq!(store.queue(n).await.unwrap(), queue[..n as usize], "the first turns are the same however many are asked for");
     }
     for id in queue {
         let lease = claimed(&*store).await;
         assert_eq!(lease.job.id, id);
-        assert_eq!(store.place(id).await.unwrap(), None);
+        assert_eq!(place(&*store, id).await, None);
         store.complete(&lease, lease.job.row_megapixels, NOON).await.unwrap();
     }
+}
+
+pub async fn relaxed_jobs_have_a_sixteenth_of_the_turns(backend: &impl Backend) {
+    let store = backend.open().await;
+    for _ in 0..4 {
+        created(&*store, relaxed(job(1, 1))).await;
+    }
+    // Of the same person, in the same guild: the tiers take turns like two guilds.
+    for _ in 0..48 {
+        created(&*store, job(1, 1)).await;
+    }
+    let served = serve(&*store, 52, |job| u64::from(job.tier == Tier::Relax)).await;
+    let places: Vec<usize> = (0..).zip(&served).filter(|(_, is_relaxed)| **is_relaxed == 1).map(|(place, _)| place).collect();
+    assert_eq!(places, [0, 17, 34, 51], "{served:?}");
+}
+
+pub async fn relaxed_jobs_run_in_a_quarter_of_the_slots_while_others_wait(backend: &impl Backend) {
+    let store = backend.open().await;
+    let limits = RunningLimits { max_running: 8, max_running_per_user: 8, max_running_per_guild: 8 };
+    let next = async || store.claim(LEASE, &limits, &[], NOON).await.unwrap().expect("a job waits");
+    for user in 0..6 {
+        created(&*store, relaxed(job(1, user))).await;
+    }
+    let mut running = Vec::new();
+    for _ in 0..3 {
+        running.push(next().await);
+    }
+    for user in 0..60 {
+        created(&*store, job(2, 10 + user)).await;
+    }
+    for _ in 0..50 {
+        let fast = next().await;
+        assert_eq!(fast.job.tier, Tier::Fast, "three of eight slots are taken");
+        store.complete(&fast, 1.0, NOON).await.unwrap();
+    }
+    for slow in running.drain(..2) {
+        store.complete(&slow, 1.0, NOON).await.unwrap();
+    }
+    assert_eq!(next().await.job.tier, Tier::Relax, "it is their turn by far");
+    for _ in 0..10 {
+        let fast = next().await;
+        assert_eq!(fast.job.tier, Tier::Fast);
+        store.complete(&fast, 1.0, NOON).await.unwrap();
+    }
+    for _ in 0..2 {
+        assert_eq!(next().await.job.tier, Tier::Relax, "nobody else waits");
+    }
+}
+
+pub async fn a_fast_job_that_may_not_run_keeps_no_slot_from_relaxed_ones(backend: &impl Backend) {
+    let store = backend.open().await;
+    let limits = RunningLimits { max_running: 4, max_running_per_user: 1, max_running_per_guild: 4 };
+    for user in [1, 1] {
+        created(&*store, job(1, user)).await;
+    }
+    for user in 2..4 {
+        created(&*store, relaxed(job(2, user))).await;
+    }
+    let mut tiers = Vec::new();
+    while let Some(lease) = store.claim(LEASE, &limits, &[], NOON).await.unwrap() {
+        tiers.push(lease.job.tier);
+    }
+    assert_eq!(tiers, [Tier::Fast, Tier::Relax, Tier::Relax]);
+}
+
+pub async fn a_model_in_memory_goes_first_and_passes_the_head_four_times(backend: &impl Backend) {
+    let store = backend.open().await;
+    let drawn_with = |user: u64, model: &str| NewJob { model: Some(model.into()), ..job(user % 2, user) };
+    for user in 0..2 {
+        created(&*store, drawn_with(user, "far")).await;
+    }
+    for user in 2..14 {
+        created(&*store, drawn_with(user, "near")).await;
+    }
+    let resident = ["near".to_owned(), "other".to_owned()];
+    let mut models = Vec::new();
+    while let Some(lease) = store.claim(LEASE, &MANY, &resident, NOON).await.unwrap() {
+        models.push(lease.job.model.unwrap());
+    }
+    assert_eq!(models.len(), 14);
+    assert_eq!(&models[..5], ["near", "near", "near", "near", "far"], "{models:?}");
+    let last = models.iter().rposition(|model| model == "far").unwrap();
+    assert!(last <= 9, "{models:?}: the second is passed four times too, not by all");
+}
+
+fn relaxed(job: NewJob) -> NewJob {
+    NewJob { tier: Tier::Relax, ..job }
 }

@@ -11,7 +11,7 @@ const FEW: RunningLimits = RunningLimits { max_running: 4, max_running_per_user:
 /// Claims until nothing may run any more; (guild, user) of each.
 async fn claim_all(store: &dyn Queue, limits: &RunningLimits) -> Vec<Lease> {
     let mut leases = Vec::new();
-    while let Some(lease) = store.claim(LEASE, limits, NOON).await.unwrap() {
+    while let Some(lease) = store.claim(LEASE, limits, &[], NOON).await.unwrap() {
         leases.push(lease);
     }
     leases
@@ -56,7 +56,7 @@ pub async fn a_waiting_job_is_taken_as_soon_as_its_person_may_run_one(backend: &
         created(&*store, costing(2, user, 1.0)).await;
     }
     for _ in 0..10 {
-        let lease = store.claim(LEASE, &FEW, NOON).await.unwrap().expect("a newcomer");
+        let lease = store.claim(LEASE, &FEW, &[], NOON).await.unwrap().expect("a newcomer");
         assert_eq!(lease.job.guild.0, 2);
         store.complete(&lease, 1.0, NOON).await.unwrap();
     }
@@ -107,7 +107,7 @@ pub async fn claims_keep_to_the_limits_and_leave_nothing_that_may_run(backend: &
             }
         }
         store.reap(true, NOON).await.unwrap();
-        while let Some(lease) = store.claim(LEASE, &MANY, NOON).await.unwrap() {
+        while let Some(lease) = store.claim(LEASE, &MANY, &[], NOON).await.unwrap() {
             store.complete(&lease, 0.0, NOON).await.unwrap();
         }
     }
@@ -198,7 +198,7 @@ pub async fn sums_never_exceed_their_limits_and_refunds_restore_them(backend: &i
                     }
                 }
                 _ => {
-                    let Some(lease) = store.claim(LEASE, &MANY, now).await.unwrap() else { continue };
+                    let Some(lease) = store.claim(LEASE, &MANY, &[], now).await.unwrap() else { continue };
                     let share = dice.roll(5) as f64 / 4.0 * lease.job.row_megapixels;
                     let charged = match dice.roll(3) {
                         0 => store.fail(&lease, &Failure::OutOfMemory, now).await.map(|_| 0.0),
@@ -217,7 +217,7 @@ pub async fn sums_never_exceed_their_limits_and_refunds_restore_them(backend: &i
             }
         }
         assert!(n_refused > 0, "seed {seed}: the limits are met");
-        while let Some(lease) = store.claim(LEASE, &MANY, now).await.unwrap() {
+        while let Some(lease) = store.claim(LEASE, &MANY, &[], now).await.unwrap() {
             store.fail(&lease, &Failure::OutOfMemory, now).await.unwrap();
         }
         let of = |is_counted: &dyn Fn(u64, u64) -> bool| {

@@ -82,6 +82,10 @@ contract! { sqlite, crate::contract::support::Sqlite:
         idle_time_is_not_saved_up
         cancelled_jobs_cost_their_guild_no_turn
         claims_follow_the_queue_as_it_was_shown
+        relaxed_jobs_have_a_sixteenth_of_the_turns
+        relaxed_jobs_run_in_a_quarter_of_the_slots_while_others_wait
+        a_fast_job_that_may_not_run_keeps_no_slot_from_relaxed_ones
+        a_model_in_memory_goes_first_and_passes_the_head_four_times
     }
     limits {
         nobody_waits_for_the_long_jobs_of_others

@@ -1,8 +1,11 @@
-//! The plainest store that can be right: lists in memory, and fair turns by their definition instead of tags.
+//! The plainest store that can be right: lists in memory, and turns by the rule alone.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
-use storage::{Cancelled, Failure, JobStatus, NewJob, RunningLimits, Timestamp, Written};
+use storage::{
+    Cancelled, Failure, JobStatus, NewJob, RunningLimits, Tier, Timestamp, Written,
+    turns::{Candidate, N_CANDIDATES, Turn, Turns, choose, relax_slots},
+};
 
 use super::support::{DAY_MS, LEASE};
 
@@ -16,6 +19,8 @@ pub struct ModelJob {
     pub attempts: u32,
     /// Whether the newest lease's attempt was taken back.
     pub has_advanced: bool,
+    /// How often it was the first and another was claimed.
+    pub passed: u32,
     pub epoch: i64,
     pub lease_until: i64,
     pub is_cancel_requested: bool,
@@ -32,18 +37,10 @@ pub struct ModelJob {
     pub delivery: Option<(i64, u32)>,
 }
 
-/// Start tags of guilds and of users in guilds, with the virtual time above each.
-#[derive(Clone, Debug, Default)]
-struct Flows {
-    virtual_time: i64,
-    guilds: HashMap<u64, (i64, i64)>,
-    users: HashMap<(u64, u64), i64>,
-}
-
 #[derive(Debug, Default)]
 pub struct Model {
     pub jobs: Vec<ModelJob>,
-    flows: Flows,
+    turns: Turns,
 }
 
 pub fn cost(row_megapixels: f64) -> i64 {
@@ -52,18 +49,6 @@ pub fn cost(row_megapixels: f64) -> i64 {
 
 impl Model {
     pub fn enqueue(&mut self, new: NewJob, now: Timestamp) -> usize {
-        let (guild, user) = (new.guild.0, new.user.0);
-        let users: Vec<u64> = self.waiting().map(|i| &self.jobs[i].new).filter(|new| new.guild.0 == guild).map(|new| new.user.0).collect();
-        let virtual_time = self.flows.virtual_time;
-        let flow = self.flows.guilds.entry(guild).or_insert((virtual_time, 0));
-        if users.is_empty() {
-            flow.0 = flow.0.max(virtual_time);
-        }
-        let guild_time = flow.1;
-        let start = self.flows.users.entry((guild, user)).or_insert(guild_time);
-        if !users.contains(&user) {
-            *start = guild_time.max(*start);
-        }
         let cost = cost(new.row_megapixels);
         self.jobs.push(ModelJob {
             status: JobStatus::Queued,
@@ -72,6 +57,7 @@ impl Model {
             charged: cost,
             attempts: 0,
             has_advanced: false,
+            passed: 0,
             epoch: 0,
             lease_until: 0,
             is_cancel_requested: false,
@@ -85,37 +71,48 @@ impl Model {
             delivery: None,
             new,
         });
-        self.jobs.len() - 1
+        let i = self.jobs.len() - 1;
+        self.turns.arrive(self.turn(i));
+        i
     }
 
-    /// Waiting jobs in the order of their turns: serves a copy until nothing waits.
-    pub fn queue(&self) -> Vec<usize> {
-        let mut flows = self.flows.clone();
-        let mut waiting: Vec<usize> = self.waiting().collect();
-        let mut queue = Vec::new();
-        while let Some(next) = self.next(&flows, &waiting) {
-            waiting.retain(|i| *i != next);
-            self.serve(&mut flows, next);
-            queue.push(next);
-        }
-        queue
+    /// The next turns: serves a copy until nothing waits.
+    pub fn queue(&self, n: usize) -> Vec<usize> {
+        let mut turns = self.turns.clone();
+        let next = || {
+            let next = turns.next()?;
+            turns.serve(&next);
+            Some(next.seq as usize)
+        };
+        std::iter::from_fn(next).take(n).collect()
     }
 
-    /// The first of the queue whose person and guild may run another one.
-    pub fn claim(&mut self, limits: &RunningLimits, now: Timestamp) -> Option<usize> {
-        let next = self.queue().into_iter().find(|i| self.may_run(*i, limits))?;
-        let mut running = self.jobs.iter().filter(|job| job.status == JobStatus::Leased).peekable();
-        if running.peek().is_some() && (self.jobs[next].attempts == 2 || running.any(|job| job.attempts == 3)) {
+    /// The first whose person and guild may run another one, or one near it whose model is in memory.
+    pub fn claim(&mut self, limits: &RunningLimits, resident: &[String], now: Timestamp) -> Option<usize> {
+        let running: Vec<&ModelJob> = self.jobs.iter().filter(|job| job.status == JobStatus::Leased).collect();
+        if running.iter().any(|job| job.attempts == 3) {
             return None;
         }
-        let mut flows = std::mem::take(&mut self.flows);
-        self.serve(&mut flows, next);
-        self.flows = flows;
+        let n_relax = running.iter().filter(|job| job.new.tier == Tier::Relax).count();
+        let mut next: Vec<usize> = self.turns.heads().iter().map(|job| job.seq as usize).filter(|i| self.may_run(*i, limits)).collect();
+        let is_fast = |i: &usize| self.jobs[*i].new.tier == Tier::Fast;
+        if n_relax >= relax_slots(limits.max_running) as usize && next.iter().any(is_fast) {
+            next.retain(is_fast);
+        }
+        next.truncate(N_CANDIDATES as usize);
+        let may_have_company = |i: &&usize| running.is_empty() || self.jobs[**i].attempts < 2;
+        let next: Vec<usize> = next.iter().take_while(may_have_company).copied().collect();
+        let candidate = |i: &usize| Candidate { model: self.jobs[*i].new.model.clone(), passed: self.jobs[*i].passed };
+        let choice = choose(&next.iter().map(candidate).collect::<Vec<_>>(), resident)?;
+        self.jobs[next[0]].passed += u32::from(choice.passes);
+        let next = next[choice.index];
+        self.turns.serve(&self.turn(next));
         let job = &mut self.jobs[next];
         job.status = JobStatus::Leased;
         job.epoch += 1;
         job.attempts += 1;
         job.has_advanced = false;
+        job.passed = 0;
         job.lease_until = now.after(LEASE).0;
         Some(next)
     }
@@ -142,16 +139,19 @@ impl Model {
 
     /// Ends a job: `charged` if it is settled, `None` if it is refunded.
     pub fn end(&mut self, i: usize, status: JobStatus, charged: Option<i64>, now: Timestamp) {
+        let turn = self.turn(i);
+        if self.jobs[i].status == JobStatus::Queued {
+            self.turns.cancel(&turn);
+        }
+        if let Some(charged) = charged {
+            self.turns.correct(&turn, charged);
+        }
         let job = &mut self.jobs[i];
         job.status = status;
         job.charged = charged.unwrap_or(0);
         job.holds_press &= status == JobStatus::Done && job.new.press.as_ref().is_some_and(|press| press.keep);
         job.n_endings += 1;
         job.delivery = Some((now.0, 0));
-        if let Some(charged) = charged {
-            let by = charged.max(1) - job.cost.max(1);
-            self.advance(i, by);
-        }
     }
 
     /// The attempt of a job's lease is not counted.
@@ -164,7 +164,7 @@ impl Model {
 
     pub fn requeue(&mut self, i: usize) {
         self.jobs[i].status = JobStatus::Queued;
-        self.advance(i, -self.jobs[i].cost.max(1));
+        self.turns.give_back(self.turn(i));
     }
 
     pub fn request_cancel(&mut self, i: usize, now: Timestamp) -> Cancelled {
@@ -216,33 +216,8 @@ impl Model {
         (0..self.jobs.len()).filter(|i| self.jobs[*i].status == JobStatus::Queued)
     }
 
-    /// Of each guild the user whose turn it is, and of these the guild whose turn it is.
-    fn next(&self, flows: &Flows, waiting: &[usize]) -> Option<usize> {
-        let of = |i: usize| (self.jobs[i].new.guild.0, self.jobs[i].new.user.0);
-        let mut heads: HashMap<u64, usize> = HashMap::new();
-        for &i in waiting {
-            let turn = |i: usize| (flows.users[&of(i)], i);
-            let head = heads.entry(of(i).0).or_insert(i);
-            if turn(i) < turn(*head) {
-                *head = i;
-            }
-        }
-        heads.into_values().min_by_key(|i| (flows.guilds[&of(*i).0].0, *i))
-    }
-
-    fn serve(&self, flows: &mut Flows, i: usize) {
-        let (new, cost) = (&self.jobs[i].new, self.jobs[i].cost.max(1));
-        let guild = flows.guilds.get_mut(&new.guild.0).expect("it arrived");
-        let user = flows.users.get_mut(&(new.guild.0, new.user.0)).expect("it arrived");
-        flows.virtual_time = flows.virtual_time.max(guild.0);
-        guild.1 = guild.1.max(*user);
-        guild.0 += cost;
-        *user += cost;
-    }
-
-    fn advance(&mut self, i: usize, by: i64) {
-        let new = &self.jobs[i].new;
-        self.flows.guilds.get_mut(&new.guild.0).expect("it arrived").0 += by;
-        *self.flows.users.get_mut(&(new.guild.0, new.user.0)).expect("it arrived") += by;
+    fn turn(&self, i: usize) -> Turn {
+        let ModelJob { new, cost, .. } = &self.jobs[i];
+        Turn { guild: new.guild, tier: new.tier, weight: new.tier.weight(), user: new.user, seq: i as i64, row_pixels: *cost }
     }
 }

@@ -170,7 +170,7 @@ pub async fn a_backlog_is_as_old_as_the_oldest_that_waits(backend: &impl Backend
     }
     assert_eq!(backlog().await, Backlog { oldest: Some(at(10)), undelivered: 0 });
     let mut leases = Vec::new();
-    while let Some(lease) = store.claim(LEASE, &MANY, NOON).await.unwrap() {
+    while let Some(lease) = store.claim(LEASE, &MANY, &[], NOON).await.unwrap() {
         leases.push(lease);
     }
     assert_eq!(backlog().await, Backlog::default(), "what is drawn does not wait");

@@ -69,6 +69,8 @@ pub fn job(guild: u64, user: u64) -> NewJob {
         user: UserId(user),
         action: "imagine".into(),
         task: serde_json::json!({ "prompt": "a lighthouse" }),
+        tier: storage::Tier::Fast,
+        model: None,
         parent: None,
         notes: None,
         inputs: Vec::new(),
@@ -93,7 +95,7 @@ pub async fn created(store: &dyn Queue, job: NewJob) -> JobId {
 }
 
 pub async fn claimed(store: &dyn Queue) -> Lease {
-    store.claim(LEASE, &MANY, NOON).await.unwrap().expect("a job waits")
+    store.claim(LEASE, &MANY, &[], NOON).await.unwrap().expect("a job waits")
 }
 
 pub async fn status(store: &dyn History, id: JobId) -> JobStatus {

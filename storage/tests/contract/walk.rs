@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use storage::{
     Enqueued, Failure, JobId, JobStatus, JobStore, Lease, Limits, NewJob, PressKey, QueueStatus, QuotaOf, QuotaStatus, Refusal,
-    RunningLimits, Timestamp, Written,
+    RunningLimits, Tier, Timestamp, Written,
 };
 
 use super::{
@@ -15,6 +15,8 @@ use super::{
 const N_SEQUENCES: u64 = 320;
 const N_LANES: u64 = 4;
 const N_OPERATIONS: u32 = 24;
+/// Models of jobs; the first is none.
+const MODELS: [&str; 3] = ["", "sdxl", "starter"];
 
 pub async fn the_store_does_what_the_model_does<B: Backend>(_: &B) {
     let mut lanes = Vec::new();
@@ -80,6 +82,8 @@ impl Walk {
     async fn enqueue(&mut self) -> String {
         let (guild, user) = (self.base + self.dice.roll(3), self.base + self.dice.roll(3));
         let mut new = costing(guild, user, self.dice.roll(6) as f64 / 2.0);
+        new.tier = if self.dice.roll(3) == 0 { Tier::Relax } else { Tier::Fast };
+        new.model = self.dice.pick(&MODELS).map(str::to_owned).filter(|model| !model.is_empty());
         if self.dice.roll(8) == 0
             && let Some(known) = self.dice.pick(&self.model.jobs)
         {
@@ -169,8 +173,9 @@ impl Walk {
                 max_running_per_guild: 1 + self.dice.roll(4) as u32,
             },
         };
-        let lease = self.store.claim(LEASE, &limits, self.now).await.unwrap();
-        let expected = self.model.claim(&limits, self.now);
+        let resident: Vec<String> = MODELS.into_iter().filter(|_| self.dice.roll(2) == 0).map(str::to_owned).collect();
+        let lease = self.store.claim(LEASE, &limits, &resident, self.now).await.unwrap();
+        let expected = self.model.claim(&limits, &resident, self.now);
         assert_eq!(lease.as_ref().map(|lease| lease.job.id), expected.map(|i| self.ids[i]), "claim");
         if let (Some(i), Some(lease)) = (expected, lease) {
             let recorded: Vec<u32> = lease.images.iter().map(|image| image.index).collect();
@@ -286,10 +291,11 @@ impl Walk {
     }
 
     async fn check(&mut self, when: &str) {
-        let queue: Vec<JobId> = self.model.queue().into_iter().map(|i| self.ids[i]).collect();
-        assert_eq!(self.store.queue().await.unwrap(), queue, "{when}");
+        let n = 1 + self.dice.roll(30) as u32;
+        let queue: Vec<JobId> = self.model.queue(n as usize).into_iter().map(|i| self.ids[i]).collect();
+        assert_eq!(self.store.queue(n).await.unwrap(), queue, "{when}");
         let running = self.model.jobs.iter().filter(|job| job.status == JobStatus::Leased).count() as u32;
-        assert_eq!(self.store.queue_status().await.unwrap(), QueueStatus { queued: queue.len() as u32, running }, "{when}");
+        assert_eq!(self.store.queue_status().await.unwrap(), QueueStatus { queued: self.model.n_queued(None), running }, "{when}");
         let new = job(self.base + self.dice.roll(3), self.base + self.dice.roll(3));
         let limits = Limits {
             daily_row_megapixels_per_member: Some(2.0),

@@ -168,7 +168,7 @@ pub async fn a_queued_job_is_cancelled_at_once(backend: &impl Backend) {
     let job = store.job(id).await.unwrap().unwrap();
     assert_eq!((job.status, job.finished), (JobStatus::Cancelled, Some(at(3))));
     assert_eq!((used(&*store, 1, NOON).await, n_pending(&*store).await), (0.0, 1));
-    assert!(store.claim(LEASE, &MANY, NOON).await.unwrap().is_none());
+    assert!(store.claim(LEASE, &MANY, &[], NOON).await.unwrap().is_none());
     let unknown = store.request_cancel(storage::JobId::new(), NOON).await.unwrap_err();
     assert!(matches!(unknown, storage::StorageError::MissingJob(_)), "{unknown:?}");
 }
@@ -223,7 +223,7 @@ pub async fn a_poison_job_takes_none_of_those_beside_it_along(backend: &impl Bac
             store.reap(true, NOON).await.unwrap();
             let mut running = Vec::new();
             loop {
-                while let Some(lease) = store.claim(LEASE, &MANY, NOON).await.unwrap() {
+                while let Some(lease) = store.claim(LEASE, &MANY, &[], NOON).await.unwrap() {
                     n_claims[ids.iter().position(|id| *id == lease.job.id).unwrap()] += 1;
                     running.push(lease);
                 }
@@ -248,17 +248,17 @@ pub async fn a_poison_job_takes_none_of_those_beside_it_along(backend: &impl Bac
 pub async fn a_suspect_runs_alone_and_waits_for_that_in_its_place(backend: &impl Backend) {
     let store = backend.open().await;
     created(&*store, job(1, 1)).await;
-    let long = store.claim(LEASE * 100, &MANY, NOON).await.unwrap().expect("a job waits");
+    let long = store.claim(LEASE * 100, &MANY, &[], NOON).await.unwrap().expect("a job waits");
     let suspect = created(&*store, job(2, 2)).await;
     for _ in 0..2 {
         assert_eq!(claimed(&*store).await.job.id, suspect);
         assert_eq!(store.reap(false, at(30_000)).await.unwrap(), 1);
     }
     let next = created(&*store, job(3, 3)).await;
-    assert_eq!(store.queue().await.unwrap(), [suspect, next]);
-    let none = async || store.claim(LEASE, &MANY, NOON).await.unwrap().is_none();
+    assert_eq!(store.queue(100).await.unwrap(), [suspect, next]);
+    let none = async || store.claim(LEASE, &MANY, &[], NOON).await.unwrap().is_none();
     assert!(none().await, "it waits for those that run, and others for it");
-    assert_eq!(store.queue().await.unwrap(), [suspect, next]);
+    assert_eq!(store.queue(100).await.unwrap(), [suspect, next]);
     finish(&*store, &long, &[image(0, blob(1))], NOON).await;
     let alone = claimed(&*store).await;
     assert_eq!((alone.job.id, alone.job.attempts), (suspect, 3));
@@ -295,12 +295,12 @@ pub async fn a_release_keeps_the_place_and_is_not_an_attempt(backend: &impl Back
     for user in 1..4 {
         created(&*store, job(1, user)).await;
     }
-    let before = store.queue().await.unwrap();
+    let before = store.queue(100).await.unwrap();
     for _ in 0..5 {
         let lease = claimed(&*store).await;
         assert_eq!((lease.job.id, lease.job.attempts), (first, 1));
         assert_eq!(store.release(&lease, NOON).await.unwrap(), Written::Done);
-        assert_eq!(store.queue().await.unwrap(), before);
+        assert_eq!(store.queue(100).await.unwrap(), before);
     }
 }
 
@@ -339,7 +339,7 @@ pub async fn a_store_reopened_in_mid_lease_goes_on(backend: &impl Backend) {
     drop(store);
     let store = backend.open().await;
     assert_eq!(store.reap(true, NOON).await.unwrap(), 1);
-    assert_eq!(store.queue().await.unwrap(), [first, second]);
+    assert_eq!(store.queue(100).await.unwrap(), [first, second]);
     let lease = claimed(&*store).await;
     assert_eq!((lease.job.id, lease.job.attempts), (first, 2));
     assert_eq!(store.complete(&lost, 1.0, NOON).await.unwrap(), Written::Fenced);

@@ -1,0 +1,137 @@
+//! Which job a worker gets: the first by turns whose flow and user may run another one, or one near it whose model is in memory.
+
+use std::{collections::HashMap, time::Duration};
+
+use sqlx::{FromRow, SqliteConnection};
+
+use super::{
+    SqliteStore, checkpoints, images,
+    rows::{JobRow, job_columns},
+    turns::{self, Lane, tier_number},
+};
+use crate::{
+    enqueue::RunningLimits,
+    error::StorageError,
+    ids::Timestamp,
+    jobs::{Job, Lease},
+    turns::{Candidate, N_CANDIDATES, Tags, Tier, choose, relax_slots},
+};
+
+/// A job whose work was interrupted this often, without getting further, may be what stops its workers. It is worked on alone, and waits for
+/// that in its place: those that ran beside the one that did it end in peace, and only that one runs out of attempts. One that gets further
+/// while it is alone has company again.
+const SUSPECT_AFTER: u32 = 2;
+
+/// Takes the highest tier, guilds and users that are passed over, and how many. The `+` keeps the tier from being looked for among the users.
+pub(super) const NEXT: &str = "SELECT jobs.seq, jobs.model, jobs.passed, jobs.attempts, jobs.row_pixels, flows.guild, flows.tier, flow_users.user, \
+        (SELECT virtual_time FROM turns) AS time, flows.start_tag AS flow_tag, flows.virtual_time AS flow_time, \
+        flow_users.start_tag AS user_tag \
+    FROM flows \
+        CROSS JOIN flow_users ON flow_users.guild = flows.guild AND flow_users.tier = flows.tier AND flow_users.head IS NOT NULL \
+        CROSS JOIN jobs ON jobs.seq = flow_users.head \
+    WHERE flows.head IS NOT NULL AND +flows.tier <= ?1 AND flows.guild NOT IN (SELECT value FROM json_each(?2)) \
+        AND flow_users.user NOT IN (SELECT value FROM json_each(?3)) \
+    ORDER BY flows.start_tag, flows.head, flows.rowid, flow_users.start_tag, flow_users.head LIMIT ?4";
+
+pub(super) const RUNNING: &str = "SELECT guild, tier, user, attempts FROM jobs WHERE status = 'leased'";
+
+from_row! {
+    struct Running {
+        guild: i64,
+        tier: i64,
+        user: i64,
+        attempts: u32,
+    }
+}
+
+from_row! {
+    /// The oldest job of a user who may run it.
+    struct Next {
+        seq: i64,
+        model: Option<String>,
+        passed: u32,
+        attempts: u32,
+        row_pixels: i64,
+        guild: i64,
+        tier: i64,
+        user: i64,
+        time: i64,
+        flow_tag: i64,
+        flow_time: i64,
+        user_tag: i64,
+    }
+}
+
+pub(super) async fn claim(
+    store: &SqliteStore,
+    lease: Duration,
+    limits: &RunningLimits,
+    resident: &[String],
+    now: Timestamp,
+) -> Result<Option<Lease>, StorageError> {
+    const TAKE: &str = concat!(
+        "UPDATE jobs SET status = 'leased', epoch = epoch + 1, attempts = attempts + 1, has_advanced = 0, lease_until = ?2, passed = 0 WHERE seq = ?1 \
+         RETURNING epoch, ",
+        job_columns!()
+    );
+    let mut tx = store.begin().await?;
+    let Some(mut next) = next(&mut tx, limits).await? else { return Ok(None) };
+    let candidates: Vec<_> = next.iter_mut().map(|next| Candidate { model: next.model.take(), passed: next.passed }).collect();
+    let Some(choice) = choose(&candidates, resident) else { return Ok(None) };
+    if choice.passes {
+        sqlx::query("UPDATE jobs SET passed = passed + 1 WHERE seq = ?").bind(next[0].seq).execute(&mut *tx).await?;
+    }
+    let taken = &next[choice.index];
+    let row = sqlx::query(TAKE).bind(taken.seq).bind(now.after(lease).0).fetch_one(&mut *tx).await?;
+    let tier = turns::tier(taken.tier).ok_or_else(|| StorageError::corrupt("tier", taken.seq))?;
+    let mut tags = Tags { time: taken.time, flow: taken.flow_tag, flow_time: taken.flow_time, user: taken.user_tag };
+    tags.serve(tier.weight(), taken.row_pixels);
+    turns::serve(&mut tx, Lane { guild: taken.guild, tier, user: taken.user }, &tags).await?;
+    let epoch = sqlx::Row::try_get(&row, "epoch")?;
+    let job: Job = JobRow::from_row(&row)?.try_into()?;
+    let (mut images, mut checkpoints) = (Vec::new(), Vec::new());
+    // Only whoever had it before can have left something of it.
+    if epoch > 1 {
+        images = images::all(&mut *tx, job.id).await?;
+        checkpoints = checkpoints::of_job(&mut tx, job.id).await?;
+    }
+    tx.commit().await?;
+    Ok(Some(Lease { job, epoch, images, checkpoints }))
+}
+
+/// The next jobs that may run, in the order of their turns; `None` when nobody may start another.
+async fn next(db: &mut SqliteConnection, limits: &RunningLimits) -> Result<Option<Vec<Next>>, StorageError> {
+    let running: Vec<Running> = sqlx::query_as(RUNNING).fetch_all(&mut *db).await?;
+    let n_running = u32::try_from(running.len()).unwrap_or(u32::MAX);
+    let has_suspect = running.iter().any(|job| job.attempts > SUSPECT_AFTER);
+    let Some((of_user, of_guild)) = limits.bounds(n_running).filter(|_| !has_suspect) else { return Ok(None) };
+    let guilds = full(running.iter().map(|job| job.guild), of_guild);
+    let users = full(running.iter().map(|job| job.user), of_user);
+    let relax = tier_number(Tier::Relax);
+    let n_relax = running.iter().filter(|job| job.tier == relax).count();
+    let highest = if n_relax < relax_slots(limits.max_running) as usize { Tier::Relax } else { Tier::Fast };
+    let mut found = read(db, highest, &guilds, &users).await?;
+    if found.is_empty() && highest != Tier::Relax {
+        // No fast job may run: nobody is kept waiting by another slow one.
+        found = read(db, Tier::Relax, &guilds, &users).await?;
+    }
+    if n_running > 0 {
+        let n = found.iter().take_while(|next| next.attempts < SUSPECT_AFTER).count();
+        found.truncate(n);
+    }
+    Ok(Some(found))
+}
+
+async fn read(db: &mut SqliteConnection, highest: Tier, guilds: &str, users: &str) -> Result<Vec<Next>, StorageError> {
+    Ok(sqlx::query_as(NEXT).bind(tier_number(highest)).bind(guilds).bind(users).bind(N_CANDIDATES).fetch_all(db).await?)
+}
+
+/// Those with as many jobs as they may have, as JSON.
+fn full(running: impl Iterator<Item = i64>, most: u32) -> String {
+    let mut counts: HashMap<i64, u32> = HashMap::new();
+    for one in running {
+        *counts.entry(one).or_default() += 1;
+    }
+    let full: Vec<String> = counts.iter().filter(|(_, n)| **n >= most).map(|(id, _)| id.to_string()).collect();
+    format!("[{}]", full.join(","))
+}
