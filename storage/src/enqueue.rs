@@ -137,10 +137,14 @@ pub enum Refusal {
     GuildFull {
         /// The limit.
         limit: u32,
+        /// When there may be a place, by the claims of late.
+        again: Option<Timestamp>,
     },
     /// Queued jobs of all guilds.
     QueueFull {
         /// The limit.
         limit: u32,
+        /// When there may be a place, by the claims of late.
+        again: Option<Timestamp>,
     },
 }

@@ -18,6 +18,7 @@ mod images;
 mod jobs;
 mod local_blobs;
 mod outbox;
+mod pace;
 mod quota;
 mod received;
 mod sqlite;

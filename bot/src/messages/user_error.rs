@@ -1,7 +1,7 @@
 //! Why a person's wish is not granted.
 
 use inference::error::InvalidTask;
-use storage::{JobId, JobStatus, QuotaOf, Refusal};
+use storage::{JobId, JobStatus, QuotaOf, Refusal, Timestamp};
 
 use super::words::{number, relative};
 
@@ -172,8 +172,15 @@ fn refusal(refusal: &Refusal) -> String {
                 "You have {active} jobs waiting or running, and {limit} is the most at once. Wait for one to finish, or press ❌ on one."
             )
         }
-        Refusal::GuildFull { limit } => format!("There are {limit} jobs already waiting here. Please try again in a while."),
-        Refusal::QueueFull { limit } => format!("My queue is full ({limit} jobs). Please try again in a while."),
+        Refusal::GuildFull { limit, again } => format!("There are {limit} jobs already waiting here. {}", try_again(*again)),
+        Refusal::QueueFull { limit, again } => format!("My queue is full ({limit} jobs). {}", try_again(*again)),
+    }
+}
+
+fn try_again(when: Option<Timestamp>) -> String {
+    match when {
+        Some(when) => format!("A place may be free {}; please try again then.", relative(when)),
+        None => "Please try again in a while.".to_owned(),
     }
 }
 
@@ -189,9 +196,21 @@ pub(super) fn status_word(status: JobStatus) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use storage::{QuotaStatus, Timestamp};
+    use storage::QuotaStatus;
 
     use super::*;
+
+    #[test]
+    fn a_full_queue_says_when_to_come_back_where_that_is_known() {
+        let check = |refusal: Refusal, expected: &str| assert_eq!(UserError::Refused(refusal).to_string(), expected);
+        let again = Some(Timestamp(90_000));
+        check(Refusal::QueueFull { limit: 9, again }, "My queue is full (9 jobs). A place may be free <t:90:R>; please try again then.");
+        check(
+            Refusal::GuildFull { limit: 5, again },
+            "There are 5 jobs already waiting here. A place may be free <t:90:R>; please try again then.",
+        );
+        check(Refusal::GuildFull { limit: 5, again: None }, "There are 5 jobs already waiting here. Please try again in a while.");
+    }
 
     #[test]
     fn every_refusal_says_which_limit_the_numbers_and_when_it_ends() {

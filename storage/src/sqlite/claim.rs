@@ -14,6 +14,7 @@ use crate::{
     error::StorageError,
     ids::Timestamp,
     jobs::{Job, Lease},
+    pace::Pace,
     turns::{Candidate, N_CANDIDATES, Tags, Tier, choose, relax_slots},
 };
 
@@ -24,11 +25,11 @@ const SUSPECT_AFTER: u32 = 2;
 
 /// Takes the highest tier, guilds and users that are passed over, and how many. The `+` keeps the tier from being looked for among the users.
 pub(super) const NEXT: &str = "SELECT jobs.seq, jobs.model, jobs.passed, jobs.attempts, jobs.row_pixels, flows.guild, flows.tier, flow_users.user, \
-        (SELECT virtual_time FROM turns) AS time, flows.start_tag AS flow_tag, flows.virtual_time AS flow_time, \
+        turns.virtual_time AS time, turns.waiting AS n_waiting, turns.served, turns.pace_ms, flows.start_tag AS flow_tag, flows.virtual_time AS flow_time, \
         flow_users.start_tag AS user_tag \
     FROM flows \
         CROSS JOIN flow_users ON flow_users.guild = flows.guild AND flow_users.tier = flows.tier AND flow_users.head IS NOT NULL \
-        CROSS JOIN jobs ON jobs.seq = flow_users.head \
+        CROSS JOIN jobs ON jobs.seq = flow_users.head CROSS JOIN turns \
     WHERE flows.head IS NOT NULL AND +flows.tier <= ?1 AND flows.guild NOT IN (SELECT value FROM json_each(?2)) \
         AND flow_users.user NOT IN (SELECT value FROM json_each(?3)) \
     ORDER BY flows.start_tag, flows.head, flows.rowid, flow_users.start_tag, flow_users.head LIMIT ?4";
@@ -56,6 +57,9 @@ from_row! {
         tier: i64,
         user: i64,
         time: i64,
+        n_waiting: i64,
+        served: Option<i64>,
+        pace_ms: Option<f64>,
         flow_tag: i64,
         flow_time: i64,
         user_tag: i64,
@@ -86,7 +90,8 @@ pub(super) async fn claim(
     let tier = turns::tier(taken.tier).ok_or_else(|| StorageError::corrupt("tier", taken.seq))?;
     let mut tags = Tags { time: taken.time, flow: taken.flow_tag, flow_time: taken.flow_time, user: taken.user_tag };
     tags.serve(tier.weight(), taken.row_pixels);
-    turns::serve(&mut tx, Lane { guild: taken.guild, tier, user: taken.user }, &tags).await?;
+    let pace = Pace { served: taken.served.map(Timestamp), ms: taken.pace_ms }.claim(taken.n_waiting > 1, now);
+    turns::served(&mut tx, Lane { guild: taken.guild, tier, user: taken.user }, &tags, pace).await?;
     let epoch = sqlx::Row::try_get(&row, "epoch")?;
     let job: Job = JobRow::from_row(&row)?.try_into()?;
     let (mut images, mut checkpoints) = (Vec::new(), Vec::new());

@@ -13,6 +13,7 @@ use crate::{
     error::StorageError,
     ids::*,
     jobs::JobStatus,
+    pace::Pace,
 };
 
 const INSERT: &str = "INSERT INTO jobs (id, key, press, keeps_press, guild, tier, user, action, task, model, parent, parent_index, notes, \
@@ -20,7 +21,7 @@ const INSERT: &str = "INSERT INTO jobs (id, key, press, keeps_press, guild, tier
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?) RETURNING seq";
 
 /// Takes guild, tier and user: what waits there, whose turn it is, and how many jobs wait or run.
-pub(super) const PLACE: &str = "SELECT turns.waiting AS n_waiting, turns.virtual_time AS time, flows.start_tag AS flow_tag, \
+pub(super) const PLACE: &str = "SELECT turns.waiting AS n_waiting, turns.served, turns.pace_ms, turns.virtual_time AS time, flows.start_tag AS flow_tag, \
         flows.virtual_time AS flow_time, coalesce(flows.waiting, 0) AS in_flow, flow_users.start_tag AS user_tag, \
         coalesce(flow_users.waiting, 0) AS of_user_in_flow, \
         (SELECT coalesce(sum(waiting), 0) FROM flows WHERE guild = ?1) AS in_guild, \
@@ -33,6 +34,8 @@ from_row! {
     /// Where a job comes in.
     struct Place {
         n_waiting: u32,
+        served: Option<i64>,
+        pace_ms: Option<f64>,
         time: i64,
         flow_tag: Option<i64>,
         flow_time: Option<i64>,
@@ -64,6 +67,12 @@ pub(super) async fn enqueue(store: &SqliteStore, job: NewJob, limits: &Limits, n
         tx.commit().await?;
     }
     Ok(answer)
+}
+
+impl Place {
+    fn pace(&self) -> Pace {
+        Pace { served: self.served.map(Timestamp), ms: self.pace_ms }
+    }
 }
 
 async fn known(db: &mut SqliteConnection, job: &NewJob) -> Result<Option<Enqueued>, StorageError> {
@@ -99,10 +108,15 @@ async fn refusal(
         return Ok(Some(Refusal::UserBusy { active: place.active, limit: limits.max_active_per_user }));
     }
     if place.in_guild >= limits.max_queued_per_guild {
-        return Ok(Some(Refusal::GuildFull { limit: limits.max_queued_per_guild }));
+        let limit = limits.max_queued_per_guild;
+        // Of the places that become free the guild has the share that it has of those who wait.
+        let n_turns = u64::from(place.in_guild - limit + 1) * u64::from(place.n_waiting) / u64::from(place.in_guild.max(1));
+        let again = place.pace().after(u32::try_from(n_turns).unwrap_or(u32::MAX), now);
+        return Ok(Some(Refusal::GuildFull { limit, again }));
     }
     if place.n_waiting >= limits.max_queued {
-        return Ok(Some(Refusal::QueueFull { limit: limits.max_queued }));
+        let limit = limits.max_queued;
+        return Ok(Some(Refusal::QueueFull { limit, again: place.pace().after(place.n_waiting - limit + 1, now) }));
     }
     let (guild, user) = (job.guild.0.cast_signed(), job.user.0.cast_signed());
     let least = quota::accounts(db, (guild, user), limits, now).await?.into_iter().next();

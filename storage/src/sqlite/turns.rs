@@ -4,6 +4,7 @@ use sqlx::SqliteConnection;
 
 use crate::{
     error::StorageError,
+    pace::Pace,
     turns::{Tags, Tier, Weight},
 };
 
@@ -66,10 +67,11 @@ macro_rules! change {
     };
 }
 
-async fn run(db: &mut SqliteConnection, sql: &'static str, lane: Lane, tags: &Tags, more_waiting: i64) -> Result<(), StorageError> {
+type Write = sqlx::query::Query<'static, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>;
+
+fn write(sql: &'static str, lane: Lane, tags: &Tags, more_waiting: i64) -> Write {
     let write = sqlx::query(sql).bind(lane.guild).bind(tier_number(lane.tier)).bind(lane.user).bind(tags.user).bind(more_waiting);
-    write.bind(tags.flow).bind(tags.flow_time).bind(tags.time).execute(db).await?;
-    Ok(())
+    write.bind(tags.flow).bind(tags.flow_time).bind(tags.time)
 }
 
 /// A job came in with these tags; its row is there.
@@ -79,16 +81,20 @@ pub(super) async fn arrived(db: &mut SqliteConnection, lane: Lane, tags: &Tags) 
          INSERT INTO flows (guild, tier, start_tag) VALUES (?1, ?2, ?6) ON CONFLICT DO NOTHING; ",
         change!()
     );
-    run(db, ARRIVED, lane, tags, 1).await
+    write(ARRIVED, lane, tags, 1).execute(db).await?;
+    Ok(())
 }
 
 async fn change(db: &mut SqliteConnection, lane: Lane, tags: &Tags, more_waiting: i64) -> Result<(), StorageError> {
-    run(db, change!(), lane, tags, more_waiting).await
+    write(change!(), lane, tags, more_waiting).execute(db).await?;
+    Ok(())
 }
 
-/// A job was claimed; its row says so.
-pub(super) async fn serve(db: &mut SqliteConnection, lane: Lane, tags: &Tags) -> Result<(), StorageError> {
-    change(db, lane, tags, -1).await
+/// A job was claimed, after which the tags and the pace are these; its row says so.
+pub(super) async fn served(db: &mut SqliteConnection, lane: Lane, tags: &Tags, pace: Pace) -> Result<(), StorageError> {
+    const SERVED: &str = concat!(change!(), ", served = ?9, pace_ms = ?10");
+    write(SERVED, lane, tags, -1).bind(pace.served.map(|served| served.0)).bind(pace.ms).execute(db).await?;
+    Ok(())
 }
 
 /// A waiting job was cancelled; its row says so.

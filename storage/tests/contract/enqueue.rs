@@ -104,9 +104,9 @@ pub async fn limits_refuse_in_their_order_and_change_nothing(backend: &impl Back
     assert_eq!(ask(pressing("upscale:1", false), limits).await, Enqueued::Pressed(id, JobStatus::Queued));
     assert_eq!(ask(job(1, 1), limits).await, Enqueued::Refused(Refusal::UserBusy { active: 1, limit: 1 }));
     limits.max_active_per_user = 2;
-    assert_eq!(ask(job(1, 1), limits).await, Enqueued::Refused(Refusal::GuildFull { limit: 1 }));
+    assert_eq!(ask(job(1, 1), limits).await, Enqueued::Refused(Refusal::GuildFull { limit: 1, again: None }));
     limits.max_queued_per_guild = 2;
-    assert_eq!(ask(job(1, 1), limits).await, Enqueued::Refused(Refusal::QueueFull { limit: 1 }));
+    assert_eq!(ask(job(1, 1), limits).await, Enqueued::Refused(Refusal::QueueFull { limit: 1, again: None }));
     limits.max_queued = 2;
     let Enqueued::Refused(Refusal::Quota { quota, .. }) = ask(job(1, 1), limits).await else { panic!("the quota is used up") };
     assert_eq!((quota.used, quota.limit, quota.resets), (1.0, 1.0, at(DAY_MS / 2)));
@@ -126,7 +126,7 @@ pub async fn limits_count_what_they_say(backend: &impl Backend) {
     let busy = Enqueued::Refused(Refusal::UserBusy { active: 1, limit: 1 });
     assert_eq!(ask(job(2, 1)).await, busy, "a running job counts for its user, in any guild");
     assert!(matches!(ask(job(1, 2)).await, Enqueued::Created(_)), "a running job does not count as queued");
-    assert_eq!(ask(job(2, 3)).await, Enqueued::Refused(Refusal::QueueFull { limit: 1 }));
+    assert_eq!(ask(job(2, 3)).await, Enqueued::Refused(Refusal::QueueFull { limit: 1, again: None }));
 }
 
 pub async fn what_is_enqueued_is_what_is_read(backend: &impl Backend) {
@@ -152,4 +152,25 @@ pub async fn what_is_enqueued_is_what_is_read(backend: &impl Backend) {
     assert_eq!((job.failure, job.is_deleted, job.is_cancel_requested), (None, false, false));
     assert_eq!((job.attempts, job.created, job.finished), (0, NOON, None));
     assert!(store.job(storage::JobId::new()).await.unwrap().is_none());
+}
+
+pub async fn a_full_queue_says_when_there_may_be_a_place(backend: &impl Backend) {
+    let store = backend.open().await;
+    for user in 0..24 {
+        created(&*store, job(1 + user % 3, user)).await;
+    }
+    let limits = Limits { max_queued: 20, max_queued_per_guild: 8, ..ROOMY };
+    let again = async |guild: u64, limits: Limits, now| match store.enqueue(job(guild, 99), &limits, now).await.unwrap() {
+        Enqueued::Refused(Refusal::QueueFull { again, .. } | Refusal::GuildFull { again, .. }) => again,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(again(4, limits, at(0)).await, None, "nothing was claimed yet");
+    for second in 0..4 {
+        store.claim(LEASE, &MANY, &[], at(second * 5000)).await.unwrap().expect("a job waits");
+    }
+    assert_eq!(again(4, limits, at(15_000)).await, Some(at(20_000)), "20 wait, and a place is free at the next claim");
+    assert_eq!(again(4, Limits { max_queued: 18, ..limits }, at(17_000)).await, Some(at(30_000)), "after three");
+    let of_guild = again(2, Limits { max_queued: 1000, max_queued_per_guild: 6, ..limits }, at(15_000)).await;
+    let n_in_guild = 7;
+    assert_eq!(of_guild, Some(at(15_000 + 5000 * (2 * 20 / n_in_guild))), "two of the guild's, which has 7 of 20");
 }

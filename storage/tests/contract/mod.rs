@@ -52,6 +52,7 @@ contract! { sqlite, crate::contract::support::Sqlite:
         a_press_is_known_as_long_as_it_is_held
         limits_refuse_in_their_order_and_change_nothing
         limits_count_what_they_say
+        a_full_queue_says_when_there_may_be_a_place
         what_is_enqueued_is_what_is_read
     }
     worker {

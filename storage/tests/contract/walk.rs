@@ -116,7 +116,13 @@ impl Walk {
                 self.model.enqueue(new, self.now);
                 self.ids.push(id);
             }
-            (Some(expected), answer) => assert_eq!(expected, answer, "{new:?}"),
+            (Some(expected), mut answer) => {
+                // The pace of a queue is that of all walks of this store.
+                if let Enqueued::Refused(Refusal::GuildFull { again, .. } | Refusal::QueueFull { again, .. }) = &mut answer {
+                    *again = None;
+                }
+                assert_eq!(expected, answer, "{new:?}");
+            }
             (None, answer) => panic!("{answer:?} for {new:?}"),
         }
         "enqueue".into()
@@ -137,9 +143,9 @@ impl Walk {
         let refusal = if model.n_active(new.user.0) >= limits.max_active_per_user {
             Refusal::UserBusy { active: model.n_active(new.user.0), limit: limits.max_active_per_user }
         } else if model.n_queued(Some(new.guild.0)) >= limits.max_queued_per_guild {
-            Refusal::GuildFull { limit: limits.max_queued_per_guild }
+            Refusal::GuildFull { limit: limits.max_queued_per_guild, again: None }
         } else if model.n_queued(None) >= limits.max_queued {
-            Refusal::QueueFull { limit: limits.max_queued }
+            Refusal::QueueFull { limit: limits.max_queued, again: None }
         } else if cost(quota.used) + cost(new.row_megapixels) > cost(quota.limit) {
             Refusal::Quota { of, quota, cost: new.row_megapixels }
         } else {
