@@ -1,0 +1,223 @@
+//! Times the job store: `cargo run --profile dist -p atelier-storage --example time_store -- [FOLDER] [ROUNDS]`, where FOLDER is on the disk to
+//! measure. Prints life-cycles per second against bare commits of one row, block by block in turn, and what claim, enqueue, complete and
+//! cancel cost as more is stored and more waits, against the smallest, round by round in turn.
+#![expect(clippy::print_stdout, reason = "its output is what it is for")]
+
+use std::{
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use sqlx::{
+    AssertSqlSafe, ConnectOptions, Connection, SqliteConnection,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
+};
+use storage::{Delivery, Enqueued, GuildId, JobId, Limits, NewJob, Outbox, Queue, RunningLimits, SqliteStore, Tier, Timestamp, UserId};
+
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+const LEASE: Duration = Duration::from_secs(30);
+const NOW: Timestamp = Timestamp(1_800_000_000_000);
+const LIMITS: Limits = Limits {
+    daily_row_megapixels: 1e9,
+    daily_row_megapixels_per_member: None,
+    daily_row_megapixels_per_user: None,
+    daily_row_megapixels_host: None,
+    max_active_per_user: 1 << 30,
+    max_queued_per_guild: 1 << 30,
+    max_queued: 1 << 30,
+};
+const RUNNING: RunningLimits = RunningLimits { max_running: 4, max_running_per_user: 4, max_running_per_guild: 4 };
+
+/// What is in a database before it is measured.
+#[derive(Clone, Copy)]
+struct Size {
+    stored: u32,
+    guilds: u32,
+    waiting_each: u32,
+}
+
+fn job(guild: u64) -> NewJob {
+    NewJob {
+        key: JobId::new().to_string(),
+        press: None,
+        guild: GuildId(guild),
+        user: UserId(guild),
+        action: "imagine".into(),
+        tier: Tier::Fast,
+        task: serde_json::json!({ "prompt": "a lighthouse at dusk", "steps": 25 }),
+        model: None,
+        parent: None,
+        notes: None,
+        inputs: Vec::new(),
+        row_megapixels: 6.5,
+        delivery: Delivery { channel: 1, token: "secret".into(), token_expires: NOW, message: None },
+    }
+}
+
+/// A database with finished jobs of a thousand guilds, and with jobs that wait.
+async fn filled(path: &Path, size: Size) -> Result<SqliteStore> {
+    let store = SqliteStore::open(path).await?;
+    store.close().await;
+    let mut db = SqliteConnectOptions::new().filename(path).connect().await?;
+    let rows = |n: u32| format!("WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n LIMIT {n})");
+    let columns = "id, key, guild, user, action, task, status, row_pixels, channel, token_expires, created, finished";
+    let mut steps = Vec::new();
+    if size.stored > 0 {
+        steps.push(format!(
+            "INSERT INTO jobs ({columns}) {} SELECT randomblob(16), 'stored-' || i, i % 1000, i % 5000, 'imagine', '{{}}', 'done', 6500000, 1, 0, i, i FROM n",
+            rows(size.stored)
+        ));
+        steps.push("INSERT INTO outbox (job, kind, state, due) SELECT seq, 'done', 'delivered', finished FROM jobs".into());
+        steps.push(
+            "INSERT INTO ledger (job, kind, guild, user, day, row_pixels) SELECT seq, 'debit', guild, user, seq % 300, 6500000 FROM jobs"
+                .into(),
+        );
+    }
+    steps.push(format!(
+        "INSERT INTO jobs ({columns}) {} SELECT randomblob(16), 'waits-' || i, 10000 + i % {guilds}, 10000 + i % {guilds} + i % 50, 'imagine', '{{}}', \
+         'queued', 6500000, 1, 0, 0, NULL FROM n",
+        rows(size.guilds * size.waiting_each),
+        guilds = size.guilds
+    ));
+    steps.push(
+        "INSERT INTO flow_users (guild, tier, user, start_tag, waiting, head) SELECT guild, 0, user, 0, count(*), min(seq) FROM jobs \
+         WHERE status = 'queued' GROUP BY guild, user; \
+         INSERT INTO flows (guild, tier, start_tag, waiting, head) SELECT guild, 0, 0, sum(waiting), min(head) FROM flow_users GROUP BY guild; \
+         UPDATE turns SET waiting = (SELECT sum(waiting) FROM flows); \
+         INSERT INTO ledger (job, kind, guild, user, day, row_pixels) SELECT seq, 'debit', guild, user, 0, 6500000 FROM jobs WHERE status = 'queued'"
+            .into(),
+    );
+    for step in steps {
+        sqlx::raw_sql(AssertSqlSafe(step)).execute(&mut db).await?;
+    }
+    db.close().await?;
+    Ok(SqliteStore::open(path).await?)
+}
+
+async fn created(store: &SqliteStore, guild: u64) -> Result<JobId> {
+    match store.enqueue(job(guild), &LIMITS, NOW).await? {
+        Enqueued::Created(id) => Ok(id),
+        other => Err(format!("{other:?}").into()),
+    }
+}
+
+/// From the wish to the delivery, with an engine that takes no time.
+async fn life_cycle(store: &SqliteStore) -> Result<()> {
+    created(store, 1).await?;
+    let lease = store.claim(LEASE, &RUNNING, &[], NOW).await?.ok_or("nothing waits")?;
+    store.complete(&lease, 6.25, NOW).await?;
+    for item in store.outbox(NOW, 1).await? {
+        store.delivered(item.job, Some(7)).await?;
+    }
+    Ok(())
+}
+
+async fn commit(bare: &mut SqliteConnection) -> Result<()> {
+    sqlx::query("INSERT INTO bare (value) VALUES ('a lighthouse at dusk')").execute(bare).await?;
+    Ok(())
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+async fn life_cycles(folder: &Path, stored: u32, rounds: u32) -> Result<()> {
+    let bare = SqliteConnectOptions::new().filename(folder.join("bare.db")).create_if_missing(true);
+    let mut bare = bare.journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Full).connect().await?;
+    sqlx::query("CREATE TABLE IF NOT EXISTS bare (id INTEGER PRIMARY KEY, value TEXT NOT NULL)").execute(&mut bare).await?;
+    let store = filled(&folder.join(format!("cycles-{stored}.db")), Size { stored, guilds: 1, waiting_each: 1 }).await?;
+    let (mut commits, mut cycles, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+    for round in 0..=rounds / 8 {
+        let begun = Instant::now();
+        for _ in 0..200 {
+            commit(&mut bare).await?;
+        }
+        let of_commits = 200.0 / begun.elapsed().as_secs_f64();
+        let begun = Instant::now();
+        for _ in 0..40 {
+            life_cycle(&store).await?;
+        }
+        let of_cycles = 40.0 / begun.elapsed().as_secs_f64();
+        // The first block warms up.
+        if round > 0 {
+            commits.push(of_commits);
+            cycles.push(of_cycles);
+            ratios.push(of_cycles / of_commits);
+        }
+    }
+    println!(
+        "{stored:>9} stored: {:7.0} bare commits/s, {:6.0} life-cycles/s, ratio {:.3}",
+        median(commits),
+        median(cycles),
+        median(ratios)
+    );
+    bare.close().await?;
+    store.close().await;
+    Ok(())
+}
+
+/// Seconds of enqueue, claim, complete (with another price) and cancel, in this order.
+async fn costs(store: &SqliteStore) -> Result<[f64; 4]> {
+    let (mut costs, mut begun) = ([0.0; 4], Instant::now());
+    let mut note = |i: usize| {
+        costs[i] = begun.elapsed().as_secs_f64();
+        begun = Instant::now();
+    };
+    created(store, 10_000).await?;
+    note(0);
+    let lease = store.claim(LEASE, &RUNNING, &[], NOW).await?.ok_or("nothing waits")?;
+    note(1);
+    store.complete(&lease, 9.75, NOW).await?;
+    note(2);
+    let id = created(store, 10_000).await?;
+    note(0);
+    store.request_cancel(id, NOW).await?;
+    note(3);
+    Ok(costs)
+}
+
+async fn sizes(folder: &Path, what: &str, sizes: &[(u32, Size)], rounds: u32) -> Result<()> {
+    let mut stores = Vec::new();
+    for (n, size) in sizes {
+        stores.push(filled(&folder.join(format!("{what}-{n}.db")), *size).await?);
+    }
+    let mut all: Vec<Vec<[f64; 4]>> = vec![Vec::new(); sizes.len()];
+    for round in 0..rounds + 20 {
+        for (store, all) in stores.iter().zip(&mut all) {
+            let costs = costs(store).await?;
+            if round >= 20 {
+                all.push(costs);
+            }
+        }
+    }
+    let medians: Vec<[f64; 4]> =
+        all.iter().map(|all| std::array::from_fn(|i| median(all.iter().map(|costs| costs[i]).collect()))).collect();
+    println!("{:>9} {what}: ms of enqueue, claim, complete, cancel (and against the first)", "");
+    for ((n, _), costs) in sizes.iter().zip(&medians) {
+        let cells: Vec<String> = (0..4).map(|i| format!("{:.3} ({:.2})", costs[i] * 1e3, costs[i] / medians[0][i])).collect();
+        println!("{n:>9} {}", cells.join("  "));
+    }
+    for store in stores {
+        store.close().await;
+    }
+    Ok(())
+}
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let mut arguments = std::env::args().skip(1);
+    let within = arguments.next().map_or_else(std::env::temp_dir, PathBuf::from);
+    let rounds = arguments.next().and_then(|text| text.parse().ok()).unwrap_or(200);
+    let folder = tempfile::tempdir_in(within)?;
+    let folder = folder.path();
+    for stored in [0, 100_000, 1_000_000] {
+        life_cycles(folder, stored, rounds).await?;
+    }
+    let small = Size { stored: 100, guilds: 1, waiting_each: 1 };
+    let of = |numbers: &[u32], size: &dyn Fn(u32) -> Size| numbers.iter().map(|n| (*n, size(*n))).collect::<Vec<_>>();
+    sizes(folder, "jobs stored", &of(&[100, 10_000, 1_000_000], &|stored| Size { stored, ..small }), rounds).await?;
+    sizes(folder, "guilds that wait", &of(&[1, 100, 10_000], &|guilds| Size { guilds, ..small }), rounds).await?;
+    sizes(folder, "waiting jobs of one guild", &of(&[1, 1000, 50_000], &|waiting_each| Size { waiting_each, ..small }), rounds).await
+}
