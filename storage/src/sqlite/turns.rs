@@ -54,46 +54,53 @@ pub(super) fn tags(time: i64, flow: Option<i64>, flow_time: Option<i64>, user: O
     Tags { time, flow: flow.unwrap_or(i64::MIN), flow_time: flow_time.unwrap_or(0), user: user.unwrap_or(i64::MIN) }
 }
 
-/// How many jobs of a lane come to wait (or leave, below 0); their rows say so already.
+/// Writes the tags of a lane, and what waits in it after its jobs changed. The parameters have no numbers: in one query of several statements
+/// they go on from one to the next.
 macro_rules! change {
     () => {
-        "UPDATE flow_users SET start_tag = ?4, waiting = waiting + ?5, \
-            head = (SELECT min(seq) FROM jobs WHERE guild = ?1 AND tier = ?2 AND user = ?3 AND status = 'queued') \
-            WHERE guild = ?1 AND tier = ?2 AND user = ?3; \
-        UPDATE flows SET start_tag = ?6, virtual_time = ?7, waiting = waiting + ?5, \
-            head = (SELECT head FROM flow_users WHERE guild = ?1 AND tier = ?2 AND head IS NOT NULL ORDER BY start_tag, head LIMIT 1) \
-            WHERE guild = ?1 AND tier = ?2; \
-        UPDATE turns SET virtual_time = ?8, waiting = waiting + ?5"
+        "UPDATE flow_users SET start_tag = ?, waiting = waiting + ?, head = (SELECT min(seq) FROM jobs WHERE jobs.guild = flow_users.guild \
+                AND jobs.tier = flow_users.tier AND jobs.user = flow_users.user AND jobs.status = 'queued') \
+            WHERE guild = ? AND tier = ? AND user = ?; \
+        UPDATE flows SET start_tag = ?, virtual_time = ?, waiting = waiting + ?, head = (SELECT users.head FROM flow_users AS users \
+                WHERE users.guild = flows.guild AND users.tier = flows.tier AND users.head IS NOT NULL ORDER BY users.start_tag, users.head LIMIT 1) \
+            WHERE guild = ? AND tier = ?; \
+        UPDATE turns SET virtual_time = ?, waiting = waiting + ?"
     };
 }
 
 type Write = sqlx::query::Query<'static, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>;
 
-fn write(sql: &'static str, lane: Lane, tags: &Tags, more_waiting: i64) -> Write {
-    let write = sqlx::query(sql).bind(lane.guild).bind(tier_number(lane.tier)).bind(lane.user).bind(tags.user).bind(more_waiting);
-    write.bind(tags.flow).bind(tags.flow_time).bind(tags.time)
+/// Binds what [`change!`] takes: `more_waiting` jobs came to wait, or left, below 0.
+fn bind(write: Write, lane: Lane, tags: &Tags, more_waiting: i64) -> Write {
+    let tier = tier_number(lane.tier);
+    let write = write.bind(tags.user).bind(more_waiting).bind(lane.guild).bind(tier).bind(lane.user);
+    let write = write.bind(tags.flow).bind(tags.flow_time).bind(more_waiting).bind(lane.guild).bind(tier);
+    write.bind(tags.time).bind(more_waiting)
 }
 
 /// A job came in with these tags; its row is there.
 pub(super) async fn arrived(db: &mut SqliteConnection, lane: Lane, tags: &Tags) -> Result<(), StorageError> {
     const ARRIVED: &str = concat!(
-        "INSERT INTO flow_users (guild, tier, user, start_tag) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING; \
-         INSERT INTO flows (guild, tier, start_tag) VALUES (?1, ?2, ?6) ON CONFLICT DO NOTHING; ",
+        "INSERT INTO flow_users (guild, tier, user, start_tag) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING; \
+         INSERT INTO flows (guild, tier, start_tag) VALUES (?, ?, ?) ON CONFLICT DO NOTHING; ",
         change!()
     );
-    write(ARRIVED, lane, tags, 1).execute(db).await?;
+    let tier = tier_number(lane.tier);
+    let write = sqlx::query(ARRIVED).bind(lane.guild).bind(tier).bind(lane.user).bind(tags.user);
+    bind(write.bind(lane.guild).bind(tier).bind(tags.flow), lane, tags, 1).execute(db).await?;
     Ok(())
 }
 
 async fn change(db: &mut SqliteConnection, lane: Lane, tags: &Tags, more_waiting: i64) -> Result<(), StorageError> {
-    write(change!(), lane, tags, more_waiting).execute(db).await?;
+    bind(sqlx::query(change!()), lane, tags, more_waiting).execute(db).await?;
     Ok(())
 }
 
 /// A job was claimed, after which the tags and the pace are these; its row says so.
 pub(super) async fn served(db: &mut SqliteConnection, lane: Lane, tags: &Tags, pace: Pace) -> Result<(), StorageError> {
-    const SERVED: &str = concat!(change!(), ", served = ?9, pace_ms = ?10");
-    write(SERVED, lane, tags, -1).bind(pace.served.map(|served| served.0)).bind(pace.ms).execute(db).await?;
+    const SERVED: &str = concat!(change!(), ", served = ?, pace_ms = ?");
+    let write = bind(sqlx::query(SERVED), lane, tags, -1);
+    write.bind(pace.served.map(|served| served.0)).bind(pace.ms).execute(db).await?;
     Ok(())
 }
 
