@@ -79,9 +79,12 @@ pub(super) async fn claim(
         job_columns!()
     );
     let mut tx = store.begin().await?;
-    let Some(mut next) = next(&mut tx, limits).await? else { return Ok(None) };
+    let mut next = next(&mut tx, limits).await?;
     let candidates: Vec<_> = next.iter_mut().map(|next| Candidate { model: next.model.take(), passed: next.passed }).collect();
-    let Some(choice) = choose(&candidates, resident) else { return Ok(None) };
+    let Some(choice) = choose(&candidates, resident) else {
+        tx.rollback().await?;
+        return Ok(None);
+    };
     if choice.passes {
         sqlx::query("UPDATE jobs SET passed = passed + 1 WHERE seq = ?").bind(next[0].seq).execute(&mut *tx).await?;
     }
@@ -104,12 +107,12 @@ pub(super) async fn claim(
     Ok(Some(Lease { job, epoch, images, checkpoints }))
 }
 
-/// The next jobs that may run, in the order of their turns; `None` when nobody may start another.
-async fn next(db: &mut SqliteConnection, limits: &RunningLimits) -> Result<Option<Vec<Next>>, StorageError> {
+/// The next jobs that may run, in the order of their turns.
+async fn next(db: &mut SqliteConnection, limits: &RunningLimits) -> Result<Vec<Next>, StorageError> {
     let running: Vec<Running> = sqlx::query_as(RUNNING).fetch_all(&mut *db).await?;
     let n_running = u32::try_from(running.len()).unwrap_or(u32::MAX);
     let has_suspect = running.iter().any(|job| job.attempts > SUSPECT_AFTER);
-    let Some((of_user, of_guild)) = limits.bounds(n_running).filter(|_| !has_suspect) else { return Ok(None) };
+    let Some((of_user, of_guild)) = limits.bounds(n_running).filter(|_| !has_suspect) else { return Ok(Vec::new()) };
     let guilds = full(running.iter().map(|job| job.guild), of_guild);
     let users = full(running.iter().map(|job| job.user), of_user);
     let relax = tier_number(Tier::Relax);
@@ -124,7 +127,7 @@ async fn next(db: &mut SqliteConnection, limits: &RunningLimits) -> Result<Optio
         let n = found.iter().take_while(|next| next.attempts < SUSPECT_AFTER).count();
         found.truncate(n);
     }
-    Ok(Some(found))
+    Ok(found)
 }
 
 async fn read(db: &mut SqliteConnection, highest: Tier, guilds: &str, users: &str) -> Result<Vec<Next>, StorageError> {

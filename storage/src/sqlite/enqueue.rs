@@ -65,6 +65,8 @@ pub(super) async fn enqueue(store: &SqliteStore, job: NewJob, limits: &Limits, n
     if matches!(answer, Enqueued::Created(_) | Enqueued::SameKey(_)) {
         received::forget(&mut tx, &key).await?;
         tx.commit().await?;
+    } else {
+        tx.rollback().await?;
     }
     Ok(answer)
 }

@@ -60,9 +60,9 @@ async fn used(store: &SqliteStore) -> f64 {
 
 /// Lets the writer's connection have `spare` more pages than now; `None` lifts the limit. A connection that met it is replaced by a new one.
 async fn limit_pages(store: &SqliteStore, spare: Option<i64>) {
-    let pages: i64 = sqlx::query_scalar("PRAGMA page_count").fetch_one(&store.writer).await.unwrap();
+    let pages: i64 = sqlx::query_scalar("PRAGMA page_count").fetch_one(&mut *store.writer.take().await).await.unwrap();
     let limit = spare.map_or(1 << 30, |spare| pages + spare);
-    sqlx::query(AssertSqlSafe(format!("PRAGMA max_page_count = {limit}"))).execute(&store.writer).await.unwrap();
+    sqlx::query(AssertSqlSafe(format!("PRAGMA max_page_count = {limit}"))).execute(&mut *store.writer.take().await).await.unwrap();
 }
 
 #[tokio::test]
@@ -91,14 +91,14 @@ async fn a_full_disk_is_named_at_every_write_and_nothing_is_half_written() {
     assert_eq!(used(&store).await, 1.0);
     assert_eq!(store.job(lease.job.id).await.unwrap().unwrap().status, JobStatus::Leased);
     assert!(store.outbox(NOW, 10).await.unwrap().is_empty());
-    let n_images: i64 = sqlx::query_scalar("SELECT count(*) FROM images").fetch_one(&store.writer).await.unwrap();
+    let n_images: i64 = sqlx::query_scalar("SELECT count(*) FROM images").fetch_one(&mut *store.writer.take().await).await.unwrap();
     assert_eq!(n_images, 0);
 
     limit_pages(&store, None).await;
     assert_eq!(store.record_image(&lease, &image).await.unwrap(), Written::Done, "it recovers when there is space");
     assert_eq!(store.complete(&lease, 1.0, NOW).await.unwrap(), Written::Done);
     created(&store, job("big", 100_000)).await;
-    let check: String = sqlx::query_scalar("PRAGMA integrity_check").fetch_one(&store.writer).await.unwrap();
+    let check: String = sqlx::query_scalar("PRAGMA integrity_check").fetch_one(&mut *store.writer.take().await).await.unwrap();
     assert_eq!(check, "ok");
 }
 
@@ -127,7 +127,8 @@ async fn every_write_names_a_disk_that_fills_up_page_by_page() {
 async fn claim_and_outbox_read_an_index_and_sort_nothing() {
     let (_folder, store) = open().await;
     let check = async |query: &'static str, index: &str| {
-        let rows = sqlx::query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {query}"))).fetch_all(&store.writer).await.unwrap();
+        let rows =
+            sqlx::query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {query}"))).fetch_all(&mut *store.writer.take().await).await.unwrap();
         let plan: Vec<String> = rows.iter().map(|row| row.get("detail")).collect();
         let plan = plan.join("; ");
         assert!(plan.contains(index), "{plan}");
@@ -168,7 +169,7 @@ async fn rows_written(n_waiting: u32) -> [i64; 5] {
     for n in 0..n_waiting {
         created(&store, of(n, u64::from(n % 7))).await;
     }
-    let total = async || -> i64 { sqlx::query_scalar("SELECT total_changes()").fetch_one(&store.writer).await.unwrap() };
+    let total = async || -> i64 { sqlx::query_scalar("SELECT total_changes()").fetch_one(&mut *store.writer.take().await).await.unwrap() };
     let mut counts = vec![total().await];
     let cancelled = created(&store, of(n_waiting, 100)).await;
     counts.push(total().await);
@@ -194,8 +195,8 @@ async fn what_happens_to_a_job_writes_as_much_however_many_wait() {
 #[tokio::test]
 async fn connections_are_set_for_durability() {
     let (_folder, store) = open().await;
-    let pragma = async |pool: &sqlx::SqlitePool, name: &str| {
-        let row = sqlx::query(AssertSqlSafe(format!("PRAGMA {name}"))).fetch_one(pool).await.unwrap();
+    let pragma = async |connection: &mut sqlx::SqliteConnection, name: &str| {
+        let row = sqlx::query(AssertSqlSafe(format!("PRAGMA {name}"))).fetch_one(connection).await.unwrap();
         row.try_get::<String, _>(0).or_else(|_| row.try_get::<i64, _>(0).map(|value| value.to_string())).unwrap()
     };
     for (name, expected) in [
@@ -208,10 +209,10 @@ async fn connections_are_set_for_durability() {
         ("journal_size_limit", "67108864"),
         ("query_only", "0"),
     ] {
-        assert_eq!(pragma(&store.writer, name).await, expected, "{name}");
+        assert_eq!(pragma(&mut *store.writer.take().await, name).await, expected, "{name}");
     }
-    assert_eq!(pragma(&store.readers, "query_only").await, "1");
-    assert_eq!(pragma(&store.readers, "synchronous").await, "2");
+    assert_eq!(pragma(&mut *store.readers.acquire().await.unwrap(), "query_only").await, "1");
+    assert_eq!(pragma(&mut *store.readers.acquire().await.unwrap(), "synchronous").await, "2");
     let refused = sqlx::query("DELETE FROM notes").execute(&store.readers).await;
     assert!(refused.is_err(), "a reader cannot write");
 }

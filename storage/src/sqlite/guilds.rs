@@ -29,7 +29,7 @@ pub(super) async fn set_guild_settings(store: &SqliteStore, guild: GuildId, sett
         (guild, daily_row_pixels, member_row_pixels, max_active_per_user, shares_history) VALUES (?, ?, ?, ?, ?)";
     let write = sqlx::query(WRITE).bind(guild.0.cast_signed()).bind(settings.daily_row_megapixels.map(to_row_pixels));
     let write = write.bind(settings.daily_row_megapixels_per_member.map(to_row_pixels));
-    write.bind(settings.max_active_per_user).bind(settings.shares_history).execute(&store.writer).await?;
+    write.bind(settings.max_active_per_user).bind(settings.shares_history).execute(&mut *store.writer.take().await).await?;
     Ok(())
 }
 
@@ -39,6 +39,6 @@ pub(super) async fn note(store: &SqliteStore, key: &str) -> Result<Option<String
 
 pub(super) async fn set_note(store: &SqliteStore, key: &str, value: &str) -> Result<(), StorageError> {
     let write = sqlx::query("INSERT OR REPLACE INTO notes (key, value) VALUES (?, ?)");
-    write.bind(key).bind(value).execute(&store.writer).await?;
+    write.bind(key).bind(value).execute(&mut *store.writer.take().await).await?;
     Ok(())
 }

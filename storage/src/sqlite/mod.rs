@@ -28,18 +28,19 @@ mod rows;
 mod thumbnails;
 mod turns;
 mod worker;
+mod writer;
 
 use std::fs::File;
 
-use sqlx::{Sqlite, SqlitePool, Transaction};
+use sqlx::SqlitePool;
 
 use crate::error::StorageError;
+use writer::{Write, Writer};
 
 /// Jobs in an SQLite database. The process lock is held as long as this lives.
 #[derive(Debug)]
 pub struct SqliteStore {
-    /// One connection: SQLite has one writer, and waiting for a turn here is fair where its busy handler is not.
-    writer: SqlitePool,
+    writer: Writer,
     readers: SqlitePool,
     /// For those who look through histories.
     lookers: SqlitePool,
@@ -54,8 +55,7 @@ impl SqliteStore {
         self.writer.close().await;
     }
 
-    /// Takes the write lock at once: a transaction that first reads could find it taken, and would have to start again.
-    async fn begin(&self) -> Result<Transaction<'static, Sqlite>, StorageError> {
-        Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
+    async fn begin(&self) -> Result<Write<'_>, StorageError> {
+        self.writer.begin().await
     }
 }

@@ -13,7 +13,7 @@ use sqlx::{
     sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use super::{SqliteStore, copies, migrations::MIGRATIONS};
+use super::{SqliteStore, copies, migrations::MIGRATIONS, writer::Writer};
 use crate::error::{StorageError, sqlite_code};
 
 /// "ATLR" in the file's header, as the first migration writes it.
@@ -42,15 +42,17 @@ impl SqliteStore {
         let in_path = |error| explain(error, &path);
         let options = options(&path);
         let writer_options = options.clone().auto_vacuum(SqliteAutoVacuum::Incremental).journal_mode(SqliteJournalMode::Wal);
-        let writer = pool(1).connect_with(writer_options).await.map_err(in_path)?;
+        let writer = Writer::open(&writer_options).await.map_err(in_path)?;
+        let mut connection = writer.take().await;
         if let Some(version) = version {
-            copies::keep(&mut *writer.acquire().await?, &path, version).await?;
+            copies::keep(&mut connection, &path, version).await?;
         }
-        MIGRATIONS.run(&writer).await.map_err(|error| match error {
+        MIGRATIONS.run(&mut *connection).await.map_err(|error| match error {
             MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => explain(error, &path),
             other => StorageError::Migrate(other),
         })?;
-        sqlx::query("PRAGMA incremental_vacuum(4096)").execute(&writer).await.map_err(in_path)?;
+        sqlx::query("PRAGMA incremental_vacuum(4096)").execute(&mut *connection).await.map_err(in_path)?;
+        drop(connection);
         let options = options.pragma("query_only", "ON");
         let readers = pool(N_READERS).connect_with(options.clone()).await.map_err(in_path)?;
         let lookers = pool(N_LOOKERS).connect_with(options).await.map_err(in_path)?;
@@ -134,10 +136,16 @@ fn pool(n_connections: u32) -> SqlitePoolOptions {
         .min_connections(n_connections)
         .idle_timeout(None)
         .max_lifetime(None)
-        // A full disk makes SQLite roll back by itself, sqlx's own rollback then fails, and sqlx would count that transaction as open for
-        // ever. The ping waits until the rollback was tried.
-        .test_before_acquire(true)
-        .before_acquire(|connection, _| Box::pin(async { Ok(!connection.is_in_transaction()) }))
+        // A reader that went away leaves a transaction to roll back; else nothing needs to be asked.
+        .test_before_acquire(false)
+        .before_acquire(|connection, _| {
+            Box::pin(async {
+                if connection.is_in_transaction() {
+                    connection.ping().await?;
+                }
+                Ok(!connection.is_in_transaction())
+            })
+        })
 }
 
 fn is_new_enough(version: &str) -> bool {

@@ -46,7 +46,7 @@ pub(super) async fn outbox_due(store: &SqliteStore, now: Timestamp) -> Result<Op
 
 pub(super) async fn posting(store: &SqliteStore, job: JobId, channel: u64) -> Result<(), StorageError> {
     let write = sqlx::query("UPDATE outbox SET posting = ? WHERE job = (SELECT seq FROM jobs WHERE id = ?) AND state = 'pending'");
-    write.bind(channel.cast_signed()).bind(bytes(job)).execute(&store.writer).await?;
+    write.bind(channel.cast_signed()).bind(bytes(job)).execute(&mut *store.writer.take().await).await?;
     Ok(())
 }
 
@@ -64,7 +64,7 @@ pub(super) async fn delivery_failed(
 ) -> Result<(), StorageError> {
     const RETRY: &str = "UPDATE outbox SET attempts = attempts + 1, error = ?, since = ?, due = ? \
         WHERE job = (SELECT seq FROM jobs WHERE id = ?) AND state = 'pending'";
-    sqlx::query(RETRY).bind(error).bind(now.0).bind(now.after(pause).0).bind(bytes(job)).execute(&store.writer).await?;
+    sqlx::query(RETRY).bind(error).bind(now.0).bind(now.after(pause).0).bind(bytes(job)).execute(&mut *store.writer.take().await).await?;
     Ok(())
 }
 
@@ -89,7 +89,7 @@ pub(super) async fn lose(store: &SqliteStore, job: JobId, failure: &Failure) -> 
 
 pub(super) async fn set_message(store: &SqliteStore, id: JobId, message: u64) -> Result<(), StorageError> {
     let write = sqlx::query("UPDATE jobs SET message = ? WHERE id = ?");
-    let written = write.bind(message.cast_signed()).bind(bytes(id)).execute(&store.writer).await?;
+    let written = write.bind(message.cast_signed()).bind(bytes(id)).execute(&mut *store.writer.take().await).await?;
     if written.rows_affected() == 0 { Err(StorageError::MissingJob(id.to_string())) } else { Ok(()) }
 }
 
