@@ -151,23 +151,24 @@ impl Receiving {
                 Change::Forget(hand) => forgotten.push(hand),
             }
         }
-        let written = async {
+        let note = async {
             if !heard.is_empty() {
                 for (tell, is_new) in told.into_iter().zip(self.jobs.receive(&heard).await?) {
                     // Nobody waits any more where the note came too late.
                     let _ = tell.send(is_new);
                 }
             }
+            Ok(())
+        };
+        let end = async {
             for (hand, wish) in &amended {
                 self.jobs.amend_received(&hand.key, wish).await?;
             }
             let keys: Vec<String> = forgotten.iter().map(|hand| hand.key.clone()).collect();
-            if !keys.is_empty() {
-                self.jobs.forget_received(&keys).await?;
-            }
-            Ok::<_, storage::StorageError>(())
+            if keys.is_empty() { Ok(()) } else { self.jobs.forget_received(&keys).await }
         };
-        if let Err(error) = written.await {
+        let written: [Result<(), storage::StorageError>; 2] = [note.await, end.await];
+        for error in written.into_iter().filter_map(Result::err) {
             tracing::error!(error = %chain(&error), "what is heard and answered cannot be noted");
         }
     }

@@ -3,10 +3,12 @@
 
 use std::{
     collections::HashMap,
+    panic::AssertUnwindSafe,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
+use futures::FutureExt;
 use inference::task::Task;
 use storage::{Delivery, GuildId, JobStore, Received, Timestamp, UserId};
 use tokio_util::sync::CancellationToken;
@@ -130,7 +132,11 @@ impl Unanswered {
     async fn see_to(&self, received: Received, tries: &Mutex<Tries>) {
         let key = received.key.clone();
         let tried = lock(tries).get(&key).copied().unwrap_or(Tried { n_tries: 0, n_failed: 0, next: received.created });
-        let swept = self.settle(received, tried.n_failed).await;
+        // A fault of ours in one of them must not end the bot, and meet it again at the next start.
+        let swept = AssertUnwindSafe(self.settle(received, tried.n_failed)).catch_unwind().await.unwrap_or_else(|_| {
+            tracing::error!(interaction.id = key, "the answer to what was left panicked");
+            Swept::Failed
+        });
         if swept == Swept::Settled {
             lock(tries).remove(&key);
             if let Err(error) = self.jobs.forget_received(std::slice::from_ref(&key)).await {
