@@ -7,20 +7,15 @@ use storage::{
     turns::{Tags, Turn, Turns, Weight},
 };
 
+use crate::contract::support::Dice;
+
 const N_SEEDS: u64 = 1000;
 const N_SERVED: usize = 400;
+/// Virtual time is whole: a job may take one more than it should, which is a sixteenth of a row-pixel by weight.
+const ROUNDING: f64 = N_SERVED as f64 / 16.0;
 
-/// The `n`th of a fixed row of numbers (SplitMix64), so that a random test is the same every time.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: i64) -> i64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        ((z ^ (z >> 31)) % sides as u64) as i64
-    }
+fn roll(dice: &mut Dice, sides: i64) -> i64 {
+    dice.roll(sides as u64) as i64
 }
 
 /// Service by weight of everybody on one level, and by how much it may differ.
@@ -53,7 +48,7 @@ impl Service {
     /// that are served at once and corrected later, so many times as much (Jin, Chase and Kaur 2004, "Interposed Proportional Sharing").
     fn check(&self, n_slots: usize, seed: u64) {
         for (&(one, other), &(least, most)) in &self.ahead {
-            let bound = (self.of[&one].1 + self.of[&other].1) * n_slots as f64 + 16.0;
+            let bound = (self.of[&one].1 + self.of[&other].1) * n_slots as f64 + ROUNDING;
             assert!(most - least <= bound, "seed {seed}: {one} and {other} differ by {} of {bound}", most - least);
         }
     }
@@ -71,7 +66,7 @@ struct Crowd {
     turns: Turns,
     dice: Dice,
     seq: i64,
-    /// Of each guild its weight in sixteenths, and its largest job.
+    /// Of each guild its weight in sixteenths, and its largest job in thousands of row-pixels.
     guilds: Vec<(u32, i64)>,
     n_users: u64,
     waiting: Vec<Turn>,
@@ -80,8 +75,9 @@ struct Crowd {
 impl Crowd {
     fn new(seed: u64) -> Self {
         let mut dice = Dice(seed);
-        let guilds = (0..2 + dice.roll(5)).map(|_| (1 + dice.roll(16) as u32, 1 + dice.roll(60))).collect();
-        let n_users = 1 + dice.roll(4) as u64;
+        let n_guilds = 2 + roll(&mut dice, 5);
+        let guilds = (0..n_guilds).map(|_| (1 + roll(&mut dice, 16) as u32, 1 + roll(&mut dice, 60))).collect();
+        let n_users = 1 + roll(&mut dice, 4) as u64;
         let mut crowd = Self { turns: Turns::default(), dice, seq: 0, guilds, n_users, waiting: Vec::new() };
         for guild in 0..crowd.guilds.len() as u64 {
             for user in 0..n_users {
@@ -94,7 +90,7 @@ impl Crowd {
 
     fn arrive(&mut self, guild: u64, user: u64) {
         let (weight, largest) = self.guilds[guild as usize];
-        let row_pixels = 1 + self.dice.roll(largest);
+        let row_pixels = 1000 * (1 + roll(&mut self.dice, largest));
         let job =
             Turn { guild: GuildId(guild), tier: Tier::Fast, weight: Weight::new(weight), user: UserId(user), seq: self.seq, row_pixels };
         self.seq += 1;
@@ -104,7 +100,7 @@ impl Crowd {
 
     /// Cancels one of those of whose user another one waits.
     fn cancel(&mut self) {
-        let i = self.dice.roll(self.waiting.len() as i64) as usize;
+        let i = roll(&mut self.dice, self.waiting.len() as i64) as usize;
         let job = self.waiting[i];
         let whose = |job: &Turn| (job.guild.0, job.user.0);
         if self.waiting.iter().filter(|other| whose(other) == whose(&job)).count() > 1 {
@@ -134,8 +130,9 @@ fn who_waits_gets_a_share_by_weight() {
             let (guild, weight) = (job.guild.0, f64::from(crowd.guilds[job.guild.0 as usize].0));
             of_guilds.add(guild, job.row_pixels, weight);
             of_users[guild as usize].add(job.user.0, job.row_pixels, 1.0);
-            if crowd.dice.roll(4) == 0 {
-                let (guild, user) = (crowd.dice.roll(crowd.guilds.len() as i64) as u64, crowd.dice.roll(crowd.n_users as i64) as u64);
+            if roll(&mut crowd.dice, 4) == 0 {
+                let (n_guilds, n_users) = (crowd.guilds.len() as i64, crowd.n_users as i64);
+                let (guild, user) = (roll(&mut crowd.dice, n_guilds) as u64, roll(&mut crowd.dice, n_users) as u64);
                 crowd.arrive(guild, user);
                 crowd.cancel();
             }
@@ -162,14 +159,14 @@ fn over_time_the_shares_are_even() {
 fn wrong_estimates_are_made_good() {
     for seed in 0..N_SEEDS {
         let mut crowd = Crowd::new(seed);
-        let n_slots = 1 + crowd.dice.roll(8) as usize;
+        let n_slots = 1 + roll(&mut crowd.dice, 8) as usize;
         let mut of_guilds = Service::begin(0..crowd.guilds.len() as u64);
         let mut running: Vec<Turn> = Vec::new();
         for _ in 0..N_SERVED {
             if running.len() == n_slots {
-                let i = crowd.dice.roll(n_slots as i64) as usize;
+                let i = roll(&mut crowd.dice, n_slots as i64) as usize;
                 let job = running.swap_remove(i);
-                let actual = crowd.dice.roll(2 * job.row_pixels + 1);
+                let actual = roll(&mut crowd.dice, 2 * job.row_pixels + 1);
                 crowd.turns.correct(&job, actual);
                 of_guilds.add(job.guild.0, actual, f64::from(crowd.guilds[job.guild.0 as usize].0));
             }

@@ -11,7 +11,7 @@ mod limits;
 mod model;
 mod received;
 mod records;
-mod support;
+pub mod support;
 mod walk;
 mod worker;
 

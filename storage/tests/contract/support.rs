@@ -32,6 +32,10 @@ pub const MANY: RunningLimits = RunningLimits { max_running: 10_000, max_running
 /// A place where an implementation keeps its data, so that it can be opened more than once.
 pub trait Backend: Sized + Send + 'static {
     fn new() -> Self;
+    /// One whose data need not outlive the machine, for cases that write much.
+    fn fleeting() -> Self {
+        Self::new()
+    }
     async fn open(&self) -> Arc<dyn JobStore>;
 }
 
@@ -42,6 +46,10 @@ pub struct Sqlite {
 impl Backend for Sqlite {
     fn new() -> Self {
         Self { folder: tempfile::tempdir().unwrap() }
+    }
+
+    fn fleeting() -> Self {
+        Self { folder: tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap() }
     }
 
     async fn open(&self) -> Arc<dyn JobStore> {

@@ -12,16 +12,17 @@ use super::{
     support::*,
 };
 
-const N_SEQUENCES: u64 = 320;
+const N_SEQUENCES: u64 = 2000;
 const N_LANES: u64 = 4;
-const N_OPERATIONS: u32 = 24;
+/// At most; at least a quarter of them.
+const N_OPERATIONS: u64 = 24;
 /// Models of jobs; the first is none.
 const MODELS: [&str; 3] = ["", "sdxl", "starter"];
 
 pub async fn the_store_does_what_the_model_does<B: Backend>(_: &B) {
     let mut lanes = Vec::new();
     for lane in 0..N_LANES {
-        let backend = B::new();
+        let backend = B::fleeting();
         let mut store = backend.open().await;
         let sequences = async move {
             for seed in (lane..N_SEQUENCES).step_by(N_LANES as usize) {
@@ -52,7 +53,8 @@ async fn walk(store: Arc<dyn JobStore>, seed: u64) -> Arc<dyn JobStore> {
     // Days of this sequence only, too: the host has one sum a day.
     let now = at(seed as i64 * 100 * DAY_MS);
     let mut walk = Walk { store, model: Model::default(), ids: vec![], leases: vec![], dice: Dice(seed), now, base: 1000 * (seed + 1) };
-    for step in 0..N_OPERATIONS {
+    let n_operations = N_OPERATIONS / 4 + walk.dice.roll(N_OPERATIONS * 3 / 4 + 1);
+    for step in 0..n_operations {
         let operation = walk.operation().await;
         walk.check(&format!("seed {seed}, step {step}: {operation}")).await;
     }
@@ -286,7 +288,7 @@ impl Walk {
         "delete".into()
     }
 
-    /// Ends everything, so that the next walk on this store finds an empty queue.
+    /// Ends and delivers everything, so that the next walk on this store finds nothing.
     async fn drain(&mut self) {
         for i in 0..self.ids.len() {
             let answer = self.store.request_cancel(self.ids[i], self.now).await.unwrap();
@@ -294,6 +296,10 @@ impl Walk {
         }
         let n = self.store.reap(true, self.now).await.unwrap();
         assert_eq!(n, self.model.reap(true, self.now), "drain");
+        for (id, job) in self.ids.iter().zip(&mut self.model.jobs).filter(|(_, job)| job.delivery.is_some()) {
+            self.store.delivered(*id, None).await.unwrap();
+            (job.delivery, job.has_token) = (None, false);
+        }
     }
 
     async fn check(&mut self, when: &str) {
