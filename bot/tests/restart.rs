@@ -96,6 +96,7 @@ fn n_pictures(folder: &Path) -> usize {
 #[expect(clippy::print_stdout, reason = "the process that started it waits for the line")]
 async fn the_bot_as_a_process_of_its_own() {
     let (Ok(address), Ok(folder)) = (std::env::var(FRONT), std::env::var(FOLDER)) else { return };
+    let interrupted = tokio::spawn(atelier::cli::interrupted());
     let folder = Path::new(&folder);
     let read = |name: &str| std::fs::read(folder.join(name)).expect("readable");
     let mut config = Config::parse(&String::from_utf8(read("atelier.toml")).expect("text")).expect("a configuration");
@@ -106,7 +107,7 @@ async fn the_bot_as_a_process_of_its_own() {
     let bot = start::start(config, access, Clock::default(), Duration::from_secs(1)).await.expect("the bot starts");
     bot.ready().await;
     println!("{READY}");
-    atelier::cli::interrupted().await;
+    interrupted.await.expect("it does not panic");
     bot.stop().await.expect("an orderly end");
 }
 

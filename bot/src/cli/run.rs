@@ -1,6 +1,6 @@
 //! `atelier run`: the bot against Discord, or against a stand-in on loopback with `discord.api_url`.
 
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
 use anyhow::Context;
 
@@ -33,14 +33,16 @@ pub async fn run(config: Config, _args: RunArgs) -> anyhow::Result<()> {
     let interval = Duration::from_millis(config.discord.progress_interval_ms);
     let access = Access { token: found.token, endpoint: Endpoint::of(&config.discord.api_url) };
     let place = access.endpoint.name();
+    // One for all of it: a signal that comes between two waits is not lost.
+    let mut interrupted = pin!(super::interrupted());
     let running = tokio::select! {
         running = start::when_possible(config, access, Clock::default(), interval) => running?,
-        () = super::interrupted() => return Ok(()),
+        () = &mut interrupted => return Ok(()),
     };
     health.ask(running.why_not_ready());
     tokio::select! {
         () = running.connected() => {}
-        () = super::interrupted() => return running.stop().await,
+        () = &mut interrupted => return running.stop().await,
     }
     if let Some(identity) = running.app.identity.get() {
         tracing::info!("{}", messages::connected(&place, identity));
@@ -48,7 +50,7 @@ pub async fn run(config: Config, _args: RunArgs) -> anyhow::Result<()> {
     }
     tokio::select! {
         () = running.ready() => {}
-        () = super::interrupted() => return running.stop().await,
+        () = &mut interrupted => return running.stop().await,
     }
     if *running.app.is_registered.borrow() {
         let offered = running.app.models.offered();
@@ -56,7 +58,7 @@ pub async fn run(config: Config, _args: RunArgs) -> anyhow::Result<()> {
         tracing::info!("{}", messages::ready(&model, running.app.models.engine.device()));
     }
     tokio::select! {
-        () = super::interrupted() => tracing::info!("ending; running jobs go on at the next start"),
+        () = &mut interrupted => tracing::info!("ending; running jobs go on at the next start"),
         () = running.app.shutdown.cancelled() => {}
     }
     running.stop().await
