@@ -17,7 +17,7 @@ use crate::{
     interactions,
     jobs::{
         Loops, board::Board, delivery::Delivering, dispatcher::Dispatcher, drafts::Drafts, enqueue::Door, progress::Progress,
-        received::Receiving, sweep::Sweep, unanswered::Unanswered, worker::Worker,
+        received::Receiving, sending::Sending, sweep::Sweep, unanswered::Unanswered, worker::Worker,
     },
     models::{self, Guide, Models, Stock},
     pictures::hashes::Hashes,
@@ -135,14 +135,8 @@ fn loops_of(app: &App, progress_interval: Duration) -> Loops {
         shutdown: shutdown.clone(),
         tasks: app.tasks.clone(),
     };
-    let delivering = Delivering {
-        jobs: jobs.clone(),
-        messenger: app.messenger.clone(),
-        renderer: app.renderer.clone(),
-        board: board.clone(),
-        clock: clock.clone(),
-        shutdown: shutdown.clone(),
-    };
+    let sending = Sending { jobs: jobs.clone(), messenger: app.messenger.clone(), renderer: app.renderer.clone(), board: board.clone() };
+    let delivering = Delivering { sending, clock: clock.clone(), shutdown: shutdown.clone() };
     let progress = Progress {
         jobs: jobs.clone(),
         messenger: app.messenger.clone(),

@@ -9,15 +9,16 @@ use std::{
 };
 
 use futures::FutureExt;
-use storage::{JobId, JobStore, OutboxItem, Timestamp};
+use storage::{JobId, OutboxItem, Timestamp};
 use tokio::task::{Id, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::{
-    discord::Messenger,
-    jobs::{board::Board, sending::Sent, span},
-    pictures::render::Renderer,
+    jobs::{
+        sending::{Sending, Sent},
+        span,
+    },
     system::{clock::Clock, log::chain, metrics},
 };
 
@@ -36,14 +37,8 @@ const FLUSH: Duration = Duration::from_secs(18);
 
 /// Brings endings to those who asked.
 pub struct Delivering {
-    /// Remembers.
-    pub jobs: Arc<dyn JobStore>,
-    /// Sends.
-    pub messenger: Messenger,
-    /// Makes messages of stored jobs.
-    pub renderer: Arc<Renderer>,
-    /// Where unfinished jobs stand.
-    pub board: Arc<Board>,
+    /// Sends each of them.
+    pub sending: Sending,
     /// Tells the time.
     pub clock: Clock,
     /// Cancelled once, when the program ends.
@@ -86,14 +81,14 @@ impl Delivering {
     /// Runs until shutdown; then, until `no_more` tells that no job ends any more, and not much longer, what is left is tried once more each.
     pub async fn run(self: Arc<Self>, no_more: CancellationToken) {
         tokio::select! {
-            () = self.messenger.ready() => {}
+            () = self.sending.messenger.ready() => {}
             () = self.shutdown.cancelled() => return,
         }
         let mut under_way = UnderWay::default();
         while !self.shutdown.is_cancelled() {
             let wait = self.begin_due(&mut under_way).await;
             tokio::select! {
-                () = self.board.outbox.notified() => {}
+                () = self.sending.board.outbox.notified() => {}
                 () = under_way.next() => {}
                 () = self.clock.sleep(wait) => {}
                 () = self.shutdown.cancelled() => {}
@@ -106,18 +101,22 @@ impl Delivering {
 
     /// Begins what is due as far as there is room, and tells when to look again.
     async fn begin_due(self: &Arc<Self>, under_way: &mut UnderWay) -> Duration {
-        if under_way.room() == 0 {
+        let room = under_way.room();
+        if room == 0 {
+            self.sending.board.is_crowded.store(true, Ordering::Relaxed);
             return POLL;
         }
         let now = self.clock.now();
         let asked = async {
-            Ok::<_, storage::StorageError>((self.jobs.outbox(now, 2 * MAX_DELIVERIES as u32).await?, self.jobs.outbox_due(now).await?))
+            Ok::<_, storage::StorageError>((
+                self.sending.jobs.outbox(now, 2 * MAX_DELIVERIES as u32).await?,
+                self.sending.jobs.outbox_due(now).await?,
+            ))
         };
         match asked.await {
             Ok((due, next)) => {
                 let due: Vec<_> = due.into_iter().filter(|item| !under_way.has(item.job)).collect();
-                let room = under_way.room();
-                self.board.is_crowded.store(due.len() > room, Ordering::Relaxed);
+                self.sending.board.is_crowded.store(due.len() > room, Ordering::Relaxed);
                 due.into_iter().take(room).for_each(|item| under_way.begin(self, item));
                 next.unwrap_or(POLL).min(POLL)
             }
@@ -135,7 +134,7 @@ impl Delivering {
             // Read after it was told, so that the last ending is among what is left.
             let is_last = no_more.is_cancelled();
             let n = tried.len() + 2 * MAX_DELIVERIES;
-            let left = match self.jobs.outbox(Timestamp(i64::MAX), u32::try_from(n).unwrap_or(u32::MAX)).await {
+            let left = match self.sending.jobs.outbox(Timestamp(i64::MAX), u32::try_from(n).unwrap_or(u32::MAX)).await {
                 Ok(left) => left,
                 Err(error) => {
                     tracing::error!(error = %chain(&error), "the outbox cannot be read");
@@ -152,14 +151,14 @@ impl Delivering {
             }
             tokio::select! {
                 () = under_way.next() => {}
-                () = self.board.outbox.notified() => {}
+                () = self.sending.board.outbox.notified() => {}
                 () = no_more.cancelled(), if !is_last => {}
             }
         }
     }
 
     async fn deliver(self: Arc<Self>, item: OutboxItem) {
-        let span = match self.jobs.job(item.job).await {
+        let span = match self.sending.jobs.job(item.job).await {
             Ok(Some(job)) => {
                 if item.attempts == 0 {
                     metrics::ended(job.status);
@@ -183,9 +182,9 @@ impl Delivering {
         };
         let pause = pause_after(item.attempts);
         let record = async || match (&sent, pause) {
-            (Ok(Sent::There { message, .. }), _) => self.jobs.delivered(id, *message).await,
-            (Err(reason), Some(pause)) => self.jobs.delivery_failed(id, reason, self.clock.now(), pause).await,
-            (Ok(Sent::Nowhere(reason)) | Err(reason), _) => self.jobs.undeliverable(id, reason).await,
+            (Ok(Sent::There { message, .. }), _) => self.sending.jobs.delivered(id, *message).await,
+            (Err(reason), Some(pause)) => self.sending.jobs.delivery_failed(id, reason, self.clock.now(), pause).await,
+            (Ok(Sent::Nowhere(reason)) | Err(reason), _) => self.sending.jobs.undeliverable(id, reason).await,
         };
         let is_over = match (&sent, pause) {
             (Ok(Sent::There { path, .. }), _) => {
@@ -213,19 +212,19 @@ impl Delivering {
             }
         }
         if is_over {
-            self.board.live.remove(&id);
+            self.sending.board.live.remove(&id);
         }
     }
 
     /// While nobody edits the job's message.
     async fn send_alone(&self, item: &OutboxItem) -> Result<Sent, String> {
         // Waits for an edit of this job's progress that is still on its way, and keeps later ones from starting.
-        let gate = self.board.live.get(&item.job).map(|live| live.gate.clone());
+        let gate = self.sending.board.live.get(&item.job).map(|live| live.gate.clone());
         let _permit = match &gate {
             Some(gate) => gate.acquire().await.ok(),
             None => None,
         };
-        self.send(item).await
+        self.sending.send(item).await
     }
 }
 

@@ -11,11 +11,7 @@ use inference::{
 };
 use storage::{Failure, StorageError};
 
-use crate::{
-    messages::UserError,
-    pictures::{PictureError, shown::EngineStopped},
-    prompt::PromptError,
-};
+use crate::{messages::UserError, prompt::PromptError};
 
 /// What the engine's error means for the person who asked.
 pub fn of_engine(error: &InferenceError, task: &Task, catalogue: &Catalogue) -> Failure {
@@ -78,17 +74,6 @@ pub fn of_ours(error: &anyhow::Error) -> Failure {
             || cause.downcast_ref::<std::io::Error>().is_some_and(|io| io.kind() == std::io::ErrorKind::StorageFull)
     });
     if is_disk_full { Failure::DiskFull } else { Failure::Internal }
-}
-
-/// Why a job that has ended can never be shown; `None` where the same may work later.
-pub fn of_showing(error: &anyhow::Error) -> Option<Failure> {
-    use StorageError::{BadBlobKey, MissingBlob};
-    let is = |check: fn(&(dyn std::error::Error + 'static)) -> bool| error.chain().any(check);
-    if is(|cause| cause.is::<PictureError>() || matches!(cause.downcast_ref(), Some(MissingBlob(_) | BadBlobKey(_)))) {
-        return Some(Failure::PicturesLost);
-    }
-    let may_pass = is(|cause| cause.is::<EngineStopped>() || cause.is::<StorageError>() || cause.is::<tokio::task::JoinError>());
-    (!may_pass).then_some(Failure::Internal)
 }
 
 fn of_invalid(invalid: &InvalidTask) -> Failure {

@@ -15,7 +15,7 @@ pub mod progress;
 pub mod queue_time;
 pub mod received;
 pub mod resident;
-mod sending;
+pub(crate) mod sending;
 pub mod span;
 pub(crate) mod sweep;
 pub mod told;

@@ -1,15 +1,30 @@
 //! The ways of an ending to its user: the job's message by the interaction's token while it lives, else by its id, else a new message in the
 //! channel, else a direct message. Edits may be repeated; a new message is looked for before it is sent once more.
 
-use storage::{Delivery, Job, JobStatus, OutboxItem};
+use std::sync::Arc;
 
-use super::{delivery::Delivering, failure};
+use storage::{Delivery, Failure, Job, JobStatus, JobStore, OutboxItem, StorageError};
+
 use crate::{
     answer::Answer,
-    discord::{Seen, SendError, Way},
+    discord::{Messenger, Seen, SendError, Way},
+    jobs::board::Board,
     messages::{self, Instead},
+    pictures::{PictureError, render::Renderer, shown::EngineStopped},
     system::log::chain,
 };
+
+/// Sends endings.
+pub struct Sending {
+    /// Remembers.
+    pub jobs: Arc<dyn JobStore>,
+    /// Sends.
+    pub messenger: Messenger,
+    /// Makes messages of stored jobs.
+    pub renderer: Arc<Renderer>,
+    /// Where unfinished jobs stand.
+    pub board: Arc<Board>,
+}
 
 /// How a try went that is not to be repeated.
 pub(super) enum Sent {
@@ -39,7 +54,7 @@ impl Sent {
     const REMOVED: Self = Self::There { path: "removed", message: None };
 }
 
-impl Delivering {
+impl Sending {
     /// Sends the last message of a job, or tells why another try is needed.
     pub(super) async fn send(&self, item: &OutboxItem) -> Result<Sent, String> {
         let Some(mut job) = self.living(item).await? else { return Ok(Sent::TO_NOBODY) };
@@ -94,7 +109,7 @@ impl Delivering {
             Ok(answer) => return Ok(Some(answer)),
             Err(error) => error,
         };
-        let Some(failure) = failure::of_showing(&error) else { return Err(chain(error.as_ref())) };
+        let Some(failure) = why_never_shown(&error) else { return Err(chain(error.as_ref())) };
         let Some(now) = self.living(item).await? else { return Ok(None) };
         tracing::error!(job.id = %job.id, error = chain(error.as_ref()), "a finished job cannot be shown");
         if now.status == JobStatus::Done {
@@ -199,5 +214,40 @@ impl Delivering {
                 Ok(Sent::Nowhere(reasons.join("; ")))
             }
         }
+    }
+}
+
+/// Why a job that has ended can never be shown; `None` where the same may work later.
+fn why_never_shown(error: &anyhow::Error) -> Option<Failure> {
+    use StorageError::{BadBlobKey, MissingBlob};
+    let is = |check: fn(&(dyn std::error::Error + 'static)) -> bool| error.chain().any(check);
+    if is(|cause| cause.is::<PictureError>() || matches!(cause.downcast_ref(), Some(MissingBlob(_) | BadBlobKey(_)))) {
+        return Some(Failure::PicturesLost);
+    }
+    let may_pass = is(|cause| cause.is::<EngineStopped>() || cause.is::<StorageError>() || cause.is::<tokio::task::JoinError>());
+    (!may_pass).then_some(Failure::Internal)
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Context;
+
+    use super::*;
+
+    #[test]
+    fn only_what_is_really_lost_is_called_so() {
+        let check = |error: anyhow::Error, expected: Option<Failure>| {
+            assert_eq!(why_never_shown(&error), expected, "{error:?}");
+            let told = Err::<(), _>(error).context("a picture of a job").expect_err("it is one");
+            assert_eq!(why_never_shown(&told), expected, "{told:?}");
+        };
+        let gone = || StorageError::MissingBlob("ab".repeat(32));
+        let no_json = serde_json::from_str::<u8>("x").expect_err("it is none");
+        check(gone().into(), Some(Failure::PicturesLost));
+        check(PictureError::TooManyBytes { found: 7 }.into(), Some(Failure::PicturesLost));
+        check(no_json.into(), Some(Failure::Internal));
+        check(StorageError::DiskFull.into(), None);
+        check(StorageError::InUse { path: "/srv".into() }.into(), None);
+        check(EngineStopped.into(), None);
     }
 }
