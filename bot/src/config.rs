@@ -123,6 +123,8 @@ pub struct EngineSection {
     pub max_running_jobs: usize,
     /// A preview every so many steps.
     pub preview_every: u32,
+    /// Milliseconds between two times that a job's unfinished pictures are kept as they are; 0 for never.
+    pub checkpoint_interval_ms: u64,
 }
 
 /// `[data]`
@@ -182,7 +184,14 @@ impl Default for DefaultsConfig {
 
 impl Default for EngineSection {
     fn default() -> Self {
-        Self { devices: vec!["cpu".into()], memory_mib: 0, max_batch_rows: 16, max_running_jobs: 4, preview_every: 3 }
+        Self {
+            devices: vec!["cpu".into()],
+            memory_mib: 0,
+            max_batch_rows: 16,
+            max_running_jobs: 4,
+            preview_every: 3,
+            checkpoint_interval_ms: 5000,
+        }
     }
 }
 

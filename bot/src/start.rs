@@ -134,6 +134,7 @@ fn loops_of(app: &App, progress_interval: Duration) -> Loops {
         clock: clock.clone(),
         shutdown: shutdown.clone(),
         tasks: app.tasks.clone(),
+        keep_every: Duration::from_millis(app.config.engine.checkpoint_interval_ms),
     };
     let sending = Sending { jobs: jobs.clone(), messenger: app.messenger.clone(), renderer: app.renderer.clone(), board: board.clone() };
     let delivering = Delivering { sending, clock: clock.clone(), shutdown: shutdown.clone() };

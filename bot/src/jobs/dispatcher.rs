@@ -9,10 +9,11 @@ use tracing::Instrument;
 
 use crate::{
     jobs::{
+        lease::LEASE,
         live::{Live, Phase},
         resident::Resident,
         span,
-        worker::{LEASE, Worker},
+        worker::Worker,
     },
     messages::N_PLACES,
     system::{log::chain, metrics},

@@ -1,6 +1,10 @@
 //! Draws claimed jobs: feeds the engine, forwards progress, saves results, settles the quota, all under the lease.
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{
+    panic::AssertUnwindSafe,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use anyhow::Context;
 use bytes::Bytes;
@@ -9,6 +13,7 @@ use image::RgbImage;
 use inference::{
     engine::{Event, FinishedImage, Submission, TaskHandle, Usage},
     error::InferenceError,
+    state::TrajectoryState,
     task::{ImageSize, Note, Task},
 };
 use storage::{BlobStore, Failure, Job, JobId, JobStatus, JobStore, Lease, NewImage, Written};
@@ -16,7 +21,14 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     error::BotError,
-    jobs::{board::Board, failure, live::Phase},
+    jobs::{
+        board::Board,
+        failure,
+        lease::{self, LEASE, Lost},
+        live::Phase,
+        states::{self, States, Turn},
+        watchdog,
+    },
     models::Models,
     pictures,
     pictures::grid,
@@ -26,10 +38,8 @@ use crate::{
     system::{clock::Clock, log::chain, metrics},
 };
 
-/// A lease lives this long without a renewal.
-pub(super) const LEASE: Duration = Duration::from_secs(30);
-/// How often a lease is renewed; also how soon a cancel by another process is seen.
-const RENEW_EVERY: Duration = Duration::from_secs(5);
+/// At an orderly end the last states of a job get this long to be kept.
+const LAST_WRITE: Duration = Duration::from_secs(3);
 
 /// Draws claimed jobs.
 pub struct Worker {
@@ -49,15 +59,25 @@ pub struct Worker {
     pub shutdown: CancellationToken,
     /// What goes on beside the drawing; awaited at the end.
     pub tasks: TaskTracker,
+    /// How often pictures on their way are kept; zero for never.
+    pub keep_every: Duration,
 }
 
 /// How a job's drawing ended.
 enum Outcome {
-    Finished { row_megapixels: f64 },
+    Finished {
+        row_megapixels: f64,
+    },
     Failed(Failure),
-    Cancelled { row_megapixels: f64 },
+    Cancelled {
+        row_megapixels: f64,
+    },
     ShutDown,
     Fenced,
+    /// The job was given up, and nothing may be written for it: it goes back to wait when its lease has run out, with its attempt counted.
+    GivenUp {
+        reason: &'static str,
+    },
 }
 
 impl Outcome {
@@ -67,7 +87,7 @@ impl Outcome {
             Self::Finished { .. } => JobStatus::Done,
             Self::Failed(_) => JobStatus::Failed,
             Self::Cancelled { .. } => JobStatus::Cancelled,
-            Self::ShutDown | Self::Fenced => JobStatus::Queued,
+            Self::ShutDown | Self::Fenced | Self::GivenUp { .. } => JobStatus::Queued,
         }
     }
 }
@@ -75,13 +95,20 @@ impl Outcome {
 impl Worker {
     /// Draws a job to its end, and records how that was.
     pub async fn work(self: Arc<Self>, lease: Lease) {
-        let id = lease.job.id;
+        let (id, lease) = (lease.job.id, Arc::new(lease));
         let begun = self.clock.now();
-        if lease.job.attempts == 1 {
+        if lease.epoch == 1 {
             metrics::begins(lease.job.created, begun);
         }
-        tracing::info!(attempt = lease.job.attempts, n_finished = lease.images.len(), "drawing");
-        let outcome = match AssertUnwindSafe(self.draw(&lease)).catch_unwind().await {
+        let (n_finished, n_on_their_way) = (lease.images.len(), lease.checkpoints.len());
+        tracing::info!(attempt = lease.job.attempts, n_finished, n_on_their_way, "drawing");
+        let to_stop = CancellationToken::new();
+        // Where the lease is lost the drawing is dropped where it stands, and with it the engine's task.
+        let worked = tokio::select! {
+            worked = AssertUnwindSafe(self.draw(&lease, &to_stop)).catch_unwind() => worked,
+            lost = self.hold(&lease, &to_stop) => Ok(Ok(lost)),
+        };
+        let outcome = match worked {
             Ok(Ok(outcome)) => outcome,
             Err(_) => {
                 // What it said stands in the log already.
@@ -102,6 +129,11 @@ impl Worker {
             Outcome::Cancelled { row_megapixels } => ("cancelled", self.jobs.finish_cancel(&lease, *row_megapixels, now).await),
             Outcome::ShutDown => ("handed back", self.jobs.release(&lease, now).await),
             Outcome::Fenced => ("given to another worker", Ok(Written::Fenced)),
+            Outcome::GivenUp { reason } => {
+                metrics::given_up(reason);
+                tracing::error!(job.id = %id, reason, "the work on a job was given up; it waits again when its lease has run out");
+                return;
+            }
         };
         if matches!(written, Ok(Written::Fenced)) {
             metrics::fenced();
@@ -119,7 +151,15 @@ impl Worker {
         self.board.outbox.notify_one();
     }
 
-    async fn draw(self: &Arc<Self>, lease: &Lease) -> anyhow::Result<Outcome> {
+    /// Renews a lease until it is lost.
+    async fn hold(&self, lease: &Lease, to_stop: &CancellationToken) -> Outcome {
+        match lease::hold(&self.clock, |now| self.jobs.renew(lease, LEASE, now), to_stop).await {
+            Lost::Fenced => Outcome::Fenced,
+            Lost::NotRenewed => Outcome::GivenUp { reason: "lease" },
+        }
+    }
+
+    async fn draw(self: &Arc<Self>, lease: &Arc<Lease>, to_stop: &CancellationToken) -> anyhow::Result<Outcome> {
         let job = &lease.job;
         let task: Task = serde_json::from_value(job.task.clone()).context("the stored task")?;
         // A model or adapter may have gone from the configuration since the job was enqueued.
@@ -157,46 +197,107 @@ impl Worker {
         for image in &lease.images {
             self.tasks.spawn(self.clone().show_recorded(job.id, image.clone()));
         }
-        let mut handle = match self.models.engine.submit(submission) {
+        submission.resume = states::resumed(lease.clone()).await;
+        let mut before = self.cost_before(&task, lease, &submission.resume);
+        let mut handle = match self.models.engine.submit(submission.clone()) {
             Ok(handle) => handle,
             Err(error) => return Ok(self.engine_failed(job, &task, &error)),
         };
+        let mut states = States::new(self.jobs.clone(), lease.clone(), &task, self.clock.clone(), self.keep_every);
         // Pictures wait for the hashes, and meanwhile the lease is renewed and a cancel is heard.
         let (mut origin, mut unsaved, mut done): (Option<Origin>, Vec<FinishedImage>, Option<Usage>) = (None, Vec::new(), None);
-        let mut renewing = self.clock.ticks(RENEW_EVERY);
+        let mut looking = self.clock.ticks(watchdog::LOOK_EVERY);
+        let mut is_ending = false;
         loop {
             if let Some(origin) = &origin {
                 for finished in unsaved.drain(..) {
                     match self.save(lease, &task, origin.clone(), finished).await? {
                         Written::Done => {}
-                        Written::CancelRequested => return Ok(stop(lease, &task, &handle)),
+                        Written::CancelRequested => return Ok(stop(before, &handle)),
                         Written::Fenced => return Ok(Outcome::Fenced),
                     }
                 }
                 if let Some(usage) = done {
-                    return Ok(Outcome::Finished { row_megapixels: cost_with_recorded(lease, &task, usage) });
+                    return Ok(Outcome::Finished { row_megapixels: before + usage.row_megapixels });
                 }
+            }
+            if states.has_last() {
+                return Ok(self.hand_back(states).await);
             }
             tokio::select! {
                 hashed = &mut hashing, if origin.is_none() => origin = Some(hashed.context("hashing the weights")?.on(handle.device())),
                 event = handle.next(), if done.is_none() => match event {
-                    Some(Event::Image(finished)) => unsaved.push(finished),
+                    Some(Event::Image(finished)) => {
+                        states.finished(finished.index);
+                        unsaved.push(finished);
+                    }
+                    Some(Event::Checkpoint { index, state }) => states.told(index, state),
                     Some(Event::Done(usage)) => done = Some(usage),
+                    Some(Event::Failed(error)) if !submission.resume.is_empty() && matches!(*error, InferenceError::State(_)) => {
+                        tracing::warn!(job.id = %job.id, %error, "pictures cannot go on where they were; they begin again");
+                        submission.resume.clear();
+                        before = self.cost_before(&task, lease, &[]);
+                        handle = match self.models.engine.submit(submission.clone()) {
+                            Ok(handle) => handle,
+                            Err(error) => return Ok(self.engine_failed(job, &task, &error)),
+                        };
+                    }
                     Some(Event::Failed(error)) => return Ok(self.engine_failed(job, &task, &error)),
                     Some(Event::Notes(notes)) => self.tell(lease, &task, notes).await,
-                    Some(event) => self.note_progress(job, event),
+                    Some(event) => {
+                        if matches!(event, Event::Progress(_)) {
+                            states.begun();
+                        }
+                        self.note_progress(job, event);
+                    }
                     None => anyhow::bail!("the engine dropped the task"),
                 },
-                () = renewing.tick() => match self.jobs.renew(lease, LEASE, self.clock.now()).await {
-                    Ok(Written::Done) => {}
-                    Ok(Written::CancelRequested) => return Ok(stop(lease, &task, &handle)),
-                    Ok(Written::Fenced) => return Ok(Outcome::Fenced),
-                    Err(error) => tracing::warn!(error = %chain(&error), "the lease could not be renewed"),
+                turn = states.turn() => match turn {
+                    Turn::Ask => handle.checkpoint(),
+                    Turn::Kept(Written::Done) => {}
+                    Turn::Kept(Written::CancelRequested) => return Ok(stop(before, &handle)),
+                    Turn::Kept(Written::Fenced) => return Ok(Outcome::Fenced),
+                    Turn::TimeIsUp => return Ok(self.hand_back(states).await),
                 },
-                () = cancel.cancelled() => return Ok(stop(lease, &task, &handle)),
-                () = self.shutdown.cancelled() => return Ok(Outcome::ShutDown),
+                () = looking.tick() => if done.is_none() && self.hangs(job, &handle) {
+                    return Ok(Outcome::GivenUp { reason: "engine" });
+                },
+                () = to_stop.cancelled() => return Ok(stop(before, &handle)),
+                () = cancel.cancelled() => return Ok(stop(before, &handle)),
+                () = self.shutdown.cancelled(), if !is_ending => {
+                    is_ending = true;
+                    if !states.is_worth_a_last() {
+                        return Ok(Outcome::ShutDown);
+                    }
+                    handle.checkpoint();
+                }
             }
         }
+    }
+
+    /// At an orderly end: whoever draws the job next goes on where its pictures are.
+    async fn hand_back(&self, states: States) -> Outcome {
+        if tokio::time::timeout(LAST_WRITE, states.flush()).await.is_err() {
+            tracing::warn!("the last states of a job were not kept in time");
+        }
+        Outcome::ShutDown
+    }
+
+    /// Whether the engine does nothing for a job any more.
+    fn hangs(&self, job: &Job, handle: &TaskHandle) -> bool {
+        let is_loading = self.board.live.get(&job.id).is_some_and(|live| live.phase == Phase::Loading);
+        watchdog::hangs(&handle.pulse(), is_loading, self.models.engine.seconds_per_row_megapixel(), Instant::now())
+    }
+
+    /// What a job has cost before this worker began with it, in row-megapixels: what its task takes in all, less what is left. A job that was
+    /// interrupted costs as much as one that was not; what was drawn twice is nobody's to pay.
+    fn cost_before(&self, task: &Task, lease: &Lease, resumed: &[TrajectoryState]) -> f64 {
+        if lease.images.is_empty() && resumed.is_empty() {
+            return 0.0;
+        }
+        let catalogue = &self.models.offered().catalogue;
+        let rest = catalogue.check_rest(task, &states::begins(task, lease, resumed)).map_or(0.0, |quote| quote.cost);
+        (catalogue.cost(task) - rest).max(0.0)
     }
 
     /// What the engine said goes to the log; the person is told by name what they can change. A bot without an engine must not go on taking jobs:
@@ -291,18 +392,7 @@ impl Worker {
     }
 }
 
-fn stop(lease: &Lease, task: &Task, handle: &TaskHandle) -> Outcome {
+fn stop(before: f64, handle: &TaskHandle) -> Outcome {
     handle.cancel();
-    Outcome::Cancelled { row_megapixels: cost_with_recorded(lease, task, handle.usage()) }
-}
-
-/// What a job has cost with the pictures that workers before this one finished. What their other pictures took is nobody's to pay: a job
-/// that was interrupted costs no more than one that was not.
-fn cost_with_recorded(lease: &Lease, task: &Task, usage: Usage) -> f64 {
-    if lease.images.is_empty() {
-        return usage.row_megapixels;
-    }
-    let whole = lease.job.row_megapixels;
-    let recorded = lease.images.len() as f64 / f64::from(task.n_images().max(1));
-    (whole * recorded + usage.row_megapixels).min(whole)
+    Outcome::Cancelled { row_megapixels: before + handle.usage().row_megapixels }
 }

@@ -34,11 +34,15 @@ impl Clock {
         Timestamp(self.0.now_ms())
     }
 
-    /// Waits for `duration`.
-    pub async fn sleep(&self, duration: Duration) {
-        match &self.0 {
-            clock::Clock::System => tokio::time::sleep(duration).await,
-            clock::Clock::Manual(_) => self.0.sleep_until(self.now().after(duration).0).await,
+    /// Waits for `duration`, counted from this call on whenever the wait begins.
+    pub fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send + 'static {
+        let system = matches!(self.0, clock::Clock::System).then(|| tokio::time::sleep(duration));
+        let (clock, until) = (self.0.clone(), self.now().after(duration).0);
+        async move {
+            match system {
+                Some(sleep) => sleep.await,
+                None => clock.sleep_until(until).await,
+            }
         }
     }
 

@@ -48,6 +48,11 @@ const ALL: [(&str, Kind, &str); 19] = [
     ("atelier_residency_bytes", Kind::Gauge, "Memory of the weights that are loaded, by `device`."),
     ("atelier_fenced_writes_total", Kind::Counter, "Results that came too late, because the job had been given to another worker."),
     ("atelier_lease_expired_total", Kind::Counter, "Jobs whose worker was gone."),
+    (
+        "atelier_given_up_total",
+        Kind::Counter,
+        "Jobs whose work was given up, by `reason`: lease (it could not be renewed), engine (it did nothing any more).",
+    ),
     ("atelier_refused_total", Kind::Counter, "Wishes that a limit refused."),
 ];
 
@@ -151,6 +156,11 @@ pub fn fenced() {
 /// Workers of so many jobs were gone.
 pub fn expired(n_jobs: u32) {
     counter!("atelier_lease_expired_total").increment(n_jobs.into());
+}
+
+/// The work on a job was given up.
+pub fn given_up(reason: &'static str) {
+    counter!("atelier_given_up_total", "reason" => reason).increment(1);
 }
 
 /// A limit refused a wish.

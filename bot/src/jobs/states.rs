@@ -1,0 +1,211 @@
+//! Where a job's pictures are on their way: asked for every few seconds, kept beside the drawing, and gone on from by whoever works on the job next.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    pin::Pin,
+    sync::Arc,
+    time::Duration,
+};
+
+use inference::{
+    state::{PassKind, Place, TrajectoryState},
+    task::Task,
+};
+use storage::{Checkpoint, CheckpointLimits, Checkpoints, Kept, Lease, StorageError, Written};
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::system::{clock::Clock, log::chain};
+
+/// How much is kept: a state is seldom more than a mebibyte, of a picture of 4096 × 4096 pixels 16 MiB or less, and few jobs run at once.
+const ROOM: CheckpointLimits = CheckpointLimits { max_bytes: 16 << 20, max_bytes_in_all: 256 << 20 };
+/// Steps that no pass has: a picture in its second pass is further than any in its first.
+const PASS: u32 = 1 << 16;
+/// At an orderly end pictures get this long to come to the end of their step.
+const LAST_STEP: Duration = Duration::from_secs(5);
+
+/// What there is to do for a job's states.
+pub(super) enum Turn {
+    /// The engine is to be asked for them.
+    Ask,
+    /// They were kept, or not.
+    Kept(Written),
+    /// The program ends, and there was time enough for them.
+    TimeIsUp,
+}
+
+/// The states of the pictures of one job, while it is drawn.
+pub(super) struct States {
+    store: Arc<dyn Checkpoints>,
+    lease: Arc<Lease>,
+    clock: Clock,
+    /// Between two states; zero where none are kept.
+    every: Duration,
+    due: Pin<Box<dyn Future<Output = ()> + Send>>,
+    unfinished: BTreeSet<u32>,
+    /// Which of them were asked for their state and have not told it.
+    asked: BTreeSet<u32>,
+    /// Told, and on the way to the store with the next write.
+    newest: BTreeMap<u32, Box<TrajectoryState>>,
+    writing: Option<AbortOnDropHandle<Result<Kept, StorageError>>>,
+    has_begun: bool,
+    /// When an orderly end goes on without them.
+    last: Option<Pin<Box<tokio::time::Sleep>>>,
+}
+
+impl States {
+    /// Of a job whose work begins now. Half of `every` goes by before the first time, so that short jobs have something too.
+    pub(super) fn new(store: Arc<dyn Checkpoints>, lease: Arc<Lease>, task: &Task, clock: Clock, every: Duration) -> Self {
+        let is_recorded = |index: &u32| lease.images.iter().any(|image| image.index == *index);
+        let unfinished = (0..task.n_images()).filter(|index| !is_recorded(index)).collect();
+        // What is only enlarged has no steps.
+        let every = if task.base().is_some() { every } else { Duration::ZERO };
+        let due = Box::pin(clock.sleep(every / 2));
+        Self {
+            store,
+            lease,
+            clock,
+            every,
+            due,
+            unfinished,
+            asked: BTreeSet::new(),
+            newest: BTreeMap::new(),
+            writing: None,
+            has_begun: false,
+            last: None,
+        }
+    }
+
+    /// The job's pictures are being drawn.
+    pub(super) fn begun(&mut self) {
+        self.has_begun = true;
+    }
+
+    /// A picture told its state.
+    pub(super) fn told(&mut self, index: u32, state: Box<TrajectoryState>) {
+        self.asked.remove(&index);
+        if self.unfinished.contains(&index) {
+            self.newest.insert(index, state);
+        }
+    }
+
+    /// A picture is finished.
+    pub(super) fn finished(&mut self, index: u32) {
+        self.unfinished.remove(&index);
+        self.asked.remove(&index);
+        self.newest.remove(&index);
+    }
+
+    /// The program ends: whether it is worth it to ask for all states once more.
+    pub(super) fn is_worth_a_last(&mut self) -> bool {
+        let is_worth = self.has_begun && !self.every.is_zero() && !self.unfinished.is_empty();
+        if is_worth {
+            self.asked = self.unfinished.clone();
+            self.last = Some(Box::pin(tokio::time::sleep(LAST_STEP)));
+        }
+        is_worth
+    }
+
+    /// Whether the program ends and all pictures have told their last state.
+    pub(super) fn has_last(&self) -> bool {
+        self.last.is_some() && self.asked.is_empty()
+    }
+
+    /// The next thing to do. Nothing is lost when the wait is given up.
+    pub(super) async fn turn(&mut self) -> Turn {
+        self.write();
+        let Self { due, writing, last, .. } = self;
+        let written = async {
+            match writing {
+                Some(writing) => writing.await,
+                None => std::future::pending().await,
+            }
+        };
+        let last = async {
+            match last {
+                Some(last) => last.await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            written = written => {
+                self.writing = None;
+                Turn::Kept(self.kept(written.unwrap_or_else(|_| Ok(Kept { written: Written::Done, n_left_out: 0 }))))
+            }
+            () = due, if !self.every.is_zero() => {
+                self.due = Box::pin(self.clock.sleep(self.every));
+                Turn::Ask
+            }
+            () = last => Turn::TimeIsUp,
+        }
+    }
+
+    /// Waits until all that was told is kept.
+    pub(super) async fn flush(mut self) {
+        loop {
+            self.write();
+            let Some(writing) = self.writing.take() else { break };
+            if let Ok(kept) = writing.await {
+                self.kept(kept);
+            }
+        }
+    }
+
+    /// Begins to write what was told, unless a write is on its way.
+    fn write(&mut self) {
+        if self.writing.is_some() || self.newest.is_empty() {
+            return;
+        }
+        let (store, lease, newest) = (self.store.clone(), self.lease.clone(), std::mem::take(&mut self.newest));
+        // A task of its own: the loop around may wait for the store itself, and this one must not hold it up meanwhile.
+        self.writing = Some(AbortOnDropHandle::new(tokio::spawn(async move {
+            let bytes = move || newest.into_values().map(|state| checkpoint(&state)).collect::<Vec<_>>();
+            match tokio::task::spawn_blocking(bytes).await {
+                Ok(checkpoints) => store.keep(&lease, &checkpoints, &ROOM).await,
+                Err(_) => Ok(Kept { written: Written::Done, n_left_out: 0 }),
+            }
+        })));
+    }
+
+    fn kept(&self, kept: Result<Kept, StorageError>) -> Written {
+        match kept {
+            Ok(Kept { written, n_left_out }) => {
+                if n_left_out > 0 {
+                    tracing::debug!(n_left_out, "states are too large to be kept");
+                }
+                written
+            }
+            Err(error) => {
+                tracing::warn!(error = %chain(&error), "states could not be kept");
+                Written::Done
+            }
+        }
+    }
+}
+
+fn checkpoint(state: &TrajectoryState) -> Checkpoint {
+    let before = if state.pass == PassKind::Second { PASS } else { 0 };
+    Checkpoint { index: state.index, n_steps: before + state.step, state: state.to_bytes().into() }
+}
+
+/// Where the pictures of a job go on. A state that cannot be read is left out: its picture begins again.
+pub(super) async fn resumed(lease: Arc<Lease>) -> Vec<TrajectoryState> {
+    if lease.checkpoints.is_empty() {
+        return Vec::new();
+    }
+    let id = lease.job.id;
+    let read = move || {
+        let read = |kept: &Checkpoint| {
+            let state = TrajectoryState::from_bytes(&kept.state);
+            state.inspect_err(|error| tracing::warn!(job.id = %id, picture = kept.index, %error, "a picture begins again")).ok()
+        };
+        lease.checkpoints.iter().filter_map(read).collect()
+    };
+    tokio::task::spawn_blocking(read).await.unwrap_or_default()
+}
+
+/// Where the pictures of a task begin that are not recorded: at their states, or at their beginnings.
+pub(super) fn begins(task: &Task, lease: &Lease, resumed: &[TrajectoryState]) -> Vec<Option<Place>> {
+    let is_recorded = |index: &u32| lease.images.iter().any(|image| image.index == *index);
+    let place = |index| resumed.iter().find(|state| state.index == index).map(TrajectoryState::place);
+    (0..task.n_images()).filter(|index| !is_recorded(index)).map(place).collect()
+}
