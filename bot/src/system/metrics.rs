@@ -21,7 +21,7 @@ enum Kind {
 }
 
 /// Every metric: its name, its kind, and what it says.
-const ALL: [(&str, Kind, &str); 19] = [
+const ALL: [(&str, Kind, &str); 20] = [
     ("atelier_build_info", Kind::Gauge, "1; the label `version` is this program's."),
     ("atelier_queue_depth", Kind::Gauge, "Jobs that wait for their turn."),
     ("atelier_queue_oldest_seconds", Kind::Gauge, "How long the oldest of them has waited; 0 when none waits."),
