@@ -17,6 +17,7 @@ use storage::{Delivery, Enqueued, GuildId, JobId, Limits, NewJob, Outbox, Queue,
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 const LEASE: Duration = Duration::from_secs(30);
+/// On day 20,833, when all that waits was asked for.
 const NOW: Timestamp = Timestamp(1_800_000_000_000);
 const LIMITS: Limits = Limits {
     daily_row_megapixels: 1e9,
@@ -85,7 +86,7 @@ async fn filled(path: &Path, size: Size) -> Result<SqliteStore> {
          WHERE status = 'queued' GROUP BY guild, user; \
          INSERT INTO flows (guild, tier, start_tag, waiting, head) SELECT guild, 0, 0, sum(waiting), min(head) FROM flow_users GROUP BY guild; \
          UPDATE turns SET waiting = (SELECT sum(waiting) FROM flows); \
-         INSERT INTO ledger (job, kind, guild, user, day, row_pixels) SELECT seq, 'debit', guild, user, 0, 6500000 FROM jobs WHERE status = 'queued'"
+         INSERT INTO ledger (job, kind, guild, user, day, row_pixels) SELECT seq, 'debit', guild, user, 20833, 6500000 FROM jobs WHERE status = 'queued'"
             .into(),
     );
     for step in steps {

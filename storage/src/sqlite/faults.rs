@@ -147,10 +147,10 @@ async fn claim_and_outbox_read_an_index_and_sort_nothing() {
     check(outbox::HELD, "INDEX outbox_since (since>?)").await;
     check(outbox::NEXT, "INDEX outbox_due (due>?)").await;
     check(queue::BACKLOG, "USING COVERING INDEX outbox_").await;
-    check(quota::BY_GUILD, "COVERING INDEX ledger_by_day (guild=? AND day=?)").await;
-    check(quota::BY_MEMBER, "COVERING INDEX ledger_by_person (day=? AND user=? AND guild=?)").await;
-    check(quota::BY_USER, "COVERING INDEX ledger_by_person (day=? AND user=?)").await;
-    check(quota::BY_HOST, "COVERING INDEX ledger_by_person (day=?)").await;
+    check(quota::BY_GUILD, "spent USING PRIMARY KEY (day=? AND guild=?)").await;
+    check(quota::BY_MEMBER, "spent USING PRIMARY KEY (day=? AND guild=? AND user=?)").await;
+    check(quota::BY_USER, "INDEX spent_by_user (day=? AND user=?)").await;
+    check(quota::BY_HOST, "(day=?)").await;
     check("SELECT seq FROM jobs WHERE status = 'leased' AND lease_until <= ?", "INDEX jobs_leased").await;
     check("SELECT id, status FROM jobs WHERE press = ?", "INDEX jobs_by_press (press=?)").await;
     check(keeping::TO_FORGET, "INDEX jobs_to_forget (finished>? AND finished<?)").await;

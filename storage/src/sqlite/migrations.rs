@@ -22,6 +22,7 @@ static FILES: &[(i64, &str, &str)] = files![
     7 "0007_drafts",
     8 "0008_inputs",
     9 "0009_flows",
+    10 "0010_spent",
     11 "0011_history",
     12 "0012_forgotten",
     14 "0014_received",

@@ -13,11 +13,11 @@ use crate::{
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 
-// Each takes day, guild and user, and leaves out what it does not ask for.
-pub(super) const BY_GUILD: &str = "SELECT coalesce(sum(row_pixels), 0) FROM ledger WHERE guild = ?2 AND day = ?1";
-pub(super) const BY_MEMBER: &str = "SELECT coalesce(sum(row_pixels), 0) FROM ledger WHERE day = ?1 AND user = ?3 AND guild = ?2";
-pub(super) const BY_USER: &str = "SELECT coalesce(sum(row_pixels), 0) FROM ledger WHERE day = ?1 AND user = ?3";
-pub(super) const BY_HOST: &str = "SELECT coalesce(sum(row_pixels), 0) FROM ledger WHERE day = ?1";
+// Each takes day, guild and user, and leaves out what it does not ask for. Triggers keep the sums with the ledger (migration 10).
+pub(super) const BY_GUILD: &str = "SELECT coalesce(sum(row_pixels), 0) FROM spent WHERE guild = ?2 AND day = ?1";
+pub(super) const BY_MEMBER: &str = "SELECT coalesce(sum(row_pixels), 0) FROM spent WHERE day = ?1 AND user = ?3 AND guild = ?2";
+pub(super) const BY_USER: &str = "SELECT coalesce(sum(row_pixels), 0) FROM spent INDEXED BY spent_by_user WHERE day = ?1 AND user = ?3";
+pub(super) const BY_HOST: &str = "SELECT coalesce(sum(row_pixels), 0) FROM spent WHERE day = ?1";
 
 /// What a job that ended is charged for.
 #[derive(Clone, Copy, Debug)]
