@@ -5,8 +5,8 @@ use sqlx::SqliteConnection;
 
 use super::{
     SqliteStore,
+    held::{advance, held},
     rows::bytes,
-    worker::{advance, held},
 };
 use crate::{
     checkpoints::{Checkpoint, CheckpointLimits, Checkpoints, Kept},

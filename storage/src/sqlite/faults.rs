@@ -58,7 +58,7 @@ async fn used(store: &SqliteStore) -> f64 {
     store.quotas(GuildId(1), UserId(1), &LIMITS, NOW).await.unwrap()[0].1.used
 }
 
-/// Lets the writer's connection have `spare` more pages than now; `None` lifts the limit. A connection that met it is replaced by a new one.
+/// Lets the writer's connection have `spare` more pages than now; `None` lifts the limit.
 async fn limit_pages(store: &SqliteStore, spare: Option<i64>) {
     let pages: i64 = sqlx::query_scalar("PRAGMA page_count").fetch_one(&mut *store.writer.take().await).await.unwrap();
     let limit = spare.map_or(1 << 30, |spare| pages + spare);

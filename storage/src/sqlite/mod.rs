@@ -14,6 +14,7 @@ mod enqueue;
 #[cfg(test)]
 mod faults;
 mod guilds;
+mod held;
 mod history;
 mod images;
 mod keeping;

@@ -6,10 +6,10 @@ use sqlx::SqliteConnection;
 
 use super::{
     SqliteStore, checkpoints,
-    ending::{Ending, Open, end, open_columns},
+    ending::{Ending, Open, end},
+    held::{advance, held},
     images,
     quota::Charge,
-    rows::bytes,
     turns,
 };
 use crate::{cost::to_row_pixels, error::StorageError, failure::Failure, ids::Timestamp, images::NewImage, jobs::*};
@@ -88,13 +88,6 @@ pub(super) async fn release(store: &SqliteStore, lease: &Lease) -> Result<Writte
     Ok(Written::Done)
 }
 
-/// Takes the attempt of a lease back: its work got further, or was given back in order.
-pub(super) async fn advance(db: &mut SqliteConnection, seq: i64) -> Result<(), StorageError> {
-    let uncount = sqlx::query("UPDATE jobs SET attempts = attempts - 1, has_advanced = 1 WHERE seq = ? AND has_advanced = 0");
-    uncount.bind(seq).execute(db).await?;
-    Ok(())
-}
-
 /// Puts a leased job back to wait, as the next of its user.
 pub(super) async fn requeue(db: &mut SqliteConnection, job: &Open) -> Result<(), StorageError> {
     let write = sqlx::query("UPDATE jobs SET status = 'queued', lease_until = NULL WHERE seq = ?");
@@ -108,10 +101,4 @@ async fn give_up(store: &SqliteStore, lease: &Lease, ending: Ending<'_>, now: Ti
     end(&mut tx, &job, ending, now).await?;
     tx.commit().await?;
     Ok(Written::Done)
-}
-
-/// The leased job, if the lease is still the newest.
-pub(super) async fn held(db: &mut SqliteConnection, lease: &Lease) -> Result<Option<Open>, StorageError> {
-    const HELD: &str = concat!("SELECT ", open_columns!(), " FROM jobs WHERE id = ? AND epoch = ? AND status = 'leased'");
-    Ok(sqlx::query_as(HELD).bind(bytes(lease.job.id)).bind(lease.epoch).fetch_optional(db).await?)
 }
