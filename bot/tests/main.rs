@@ -38,6 +38,7 @@ mod redraw;
 mod remix;
 mod restart;
 mod shown;
+mod storm;
 mod sweep;
 mod terminal;
 mod watched;

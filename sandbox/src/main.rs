@@ -2,7 +2,7 @@
 
 use clap::Parser;
 use sandbox::{BotProfile, Clock, ManualClock, OnViolation, RateLimitConfig, Sandbox, SandboxConfig, SandboxError};
-use std::{io::IsTerminal, net::SocketAddr, path::PathBuf, process::ExitCode};
+use std::{io::IsTerminal, net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
 use tracing_subscriber::EnvFilter;
 
 /// A Discord stand-in on this machine: REST, gateway and a page to talk to the bot.
@@ -42,6 +42,9 @@ struct Args {
     /// How many shards a bot must have at least
     #[arg(long, default_value_t = 1, value_name = "SHARDS", value_parser = clap::value_parser!(u64).range(1..))]
     min_shards: u64,
+    /// Milliseconds between two IDENTIFYs of one shard; 0 for a bot that is started again and again
+    #[arg(long, default_value_t = 5000, value_name = "MS")]
+    identify_interval_ms: u64,
     /// Let time stand still until it is moved, in the page or by `POST /sandbox/api/control/clock/advance`
     #[arg(long)]
     manual_clock: bool,
@@ -101,6 +104,7 @@ async fn run(args: Args) -> Result<(), SandboxError> {
     config.bot = BotProfile { name: args.bot_name, accent_color: None };
     config.guild_name = args.guild_name;
     config.gateway.min_shards = args.min_shards;
+    config.gateway.identify_interval = Duration::from_millis(args.identify_interval_ms);
     if args.discord_limits {
         config.rate_limits = RateLimitConfig::Discord;
     }
@@ -172,6 +176,8 @@ mod tests {
         let args = Args::parse_from(["atelier-sandbox"]);
         assert!(args.listen.ip().is_loopback());
         assert!(!args.allow_remote);
+        assert_eq!(Duration::from_millis(args.identify_interval_ms), SandboxConfig::default().gateway.identify_interval, "as Discord's");
+        assert_eq!(Args::parse_from(["atelier-sandbox", "--identify-interval-ms", "0"]).identify_interval_ms, 0);
         assert!(Args::try_parse_from(["atelier-sandbox", "--bot-name", "Echo"]).is_ok());
         assert!(Args::try_parse_from(["atelier-sandbox", "--bot-name", " "]).is_err());
     }
