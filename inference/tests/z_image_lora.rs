@@ -75,4 +75,8 @@ fn each_family_is_offered_its_own_and_refuses_the_others() {
         z.unwrap_err().to_string(),
         "the LoRA `sd` was made for Stable Diffusion 1 and changes nothing of Z-Image; leave it out, or choose another model"
     );
+    // Other transformers begin with a module of that name too.
+    write(&path("flux"), "transformer.x_embedder", [32, 64]);
+    let flux = inspect(&path("flux")).unwrap();
+    assert_eq!((flux.kind, flux.family), (FileKind::Lora, None));
 }

@@ -124,8 +124,7 @@ fn family(modules: &HashMap<String, Module>) -> Option<Family> {
         let mut sizes = modules.values().filter(|module| ends.iter().any(|end| module.stem.ends_with(end)));
         sizes.find_map(|module| Some(module.delta.as_ref()?.size().1))
     };
-    let changes = |part| modules.keys().any(|stem| Place::of(stem).part() == Some(part));
-    if changes(Part::Transformer) {
+    if modules.keys().any(|stem| Place::of(stem).is_in_layer_of_z_image()) {
         // Lumina 2 has the names of Z-Image.
         let attention = ["attention_qkv", "attention.qkv", "attention_to_q", "attention.to_q"];
         return Some(if columns(&attention) == Some(LUMINA_WIDTH) { Family::Transformer } else { Family::ZImage });
@@ -140,6 +139,7 @@ fn family(modules: &HashMap<String, Module>) -> Option<Family> {
         Some(1280) => return Some(Family::StableDiffusionXlRefiner),
         _ => {}
     }
+    let changes = |part| modules.keys().any(|stem| Place::of(stem).part() == Some(part));
     if changes(Part::TextEncoder2) {
         return Some(Family::StableDiffusionXl);
     }

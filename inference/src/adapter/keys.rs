@@ -151,10 +151,17 @@ impl Place {
         }
     }
 
-    /// Whether the path is that of a module of a Z-Image transformer: of one of its layers, or of what stands before and after them.
-    fn is_in_transformer(&self) -> bool {
+    /// Whether the path is that of a module of a Z-Image transformer's layers, which tell it from other transformers.
+    pub(super) fn is_in_layer_of_z_image(&self) -> bool {
         const LAYERS: [&str; 3] = ["layers_", "noise_refiner_", "context_refiner_"];
-        const OF_LAYER: [&str; 3] = ["_attention_", "_feed_forward_", "_adaLN_modulation_"];
+        const MODULES: [&str; 3] = ["_attention_", "_feed_forward_", "_adaLN_modulation_"];
+        let layer = LAYERS.iter().find_map(|layers| self.path.strip_prefix(layers));
+        let rest = layer.map(|rest| rest.trim_start_matches(|character: char| character.is_ascii_digit()));
+        rest.is_some_and(|rest| MODULES.iter().any(|module| rest.starts_with(module)))
+    }
+
+    /// The same of its layers and of what stands before and after them.
+    fn is_in_transformer(&self) -> bool {
         const OTHERS: [&str; 7] = [
             "all_x_embedder_2-1",
             "all_final_layer_2-1",
@@ -164,12 +171,7 @@ impl Place {
             "final_layer_linear",
             "final_layer_adaLN",
         ];
-        let begins = |starts: &[&str]| starts.iter().any(|start| self.path.starts_with(start));
-        let in_layer = LAYERS
-            .iter()
-            .find_map(|layers| self.path.strip_prefix(layers))
-            .map(|rest| rest.trim_start_matches(|c: char| c.is_ascii_digit()));
-        in_layer.is_some_and(|rest| OF_LAYER.iter().any(|module| rest.starts_with(module))) || begins(&OTHERS)
+        self.is_in_layer_of_z_image() || OTHERS.iter().any(|start| self.path.starts_with(start))
     }
 }
 

@@ -37,6 +37,11 @@ pub use self::{
 };
 use crate::checkpoint::Part;
 
+/// Whether a tensor of an adapter's file changes a layer of a Z-Image, as far as its name tells.
+pub(super) fn is_of_z_image(name: &str) -> bool {
+    Place::of(name).is_in_layer_of_z_image()
+}
+
 /// The network that a tensor of an adapter's file changes, as far as its name tells.
 pub(super) fn network_of(name: &str) -> Option<Part> {
     Place::of(name).part()

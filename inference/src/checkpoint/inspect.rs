@@ -231,7 +231,8 @@ impl<'a> Tensors<'a> {
             FileKind::SingleFile | FileKind::Unet | FileKind::ControlNet | FileKind::Lora => {
                 let is_of_second = || self.shapes.keys().any(|name| adapter::network_of(name) == Some(Part::TextEncoder2));
                 let of_text = || (kind == FileKind::Lora && is_of_second()).then_some(Family::StableDiffusionXl);
-                let of_transformer = || (kind == FileKind::Lora && self.networks().contains(&Part::Transformer)).then_some(Family::ZImage);
+                let is_of_z_image = || self.shapes.keys().any(|name| adapter::is_of_z_image(name));
+                let of_transformer = || (kind == FileKind::Lora && is_of_z_image()).then_some(Family::ZImage);
                 self.context_width().and_then(Family::of_context).or_else(of_text).or_else(of_transformer)
             }
             FileKind::Transformer => Some(Family::ZImage),
