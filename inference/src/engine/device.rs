@@ -11,19 +11,27 @@ use super::{
     store::Store,
     worker::Board,
 };
-use crate::{batcher::Batcher, catalogue::Catalogue, error::InferenceError};
+use crate::{batcher::Batcher, catalogue::Catalogue, error::InferenceError, state::DeviceClass};
 
-/// The body of the thread; `ready` is told the bytes that models may take.
+/// What a device is, once its usual model is in memory.
+pub(super) struct Opened {
+    /// Bytes that models may take.
+    pub(super) budget: u64,
+    /// What its numbers depend on.
+    pub(super) class: DeviceClass,
+}
+
+/// The body of the thread of the device at a place of the configuration; `ready` is told when it takes tasks.
 pub(super) fn run(
-    (config, choice): (&EngineConfig, DeviceChoice),
+    (config, choice, place): (&EngineConfig, DeviceChoice, usize),
     catalogue: &Arc<Catalogue>,
     channels: Channels,
-    ready: &SyncSender<Result<u64, InferenceError>>,
+    ready: &SyncSender<Result<Opened, InferenceError>>,
     (board, alive): (&Board, Arc<()>),
 ) {
     let Channels { received, messages, room } = channels;
     let mut batcher = Batcher::new(board.counters.clone(), config.max_batch_rows);
-    let opened = Store::open((config, choice), messages, room).and_then(|mut store| {
+    let opened = Store::open((config, choice, place), messages, room).and_then(|mut store| {
         store.want_usual(catalogue)?;
         loop {
             store.settle(&mut batcher);
@@ -47,7 +55,7 @@ pub(super) fn run(
     if let Some(residents) = store.new_residents() {
         board.set_residents(residents.into_iter());
     }
-    if ready.send(Ok(store.budget())).is_err() {
+    if ready.send(Ok(Opened { budget: store.budget(), class: store.class() })).is_err() {
         return;
     }
     // Dropped before the tasks are when this thread panics: those who wait for them learn that the device is gone.

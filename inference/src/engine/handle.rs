@@ -12,7 +12,8 @@ use std::{
 use tokio::sync::mpsc;
 
 use super::{
-    Counters, DeviceChoice, EngineConfig, EngineStats, Event, Meter, Pulse, Submission, Usage, device,
+    Counters, DeviceChoice, EngineConfig, EngineStats, Event, Meter, Pulse, Submission, Usage,
+    device::{self, Opened},
     message::{Channels, Command, Message},
     needs, placement, router,
     worker::{Board, Refused, Worker},
@@ -20,6 +21,7 @@ use super::{
 use crate::{
     catalogue::{Catalogue, Shelf},
     error::InferenceError,
+    state::DeviceClass,
     task::Task,
 };
 
@@ -53,19 +55,20 @@ impl Engine {
     /// A device cannot be used, or a file is missing or does not fit.
     pub fn start(config: EngineConfig, shelf: Arc<Shelf>) -> Result<Self, InferenceError> {
         let device = placement::names(&config.devices, config.precision);
-        let start = |&choice: &DeviceChoice| {
+        let start = |(place, &choice): (usize, &DeviceChoice)| {
             let (ready, answer) = sync_channel(1);
             let (config, catalogue, name) = (config.clone(), shelf.catalogue(), placement::name(choice, config.precision));
-            let body =
-                move |channels: Channels, told: (&Board, Arc<()>)| device::run((&config, choice), &catalogue, channels, &ready, told);
+            let body = move |channels: Channels, told: (&Board, Arc<()>)| {
+                device::run((&config, choice, place), &catalogue, channels, &ready, told)
+            };
             Ok((Worker::spawn(name, body)?, answer))
         };
-        let started = config.devices.iter().map(start).collect::<Result<Vec<_>, InferenceError>>()?;
+        let started = config.devices.iter().enumerate().map(start).collect::<Result<Vec<_>, InferenceError>>()?;
         let mut workers = Vec::new();
         for (mut worker, answer) in started {
             let ended = |_| InferenceError::DeviceEnded { device: worker.device().to_owned() };
-            let budget = answer.recv().map_err(ended)??;
-            worker.budget = budget;
+            let Opened { budget, class } = answer.recv().map_err(ended)??;
+            (worker.budget, worker.class) = (budget, Some(class));
             workers.push(worker);
         }
         if workers.is_empty() {
@@ -125,6 +128,8 @@ impl Engine {
         let workers = self.inner.workers.lock().unwrap_or_else(PoisonError::into_inner);
         let fits = |place: &usize| needs::check(&command.submission.task, &command.catalogue, workers[*place].budget).is_ok();
         let mut open: Vec<usize> = (0..workers.len()).filter(|&place| workers[place].is_alive()).filter(fits).collect();
+        let classes: Vec<&DeviceClass> = command.submission.resume.iter().map(|state| &state.belongs_to.device).collect();
+        router::keep_class(&mut open, |&place| classes.iter().all(|class| workers[place].class.as_ref() == Some(class)));
         let mut is_full = false;
         loop {
             let chosen = router::choose(cost, open.iter().map(|&place| workers[place].candidate(model.as_deref())));

@@ -22,6 +22,13 @@ pub(super) fn choose(cost: f64, candidates: impl IntoIterator<Item = Candidate>)
     delays.enumerate().min_by(|(_, a), (_, b)| a.total_cmp(b)).map(|(place, _)| place)
 }
 
+/// Leaves only devices where the task's pictures go on from their states; all of them where there is none, and the task will be told so there.
+pub(super) fn keep_class<Place>(open: &mut Vec<Place>, is_of_class: impl Fn(&Place) -> bool) {
+    if open.iter().any(&is_of_class) {
+        open.retain(is_of_class);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

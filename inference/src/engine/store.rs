@@ -55,8 +55,8 @@ enum Waiting {
 
 /// The parts of models on a device thread.
 pub(crate) struct Store {
-    /// Of the device, for people.
-    name: String,
+    /// Of the device, for metrics.
+    label: String,
     preview_every: u32,
     device: Device,
     dtype: DType,
@@ -84,7 +84,7 @@ pub(crate) struct Store {
 impl Store {
     /// A store without any part.
     pub(super) fn open(
-        (config, choice): (&EngineConfig, DeviceChoice),
+        (config, choice, place): (&EngineConfig, DeviceChoice, usize),
         messages: Sender<Message>,
         room: Arc<WaitingRoom>,
     ) -> Result<Self, InferenceError> {
@@ -93,7 +93,7 @@ impl Store {
         let loader = Loader::start(&choice.to_string())?;
         let (residency, over) = (Residency::new(budget), Rc::default());
         Ok(Self {
-            name: placement::name(choice, config.precision),
+            label: placement::label(&config.devices, place, config.precision),
             preview_every: config.preview_every,
             device,
             dtype,
@@ -117,6 +117,11 @@ impl Store {
     /// Bytes that parts may take.
     pub(super) fn budget(&self) -> u64 {
         self.budget
+    }
+
+    /// What its numbers depend on.
+    pub(super) fn class(&self) -> DeviceClass {
+        DeviceClass::of(&self.device, self.dtype)
     }
 
     /// Begins to load the first model of a catalogue and its super-resolution network.
@@ -190,7 +195,7 @@ impl Store {
             preview,
             preview_every: self.preview_every,
             device: self.device.clone(),
-            device_class: DeviceClass::of(&self.device, self.dtype),
+            device_class: self.class(),
             files: source.state_files(catalogue, &files),
         });
         let adapters = adapters.into_iter().map(|(number, used)| (self.places.adapter_slot(number), used)).collect();
@@ -303,7 +308,7 @@ impl Store {
         if !std::mem::take(&mut self.is_moved) {
             return None;
         }
-        telemetry::resident(&self.name, self.residency.n_bytes());
+        telemetry::resident(&self.label, self.residency.n_bytes());
         let denoisers = self.residency.residents().filter(|key| matches!(key, PartKey::Denoiser(_)));
         Some(denoisers.filter_map(|&key| Some(self.places.source_by(key)?.card.path.clone())).collect())
     }

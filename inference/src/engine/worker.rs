@@ -15,7 +15,7 @@ use super::{
     message::{Channels, Command, Message, WaitingRoom},
     router::Candidate,
 };
-use crate::error::InferenceError;
+use crate::{error::InferenceError, state::DeviceClass};
 
 /// What a device thread tells of itself.
 #[derive(Default)]
@@ -56,6 +56,8 @@ pub(super) struct Worker {
     device: String,
     /// Bytes that models may take.
     pub(super) budget: u64,
+    /// What its numbers depend on; `None` until its thread has told.
+    pub(super) class: Option<DeviceClass>,
     messages: Sender<Message>,
     room: Arc<WaitingRoom>,
     thread: Option<JoinHandle<()>>,
@@ -77,7 +79,7 @@ impl Worker {
         let channels = Channels { received, messages: messages.clone(), room: room.clone() };
         let spawned = std::thread::Builder::new().name(format!("inference-{device}")).spawn(move || body(channels, (&told, token)));
         let thread = spawned.map_err(|error| InferenceError::Device { device: device.clone(), reason: error.to_string() })?;
-        Ok(Self { device, budget: u64::MAX, messages, room, thread: Some(thread), board, alive, assigned: Mutex::default() })
+        Ok(Self { device, budget: u64::MAX, class: None, messages, room, thread: Some(thread), board, alive, assigned: Mutex::default() })
     }
 
     pub(super) fn device(&self) -> &str {

@@ -9,6 +9,8 @@ use crate::{
     catalogue::{CatalogueConfig, ModelEntry},
     checkpoint::OtherParts,
     engine::Precision,
+    noise::TorchGenerator,
+    state::{BelongsTo, PassKind, SavedTensor, TrajectoryState},
     task::{ImageSize, Seed, TextToImage},
 };
 
@@ -64,7 +66,7 @@ fn a_device_that_dies_fails_its_tasks_and_leaves_the_others() {
     let path = catalogue.models()[0].path.clone();
     let (ready, answer) = sync_channel(1);
     let body = move |channels: Channels, told: (&Board, Arc<()>)| {
-        device::run((&config, DeviceChoice::Cpu), &catalogue, channels, &ready, told);
+        device::run((&config, DeviceChoice::Cpu, 0), &catalogue, channels, &ready, told);
     };
     let good = Worker::spawn("good".into(), body).expect("a thread");
     answer.recv().expect("an answer").expect("the model loads");
@@ -92,7 +94,7 @@ fn a_device_that_hangs_shows_no_sign_of_life() {
     let (ready, _answer) = sync_channel(1);
     let body = move |channels: Channels, told: (&Board, Arc<()>)| {
         let _ = opened.recv();
-        device::run((&config, DeviceChoice::Cpu), &catalogue, channels, &ready, told);
+        device::run((&config, DeviceChoice::Cpu, 0), &catalogue, channels, &ready, told);
     };
     let worker = Worker::spawn("slow".into(), body).expect("a thread");
     let engine = Engine::of(vec![worker], shelf, "one".into());
@@ -109,4 +111,41 @@ fn a_device_that_hangs_shows_no_sign_of_life() {
     assert_eq!(other.pulse().task.n, 0, "each task has its own");
     while !matches!(block_on(other.next()).expect("an end"), Event::Done(_)) {}
     assert!(other.pulse().device.n > alive.device.n && handle.pulse().task == alive.task);
+}
+
+#[test]
+fn a_state_goes_to_a_device_of_its_class() {
+    let class = |model: &str| DeviceClass { model: model.into(), ..DeviceClass::of(&candle_core::Device::Cpu, candle_core::DType::F32) };
+    let worker = |name: &str| {
+        let mut worker = broken(name);
+        worker.class = Some(class(name));
+        worker
+    };
+    let state = |index: u32, device: &str| {
+        let latents = candle_core::Tensor::zeros((1, 4, 2, 2), candle_core::DType::F32, &candle_core::Device::Cpu).expect("latents");
+        TrajectoryState {
+            index,
+            seed: Seed(3),
+            pass: PassKind::First,
+            step: 1,
+            latents: SavedTensor::of(&latents).expect("latents"),
+            history: Vec::new(),
+            generator: (&TorchGenerator::new(3)).into(),
+            belongs_to: BelongsTo { task: String::new(), model: String::new(), device: class(device) },
+        }
+    };
+    for (states, expected) in [
+        (&[][..], "a"),
+        (&["a"], "a"),
+        (&["b"], "b"),
+        (&["b", "b"], "b"),
+        // Nobody can go on with these: the device that is told so is any.
+        (&["c"], "a"),
+        (&["a", "b"], "a"),
+    ] {
+        let engine = Engine::of(vec![worker("a"), worker("b")], shelf(), "two".into());
+        let resume = states.iter().zip(0..).map(|(device, index)| state(index, device)).collect();
+        let handle = engine.submit(Submission { resume, ..submission() }).expect("taken in");
+        assert_eq!(handle.device(), expected, "{states:?}");
+    }
 }

@@ -14,9 +14,9 @@ pub(crate) struct TestStore {
 
 impl TestStore {
     /// A store with the first model of a catalogue.
-    pub(crate) fn open(config: (&EngineConfig, DeviceChoice), catalogue: &Catalogue) -> Result<Self, InferenceError> {
+    pub(crate) fn open((config, choice): (&EngineConfig, DeviceChoice), catalogue: &Catalogue) -> Result<Self, InferenceError> {
         let (messages, received) = channel();
-        let store = Store::open(config, messages, Arc::default())?;
+        let store = Store::open((config, choice, 0), messages, Arc::default())?;
         let mut store = Self { store, received, batcher: Batcher::new(Arc::new(Counters::default()), 2) };
         store.store.want_usual(catalogue)?;
         store.wait()?;
