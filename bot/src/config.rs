@@ -137,6 +137,10 @@ pub struct DataConfig {
     pub min_free_mib: u64,
     /// Days that words and pictures are kept; 0 for ever.
     pub retention_days: u32,
+    /// Days that stopped pictures can go on for.
+    pub keep_states_days: u32,
+    /// What they go on from takes at most so much, in mebibytes.
+    pub keep_states_mib: u64,
 }
 
 /// `[sandbox]`
@@ -197,7 +201,7 @@ impl Default for EngineSection {
 
 impl Default for DataConfig {
     fn default() -> Self {
-        Self { dir: "./atelier-data".into(), min_free_mib: 256, retention_days: 0 }
+        Self { dir: "./atelier-data".into(), min_free_mib: 256, retention_days: 0, keep_states_days: 7, keep_states_mib: 256 }
     }
 }
 
@@ -244,6 +248,7 @@ impl Config {
         range("engine.max_batch_rows", engine.max_batch_rows, 2, 1024)?;
         range("engine.max_running_jobs", engine.max_running_jobs, 1, 256)?;
         range("data.retention_days", self.data.retention_days, 0, 36_500)?;
+        range("data.keep_states_days", self.data.keep_states_days, 0, 36_500)?;
         range("discord.progress_interval_ms", self.discord.progress_interval_ms, 100, 60_000)?;
         range("sandbox.progress_interval_ms", self.sandbox.progress_interval_ms, 10, 60_000)?;
         if defaults.guidance_scale != 0.0 && !(1.0..=30.0).contains(&defaults.guidance_scale) {

@@ -157,11 +157,13 @@ fn loops_of(app: &App, progress_interval: Duration) -> Loops {
         clock: clock.clone(),
         shutdown: shutdown.clone(),
     };
-    let days = app.config.data.retention_days;
+    let (days, day) = (app.config.data.retention_days, Duration::from_secs(24 * 3600));
     let sweep = Sweep {
         jobs: jobs.clone(),
         blobs: app.blobs.clone(),
-        keep_for: (days > 0).then(|| Duration::from_secs(u64::from(days) * 24 * 3600)),
+        keep_for: (days > 0).then(|| day * days),
+        keep_states_for: day * app.config.data.keep_states_days,
+        keep_states_bytes: app.config.data.keep_states_mib.saturating_mul(1 << 20),
         clock: clock.clone(),
         shutdown: shutdown.clone(),
     };

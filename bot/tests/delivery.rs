@@ -53,6 +53,7 @@ impl Scene {
             action: "imagine",
             task: serde_json::from_value(task).expect("a task"),
             parent: None,
+            begins: Vec::new(),
             delivery: Delivery { channel, token: String::new(), token_expires: app.clock.now(), message: None },
         };
         app.door.enqueue(request).await.expect("it is taken")

@@ -83,6 +83,7 @@ async fn a_stored_task_is_drawn_with_its_mask_as_on_the_command_line() {
         task: task.clone(),
         notes: Vec::new(),
         parent: None,
+        begins: Vec::new(),
         delivery: discord::delivery(app.clock.now(), ChannelId::new(number(&channel["id"])), ""),
     };
     let id = app.door.enqueue(request).await.expect("enqueued");

@@ -38,6 +38,7 @@ mod redraw;
 mod remix;
 mod restart;
 mod shown;
+mod stopping;
 mod storm;
 mod sweep;
 mod terminal;

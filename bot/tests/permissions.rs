@@ -188,6 +188,7 @@ async fn draw_in(studio: &Studio, channel: u64, words: &str) {
         action: "imagine",
         task: serde_json::from_value(task).expect("a task"),
         parent: None,
+        begins: Vec::new(),
         delivery: atelier::discord::delivery(app.clock.now(), serenity::ChannelId::new(channel), "gone"),
     };
     let job = app.door.enqueue(request).await.expect("it is taken");

@@ -59,6 +59,10 @@ pub struct Job {
     pub is_forgotten: bool,
     /// Whether somebody asked to stop it.
     pub is_cancel_requested: bool,
+    /// Whether somebody asked for its pictures as they are at the next step.
+    pub is_stop_requested: bool,
+    /// A bit for each picture that somebody asked to leave out.
+    pub culled: u32,
     /// Times it was claimed and then interrupted before it got any further (a new picture was recorded, or a state of more steps than ever kept), with the claim that it is under.
     pub attempts: u32,
     /// When it was enqueued.
@@ -100,6 +104,15 @@ pub enum Cancelled {
     Requested,
     /// It had already ended this way.
     Already(JobStatus),
+}
+
+/// What somebody wants less of a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Less {
+    /// Its pictures as they are at the next step.
+    Stop,
+    /// Not this picture.
+    Without(u32),
 }
 
 /// Where a job's answer goes.

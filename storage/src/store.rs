@@ -7,13 +7,13 @@ use async_trait::async_trait;
 
 use crate::{
     checkpoints::Checkpoints, drafts::Draft, enqueue::*, error::StorageError, failure::Failure, guilds::GuildSettings, ids::*,
-    images::NewImage, jobs::*, outbox::OutboxItem, quota::*, received::Reception,
+    images::NewImage, jobs::*, outbox::OutboxItem, quota::*, received::Reception, states::States,
 };
 
 /// All that is recorded but the bytes of pictures: the truth.
-pub trait JobStore: Queue + Checkpoints + Outbox + History + Guilds + Ledger + Reception {}
+pub trait JobStore: Queue + Checkpoints + Outbox + History + Guilds + Ledger + Reception + States {}
 
-impl<T: Queue + Checkpoints + Outbox + History + Guilds + Ledger + Reception> JobStore for T {}
+impl<T: Queue + Checkpoints + Outbox + History + Guilds + Ledger + Reception + States> JobStore for T {}
 
 /// Jobs that wait and run: how they come in, who works on them, how they end.
 #[async_trait]
@@ -55,6 +55,11 @@ pub trait Queue: Send + Sync + 'static {
     /// # Errors
     /// [`StorageError::MissingJob`] if there is none.
     async fn request_cancel(&self, id: JobId, now: Timestamp) -> Result<Cancelled, StorageError>;
+    /// Notes that less of a job is wanted, for whoever works on it and after them; its status: of one that has ended nothing is noted.
+    ///
+    /// # Errors
+    /// [`StorageError::MissingJob`] if there is none.
+    async fn want_less(&self, id: JobId, less: Less) -> Result<JobStatus, StorageError>;
     /// Requeues jobs with expired leases (all leases if `all`, as a start-up under the process lock does). Cancelled ones end; after 3
     /// attempts that got no further a job fails and is refunded. Returns how many were touched.
     async fn reap(&self, all: bool, now: Timestamp) -> Result<u32, StorageError>;

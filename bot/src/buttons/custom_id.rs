@@ -34,6 +34,23 @@ pub enum ButtonAction {
         /// The job.
         job: JobId,
     },
+    /// Hand a job's pictures out as they are at the next step (■ on its progress).
+    Stop {
+        /// The job.
+        job: JobId,
+    },
+    /// Leave picture `index` of a job out that is being drawn (✂1–✂4).
+    Cull {
+        /// The job.
+        job: JobId,
+        /// Which picture.
+        index: u32,
+    },
+    /// Go on where a job was stopped (▶️).
+    Continue {
+        /// The job that was stopped.
+        job: JobId,
+    },
     /// Ask whether a finished job's message and pictures shall go (❌ on its result).
     AskDelete {
         /// The job.
@@ -117,6 +134,9 @@ impl ButtonAction {
             | Self::Variation { job, .. }
             | Self::Reroll { job }
             | Self::Cancel { job }
+            | Self::Stop { job }
+            | Self::Cull { job, .. }
+            | Self::Continue { job }
             | Self::AskDelete { job }
             | Self::Delete { job }
             | Self::Keep { job }
@@ -134,6 +154,9 @@ impl fmt::Display for ButtonAction {
             Self::Variation { job, index } => write!(f, "{VERSION}:variation:{job}:{index}"),
             Self::Reroll { job } => write!(f, "{VERSION}:reroll:{job}:0"),
             Self::Cancel { job } => write!(f, "{VERSION}:cancel:{job}:0"),
+            Self::Stop { job } => write!(f, "{VERSION}:stop:{job}:0"),
+            Self::Cull { job, index } => write!(f, "{VERSION}:cull:{job}:{index}"),
+            Self::Continue { job } => write!(f, "{VERSION}:continue:{job}:0"),
             Self::AskDelete { job } => write!(f, "{VERSION}:delete:{job}:0"),
             Self::Delete { job } => write!(f, "{VERSION}:delete-now:{job}:0"),
             Self::Keep { job } => write!(f, "{VERSION}:keep:{job}:0"),
@@ -160,6 +183,9 @@ impl FromStr for ButtonAction {
             ("variation", _, index) => Ok(Self::Variation { job: job()?, index }),
             ("reroll", _, 0) => Ok(Self::Reroll { job: job()? }),
             ("cancel", _, 0) => Ok(Self::Cancel { job: job()? }),
+            ("stop", _, 0) => Ok(Self::Stop { job: job()? }),
+            ("cull", _, index) => Ok(Self::Cull { job: job()?, index }),
+            ("continue", _, 0) => Ok(Self::Continue { job: job()? }),
             ("delete", _, 0) => Ok(Self::AskDelete { job: job()? }),
             ("delete-now", _, 0) => Ok(Self::Delete { job: job()? }),
             ("keep", _, 0) => Ok(Self::Keep { job: job()? }),
@@ -215,6 +241,9 @@ mod tests {
             ButtonAction::Variation { job, index: 0 },
             ButtonAction::Reroll { job },
             ButtonAction::Cancel { job },
+            ButtonAction::Stop { job },
+            ButtonAction::Cull { job, index: 3 },
+            ButtonAction::Continue { job },
             ButtonAction::AskDelete { job },
             ButtonAction::Delete { job },
             ButtonAction::Keep { job },

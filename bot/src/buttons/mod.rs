@@ -1,6 +1,8 @@
 //! Buttons, one file each, and the forms that they open. They need nothing but the database, so they outlive restarts.
 
 mod cancel;
+mod carry_on;
+mod cull;
 pub mod custom_id;
 mod delete;
 mod files;
@@ -9,12 +11,16 @@ mod presser;
 mod remix;
 mod reply;
 mod reroll;
+mod stop;
 mod upscale;
 mod variation;
 
 use std::sync::Arc;
 
-use inference::task::{Note, Task};
+use inference::{
+    state::Place,
+    task::{Note, Task},
+};
 use poise::serenity_prelude as serenity;
 use storage::{Delivery, Job, JobId, JobStatus, NewImage, PressKey, Timestamp};
 
@@ -24,6 +30,7 @@ use crate::{
     discord,
     error::BotError,
     jobs::enqueue::Request,
+    jobs::going_on,
     jobs::parents::{self, Drawn},
     jobs::received::{Asked, Promise},
     messages::{self, UserError},
@@ -71,6 +78,8 @@ async fn act(
     let is_for_all = matches!(
         action,
         ButtonAction::Cancel { .. }
+            | ButtonAction::Stop { .. }
+            | ButtonAction::Cull { .. }
             | ButtonAction::AskDelete { .. }
             | ButtonAction::Delete { .. }
             | ButtonAction::Keep { .. }
@@ -83,7 +92,7 @@ async fn act(
         // A form must be the first answer.
         ButtonAction::Remix { job } => return remix::open(ctx, press, presser, app, job).await.map(|()| Ended::Answered),
         ButtonAction::Reopen { draft } => return remix::reopen(press, presser, app, draft).await.map(|()| Ended::Answered),
-        ButtonAction::Upscale { .. } | ButtonAction::Variation { .. } | ButtonAction::Reroll { .. } => {
+        ButtonAction::Upscale { .. } | ButtonAction::Variation { .. } | ButtonAction::Reroll { .. } | ButtonAction::Continue { .. } => {
             permit::check_at_once(presser)?;
             let made = made_before(app, action).await?;
             let promise = if made.is_some() { Promise::Alone } else { Promise::Message };
@@ -110,7 +119,10 @@ async fn act(
         ButtonAction::Upscale { job, index } => return upscale::enqueue(presser, app, job, index).await.map(|()| Ended::HasJob),
         ButtonAction::Variation { job, index } => return variation::enqueue(presser, app, job, index).await.map(|()| Ended::HasJob),
         ButtonAction::Reroll { job } => return reroll::enqueue(presser, app, job).await.map(|()| Ended::HasJob),
+        ButtonAction::Continue { job } => return carry_on::enqueue(presser, app, job).await.map(|()| Ended::HasJob),
         ButtonAction::Cancel { job } => cancel::cancel(presser, app, job).await,
+        ButtonAction::Stop { job } => stop::stop(presser, app, job).await,
+        ButtonAction::Cull { job, index } => cull::cull(presser, app, job, index).await,
         ButtonAction::AskDelete { job } => delete::ask(ctx, press, presser, app, job, messages::Deleting::Asks).await,
         ButtonAction::Keep { job } => delete::ask(ctx, press, presser, app, job, messages::Deleting::No).await,
         ButtonAction::Delete { job } => delete::delete(ctx, press, presser, app, job).await,
@@ -123,8 +135,12 @@ async fn act(
 
 /// Whether the same press was answered before, or is being answered: then nothing is promised to everybody.
 async fn made_before(app: &App, action: ButtonAction) -> Result<Option<UserError>, BotError> {
-    let ButtonAction::Upscale { job, index } = action else { return Ok(None) };
-    Ok(match app.jobs.pressed(&press_key("upscale", job, index)).await? {
+    let key = match action {
+        ButtonAction::Upscale { job, index } => press_key("upscale", job, index),
+        ButtonAction::Continue { job } => press_key(going_on::ACTION, job, 0),
+        _ => return Ok(None),
+    };
+    Ok(match app.jobs.pressed(&key).await? {
         None => None,
         Some((made, JobStatus::Done)) => {
             let link = app.jobs.job(made).await?.and_then(|made| app.renderer.link(&made));
@@ -176,6 +192,8 @@ struct Wish {
     /// The job and picture that it comes from.
     parent: Option<(JobId, u32)>,
     press: Option<PressKey>,
+    /// Where its pictures begin, for those that go on.
+    begins: Vec<Place>,
 }
 
 impl Wish {
@@ -190,6 +208,7 @@ impl Wish {
             task: self.task,
             notes: self.notes,
             parent: self.parent,
+            begins: self.begins,
             delivery: Delivery { message: presser.message, ..discord::delivery(now, presser.channel, presser.token) },
         }
     }

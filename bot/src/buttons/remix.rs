@@ -116,7 +116,9 @@ async fn draw(
         None => None,
     };
     let (task, parent) = with_changes(parsed.task, before);
-    app.door.enqueue(Wish { action: "remix", task, notes: parsed.notes, parent, press: None }.by(presser, app.clock.now())).await?;
+    app.door
+        .enqueue(Wish { action: "remix", task, notes: parsed.notes, parent, press: None, begins: Vec::new() }.by(presser, app.clock.now()))
+        .await?;
     Ok(Ended::HasJob)
 }
 
@@ -172,6 +174,8 @@ mod tests {
             is_deleted: false,
             is_forgotten: false,
             is_cancel_requested: false,
+            is_stop_requested: false,
+            culled: 0,
             attempts: 1,
             created: Timestamp(0),
             finished: Some(Timestamp(0)),

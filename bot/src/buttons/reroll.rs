@@ -21,6 +21,8 @@ pub async fn enqueue(presser: &Presser<'_>, app: &Arc<App>, id: JobId) -> Result
     // Variations are of the picture that the first ones are of.
     let parent = job.parent.filter(|_| !task.inputs.is_empty()).or(Some((job.id, 0)));
     let press = Some(PressKey { key: press_key("reroll", id, 0), keep: false });
-    app.door.enqueue(Wish { action: "reroll", task, notes: Vec::new(), parent, press }.by(presser, app.clock.now())).await?;
+    app.door
+        .enqueue(Wish { action: "reroll", task, notes: Vec::new(), parent, press, begins: Vec::new() }.by(presser, app.clock.now()))
+        .await?;
     Ok(())
 }

@@ -16,7 +16,10 @@ pub async fn enqueue(presser: &Presser<'_>, app: &Arc<App>, id: JobId, index: u3
     let task = Task::upscale(Upscale { size: ImageSize::new(image.width, image.height), passes }, image.blob.as_str());
     let press = Some(PressKey { key: press_key("upscale", id, index), keep: true });
     app.door
-        .enqueue(Wish { action: "upscale", task, notes: Vec::new(), parent: Some((id, index)), press }.by(presser, app.clock.now()))
+        .enqueue(
+            Wish { action: "upscale", task, notes: Vec::new(), parent: Some((id, index)), press, begins: Vec::new() }
+                .by(presser, app.clock.now()),
+        )
         .await?;
     Ok(())
 }

@@ -28,7 +28,10 @@ pub async fn enqueue(presser: &Presser<'_>, app: &Arc<App>, id: JobId, index: u3
     let task = Task::image_to_image(ImageToImage { base, strength }, image.blob.as_str());
     let press = Some(PressKey { key: press_key("variation", parent.0, parent.1), keep: false });
     app.door
-        .enqueue(Wish { action: "variation", task, notes: Vec::new(), parent: Some(parent), press }.by(presser, app.clock.now()))
+        .enqueue(
+            Wish { action: "variation", task, notes: Vec::new(), parent: Some(parent), press, begins: Vec::new() }
+                .by(presser, app.clock.now()),
+        )
         .await?;
     Ok(())
 }

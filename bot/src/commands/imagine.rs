@@ -85,6 +85,7 @@ pub async fn imagine(
         task: Task::from(parsed.task),
         notes: parsed.notes,
         parent: None,
+        begins: Vec::new(),
         delivery: Delivery { message: promised.message, ..discord::delivery(app.clock.now(), interaction.channel_id, &interaction.token) },
     };
     match app.door.enqueue(request).await {

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use inference::task::{Input, Note, Task};
+use inference::{
+    state::Place,
+    task::{Input, Note, Task},
+};
 use storage::{
     BlobKey, Delivery, Enqueued, GuildId, JobId, JobInput, JobStatus, JobStore, Limits, NewJob, PressKey, StorageError, Tier, UserId,
 };
@@ -29,7 +32,7 @@ pub struct Request {
     pub guild: GuildId,
     /// Who asks.
     pub user: UserId,
-    /// `imagine`, `variation`, `upscale`, `reroll` or `remix`.
+    /// `imagine`, `variation`, `upscale`, `reroll`, `remix` or `continue`.
     pub action: &'static str,
     /// What to make.
     pub task: Task,
@@ -37,6 +40,8 @@ pub struct Request {
     pub notes: Vec<Note>,
     /// The job and picture that this one comes from.
     pub parent: Option<(JobId, u32)>,
+    /// Where its pictures begin, one place for each that is drawn; empty for all of them from their beginning.
+    pub begins: Vec<Place>,
     /// Where the answer goes.
     pub delivery: Delivery,
 }
@@ -76,7 +81,11 @@ impl Door {
     }
 
     async fn enter(&self, request: Request) -> Result<JobId, BotError> {
-        let quote = self.models.check(&request.task).await?;
+        let quote = if request.begins.is_empty() {
+            self.models.check(&request.task).await?
+        } else {
+            self.models.check_rest(&request.task, &request.begins).await?
+        };
         self.check_disk().await?;
         if request.guild.0 != request.user.0 {
             policy::check_guild(&self.config.limits, request.guild.0)?;

@@ -7,9 +7,9 @@ use std::{
 
 use dashmap::DashMap;
 use image::RgbImage;
-use inference::task::ImageSize;
-use storage::{Delivery, JobId, Timestamp};
-use tokio::sync::Semaphore;
+use inference::{engine::TaskHandle, task::ImageSize};
+use storage::{Delivery, Job, JobId, Less, Timestamp};
+use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use crate::{jobs::told::Told, messages::Heading};
@@ -66,6 +66,12 @@ pub struct Live {
     pub gate: Arc<Semaphore>,
     /// Tells the job's worker to stop.
     pub cancel: CancellationToken,
+    /// Whether each picture is wanted no more.
+    pub culled: Vec<bool>,
+    /// Whether its pictures are wanted as they are at the next step.
+    pub is_stopping: bool,
+    /// Tells the job's worker that less is wanted.
+    pub less: Arc<Notify>,
 }
 
 impl Live {
@@ -87,6 +93,9 @@ impl Live {
             edited: None,
             gate: Arc::new(Semaphore::new(1)),
             cancel: CancellationToken::new(),
+            culled: vec![false; n_images as usize],
+            is_stopping: false,
+            less: Arc::new(Notify::new()),
         }
     }
 
@@ -99,6 +108,37 @@ impl Live {
     /// Notes a change that the message should show.
     pub fn touch(&mut self) {
         self.version += 1;
+    }
+
+    /// Notes that less of it is wanted, and tells its worker.
+    pub fn want_less(&mut self, less: Less) {
+        match less {
+            Less::Stop => self.is_stopping = true,
+            Less::Without(index) => {
+                if let Some(is_culled) = self.culled.get_mut(index as usize) {
+                    *is_culled = true;
+                }
+            }
+        }
+        self.touch();
+        self.less.notify_one();
+    }
+
+    /// The same of what was noted with the stored job.
+    pub fn want_less_of(&mut self, job: &Job) {
+        (0..32).filter(|index| job.culled & (1 << index) != 0).for_each(|index| self.want_less(Less::Without(index)));
+        if job.is_stop_requested {
+            self.want_less(Less::Stop);
+        }
+    }
+
+    /// Tells the engine of what is wanted no more.
+    pub fn tell_less(&self, handle: &TaskHandle) {
+        let culled = self.culled.iter().zip(0..).filter(|(is_culled, _)| **is_culled);
+        culled.for_each(|(_, index)| handle.cull(index));
+        if self.is_stopping {
+            handle.stop();
+        }
     }
 
     /// Moves to a phase; a job that is being cancelled stays so.

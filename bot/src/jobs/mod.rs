@@ -7,6 +7,7 @@ pub mod drafts;
 pub mod enqueue;
 pub mod failure;
 pub(crate) mod gauges;
+pub(crate) mod going_on;
 mod lease;
 pub mod limits;
 mod link;

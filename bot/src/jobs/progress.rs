@@ -142,6 +142,8 @@ struct View {
     total: u32,
     left: Option<std::time::Duration>,
     previews: Vec<Option<image::RgbImage>>,
+    culled: Vec<bool>,
+    is_stopping: bool,
     size: ImageSize,
 }
 
@@ -155,6 +157,8 @@ impl View {
             total: live.total,
             left: live.time_left(),
             previews: live.previews.clone(),
+            culled: live.culled.clone(),
+            is_stopping: live.is_stopping,
             size: live.size,
         }
     }
@@ -169,7 +173,9 @@ impl View {
                     self.previews.iter().any(Option::is_some).then(|| {
                         grid::preview_bytes(&grid::preview_grid(&self.previews, grid::preview_cell(self.size, self.previews.len())))
                     });
-                messages::drawing(&self.heading, id, self.done, self.total, self.left, preview)
+                let Self { done, total, left, culled, is_stopping, .. } = &self;
+                let drawing = messages::Drawing { done: *done, total: *total, left: *left, culled, is_stopping: *is_stopping };
+                messages::drawing(&self.heading, id, drawing, preview)
             }
         }
     }

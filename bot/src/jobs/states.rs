@@ -8,6 +8,7 @@ use std::{
 };
 
 use inference::{
+    engine::Submission,
     state::{PassKind, Place, TrajectoryState},
     task::Task,
 };
@@ -203,9 +204,8 @@ pub(super) async fn resumed(lease: Arc<Lease>) -> Vec<TrajectoryState> {
     tokio::task::spawn_blocking(read).await.unwrap_or_default()
 }
 
-/// Where the pictures of a task begin that are not recorded: at their states, or at their beginnings.
-pub(super) fn begins(task: &Task, lease: &Lease, resumed: &[TrajectoryState]) -> Vec<Option<Place>> {
-    let is_recorded = |index: &u32| lease.images.iter().any(|image| image.index == *index);
-    let place = |index| resumed.iter().find(|state| state.index == index).map(TrajectoryState::place);
-    (0..task.n_images()).filter(|index| !is_recorded(index)).map(place).collect()
+/// Where the pictures begin that are to be drawn: at their states, or at their beginnings.
+pub(super) fn begins(submission: &Submission) -> Vec<Option<Place>> {
+    let place = |index| submission.resume.iter().find(|state| state.index == index).map(TrajectoryState::place);
+    (0..submission.task.n_images()).filter(|index| !submission.finished.contains(index)).map(place).collect()
 }

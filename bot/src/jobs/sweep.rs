@@ -23,6 +23,10 @@ pub struct Sweep {
     pub blobs: Arc<dyn BlobStore>,
     /// How long words and pictures are kept; for ever if `None`.
     pub keep_for: Option<Duration>,
+    /// How long stopped pictures can go on.
+    pub keep_states_for: Duration,
+    /// Most bytes of what they go on from.
+    pub keep_states_bytes: u64,
     /// Tells the time.
     pub clock: Clock,
     /// Cancelled once, when the program ends.
@@ -47,6 +51,7 @@ impl Sweep {
     /// Forgets jobs that are too old, removes files that were marked long enough, and marks those that nothing names now.
     async fn round(&self, now: Timestamp) -> Result<(), StorageError> {
         let n_forgotten = self.forget(now).await?;
+        self.jobs.forget_states(ago(now, self.keep_states_for), self.keep_states_bytes).await?;
         let n_removed = self.collect(now).await?;
         let n_marked = self.mark(now).await?;
         if n_forgotten + n_removed + n_marked > 0 {

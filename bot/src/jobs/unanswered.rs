@@ -195,7 +195,9 @@ impl Unanswered {
         let Parsed { task, notes, .. } = typed.parse(&self.models.parse_context_now().await)?;
         let task = Task::from(task);
         let (key, press, parent) = (key.to_owned(), None, None);
-        self.door.enqueue(Request { key, press, guild, user, action: "imagine", task, notes, parent, delivery }).await?;
+        self.door
+            .enqueue(Request { key, press, guild, user, action: "imagine", task, notes, parent, begins: Vec::new(), delivery })
+            .await?;
         tracing::info!(user.id = user.0, "what was asked before a stop is drawn now");
         Ok(())
     }

@@ -1,5 +1,7 @@
 //! Draws claimed jobs: feeds the engine, forwards progress, saves results, settles the quota, all under the lease.
 
+mod finished;
+
 use std::{
     panic::AssertUnwindSafe,
     sync::Arc,
@@ -7,23 +9,21 @@ use std::{
 };
 
 use anyhow::Context;
-use bytes::Bytes;
 use futures::FutureExt;
-use image::RgbImage;
 use inference::{
     engine::{Event, FinishedImage, Submission, TaskHandle, Usage},
     error::InferenceError,
-    state::TrajectoryState,
-    task::{ImageSize, Note, Task},
+    state::Place,
+    task::{Note, Task},
 };
-use storage::{BlobStore, Failure, Job, JobId, JobStatus, JobStore, Lease, NewImage, Written};
+use storage::{BlobStore, Failure, Job, JobId, JobStatus, JobStore, Lease, Written};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     error::BotError,
     jobs::{
         board::Board,
-        failure,
+        failure, going_on,
         lease::{self, LEASE, Lost},
         live::Phase,
         states::{self, States, Turn},
@@ -31,10 +31,8 @@ use crate::{
     },
     models::Models,
     pictures,
-    pictures::grid,
-    pictures::metadata::{self, Origin, Record},
+    pictures::metadata::Origin,
     pictures::render::{self, Renderer},
-    pictures::shown::MIN_GRID_WIDTH,
     system::{clock::Clock, log::chain, metrics},
 };
 
@@ -182,10 +180,11 @@ impl Worker {
             }
         }
         let restored = self.renderer.live(job, &task).await;
-        let cancel = {
+        let (cancel, less) = {
             let mut live = self.board.live.entry(job.id).or_insert(restored);
+            live.want_less_of(job);
             live.enter(Phase::Drawing);
-            live.cancel.clone()
+            (live.cancel.clone(), live.less.clone())
         };
         self.board.progress.notify_one();
         // Beside the first steps: hashing a large model for the first time takes as long as reading it.
@@ -198,27 +197,40 @@ impl Worker {
             self.tasks.spawn(self.clone().show_recorded(job.id, image.clone()));
         }
         submission.resume = states::resumed(lease.clone()).await;
-        let mut before = self.cost_before(&task, lease, &submission.resume);
+        let stopped = going_on::of(&*self.jobs, &*self.blobs, job).await?;
+        if stopped.as_ref().is_some_and(Vec::is_empty) {
+            // They went while it waited.
+            return Ok(Outcome::Failed(Failure::SourceGone));
+        }
+        let began = stopped.map(|stopped| going_on::put(&mut submission, stopped));
+        let mut before = self.cost_before(&submission, began.as_deref(), lease);
         let mut handle = match self.models.engine.submit(submission.clone()) {
             Ok(handle) => handle,
             Err(error) => return Ok(self.engine_failed(job, &task, &error)),
         };
         let mut states = States::new(self.jobs.clone(), lease.clone(), &task, self.clock.clone(), self.keep_every);
+        submission.finished.iter().for_each(|index| states.finished(*index));
+        self.tell_less(job.id, &handle, &mut states);
         // Pictures wait for the hashes, and meanwhile the lease is renewed and a cancel is heard.
         let (mut origin, mut unsaved, mut done): (Option<Origin>, Vec<FinishedImage>, Option<Usage>) = (None, Vec::new(), None);
+        let mut has_pictures = !lease.images.is_empty();
         let mut looking = self.clock.ticks(watchdog::LOOK_EVERY);
         let mut is_ending = false;
         loop {
             if let Some(origin) = &origin {
                 for finished in unsaved.drain(..) {
                     match self.save(lease, &task, origin.clone(), finished).await? {
-                        Written::Done => {}
+                        Written::Done => has_pictures = true,
                         Written::CancelRequested => return Ok(stop(before, &handle)),
                         Written::Fenced => return Ok(Outcome::Fenced),
                     }
                 }
                 if let Some(usage) = done {
-                    return Ok(Outcome::Finished { row_megapixels: before + usage.row_megapixels });
+                    // What was to go on and begins again is not paid twice.
+                    let most = if began.is_some() { job.row_megapixels } else { f64::INFINITY };
+                    let row_megapixels = (before + usage.row_megapixels).min(most);
+                    // Without pictures: none of them was wanted any more.
+                    return Ok(if has_pictures { Outcome::Finished { row_megapixels } } else { Outcome::Cancelled { row_megapixels } });
                 }
             }
             if states.has_last() {
@@ -236,11 +248,12 @@ impl Worker {
                     Some(Event::Failed(error)) if !submission.resume.is_empty() && matches!(*error, InferenceError::State(_)) => {
                         tracing::warn!(job.id = %job.id, %error, "pictures cannot go on where they were; they begin again");
                         submission.resume.clear();
-                        before = self.cost_before(&task, lease, &[]);
+                        before = self.cost_before(&submission, began.as_deref(), lease);
                         handle = match self.models.engine.submit(submission.clone()) {
                             Ok(handle) => handle,
                             Err(error) => return Ok(self.engine_failed(job, &task, &error)),
                         };
+                        self.tell_less(job.id, &handle, &mut states);
                     }
                     Some(Event::Failed(error)) => return Ok(self.engine_failed(job, &task, &error)),
                     Some(Event::Notes(notes)) => self.tell(lease, &task, notes).await,
@@ -262,6 +275,7 @@ impl Worker {
                 () = looking.tick() => if done.is_none() && self.hangs(job, &handle) {
                     return Ok(Outcome::GivenUp { reason: "engine" });
                 },
+                () = less.notified() => self.tell_less(job.id, &handle, &mut states),
                 () = to_stop.cancelled() => return Ok(stop(before, &handle)),
                 () = cancel.cancelled() => return Ok(stop(before, &handle)),
                 () = self.shutdown.cancelled(), if !is_ending => {
@@ -289,15 +303,26 @@ impl Worker {
         watchdog::hangs(&handle.pulse(), is_loading, self.models.engine.seconds_per_row_megapixel(), Instant::now())
     }
 
-    /// What a job has cost before this worker began with it, in row-megapixels: what its task takes in all, less what is left. A job that was
-    /// interrupted costs as much as one that was not; what was drawn twice is nobody's to pay.
-    fn cost_before(&self, task: &Task, lease: &Lease, resumed: &[TrajectoryState]) -> f64 {
-        if lease.images.is_empty() && resumed.is_empty() {
+    /// Tells the engine of what is wanted no more.
+    fn tell_less(&self, job: JobId, handle: &TaskHandle, states: &mut States) {
+        let Some(live) = self.board.live.get(&job) else { return };
+        live.tell_less(handle);
+        live.culled.iter().zip(0..).filter(|(is_culled, _)| **is_culled).for_each(|(_, index)| states.finished(index));
+    }
+
+    /// What a job has cost before this worker began with it, in row-megapixels: what it takes from where its pictures began, at their beginnings
+    /// unless it says where, less what is left. A job that was interrupted costs as much as one that was not; what was drawn twice is nobody's to pay.
+    fn cost_before(&self, submission: &Submission, began: Option<&[Place]>, lease: &Lease) -> f64 {
+        if lease.images.is_empty() && lease.checkpoints.is_empty() {
             return 0.0;
         }
-        let catalogue = &self.models.offered().catalogue;
-        let rest = catalogue.check_rest(task, &states::begins(task, lease, resumed)).map_or(0.0, |quote| quote.cost);
-        (catalogue.cost(task) - rest).max(0.0)
+        let (catalogue, task) = (&self.models.offered().catalogue, &submission.task);
+        let cost = |begins: &[Option<Place>]| catalogue.check_rest(task, begins).map_or(0.0, |quote| quote.cost);
+        let all = match began {
+            Some(places) => cost(&places.iter().copied().map(Some).collect::<Vec<_>>()),
+            None => catalogue.cost(task),
+        };
+        (all - cost(&states::begins(submission))).max(0.0)
     }
 
     /// What the engine said goes to the log; the person is told by name what they can change. A bot without an engine must not go on taking jobs:
@@ -345,50 +370,6 @@ impl Worker {
             Event::Notes(_) | Event::Checkpoint { .. } | Event::Image(_) | Event::Done(_) | Event::Failed(_) => {}
         }
         live.touch();
-    }
-
-    /// Stores a finished picture and records it: a row never names a blob that is not there.
-    async fn save(self: &Arc<Self>, lease: &Lease, task: &Task, origin: Origin, finished: FinishedImage) -> anyhow::Result<Written> {
-        let FinishedImage { index, seed, image, .. } = finished;
-        let (width, height) = image.dimensions();
-        let provenance = Some(origin.provenance());
-        let record = Record { task: task.clone(), index: Some(index), is_enlarged: false, origin };
-        let (png, image) = tokio::task::spawn_blocking(move || (metadata::png(&image, &record), image)).await?;
-        let png = Bytes::from(png?);
-        let blob = self.blobs.put(png).await?;
-        let name = blob.to_string();
-        let written = self.jobs.record_image(lease, &NewImage { index, seed: seed.0, width, height, blob, provenance }).await?;
-        if written == Written::Done {
-            self.tasks.spawn(self.clone().show_finished(lease.job.id, index, name, image));
-        }
-        Ok(written)
-    }
-
-    /// Puts a picture that a worker before this one finished into its job's preview.
-    async fn show_recorded(self: Arc<Self>, job: JobId, image: NewImage) {
-        match pictures::stored(&*self.blobs, image.blob.as_str()).await {
-            Ok(drawn) => self.clone().show_finished(job, image.index, image.blob.to_string(), drawn).await,
-            Err(error) => tracing::warn!(job.id = %job, error = chain(error.as_ref()), "a finished picture cannot be read"),
-        }
-    }
-
-    /// Puts a finished picture into its job's preview as the grid will show it, which the grid finds made then.
-    async fn show_finished(self: Arc<Self>, job: JobId, index: u32, name: String, drawn: RgbImage) {
-        let Some(n_images) = self.board.live.get(&job).map(|live| live.previews.len()) else { return };
-        let size = ImageSize::new(drawn.width(), drawn.height());
-        let show = async {
-            let shown = self.renderer.shown.picture(name, drawn, grid::cell_size(size, n_images, MIN_GRID_WIDTH).width).await.ok()?;
-            tokio::task::spawn_blocking(move || grid::fitted(&shown, grid::preview_cell(size, n_images))).await.ok()
-        };
-        let shown = tokio::select! {
-            shown = show => shown,
-            () = self.shutdown.cancelled() => return,
-        };
-        let Some(mut live) = self.board.live.get_mut(&job) else { return };
-        if let Some(preview) = live.previews.get_mut(index as usize).filter(|_| shown.is_some()) {
-            *preview = shown;
-            live.touch();
-        }
     }
 }
 

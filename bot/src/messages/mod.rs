@@ -27,8 +27,8 @@ pub use history::{HistoryEntry, history, without_pictures};
 pub use info::{Info, about_network, info};
 pub use notes::sentences as note_sentences;
 pub use parts::remix_button;
-pub use pictures::{Deleting, Enlarged, Instead, Shown, buttons, files, grid, not_taken, picture, sent_here_instead};
-pub use progress::{N_PLACES, cancelled, cancelling, drawing, failed, loading, queued};
+pub use pictures::{Deleting, Drawn, Enlarged, Instead, Shown, buttons, files, grid, not_taken, picture, sent_here_instead};
+pub use progress::{Drawing, N_PLACES, cancelled, cancelling, drawing, failed, loading, queued};
 pub use quota::{quota, settings, small};
 pub use received::{ENDING, INTERRUPTED, MAX_REFUSAL, TAKEN_BACK, about_earlier, in_our_words};
 pub use user_error::UserError;
@@ -70,10 +70,15 @@ mod tests {
         let file = || File { name: "grid.png".into(), bytes: Vec::new(), description: String::new() };
         let answers = [
             queued(&heading, job, 400, Some(Duration::from_secs(500))),
-            drawing(&heading, job, 399, 400, Some(Duration::from_secs(500)), None),
+            drawing(
+                &heading,
+                job,
+                Drawing { done: 399, total: 400, left: Some(Duration::from_secs(500)), culled: &[true; 4], is_stopping: false },
+                None,
+            ),
             failed(&heading, job, &"e".repeat(4000)),
             cancelled(&heading, job),
-            grid(&heading, job, 4, Some(1e6), file()),
+            grid(&heading, job, Drawn { indices: &[0, 1, 2, 3], stopped: Some((399, 400)) }, Some(1e6), file()),
             picture(
                 &Heading { made: Made::Enlarged(Some(source)), ..heading.clone() },
                 job,

@@ -16,14 +16,20 @@ use crate::{
 
 /// What a message shows.
 #[derive(Clone, Copy, Debug)]
-pub enum Shown {
+pub enum Shown<'a> {
     /// All pictures of a job.
-    Grid {
-        /// How many.
-        n_images: u32,
-    },
+    Grid(Drawn<'a>),
     /// One picture.
     Enlarged(Enlarged),
+}
+
+/// The pictures of a job.
+#[derive(Clone, Copy, Debug)]
+pub struct Drawn<'a> {
+    /// Which ones: some may have been left out.
+    pub indices: &'a [u32],
+    /// The step at which they were handed out before their end, and all of their steps, where that is known.
+    pub stopped: Option<(u32, u32)>,
 }
 
 /// One picture, enlarged.
@@ -47,16 +53,18 @@ pub enum Deleting {
 }
 
 /// The buttons of a message.
-pub fn buttons(job: JobId, shown: Shown, deleting: Deleting) -> Vec<Vec<Button>> {
+pub fn buttons(job: JobId, shown: Shown<'_>, deleting: Deleting) -> Vec<Vec<Button>> {
     let again = emoji_button("🔄", ButtonAction::Reroll { job });
     let mut rows = match shown {
-        Shown::Grid { n_images } => {
+        Shown::Grid(Drawn { indices, stopped }) => {
             let row = |letter: char, action: fn(JobId, u32) -> ButtonAction| {
-                (0..n_images).map(|index| text_button(&format!("{letter}{}", index + 1), action(job, index))).collect::<Vec<_>>()
+                indices.iter().map(|&index| text_button(&format!("{letter}{}", index + 1), action(job, index))).collect::<Vec<_>>()
             };
             let mut upscales = row('U', |job, index| ButtonAction::Upscale { job, index });
             upscales.push(again);
-            vec![upscales, row('V', |job, index| ButtonAction::Variation { job, index })]
+            let mut variations = row('V', |job, index| ButtonAction::Variation { job, index });
+            variations.extend(stopped.map(|_| named_button("▶️", "Continue", ButtonAction::Continue { job })));
+            vec![upscales, variations]
         }
         Shown::Enlarged(Enlarged { number, can_grow, .. }) => {
             let variation = number.map_or("V".to_owned(), |number| format!("V{number}"));
@@ -82,13 +90,18 @@ pub fn buttons(job: JobId, shown: Shown, deleting: Deleting) -> Vec<Vec<Button>>
 }
 
 /// A finished grid with its buttons.
-pub fn grid(heading: &Heading, job: JobId, n_images: u32, seconds: Option<f64>, file: File) -> Answer {
-    let took =
-        seconds.map(|seconds| format!("-# Finished after {}", duration(Duration::from_secs_f64(seconds.max(0.0))))).unwrap_or_default();
+pub fn grid(heading: &Heading, job: JobId, drawn: Drawn<'_>, seconds: Option<f64>, file: File) -> Answer {
+    let seconds = seconds.map(|seconds| duration(Duration::from_secs_f64(seconds.max(0.0))));
+    let took = match (drawn.stopped, seconds) {
+        (Some((done, total)), Some(seconds)) => format!("-# Stopped at step {done} of {total}, after {seconds}"),
+        (Some((done, total)), None) => format!("-# Stopped at step {done} of {total}"),
+        (None, Some(seconds)) => format!("-# Finished after {seconds}"),
+        (None, None) => String::new(),
+    };
     Answer {
         content: format!("{}\n{took}{}", heading.line(), heading.told()),
         files: vec![file],
-        buttons: buttons(job, Shown::Grid { n_images }, Deleting::No),
+        buttons: buttons(job, Shown::Grid(drawn), Deleting::No),
         ..Answer::default()
     }
 }
@@ -140,12 +153,24 @@ pub fn sent_here_instead(answer: &mut Answer) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::answer::Label;
 
     #[test]
     fn a_grid_of_one_picture_has_one_of_each_button() {
         let heading = Heading { title: "a frog".into(), made: Made::Drawn, parameters: "--seed 7".into(), user: 1, notes: Vec::new() };
         let file = File { name: "grid.png".into(), bytes: Vec::new(), description: String::new() };
-        let answer = grid(&heading, JobId::new(), 1, None, file);
+        let answer = grid(&heading, JobId::new(), Drawn { indices: &[0], stopped: None }, None, file);
         assert_eq!(answer.buttons.iter().map(Vec::len).collect::<Vec<_>>(), [2, 1, 3]);
+    }
+
+    #[test]
+    fn pictures_that_were_left_out_keep_their_numbers() {
+        let rows = buttons(JobId::new(), Shown::Grid(Drawn { indices: &[0, 2, 3], stopped: None }), Deleting::No);
+        let label = |button: &Button| match &button.label {
+            Label::Text(text) => text.clone(),
+            Label::Emoji(emoji) | Label::Both(emoji, _) => (*emoji).to_owned(),
+        };
+        let labels: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(label).collect()).collect();
+        assert_eq!(labels[..2], [vec!["U1", "U3", "U4", "🔄"], vec!["V1", "V3", "V4"]]);
     }
 }

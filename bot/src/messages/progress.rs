@@ -5,8 +5,8 @@ use std::time::Duration;
 use storage::JobId;
 
 use super::{
-    Heading,
-    parts::{emoji_button, remix_button},
+    Heading, Made,
+    parts::{emoji_button, remix_button, text_button},
     words::{bar, duration, shorten},
 };
 use crate::{
@@ -47,9 +47,29 @@ pub fn loading(heading: &Heading, job: JobId) -> Answer {
     }
 }
 
+/// How a job that is being drawn stands.
+#[derive(Clone, Copy, Debug)]
+pub struct Drawing<'a> {
+    /// Steps done, all pictures together.
+    pub done: u32,
+    /// Steps in all.
+    pub total: u32,
+    /// Until it is done, where that is known.
+    pub left: Option<Duration>,
+    /// Whether each picture is wanted no more.
+    pub culled: &'a [bool],
+    /// Whether its pictures are wanted as they are at the next step.
+    pub is_stopping: bool,
+}
+
 /// A job that is being drawn; `preview` shows what is there.
-pub fn drawing(heading: &Heading, job: JobId, done: u32, total: u32, left: Option<Duration>, preview: Option<Vec<u8>>) -> Answer {
-    let left = left.map(|left| format!(" · {} left", duration(left))).unwrap_or_default();
+pub fn drawing(heading: &Heading, job: JobId, drawing: Drawing<'_>, preview: Option<Vec<u8>>) -> Answer {
+    let Drawing { done, total, left, culled, is_stopping } = drawing;
+    let left = match left {
+        _ if is_stopping => " · stopping at the next step".to_owned(),
+        Some(left) => format!(" · {} left", duration(left)),
+        None => String::new(),
+    };
     let content = format!("{}\n-# Drawing {} {done} of {total} steps{left}{}", heading.line(), bar(done, total), heading.told());
     let files = preview
         .map(|bytes| File {
@@ -59,7 +79,20 @@ pub fn drawing(heading: &Heading, job: JobId, done: u32, total: u32, left: Optio
         })
         .into_iter()
         .collect();
-    Answer { content, files, buttons: vec![vec![cancel_button(job)]], ..Answer::default() }
+    let mut buttons = vec![vec![cancel_button(job)]];
+    // What is only enlarged has nothing to show before its end.
+    if !matches!(heading.made, Made::Enlarged(_)) {
+        let stop = Button { is_disabled: is_stopping, ..text_button("■", ButtonAction::Stop { job }) };
+        buttons[0].push(stop);
+        if culled.len() > 1 {
+            buttons.push(culled.iter().zip(0..).map(|(is_culled, index)| cull_button(job, index, *is_culled)).collect());
+        }
+    }
+    Answer { content, files, buttons, ..Answer::default() }
+}
+
+fn cull_button(job: JobId, index: u32, is_culled: bool) -> Button {
+    Button { is_disabled: is_culled, ..text_button(&format!("✂{}", index + 1), ButtonAction::Cull { job, index }) }
 }
 
 /// A job that was asked to stop.
@@ -90,7 +123,6 @@ fn cancel_button(job: JobId) -> Button {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::messages::Made;
 
     #[test]
     fn a_place_is_told_with_a_time_where_one_is_known() {

@@ -86,6 +86,9 @@ pub enum UserError {
     /// A button that makes no sense yet.
     #[error("That job is not finished yet.")]
     NotFinished,
+    /// What a stopped job goes on from is not kept any more.
+    #[error("What these pictures would go on from is not kept any more. 🔄 draws them anew.")]
+    StatesGone,
     /// Only the owner or a moderator may do this.
     #[error("Only <@{owner}> or a moderator can do that.")]
     NotYours {

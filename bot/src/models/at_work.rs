@@ -6,12 +6,14 @@ use inference::{
     catalogue::Quote,
     engine::Engine,
     error::InferenceError,
+    state::Place,
     task::{Note, Task},
 };
 
 use super::{Guide, Offered, Stock};
 use crate::{
     error::BotError,
+    messages::UserError,
     pictures::{hashes::Hashes, metadata::Origin},
     prompt::{self, ParseContext},
     system::{clock::Clock, random},
@@ -80,10 +82,31 @@ impl Models {
     /// # Errors
     /// What cannot be drawn, and what could be instead.
     pub async fn check(&self, task: &Task) -> Result<Quote, BotError> {
+        self.quote(task, |offered, task| offered.check(task)).await
+    }
+
+    /// The same of a task whose pictures go on, each from a place of its own.
+    ///
+    /// # Errors
+    /// As for [`check`](Self::check).
+    pub async fn check_rest(&self, task: &Task, begins: &[Place]) -> Result<Quote, BotError> {
+        let begins: Vec<_> = begins.iter().copied().map(Some).collect();
+        self.quote(task, move |offered, task| {
+            offered.check(task)?;
+            Ok(offered.catalogue.check_rest(task, &begins)?)
+        })
+        .await
+    }
+
+    async fn quote(
+        &self,
+        task: &Task,
+        check: impl FnOnce(&Offered, &Task) -> Result<Quote, UserError> + Send + 'static,
+    ) -> Result<Quote, BotError> {
         let (offered, engine, task) = (self.offered_now().await, self.engine.clone(), task.clone());
         // A model's tokenizers are read for its first task.
         let check = move || {
-            let quote = offered.check(&task)?;
+            let quote = check(&offered, &task)?;
             match engine.check_memory(&task, &offered.catalogue) {
                 Ok(()) => Ok(quote),
                 Err(InferenceError::InvalidTask(invalid)) => Err(BotError::User(invalid.into())),

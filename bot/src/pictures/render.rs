@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use image::RgbImage;
-use inference::task::{ImageSize, Inpaint, Note, Task, TaskKind, Upscale};
+use inference::task::{ImageSize, Inpaint, Note, StopAt, Task, TaskKind, Upscale};
 use storage::{BlobStore, Failure, Job, JobId, JobStatus, JobStore, NewImage, StorageError};
 
 use crate::{
@@ -111,12 +111,22 @@ impl Renderer {
                         tokio::task::spawn_blocking(move || encode(&picture, &record, &format!("atelier-{}", size.0), alt)).await??;
                     return Ok(messages::picture(&heading, job.id, self.enlarged(&heading, images.first(), size), file));
                 }
-                let n_images = images.len() as u32;
+                let (indices, stopped) = (indices(&images), self.stopped(job.id).await?);
+                let mut record = record;
+                if let (Some(base), Some((done, _))) = (record.task.base_mut(), stopped) {
+                    base.stop_at = Some(StopAt::Steps(done));
+                }
                 let (pictures, cell) = self.shown_pictures(&images, MIN_GRID_WIDTH).await?;
                 let file = tokio::task::spawn_blocking(move || encode(&grid::grid(&pictures, cell), &record, "grid", alt)).await??;
-                Ok(messages::grid(&heading, job.id, n_images, seconds, file))
+                Ok(messages::grid(&heading, job.id, messages::Drawn { indices: &indices, stopped }, seconds, file))
             }
         }
+    }
+
+    /// The step at which a job's pictures were handed out before their end, and all of their steps, as long as that is known.
+    async fn stopped(&self, job: JobId) -> Result<Option<(u32, u32)>, StorageError> {
+        let states = self.jobs.states(job).await?;
+        Ok(states.iter().map(|state| (state.done, state.total)).max())
     }
 
     /// What is said of an enlarged picture, and whether it can be enlarged once more.
@@ -139,12 +149,13 @@ impl Renderer {
     pub async fn buttons(&self, job: &Job, deleting: Deleting) -> anyhow::Result<Vec<Vec<Button>>> {
         let task: Task = serde_json::from_value(job.task.clone())?;
         let images = self.jobs.images(job.id).await?;
+        let (indices, stopped) = (indices(&images), self.stopped(job.id).await?);
         let shown = match (&task.kind, images.first()) {
             (TaskKind::Upscale(_), Some(image)) => {
                 let heading = self.heading_of(job, &task).await;
                 messages::Shown::Enlarged(self.enlarged(&heading, Some(image), (image.width, image.height)))
             }
-            _ => messages::Shown::Grid { n_images: images.len() as u32 },
+            _ => messages::Shown::Grid(messages::Drawn { indices: &indices, stopped }),
         };
         Ok(messages::buttons(job.id, shown, deleting))
     }
@@ -205,6 +216,10 @@ impl Renderer {
         // Of a job that was deleted meanwhile nothing names it, and it is swept away.
         self.jobs.set_thumbnail(job, &blob).await.map(drop)
     }
+}
+
+fn indices(images: &[NewImage]) -> Vec<u32> {
+    images.iter().map(|image| image.index).collect()
 }
 
 /// What was kept with a job for the person who asked; a note of another version is left out.

@@ -64,6 +64,10 @@ impl Queue for SqliteStore {
         cancel::request_cancel(self, id, now).await
     }
 
+    async fn want_less(&self, id: JobId, less: Less) -> Result<JobStatus, StorageError> {
+        cancel::want_less(self, id, less).await
+    }
+
     async fn reap(&self, all: bool, now: Timestamp) -> Result<u32, StorageError> {
         reap::reap(self, all, now).await
     }

@@ -155,7 +155,7 @@ async fn claim_and_outbox_read_an_index_and_sort_nothing() {
     check("SELECT id, status FROM jobs WHERE press = ?", "INDEX jobs_by_press (press=?)").await;
     check(keeping::TO_FORGET, "INDEX jobs_to_forget (finished>? AND finished<?)").await;
     check(keeping::SHOWN, "SEARCH images USING PRIMARY KEY (").await;
-    for index in ["images_by_blob (blob=?)", "jobs_by_thumbnail (thumbnail=?)", "inputs_by_blob (blob=?)"] {
+    for index in ["images_by_blob (blob=?)", "jobs_by_thumbnail (thumbnail=?)", "states_by_blob (blob=?)", "inputs_by_blob (blob=?)"] {
         check(keeping::UNNAMED, index).await;
     }
     check("SELECT seq FROM drafts WHERE user = ? ORDER BY seq DESC LIMIT 1 OFFSET 100", "INDEX drafts_by_user (user=?)").await;

@@ -6,6 +6,7 @@ use super::{
     SqliteStore,
     keeping::unnamed,
     rows::{JobRow, bytes, job_columns, status},
+    states,
 };
 use crate::{error::StorageError, ids::*, jobs::*};
 
@@ -146,6 +147,7 @@ pub(super) async fn delete(store: &SqliteStore, id: JobId, now: Timestamp) -> Re
     sqlx::query(HIDE).bind(seq).bind(now.0).execute(&mut *tx).await?;
     let mut pictures: Vec<String> = sqlx::query_scalar(PICTURES).bind(seq).fetch_all(&mut *tx).await?;
     pictures.extend(thumbnail);
+    pictures.extend(states::drop_all(&mut tx, seq).await?);
     let inputs: Vec<String> = sqlx::query_scalar(INPUTS).bind(seq).fetch_all(&mut *tx).await?;
     let mut blobs: Vec<String> = Vec::new();
     for blob in pictures.into_iter().chain(inputs) {

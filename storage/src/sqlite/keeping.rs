@@ -11,12 +11,13 @@ use super::{
 use crate::{error::StorageError, ids::*};
 
 /// Of a JSON list of blobs those that nothing names. A blob is named by a picture of a job that is done or may still be, by a
-/// small picture, by an input of a job that has not ended and, unless somebody deleted the job that drew it, by an input of any job: an upload
+/// small picture, by what a picture goes on from, by an input of a job that has not ended and, unless somebody deleted the job that drew it, by an input of any job: an upload
 /// stays until the last job that used it is deleted, a picture that was deleted goes even where something was made from it.
 pub(super) const UNNAMED: &str = "SELECT value FROM json_each(?1) AS asked WHERE NOT ( \
     EXISTS (SELECT 1 FROM images JOIN jobs ON seq = images.job \
         WHERE blob = asked.value AND deleted IS NULL AND status IN ('done', 'queued', 'leased')) \
     OR EXISTS (SELECT 1 FROM jobs WHERE thumbnail = asked.value) \
+    OR EXISTS (SELECT 1 FROM states WHERE blob = asked.value) \
     OR EXISTS (SELECT 1 FROM inputs JOIN jobs ON seq = inputs.job WHERE blob = asked.value AND status IN ('queued', 'leased')) \
     OR (EXISTS (SELECT 1 FROM inputs JOIN jobs ON seq = inputs.job WHERE blob = asked.value AND deleted IS NULL) \
         AND NOT EXISTS (SELECT 1 FROM images JOIN jobs ON seq = images.job WHERE blob = asked.value AND deleted IS NOT NULL)))";
@@ -64,7 +65,7 @@ pub(super) async fn forget(store: &SqliteStore, before: Timestamp, n: u32, now: 
 
 async fn forget_one(db: &mut SqliteConnection, seq: i64, now: Timestamp) -> Result<(), StorageError> {
     const JOB: &str = "UPDATE jobs SET task = 'null', notes = NULL, press = NULL, thumbnail = NULL, forgotten = ?2 WHERE seq = ?1";
-    for rows in ["DELETE FROM images WHERE job = ?", "DELETE FROM inputs WHERE job = ?"] {
+    for rows in ["DELETE FROM images WHERE job = ?", "DELETE FROM inputs WHERE job = ?", "DELETE FROM states WHERE job = ?"] {
         sqlx::query(rows).bind(seq).execute(&mut *db).await?;
     }
     sqlx::query(JOB).bind(seq).bind(now.0).execute(db).await?;

@@ -25,6 +25,7 @@ static FILES: &[(i64, &str, &str)] = files![
     10 "0010_spent",
     11 "0011_history",
     12 "0012_forgotten",
+    13 "0013_stopped",
     14 "0014_received",
     15 "0015_deliveries",
     16 "0016_checkpoints",

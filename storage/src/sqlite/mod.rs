@@ -26,6 +26,7 @@ mod quota;
 mod reap;
 mod received;
 mod rows;
+mod states;
 mod thumbnails;
 mod turns;
 mod worker;

@@ -7,7 +7,7 @@ use crate::{cost::to_row_megapixels, error::StorageError, failure::Failure, ids:
 macro_rules! job_columns {
     () => {
         "id, status, guild, tier, user, action, task, model, parent, parent_index, row_pixels, channel, token, token_expires, message, \
-         error, notes, deleted, forgotten, is_cancel_requested, attempts, created, finished"
+         error, notes, deleted, forgotten, is_cancel_requested, is_stop_requested, culled, attempts, created, finished"
     };
 }
 pub(super) use job_columns;
@@ -34,6 +34,8 @@ from_row! {
         deleted: Option<i64>,
         forgotten: Option<i64>,
         is_cancel_requested: bool,
+        is_stop_requested: bool,
+        culled: u32,
         attempts: u32,
         created: i64,
         finished: Option<i64>,
@@ -68,6 +70,8 @@ impl TryFrom<JobRow> for Job {
             is_deleted: row.deleted.is_some(),
             is_forgotten: row.forgotten.is_some(),
             is_cancel_requested: row.is_cancel_requested,
+            is_stop_requested: row.is_stop_requested,
+            culled: row.culled,
             attempts: row.attempts,
             created: Timestamp(row.created),
             finished: row.finished.map(Timestamp),

@@ -11,6 +11,7 @@ mod limits;
 mod model;
 mod received;
 mod records;
+mod states;
 pub mod support;
 mod walk;
 mod worker;
@@ -125,6 +126,11 @@ contract! { sqlite, crate::contract::support::Sqlite:
         a_deleted_picture_goes_when_what_was_made_from_it_has_ended
         what_is_too_old_is_forgotten_but_not_that_it_was
         every_picture_that_is_shown_is_listed_once
+    }
+    states {
+        a_state_is_kept_under_its_lease_and_goes_with_its_job
+        states_go_by_age_and_bytes_but_never_under_a_job_that_goes_on_from_them
+        less_is_wanted_of_a_job_until_it_ends
     }
     walk {
         the_store_does_what_the_model_does

@@ -1,0 +1,85 @@
+//! A finished picture: stored, recorded, and shown in its job's preview.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use image::RgbImage;
+use inference::{
+    engine::FinishedImage,
+    task::{ImageSize, StopAt, Task},
+};
+use storage::{JobId, Lease, NewImage, Written};
+
+use super::Worker;
+use crate::{
+    jobs::going_on,
+    pictures::{
+        self, grid,
+        metadata::{self, Origin, Record},
+        shown::MIN_GRID_WIDTH,
+    },
+    system::log::chain,
+};
+
+impl Worker {
+    /// Stores a finished picture and records it: a row never names a blob that is not there.
+    pub(super) async fn save(
+        self: &Arc<Self>,
+        lease: &Lease,
+        task: &Task,
+        origin: Origin,
+        finished: FinishedImage,
+    ) -> anyhow::Result<Written> {
+        let FinishedImage { index, seed, image, stopped } = finished;
+        let (width, height) = image.dimensions();
+        let provenance = Some(origin.provenance());
+        let mut record = Record { task: task.clone(), index: Some(index), is_enlarged: false, origin };
+        if let Some(stopped) = stopped {
+            if let Some(base) = record.task.base_mut() {
+                base.stop_at = Some(StopAt::Steps(stopped.progress.done));
+            }
+            // Before its picture: where that is known it goes on from there, and not from a place further on.
+            match going_on::keep((&*self.jobs, &*self.blobs), lease, (index, *stopped), self.clock.now()).await {
+                Ok(Written::Done) => {}
+                Ok(written) => return Ok(written),
+                Err(error) => tracing::warn!(error = chain(error.as_ref()), "a stopped picture cannot go on"),
+            }
+        }
+        let (png, image) = tokio::task::spawn_blocking(move || (metadata::png(&image, &record), image)).await?;
+        let png = Bytes::from(png?);
+        let blob = self.blobs.put(png).await?;
+        let name = blob.to_string();
+        let written = self.jobs.record_image(lease, &NewImage { index, seed: seed.0, width, height, blob, provenance }).await?;
+        if written == Written::Done {
+            self.tasks.spawn(self.clone().show_finished(lease.job.id, index, name, image));
+        }
+        Ok(written)
+    }
+
+    /// Puts a picture that a worker before this one finished into its job's preview.
+    pub(super) async fn show_recorded(self: Arc<Self>, job: JobId, image: NewImage) {
+        match pictures::stored(&*self.blobs, image.blob.as_str()).await {
+            Ok(drawn) => self.clone().show_finished(job, image.index, image.blob.to_string(), drawn).await,
+            Err(error) => tracing::warn!(job.id = %job, error = chain(error.as_ref()), "a finished picture cannot be read"),
+        }
+    }
+
+    /// Puts a finished picture into its job's preview as the grid will show it, which the grid finds made then.
+    async fn show_finished(self: Arc<Self>, job: JobId, index: u32, name: String, drawn: RgbImage) {
+        let Some(n_images) = self.board.live.get(&job).map(|live| live.previews.len()) else { return };
+        let size = ImageSize::new(drawn.width(), drawn.height());
+        let show = async {
+            let shown = self.renderer.shown.picture(name, drawn, grid::cell_size(size, n_images, MIN_GRID_WIDTH).width).await.ok()?;
+            tokio::task::spawn_blocking(move || grid::fitted(&shown, grid::preview_cell(size, n_images))).await.ok()
+        };
+        let shown = tokio::select! {
+            shown = show => shown,
+            () = self.shutdown.cancelled() => return,
+        };
+        let Some(mut live) = self.board.live.get_mut(&job) else { return };
+        if let Some(preview) = live.previews.get_mut(index as usize).filter(|_| shown.is_some()) {
+            *preview = shown;
+            live.touch();
+        }
+    }
+}

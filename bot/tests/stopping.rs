@@ -1,0 +1,131 @@
+//! Less of a job than was asked for: pictures that are left out, a stop, and what goes on from there.
+
+use inference::{
+    engine::{Engine, Event, Submission},
+    task::Task,
+};
+use serde_json::Value;
+use storage::{HistoryFilter, Job, JobStatus, Timestamp};
+
+use crate::support::*;
+
+in_both_modes! {
+    pictures_that_are_left_out_and_a_stop_are_paid_by_what_was_drawn_and_go_on_to_the_same_end,
+    a_share_of_the_steps_is_drawn_and_its_rest_as_long_as_it_is_kept,
+    a_job_of_which_no_picture_is_wanted_is_cancelled,
+}
+
+/// The job that ended last.
+async fn last_job(studio: &Studio) -> Job {
+    let state = studio.ada.state().await.expect("readable");
+    let guild = storage::GuildId(state["guilds"][0]["id"].as_str().and_then(|id| id.parse().ok()).expect("a guild"));
+    let filter = HistoryFilter { guild, user: None, channels: None };
+    studio.running.bot.app.jobs.history(filter, 0, 1).await.expect("readable").0.remove(0)
+}
+
+async fn used(studio: &Studio, job: &Job) -> f64 {
+    let limits = studio.running.bot.app.door.limits(job.guild, job.user).await.expect("readable");
+    studio.running.bot.app.jobs.quotas(job.guild, job.user, &limits, Timestamp::now()).await.expect("readable")[0].1.used
+}
+
+/// The pixels of a job's pictures by their numbers.
+async fn pictures_of(studio: &Studio, job: &Job) -> Vec<(u32, Vec<u8>)> {
+    let app = &studio.running.bot.app;
+    let mut pictures = Vec::new();
+    for image in app.jobs.images(job.id).await.expect("readable") {
+        let bytes = app.blobs.get(&image.blob).await.expect("kept");
+        pictures.push((image.index, image::load_from_memory(&bytes).expect("a picture").into_rgb8().into_raw()));
+    }
+    pictures
+}
+
+/// The pixels of a task's pictures, drawn without any interruption.
+async fn drawn(engine: &Engine, task: Task) -> Vec<(u32, Vec<u8>)> {
+    let mut handle = engine.submit(Submission::new(task)).expect("a valid task");
+    let mut pictures = Vec::new();
+    while let Some(event) = handle.next().await {
+        if let Event::Image(finished) = event {
+            pictures.push((finished.index, finished.image.into_raw()));
+        }
+    }
+    pictures.sort();
+    pictures
+}
+
+/// Waits until a message has a button that cannot be pressed any more.
+async fn disabled(studio: &Studio, message: &Value, label: &str) {
+    let is_disabled = |found: &Value| {
+        let rows = found["components"].as_array().into_iter().flatten();
+        let mut all = rows.flat_map(|row| row["components"].as_array().into_iter().flatten());
+        id(found) == id(message) && all.any(|button| button["label"] == label && button["disabled"] == true)
+    };
+    studio.ada.wait_for(CHANNEL, PATIENCE, |messages| messages.iter().any(is_disabled).then_some(())).await.expect("it is noted");
+}
+
+async fn pictures_that_are_left_out_and_a_stop_are_paid_by_what_was_drawn_and_go_on_to_the_same_end(mode: Mode) {
+    let studio = Studio::open(mode, |config| config.limits.max_steps = 150).await;
+    let (ada, linus) = (&studio.ada, studio.visitor("linus").await);
+    ada.slash(CHANNEL, "imagine", &prompt("a frog --steps 150 --seed 7")).await.expect("sent");
+    let drawing = message_with(ada, "Drawing").await;
+    assert_eq!(buttons(&drawing), [vec!["❌", "■"], vec!["✂1", "✂2", "✂3", "✂4"]]);
+    linus.press(id(&drawing), "✂1").await.expect("sent");
+    told(&linus, "or a moderator can do that").await;
+    ada.press(id(&drawing), "✂2").await.expect("sent");
+    disabled(&studio, &drawing, "✂2").await;
+    ada.press(id(&drawing), "■").await.expect("sent");
+    let grid = nth_grid(ada, 1).await;
+    assert_eq!(buttons(&grid)[..2], [vec!["U1", "U3", "U4", "🔄"], vec!["V1", "V3", "V4", "Continue"]]);
+    assert!(content(&grid).contains("Stopped at step "), "{}", content(&grid));
+    let stopped = last_job(&studio).await;
+    assert_eq!(stopped.status, JobStatus::Done);
+    let paid = used(&studio, &stopped).await;
+    assert!(paid > 0.0 && paid < stopped.row_megapixels * 0.9, "{paid} of {}", stopped.row_megapixels);
+
+    ada.press(id(&grid), "Continue").await.expect("sent");
+    let rest = nth_grid(ada, 2).await;
+    assert_eq!(buttons(&rest)[..2], [vec!["U1", "U3", "U4", "🔄"], vec!["V1", "V3", "V4"]]);
+    let rest = last_job(&studio).await;
+    assert_eq!((rest.parent, rest.action.as_str()), (Some((stopped.id, 0)), "continue"));
+    let both = used(&studio, &rest).await;
+    assert!((both - paid - rest.row_megapixels).abs() < 1e-3, "{both} is not {paid} and the rest's {}", rest.row_megapixels);
+    let engine = &studio.running.bot.app.models.engine;
+    let mut whole = drawn(engine, serde_json::from_value(stopped.task.clone()).expect("a task")).await;
+    whole.retain(|(index, _)| *index != 1);
+    assert!(pictures_of(&studio, &rest).await == whole, "bit for bit");
+    assert!(pictures_of(&studio, &stopped).await != whole);
+    ada.press(id(&grid), "Continue").await.expect("sent");
+    told(ada, "That was made before").await;
+    studio.close().await;
+}
+
+async fn a_share_of_the_steps_is_drawn_and_its_rest_as_long_as_it_is_kept(mode: Mode) {
+    let studio = Studio::open(mode, |_| {}).await;
+    let ada = &studio.ada;
+    ada.slash(CHANNEL, "imagine", &prompt("a frog --steps 10 --stop 60 --images 1 --seed 7")).await.expect("sent");
+    let grid = nth_grid(ada, 1).await;
+    assert!(content(&grid).contains("--stop 60") && content(&grid).contains("Stopped at step 6 of 10"), "{}", content(&grid));
+    let job = last_job(&studio).await;
+    assert!((used(&studio, &job).await - job.row_megapixels).abs() < 1e-3, "as it was quoted");
+    let app = &studio.running.bot.app;
+    let later = Timestamp(app.clock.now().0 + 1);
+    assert_eq!(app.jobs.forget_states(later, 0).await.expect("writable").len(), 1);
+    ada.press(id(&grid), "Continue").await.expect("sent");
+    told(ada, "is not kept any more").await;
+    assert_eq!(last_job(&studio).await.id, job.id);
+    studio.close().await;
+}
+
+async fn a_job_of_which_no_picture_is_wanted_is_cancelled(mode: Mode) {
+    let studio = Studio::open(mode, |config| config.limits.max_steps = 150).await;
+    let ada = &studio.ada;
+    ada.slash(CHANNEL, "imagine", &prompt("a frog --steps 150 --images 2")).await.expect("sent");
+    let drawing = message_with(ada, "Drawing").await;
+    ada.press(id(&drawing), "✂1").await.expect("sent");
+    disabled(&studio, &drawing, "✂1").await;
+    ada.press(id(&drawing), "✂2").await.expect("sent");
+    message_with(ada, "Cancelled. What was not computed costs nothing.").await;
+    let job = last_job(&studio).await;
+    assert_eq!(job.status, JobStatus::Cancelled);
+    assert!(used(&studio, &job).await < job.row_megapixels);
+    studio.close().await;
+}
