@@ -1,174 +1,162 @@
-//! A process that works on a database is killed again and again: what it had acknowledged is there, and nothing is there twice.
+//! A process that works on a database and its pictures is killed again and again, on both sides of every write and in the midst of them: what
+//! it had acknowledged is there, nothing is there twice, and nobody writes by a lease that is not theirs any more.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
+mod child;
+
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     io::{BufRead, BufReader, Write},
     path::{Path, PathBuf},
     process::{Command, Stdio},
-    time::Duration,
 };
 
+use sha2::{Digest, Sha256};
 use sqlx::{ConnectOptions, SqliteConnection, sqlite::SqliteConnectOptions};
-use storage::{
-    BlobKey, Delivery, Enqueued, Failure, GuildId, History, JobId, JobStatus, Limits, NewImage, NewJob, Queue, RunningLimits, SqliteStore,
-    Timestamp, UserId, Written,
-};
+use storage::{BlobStore, History, JobId, JobStatus, LocalBlobs, Queue, SqliteStore, Timestamp};
 
-const CHILD: &str = "ATELIER_KILL_TEST_DATABASE";
-const N_KILLS: u32 = 40;
-const NOW: Timestamp = Timestamp(1_000_000);
-const RUNNING: RunningLimits = RunningLimits { max_running: 4, max_running_per_user: 4, max_running_per_guild: 4 };
+use child::Orders;
+
+const CHILD: &str = "ATELIER_KILL_TEST";
+const N_LANES: u64 = 4;
+/// Kills of each lane, which has a place of its own.
+const N_KILLS: u64 = 128;
 
 /// This test starts itself as the process to kill; the variable says which of the two it is.
 #[test]
 fn acknowledged_work_survives_every_kill() {
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    match std::env::var_os(CHILD) {
-        Some(path) => runtime.block_on(work_for_ever(&PathBuf::from(path))),
-        None => kill_and_check(&runtime),
+    match std::env::var(CHILD) {
+        Ok(orders) => {
+            let (numbers, place) = orders.split_once(' ').unwrap();
+            let (round, stop_at) = numbers.split_once(',').unwrap();
+            let orders = Orders { round: round.parse().unwrap(), stop_at: stop_at.parse().unwrap() };
+            tokio::runtime::Runtime::new().unwrap().block_on(child::work(&PathBuf::from(place), orders));
+        }
+        Err(_) => std::thread::scope(|scope| {
+            for lane in 0..N_LANES {
+                scope.spawn(move || kill_and_check(lane));
+            }
+        }),
     }
 }
 
-/// Enqueues, claims and ends jobs in every way, and says so after each commit.
-async fn work_for_ever(path: &Path) {
-    let store = SqliteStore::open(path).await.unwrap();
-    store.reap(true, NOW).await.unwrap();
-    let say = |what: &str, id: JobId| {
-        let mut out = std::io::stdout();
-        writeln!(out, "ack {what} {id}").unwrap();
-        out.flush().unwrap();
-    };
-    for round in 0_u64.. {
-        for _ in 0..2 {
-            let id = enqueue(&store, round).await;
-            say("queued", id);
-        }
-        let lease = store.claim(Duration::from_secs(30), &RUNNING, &[], NOW).await.unwrap().expect("a job waits");
-        let id = lease.job.id;
-        let written = match round % 4 {
-            0 | 1 => {
-                // One of an earlier process is there already.
-                assert_eq!(store.record_image(&lease, &image()).await.unwrap(), Written::Done);
-                say("drawn", id);
-                ("done", store.complete(&lease, 2.0, NOW).await.unwrap())
-            }
-            2 => ("failed", store.fail(&lease, &Failure::OutOfMemory, NOW).await.unwrap()),
-            _ => {
-                store.request_cancel(id, NOW).await.unwrap();
-                ("cancelled", store.finish_cancel(&lease, 0.5, NOW).await.unwrap())
-            }
+/// What was said of the jobs of one place.
+#[derive(Default)]
+struct Said {
+    /// The newest state that was acknowledged, and under which lease it ended.
+    jobs: HashMap<JobId, (JobStatus, Option<i64>)>,
+    keys: HashMap<String, JobId>,
+    told: HashSet<JobId>,
+    /// Keys of the newest process, acknowledged or not.
+    asked: Vec<String>,
+}
+
+impl Said {
+    fn note(&mut self, line: &str) {
+        let words: Vec<&str> = line.split(' ').collect();
+        let id = || words[1].parse::<JobId>().unwrap();
+        let mut ends = |status| {
+            self.jobs.insert(id(), (status, words.get(2).map(|epoch| epoch.parse().unwrap())));
         };
-        assert_eq!(written.1, Written::Done);
-        say(written.0, id);
+        match words[0] {
+            "asks" => self.asked.push(words[1].to_owned()),
+            "queued" => {
+                let known = *self.keys.entry(words[2].to_owned()).or_insert(id());
+                assert_eq!(known, id(), "{} is two jobs", words[2]);
+                self.jobs.entry(id()).or_insert((JobStatus::Queued, None));
+            }
+            "holds" => {
+                let job = self.jobs.entry(id()).or_insert((JobStatus::Leased, None));
+                assert!(!job.0.is_final(), "{line}: it had ended");
+            }
+            "done" => ends(JobStatus::Done),
+            "failed" => ends(JobStatus::Failed),
+            "cancelled" => ends(JobStatus::Cancelled),
+            "told" => {
+                self.told.insert(id());
+            }
+            _ => panic!("a worker wrote by a lease that was given to another: {line}"),
+        }
     }
 }
 
-async fn enqueue(store: &SqliteStore, round: u64) -> JobId {
-    let job = NewJob {
-        key: JobId::new().to_string(),
-        press: None,
-        guild: GuildId(round % 3),
-        user: UserId(round % 2),
-        action: "imagine".into(),
-        task: serde_json::json!({ "prompt": "a lighthouse" }),
-        tier: storage::Tier::Fast,
-        model: None,
-        parent: None,
-        notes: None,
-        inputs: Vec::new(),
-        row_megapixels: 1.0,
-        delivery: Delivery { channel: 1, token: "secret".into(), token_expires: NOW, message: None },
-    };
-    let limits = Limits {
-        daily_row_megapixels: 1e9,
-        daily_row_megapixels_per_member: None,
-        daily_row_megapixels_per_user: Some(1e9),
-        daily_row_megapixels_host: None,
-        max_active_per_user: 1 << 30,
-        max_queued_per_guild: 1 << 30,
-        max_queued: 1 << 30,
-    };
-    match store.enqueue(job, &limits, NOW).await.unwrap() {
-        Enqueued::Created(id) => id,
-        other => panic!("{other:?}"),
-    }
-}
-
-fn image() -> NewImage {
-    NewImage { index: 0, seed: 1, width: 8, height: 8, blob: BlobKey::parse(&"ab".repeat(32)).unwrap(), provenance: None }
-}
-
-fn kill_and_check(runtime: &tokio::runtime::Runtime) {
+fn kill_and_check(lane: u64) {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("atelier.db");
-    let mut acknowledged: HashMap<JobId, JobStatus> = HashMap::new();
+    let mut said = Said::default();
     for round in 0..N_KILLS {
-        // An odd number of lines, so that the kill falls into every kind of write.
-        let n_lines = 1 + (round * 7) % 23;
-        for (id, status) in run_and_kill(&path, n_lines) {
-            acknowledged.insert(id, status);
-        }
+        // Two of three at a write, one after another; the others wherever they are after some lines.
+        let stop_at = if round % 3 == 2 { 0 } else { 1 + (round * N_LANES + lane) as u32 % 61 };
+        let n_lines = 1 + (round * 7 + lane) as usize % 23;
+        run_and_kill(folder.path(), Orders { round, stop_at }, n_lines, &mut said);
     }
-    assert!(acknowledged.len() as u32 > N_KILLS, "only {} jobs", acknowledged.len());
-    runtime.block_on(check(&path, &acknowledged));
+    assert!(said.jobs.len() as u64 > N_KILLS, "only {} jobs", said.jobs.len());
+    tokio::runtime::Runtime::new().unwrap().block_on(check(folder.path(), &said));
 }
 
-/// Starts a child, kills it after so many acknowledgements, and returns them (and those that were on their way).
-fn run_and_kill(path: &Path, n_lines: u32) -> Vec<(JobId, JobStatus)> {
+/// Starts a process, kills it where it stops or after so many lines, and notes what it said.
+fn run_and_kill(place: &Path, orders: Orders, n_lines: usize, said: &mut Said) {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", "kill::acknowledged_work_survives_every_kill", "--nocapture"]).env(CHILD, path);
-    let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap());
-    let mut acknowledged = Vec::new();
-    let mut line = String::new();
-    let mut is_killed = false;
-    while lines.read_line(&mut line).unwrap() > 0 {
-        if let Some(ack) = line.strip_suffix('\n').and_then(|line| line.split_once("ack ")) {
-            let (word, id) = ack.1.split_once(' ').unwrap();
-            acknowledged.push((id.parse().unwrap(), status(word)));
+    command.args(["--exact", "kill::acknowledged_work_survives_every_kill", "--nocapture"]);
+    command.env(CHILD, format!("{},{} {}", orders.round, orders.stop_at, place.display()));
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut keys = child.stdin.take().unwrap();
+    for key in std::mem::take(&mut said.asked).iter().rev().take(2) {
+        writeln!(keys, "{key}").unwrap();
+    }
+    drop(keys);
+    let (mut n_said, mut is_killed) = (0, false);
+    for line in BufReader::new(child.stdout.take().unwrap()).lines() {
+        // What it said before its end counts, also where the kill came meanwhile. The harness begins lines of its own.
+        let line = line.unwrap();
+        let Some((_, told)) = line.split_once("say ") else { continue };
+        n_said += 1;
+        let has_stopped = told == "stopped";
+        if !has_stopped {
+            said.note(told);
         }
-        if acknowledged.len() as u32 >= n_lines && !is_killed {
+        if !is_killed && (has_stopped || (orders.stop_at == 0 && n_said >= n_lines)) {
             child.kill().unwrap();
             is_killed = true;
         }
-        line.clear();
     }
     let ended = child.wait().unwrap();
-    assert!(is_killed, "the child ended by itself: {ended}");
-    acknowledged
+    assert!(is_killed, "the process ended by itself: {ended}");
 }
 
-fn status(word: &str) -> JobStatus {
-    match word {
-        "queued" => JobStatus::Queued,
-        "drawn" => JobStatus::Leased,
-        "done" => JobStatus::Done,
-        "failed" => JobStatus::Failed,
-        "cancelled" => JobStatus::Cancelled,
-        other => panic!("{other}"),
-    }
-}
-
-async fn check(path: &Path, acknowledged: &HashMap<JobId, JobStatus>) {
-    let store = SqliteStore::open(path).await.unwrap();
-    store.reap(true, NOW).await.unwrap();
-    for (id, status) in acknowledged {
+async fn check(place: &Path, said: &Said) {
+    let path = place.join("atelier.db");
+    let store = SqliteStore::open(&path).await.unwrap();
+    let blobs = LocalBlobs::open(&place.join("pictures")).unwrap();
+    blobs.recover().await.unwrap();
+    store.reap(true, Timestamp(10_000_000_000)).await.unwrap();
+    let mut n_pictures = 0;
+    for (id, (status, _)) in &said.jobs {
         let job = store.job(*id).await.unwrap().unwrap_or_else(|| panic!("{id} is lost"));
-        // One that was only acknowledged as queued or drawn may have come further before the kill.
+        // One that was only acknowledged as queued may have come further before the kill.
         assert!(job.status == *status || !status.is_final(), "{id} was {status:?} and is {:?}", job.status);
-        let n_images = store.images(*id).await.unwrap().len();
-        assert_eq!(n_images, usize::from(job.status == JobStatus::Done));
+        let images = store.images(*id).await.unwrap();
+        assert_eq!(images.len(), if job.status == JobStatus::Done && !job.is_deleted { 2 } else { 0 }, "{id}");
+        for image in images {
+            let bytes = blobs.get(&image.blob).await.unwrap_or_else(|error| panic!("{id} is done without a picture: {error}"));
+            let digest: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+            assert_eq!(digest, image.blob.as_str());
+            n_pictures += 1;
+        }
     }
+    assert!(n_pictures > N_KILLS / 4, "only {n_pictures} pictures");
     store.close().await;
     let mut db = SqliteConnectOptions::new().filename(path).connect().await.unwrap();
     let integrity: String = sqlx::query_scalar("PRAGMA integrity_check").fetch_one(&mut db).await.unwrap();
     assert_eq!(integrity, "ok");
-    for (id, _) in acknowledged.iter().filter(|(_, status)| **status == JobStatus::Leased) {
-        let images = sqlx::query_scalar("SELECT count(*) FROM images WHERE job = (SELECT seq FROM jobs WHERE id = ?)");
-        let n_images: i64 = images.bind(id.0.as_bytes().to_vec()).fetch_one(&mut db).await.unwrap();
-        assert_eq!(n_images, 1, "{id} was drawn");
+    for (id, (_, epoch)) in said.jobs.iter().filter(|(_, (_, epoch))| epoch.is_some()) {
+        let ended_by = sqlx::query_scalar("SELECT epoch FROM jobs WHERE id = ?").bind(id.0.as_bytes().to_vec());
+        assert_eq!(ended_by.fetch_one(&mut db).await.ok(), *epoch, "{id} has the lease that ended it");
+    }
+    for id in &said.told {
+        let state = sqlx::query_scalar("SELECT state FROM outbox JOIN jobs ON jobs.seq = outbox.job WHERE id = ?");
+        let state: String = state.bind(id.0.as_bytes().to_vec()).fetch_one(&mut db).await.unwrap();
+        assert_eq!(state, "delivered", "{id}");
     }
     for wrong in WRONG {
         assert_eq!(count(&mut db, wrong).await, 0, "{wrong}");
@@ -180,13 +168,16 @@ async fn count(db: &mut SqliteConnection, query: &'static str) -> i64 {
 }
 
 /// Each counts what must not be there.
-const WRONG: [&str; 5] = [
+const WRONG: [&str; 7] = [
     "SELECT count(*) FROM jobs LEFT JOIN outbox ON outbox.job = jobs.seq \
      WHERE (finished IS NOT NULL) <> (outbox.job IS NOT NULL) OR outbox.kind <> jobs.status",
     "SELECT count(*) FROM jobs WHERE (SELECT count(*) FROM ledger WHERE job = seq) <> 1 + (finished IS NOT NULL)",
     "SELECT count(*) FROM (SELECT status, (SELECT sum(row_pixels) FROM ledger WHERE job = seq) AS price FROM jobs) \
      WHERE NOT CASE status WHEN 'done' THEN price = 2000000 WHEN 'cancelled' THEN price IN (0, 500000) \
      WHEN 'failed' THEN price = 0 ELSE price = 1000000 END",
-    "SELECT count(*) FROM jobs WHERE status = 'done' AND (SELECT count(*) FROM images WHERE job = seq) <> 1",
+    "SELECT count(*) FROM jobs WHERE status = 'done' AND (SELECT count(*) FROM images WHERE job = seq) <> 2",
+    "SELECT count(*) FROM (SELECT day, guild, user, row_pixels FROM spent \
+     EXCEPT SELECT day, guild, user, sum(row_pixels) FROM ledger GROUP BY day, guild, user)",
+    "SELECT count(*) - count(DISTINCT key) FROM jobs",
     "SELECT count(*) FROM pragma_foreign_key_check",
 ];
