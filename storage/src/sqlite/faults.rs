@@ -135,13 +135,13 @@ async fn claim_and_outbox_read_an_index_and_sort_nothing() {
         assert!(!plan.contains("TEMP B-TREE") && !plan.contains("SCAN jobs;") && !plan.ends_with("SCAN jobs"), "{plan}");
     };
     check(claim::NEXT, "SCAN flows USING INDEX flows_by_turn").await;
-    check(claim::NEXT, "flow_users USING INDEX flow_users_by_turn (guild=? AND tier=?)").await;
+    check(claim::NEXT, "INDEX flow_users_by_turn (guild=? AND tier=?)").await;
     check(claim::NEXT, "SEARCH jobs USING INTEGER PRIMARY KEY").await;
     check(claim::RUNNING, "USING INDEX jobs_").await;
-    check(enqueue::PLACE, "flow_users USING INDEX flow_users_by_user (user=?)").await;
+    check(enqueue::PLACE, "INDEX flow_users_by_user (user=?)").await;
     check(enqueue::PLACE, "INDEX jobs_running (user=?)").await;
-    check(enqueue::PLACE, "flows USING INDEX sqlite_autoindex_flows_1 (guild=?)").await;
-    check(queue::HEADS, "other USING COVERING INDEX flow_users_by_turn (guild=? AND tier=?)").await;
+    check(enqueue::PLACE, "sqlite_autoindex_flows_1 (guild=?)").await;
+    check(queue::HEADS, "INDEX flow_users_by_turn (guild=? AND tier=?)").await;
     check(queue::AFTER, "jobs_waiting (guild=? AND tier=? AND user=? AND seq>?)").await;
     check(outbox::DUE, "INDEX outbox_due (due<?)").await;
     check(outbox::HELD, "INDEX outbox_since (since>?)").await;

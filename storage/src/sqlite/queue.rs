@@ -91,7 +91,7 @@ pub(super) async fn queue_status(store: &SqliteStore) -> Result<QueueStatus, Sto
 }
 
 pub(super) const BACKLOG: &str = "SELECT \
-    (SELECT created FROM jobs WHERE seq = (SELECT min(head) FROM flow_users WHERE head IS NOT NULL)), \
+    (SELECT min(created) FROM flow_users CROSS JOIN jobs ON jobs.seq = flow_users.head WHERE flow_users.head IS NOT NULL), \
     (SELECT count(*) FROM outbox WHERE state = 'pending')";
 
 pub(super) async fn backlog(store: &SqliteStore) -> Result<Backlog, StorageError> {
