@@ -1,10 +1,10 @@
 //! Less of a job than was asked for: pictures that are left out, a stop, and what goes on from there.
 
+use atelier::jobs::live::Live;
 use inference::{
     engine::{Engine, Event, Submission},
     task::Task,
 };
-use serde_json::Value;
 use storage::{HistoryFilter, Job, JobStatus, Timestamp};
 
 use crate::support::*;
@@ -52,14 +52,15 @@ async fn drawn(engine: &Engine, task: Task) -> Vec<(u32, Vec<u8>)> {
     pictures
 }
 
-/// Waits until a message has a button that cannot be pressed any more.
-async fn disabled(studio: &Studio, message: &Value, label: &str) {
-    let is_disabled = |found: &Value| {
-        let rows = found["components"].as_array().into_iter().flatten();
-        let mut all = rows.flat_map(|row| row["components"].as_array().into_iter().flatten());
-        id(found) == id(message) && all.any(|button| button["label"] == label && button["disabled"] == true)
+/// Waits until the job that is being drawn has come to something; messages may be edited much later.
+async fn noted(studio: &Studio, is_so: impl Fn(&Live) -> bool) {
+    let board = &studio.running.bot.app.board;
+    let wait = async {
+        while !board.live.iter().any(|live| is_so(&live)) {
+            tokio::task::yield_now().await;
+        }
     };
-    studio.ada.wait_for(CHANNEL, PATIENCE, |messages| messages.iter().any(is_disabled).then_some(())).await.expect("it is noted");
+    tokio::time::timeout(PATIENCE, wait).await.expect("it is noted");
 }
 
 async fn pictures_that_are_left_out_and_a_stop_are_paid_by_what_was_drawn_and_go_on_to_the_same_end(mode: Mode) {
@@ -71,7 +72,7 @@ async fn pictures_that_are_left_out_and_a_stop_are_paid_by_what_was_drawn_and_go
     linus.press(id(&drawing), "✂1").await.expect("sent");
     told(&linus, "or a moderator can do that").await;
     ada.press(id(&drawing), "✂2").await.expect("sent");
-    disabled(&studio, &drawing, "✂2").await;
+    noted(&studio, |live| live.culled == [false, true, false, false]).await;
     ada.press(id(&drawing), "■").await.expect("sent");
     let grid = nth_grid(ada, 1).await;
     assert_eq!(buttons(&grid)[..2], [vec!["U1", "U3", "U4", "🔄"], vec!["V1", "V3", "V4", "Continue"]]);
@@ -121,7 +122,7 @@ async fn a_job_of_which_no_picture_is_wanted_is_cancelled(mode: Mode) {
     ada.slash(CHANNEL, "imagine", &prompt("a frog --steps 150 --images 2")).await.expect("sent");
     let drawing = message_with(ada, "Drawing").await;
     ada.press(id(&drawing), "✂1").await.expect("sent");
-    disabled(&studio, &drawing, "✂1").await;
+    noted(&studio, |live| live.culled == [true, false]).await;
     ada.press(id(&drawing), "✂2").await.expect("sent");
     message_with(ada, "Cancelled. What was not computed costs nothing.").await;
     let job = last_job(&studio).await;
