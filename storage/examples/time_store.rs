@@ -1,5 +1,5 @@
-//! Times the job store: `cargo run --profile dist -p atelier-storage --example time_store -- [FOLDER] [ROUNDS]`, where FOLDER is on the disk to
-//! measure. Prints life-cycles per second against bare commits of one row, block by block in turn, and what claim, enqueue, complete and
+//! Times the job store: `cargo run --profile dist -p atelier-storage --example time_store -- [FOLDER] [ROUNDS] [STORED]`, where FOLDER is on the
+//! disk to measure and STORED the most jobs in a database. Prints life-cycles per second against bare commits of one row, block by block in turn, and what claim, enqueue, complete and
 //! cancel cost as more is stored and more waits, against the smallest, round by round in turn.
 #![expect(clippy::print_stdout, reason = "its output is what it is for")]
 
@@ -210,15 +210,16 @@ async fn sizes(folder: &Path, what: &str, sizes: &[(u32, Size)], rounds: u32) ->
 async fn main() -> Result<()> {
     let mut arguments = std::env::args().skip(1);
     let within = arguments.next().map_or_else(std::env::temp_dir, PathBuf::from);
-    let rounds = arguments.next().and_then(|text| text.parse().ok()).unwrap_or(200);
+    let mut number = |or: u32| arguments.next().and_then(|text| text.parse().ok()).unwrap_or(or);
+    let (rounds, most) = (number(200), number(1_000_000));
     let folder = tempfile::tempdir_in(within)?;
     let folder = folder.path();
-    for stored in [0, 100_000, 1_000_000] {
+    for stored in [0, most / 10, most] {
         life_cycles(folder, stored, rounds).await?;
     }
     let small = Size { stored: 100, guilds: 1, waiting_each: 1 };
     let of = |numbers: &[u32], size: &dyn Fn(u32) -> Size| numbers.iter().map(|n| (*n, size(*n))).collect::<Vec<_>>();
-    sizes(folder, "jobs stored", &of(&[100, 10_000, 1_000_000], &|stored| Size { stored, ..small }), rounds).await?;
+    sizes(folder, "jobs stored", &of(&[100, most / 100, most], &|stored| Size { stored, ..small }), rounds).await?;
     sizes(folder, "guilds that wait", &of(&[1, 100, 10_000], &|guilds| Size { guilds, ..small }), rounds).await?;
     sizes(folder, "waiting jobs of one guild", &of(&[1, 1000, 50_000], &|waiting_each| Size { waiting_each, ..small }), rounds).await
 }
