@@ -77,7 +77,7 @@ def run(copy, *arguments):
 def reason(output):
     lines = output.splitlines()
     for place, line in enumerate(lines):
-        if "panicked at storage" in line:
+        if "panicked at storage/tests/kill.rs" in line or "panicked at storage/tests/contract" in line:
             return " ".join(lines[place + 1 : place + 2])[:110]
     return ""
 

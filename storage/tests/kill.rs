@@ -73,6 +73,7 @@ impl Said {
             "done" => ends(JobStatus::Done),
             "failed" => ends(JobStatus::Failed),
             "cancelled" => ends(JobStatus::Cancelled),
+            "ends" | "stopped" => {}
             "told" => {
                 self.told.insert(id());
             }
@@ -85,20 +86,35 @@ fn kill_and_check(lane: u64) {
     let folder = tempfile::tempdir().unwrap();
     let mut said = Said::default();
     for round in 0..N_KILLS {
-        // Two of three at a write, one after another; the others wherever they are after some lines.
-        let stop_at = if round % 3 == 2 { 0 } else { 1 + (round * N_LANES + lane) as u32 % 61 };
-        let n_lines = 1 + (round * 7 + lane) as usize % 23;
-        run_and_kill(folder.path(), Orders { round, stop_at }, n_lines, &mut said);
+        // Two of four at a write, one after another.
+        let kill = match round % 4 {
+            0 => Kill::AfterLines(1 + (round * 7 + lane) as usize % 23),
+            1 => Kill::InAnEnd { n_yields: (round * 97 + lane * 31) as u32 % 3000 },
+            _ => Kill::WhereItStops(1 + (round * N_LANES + lane) as u32 % 61),
+        };
+        run_and_kill(folder.path(), round, kill, &mut said);
     }
     assert!(said.jobs.len() as u64 > N_KILLS, "only {} jobs", said.jobs.len());
     tokio::runtime::Runtime::new().unwrap().block_on(check(folder.path(), &said));
 }
 
-/// Starts a process, kills it where it stops or after so many lines, and notes what it said.
-fn run_and_kill(place: &Path, orders: Orders, n_lines: usize, said: &mut Said) {
+/// When a process is killed.
+#[derive(Clone, Copy)]
+enum Kill {
+    /// On one side of its so-manieth write.
+    WhereItStops(u32),
+    /// Wherever it is after so many lines.
+    AfterLines(usize),
+    /// While it ends a job: this soon after it said that it will.
+    InAnEnd { n_yields: u32 },
+}
+
+/// Starts a process, kills it, and notes what it said.
+fn run_and_kill(place: &Path, round: u64, kill: Kill, said: &mut Said) {
+    let stop_at = if let Kill::WhereItStops(point) = kill { point } else { 0 };
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", "kill::acknowledged_work_survives_every_kill", "--nocapture"]);
-    command.env(CHILD, format!("{},{} {}", orders.round, orders.stop_at, place.display()));
+    command.env(CHILD, format!("{round},{stop_at} {}", place.display()));
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut keys = child.stdin.take().unwrap();
     for key in std::mem::take(&mut said.asked).iter().rev().take(2) {
@@ -111,11 +127,16 @@ fn run_and_kill(place: &Path, orders: Orders, n_lines: usize, said: &mut Said) {
         let line = line.unwrap();
         let Some((_, told)) = line.split_once("say ") else { continue };
         n_said += 1;
-        let has_stopped = told == "stopped";
-        if !has_stopped {
-            said.note(told);
-        }
-        if !is_killed && (has_stopped || (orders.stop_at == 0 && n_said >= n_lines)) {
+        said.note(told);
+        let is_due = match kill {
+            Kill::WhereItStops(_) => told == "stopped",
+            Kill::AfterLines(n) => n_said >= n,
+            Kill::InAnEnd { .. } => told.starts_with("ends "),
+        };
+        if is_due && !is_killed {
+            if let Kill::InAnEnd { n_yields } = kill {
+                (0..n_yields).for_each(|_| std::thread::yield_now());
+            }
             child.kill().unwrap();
             is_killed = true;
         }

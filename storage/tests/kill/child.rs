@@ -162,6 +162,7 @@ impl Child {
     async fn end(&mut self, lease: &Lease, turn: u64) {
         let id = lease.job.id;
         self.point();
+        say(&format!("ends {id}"));
         let word = match turn % 8 {
             6 => {
                 assert_eq!(self.store.fail(lease, &Failure::OutOfMemory, self.now).await.unwrap(), Written::Done);
