@@ -10,7 +10,10 @@ use std::{
 
 use futures::FutureExt;
 use storage::{JobId, OutboxItem, Timestamp};
-use tokio::task::{Id, JoinSet};
+use tokio::{
+    sync::OwnedSemaphorePermit,
+    task::{Id, JoinSet},
+};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
@@ -174,11 +177,12 @@ impl Delivering {
     async fn try_once(&self, item: OutboxItem) {
         let id = item.job;
         let sending = AssertUnwindSafe(self.send_alone(&item)).catch_unwind();
-        let sent = match tokio::time::timeout(LONGEST_TRY, sending).await {
+        // The gate is held until the job is live no more: progress must not land on the ending while that is recorded.
+        let (sent, _gate) = match tokio::time::timeout(LONGEST_TRY, sending).await {
             Ok(Ok(sent)) => sent,
             // What it said stands in the log already.
-            Ok(Err(_)) => Err("the sending panicked".to_owned()),
-            Err(_) => Err("it took too long".to_owned()),
+            Ok(Err(_)) => (Err("the sending panicked".to_owned()), None),
+            Err(_) => (Err("it took too long".to_owned()), None),
         };
         let pause = pause_after(item.attempts);
         let record = async || match (&sent, pause) {
@@ -216,15 +220,15 @@ impl Delivering {
         }
     }
 
-    /// While nobody edits the job's message.
-    async fn send_alone(&self, item: &OutboxItem) -> Result<Sent, String> {
+    /// While nobody edits the job's message, and with what keeps others from it.
+    async fn send_alone(&self, item: &OutboxItem) -> (Result<Sent, String>, Option<OwnedSemaphorePermit>) {
         // Waits for an edit of this job's progress that is still on its way, and keeps later ones from starting.
         let gate = self.sending.board.live.get(&item.job).map(|live| live.gate.clone());
-        let _permit = match &gate {
-            Some(gate) => gate.acquire().await.ok(),
+        let permit = match gate {
+            Some(gate) => gate.acquire_owned().await.ok(),
             None => None,
         };
-        self.sending.send(item).await
+        (self.sending.send(item).await, permit)
     }
 }
 

@@ -38,7 +38,8 @@ impl Dispatcher {
         let mut reaping = self.worker.clock.ticks(REAP_EVERY);
         let mut reaped = self.worker.clock.now();
         while !self.worker.shutdown.is_cancelled() {
-            loop {
+            // What is handed back at the end is for the next start.
+            while !self.worker.shutdown.is_cancelled() {
                 match self.worker.jobs.claim(LEASE, &self.limits, &resident.models(), self.worker.clock.now()).await {
                     Ok(Some(lease)) => {
                         let span = span::of(&lease.job);
