@@ -47,7 +47,11 @@ const CONFIG: &str = "[limits]\nmax_active_per_user = 12\ndaily_row_megapixels =
 const ORDERLY: u64 = 7;
 /// A life goes on for so many lines of the journal at most after the first acknowledgement.
 const MAX_LINES: u64 = 80;
-/// And no longer than this, where nothing happens.
+/// Most lives bring something to its end, if they can within this: a job is given up after three attempts that got no further.
+const LONGEST_LIFE: Duration = Duration::from_secs(8);
+/// One life in so many does not wait for that.
+const SHORT: u64 = 4;
+/// Where nothing happens nobody waits longer for the next line.
 const LULL: Duration = Duration::from_secs(1);
 /// What the people were told last may still be on its way for so long.
 const SETTLE: Duration = Duration::from_secs(30);
@@ -116,6 +120,7 @@ struct Storm {
     dice: Dice,
     bot: Bot,
     n_lives: u32,
+    n_orderly: u32,
 }
 
 impl Storm {
@@ -147,7 +152,7 @@ impl Storm {
             let (visitor, dice, heard, is_over) = (visitor.clone(), dice.split(), Arc::clone(&heard), is_over.clone());
             people.spawn(Person { visitor, dice, heard, is_over }.live());
         }
-        Self { sandbox, time, front, home, page, visitors, heard, listening, people, is_over, dice, bot, n_lives: 1 }
+        Self { sandbox, time, front, home, page, visitors, heard, listening, people, is_over, dice, bot, n_lives: 1, n_orderly: 0 }
     }
 
     /// Kills the bot so often, each time after it acknowledged something.
@@ -155,12 +160,17 @@ impl Storm {
         let mut n_killed = 0;
         while n_killed < plan.n_kills {
             let faults = Faults::begin(plan.weather, &self.sandbox, &mut self.dice);
+            let n_endings = self.heard.n_endings();
             self.wait_for_an_acknowledgement().await;
+            if !self.dice.once_in(SHORT) {
+                self.wait_for_an_ending(n_endings).await;
+            }
             let n_lines = self.dice.below(MAX_LINES);
             self.heard.more(n_lines, LULL).await;
             let is_orderly = self.dice.once_in(ORDERLY);
             if is_orderly {
                 self.bot.end().await;
+                self.n_orderly += 1;
             } else {
                 self.bot.kill().await;
                 n_killed += 1;
@@ -177,6 +187,14 @@ impl Storm {
         while self.heard.n_acknowledged() == before {
             self.bot.check();
             assert!(begun.elapsed() < PATIENCE, "the bot acknowledges nothing");
+            self.heard.more(1, LULL).await;
+        }
+    }
+
+    async fn wait_for_an_ending(&mut self, before: u64) {
+        let begun = Instant::now();
+        while self.heard.n_endings() == before && begun.elapsed() < LONGEST_LIFE {
+            self.bot.check();
             self.heard.more(1, LULL).await;
         }
     }
@@ -205,7 +223,7 @@ impl Storm {
     /// What stands in the bot's database.
     async fn recorded(&self) -> Evidence {
         let (jobs, n_received) = evidence::jobs(&self.home.data()).await;
-        Evidence { jobs, n_received, n_lives: self.n_lives, ..Evidence::default() }
+        Evidence { jobs, n_received, n_lives: self.n_lives, n_orderly: self.n_orderly, ..Evidence::default() }
     }
 
     /// All that there is.

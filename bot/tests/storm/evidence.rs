@@ -21,6 +21,8 @@ pub struct Evidence {
     pub messages: BTreeMap<u64, Message>,
     /// How often the bot was started.
     pub n_lives: u32,
+    /// How often it ended in order.
+    pub n_orderly: u32,
     /// What broke Discord's description of its API.
     pub violations: Vec<String>,
 }

@@ -128,12 +128,13 @@ fn ledger(evidence: &Evidence) -> Vec<String> {
     wrong.map(told).collect()
 }
 
-/// A job is leased once in each life of the bot at most, and is given up after three attempts and no sooner.
+/// A job is leased once in each life of the bot at most, once more where it is handed back while it is claimed, and is given up after three
+/// attempts and no sooner.
 fn attempts_and_epochs(evidence: &Evidence) -> Vec<String> {
     let is_right = |job: &&Job| {
         let is_given_up = job.error.as_deref().is_some_and(|error| error.contains("out_of_attempts"));
         job.attempts <= MAX_ATTEMPTS.min(job.epoch)
-            && job.epoch <= evidence.n_lives
+            && job.epoch <= evidence.n_lives + evidence.n_orderly
             && (job.status != "done" || job.epoch > 0)
             && (!is_given_up || job.attempts == MAX_ATTEMPTS)
     };

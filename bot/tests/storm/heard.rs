@@ -35,6 +35,7 @@ struct Known {
     messages: BTreeMap<u64, Message>,
     is_online: bool,
     n_acknowledged: u64,
+    n_endings: u64,
 }
 
 /// Listens.
@@ -90,6 +91,11 @@ impl Heard {
         self.known().n_acknowledged
     }
 
+    /// How many messages came to show an ending.
+    pub fn n_endings(&self) -> u64 {
+        self.known().n_endings
+    }
+
     /// Whether Discord sees the bot.
     pub fn is_online(&self) -> bool {
         self.known().is_online
@@ -122,8 +128,10 @@ impl Known {
             let data = &event["data"];
             match event["type"].as_str() {
                 Some("message_create" | "message_update") => {
-                    let message = Message::read(data).filter(|message| !message.is_alone);
-                    self.messages.extend(message.map(|message| (message.id, message)));
+                    let Some(message) = Message::read(data).filter(|message| !message.is_alone) else { continue };
+                    let shows = message.shows().is_some();
+                    let before = self.messages.insert(message.id, message);
+                    self.n_endings += u64::from(shows && before.is_none_or(|before| before.shows().is_none()));
                 }
                 Some("message_delete") => {
                     data["id"].as_str().and_then(|id| id.parse().ok()).map(|id: u64| self.messages.remove(&id));

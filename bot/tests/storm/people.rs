@@ -9,7 +9,7 @@ use super::{dice::Dice, heard::Heard, message::Button};
 use crate::support::{CHANNEL, prompt};
 
 /// With more jobs that have not ended people only stop some.
-const MAX_UNFINISHED: usize = 8;
+const MAX_UNFINISHED: usize = 6;
 /// How far back people press.
 const N_MESSAGES: usize = 25;
 /// How long people think at most.
@@ -40,6 +40,9 @@ impl Person {
 
     async fn act(&mut self) -> Result<(), VisitorError> {
         let is_busy = self.heard.n_unfinished() >= MAX_UNFINISHED;
+        if is_busy && !self.dice.once_in(10) {
+            return Ok(());
+        }
         if !is_busy && !self.dice.once_in(3) {
             return self.imagine().await;
         }
@@ -66,7 +69,7 @@ impl Person {
         match button.action.as_str() {
             "upscale" | "variation" => !is_busy && self.dice.once_in(4),
             "reroll" => !is_busy,
-            "cancel" => self.dice.once_in(if is_busy { 6 } else { 12 }),
+            "cancel" => self.dice.once_in(12),
             "delete" => self.dice.once_in(12),
             "delete-now" => self.dice.once_in(2),
             "keep" | "files" => self.dice.once_in(8),
