@@ -148,14 +148,14 @@ impl Known {
                 let body = &line["body"];
                 let what = body["data"]["name"].as_str().or(body["data"]["custom_id"].as_str()).unwrap_or_default();
                 if let Some(id) = body["id"].as_str().and_then(|id| id.parse().ok()) {
-                    self.asked.entry(id).or_insert_with(Asked::default).what = what.to_owned();
+                    self.asked.entry(id).or_default().what = what.to_owned();
                 }
             }
             let is_taken = line["status"].as_u64().is_some_and(|status| (200..300).contains(&status));
             if line["kind"] == "rest" && line["method"] == "POST" && is_taken {
                 let path: Vec<&str> = line["path"].as_str().unwrap_or_default().split('/').collect();
                 if let ["", "interactions", id, _, "callback"] = path[..] {
-                    let asked = self.asked.entry(id.parse().expect("a number")).or_insert_with(Asked::default);
+                    let asked = self.asked.entry(id.parse().expect("a number")).or_default();
                     // A long one is kept as a text: then it has a message in it.
                     asked.acknowledged = Some(line["request"]["type"].as_u64().unwrap_or(4));
                     self.n_acknowledged += 1;

@@ -81,7 +81,7 @@ pub(crate) struct PromptLengths {
 enum Counters {
     Chunks(Vec<(Tokenizer, LearnedWords)>),
     /// `None` where the tokenizer cannot be read.
-    Chat(ChatShape, Option<ChatTokenizer>),
+    Chat(ChatShape, Option<Box<ChatTokenizer>>),
 }
 
 impl PromptLengths {
@@ -125,7 +125,7 @@ impl PromptLengths {
             PromptMeasure::Chat(shape) => {
                 let folder = if let TokenizerSource::Folder(folder) = &shape.tokenizer { Some(folder) } else { None };
                 let tokenizer = folder.and_then(|folder| ChatTokenizer::load(folder, shape.max_tokens).ok());
-                return Counters::Chat(shape.clone(), tokenizer);
+                return Counters::Chat(shape.clone(), tokenizer.map(Box::new));
             }
         };
         let read = |(_, path): &(String, PathBuf)| Embedding::load(path).ok();

@@ -84,7 +84,7 @@ pub(super) async fn lose(store: &SqliteStore, job: JobId, failure: &Failure) -> 
     let Some(seq) = ending else { return Ok(()) };
     sqlx::query(JOB).bind(seq).bind(failure.to_text()).execute(&mut *tx).await?;
     quota::give_back(&mut tx, seq).await?;
-    Ok(tx.commit().await?)
+    tx.commit().await
 }
 
 pub(super) async fn set_message(store: &SqliteStore, id: JobId, message: u64) -> Result<(), StorageError> {
@@ -107,5 +107,5 @@ async fn close(
         let erase = sqlx::query("UPDATE jobs SET token = NULL, message = coalesce(?, message) WHERE id = ?");
         erase.bind(message.map(u64::cast_signed)).bind(bytes(job)).execute(&mut *tx).await?;
     }
-    Ok(tx.commit().await?)
+    tx.commit().await
 }

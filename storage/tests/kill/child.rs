@@ -181,7 +181,7 @@ impl Child {
         };
         self.point();
         say(&format!("{word} {id} {}", lease.epoch));
-        if turn % 2 == 0 {
+        if turn.is_multiple_of(2) {
             self.store.delivered(id, Some(7)).await.unwrap();
             self.point();
             say(&format!("told {id}"));
