@@ -72,7 +72,7 @@ impl Scene {
                 if let Some(item) = left.pop().filter(|item| item.attempts >= attempts) {
                     break item;
                 }
-                tokio::task::yield_now().await;
+                pause().await;
             }
         };
         tokio::time::timeout(PATIENCE, tried).await.expect("it is tried")
@@ -87,7 +87,7 @@ impl Scene {
                 if queue.queued + queue.running + backlog.undelivered == 0 {
                     break;
                 }
-                tokio::task::yield_now().await;
+                pause().await;
             }
         };
         tokio::time::timeout(PATIENCE, over).await.expect("it ends");
@@ -164,7 +164,7 @@ async fn a_message_of_which_nothing_was_heard_is_looked_for_and_not_sent_again()
     // Discord has forgotten the nonce.
     for minutes in [6, 6, 6] {
         scene.clock.advance(Duration::from_secs(60 * minutes));
-        tokio::task::yield_now().await;
+        pause().await;
     }
     scene.all_is_over().await;
     scene.mend(fault);

@@ -298,7 +298,7 @@ async fn the_message_of_a_job_is_known_before_anything_is_shown_in_it(mode: Mode
                 if let Some(live) = app.board.live.iter().next() {
                     return live.delivery.message.map(|message| message.to_string());
                 }
-                tokio::task::yield_now().await;
+                pause().await;
             }
         };
         tokio::time::timeout(PATIENCE, find).await.expect("a job is there")
@@ -308,7 +308,7 @@ async fn the_message_of_a_job_is_known_before_anything_is_shown_in_it(mode: Mode
     let grid = nth_grid(ada, 1).await;
     assert_eq!(first.as_deref(), Some(id(&grid)));
     while !app.board.live.is_empty() {
-        tokio::task::yield_now().await;
+        pause().await;
     }
     ada.press(id(&grid), "🔄").await.expect("sent");
     let second = known().await;

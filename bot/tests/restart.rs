@@ -192,7 +192,7 @@ async fn pictures_that_were_finished_before_a_kill_are_kept_and_the_others_drawn
     // When the bytes of the second are there, the first is recorded.
     while n_pictures(&data.join("pictures")) < 2 {
         assert!(began.elapsed() < PATIENCE, "no picture was finished");
-        tokio::task::yield_now().await;
+        pause().await;
     }
     program.kill();
 

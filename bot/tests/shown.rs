@@ -152,7 +152,7 @@ async fn until<T>(mut found: impl AsyncFnMut() -> Option<T>) -> T {
             if let Some(found) = found().await {
                 return found;
             }
-            tokio::task::yield_now().await;
+            pause().await;
         }
     };
     tokio::time::timeout(PATIENCE, found).await.expect("it comes")

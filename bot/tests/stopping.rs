@@ -57,7 +57,7 @@ async fn noted(studio: &Studio, is_so: impl Fn(&Live) -> bool) {
     let board = &studio.running.bot.app.board;
     let wait = async {
         while !board.live.iter().any(|live| is_so(&live)) {
-            tokio::task::yield_now().await;
+            pause().await;
         }
     };
     tokio::time::timeout(PATIENCE, wait).await.expect("it is noted");

@@ -22,7 +22,7 @@ async fn history(studio: &Studio) -> Vec<Job> {
 async fn comes(what: &str, mut is_there: impl AsyncFnMut() -> bool) {
     let wait = async {
         while !is_there().await {
-            tokio::task::yield_now().await;
+            pause().await;
         }
     };
     tokio::time::timeout(PATIENCE, wait).await.unwrap_or_else(|_| panic!("{what}"));

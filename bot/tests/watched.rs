@@ -28,7 +28,7 @@ async fn a_span_follows_a_job_from_the_wish_through_the_device_thread_to_the_del
     studio.ada.slash(CHANNEL, "imagine", &prompt("a frog --model other --steps 3")).await.expect("sent");
     nth_grid(&studio.ada, 1).await;
     while app.jobs.backlog().await.expect("readable") != Backlog::default() {
-        tokio::task::yield_now().await;
+        pause().await;
     }
     let state = studio.ada.state().await.expect("readable");
     let guild = state["guilds"][0]["id"].as_str().expect("an id").to_owned();
@@ -139,7 +139,7 @@ async fn metrics_count_what_was_drawn_and_delivered() {
     let value = |name: &str| served.read().into_iter().find(|(found, _)| found == name).map(|(_, value)| value);
     // A delivery is counted when Discord has answered, which is after everybody can see it.
     while value(r#"atelier_deliveries_total{path="token"}"#) != Some(2.0) {
-        tokio::task::yield_now().await;
+        pause().await;
     }
     for (name, expected) in [
         (r#"atelier_jobs_total{outcome="done"}"#, 2.0),

@@ -89,11 +89,12 @@ impl Delivering {
         }
         let mut under_way = UnderWay::default();
         while !self.shutdown.is_cancelled() {
-            let wait = self.begin_due(&mut under_way).await;
+            let now = self.clock.now();
+            let wait = self.begin_due(&mut under_way, now).await;
             tokio::select! {
                 () = self.sending.board.outbox.notified() => {}
                 () = under_way.next() => {}
-                () = self.clock.sleep(wait) => {}
+                () = self.clock.sleep_since(now, wait) => {}
                 () = self.shutdown.cancelled() => {}
             }
         }
@@ -103,13 +104,12 @@ impl Delivering {
     }
 
     /// Begins what is due as far as there is room, and tells when to look again.
-    async fn begin_due(self: &Arc<Self>, under_way: &mut UnderWay) -> Duration {
+    async fn begin_due(self: &Arc<Self>, under_way: &mut UnderWay, now: Timestamp) -> Duration {
         let room = under_way.room();
         if room == 0 {
             self.sending.board.is_crowded.store(true, Ordering::Relaxed);
             return POLL;
         }
-        let now = self.clock.now();
         let asked = async {
             Ok::<_, storage::StorageError>((
                 self.sending.jobs.outbox(now, 2 * MAX_DELIVERIES as u32).await?,

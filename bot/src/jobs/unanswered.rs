@@ -34,6 +34,8 @@ const MAX_AT_ONCE: usize = 8;
 const MAX_READ: u32 = 1000;
 /// The store is asked again after this long even if nobody rang.
 const POLL: Duration = Duration::from_secs(15);
+/// And not sooner again than after this long.
+const AT_LEAST: Duration = Duration::from_millis(50);
 /// The first wait after a try that failed; each further one is twice as long.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 /// A first answer may still be on its way for so long.
@@ -99,23 +101,24 @@ impl Unanswered {
         while !self.shutdown.is_cancelled() {
             // Asked before: what is in hand now may be answered, and still be among what is read.
             let in_hand = self.receiving.in_hand();
-            let wait = match self.jobs.received(MAX_READ).await {
+            let again = match self.jobs.received(MAX_READ).await {
                 Ok(found) => self.sweep(found.into_iter().filter(|found| !in_hand.contains(&found.key)).collect(), &tries).await,
                 Err(error) => {
                     tracing::error!(error = %chain(&error), "what was left without an answer cannot be read");
-                    POLL
+                    self.clock.now().after(POLL)
                 }
             };
+            let now = self.clock.now();
             tokio::select! {
                 () = self.receiving.left.notified() => {}
-                () = self.clock.sleep(wait) => {}
+                () = self.clock.sleep_since(now, Duration::from_millis(again.0.saturating_sub(now.0).max(0).unsigned_abs())) => {}
                 () = self.shutdown.cancelled() => {}
             }
         }
     }
 
     /// Sees to all that nobody is at work on; tells when to look again.
-    async fn sweep(&self, found: Vec<Received>, tries: &Mutex<Tries>) -> Duration {
+    async fn sweep(&self, found: Vec<Received>, tries: &Mutex<Tries>) -> Timestamp {
         let now = self.clock.now();
         lock(tries).retain(|key, _| found.iter().any(|received| received.key == *key));
         let is_due = |received: &Received| {
@@ -125,8 +128,8 @@ impl Unanswered {
         for some in due.chunks(MAX_AT_ONCE) {
             futures::future::join_all(some.iter().map(|received| self.see_to(received.clone(), tries))).await;
         }
-        let next = lock(tries).values().map(|tried| tried.next.0.saturating_sub(self.clock.now().0)).min();
-        next.map_or(POLL, |next| Duration::from_millis(next.max(50).unsigned_abs()).min(POLL))
+        let (least, most) = (self.clock.now().after(AT_LEAST), self.clock.now().after(POLL));
+        lock(tries).values().map(|tried| tried.next).min().map_or(most, |next| next.clamp(least, most))
     }
 
     async fn see_to(&self, received: Received, tries: &Mutex<Tries>) {

@@ -36,8 +36,13 @@ impl Clock {
 
     /// Waits for `duration`, counted from this call on whenever the wait begins.
     pub fn sleep(&self, duration: Duration) -> impl Future<Output = ()> + Send + 'static {
+        self.sleep_since(self.now(), duration)
+    }
+
+    /// The same, counted from a time that was just read: where a test moved the clock since then, that counts.
+    pub fn sleep_since(&self, since: Timestamp, duration: Duration) -> impl Future<Output = ()> + Send + 'static {
         let system = matches!(self.0, clock::Clock::System).then(|| tokio::time::sleep(duration));
-        let (clock, until) = (self.0.clone(), self.now().after(duration).0);
+        let (clock, until) = (self.0.clone(), since.after(duration).0);
         async move {
             match system {
                 Some(sleep) => sleep.await,

@@ -178,6 +178,11 @@ pub async fn message_with(visitor: &Visitor, words: &str) -> Value {
         .unwrap_or_else(|error| panic!("no message says {words:?}: {error}"))
 }
 
+/// Lets others work before something is looked at again: what is looked at without a pause takes a processor from whoever brings it about.
+pub async fn pause() {
+    tokio::time::interval_at(tokio::time::Instant::now() + Duration::from_millis(5), Duration::from_secs(1)).tick().await;
+}
+
 /// Waits for a message for this person alone whose text has these words.
 pub async fn told(visitor: &Visitor, words: &str) -> Value {
     let message = message_with(visitor, words).await;

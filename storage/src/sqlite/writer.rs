@@ -120,6 +120,10 @@ mod tests {
 
     /// Polls a future once; whether it is ready then is up to the connection's thread.
     async fn polled_once<T>(future: &mut (impl Future<Output = T> + Unpin)) {
-        std::future::poll_fn(|context| std::task::Poll::Ready(drop(std::pin::Pin::new(&mut *future).poll(context)))).await;
+        let once = |context: &mut std::task::Context<'_>| {
+            let _ = std::pin::Pin::new(&mut *future).poll(context);
+            std::task::Poll::Ready(())
+        };
+        std::future::poll_fn(once).await;
     }
 }
