@@ -188,7 +188,8 @@ async fn no_token_is_in_the_log_whatever_goes_wrong() {
     }
     ada.slash(CHANNEL, "imagine", &prompt("a robot --images 1 --seed 8")).await.expect("sent");
     let grid = message_with(&ada, "Finished").await;
-    stand_in.fault(Fault { count: Some(1), route: Some("* /interactions".into()), ..Fault::new(FaultKind::Reset) }).expect("a fault");
+    // However often it is tried.
+    stand_in.fault(Fault { route: Some("* /interactions".into()), ..Fault::new(FaultKind::Reset) }).expect("a fault");
     let seq = ada.seq().await.expect("the stand-in answers");
     let interaction = ada.press(id(&grid), "🔄").await.expect("sent");
     ada.wait_for_event(seq, PATIENCE, is_over(interaction)).await.expect("it ends");
@@ -196,7 +197,7 @@ async fn no_token_is_in_the_log_whatever_goes_wrong() {
     let log = bot.log();
     stand_in.forgive_violations();
     stand_in.shutdown().await;
-    assert!(log.contains("a command failed") && log.contains("a button failed"), "things went wrong");
+    assert!(log.contains("a first answer was not taken in time"), "things went wrong");
     assert!(log.contains("/***") && log.contains("TRACE"), "addresses are traced");
     let mut secrets = issued(data.path());
     assert!(secrets.len() >= 20, "every interaction has a token: {}", secrets.len());
