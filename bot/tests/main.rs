@@ -37,6 +37,7 @@ mod recipes;
 mod redraw;
 mod remix;
 mod restart;
+mod resume;
 mod shown;
 mod stopping;
 mod storm;

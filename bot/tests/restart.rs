@@ -33,14 +33,14 @@ const FRONT: &str = "ATELIER_TEST_FRONT";
 const FOLDER: &str = "ATELIER_TEST_FOLDER";
 
 /// What outlives a kill.
-struct Setting {
+pub(crate) struct Setting {
     folder: TempDir,
     /// In production mode Discord goes on while the bot is dead.
     discord: Option<(Sandbox, Front)>,
 }
 
 impl Setting {
-    async fn new(mode: Mode) -> Self {
+    pub(crate) async fn new(mode: Mode) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let discord = match mode {
             Mode::Plain => None,
@@ -61,11 +61,11 @@ impl Setting {
     }
 
     /// Where the bot keeps its data.
-    fn data(&self, mode: Mode) -> PathBuf {
+    pub(crate) fn data(&self, mode: Mode) -> PathBuf {
         self.folder.path().join(if mode == Mode::Plain { "sandbox" } else { "data" })
     }
 
-    fn start_with(&self, more: &str) -> Program {
+    pub(crate) fn start_with(&self, more: &str) -> Program {
         let config = self.folder.path().join("atelier.toml");
         std::fs::write(&config, format!("[limits]\ndaily_row_megapixels = 10\n{more}")).expect("writable");
         let Some((stand_in, front)) = &self.discord else { return Program::sandbox(self.folder.path()) };
@@ -79,7 +79,7 @@ impl Setting {
 }
 
 /// The bot's stores, while it does not run.
-async fn open(data: &Path) -> (SqliteStore, LocalBlobs) {
+pub(crate) async fn open(data: &Path) -> (SqliteStore, LocalBlobs) {
     let store = SqliteStore::open(&data.join("atelier.sqlite")).await.expect("the database opens");
     (store, LocalBlobs::open(&data.join("pictures")).expect("the pictures' folder opens"))
 }
@@ -112,9 +112,9 @@ async fn the_bot_as_a_process_of_its_own() {
 }
 
 /// The bot as a process of its own.
-struct Program {
+pub(crate) struct Program {
     child: Child,
-    url: String,
+    pub(crate) url: String,
 }
 
 impl Program {
@@ -136,8 +136,15 @@ impl Program {
         Self { child, url }
     }
 
+    /// SIGTERM, and waits for the orderly end.
+    pub(crate) fn terminate(mut self) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("it is running");
+        self.child.wait().expect("it ends");
+    }
+
     /// SIGKILL: nothing of the program runs after this.
-    fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         self.child.kill().expect("it is running");
         self.child.wait().expect("it ends");
     }

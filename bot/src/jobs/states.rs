@@ -21,6 +21,8 @@ use crate::system::{clock::Clock, log::chain};
 const ROOM: CheckpointLimits = CheckpointLimits { max_bytes: 16 << 20, max_bytes_in_all: 256 << 20 };
 /// Steps that no pass has: a picture in its second pass is further than any in its first.
 const PASS: u32 = 1 << 16;
+/// A claim's first states are asked for this long after its first step: work that is interrupted early again and again gets further each time.
+const FIRST: Duration = Duration::from_millis(500);
 /// At an orderly end pictures get this long to come to the end of their step.
 const LAST_STEP: Duration = Duration::from_secs(5);
 
@@ -38,10 +40,7 @@ pub(super) enum Turn {
 pub(super) struct States {
     store: Arc<dyn Checkpoints>,
     lease: Arc<Lease>,
-    clock: Clock,
-    /// Between two states; zero where none are kept.
-    every: Duration,
-    due: Pin<Box<dyn Future<Output = ()> + Send>>,
+    rhythm: Rhythm,
     unfinished: BTreeSet<u32>,
     /// Which of them were asked for their state and have not told it.
     asked: BTreeSet<u32>,
@@ -54,19 +53,16 @@ pub(super) struct States {
 }
 
 impl States {
-    /// Of a job whose work begins now. Half of `every` goes by before the first time, so that short jobs have something too.
+    /// Of a job whose work begins now.
     pub(super) fn new(store: Arc<dyn Checkpoints>, lease: Arc<Lease>, task: &Task, clock: Clock, every: Duration) -> Self {
         let is_recorded = |index: &u32| lease.images.iter().any(|image| image.index == *index);
         let unfinished = (0..task.n_images()).filter(|index| !is_recorded(index)).collect();
         // What is only enlarged has no steps.
         let every = if task.base().is_some() { every } else { Duration::ZERO };
-        let due = Box::pin(clock.sleep(every / 2));
         Self {
             store,
             lease,
-            clock,
-            every,
-            due,
+            rhythm: Rhythm::new(clock, every),
             unfinished,
             asked: BTreeSet::new(),
             newest: BTreeMap::new(),
@@ -76,9 +72,12 @@ impl States {
         }
     }
 
-    /// The job's pictures are being drawn.
+    /// The job's pictures are being drawn: a step is done.
     pub(super) fn begun(&mut self) {
-        self.has_begun = true;
+        if !self.has_begun {
+            self.has_begun = true;
+            self.rhythm.begin();
+        }
     }
 
     /// A picture told its state.
@@ -98,7 +97,7 @@ impl States {
 
     /// The program ends: whether it is worth it to ask for all states once more.
     pub(super) fn is_worth_a_last(&mut self) -> bool {
-        let is_worth = self.has_begun && !self.every.is_zero() && !self.unfinished.is_empty();
+        let is_worth = self.has_begun && !self.rhythm.every.is_zero() && !self.unfinished.is_empty();
         if is_worth {
             self.asked = self.unfinished.clone();
             self.last = Some(Box::pin(tokio::time::sleep(LAST_STEP)));
@@ -114,7 +113,7 @@ impl States {
     /// The next thing to do. Nothing is lost when the wait is given up.
     pub(super) async fn turn(&mut self) -> Turn {
         self.write();
-        let Self { due, writing, last, .. } = self;
+        let Self { rhythm, writing, last, .. } = self;
         let written = async {
             match writing {
                 Some(writing) => writing.await,
@@ -132,10 +131,7 @@ impl States {
                 self.writing = None;
                 Turn::Kept(self.kept(written.unwrap_or_else(|_| Ok(Kept { written: Written::Done, n_left_out: 0 }))))
             }
-            () = due, if !self.every.is_zero() => {
-                self.due = Box::pin(self.clock.sleep(self.every));
-                Turn::Ask
-            }
+            () = rhythm.due() => Turn::Ask,
             () = last => Turn::TimeIsUp,
         }
     }
@@ -183,6 +179,34 @@ impl States {
     }
 }
 
+/// When states are asked for.
+struct Rhythm {
+    clock: Clock,
+    /// Between two times; zero where none are kept.
+    every: Duration,
+    next: Pin<Box<dyn Future<Output = ()> + Send>>,
+}
+
+impl Rhythm {
+    /// Never, until it begins.
+    fn new(clock: Clock, every: Duration) -> Self {
+        Self { clock, every, next: Box::pin(std::future::pending()) }
+    }
+
+    /// The first step is done.
+    fn begin(&mut self) {
+        if !self.every.is_zero() {
+            self.next = Box::pin(self.clock.sleep(FIRST.min(self.every)));
+        }
+    }
+
+    /// Waits until it is time. Nothing is lost when the wait is given up.
+    async fn due(&mut self) {
+        self.next.as_mut().await;
+        self.next = Box::pin(self.clock.sleep(self.every));
+    }
+}
+
 fn checkpoint(state: &TrajectoryState) -> Checkpoint {
     let before = if state.pass == PassKind::Second { PASS } else { 0 };
     Checkpoint { index: state.index, n_steps: before + state.step, state: state.to_bytes().into() }
@@ -208,4 +232,34 @@ pub(super) async fn resumed(lease: Arc<Lease>) -> Vec<TrajectoryState> {
 pub(super) fn begins(submission: &Submission) -> Vec<Option<Place>> {
     let place = |index| submission.resume.iter().find(|state| state.index == index).map(TrajectoryState::place);
     (0..submission.task.n_images()).filter(|index| !submission.finished.contains(index)).map(place).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+
+    use super::*;
+
+    #[test]
+    fn the_first_states_come_soon_after_the_first_step_and_then_one_an_interval() {
+        let check = |every: u64, expected: &[u64]| {
+            let hand = clock::ManualClock::new();
+            let mut rhythm = Rhythm::new(Clock::from(clock::Clock::Manual(hand.clone())), Duration::from_millis(every));
+            let mut asked = Vec::new();
+            for now in (0..12_000).step_by(100) {
+                if now == 1000 {
+                    rhythm.begin();
+                }
+                if rhythm.due().now_or_never().is_some() {
+                    asked.push(now);
+                }
+                hand.advance(Duration::from_millis(100));
+            }
+            assert_eq!(asked, expected, "every {every} ms");
+        };
+        check(5000, &[1500, 6500, 11_500]);
+        check(3_600_000, &[1500]);
+        check(300, &(1300..12_000).step_by(300).collect::<Vec<_>>());
+        check(0, &[]);
+    }
 }
