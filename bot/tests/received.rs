@@ -240,11 +240,11 @@ async fn a_second_signal_ends_at_once() {
     let place = Place::open(Mode::Plain).await;
     let mut bot = place.start();
     place.ada.wait_for_command("imagine", PATIENCE).await.expect("registered");
-    // A refusal on its way, whose first half is never answered, holds up the orderly end.
-    let never = Fault { ms: Some(600_000), route: Some("DELETE /webhooks".into()), ..Fault::new(FaultKind::Latency) };
+    // An answer on its way that nobody takes holds up the orderly end.
+    let never = Fault { ms: Some(600_000), route: Some("PATCH /webhooks".into()), ..Fault::new(FaultKind::Latency) };
     place.stand_in.fault(never).expect("a fault");
     let before = place.ada.seq().await.expect("readable");
-    let asked = place.ada.slash(CHANNEL, "imagine", &prompt("a frog --steps 100 --hires 4")).await.expect("sent");
+    let asked = place.ada.slash(CHANNEL, "history", &[]).await.expect("sent");
     assert_eq!(n_acknowledged(&place.ada, before, &[asked]).await, 1);
     bot.terminate();
     // It has heard the first signal when it does not promise anything more.
@@ -256,6 +256,7 @@ async fn a_second_signal_ends_at_once() {
                 return;
             }
             place.ada.slash(CHANNEL, "imagine", &prompt(SMALL)).await.expect("sent");
+            pause().await;
         }
     };
     tokio::time::timeout(PATIENCE, is_ending).await.expect("it hears the first signal");

@@ -209,7 +209,10 @@ where
         let error = match timeout_at(end, call()).await {
             Ok(Ok(told)) => return (Acknowledged::Here(None), Some(told)),
             Ok(Err(error)) => error,
-            Err(_) => return (Acknowledged::Unsure, None),
+            Err(_) => {
+                tracing::warn!("a first answer was not taken in time");
+                return (Acknowledged::Unsure, None);
+            }
         };
         let (code, status) = (code(&error), status(&error));
         match (code, status) {
@@ -223,6 +226,7 @@ where
                 return (Acknowledged::Never, None);
             }
         }
+        tracing::debug!(error = %chain(&error), "a first answer is tried again");
         if timeout_at(end, sleep(pause)).await.is_err() {
             tracing::warn!(error = %chain(&error), is_unsure, "a first answer was not taken in time");
             return (if is_unsure { Acknowledged::Unsure } else { Acknowledged::Never }, None);
