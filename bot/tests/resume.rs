@@ -36,7 +36,7 @@ in_both_modes! {
 /// States as often as can be, of jobs that are drawn together.
 const OFTEN: &str = "max_active_per_user = 9\nmax_running_per_user = 9\nmax_running_per_guild = 9\n\
     [engine]\nmax_running_jobs = 9\npreview_every = 0\ncheckpoint_interval_ms = 1\n\
-    [defaults]\nsteps = 40\nn_images = 2\n[sandbox]\nprogress_interval_ms = 200";
+    [defaults]\nsteps = 28\nn_images = 2\n[sandbox]\nprogress_interval_ms = 200";
 
 async fn enter(program: &Program) -> Visitor {
     Visitor::connect(&program.url, "ada").await.expect("ada enters")
@@ -153,11 +153,11 @@ async fn jobs_that_are_interrupted_at_any_step_go_on_there_and_end_with_the_pict
     let data = setting.data(Mode::Plain);
     let program = setting.start_with(OFTEN);
     let ada = enter(&program).await;
-    ada.slash(CHANNEL, "imagine", &prompt("a frog --seed 7 --images 1")).await.expect("sent");
+    ada.slash(CHANNEL, "imagine", &prompt("a frog --seed 7 --images 1 --steps 40")).await.expect("sent");
     let grid = nth_grid(&ada, 1).await;
     // One of each kind: a picture to begin from, noise in every step, a memory of earlier ones, two passes.
     ada.press(id(&grid), "V1").await.expect("sent");
-    for line in ["a robot --seed 9 --sampler euler_a", "a cup --seed 8 --sampler dpmpp_2m", "a cat --seed 6 --hires 2 --steps 16"] {
+    for line in ["a robot --seed 9 --sampler euler_a", "a cup --seed 8 --sampler dpmpp_2m", "a cat --seed 6 --hires 2 --steps 12"] {
         ada.slash(CHANNEL, "imagine", &prompt(line)).await.expect("sent");
     }
     steps_are_kept(&data, 4 * 2).await;
