@@ -79,7 +79,7 @@ async fn steps_are_kept(data: &Path, n_pictures: usize) {
     let mut first = BTreeMap::new();
     kept_when(data, |kept| {
         kept.iter().for_each(|(picture, reached)| _ = first.entry(*picture).or_insert(*reached));
-        let is_on = |(picture, first): (_, &Reached)| kept.get(picture).is_none_or(|now| now.0 > first.0 || now.1 >= first.1 + 3);
+        let is_on = |(picture, first): (_, &Reached)| kept.get(picture).is_none_or(|now| (now.0 && !first.0) || now.1 >= first.1 + 3);
         first.len() == n_pictures && first.iter().all(is_on)
     })
     .await;
