@@ -52,9 +52,11 @@ fn a_handle_asks_for_states_whenever_it_likes() {
     while !matches!(block_on(handle.next()), Some(Event::Progress(progress)) if progress.done >= 4) {}
     handle.checkpoint();
     let outcome = finish(handle);
-    let mut told: Vec<_> = outcome.states.iter().map(|state| (state.index, state.step > 2)).collect();
+    // Four steps were done by both together, and how they share them is the batcher's affair.
+    let mut told: Vec<_> = outcome.states.iter().map(|state| (state.index, (1..40).contains(&state.step))).collect();
     told.sort_unstable();
     assert_eq!(told, [(0, true), (1, true)]);
+    assert!(outcome.states.iter().map(|state| state.step).sum::<u32>() >= 4);
     let class = &outcome.states[0].belongs_to.device;
     assert_eq!((class.kind, class.precision.as_str()), (DeviceKind::Cpu, "f32"));
 }
