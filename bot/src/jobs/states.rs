@@ -21,7 +21,8 @@ use crate::system::{clock::Clock, log::chain};
 const ROOM: CheckpointLimits = CheckpointLimits { max_bytes: 16 << 20, max_bytes_in_all: 256 << 20 };
 /// Steps that no pass has: a picture in its second pass is further than any in its first.
 const PASS: u32 = 1 << 16;
-/// A claim's first states are asked for this long after its first step: work that is interrupted early again and again gets further each time.
+/// The first states of a job that nobody interrupted are asked for this long after its work begins, the next ones after pauses that double until they
+/// are the usual ones: what is interrupted early gets further all the same.
 const FIRST: Duration = Duration::from_millis(500);
 /// At an orderly end pictures get this long to come to the end of their step.
 const LAST_STEP: Duration = Duration::from_secs(5);
@@ -59,10 +60,11 @@ impl States {
         let unfinished = (0..task.n_images()).filter(|index| !is_recorded(index)).collect();
         // What is only enlarged has no steps.
         let every = if task.base().is_some() { every } else { Duration::ZERO };
+        let rhythm = Rhythm::new(clock, every, lease.epoch > 1);
         Self {
             store,
             lease,
-            rhythm: Rhythm::new(clock, every),
+            rhythm,
             unfinished,
             asked: BTreeSet::new(),
             newest: BTreeMap::new(),
@@ -74,10 +76,7 @@ impl States {
 
     /// The job's pictures are being drawn: a step is done.
     pub(super) fn begun(&mut self) {
-        if !self.has_begun {
-            self.has_begun = true;
-            self.rhythm.begin();
-        }
+        self.has_begun = true;
     }
 
     /// A picture told its state.
@@ -182,28 +181,29 @@ impl States {
 /// When states are asked for.
 struct Rhythm {
     clock: Clock,
-    /// Between two times; zero where none are kept.
+    /// Between two times in the end; zero where none are kept.
     every: Duration,
+    pause: Duration,
     next: Pin<Box<dyn Future<Output = ()> + Send>>,
 }
 
 impl Rhythm {
-    /// Never, until it begins.
-    fn new(clock: Clock, every: Duration) -> Self {
-        Self { clock, every, next: Box::pin(std::future::pending()) }
-    }
-
-    /// The first step is done.
-    fn begin(&mut self) {
-        if !self.every.is_zero() {
-            self.next = Box::pin(self.clock.sleep(FIRST.min(self.every)));
-        }
+    /// From the beginning of the work on: whoever was interrupted before is asked at once, and tells of the first step.
+    fn new(clock: Clock, every: Duration, was_interrupted: bool) -> Self {
+        let pause = FIRST.min(every);
+        let next: Pin<Box<dyn Future<Output = ()> + Send>> = match (every.is_zero(), was_interrupted) {
+            (true, _) => Box::pin(std::future::pending()),
+            (_, true) => Box::pin(std::future::ready(())),
+            _ => Box::pin(clock.sleep(pause)),
+        };
+        Self { clock, every, pause, next }
     }
 
     /// Waits until it is time. Nothing is lost when the wait is given up.
     async fn due(&mut self) {
         self.next.as_mut().await;
-        self.next = Box::pin(self.clock.sleep(self.every));
+        self.next = Box::pin(self.clock.sleep(self.pause));
+        self.pause = (self.pause * 2).min(self.every);
     }
 }
 
@@ -241,25 +241,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_states_come_soon_after_the_first_step_and_then_one_an_interval() {
-        let check = |every: u64, expected: &[u64]| {
+    fn states_come_soon_after_the_beginning_and_then_ever_more_seldom() {
+        let check = |every: u64, was_interrupted: bool, expected: &[u64]| {
             let hand = clock::ManualClock::new();
-            let mut rhythm = Rhythm::new(Clock::from(clock::Clock::Manual(hand.clone())), Duration::from_millis(every));
+            let clock = Clock::from(clock::Clock::Manual(hand.clone()));
+            let mut rhythm = Rhythm::new(clock, Duration::from_millis(every), was_interrupted);
             let mut asked = Vec::new();
-            for now in (0..12_000).step_by(100) {
-                if now == 1000 {
-                    rhythm.begin();
-                }
+            for now in (0..14_000).step_by(100) {
                 if rhythm.due().now_or_never().is_some() {
                     asked.push(now);
                 }
                 hand.advance(Duration::from_millis(100));
             }
-            assert_eq!(asked, expected, "every {every} ms");
+            assert_eq!(asked, expected, "every {every} ms, {was_interrupted}");
         };
-        check(5000, &[1500, 6500, 11_500]);
-        check(3_600_000, &[1500]);
-        check(300, &(1300..12_000).step_by(300).collect::<Vec<_>>());
-        check(0, &[]);
+        check(5000, false, &[500, 1000, 2000, 4000, 8000, 13_000]);
+        check(5000, true, &[0, 500, 1500, 3500, 7500, 12_500]);
+        check(3_600_000, false, &[500, 1000, 2000, 4000, 8000]);
+        check(300, false, &(300..14_000).step_by(300).collect::<Vec<_>>());
+        check(0, false, &[]);
+        check(0, true, &[]);
     }
 }
