@@ -1,5 +1,6 @@
 //! Draws claimed jobs: feeds the engine, forwards progress, saves results, settles the quota, all under the lease.
 
+mod cost;
 mod finished;
 
 use std::{
@@ -13,7 +14,6 @@ use futures::FutureExt;
 use inference::{
     engine::{Event, FinishedImage, Submission, TaskHandle, Usage},
     error::InferenceError,
-    state::Place,
     task::{Note, Task},
 };
 use storage::{BlobStore, Failure, Job, JobId, JobStatus, JobStore, Lease, Written};
@@ -203,7 +203,13 @@ impl Worker {
             return Ok(Outcome::Failed(Failure::SourceGone));
         }
         let began = stopped.map(|stopped| going_on::put(&mut submission, stopped));
-        let mut before = self.cost_before(&submission, began.as_deref(), lease);
+        let was_begun = !(lease.images.is_empty() && lease.checkpoints.is_empty());
+        let stopped = if was_begun { self.jobs.states(job.id).await? } else { Vec::new() };
+        let cost_before = |submission: &Submission| match was_begun {
+            true => cost::before(&self.models.offered().catalogue, submission, began.as_deref(), &stopped),
+            false => 0.0,
+        };
+        let mut before = cost_before(&submission);
         let mut handle = match self.models.engine.submit(submission.clone()) {
             Ok(handle) => handle,
             Err(error) => return Ok(self.engine_failed(job, &task, &error)),
@@ -248,7 +254,7 @@ impl Worker {
                     Some(Event::Failed(error)) if !submission.resume.is_empty() && matches!(*error, InferenceError::State(_)) => {
                         tracing::warn!(job.id = %job.id, %error, "pictures cannot go on where they were; they begin again");
                         submission.resume.clear();
-                        before = self.cost_before(&submission, began.as_deref(), lease);
+                        before = cost_before(&submission);
                         handle = match self.models.engine.submit(submission.clone()) {
                             Ok(handle) => handle,
                             Err(error) => return Ok(self.engine_failed(job, &task, &error)),
@@ -308,21 +314,6 @@ impl Worker {
         let Some(live) = self.board.live.get(&job) else { return };
         live.tell_less(handle);
         live.culled.iter().zip(0..).filter(|(is_culled, _)| **is_culled).for_each(|(_, index)| states.finished(index));
-    }
-
-    /// What a job has cost before this worker began with it, in row-megapixels: what it takes from where its pictures began, at their beginnings
-    /// unless it says where, less what is left. A job that was interrupted costs as much as one that was not; what was drawn twice is nobody's to pay.
-    fn cost_before(&self, submission: &Submission, began: Option<&[Place]>, lease: &Lease) -> f64 {
-        if lease.images.is_empty() && lease.checkpoints.is_empty() {
-            return 0.0;
-        }
-        let (catalogue, task) = (&self.models.offered().catalogue, &submission.task);
-        let cost = |begins: &[Option<Place>]| catalogue.check_rest(task, begins).map_or(0.0, |quote| quote.cost);
-        let all = match began {
-            Some(places) => cost(&places.iter().copied().map(Some).collect::<Vec<_>>()),
-            None => catalogue.cost(task),
-        };
-        (all - cost(&states::begins(submission))).max(0.0)
     }
 
     /// What the engine said goes to the log; the person is told by name what they can change. A bot without an engine must not go on taking jobs:

@@ -1,0 +1,84 @@
+//! What a job that was interrupted has cost so far.
+
+use inference::{
+    catalogue::Catalogue,
+    engine::Submission,
+    state::Place,
+    task::{StopAt, Task},
+};
+use storage::KeptState;
+
+use crate::jobs::states;
+
+/// What a job has cost before its worker began with it, in row-megapixels: what it takes from where its pictures began, at their beginnings unless
+/// `began` says where, less what is left, and less the steps that those of its finished pictures did not make that were stopped. A job that was
+/// interrupted costs as much as one that was not; what was drawn twice is nobody's to pay.
+pub(super) fn before(catalogue: &Catalogue, submission: &Submission, began: Option<&[Place]>, stopped: &[KeptState]) -> f64 {
+    let task = &submission.task;
+    let cost = |begins: &[Option<Place>]| catalogue.check_rest(task, begins).map_or(0.0, |quote| quote.cost);
+    let all = match began {
+        Some(places) => cost(&places.iter().copied().map(Some).collect::<Vec<_>>()),
+        None => catalogue.cost(task),
+    };
+    let finished = stopped.iter().filter(|state| submission.finished.contains(&state.index));
+    let not_made: f64 = finished.map(|state| after(catalogue, task, state.done)).sum();
+    (all - cost(&states::begins(submission)) - not_made).max(0.0)
+}
+
+/// What the steps of one picture cost after so many.
+fn after(catalogue: &Catalogue, task: &Task, done: u32) -> f64 {
+    let mut whole = task.clone();
+    let Some(base) = whole.base_mut() else { return 0.0 };
+    base.n_images = 1;
+    let mut stopped = whole.clone();
+    if let Some(base) = stopped.base_mut() {
+        base.stop_at = Some(StopAt::Steps(done));
+    }
+    catalogue.cost(&whole) - catalogue.cost(&stopped)
+}
+
+#[cfg(test)]
+mod tests {
+    use inference::task::{ImageSize, TextToImage};
+    use storage::{BlobKey, Timestamp};
+
+    use super::*;
+    use crate::{config::Config, models::Stock};
+
+    #[test]
+    fn what_was_done_before_costs_its_steps_wherever_its_pictures_were_stopped() {
+        let stock = Stock::open(&Config::default(), Timestamp::now()).expect("the starter model");
+        let catalogue = stock.offered().catalogue.clone();
+        let base = TextToImage { steps: 12, n_images: 3, size: ImageSize::new(64, 64), ..TextToImage::default() };
+        let check = |stop_at: Option<StopAt>, finished: &[(u32, u32)], expected: &[u32]| {
+            let submission = Submission {
+                finished: finished.iter().map(|(index, _)| *index).collect(),
+                ..Submission::new(Task::from(TextToImage { stop_at, ..base.clone() }))
+            };
+            let stopped: Vec<_> = finished
+                .iter()
+                .filter(|(_, done)| *done < 12)
+                .map(|(index, done)| KeptState {
+                    index: *index,
+                    blob: BlobKey::parse(&"a".repeat(64)).expect("a key"),
+                    n_bytes: 1,
+                    done: *done,
+                    total: 12,
+                })
+                .collect();
+            let cost = |done: &u32| {
+                let one = TextToImage { n_images: 1, stop_at: Some(StopAt::Steps(*done)), ..base.clone() };
+                catalogue.cost(&Task::from(one))
+            };
+            let (found, expected) = (before(&catalogue, &submission, None, &stopped), expected.iter().map(cost).sum::<f64>());
+            assert!((found - expected).abs() < 1e-9, "{stop_at:?}, {finished:?}: {found}, not {expected}");
+        };
+        check(None, &[], &[]);
+        check(None, &[(0, 12)], &[12]);
+        check(None, &[(0, 5)], &[5]);
+        check(None, &[(0, 5), (2, 7)], &[5, 7]);
+        check(None, &[(0, 12), (1, 7), (2, 1)], &[12, 7, 1]);
+        check(Some(StopAt::Steps(6)), &[(0, 6)], &[6]);
+        check(Some(StopAt::Steps(6)), &[(0, 6), (1, 2)], &[6, 2]);
+    }
+}
