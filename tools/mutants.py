@@ -1,20 +1,22 @@
 #!/usr/bin/env python3
-"""Shows that the test of kills fails where the promise is broken.
+"""Shows that the tests of kills fail where the promise is broken.
 
     tools/mutants.py [NAME ...]
 
-Takes a copy of the last commit into a folder of its own, runs storage's test of kills there as it is (it must pass), and then once for each
-mutation (it must be built, and fail). Ends with 1 where a mutation survives. Takes some minutes; nothing of the repository is changed.
+Takes a copy of the last commit into a folder of its own, runs the tests there as it is (they must pass), and then for each mutation the one that
+has to see it (it must be built, and fail): storage's test of kills, or the storm of the whole program (docs/storm.md). Ends with 1 where a mutation
+survives. Takes some minutes, and with the storm half an hour; nothing of the repository is changed.
 """
 
+import os
 import pathlib
 import subprocess
 import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-TEST = ["cargo", "test", "--quiet", "-p", "atelier-storage", "--test", "it"]
 ONE = "kill::acknowledged_work_survives_every_kill"
+STORM = "storm::every_promise_is_kept_in_a_storm"
 
 HELD = "storage/src/sqlite/held.rs"
 CHILD = "storage/tests/kill/child.rs"
@@ -61,17 +63,20 @@ MUTATIONS = {
             "        }\n",
         ),
     ],
+    "no received note": [
+        ("storage/src/sqlite/received.rs", "        tx.commit().await?;\n        Ok(are_new)\n", "        tx.rollback().await?;\n        Ok(are_new)\n"),
+    ],
     "no attempt is counted": [
         ("storage/src/sqlite/claim.rs", "attempts = attempts + 1, has_advanced", "has_advanced"),
     ],
 }
-# Not of kills: a contract test has to see these.
-TESTS = {"no attempt is counted": "a_poison_job_takes_none_of_those_beside_it_along"}
+# Those that another test has to see: a contract test, or the storm.
+TESTS = {"no attempt is counted": "a_poison_job_takes_none_of_those_beside_it_along", "no received note": STORM}
 
 
-def run(copy, *arguments):
-    done = subprocess.run([*TEST, *arguments], cwd=copy, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
-    return done.returncode, done.stdout
+def command(test, *arguments):
+    package = "atelier" if test == STORM else "atelier-storage"
+    return ["cargo", "test", "--quiet", "-p", package, "--test", "it", *arguments]
 
 
 def reason(output):
@@ -79,14 +84,23 @@ def reason(output):
     for place, line in enumerate(lines):
         if "panicked at storage/tests/kill.rs" in line or "panicked at storage/tests/contract" in line:
             return " ".join(lines[place + 1 : place + 2])[:110]
+        if "panicked at bot/tests/storm.rs" in line:
+            return " ".join(lines[place + 2 : place + 3])[:110]
     return ""
 
 
 def tested(copy, test):
-    code, output = run(copy, "--no-run")
+    environment = {"ATELIER_STORM_KILLS": "60", "ATELIER_STORM_SEED": "1", **os.environ}
+
+    def run(*arguments):
+        how = {"cwd": copy, "env": environment, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "errors": "replace"}
+        done = subprocess.run(command(test, *arguments), check=False, **how)
+        return done.returncode, done.stdout
+
+    code, output = run("--no-run")
     if code != 0:
         sys.exit(f"it cannot be built:\n{output[-3000:]}")
-    return run(copy, test)
+    return run(test, "--", "--exact") if test == STORM else run(test)
 
 
 def main():
@@ -100,7 +114,7 @@ def main():
         copy.mkdir()
         archive = subprocess.run(["git", "archive", "HEAD"], cwd=ROOT, check=True, stdout=subprocess.PIPE).stdout
         subprocess.run(["tar", "-x"], cwd=copy, check=True, input=archive)
-        for test in dict.fromkeys([ONE, *(TESTS[name] for name in wanted if name in TESTS)]):
+        for test in dict.fromkeys(TESTS.get(name, ONE) for name in wanted):
             code, output = tested(copy, test)
             if code != 0:
                 sys.exit(f"{test} fails as it is:\n{output[-3000:]}")

@@ -27,7 +27,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use atelier::{config::Config, models::Stock};
+use inference::catalogue::Catalogue;
 use sandbox::{GatewayConfig, OnViolation, Sandbox, SandboxConfig, Visitor};
+use storage::Timestamp;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::support::{PATIENCE, front::Front};
@@ -47,10 +50,11 @@ const CONFIG: &str = "[limits]\nmax_active_per_user = 12\ndaily_row_megapixels =
 const ORDERLY: u64 = 7;
 /// A life goes on for so many lines of the journal at most after the first acknowledgement.
 const MAX_LINES: u64 = 80;
-/// Most lives bring something to its end, if they can within this: a job is given up after three attempts that got no further.
-const LONGEST_LIFE: Duration = Duration::from_secs(8);
-/// One life in so many does not wait for that.
+/// One life in so many ends that much sooner: between an acknowledgement and what it promised.
 const SHORT: u64 = 4;
+const FEW_LINES: u64 = 4;
+/// The others bring something to its end, if they can within this.
+const LONGEST_LIFE: Duration = Duration::from_secs(8);
 /// Where nothing happens nobody waits longer for the next line.
 const LULL: Duration = Duration::from_secs(1);
 /// What the people were told last may still be on its way for so long.
@@ -61,17 +65,23 @@ struct Plan {
     n_kills: u32,
     seed: u64,
     weather: Weather,
+    longest_life: Duration,
+    /// Whether nobody is killed who works on a job that was interrupted twice before it got any further: no job is given up then.
+    spares_suspects: bool,
 }
 
 impl Plan {
     /// As the environment has it; `None` where it says nothing: a storm takes minutes and the whole machine.
     fn chosen() -> Option<Self> {
         let number = |name: &str| std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|error| panic!("{name}: {error}")));
-        let weather = std::env::var("ATELIER_STORM_WEATHER");
+        let word = |name: &str| std::env::var(name);
+        let longest_life = number("ATELIER_STORM_LIFE_MS").map_or(LONGEST_LIFE, |ms: u32| Duration::from_millis(ms.into()));
         Some(Self {
             n_kills: number("ATELIER_STORM_KILLS")?,
             seed: number("ATELIER_STORM_SEED").unwrap_or(1).into(),
-            weather: weather.map_or(Weather::Faults, |name| Weather::named(&name)),
+            weather: word("ATELIER_STORM_WEATHER").map_or(Weather::Faults, |name| Weather::named(&name)),
+            longest_life,
+            spares_suspects: word("ATELIER_STORM_SUSPECTS").is_ok_and(|word| word == "spared"),
         })
     }
 }
@@ -111,6 +121,8 @@ struct Storm {
     time: Time,
     front: Front,
     home: Home,
+    /// What things cost.
+    catalogue: Arc<Catalogue>,
     page: Page,
     visitors: Vec<Visitor>,
     heard: Arc<Heard>,
@@ -139,6 +151,8 @@ impl Storm {
         let sandbox = Sandbox::start_with_clock(config, time.clock.clone()).await.expect("the stand-in starts");
         let front = Front::open(sandbox.address()).await;
         let home = Home::furnish(folder, &front, CONFIG);
+        let stock = Stock::open(&Config::parse(CONFIG).expect("a configuration"), Timestamp::now()).expect("the starter model");
+        let catalogue = stock.offered().catalogue.clone();
         let page = Page::of(sandbox.url());
         let mut visitors = Vec::new();
         for name in ["ada", "grace", "linus"] {
@@ -152,7 +166,23 @@ impl Storm {
             let (visitor, dice, heard, is_over) = (visitor.clone(), dice.split(), Arc::clone(&heard), is_over.clone());
             people.spawn(Person { visitor, dice, heard, is_over }.live());
         }
-        Self { sandbox, time, front, home, page, visitors, heard, listening, people, is_over, dice, bot, n_lives: 1, n_orderly: 0 }
+        Self {
+            sandbox,
+            time,
+            front,
+            home,
+            catalogue,
+            page,
+            visitors,
+            heard,
+            listening,
+            people,
+            is_over,
+            dice,
+            bot,
+            n_lives: 1,
+            n_orderly: 0,
+        }
     }
 
     /// Kills the bot so often, each time after it acknowledged something.
@@ -162,10 +192,14 @@ impl Storm {
             let faults = Faults::begin(plan.weather, &self.sandbox, &mut self.dice);
             let n_endings = self.heard.n_endings();
             self.wait_for_an_acknowledgement().await;
-            if !self.dice.once_in(SHORT) {
-                self.wait_for_an_ending(n_endings).await;
+            let is_short = self.dice.once_in(SHORT);
+            if !is_short {
+                self.wait_for_an_ending(n_endings, plan.longest_life).await;
             }
-            let n_lines = self.dice.below(MAX_LINES);
+            if plan.spares_suspects {
+                self.wait_for_suspects().await;
+            }
+            let n_lines = self.dice.below(if is_short { FEW_LINES } else { MAX_LINES });
             self.heard.more(n_lines, LULL).await;
             let is_orderly = self.dice.once_in(ORDERLY);
             if is_orderly {
@@ -191,9 +225,18 @@ impl Storm {
         }
     }
 
-    async fn wait_for_an_ending(&mut self, before: u64) {
+    async fn wait_for_an_ending(&mut self, before: u64, longest: Duration) {
         let begun = Instant::now();
-        while self.heard.n_endings() == before && begun.elapsed() < LONGEST_LIFE {
+        while self.heard.n_endings() == before && begun.elapsed() < longest {
+            self.bot.check();
+            self.heard.more(1, LULL).await;
+        }
+    }
+
+    /// Until no job is under its third attempt, or would be with the next claim.
+    async fn wait_for_suspects(&mut self) {
+        let begun = Instant::now();
+        while begun.elapsed() < PATIENCE && evidence::has_suspect(&self.home.data()).await {
             self.bot.check();
             self.heard.more(1, LULL).await;
         }
@@ -230,6 +273,7 @@ impl Storm {
     async fn evidence(&self) -> Evidence {
         let mut evidence = self.recorded().await;
         evidence::look_at_pictures(&mut evidence.jobs, &self.home.data());
+        evidence::reckon(&mut evidence.jobs, &self.catalogue);
         for visitor in &self.visitors {
             let (channel, direct) = heard::channel(&self.page, visitor.user_id()).await;
             for channel in [channel, direct] {

@@ -10,6 +10,8 @@ const MESSAGES: [u64; 2] = [4, 5];
 const MAX_ATTEMPTS: u32 = 3;
 /// What the sum of shares may differ from the whole, in row-pixels.
 const ROUNDING: i64 = 16;
+/// What a job is asked for with that goes on where another was stopped.
+const CONTINUE: &str = "continue";
 /// Of those that nobody stopped, so many end with pictures, in hundredths.
 const MIN_DONE: usize = 95;
 
@@ -17,7 +19,7 @@ const MIN_DONE: usize = 95;
 pub type Gate = (&'static str, fn(&Evidence) -> Vec<String>);
 
 /// All of them.
-pub const GATES: [Gate; 11] = [
+pub const GATES: [Gate; 13] = [
     ("everything comes to an end", left_over),
     ("what was acknowledged has a job or a word", without_job_or_word),
     ("no ending is delivered twice", delivered_twice),
@@ -25,6 +27,8 @@ pub const GATES: [Gate; 11] = [
     ("no message is stuck", stuck),
     ("pictures are shown with the buttons of their job", nameless_pictures),
     ("what is done has its pictures", done_without_picture),
+    ("what is stopped shows the step", stops_untold),
+    ("what goes on is drawn to its end", goes_on),
     ("the ledger equals its closed form", ledger),
     ("attempts and epochs are counted", attempts_and_epochs),
     ("at least 95 % of the jobs end done", too_few_done),
@@ -95,8 +99,10 @@ fn done_without_picture(evidence: &Evidence) -> Vec<String> {
     let done = evidence.jobs.values().filter(|job| job.status == "done" && !job.is_deleted);
     let told = done.flat_map(|job| {
         let numbers: Vec<u32> = job.images.iter().map(|image| image.number).collect();
-        let missing = (numbers != (0..job.n_images).collect::<Vec<_>>())
-            .then(|| format!("{} should have {} pictures and has those of the numbers {numbers:?}", job.named(), job.n_images));
+        let wanted = wanted(evidence, job);
+        let is_wanted = |number: &u32| wanted.contains(number) || job.is_culled(*number);
+        let is_whole = wanted.iter().all(|number| numbers.contains(number)) && numbers.iter().all(is_wanted) && !numbers.is_empty();
+        let missing = (!is_whole).then(|| format!("{} should have the pictures {wanted:?} and has {numbers:?}", job.named()));
         let is_wrong = |image: &&Image| image.kept.as_deref() != Some(&image.blob);
         let wrong = job.images.iter().filter(is_wrong).map(|image| match &image.kept {
             None => format!("the file {} of picture {} of {} is not there", image.blob, image.number, job.named()),
@@ -107,13 +113,55 @@ fn done_without_picture(evidence: &Evidence) -> Vec<String> {
     told.collect()
 }
 
-/// One debit of the quote; one correction when it ended, so that what is done costs its quote, what failed nothing, and what was stopped
-/// nothing beyond.
+/// The pictures that a job must have when it is done: those that nobody left out, and of one that goes on those that were stopped. Where what it
+/// goes on from was deleted meanwhile, whatever it has is right.
+fn wanted(evidence: &Evidence, job: &Job) -> Vec<u32> {
+    let parent = job.parent.as_ref().filter(|_| job.action == CONTINUE).and_then(|parent| evidence.jobs.get(parent));
+    let all: Vec<u32> = match parent {
+        Some(parent) if parent.is_deleted => job.images.iter().map(|image| image.number).collect(),
+        Some(parent) => parent.stops.keys().copied().collect(),
+        None => (0..job.n_images).collect(),
+    };
+    all.into_iter().filter(|number| !job.is_culled(*number)).collect()
+}
+
+/// A job whose pictures were stopped says at which step, and that is one before their end and, where it was told in advance, no later.
+fn stops_untold(evidence: &Evidence) -> Vec<String> {
+    let done = evidence.jobs.values().filter(|job| job.status == "done" && !job.is_deleted && !job.stops.is_empty());
+    let told = done.flat_map(|job| {
+        let is_place = |(done, total): &(u32, u32)| (1..*total).contains(done);
+        let places = (!job.stops.values().all(is_place)).then(|| format!("{} was stopped at {:?}", job.named(), job.stops));
+        let asked = job.is_stopped || job.task.as_ref().is_some_and(|task| task.base().is_some_and(|base| base.stop_at.is_some()));
+        let unasked = (!asked).then(|| format!("nobody stopped {}", job.named()));
+        let line = job.stops.values().max().map(|(done, total)| format!("-# Stopped at step {done} of {total}")).unwrap_or_default();
+        let shown = evidence.messages.values().filter(|message| message.shows() == Some(&job.id) && message.n_files > 0);
+        let silent: Vec<String> = shown
+            .filter(|message| !message.text.contains(&line))
+            .map(|message| format!("message {} of {} does not say {line:?}: {:?}", message.id, job.named(), message.text))
+            .collect();
+        places.into_iter().chain(unasked).chain(silent).collect::<Vec<_>>()
+    });
+    told.collect()
+}
+
+/// A job that goes on where another was stopped ends with whole pictures, unless somebody stopped it too, or removed what it goes on from.
+fn goes_on(evidence: &Evidence) -> Vec<String> {
+    let going_on = evidence.jobs.values().filter(|job| job.action == CONTINUE && job.status == "done" && !job.is_stopped);
+    going_on.filter(|job| !job.stops.is_empty()).map(|job| format!("{} was stopped at {:?}", job.named(), job.stops)).collect()
+}
+
+/// One debit of the quote; one correction when it ended, so that what is done costs its quote less the steps that stopped pictures did not make
+/// and that of pictures left out, what failed nothing, and what was cancelled nothing beyond.
 fn ledger(evidence: &Evidence) -> Vec<String> {
     let is_right = |job: &&Job| {
         let net = job.debits.iter().chain(&job.corrections).sum::<i64>();
         let is_price = match job.status.as_str() {
-            "done" => (net - job.row_pixels).abs() <= ROUNDING,
+            // What it was stopped at went with it.
+            "done" if job.is_deleted && job.is_stopped => (0..=job.row_pixels + ROUNDING).contains(&net),
+            "done" => {
+                let most = job.row_pixels - job.not_made;
+                (most - job.left_out - ROUNDING..=most + ROUNDING).contains(&net)
+            }
             "failed" => net == 0,
             "cancelled" => (0..=job.row_pixels + ROUNDING).contains(&net),
             _ => net == job.row_pixels,
@@ -143,7 +191,12 @@ fn attempts_and_epochs(evidence: &Evidence) -> Vec<String> {
 }
 
 fn too_few_done(evidence: &Evidence) -> Vec<String> {
-    let asked: Vec<&Job> = evidence.jobs.values().filter(|job| job.status != "cancelled").collect();
+    // Whoever deletes what another job goes on from stops that one.
+    let is_cut_off = |job: &Job| {
+        let parent = job.parent.as_ref().and_then(|parent| evidence.jobs.get(parent));
+        job.action == CONTINUE && job.status == "failed" && parent.is_some_and(|parent| parent.is_deleted)
+    };
+    let asked: Vec<&Job> = evidence.jobs.values().filter(|job| job.status != "cancelled" && !is_cut_off(job)).collect();
     let others: Vec<&&Job> = asked.iter().filter(|job| job.status != "done").collect();
     if (asked.len() - others.len()) * 100 >= asked.len() * MIN_DONE {
         return Vec::new();

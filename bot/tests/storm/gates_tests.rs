@@ -1,5 +1,7 @@
 //! Each gate finds what it is there for, and nothing else.
 
+use inference::task::{StopAt, Task, TextToImage};
+
 use super::{
     evidence::{Evidence, Image, Job},
     gates::{GATES, verdict},
@@ -8,6 +10,8 @@ use super::{
 };
 
 const JOB: &str = "0123456789abcdef0123456789abcdef";
+/// A job that goes on where that one was stopped.
+const REST: &str = "0123456789abcdef0123456789abcdee";
 
 fn job() -> Job {
     let image = Image { number: 0, blob: "b".repeat(64), kept: Some("b".repeat(64)) };
@@ -29,9 +33,13 @@ fn job() -> Job {
 }
 
 fn shown() -> Message {
-    let button = Button { custom_id: format!("1:reroll:{JOB}:0"), action: "reroll".to_owned(), job: JOB.to_owned() };
+    shown_of(70, JOB)
+}
+
+fn shown_of(id: u64, job: &str) -> Message {
+    let button = Button { custom_id: format!("1:reroll:{job}:0"), action: "reroll".to_owned(), job: job.to_owned() };
     Message {
-        id: 70,
+        id,
         interaction: Some(7),
         text: "a frog\n-# Finished after 2 s".to_owned(),
         n_files: 1,
@@ -61,6 +69,32 @@ fn where_all_is_well_no_gate_says_anything() {
     let job = stopped.jobs.get_mut(JOB).expect("it is there");
     (job.status, job.corrections, job.images, job.epoch, job.attempts) = ("cancelled".to_owned(), vec![-400], Vec::new(), 0, 0);
     assert_eq!(verdict(&stopped), Vec::<String>::new());
+    let mut less = fair();
+    let job = less.jobs.get_mut(JOB).expect("it is there");
+    // Of three pictures one was left out, and may have made some steps; the others were stopped.
+    (job.n_images, job.culled, job.is_stopped, job.not_made, job.left_out) = (3, 0b10, true, 300, 200);
+    job.images.push(Image { number: 2, ..job.images[0].clone() });
+    job.stops = [(0, (3, 8)), (2, (4, 8))].into();
+    less.messages.get_mut(&70).expect("it is there").text = "a frog\n-# Stopped at step 4 of 8, after 2 s".to_owned();
+    for correction in [-500, -400, -300] {
+        less.jobs.get_mut(JOB).expect("it is there").corrections = vec![correction];
+        assert_eq!(verdict(&less), Vec::<String>::new());
+    }
+    let rest =
+        Job { id: REST.to_owned(), action: "continue".to_owned(), parent: Some(JOB.to_owned()), n_images: 3, ..less.jobs[JOB].clone() };
+    let rest = Job {
+        interaction: 9,
+        corrections: vec![0],
+        culled: 0,
+        is_stopped: false,
+        not_made: 0,
+        left_out: 0,
+        stops: Default::default(),
+        ..rest
+    };
+    less.messages.insert(71, shown_of(71, REST));
+    less.jobs.insert(REST.to_owned(), rest);
+    assert_eq!(verdict(&less), Vec::<String>::new());
     let mut deleted = fair();
     let job = deleted.jobs.get_mut(JOB).expect("it is there");
     (job.is_deleted, job.images) = (true, Vec::new());
@@ -82,7 +116,7 @@ fn each_gate_finds_what_it_is_there_for() {
         assert!(told[0].1[0].contains(names), "{told:?} should name {names}");
         met.extend(expected.iter().copied());
     };
-    let [end, word, twice, told, stuck, nameless, pictures, ledger, counted, done, described] = GATES.map(|(name, _)| name);
+    let [end, word, twice, told, stuck, nameless, pictures, step, on, ledger, counted, done, described] = GATES.map(|(name, _)| name);
     check(&[end], JOB, |_, job| job.delivery = Some("pending".to_owned()));
     check(&[end], "1 interactions", |evidence, _| evidence.n_received = 1);
     check(&[end, done], JOB, |_, job| (job.status, job.corrections) = ("leased".to_owned(), Vec::new()));
@@ -104,6 +138,20 @@ fn each_gate_finds_what_it_is_there_for() {
     check(&[pictures], JOB, |_, job| job.images.clear());
     check(&[pictures], JOB, |_, job| job.images[0].kept = None);
     check(&[pictures], JOB, |_, job| job.images[0].kept = Some("c".repeat(64)));
+    check(&[pictures], JOB, |_, job| (job.n_images, job.culled) = (3, 0b10));
+    check(&[step], "[0]", |_, job| (job.is_stopped, job.stops) = (true, [(0, (8, 8))].into()));
+    check(&[step], "nobody stopped", |evidence, job| {
+        job.stops = [(0, (3, 8))].into();
+        evidence.messages.get_mut(&70).expect("there").text = "a frog\n-# Stopped at step 3 of 8".to_owned();
+    });
+    check(&[step], "message 70", |_, job| (job.is_stopped, job.stops) = (true, [(0, (3, 8))].into()));
+    check(&[on], JOB, |evidence, job| {
+        let asked = Task::from(TextToImage { stop_at: Some(StopAt::Percent(40)), ..TextToImage::default() });
+        (job.action, job.stops, job.task) = ("continue".to_owned(), [(0, (3, 8))].into(), Some(asked));
+        evidence.messages.get_mut(&70).expect("there").text = "a frog\n-# Stopped at step 3 of 8".to_owned();
+    });
+    check(&[ledger], JOB, |_, job| job.not_made = 300);
+    check(&[ledger], JOB, |_, job| (job.corrections, job.left_out) = (vec![-500], 400));
     check(&[ledger], JOB, |_, job| job.corrections = vec![-500]);
     check(&[ledger], JOB, |_, job| job.corrections = vec![0, 0]);
     check(&[ledger], JOB, |_, job| job.debits.clear());

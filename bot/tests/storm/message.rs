@@ -9,6 +9,9 @@ const EPHEMERAL: u64 = 1 << 6;
 /// How the last line of a job begins that has not ended.
 const UNFINISHED: [&str; 4] = ["-# Queued", "-# Drawing", "-# Loading the model", "-# Cancelling"];
 
+/// What buttons of a job do that has not ended.
+const OF_UNFINISHED: [&str; 3] = ["cancel", "stop", "cull"];
+
 /// A message of the bot.
 #[derive(Clone, Debug, Default)]
 pub struct Message {
@@ -57,7 +60,7 @@ impl Message {
 
     /// The job whose ending it shows to everybody.
     pub fn shows(&self) -> Option<&str> {
-        let of_ended = self.buttons.iter().find(|button| button.action != "cancel");
+        let of_ended = self.buttons.iter().find(|button| !OF_UNFINISHED.contains(&button.action.as_str()));
         of_ended.filter(|_| !self.is_alone && !self.is_unfinished()).map(|button| button.job.as_str())
     }
 }

@@ -70,6 +70,9 @@ impl Person {
             "upscale" | "variation" => !is_busy && self.dice.once_in(4),
             "reroll" => !is_busy,
             "cancel" => self.dice.once_in(12),
+            "stop" => self.dice.once_in(6),
+            "cull" => self.dice.once_in(16),
+            "continue" => !is_busy,
             "delete" => self.dice.once_in(12),
             "delete-now" => self.dice.once_in(2),
             "keep" | "files" => self.dice.once_in(8),
@@ -81,7 +84,10 @@ impl Person {
     async fn imagine(&mut self) -> Result<(), VisitorError> {
         let (words, steps, side) = (*self.dice.one(&WORDS), 2 + self.dice.below(11), *self.dice.one(&[64, 96, 128]));
         let (n_images, seed) = (1 + self.dice.below(4), self.dice.below(u64::from(u32::MAX)));
-        let line = format!("{words} --steps {steps} --width {side} --height {side} --images {n_images} --seed {seed}");
+        let mut line = format!("{words} --steps {steps} --width {side} --height {side} --images {n_images} --seed {seed}");
+        if self.dice.once_in(5) {
+            line.push_str(&format!(" --stop {}", 20 + self.dice.below(70)));
+        }
         self.visitor.slash(CHANNEL, "imagine", &prompt(&line)).await.map(drop)
     }
 }
