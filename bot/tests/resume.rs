@@ -20,13 +20,13 @@ use image::RgbImage;
 use inference::{
     engine::{Engine, Event, Submission},
     state::{PassKind, TrajectoryState},
-    task::Task,
+    task::{ImageSize, Task, TextToImage},
 };
 use sandbox::Visitor;
 use sqlx::{Connection, Row, SqliteConnection, sqlite::SqliteConnectOptions};
 use storage::{
-    Checkpoint, CheckpointLimits, Checkpoints, GuildId, History, HistoryFilter, Job, JobId, Lease, LocalBlobs, Queue, RunningLimits,
-    SqliteStore, Timestamp, Written,
+    Checkpoint, CheckpointLimits, Checkpoints, Delivery, Enqueued, GuildId, History, HistoryFilter, Job, JobId, JobStatus, Lease, Limits,
+    LocalBlobs, NewJob, Queue, RunningLimits, SqliteStore, Tier, Timestamp, UserId, Written,
 };
 
 in_both_modes! {
@@ -257,4 +257,61 @@ async fn a_state_is_what_its_picture_goes_on_from_unless_it_belongs_to_something
         assert_eq!(alike, [edited[&job.id] != "a frog", true], "{}", edited[&job.id]);
     }
     store.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_was_interrupted_begins_when_the_one_before_it_has_got_further() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let store = SqliteStore::open(&folder.path().join("atelier.sqlite")).await.expect("the database opens");
+    let (now, roomy) = (Timestamp::now(), RunningLimits { max_running: 9, max_running_per_user: 9, max_running_per_guild: 9 });
+    let mut ids = Vec::new();
+    for (user, steps, side) in [(1, 150, 512), (2, 1, 64)] {
+        let size = ImageSize::new(side, side);
+        let task = Task::from(TextToImage { prompt: "a frog".into(), steps, size, n_images: 1, ..TextToImage::default() });
+        let new = NewJob {
+            key: user.to_string(),
+            press: None,
+            guild: GuildId(1),
+            user: UserId(user),
+            action: "imagine".into(),
+            task: serde_json::to_value(task).expect("JSON"),
+            tier: Tier::Fast,
+            model: None,
+            parent: None,
+            notes: None,
+            inputs: Vec::new(),
+            row_megapixels: 1.0,
+            delivery: Delivery { channel: 1, token: "gone".into(), token_expires: Timestamp(0), message: None },
+        };
+        let limits = Limits {
+            daily_row_megapixels: 10.0,
+            daily_row_megapixels_per_member: None,
+            daily_row_megapixels_per_user: None,
+            daily_row_megapixels_host: None,
+            max_active_per_user: 9,
+            max_queued_per_guild: 9,
+            max_queued: 9,
+        };
+        let Enqueued::Created(id) = store.enqueue(new, &limits, now).await.expect("recorded") else { panic!("it is taken") };
+        store.claim(Duration::from_secs(30), &roomy, &[], now).await.expect("claimed").expect("it waits");
+        ids.push(id);
+    }
+    assert_eq!(store.reap(true, now).await.expect("reaped"), 2, "both are interrupted");
+    store.close().await;
+
+    // Nothing happens because time passes.
+    let clock = sandbox::Clock::Manual(sandbox::ManualClock::new());
+    let studio = Studio::open_with_clock(Mode::Plain, clock, |config| {
+        config.data.dir = folder.path().to_owned();
+        config.limits.max_steps = 150;
+    })
+    .await;
+    let status = async |id| studio.running.bot.app.jobs.job(id).await.expect("readable").expect("it is there").status;
+    let wait = async {
+        while status(ids[1]).await != JobStatus::Done {
+            pause().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, wait).await.expect("it is drawn");
+    assert_eq!(status(ids[0]).await, JobStatus::Leased, "nobody waited for the end of the other");
 }

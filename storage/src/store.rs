@@ -25,8 +25,8 @@ pub trait Queue: Send + Sync + 'static {
     async fn pressed(&self, key: &str) -> Result<Option<(JobId, JobStatus)>, StorageError>;
     /// The next job by fair turns ([`turns`](crate::turns)) whose user and guild may run another one, leased for `lease`; `None` if nothing such
     /// waits. Of the first few, one whose model is `resident` is preferred, but the very first is passed four times at most. While fast jobs wait
-    /// that may run, a quarter of the slots goes to the tier relax. One that was interrupted twice before it got any further is a suspect: it is
-    /// leased when nothing runs, and nothing is leased beside it.
+    /// that may run, a quarter of the slots goes to the tier relax. Nothing is leased beside a job that was interrupted before it got any further,
+    /// until it has; one that was interrupted twice is leased only when nothing runs.
     async fn claim(
         &self,
         lease: Duration,

@@ -226,7 +226,10 @@ impl Worker {
             if let Some(origin) = &origin {
                 for finished in unsaved.drain(..) {
                     match self.save(lease, &task, origin.clone(), finished).await? {
-                        Written::Done => has_pictures = true,
+                        Written::Done => {
+                            has_pictures = true;
+                            self.got_further(job);
+                        }
                         Written::CancelRequested => return Ok(stop(before, &handle)),
                         Written::Fenced => return Ok(Outcome::Fenced),
                     }
@@ -273,7 +276,7 @@ impl Worker {
                 },
                 turn = states.turn() => match turn {
                     Turn::Ask => handle.checkpoint(),
-                    Turn::Kept(Written::Done) => {}
+                    Turn::Kept(Written::Done) => self.got_further(job),
                     Turn::Kept(Written::CancelRequested) => return Ok(stop(before, &handle)),
                     Turn::Kept(Written::Fenced) => return Ok(Outcome::Fenced),
                     Turn::TimeIsUp => return Ok(self.hand_back(states).await),
@@ -292,6 +295,13 @@ impl Worker {
                     handle.checkpoint();
                 }
             }
+        }
+    }
+
+    /// Something of a job was kept: others may begin beside one that was interrupted before.
+    fn got_further(&self, job: &Job) {
+        if job.attempts > 1 {
+            self.board.queue.notify_one();
         }
     }
 

@@ -19,8 +19,9 @@ use crate::{
 };
 
 /// A job whose work was interrupted this often, without getting further, may be what stops its workers. It is worked on alone, and waits for
-/// that in its place: those that ran beside the one that did it end in peace, and only that one runs out of attempts. One that gets further
-/// while it is alone has company again.
+/// that in its place: those that ran beside the one that did it end in peace, and only that one runs out of attempts. One that was interrupted
+/// once begins beside those that run, but nothing begins beside it: after a crash the jobs that ran begin one after another, and whatever stops
+/// the next worker meanwhile is an attempt of one of them alone. One that gets further has company again.
 const SUSPECT_AFTER: u32 = 2;
 
 /// Takes the highest tier, guilds and users that are passed over, and how many. The `+` keeps the tier from being looked for among the users.
@@ -34,14 +35,16 @@ pub(super) const NEXT: &str = "SELECT jobs.seq, jobs.model, jobs.passed, jobs.at
         AND flow_users.user NOT IN (SELECT value FROM json_each(?3)) \
     ORDER BY flows.start_tag, flows.head, flows.rowid, flow_users.start_tag, flow_users.head LIMIT ?4";
 
-pub(super) const RUNNING: &str = "SELECT guild, tier, user, attempts FROM jobs WHERE status = 'leased'";
+pub(super) const RUNNING: &str =
+    "SELECT guild, tier, user, attempts > 1 AND NOT has_advanced AS is_interrupted FROM jobs WHERE status = 'leased'";
 
 from_row! {
+    /// A job that is being worked on, and whether it was interrupted before and has not got further since.
     struct Running {
         guild: i64,
         tier: i64,
         user: i64,
-        attempts: u32,
+        is_interrupted: bool,
     }
 }
 
@@ -111,8 +114,8 @@ pub(super) async fn claim(
 async fn next(db: &mut SqliteConnection, limits: &RunningLimits) -> Result<Vec<Next>, StorageError> {
     let running: Vec<Running> = sqlx::query_as(RUNNING).fetch_all(&mut *db).await?;
     let n_running = u32::try_from(running.len()).unwrap_or(u32::MAX);
-    let has_suspect = running.iter().any(|job| job.attempts > SUSPECT_AFTER);
-    let Some((of_user, of_guild)) = limits.bounds(n_running).filter(|_| !has_suspect) else { return Ok(Vec::new()) };
+    let is_alone = running.iter().any(|job| job.is_interrupted);
+    let Some((of_user, of_guild)) = limits.bounds(n_running).filter(|_| !is_alone) else { return Ok(Vec::new()) };
     let guilds = full(running.iter().map(|job| job.guild), of_guild);
     let users = full(running.iter().map(|job| job.user), of_user);
     let relax = tier_number(Tier::Relax);

@@ -67,6 +67,7 @@ contract! { sqlite, crate::contract::support::Sqlite:
         a_race_of_cancel_and_complete_is_decided_once
         three_interruptions_fail_the_job_and_refund_it
         a_poison_job_takes_none_of_those_beside_it_along
+        jobs_that_were_interrupted_together_begin_one_after_another
         a_suspect_runs_alone_and_waits_for_that_in_its_place
         work_that_gets_further_is_no_attempt
         a_release_keeps_the_place_and_is_not_an_attempt

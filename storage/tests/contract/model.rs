@@ -90,7 +90,7 @@ impl Model {
     /// The first whose person and guild may run another one, or one near it whose model is in memory.
     pub fn claim(&mut self, limits: &RunningLimits, resident: &[String], now: Timestamp) -> Option<usize> {
         let running: Vec<&ModelJob> = self.jobs.iter().filter(|job| job.status == JobStatus::Leased).collect();
-        if running.iter().any(|job| job.attempts == 3) {
+        if running.iter().any(|job| job.attempts > 1 && !job.has_advanced) {
             return None;
         }
         let n_relax = running.iter().filter(|job| job.new.tier == Tier::Relax).count();

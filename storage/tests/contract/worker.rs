@@ -245,6 +245,43 @@ pub async fn a_poison_job_takes_none_of_those_beside_it_along(backend: &impl Bac
     }
 }
 
+pub async fn jobs_that_were_interrupted_together_begin_one_after_another(backend: &impl Backend) {
+    let store = backend.open().await;
+    let mut ids = Vec::new();
+    for user in 0..4 {
+        ids.push(created(&*store, job(1, user)).await);
+    }
+    let fresh = created(&*store, job(1, 9)).await;
+    for _ in 0..4 {
+        claimed(&*store).await;
+    }
+    assert_eq!(store.reap(true, NOON).await.unwrap(), 4);
+    let none = async || store.claim(LEASE, &MANY, &[], NOON).await.unwrap().is_none();
+    let begun = async |place: usize, attempts| {
+        let lease = claimed(&*store).await;
+        assert_eq!((lease.job.id, lease.job.attempts), (ids[place], attempts));
+        assert!(none().await, "it has not got any further");
+        lease
+    };
+    let first = begun(0, 2).await;
+    store.keep(&first, &[checkpoint(0, 1, 1)], &ENDLESS).await.unwrap();
+    let second = begun(1, 2).await;
+    assert_eq!(store.record_image(&second, &image(0, blob(1))).await.unwrap(), Written::Done);
+    begun(2, 2).await;
+    // Of those that ran, that one alone can have been the reason.
+    assert_eq!(store.reap(true, NOON).await.unwrap(), 3);
+    let first = begun(0, 2).await;
+    finish(&*store, &first, &[image(0, blob(1))], NOON).await;
+    let second = begun(1, 2).await;
+    assert_eq!(store.release(&second, NOON).await.unwrap(), Written::Done);
+    assert_eq!(store.request_cancel(ids[1], NOON).await.unwrap(), Cancelled::Now);
+    let third = begun(2, 3).await;
+    finish(&*store, &third, &[image(0, blob(1))], NOON).await;
+    let last = begun(3, 2).await;
+    store.keep(&last, &[checkpoint(0, 1, 1)], &ENDLESS).await.unwrap();
+    assert_eq!(claimed(&*store).await.job.id, fresh);
+}
+
 pub async fn a_suspect_runs_alone_and_waits_for_that_in_its_place(backend: &impl Backend) {
     let store = backend.open().await;
     created(&*store, job(1, 1)).await;
