@@ -7,6 +7,8 @@ kills=1000
 seed=1
 weather=faults
 at_once=100
+life=8000
+suspects=killed
 
 while (($# > 0)); do
     case $1 in
@@ -14,8 +16,10 @@ while (($# > 0)); do
         --seed) seed=$2 ;;
         --weather) weather=$2 ;;
         --at-once) at_once=$2 ;;
+        --life) life=$2 ;;
+        --suspects) suspects=$2 ;;
         *)
-            echo "usage: $0 [--kills N] [--seed N] [--weather calm|faults|leaps] [--at-once N]" >&2
+            echo "usage: $0 [--kills N] [--seed N] [--weather calm|faults|leaps] [--at-once N] [--life MS] [--suspects killed|spared]" >&2
             exit 2
             ;;
     esac
@@ -29,7 +33,7 @@ left=$kills
 failed=0
 while ((left > 0)); do
     now=$((left < at_once ? left : at_once))
-    ATELIER_STORM_KILLS=$now ATELIER_STORM_SEED=$seed ATELIER_STORM_WEATHER=$weather \
+    ATELIER_STORM_KILLS=$now ATELIER_STORM_SEED=$seed ATELIER_STORM_WEATHER=$weather ATELIER_STORM_LIFE_MS=$life ATELIER_STORM_SUSPECTS=$suspects \
         cargo test --quiet --workspace --locked --test it -- --exact --nocapture storm::every_promise_is_kept_in_a_storm || failed=$((failed + 1))
     left=$((left - now))
     seed=$((seed + 1))

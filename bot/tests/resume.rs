@@ -265,7 +265,7 @@ async fn a_job_that_was_interrupted_begins_when_the_one_before_it_has_got_furthe
     let store = SqliteStore::open(&folder.path().join("atelier.sqlite")).await.expect("the database opens");
     let (now, roomy) = (Timestamp::now(), RunningLimits { max_running: 9, max_running_per_user: 9, max_running_per_guild: 9 });
     let mut ids = Vec::new();
-    for (user, steps, side) in [(1, 150, 512), (2, 1, 64)] {
+    for (user, steps, side) in [(1, 150, 256), (2, 1, 64)] {
         let size = ImageSize::new(side, side);
         let task = Task::from(TextToImage { prompt: "a frog".into(), steps, size, n_images: 1, ..TextToImage::default() });
         let new = NewJob {

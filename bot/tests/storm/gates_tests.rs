@@ -139,7 +139,7 @@ fn each_gate_finds_what_it_is_there_for() {
     check(&[pictures], JOB, |_, job| job.images[0].kept = None);
     check(&[pictures], JOB, |_, job| job.images[0].kept = Some("c".repeat(64)));
     check(&[pictures], JOB, |_, job| (job.n_images, job.culled) = (3, 0b10));
-    check(&[step], "[0]", |_, job| (job.is_stopped, job.stops) = (true, [(0, (8, 8))].into()));
+    check(&[step], "(8, 8)", |_, job| (job.is_stopped, job.stops) = (true, [(0, (8, 8))].into()));
     check(&[step], "nobody stopped", |evidence, job| {
         job.stops = [(0, (3, 8))].into();
         evidence.messages.get_mut(&70).expect("there").text = "a frog\n-# Stopped at step 3 of 8".to_owned();
