@@ -56,7 +56,7 @@ pub async fn start(config: Config, access: Access, clock: Clock, progress_interv
     let dir = config.data.dir.clone();
     let folder = dir.clone();
     tokio::task::spawn_blocking(move || private::make_folder(&folder)).await??;
-    let jobs = SqliteStore::open(&dir.join("atelier.sqlite")).await?;
+    let jobs = SqliteStore::open(&dir.join("atelier.sqlite")).await?.in_zone(config.limits.zone()?);
     let blobs = LocalBlobs::open(&dir.join("pictures"))?;
     // Under the database's lock: nobody else writes here.
     blobs.recover().await?;

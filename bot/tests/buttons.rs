@@ -92,14 +92,24 @@ async fn cancel_is_for_owner_and_moderators_and_refunds_what_was_not_computed(mo
     let guild = storage::GuildId(state["guilds"][0]["id"].as_str().and_then(|id| id.parse().ok()).expect("a guild"));
     let limits = storage::Limits {
         daily_row_megapixels: 20_000.0,
-        daily_row_megapixels_per_member: None,
         daily_row_megapixels_per_user: None,
         daily_row_megapixels_host: None,
+        monthly_row_megapixels: None,
+        monthly_row_megapixels_per_user: None,
+        monthly_row_megapixels_host: None,
+        is_relax_free: false,
         max_active_per_user: 1,
         max_queued_per_guild: 1,
         max_queued: 1,
     };
-    let quotas = studio.running.bot.app.jobs.quotas(guild, storage::UserId(1), &limits, storage::Timestamp::now()).await.expect("readable");
+    let quotas = studio
+        .running
+        .bot
+        .app
+        .jobs
+        .quotas(&storage::Spender::new(guild, storage::UserId(1)), &limits, storage::Timestamp::now())
+        .await
+        .expect("readable");
     assert!(quotas[0].1.used < full, "{} of {full}", quotas[0].1.used);
     ada.slash(CHANNEL, "imagine", &prompt("a frog")).await.expect("sent");
     let grid = nth_grid(ada, 1).await;

@@ -50,6 +50,7 @@ impl Scene {
             press: None,
             guild: GuildId(self.guild),
             user: self.ada(),
+            roles: Vec::new(),
             action: "imagine",
             task: serde_json::from_value(task).expect("a task"),
             parent: None,
@@ -216,7 +217,11 @@ async fn a_picture_that_cannot_be_read_for_a_moment_is_sent_later_and_one_that_i
     let scene = Scene::open(|_| {}).await;
     let app = &scene.studio.running.bot.app;
     let limits = app.door.limits(GuildId(scene.guild), scene.ada()).await.expect("readable");
-    let used = async || app.jobs.quotas(GuildId(scene.guild), scene.ada(), &limits, app.clock.now()).await.expect("readable")[0].1.used;
+    let used = async || {
+        app.jobs.quotas(&storage::Spender::new(GuildId(scene.guild), scene.ada()), &limits, app.clock.now()).await.expect("readable")[0]
+            .1
+            .used
+    };
     for is_lost in [false, true] {
         let fault = scene.fault(FaultKind::ServerError, "GET /channels", None);
         let before = used().await;

@@ -137,6 +137,7 @@ async fn jobs_whose_files_are_missing_are_counted() {
             press: None,
             guild: GuildId(1),
             user: UserId(1),
+            roles: Vec::new(),
             action: "imagine".into(),
             tier: storage::Tier::Fast,
             model: None,
@@ -180,9 +181,12 @@ async fn jobs_whose_files_are_missing_are_counted() {
 fn limits() -> Limits {
     Limits {
         daily_row_megapixels: 100.0,
-        daily_row_megapixels_per_member: None,
         daily_row_megapixels_per_user: None,
         daily_row_megapixels_host: None,
+        monthly_row_megapixels: None,
+        monthly_row_megapixels_per_user: None,
+        monthly_row_megapixels_host: None,
+        is_relax_free: false,
         max_active_per_user: 10,
         max_queued_per_guild: 10,
         max_queued: 10,

@@ -34,6 +34,7 @@ async fn a_stored_job_that_cannot_be_drawn_ends_alone_and_costs_nothing() {
             press: None,
             guild,
             user,
+            roles: Vec::new(),
             action: "imagine".into(),
             tier: storage::Tier::Fast,
             model: None,
@@ -55,7 +56,7 @@ async fn a_stored_job_that_cannot_be_drawn_ends_alone_and_costs_nothing() {
         if failure == Failure::Internal {
             assert!(content(&told).contains(&format!("`{id}`")), "it can be found in the log: {told}");
         }
-        let quotas = app.jobs.quotas(guild, user, &limits, app.clock.now()).await.expect("readable");
+        let quotas = app.jobs.quotas(&storage::Spender::new(guild, user), &limits, app.clock.now()).await.expect("readable");
         assert!(quotas.iter().all(|(_, quota)| quota.used == 0.0), "{quotas:?}");
     }
     studio.ada.slash(CHANNEL, "imagine", &prompt("a frog")).await.expect("sent");

@@ -79,6 +79,7 @@ async fn a_stored_task_is_drawn_with_its_mask_as_on_the_command_line() {
         press: None,
         guild,
         user,
+        roles: Vec::new(),
         action: "imagine",
         task: task.clone(),
         notes: Vec::new(),

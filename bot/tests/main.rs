@@ -32,6 +32,7 @@ mod permissions;
 mod posted;
 mod pull;
 mod queue;
+mod quotas;
 mod received;
 mod recipes;
 mod redraw;

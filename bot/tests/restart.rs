@@ -236,14 +236,18 @@ async fn pictures_that_were_finished_before_a_kill_are_kept_and_the_others_drawn
     }
     let limits = Limits {
         daily_row_megapixels: 10.0,
-        daily_row_megapixels_per_member: None,
         daily_row_megapixels_per_user: None,
         daily_row_megapixels_host: None,
+        monthly_row_megapixels: None,
+        monthly_row_megapixels_per_user: None,
+        monthly_row_megapixels_host: None,
+        is_relax_free: false,
         max_active_per_user: 1,
         max_queued_per_guild: 1,
         max_queued: 1,
     };
-    let spent = store.quotas(lease.job.guild, lease.job.user, &limits, lease.job.created).await.expect("read")[0].1.used;
+    let spent =
+        store.quotas(&storage::Spender::new(lease.job.guild, lease.job.user), &limits, lease.job.created).await.expect("read")[0].1.used;
     assert!((spent - lease.job.row_megapixels).abs() < 1e-5, "charged once, as without a kill: {spent} of {}", lease.job.row_megapixels);
     store.close().await;
 }

@@ -112,15 +112,18 @@ async fn what_is_shown_is_the_networks_and_what_is_stored_told_and_paid_is_the_d
     }
     let limits = Limits {
         daily_row_megapixels: 1000.0,
-        daily_row_megapixels_per_member: None,
         daily_row_megapixels_per_user: None,
         daily_row_megapixels_host: None,
+        monthly_row_megapixels: None,
+        monthly_row_megapixels_per_user: None,
+        monthly_row_megapixels_host: None,
+        is_relax_free: false,
         max_active_per_user: 1,
         max_queued_per_guild: 1,
         max_queued: 1,
     };
     let user = UserId(ada.user_id().parse().expect("a number"));
-    let quotas = app.jobs.quotas(guild, user, &limits, app.clock.now()).await.expect("readable");
+    let quotas = app.jobs.quotas(&storage::Spender::new(guild, user), &limits, app.clock.now()).await.expect("readable");
     assert!((quotas[0].1.used - cost).abs() < 1e-4, "{} is paid, {cost} were drawn", quotas[0].1.used);
     studio.close().await;
 }

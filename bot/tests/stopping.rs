@@ -25,7 +25,9 @@ async fn last_job(studio: &Studio) -> Job {
 
 async fn used(studio: &Studio, job: &Job) -> f64 {
     let limits = studio.running.bot.app.door.limits(job.guild, job.user).await.expect("readable");
-    studio.running.bot.app.jobs.quotas(job.guild, job.user, &limits, Timestamp::now()).await.expect("readable")[0].1.used
+    studio.running.bot.app.jobs.quotas(&storage::Spender::new(job.guild, job.user), &limits, Timestamp::now()).await.expect("readable")[0]
+        .1
+        .used
 }
 
 /// The pixels of a job's pictures by their numbers.

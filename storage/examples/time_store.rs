@@ -21,9 +21,12 @@ const LEASE: Duration = Duration::from_secs(30);
 const NOW: Timestamp = Timestamp(1_800_000_000_000);
 const LIMITS: Limits = Limits {
     daily_row_megapixels: 1e9,
-    daily_row_megapixels_per_member: None,
     daily_row_megapixels_per_user: None,
     daily_row_megapixels_host: None,
+    monthly_row_megapixels: None,
+    monthly_row_megapixels_per_user: None,
+    monthly_row_megapixels_host: None,
+    is_relax_free: false,
     max_active_per_user: 1 << 30,
     max_queued_per_guild: 1 << 30,
     max_queued: 1 << 30,
@@ -44,6 +47,7 @@ fn job(guild: u64) -> NewJob {
         press: None,
         guild: GuildId(guild),
         user: UserId(guild),
+        roles: Vec::new(),
         action: "imagine".into(),
         tier: Tier::Fast,
         task: serde_json::json!({ "prompt": "a lighthouse at dusk", "steps": 25 }),

@@ -18,6 +18,8 @@ pub struct NewJob {
     pub guild: GuildId,
     /// Who asked.
     pub user: UserId,
+    /// Their roles in the guild.
+    pub roles: Vec<RoleId>,
     /// What the user did: `imagine`, `variation`, `upscale`, `reroll`, `remix`.
     pub action: String,
     /// How it takes its turns.
@@ -32,7 +34,7 @@ pub struct NewJob {
     pub notes: Option<serde_json::Value>,
     /// The blobs that the task is made from; kept while the job lives.
     pub inputs: Vec<JobInput>,
-    /// Estimated cost, debited now and corrected at the end.
+    /// Estimated cost, debited now and corrected at the end, both in the day and month of the debit.
     pub row_megapixels: f64,
     /// Where the answer goes.
     pub delivery: Delivery,
@@ -59,14 +61,20 @@ pub struct PressKey {
 /// What a guild and a user may have at once; from the configuration and the guild's settings.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Row-megapixels a guild may spend a day (UTC).
+    /// Row-megapixels a guild may spend a day, whatever its rules say.
     pub daily_row_megapixels: f64,
-    /// Row-megapixels one person may spend of a guild's day; `None` for all of it.
-    pub daily_row_megapixels_per_member: Option<f64>,
     /// Row-megapixels a person may spend a day in all places together; `None` for no limit.
     pub daily_row_megapixels_per_user: Option<f64>,
     /// Row-megapixels that all may spend a day together; `None` for no limit.
     pub daily_row_megapixels_host: Option<f64>,
+    /// Row-megapixels a guild may spend a month, whatever its rules say; `None` for no limit.
+    pub monthly_row_megapixels: Option<f64>,
+    /// Row-megapixels a person may spend a month in all places together; `None` for no limit.
+    pub monthly_row_megapixels_per_user: Option<f64>,
+    /// Row-megapixels that all may spend a month together; `None` for no limit.
+    pub monthly_row_megapixels_host: Option<f64>,
+    /// Whether jobs of the tier relax cost nothing. Where a quota is 0 they are refused all the same.
+    pub is_relax_free: bool,
     /// Queued and running jobs of one user.
     pub max_active_per_user: u32,
     /// Queued jobs of one guild.
@@ -117,7 +125,7 @@ pub enum Enqueued {
 /// Which limit refused a job.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Refusal {
-    /// A daily quota: where several are in the way, the one with the least left.
+    /// A quota of a day or a month: where several are in the way, the one with the least left.
     Quota {
         /// Which one.
         of: QuotaOf,

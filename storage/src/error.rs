@@ -8,6 +8,9 @@ pub enum StorageError {
     /// Not a SHA-256 in hexadecimal.
     #[error("`{0}` is not a blob key")]
     BadBlobKey(String),
+    /// Not a time zone.
+    #[error("`{0}` is not a time zone, such as Europe/Berlin")]
+    UnknownZone(String),
     /// No blob of that key.
     #[error("the picture {0} is not in the store any more")]
     MissingBlob(String),

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 
 use crate::{
     checkpoints::Checkpoints, drafts::Draft, enqueue::*, error::StorageError, failure::Failure, guilds::GuildSettings, ids::*,
-    images::NewImage, jobs::*, outbox::OutboxItem, quota::*, received::Reception, states::States,
+    images::NewImage, jobs::*, outbox::OutboxItem, quota::*, received::Reception, states::States, turns::Tier,
 };
 
 /// All that is recorded but the bytes of pictures: the truth.
@@ -146,6 +146,16 @@ pub trait Guilds: Send + Sync + 'static {
     async fn guild_settings(&self, guild: GuildId) -> Result<GuildSettings, StorageError>;
     /// Replaces a guild's settings.
     async fn set_guild_settings(&self, guild: GuildId, settings: GuildSettings) -> Result<(), StorageError>;
+    /// What a guild's managers allow, ordered by subject and period.
+    async fn quota_rules(&self, guild: GuildId) -> Result<Vec<QuotaRule>, StorageError>;
+    /// Sets or changes a rule. What is left of the time before it was there goes over nowhere.
+    async fn set_quota_rule(&self, guild: GuildId, rule: &QuotaRule, now: Timestamp) -> Result<(), StorageError>;
+    /// Takes a rule away; whether there was one.
+    async fn remove_quota_rule(&self, guild: GuildId, subject: Subject, period: Period) -> Result<bool, StorageError>;
+    /// How a person's jobs take their turns in a guild where they do not say it, if they chose that.
+    async fn speed(&self, guild: GuildId, user: UserId) -> Result<Option<Tier>, StorageError>;
+    /// Remembers how a person's jobs take their turns in a guild.
+    async fn set_speed(&self, guild: GuildId, user: UserId, tier: Tier) -> Result<(), StorageError>;
     /// A remembered value, such as the hash of the registered commands.
     async fn note(&self, key: &str) -> Result<Option<String>, StorageError>;
     /// Remembers a value.
@@ -155,12 +165,9 @@ pub trait Guilds: Send + Sync + 'static {
 /// What was spent.
 #[async_trait]
 pub trait Ledger: Send + Sync + 'static {
-    /// Spent and limit of today of everything that bounds what a user asks for in a guild; the one with the least left comes first.
-    async fn quotas(
-        &self,
-        guild: GuildId,
-        user: UserId,
-        limits: &Limits,
-        now: Timestamp,
-    ) -> Result<Vec<(QuotaOf, QuotaStatus)>, StorageError>;
+    /// Spent and limit of this day and this month of everything that bounds what somebody asks for; the one with the least left comes first.
+    async fn quotas(&self, spender: &Spender, limits: &Limits, now: Timestamp) -> Result<Vec<(QuotaOf, QuotaStatus)>, StorageError>;
+    /// Lets what a person, or without one the guild, has used there in this day or month count no more; how many row-megapixels that was. What
+    /// was debited before stays corrected at its end.
+    async fn forgive(&self, guild: GuildId, user: Option<UserId>, period: Period, now: Timestamp) -> Result<f64, StorageError>;
 }

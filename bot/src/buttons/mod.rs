@@ -58,7 +58,7 @@ pub async fn press(ctx: &serenity::Context, press: &serenity::ComponentInteracti
     if let Ok(ButtonAction::Variation { job, .. } | ButtonAction::Reroll { job }) = press.data.custom_id.parse()
         && matches!(
             error,
-            BotError::User(UserError::Prompt(_) | UserError::Task(_) | UserError::Refused(_) | UserError::JobTooLarge { .. })
+            BotError::User(UserError::Prompt(_) | UserError::Task(_) | UserError::Refused(..) | UserError::JobTooLarge { .. })
         )
     {
         answer.buttons = vec![vec![messages::remix_button(job)]];
@@ -204,6 +204,7 @@ impl Wish {
             // Where the press is: in direct messages the person, also for what a guild paid for before.
             guild: presser.payer(),
             user: presser.user,
+            roles: presser.roles(),
             action: self.action,
             task: self.task,
             notes: self.notes,

@@ -1,7 +1,7 @@
 //! Who pressed a button or sent a form, and where.
 
 use poise::serenity_prelude as serenity;
-use storage::{GuildId, Job, UserId};
+use storage::{GuildId, Job, RoleId, UserId};
 
 use crate::{
     discord::{places::Place, venue_of},
@@ -69,6 +69,12 @@ impl<'a> Presser<'a> {
             Venue::Guild(guild) => GuildId(guild),
             Venue::Direct | Venue::UserInstall => GuildId(self.user.0),
         }
+    }
+
+    /// Their roles in the guild that pays.
+    pub fn roles(&self) -> Vec<RoleId> {
+        let member = self.member.filter(|_| matches!(self.venue, Venue::Guild(_)));
+        member.map_or_else(Vec::new, |member| member.roles.iter().map(|role| RoleId(role.get())).collect())
     }
 
     /// The place in the guild; `None` in direct messages.

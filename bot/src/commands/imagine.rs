@@ -81,6 +81,7 @@ pub async fn imagine(
         press: None,
         guild: super::paying_guild(interaction.guild_id, &interaction.authorizing_integration_owners, interaction.user.id),
         user: super::user_id(interaction.user.id),
+        roles: super::roles(interaction),
         action: "imagine",
         task: Task::from(parsed.task),
         notes: parsed.notes,

@@ -1,5 +1,6 @@
 //! Slash commands, one file each, and the framework that runs them.
 
+mod admin;
 pub(crate) mod history;
 mod imagine;
 mod info;
@@ -10,7 +11,7 @@ mod settings;
 use std::sync::{Arc, atomic::Ordering};
 
 use poise::serenity_prelude as serenity;
-use storage::{GuildId, UserId};
+use storage::{GuildId, RoleId, Spender, UserId};
 
 use crate::{
     answer::Answer,
@@ -31,7 +32,7 @@ pub type Context<'a> = poise::ApplicationContext<'a, Arc<App>, BotError>;
 
 /// All commands, in the places where they may be used.
 pub fn all(limits: &LimitsConfig) -> Vec<poise::Command<Arc<App>, BotError>> {
-    let mut commands = vec![imagine::imagine(), history::history(), info::info(), quota::quota(), settings::settings()];
+    let mut commands = vec![imagine::imagine(), history::history(), info::info(), quota::quota(), settings::settings(), admin::admin()];
     for command in &mut commands {
         let is_offered = |context: &serenity::InteractionContext| match context {
             serenity::InteractionContext::BotDm => limits.allow_direct_messages,
@@ -102,7 +103,7 @@ pub async fn with_what_was_typed(ctx: Context<'_>, mut answer: Answer) -> Answer
 fn typed(ctx: Context<'_>) -> Typed {
     let interaction = ctx.interaction;
     let venue = discord::venue_of(interaction.guild_id, interaction.context, &interaction.authorizing_integration_owners);
-    Typed::of_options(imagine::options_of(&interaction.data), venue)
+    Typed::of_options(imagine::options_of(&interaction.data), venue).by(&roles(interaction))
 }
 
 /// Says something to the caller alone, unless something else was promised: that is seen to by whoever has the promise, or by the sweep.
@@ -137,6 +138,30 @@ pub fn paying_guild(guild: Option<serenity::GuildId>, owners: &serenity::Authori
 /// The user as storage knows them.
 pub fn user_id(user: serenity::UserId) -> UserId {
     UserId(user.get())
+}
+
+/// Their roles, where a guild pays.
+pub fn roles(interaction: &serenity::CommandInteraction) -> Vec<RoleId> {
+    let payer = paying_guild(interaction.guild_id, &interaction.authorizing_integration_owners, interaction.user.id);
+    let member = interaction.member.as_ref().filter(|_| payer.0 != interaction.user.id.get());
+    member.map_or_else(Vec::new, |member| member.roles.iter().map(|role| RoleId(role.get())).collect())
+}
+
+/// The guild of a command that is its managers' alone.
+///
+/// # Errors
+/// A refusal. Discord asks for the permission too, but that is a default that others can change.
+fn managed_guild(interaction: &serenity::CommandInteraction) -> Result<GuildId, UserError> {
+    let guild = interaction.guild_id.ok_or(UserError::GuildOnly)?;
+    let permissions = interaction.member.as_ref().and_then(|member| member.permissions).unwrap_or_default();
+    let is_manager = permissions.intersects(serenity::Permissions::MANAGE_GUILD | serenity::Permissions::ADMINISTRATOR);
+    if is_manager { Ok(GuildId(guild.get())) } else { Err(UserError::ManagersOnly) }
+}
+
+/// Whoever used a command, as one who spends.
+fn spender(interaction: &serenity::CommandInteraction) -> Spender {
+    let guild = paying_guild(interaction.guild_id, &interaction.authorizing_integration_owners, interaction.user.id);
+    Spender { guild, user: user_id(interaction.user.id), roles: roles(interaction) }
 }
 
 /// Checks, before any work, that pictures can be posted where the interaction comes from. An answer needs no permission to send.
@@ -190,7 +215,7 @@ mod tests {
                 let contexts = command.interaction_context.expect("every command says where it is used");
                 let installs = command.install_context.expect("and who installs it");
                 assert!(contexts.contains(&Context::Guild) && installs.contains(&Install::Guild), "{}", command.name);
-                let is_everywhere = command.name != "settings";
+                let is_everywhere = command.name != "settings" && command.name != "admin";
                 assert_eq!(contexts.contains(&Context::BotDm), is_everywhere && allow_direct_messages, "{}", command.name);
                 assert_eq!(contexts.contains(&Context::PrivateChannel), is_everywhere && allow_user_install, "{}", command.name);
                 assert_eq!(installs.contains(&Install::User), is_everywhere && allow_user_install, "{}", command.name);

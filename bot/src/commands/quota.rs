@@ -1,18 +1,17 @@
-//! `/quota`: what is left for today, of everything that bounds the caller here.
+//! `/quota`: what is left for today and this month, of everything that bounds the caller here.
 
 use super::Context;
 use crate::{error::BotError, messages};
 
-/// See what you and this server have left for today
+/// See what you and this server have left for today and this month
 #[poise::command(slash_command, install_context = "Guild|User", interaction_context = "Guild|BotDm|PrivateChannel")]
 pub async fn quota(ctx: Context<'_>) -> Result<(), BotError> {
     let (app, now) = (ctx.data(), ctx.data().clock.now());
-    let user = super::user_id(ctx.interaction.user.id);
-    app.looks.take(user, now)?;
-    let guild = super::paying_guild(ctx.interaction.guild_id, &ctx.interaction.authorizing_integration_owners, ctx.interaction.user.id);
-    let limits = app.door.limits(guild, user).await?;
-    let quotas = app.jobs.quotas(guild, user, &limits, now).await?;
-    let answer = messages::quota(&quotas, app.models.cost_of_picture());
+    let spender = super::spender(ctx.interaction);
+    app.looks.take(spender.user, now)?;
+    let limits = app.door.limits(spender.guild, spender.user).await?;
+    let quotas = app.jobs.quotas(&spender, &limits, now).await?;
+    let answer = messages::quota(&quotas, app.models.cost_of_picture(), &app.config.limits.time_zone);
     super::tell(ctx, &answer).await;
     Ok(())
 }

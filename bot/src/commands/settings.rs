@@ -1,7 +1,6 @@
 //! `/settings`: a guild's managers lower its limits and say what its members see.
 
-use poise::serenity_prelude as serenity;
-use storage::GuildSettings;
+use storage::{GuildSettings, Period, QuotaRule, Subject};
 
 use super::Context;
 use crate::{error::BotError, messages, messages::UserError};
@@ -32,13 +31,7 @@ pub async fn settings(
     daily_quota_per_person: Option<f64>,
 ) -> Result<(), BotError> {
     let app = ctx.data();
-    let guild_id = ctx.interaction.guild_id.ok_or(UserError::GuildOnly)?;
-    // The permission above is a default that others can change.
-    let permissions = ctx.interaction.member.as_ref().and_then(|member| member.permissions).unwrap_or_default();
-    if !permissions.intersects(serenity::Permissions::MANAGE_GUILD | serenity::Permissions::ADMINISTRATOR) {
-        return Err(UserError::ManagersOnly.into());
-    }
-    let guild = storage::GuildId(guild_id.get());
+    let guild = super::managed_guild(ctx.interaction)?;
     let host = &app.config.limits;
     if let Some(daily) = daily_quota {
         if !daily.is_finite() || daily < 0.0 {
@@ -63,19 +56,31 @@ pub async fn settings(
     if is_changed {
         let old = app.jobs.guild_settings(guild).await?;
         let new = GuildSettings {
-            daily_row_megapixels: daily_quota.or(old.daily_row_megapixels),
-            daily_row_megapixels_per_member: match daily_quota_per_person {
-                Some(share) => (share > 0.0).then_some(share),
-                None => old.daily_row_megapixels_per_member,
-            },
             max_active_per_user: jobs_at_once.or(old.max_active_per_user),
             shares_history: history_everyone.or(old.shares_history),
+            ..old
         };
         app.jobs.set_guild_settings(guild, new).await?;
     }
+    let now = app.clock.now();
+    for (subject, row_megapixels) in [(Subject::Guild, daily_quota), (Subject::Everyone, daily_quota_per_person)] {
+        match row_megapixels {
+            None => {}
+            Some(0.0) if subject == Subject::Everyone => {
+                app.jobs.remove_quota_rule(guild, subject, Period::Day).await?;
+            }
+            Some(row_megapixels) => {
+                let rules = app.jobs.quota_rules(guild).await?;
+                let old = rules.iter().find(|rule| (rule.subject, rule.period) == (subject, Period::Day));
+                let carry_over = old.map_or(0.0, |old| old.carry_over);
+                app.jobs.set_quota_rule(guild, &QuotaRule { subject, period: Period::Day, row_megapixels, carry_over }, now).await?;
+            }
+        }
+    }
     let limits = app.door.limits(guild, super::user_id(ctx.interaction.user.id)).await?;
+    let rules = app.jobs.quota_rules(guild).await?;
     let shares_history = app.jobs.guild_settings(guild).await?.shares_history.unwrap_or(true);
-    let answer = messages::settings(&limits, shares_history, is_changed, app.models.cost_of_picture());
+    let answer = messages::settings(&limits, &rules, shares_history, is_changed, app.models.cost_of_picture());
     super::tell(ctx, &answer).await;
     Ok(())
 }

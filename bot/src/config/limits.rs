@@ -1,8 +1,8 @@
 //! `[limits]`: who may have how much.
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use serde::{Deserialize, Deserializer, de::Error};
-use storage::RunningLimits;
+use storage::{RunningLimits, Zone};
 
 use super::range;
 
@@ -20,6 +20,14 @@ pub struct LimitsConfig {
     pub daily_row_megapixels_direct: f64,
     /// Row-megapixels of everybody a day; 0 for no limit.
     pub daily_row_megapixels_host: f64,
+    /// Row-megapixels of a guild a month; 0 for no limit.
+    pub monthly_row_megapixels: f64,
+    /// Row-megapixels of a person a month, in all places together; 0 for no limit.
+    pub monthly_row_megapixels_per_user: f64,
+    /// Row-megapixels of everybody a month; 0 for no limit.
+    pub monthly_row_megapixels_host: f64,
+    /// The time zone in which days and months begin, by its name at the IANA.
+    pub time_zone: String,
     /// Queued and running jobs of a user.
     pub max_active_per_user: u32,
     /// Running jobs of a user.
@@ -51,6 +59,10 @@ impl Default for LimitsConfig {
             daily_row_megapixels_per_user: 5000.0,
             daily_row_megapixels_direct: 1000.0,
             daily_row_megapixels_host: 0.0,
+            monthly_row_megapixels: 0.0,
+            monthly_row_megapixels_per_user: 0.0,
+            monthly_row_megapixels_host: 0.0,
+            time_zone: "UTC".to_owned(),
             max_active_per_user: 3,
             max_running_per_user: 2,
             max_running_per_guild: 6,
@@ -80,13 +92,24 @@ impl LimitsConfig {
             ("daily_row_megapixels_per_user", self.daily_row_megapixels_per_user),
             ("daily_row_megapixels_direct", self.daily_row_megapixels_direct),
             ("daily_row_megapixels_host", self.daily_row_megapixels_host),
+            ("monthly_row_megapixels", self.monthly_row_megapixels),
+            ("monthly_row_megapixels_per_user", self.monthly_row_megapixels_per_user),
+            ("monthly_row_megapixels_host", self.monthly_row_megapixels_host),
         ];
         for (key, value) in sums {
             if !(value.is_finite() && value >= 0.0) {
                 bail!("`limits.{key}` is {value}; it must be a number from 0");
             }
         }
-        Ok(())
+        self.zone().map(|_| ())
+    }
+
+    /// The time zone in which days and months begin.
+    ///
+    /// # Errors
+    /// There is none of that name.
+    pub fn zone(&self) -> anyhow::Result<Zone> {
+        Zone::named(&self.time_zone).context("`limits.time_zone`")
     }
 
     /// Who may run how many jobs of `max_running`.
@@ -134,9 +157,21 @@ mod tests {
     }
 
     #[test]
+    fn a_time_zone_is_one_that_there_is() {
+        let parse = |name: &str| Config::parse(&format!("[limits]\ntime_zone = \"{name}\""));
+        for name in ["UTC", "Europe/Berlin", "America/Argentina/Buenos_Aires"] {
+            assert!(parse(name).is_ok(), "{name}");
+        }
+        for wrong in ["", "Berlin", "CEST+"] {
+            let error = format!("{:#}", parse(wrong).expect_err(wrong));
+            assert!(error.contains(&format!("`limits.time_zone`: `{wrong}` is not a time zone, such as Europe/Berlin")), "{error}");
+        }
+    }
+
+    #[test]
     fn sums_are_numbers_from_nothing_up() {
         for key in
-            ["max_row_megapixels_per_job", "daily_row_megapixels_per_user", "daily_row_megapixels_direct", "daily_row_megapixels_host"]
+            ["max_row_megapixels_per_job", "daily_row_megapixels_per_user", "daily_row_megapixels_direct", "monthly_row_megapixels_host"]
         {
             for (value, is_right) in [("0", true), ("0.5", true), ("-1", false), ("nan", false), ("inf", false)] {
                 assert_eq!(Config::parse(&format!("[limits]\n{key} = {value}")).is_ok(), is_right, "{key} = {value}");

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
-use storage::{Draft, DraftId, JobId, JobStore, Timestamp, UserId};
+use storage::{Draft, DraftId, JobId, JobStore, RoleId, Timestamp, UserId};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -58,6 +58,9 @@ pub struct Typed {
     pub venue: Venue,
     /// The job that is drawn again with changes.
     of: Option<String>,
+    /// The roles of whoever typed it, where a guild pays.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    roles: Vec<u64>,
 }
 
 impl Typed {
@@ -69,13 +72,24 @@ impl Typed {
         if prompts.len() + negatives.len() + 1 > MAX_FIELDS {
             (prompts, negatives) = fit(|_| 1);
         }
-        Self { prompt: prompts, negative: negatives, parameters, venue, of: None }
+        Self { prompt: prompts, negative: negatives, parameters, venue, of: None, roles: Vec::new() }
     }
 
     /// The job that is drawn again with changes.
     pub fn of(mut self, job: JobId) -> Self {
         self.of = Some(job.to_string());
         self
+    }
+
+    /// Who typed it, as far as their roles say what they may.
+    pub fn by(mut self, roles: &[RoleId]) -> Self {
+        self.roles = roles.iter().map(|role| role.0).collect();
+        self
+    }
+
+    /// The roles of whoever typed it.
+    pub fn roles(&self) -> Vec<RoleId> {
+        self.roles.iter().copied().map(RoleId).collect()
     }
 
     /// The job that is drawn again with changes, if it is one.
@@ -106,7 +120,7 @@ impl Typed {
             numbered.filter_map(|name| sent.iter().find(|(known, _)| *known == name)).map(|(_, value)| value.clone()).collect::<Vec<_>>()
         };
         let (prompt, negative, parameters) = (all(Part::Prompt), all(Part::Negative), all(Part::Parameters).concat());
-        Self { prompt, negative, parameters, venue, of: of.map(|job| job.to_string()) }
+        Self { prompt, negative, parameters, venue, of: of.map(|job| job.to_string()), roles: Vec::new() }
     }
 
     /// The fields of a form: part, number among its fields, and value.

@@ -7,7 +7,8 @@ use inference::{
     task::{Input, Note, Task},
 };
 use storage::{
-    BlobKey, Delivery, Enqueued, GuildId, JobId, JobInput, JobStatus, JobStore, Limits, NewJob, PressKey, StorageError, Tier, UserId,
+    BlobKey, Delivery, Enqueued, GuildId, JobId, JobInput, JobStatus, JobStore, Limits, NewJob, PressKey, RoleId, StorageError, Tier,
+    UserId,
 };
 use tracing::{Instrument, Span};
 
@@ -15,7 +16,7 @@ use crate::{
     config::Config,
     error::BotError,
     jobs::{board::Board, limits, live::Live, span},
-    messages::UserError,
+    messages::{Around, UserError},
     models::Models,
     pictures::render::{self, Renderer},
     policy,
@@ -32,6 +33,8 @@ pub struct Request {
     pub guild: GuildId,
     /// Who asks.
     pub user: UserId,
+    /// Their roles in the guild.
+    pub roles: Vec<RoleId>,
     /// `imagine`, `variation`, `upscale`, `reroll`, `remix` or `continue`.
     pub action: &'static str,
     /// What to make.
@@ -113,6 +116,7 @@ impl Door {
             press: request.press,
             guild: request.guild,
             user: request.user,
+            roles: request.roles,
             action: request.action.to_owned(),
             tier: Tier::Fast,
             model,
@@ -145,7 +149,7 @@ impl Door {
             Enqueued::Pressed(_, _) => Err(UserError::AlreadyDrawing.into()),
             Enqueued::Refused(refusal) => {
                 metrics::refused();
-                Err(UserError::Refused(refusal).into())
+                Err(UserError::Refused(refusal, Around { time_zone: self.config.limits.time_zone.clone() }).into())
             }
         }
     }

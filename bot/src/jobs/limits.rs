@@ -1,4 +1,5 @@
-//! What a guild and a person may have: the configuration's limits, lowered by the guild's own settings.
+//! What a guild and a person may have: the configuration's limits, lowered by the guild's own settings. What its rules allow is read where it
+//! is enforced.
 
 use inference::{engine::DeviceChoice, task::Task};
 use storage::{GuildId, GuildSettings, JobStore, Limits, StorageError, UserId};
@@ -16,7 +17,11 @@ const JOB_ON_GPU: f64 = 2000.0;
 /// The store cannot be read.
 pub async fn of_place(jobs: &dyn JobStore, config: &LimitsConfig, guild: GuildId, user: UserId) -> Result<Limits, StorageError> {
     if guild.0 == user.0 {
-        return Ok(Limits { daily_row_megapixels: config.daily_row_megapixels_direct, ..lowered(config, GuildSettings::default()) });
+        return Ok(Limits {
+            daily_row_megapixels: config.daily_row_megapixels_direct,
+            monthly_row_megapixels: None,
+            ..lowered(config, GuildSettings::default())
+        });
     }
     Ok(lowered(config, jobs.guild_settings(guild).await?))
 }
@@ -25,10 +30,13 @@ pub async fn of_place(jobs: &dyn JobStore, config: &LimitsConfig, guild: GuildId
 fn lowered(config: &LimitsConfig, settings: GuildSettings) -> Limits {
     let unless_nothing = |limit: f64| (limit > 0.0).then_some(limit);
     Limits {
-        daily_row_megapixels: settings.daily_row_megapixels.map_or(config.daily_row_megapixels, |own| own.min(config.daily_row_megapixels)),
-        daily_row_megapixels_per_member: settings.daily_row_megapixels_per_member,
+        daily_row_megapixels: config.daily_row_megapixels,
         daily_row_megapixels_per_user: unless_nothing(config.daily_row_megapixels_per_user),
         daily_row_megapixels_host: unless_nothing(config.daily_row_megapixels_host),
+        monthly_row_megapixels: unless_nothing(config.monthly_row_megapixels),
+        monthly_row_megapixels_per_user: unless_nothing(config.monthly_row_megapixels_per_user),
+        monthly_row_megapixels_host: unless_nothing(config.monthly_row_megapixels_host),
+        is_relax_free: false,
         max_active_per_user: settings.max_active_per_user.map_or(config.max_active_per_user, |own| own.min(config.max_active_per_user)),
         max_queued_per_guild: config.max_queued_per_guild,
         max_queued: config.max_queued,
@@ -70,15 +78,12 @@ mod tests {
 
     #[test]
     fn a_guild_lowers_but_never_raises() {
-        let config = LimitsConfig { daily_row_megapixels: 100.0, max_active_per_user: 3, ..LimitsConfig::default() };
-        let limits = |daily, active| {
-            let own = GuildSettings { daily_row_megapixels: daily, max_active_per_user: active, ..GuildSettings::default() };
-            let limits = lowered(&config, own);
-            (limits.daily_row_megapixels, limits.max_active_per_user)
+        let config = LimitsConfig { max_active_per_user: 3, ..LimitsConfig::default() };
+        let most = |active| {
+            let own = GuildSettings { max_active_per_user: active, ..GuildSettings::default() };
+            lowered(&config, own).max_active_per_user
         };
-        assert_eq!(limits(None, None), (100.0, 3));
-        assert_eq!(limits(Some(40.0), Some(1)), (40.0, 1));
-        assert_eq!(limits(Some(400.0), Some(10)), (100.0, 3));
+        assert_eq!((most(None), most(Some(1)), most(Some(10))), (3, 1, 3));
     }
 
     #[test]

@@ -199,7 +199,19 @@ impl Unanswered {
         let task = Task::from(task);
         let (key, press, parent) = (key.to_owned(), None, None);
         self.door
-            .enqueue(Request { key, press, guild, user, action: "imagine", task, notes, parent, begins: Vec::new(), delivery })
+            .enqueue(Request {
+                key,
+                press,
+                guild,
+                user,
+                roles: typed.roles(),
+                action: "imagine",
+                task,
+                notes,
+                parent,
+                begins: Vec::new(),
+                delivery,
+            })
             .await?;
         tracing::info!(user.id = user.0, "what was asked before a stop is drawn now");
         Ok(())

@@ -12,6 +12,7 @@ mod pictures;
 mod progress;
 mod quota;
 mod received;
+mod rules;
 #[cfg(test)]
 mod sentences;
 mod user_error;
@@ -31,7 +32,8 @@ pub use pictures::{Deleting, Drawn, Enlarged, Instead, Shown, buttons, files, gr
 pub use progress::{Drawing, N_PLACES, cancelled, cancelling, drawing, failed, loading, queued};
 pub use quota::{quota, settings, small};
 pub use received::{ENDING, INTERRUPTED, MAX_REFUSAL, TAKEN_BACK, about_earlier, in_our_words};
-pub use user_error::UserError;
+pub use rules::{Done, left_of, rules};
+pub use user_error::{Around, UserError};
 pub use words::shorten;
 
 /// Stands for the prompt of a picture of which it is not known any more.

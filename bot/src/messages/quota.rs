@@ -1,12 +1,13 @@
 //! What may be spent, and what a guild's managers chose: in pictures, which people count in, and in row-megapixels, which are exact.
 
-use storage::{Limits, QuotaOf, QuotaStatus};
+use storage::{Limits, Period, QuotaOf, QuotaRule, QuotaStatus, Subject};
 
 use super::words::{bar, number, relative};
 use crate::answer::Answer;
 
-/// What is left of a day, of everything that bounds a person; the least first. `of_picture` is what a picture of the usual size costs.
-pub fn quota(quotas: &[(QuotaOf, QuotaStatus)], of_picture: f64) -> Answer {
+/// What is left of this day and this month, of everything that bounds a person; the least first. `of_picture` is what a picture of the usual
+/// size costs, and days and months begin in `time_zone`.
+pub fn quota(quotas: &[(QuotaOf, QuotaStatus)], of_picture: f64, time_zone: &str) -> Answer {
     let Some(((of, quota), others)) = quotas.split_first() else { return Answer::text("There is no limit here.") };
     let left = quota.left();
     let n_left = pictures(left, of_picture);
@@ -16,18 +17,30 @@ pub fn quota(quotas: &[(QuotaOf, QuotaStatus)], of_picture: f64) -> Answer {
         n => format!("About {n} pictures of the usual size are left"),
     };
     let mut text = format!(
-        "{} {are_left} today {} (of {}).\n",
+        "{} {are_left} {} {} (of {}{}).\n",
         bar((left * 1000.0) as u32, (quota.limit * 1000.0) as u32),
+        when(quota.period),
         whose(*of),
-        pictures(quota.limit, of_picture)
+        pictures(quota.limit, of_picture),
+        before(quota, of_picture).map_or(String::new(), |before| format!(", {before}"))
     );
     if !others.is_empty() {
         let more = |(of, quota): &(QuotaOf, QuotaStatus)| {
-            format!("{} of {} {}", pictures(quota.left(), of_picture), pictures(quota.limit, of_picture), whose(*of))
+            let [left, all] = [quota.left(), quota.limit].map(|value| pictures(value, of_picture));
+            let before = before(quota, of_picture).map_or(String::new(), |before| format!(" ({before})"));
+            format!("{left} of {all} {} {}{before}", when(quota.period), whose(*of))
         };
         text.push_str(&format!("-# That is the least; there are also {}.\n", others.iter().map(more).collect::<Vec<_>>().join(", ")));
     }
-    text.push_str(&format!("New ones come {}.\n", relative(quota.resets)));
+    let resets = |period: Period| quotas.iter().find(|(_, quota)| quota.period == period).map(|(_, quota)| relative(quota.resets));
+    match (resets(Period::Day), resets(Period::Month)) {
+        (Some(day), Some(month)) => {
+            text.push_str(&format!("A new day begins {day} and a new month {month}, at 00:00 {time_zone}.\n"));
+        }
+        (day, month) => {
+            text.push_str(&format!("New ones come {}, at 00:00 {time_zone}.\n", day.or(month).unwrap_or_default()));
+        }
+    }
     text.push_str(&format!(
         "-# In row-megapixels: {} of {}; a picture of the usual size takes {}.",
         exact(left),
@@ -35,6 +48,23 @@ pub fn quota(quotas: &[(QuotaOf, QuotaStatus)], of_picture: f64) -> Answer {
         small(of_picture)
     ));
     Answer::text(text)
+}
+
+/// How many pictures of a quota were left before.
+fn before(quota: &QuotaStatus, of_picture: f64) -> Option<String> {
+    let before = match quota.period {
+        Period::Day => "yesterday",
+        Period::Month => "last month",
+    };
+    let n_carried = pictures(quota.carried, of_picture);
+    (n_carried > 0).then(|| format!("{n_carried} of them left from {before}"))
+}
+
+fn when(period: Period) -> &'static str {
+    match period {
+        Period::Day => "today",
+        Period::Month => "this month",
+    }
 }
 
 fn whose(quota: QuotaOf) -> &'static str {
@@ -47,13 +77,18 @@ fn whose(quota: QuotaOf) -> &'static str {
 }
 
 /// A guild's settings as they are now. `of_picture` is what a picture of the usual size costs.
-pub fn settings(limits: &Limits, shares_history: bool, is_changed: bool, of_picture: f64) -> Answer {
+pub fn settings(limits: &Limits, rules: &[QuotaRule], shares_history: bool, is_changed: bool, of_picture: f64) -> Answer {
     let quota = |row_megapixels: f64| match pictures(row_megapixels, of_picture) {
         0 => "no picture of the usual size".to_owned(),
         1 => "about 1 picture of the usual size".to_owned(),
         n => format!("about {n} pictures of the usual size"),
     };
-    let (daily, share) = (limits.daily_row_megapixels, limits.daily_row_megapixels_per_member);
+    let rule = |subject: Subject| {
+        let rule = rules.iter().find(|rule| rule.subject == subject && rule.period == Period::Day);
+        rule.map(|rule| rule.row_megapixels)
+    };
+    let daily = rule(Subject::Guild).map_or(limits.daily_row_megapixels, |own| own.min(limits.daily_row_megapixels));
+    let share = rule(Subject::Everyone);
     let lines = [
         if is_changed { "Saved. This is how it is now:" } else { "This is how it is now:" }.to_owned(),
         format!("• This server has {} a day (`daily_quota`).", quota(daily)),
@@ -69,7 +104,7 @@ pub fn settings(limits: &Limits, shares_history: bool, is_changed: bool, of_pict
         format!(
             "-# In row-megapixels: `daily_quota` {}, `daily_quota_per_person` {}; a picture of the usual size takes {}.",
             exact(daily),
-            share.map_or_else(|| "0".to_owned(), exact),
+            share.map_or_else(|| "none".to_owned(), exact),
             small(of_picture)
         ),
     ];
@@ -81,13 +116,13 @@ fn jobs(n: u32) -> String {
 }
 
 /// How many pictures of the usual size that is.
-fn pictures(row_megapixels: f64, of_picture: f64) -> u64 {
+pub(super) fn pictures(row_megapixels: f64, of_picture: f64) -> u64 {
     // What is as much as some pictures is not less by a rounding.
     if of_picture > 0.0 { (row_megapixels / of_picture + 1e-6).floor() as u64 } else { 0 }
 }
 
 /// Row-megapixels: what is little is not rounded to nothing.
-fn exact(row_megapixels: f64) -> String {
+pub(super) fn exact(row_megapixels: f64) -> String {
     if row_megapixels < 1.0 { small(row_megapixels) } else { number(row_megapixels) }
 }
 
@@ -105,7 +140,7 @@ mod tests {
     use super::*;
 
     fn status(used: f64, limit: f64) -> QuotaStatus {
-        QuotaStatus { used, limit, resets: Timestamp(86_400_000) }
+        QuotaStatus { used, limit, carried: 0.0, period: Period::Day, resets: Timestamp(86_400_000) }
     }
 
     #[test]
@@ -114,22 +149,35 @@ mod tests {
             (vec![], "There is no limit here."),
             (
                 vec![(QuotaOf::Guild, status(2.6, 10.0))],
-                "`███████░░░` About 37 pictures of the usual size are left today here (of 50).\nNew ones come <t:86400:R>.\n\
+                "`███████░░░` About 37 pictures of the usual size are left today here (of 50).\nNew ones come <t:86400:R>, at 00:00 UTC.\n\
                  -# In row-megapixels: 7.4 of 10; a picture of the usual size takes 0.2.",
             ),
             (
                 vec![(QuotaOf::Member, status(0.7, 1.0)), (QuotaOf::Host, status(0.0, 400.0))],
                 "`███░░░░░░░` About 1 picture of the usual size is left today for you here (of 5).\n\
-                 -# That is the least; there are also 2000 of 2000 for everybody together.\nNew ones come <t:86400:R>.\n\
+                 -# That is the least; there are also 2000 of 2000 today for everybody together.\nNew ones come <t:86400:R>, at 00:00 UTC.\n\
                  -# In row-megapixels: 0.3 of 1; a picture of the usual size takes 0.2.",
             ),
             (
                 vec![(QuotaOf::User, status(1.0, 1.0))],
-                "`░░░░░░░░░░` No picture of the usual size is left today for you in all places together (of 5).\nNew ones come <t:86400:R>.\n\
+                "`░░░░░░░░░░` No picture of the usual size is left today for you in all places together (of 5).\nNew ones come <t:86400:R>, at 00:00 UTC.\n\
                  -# In row-megapixels: 0 of 1; a picture of the usual size takes 0.2.",
             ),
+            (
+                vec![
+                    (QuotaOf::Member, QuotaStatus { carried: 0.4, ..status(0.4, 1.4) }),
+                    (
+                        QuotaOf::Guild,
+                        QuotaStatus { period: Period::Month, resets: Timestamp(172_800_000), carried: 2.0, ..status(5.0, 10.0) },
+                    ),
+                ],
+                "`███████░░░` About 5 pictures of the usual size are left today for you here (of 7, 2 of them left from yesterday).\n\
+                 -# That is the least; there are also 25 of 50 this month here (10 of them left from last month).\n\
+                 A new day begins <t:86400:R> and a new month <t:172800:R>, at 00:00 UTC.\n\
+                 -# In row-megapixels: 1 of 1.4; a picture of the usual size takes 0.2.",
+            ),
         ] {
-            assert_eq!(quota(&quotas, 0.2).content, expected);
+            assert_eq!(quota(&quotas, 0.2, "UTC").content, expected);
         }
     }
 
@@ -137,14 +185,19 @@ mod tests {
     fn settings_are_sentences_with_the_names_of_their_options() {
         let limits = Limits {
             daily_row_megapixels: 10.0,
-            daily_row_megapixels_per_member: Some(0.2),
             daily_row_megapixels_per_user: None,
             daily_row_megapixels_host: None,
+            monthly_row_megapixels: None,
+            monthly_row_megapixels_per_user: None,
+            monthly_row_megapixels_host: None,
+            is_relax_free: false,
             max_active_per_user: 1,
             max_queued_per_guild: 1,
             max_queued: 1,
         };
-        let told = settings(&limits, true, true, 0.2).content;
+        let rule = |subject, row_megapixels| QuotaRule { subject, period: Period::Day, row_megapixels, carry_over: 0.0 };
+        let rules = [rule(Subject::Everyone, 0.2), QuotaRule { period: Period::Month, ..rule(Subject::Guild, 3.0) }];
+        let told = settings(&limits, &rules, true, true, 0.2).content;
         assert_eq!(
             told,
             "Saved. This is how it is now:\n\
@@ -154,8 +207,9 @@ mod tests {
              • /history shows everybody's pictures too (`history_everyone`).\n\
              -# In row-megapixels: `daily_quota` 10, `daily_quota_per_person` 0.2; a picture of the usual size takes 0.2."
         );
-        let none = settings(&Limits { daily_row_megapixels_per_member: None, ..limits }, false, false, 0.2).content;
+        let none = settings(&limits, &[rule(Subject::Guild, 400.0)], false, false, 0.2).content;
         assert!(none.starts_with("This is how it is now:") && none.contains("Each person here has no share of their own ("), "{none}");
+        assert!(none.contains("This server has about 50 pictures of the usual size a day"), "never more than the host allows: {none}");
         assert!(none.contains("one's own pictures only"), "{none}");
     }
 

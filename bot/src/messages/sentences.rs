@@ -1,9 +1,9 @@
 //! Every answer to a wish that is not granted is a sentence.
 
 use inference::error::InvalidTask;
-use storage::{JobId, JobStatus, QuotaOf, QuotaStatus, Refusal, Timestamp};
+use storage::{JobId, JobStatus, Period, QuotaOf, QuotaStatus, Refusal, Timestamp};
 
-use super::UserError;
+use super::{Around, UserError};
 use crate::prompt::PromptError;
 
 /// An error of each kind; the list is complete because `next` names every kind.
@@ -17,14 +17,18 @@ fn all() -> Vec<UserError> {
 
 fn next(error: &UserError) -> Option<UserError> {
     use UserError::*;
-    let quota = QuotaStatus { used: 1.0, limit: 2.0, resets: Timestamp(0) };
+    let quota = QuotaStatus { used: 1.0, limit: 2.0, carried: 0.0, period: Period::Day, resets: Timestamp(0) };
+    let around = Around { time_zone: "UTC".into() };
     Some(match error {
         Prompt(_) => Task(InvalidTask::Steps { found: 200, max: 100 }),
-        Task(_) => Refused(Refusal::Quota { of: QuotaOf::Member, quota, cost: 1.5 }),
-        Refused(Refusal::Quota { .. }) => Refused(Refusal::UserBusy { active: 2, limit: 2 }),
-        Refused(Refusal::UserBusy { .. }) => Refused(Refusal::GuildFull { limit: 2, again: None }),
-        Refused(Refusal::GuildFull { .. }) => Refused(Refusal::QueueFull { limit: 2, again: Some(Timestamp(90_000)) }),
-        Refused(Refusal::QueueFull { .. }) => JobTooLarge { cost: 9.0, limit: 2.0, lower: vec!["`--steps`"] },
+        Task(_) => Refused(Refusal::Quota { of: QuotaOf::Member, quota, cost: 1.5 }, around),
+        Refused(Refusal::Quota { quota, .. }, _) if quota.limit > 0.0 => {
+            Refused(Refusal::Quota { of: QuotaOf::Host, quota: QuotaStatus { limit: 0.0, ..*quota }, cost: 1.5 }, around)
+        }
+        Refused(Refusal::Quota { .. }, _) => Refused(Refusal::UserBusy { active: 2, limit: 2 }, around),
+        Refused(Refusal::UserBusy { .. }, _) => Refused(Refusal::GuildFull { limit: 2, again: None }, around),
+        Refused(Refusal::GuildFull { .. }, _) => Refused(Refusal::QueueFull { limit: 2, again: Some(Timestamp(90_000)) }, around),
+        Refused(Refusal::QueueFull { .. }, _) => JobTooLarge { cost: 9.0, limit: 2.0, lower: vec!["`--steps`"] },
         JobTooLarge { lower, .. } if !lower.is_empty() => JobTooLarge { cost: 9.0, limit: 2.0, lower: Vec::new() },
         JobTooLarge { .. } => NoDirectMessages,
         NoDirectMessages => NoUserInstall,
@@ -52,7 +56,10 @@ fn next(error: &UserError) -> Option<UserError> {
         DraftGone => NotYourDraft,
         NotYourDraft => AlreadyEnded(JobStatus::Done),
         AlreadyEnded(_) => ManagersOnly,
-        ManagersOnly => GuildOnly,
+        ManagersOnly => SeveralSubjects,
+        SeveralSubjects => CountedByPerson,
+        CountedByPerson => NoUsualPicture,
+        NoUsualPicture => GuildOnly,
         GuildOnly => SettingTooHigh { name: "jobs_at_once", max: "3".into() },
         SettingTooHigh { .. } => SettingOutOfRange { name: "jobs_at_once", min: 1 },
         SettingOutOfRange { .. } => return None,

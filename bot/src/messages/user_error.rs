@@ -1,7 +1,7 @@
 //! Why a person's wish is not granted.
 
 use inference::error::InvalidTask;
-use storage::{JobId, JobStatus, QuotaOf, Refusal, Timestamp};
+use storage::{JobId, JobStatus, Period, QuotaOf, Refusal, Timestamp};
 
 use super::words::{number, relative};
 
@@ -15,8 +15,8 @@ pub enum UserError {
     #[error("That cannot be drawn: {0}.")]
     Task(#[from] InvalidTask),
     /// A limit.
-    #[error("{}", refusal(.0))]
-    Refused(Refusal),
+    #[error("{}", refusal(.0, .1))]
+    Refused(Refusal, Around),
     /// One job alone is larger than any may be.
     #[error(
         "That is {} times as large as one job may be ({} row-megapixels; {} are the most).{}",
@@ -123,6 +123,15 @@ pub enum UserError {
     /// Only managers of a guild may do this.
     #[error("Only people who may manage this server can do that.")]
     ManagersOnly,
+    /// A limit for several at once.
+    #[error("Please choose one person, or one role, or `whom`; a limit is about one of them.")]
+    SeveralSubjects,
+    /// What a role has used is not known.
+    #[error("What is used is counted for each person and for all together. Please choose a person, or `all here together`.")]
+    CountedByPerson,
+    /// A limit in pictures while no picture can be drawn.
+    #[error("I cannot tell just now what a picture of the usual size takes: the model that I usually draw with is gone.")]
+    NoUsualPicture,
     /// Only a guild has this.
     #[error("This works in a server only.")]
     GuildOnly,
@@ -144,6 +153,13 @@ pub enum UserError {
     },
 }
 
+/// What a refusal says beside its numbers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Around {
+    /// Where days and months begin.
+    pub time_zone: String,
+}
+
 fn lower_what(parts: &[&str]) -> String {
     match parts {
         [] => String::new(),
@@ -152,19 +168,27 @@ fn lower_what(parts: &[&str]) -> String {
     }
 }
 
-fn refusal(refusal: &Refusal) -> String {
+fn refusal(refusal: &Refusal, around: &Around) -> String {
     match refusal {
         Refusal::Quota { of, quota, cost } => {
-            let left = match of {
-                QuotaOf::Guild => "left here for today",
-                QuotaOf::Member => "left for you in this server for today",
-                QuotaOf::User => "left for you for today, in all places together",
-                QuotaOf::Host => "left for today, for everybody together",
+            let time = match quota.period {
+                Period::Day => "today",
+                Period::Month => "this month",
             };
+            let left = match of {
+                QuotaOf::Guild => format!("left here for {time}"),
+                QuotaOf::Member => format!("left for you in this server for {time}"),
+                QuotaOf::User => format!("left for you for {time}, in all places together"),
+                QuotaOf::Host => format!("left for {time}, for everybody together"),
+            };
+            if quota.limit == 0.0 {
+                return format!("Nothing is {left}: the limit is 0, and somebody who manages it would have to change that.");
+            }
             let how_little = if quota.left() < cost / 10.0 { "Nothing is" } else { "Not enough is" };
             format!(
-                "{how_little} {left}. New pictures come {}; in row-megapixels, {} of {} are used and this needs {}.",
+                "{how_little} {left}. New pictures come {}, at 00:00 {}; in row-megapixels, {} of {} are used and this needs {}.",
                 relative(quota.resets),
+                around.time_zone,
                 number(quota.used),
                 number(quota.limit),
                 number(*cost)
@@ -205,7 +229,7 @@ mod tests {
 
     #[test]
     fn a_full_queue_says_when_to_come_back_where_that_is_known() {
-        let check = |refusal: Refusal, expected: &str| assert_eq!(UserError::Refused(refusal).to_string(), expected);
+        let check = |refusal: Refusal, expected: &str| assert_eq!(UserError::Refused(refusal, Around::default()).to_string(), expected);
         let again = Some(Timestamp(90_000));
         check(Refusal::QueueFull { limit: 9, again }, "My queue is full (9 jobs). A place may be free <t:90:R>; please try again then.");
         check(
@@ -217,21 +241,32 @@ mod tests {
 
     #[test]
     fn every_refusal_says_which_limit_the_numbers_and_when_it_ends() {
-        let quota = QuotaStatus { used: 4.75, limit: 5.0, resets: Timestamp(86_400_000) };
+        let quota = QuotaStatus { used: 4.75, limit: 5.0, carried: 0.0, period: Period::Day, resets: Timestamp(86_400_000) };
+        let around = || Around { time_zone: "Europe/Berlin".into() };
         let check = |error: UserError, expected: &str| assert_eq!(error.to_string(), expected);
-        let numbers = "New pictures come <t:86400:R>; in row-megapixels, 4.8 of 5 are used and this needs 0.8.";
+        let numbers = "New pictures come <t:86400:R>, at 00:00 Europe/Berlin; in row-megapixels, 4.8 of 5 are used and this needs 0.8.";
         for (of, expected) in [
             (QuotaOf::Guild, "Not enough is left here for today."),
             (QuotaOf::Member, "Not enough is left for you in this server for today."),
             (QuotaOf::User, "Not enough is left for you for today, in all places together."),
             (QuotaOf::Host, "Not enough is left for today, for everybody together."),
         ] {
-            check(UserError::Refused(Refusal::Quota { of, quota, cost: 0.75 }), &format!("{expected} {numbers}"));
+            check(UserError::Refused(Refusal::Quota { of, quota, cost: 0.75 }, around()), &format!("{expected} {numbers}"));
         }
         let used_up = QuotaStatus { used: 5.0, ..quota };
         check(
-            UserError::Refused(Refusal::Quota { of: QuotaOf::Guild, quota: used_up, cost: 0.75 }),
-            "Nothing is left here for today. New pictures come <t:86400:R>; in row-megapixels, 5 of 5 are used and this needs 0.8.",
+            UserError::Refused(Refusal::Quota { of: QuotaOf::Guild, quota: used_up, cost: 0.75 }, around()),
+            "Nothing is left here for today. New pictures come <t:86400:R>, at 00:00 Europe/Berlin; in row-megapixels, 5 of 5 are used and this needs 0.8.",
+        );
+        let of_month = QuotaStatus { period: Period::Month, ..quota };
+        check(
+            UserError::Refused(Refusal::Quota { of: QuotaOf::Member, quota: of_month, cost: 0.75 }, around()),
+            &format!("Not enough is left for you in this server for this month. {numbers}"),
+        );
+        let forbidden = QuotaStatus { used: 0.0, limit: 0.0, ..quota };
+        check(
+            UserError::Refused(Refusal::Quota { of: QuotaOf::Guild, quota: forbidden, cost: 0.75 }, around()),
+            "Nothing is left here for today: the limit is 0, and somebody who manages it would have to change that.",
         );
         let large = |lower| UserError::JobTooLarge { cost: 432.1, limit: 100.0, lower };
         let sentence = "That is 4.3 times as large as one job may be (432 row-megapixels; 100 are the most).";

@@ -5,11 +5,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::{
-    SqliteStore, cancel, claim, drafts, enqueue, guilds, history, images, keeping, outbox, queue, quota, reap, thumbnails, worker,
+    SqliteStore, cancel, claim, drafts, enqueue, guilds, history, images, keeping, outbox, queue, quota, reap, rules, thumbnails, worker,
 };
 use crate::{
     drafts::Draft, enqueue::*, error::StorageError, failure::Failure, guilds::GuildSettings, ids::*, images::NewImage, jobs::*,
-    outbox::OutboxItem, quota::*, store::*,
+    outbox::OutboxItem, quota::*, store::*, turns::Tier,
 };
 
 #[async_trait]
@@ -189,6 +189,26 @@ impl Guilds for SqliteStore {
         guilds::set_guild_settings(self, guild, settings).await
     }
 
+    async fn quota_rules(&self, guild: GuildId) -> Result<Vec<QuotaRule>, StorageError> {
+        rules::quota_rules(self, guild).await
+    }
+
+    async fn set_quota_rule(&self, guild: GuildId, rule: &QuotaRule, now: Timestamp) -> Result<(), StorageError> {
+        rules::set_quota_rule(self, guild, rule, now).await
+    }
+
+    async fn remove_quota_rule(&self, guild: GuildId, subject: Subject, period: Period) -> Result<bool, StorageError> {
+        rules::remove_quota_rule(self, guild, subject, period).await
+    }
+
+    async fn speed(&self, guild: GuildId, user: UserId) -> Result<Option<Tier>, StorageError> {
+        guilds::speed(self, guild, user).await
+    }
+
+    async fn set_speed(&self, guild: GuildId, user: UserId, tier: Tier) -> Result<(), StorageError> {
+        guilds::set_speed(self, guild, user, tier).await
+    }
+
     async fn note(&self, key: &str) -> Result<Option<String>, StorageError> {
         guilds::note(self, key).await
     }
@@ -200,13 +220,11 @@ impl Guilds for SqliteStore {
 
 #[async_trait]
 impl Ledger for SqliteStore {
-    async fn quotas(
-        &self,
-        guild: GuildId,
-        user: UserId,
-        limits: &Limits,
-        now: Timestamp,
-    ) -> Result<Vec<(QuotaOf, QuotaStatus)>, StorageError> {
-        quota::quotas(self, guild, user, limits, now).await
+    async fn quotas(&self, spender: &Spender, limits: &Limits, now: Timestamp) -> Result<Vec<(QuotaOf, QuotaStatus)>, StorageError> {
+        quota::quotas(self, spender, limits, now).await
+    }
+
+    async fn forgive(&self, guild: GuildId, user: Option<UserId>, period: Period, now: Timestamp) -> Result<f64, StorageError> {
+        quota::forgive(self, guild, user, period, now).await
     }
 }

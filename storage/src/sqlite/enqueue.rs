@@ -3,7 +3,9 @@
 use sqlx::{SqliteConnection, SqliteExecutor};
 
 use super::{
-    SqliteStore, quota, received,
+    SqliteStore,
+    quota::{self, Moment},
+    received,
     rows::{bytes, job_id, status},
     turns::{self, Lane, tier_number},
 };
@@ -14,6 +16,8 @@ use crate::{
     ids::*,
     jobs::JobStatus,
     pace::Pace,
+    quota::Spender,
+    turns::Tier,
 };
 
 const INSERT: &str = "INSERT INTO jobs (id, key, press, keeps_press, guild, tier, user, action, task, model, parent, parent_index, notes, \
@@ -56,9 +60,17 @@ pub(super) async fn enqueue(store: &SqliteStore, job: NewJob, limits: &Limits, n
             let lane = Lane { guild: job.guild.0.cast_signed(), tier: job.tier, user: job.user.0.cast_signed() };
             let place = sqlx::query_as(PLACE).bind(lane.guild).bind(tier_number(lane.tier)).bind(lane.user);
             let place: Place = place.fetch_one(&mut *tx).await?;
-            match refusal(&mut tx, &job, &place, limits, now).await? {
+            let moment = Moment { zone: &store.zone, now };
+            match refusal(&mut tx, &job, &place, limits, &moment).await? {
                 Some(refusal) => Enqueued::Refused(refusal),
-                None => Enqueued::Created(insert(&mut tx, job, lane, &place, now).await?),
+                None => {
+                    let (spender, is_free) = (spender(&job), is_free(&job, limits));
+                    let (id, seq, row_pixels) = insert(&mut tx, job, lane, &place, now).await?;
+                    if !is_free {
+                        quota::debit(&mut tx, seq, &spender, row_pixels, &moment).await?;
+                    }
+                    Enqueued::Created(id)
+                }
             }
         }
     };
@@ -69,6 +81,14 @@ pub(super) async fn enqueue(store: &SqliteStore, job: NewJob, limits: &Limits, n
         tx.rollback().await?;
     }
     Ok(answer)
+}
+
+fn spender(job: &NewJob) -> Spender {
+    Spender { guild: job.guild, user: job.user, roles: job.roles.clone() }
+}
+
+fn is_free(job: &NewJob, limits: &Limits) -> bool {
+    limits.is_relax_free && job.tier == Tier::Relax
 }
 
 impl Place {
@@ -104,8 +124,9 @@ async fn refusal(
     job: &NewJob,
     place: &Place,
     limits: &Limits,
-    now: Timestamp,
+    moment: &Moment<'_>,
 ) -> Result<Option<Refusal>, StorageError> {
+    let now = moment.now;
     if place.active >= limits.max_active_per_user {
         return Ok(Some(Refusal::UserBusy { active: place.active, limit: limits.max_active_per_user }));
     }
@@ -120,14 +141,23 @@ async fn refusal(
         let limit = limits.max_queued;
         return Ok(Some(Refusal::QueueFull { limit, again: place.pace().after(place.n_waiting - limit + 1, now) }));
     }
-    let (guild, user) = (job.guild.0.cast_signed(), job.user.0.cast_signed());
-    let least = quota::accounts(db, (guild, user), limits, now).await?.into_iter().next();
+    let accounts = quota::accounts(db, &spender(job), limits, moment).await?;
     let cost = to_row_pixels(job.row_megapixels);
-    let in_the_way = least.filter(|account| account.used.saturating_add(cost) > account.limit);
-    Ok(in_the_way.map(|account| Refusal::Quota { of: account.of, quota: account.status(now), cost: to_row_megapixels(cost) }))
+    let in_the_way = match is_free(job, limits) {
+        true => accounts.iter().find(|account| account.limit == 0),
+        false => accounts.first().filter(|account| account.used.saturating_add(cost) > account.limit),
+    };
+    Ok(in_the_way.map(|account| Refusal::Quota { of: account.of, quota: account.status(), cost: to_row_megapixels(cost) }))
 }
 
-async fn insert(db: &mut SqliteConnection, job: NewJob, lane: Lane, place: &Place, now: Timestamp) -> Result<JobId, StorageError> {
+/// Its id, its number and its estimated cost.
+async fn insert(
+    db: &mut SqliteConnection,
+    job: NewJob,
+    lane: Lane,
+    place: &Place,
+    now: Timestamp,
+) -> Result<(JobId, i64, i64), StorageError> {
     let id = JobId::new();
     let row_pixels = to_row_pixels(job.row_megapixels);
     let (press, keeps_press) = job.press.map_or((None, false), |press| (Some(press.key), press.keep));
@@ -161,6 +191,5 @@ async fn insert(db: &mut SqliteConnection, job: NewJob, lane: Lane, place: &Plac
     let mut tags = turns::tags(place.time, place.flow_tag, place.flow_time, place.user_tag);
     tags.arrive(place.in_flow > 0, place.of_user_in_flow > 0);
     turns::arrived(db, lane, &tags).await?;
-    quota::debit(db, seq, (lane.guild, lane.user), row_pixels, now).await?;
-    Ok(id)
+    Ok((id, seq, row_pixels))
 }

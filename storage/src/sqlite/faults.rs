@@ -6,19 +6,22 @@ use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, Row};
 
-use super::{SqliteStore, claim, enqueue, keeping, outbox, queue, quota};
+use super::{SqliteStore, claim, enqueue, keeping, outbox, queue, quota, rules};
 use crate::{
     Delivery, Enqueued, Failure, GuildId, GuildSettings, Guilds, History, JobStatus, Ledger, Limits, NewJob, Outbox, Queue, RunningLimits,
-    StorageError, Timestamp, UserId, Written,
+    Spender, StorageError, Timestamp, UserId, Written,
 };
 
 const NOW: Timestamp = Timestamp(1_000_000);
 const LEASE: Duration = Duration::from_secs(30);
 const LIMITS: Limits = Limits {
     daily_row_megapixels: 1e6,
-    daily_row_megapixels_per_member: None,
     daily_row_megapixels_per_user: None,
     daily_row_megapixels_host: None,
+    monthly_row_megapixels: None,
+    monthly_row_megapixels_per_user: None,
+    monthly_row_megapixels_host: None,
+    is_relax_free: false,
     max_active_per_user: 1000,
     max_queued_per_guild: 1000,
     max_queued: 1000,
@@ -37,6 +40,7 @@ fn job(key: &str, size_bytes: usize) -> NewJob {
         press: None,
         guild: GuildId(1),
         user: UserId(1),
+        roles: Vec::new(),
         action: "imagine".into(),
         task: serde_json::json!({ "prompt": "x".repeat(size_bytes) }),
         tier: crate::Tier::Fast,
@@ -55,7 +59,7 @@ async fn created(store: &SqliteStore, job: NewJob) -> crate::JobId {
 }
 
 async fn used(store: &SqliteStore) -> f64 {
-    store.quotas(GuildId(1), UserId(1), &LIMITS, NOW).await.unwrap()[0].1.used
+    store.quotas(&Spender::new(GuildId(1), UserId(1)), &LIMITS, NOW).await.unwrap()[0].1.used
 }
 
 /// Lets the writer's connection have `spare` more pages than now; `None` lifts the limit.
@@ -151,6 +155,11 @@ async fn claim_and_outbox_read_an_index_and_sort_nothing() {
     check(quota::BY_MEMBER, "spent USING PRIMARY KEY (day=? AND guild=? AND user=?)").await;
     check(quota::BY_USER, "INDEX spent_by_user (day=? AND user=?)").await;
     check(quota::BY_HOST, "(day=?)").await;
+    check(quota::MONTH_BY_GUILD, "guild_months USING PRIMARY KEY (month=? AND guild=?)").await;
+    check(quota::MONTH_BY_MEMBER, "spent_by_month USING PRIMARY KEY (month=? AND guild=? AND user=?)").await;
+    check(quota::MONTH_BY_USER, "INDEX spent_by_month_by_user (month=? AND user=?)").await;
+    check(quota::MONTH_BY_HOST, "guild_months USING PRIMARY KEY (month=?)").await;
+    check(rules::BINDING, "quota_rules USING PRIMARY KEY (guild=? AND kind=? AND subject=?)").await;
     check("SELECT seq FROM jobs WHERE status = 'leased' AND lease_until <= ?", "INDEX jobs_leased").await;
     check("SELECT id, status FROM jobs WHERE press = ?", "INDEX jobs_by_press (press=?)").await;
     check(keeping::TO_FORGET, "INDEX jobs_to_forget (finished>? AND finished<?)").await;

@@ -1,35 +1,38 @@
-//! Guild settings and notes.
+//! Guild settings, persons' speeds and notes.
 
-use super::SqliteStore;
-use crate::{
-    cost::{to_row_megapixels, to_row_pixels},
-    error::StorageError,
-    guilds::GuildSettings,
-    ids::GuildId,
+use super::{
+    SqliteStore,
+    turns::{tier, tier_number},
 };
+use crate::{error::StorageError, guilds::GuildSettings, ids::*, turns::Tier};
 
 /// Columns of `guild_settings`, in the order of [`GuildSettings`].
-type Row = (Option<i64>, Option<i64>, Option<u32>, Option<bool>);
+type Row = (Option<u32>, Option<bool>, Option<i64>);
 
 pub(super) async fn guild_settings(store: &SqliteStore, guild: GuildId) -> Result<GuildSettings, StorageError> {
-    const READ: &str =
-        "SELECT daily_row_pixels, member_row_pixels, max_active_per_user, shares_history FROM guild_settings WHERE guild = ?";
+    const READ: &str = "SELECT max_active_per_user, shares_history, only_tier FROM guild_settings WHERE guild = ?";
     let row: Option<Row> = sqlx::query_as(READ).bind(guild.0.cast_signed()).fetch_optional(&store.readers).await?;
-    let (daily, per_member, max_active_per_user, shares_history) = row.unwrap_or_default();
-    Ok(GuildSettings {
-        daily_row_megapixels: daily.map(to_row_megapixels),
-        daily_row_megapixels_per_member: per_member.map(to_row_megapixels),
-        max_active_per_user,
-        shares_history,
-    })
+    let (max_active_per_user, shares_history, only_tier) = row.unwrap_or_default();
+    Ok(GuildSettings { max_active_per_user, shares_history, only_tier: only_tier.and_then(tier) })
 }
 
 pub(super) async fn set_guild_settings(store: &SqliteStore, guild: GuildId, settings: GuildSettings) -> Result<(), StorageError> {
-    const WRITE: &str = "INSERT OR REPLACE INTO guild_settings \
-        (guild, daily_row_pixels, member_row_pixels, max_active_per_user, shares_history) VALUES (?, ?, ?, ?, ?)";
-    let write = sqlx::query(WRITE).bind(guild.0.cast_signed()).bind(settings.daily_row_megapixels.map(to_row_pixels));
-    let write = write.bind(settings.daily_row_megapixels_per_member.map(to_row_pixels));
-    write.bind(settings.max_active_per_user).bind(settings.shares_history).execute(&mut *store.writer.take().await).await?;
+    const WRITE: &str = "INSERT OR REPLACE INTO guild_settings (guild, max_active_per_user, shares_history, only_tier) VALUES (?, ?, ?, ?)";
+    let write = sqlx::query(WRITE).bind(guild.0.cast_signed()).bind(settings.max_active_per_user).bind(settings.shares_history);
+    write.bind(settings.only_tier.map(tier_number)).execute(&mut *store.writer.take().await).await?;
+    Ok(())
+}
+
+pub(super) async fn speed(store: &SqliteStore, guild: GuildId, user: UserId) -> Result<Option<Tier>, StorageError> {
+    let read = sqlx::query_scalar("SELECT tier FROM speeds WHERE guild = ? AND user = ?");
+    let number: Option<i64> = read.bind(guild.0.cast_signed()).bind(user.0.cast_signed()).fetch_optional(&store.readers).await?;
+    Ok(number.and_then(tier))
+}
+
+pub(super) async fn set_speed(store: &SqliteStore, guild: GuildId, user: UserId, tier: Tier) -> Result<(), StorageError> {
+    let write = sqlx::query("INSERT OR REPLACE INTO speeds (guild, user, tier) VALUES (?, ?, ?)");
+    let write = write.bind(guild.0.cast_signed()).bind(user.0.cast_signed()).bind(tier_number(tier));
+    write.execute(&mut *store.writer.take().await).await?;
     Ok(())
 }
 

@@ -29,6 +29,7 @@ static FILES: &[(i64, &str, &str)] = files![
     14 "0014_received",
     15 "0015_deliveries",
     16 "0016_checkpoints",
+    17 "0017_quotas",
 ];
 
 pub(super) static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {

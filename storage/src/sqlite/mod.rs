@@ -26,6 +26,7 @@ mod quota;
 mod reap;
 mod received;
 mod rows;
+mod rules;
 mod states;
 mod thumbnails;
 mod turns;
@@ -36,7 +37,7 @@ use std::fs::File;
 
 use sqlx::SqlitePool;
 
-use crate::error::StorageError;
+use crate::{error::StorageError, zone::Zone};
 use writer::{Write, Writer};
 
 /// Jobs in an SQLite database. The process lock is held as long as this lives.
@@ -46,10 +47,16 @@ pub struct SqliteStore {
     readers: SqlitePool,
     /// For those who look through histories.
     lookers: SqlitePool,
+    zone: Zone,
     _lock: File,
 }
 
 impl SqliteStore {
+    /// Days and months begin and end there from now on; without this, in UTC. What was spent stays in the day in which it was.
+    pub fn in_zone(self, zone: Zone) -> Self {
+        Self { zone, ..self }
+    }
+
     /// Closes the connections, which also empties the write-ahead log into the database.
     pub async fn close(self) {
         self.lookers.close().await;

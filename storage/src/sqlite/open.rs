@@ -14,7 +14,10 @@ use sqlx::{
 };
 
 use super::{SqliteStore, copies, migrations::MIGRATIONS, writer::Writer};
-use crate::error::{StorageError, sqlite_code};
+use crate::{
+    error::{StorageError, sqlite_code},
+    zone::Zone,
+};
 
 /// "ATLR" in the file's header, as the first migration writes it.
 const APPLICATION_ID: i64 = 0x4154_4C52;
@@ -56,7 +59,7 @@ impl SqliteStore {
         let options = options.pragma("query_only", "ON");
         let readers = pool(N_READERS).connect_with(options.clone()).await.map_err(in_path)?;
         let lookers = pool(N_LOOKERS).connect_with(options).await.map_err(in_path)?;
-        Ok(Self { writer, readers, lookers, _lock: lock })
+        Ok(Self { writer, readers, lookers, zone: Zone::default(), _lock: lock })
     }
 }
 
@@ -209,14 +212,18 @@ mod tests {
         let store = SqliteStore::open(&path).await.expect("it is brought up to date");
         let limits = crate::Limits {
             daily_row_megapixels: 9.0,
-            daily_row_megapixels_per_member: None,
             daily_row_megapixels_per_user: Some(2.0),
             daily_row_megapixels_host: None,
+            monthly_row_megapixels: None,
+            monthly_row_megapixels_per_user: None,
+            monthly_row_megapixels_host: None,
+            is_relax_free: false,
             max_active_per_user: 1,
             max_queued_per_guild: 1,
             max_queued: 1,
         };
-        let quotas = crate::Ledger::quotas(&store, crate::GuildId(2), crate::UserId(7), &limits, crate::Timestamp(1)).await;
+        let quotas =
+            crate::Ledger::quotas(&store, &crate::Spender::new(crate::GuildId(2), crate::UserId(7)), &limits, crate::Timestamp(1)).await;
         let used: Vec<_> = quotas.expect("readable").into_iter().map(|(of, quota)| (of, quota.used)).collect();
         assert_eq!(used, [(crate::QuotaOf::User, 1.0), (crate::QuotaOf::Guild, 0.0)]);
     }

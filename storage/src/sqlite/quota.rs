@@ -2,22 +2,31 @@
 
 use sqlx::SqliteConnection;
 
-use super::SqliteStore;
+use super::{
+    SqliteStore,
+    rules::{self, Bound, period_word},
+};
 use crate::{
     cost::{to_row_megapixels, to_row_pixels},
     enqueue::Limits,
     error::StorageError,
     ids::*,
     quota::*,
+    zone::Zone,
 };
 
-const DAY_MS: i64 = 24 * 60 * 60 * 1000;
-
-// Each takes day, guild and user, and leaves out what it does not ask for. Triggers keep the sums with the ledger (migration 10).
+// Each takes the number of a day or month, guild and user, and leaves out what it does not ask for. Triggers keep the sums with the ledger
+// (migrations 10 and 17).
 pub(super) const BY_GUILD: &str = "SELECT coalesce(sum(row_pixels), 0) FROM spent WHERE guild = ?2 AND day = ?1";
 pub(super) const BY_MEMBER: &str = "SELECT coalesce(sum(row_pixels), 0) FROM spent WHERE day = ?1 AND user = ?3 AND guild = ?2";
 pub(super) const BY_USER: &str = "SELECT coalesce(sum(row_pixels), 0) FROM spent INDEXED BY spent_by_user WHERE day = ?1 AND user = ?3";
 pub(super) const BY_HOST: &str = "SELECT coalesce(sum(row_pixels), 0) FROM spent WHERE day = ?1";
+pub(super) const MONTH_BY_GUILD: &str = "SELECT coalesce(sum(row_pixels), 0) FROM guild_months WHERE guild = ?2 AND month = ?1";
+pub(super) const MONTH_BY_MEMBER: &str =
+    "SELECT coalesce(sum(row_pixels), 0) FROM spent_by_month WHERE month = ?1 AND user = ?3 AND guild = ?2";
+pub(super) const MONTH_BY_USER: &str =
+    "SELECT coalesce(sum(row_pixels), 0) FROM spent_by_month INDEXED BY spent_by_month_by_user WHERE month = ?1 AND user = ?3";
+pub(super) const MONTH_BY_HOST: &str = "SELECT coalesce(sum(row_pixels), 0) FROM guild_months WHERE month = ?1";
 
 /// What a job that ended is charged for.
 #[derive(Clone, Copy, Debug)]
@@ -28,70 +37,165 @@ pub(super) enum Charge {
     Settle(i64),
 }
 
-/// A day's sum and its limit, in row-pixels.
+/// A sum and its limit, in row-pixels.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Account {
     pub(super) of: QuotaOf,
     pub(super) used: i64,
     pub(super) limit: i64,
+    carried: i64,
+    period: Period,
+    resets: Timestamp,
 }
 
 impl Account {
     /// For people.
-    pub(super) fn status(&self, now: Timestamp) -> QuotaStatus {
-        let resets = Timestamp(day(now).saturating_add(1).saturating_mul(DAY_MS));
-        QuotaStatus { used: to_row_megapixels(self.used), limit: to_row_megapixels(self.limit), resets }
+    pub(super) fn status(&self) -> QuotaStatus {
+        QuotaStatus {
+            used: to_row_megapixels(self.used),
+            limit: to_row_megapixels(self.limit),
+            carried: to_row_megapixels(self.carried),
+            period: self.period,
+            resets: self.resets,
+        }
     }
 }
 
 pub(super) async fn quotas(
     store: &SqliteStore,
-    guild: GuildId,
-    user: UserId,
+    spender: &Spender,
     limits: &Limits,
     now: Timestamp,
 ) -> Result<Vec<(QuotaOf, QuotaStatus)>, StorageError> {
     let mut db = store.readers.acquire().await?;
-    let accounts = accounts(&mut db, (guild.0.cast_signed(), user.0.cast_signed()), limits, now).await?;
-    Ok(accounts.iter().map(|account| (account.of, account.status(now))).collect())
+    let accounts = accounts(&mut db, spender, limits, &Moment { zone: &store.zone, now }).await?;
+    Ok(accounts.iter().map(|account| (account.of, account.status())).collect())
 }
 
-/// Everything that bounds what a user asks for in a guild, with what was spent or reserved on the day of `now`; the least left first.
+/// A time, as the store's zone reads it.
+pub(super) struct Moment<'a> {
+    pub(super) zone: &'a Zone,
+    pub(super) now: Timestamp,
+}
+
+impl Moment<'_> {
+    fn number(&self, period: Period) -> i64 {
+        self.zone.number(period, self.now)
+    }
+}
+
+/// Everything that bounds what somebody asks for, with what was spent or reserved in this day and month; the least left first.
 pub(super) async fn accounts(
     db: &mut SqliteConnection,
-    (guild, user): (i64, i64),
+    spender: &Spender,
     limits: &Limits,
-    now: Timestamp,
+    moment: &Moment<'_>,
 ) -> Result<Vec<Account>, StorageError> {
-    let all = [
-        (QuotaOf::User, BY_USER, limits.daily_row_megapixels_per_user),
-        (QuotaOf::Member, BY_MEMBER, limits.daily_row_megapixels_per_member),
-        (QuotaOf::Guild, BY_GUILD, Some(limits.daily_row_megapixels)),
-        (QuotaOf::Host, BY_HOST, limits.daily_row_megapixels_host),
+    let rules = rules::binding(db, spender).await?;
+    let of_host = [
+        (QuotaOf::User, Period::Day, limits.daily_row_megapixels_per_user),
+        (QuotaOf::User, Period::Month, limits.monthly_row_megapixels_per_user),
+        (QuotaOf::Member, Period::Day, None),
+        (QuotaOf::Member, Period::Month, None),
+        (QuotaOf::Guild, Period::Day, Some(limits.daily_row_megapixels)),
+        (QuotaOf::Guild, Period::Month, limits.monthly_row_megapixels),
+        (QuotaOf::Host, Period::Day, limits.daily_row_megapixels_host),
+        (QuotaOf::Host, Period::Month, limits.monthly_row_megapixels_host),
     ];
     let mut accounts = Vec::new();
-    for (of, sum, limit) in all {
-        let Some(limit) = limit else { continue };
-        let used: i64 = sqlx::query_scalar(sum).bind(day(now)).bind(guild).bind(user).fetch_one(&mut *db).await?;
-        accounts.push(Account { of, used, limit: to_row_pixels(limit) });
+    for (of, period, of_host) in of_host {
+        let of_host = of_host.map(to_row_pixels);
+        let is_its = |rule: &&Bound| rule.period == period && (rule.subject == Subject::Guild) == (of == QuotaOf::Guild);
+        let rule = rules.iter().find(is_its).filter(|_| matches!(of, QuotaOf::Guild | QuotaOf::Member));
+        let (limit, carried) = match rule {
+            Some(rule) => {
+                let with_carried = rule.limit.saturating_add(carried(db, spender, rule, moment).await?);
+                let limit = with_carried.min(of_host.unwrap_or(i64::MAX));
+                (limit, limit.saturating_sub(rule.limit).max(0))
+            }
+            None => match of_host {
+                Some(limit) => (limit, 0),
+                None => continue,
+            },
+        };
+        let used = used(db, spender, of, (period, moment.number(period))).await?;
+        accounts.push(Account { of, used, limit, carried, period, resets: moment.zone.end(period, moment.now) });
     }
     accounts.sort_by_key(|account| account.limit.saturating_sub(account.used));
     Ok(accounts)
 }
 
+/// What goes over from the period before: what was left of the rule's own limit, without what was carried into that.
+async fn carried(db: &mut SqliteConnection, spender: &Spender, rule: &Bound, moment: &Moment<'_>) -> Result<i64, StorageError> {
+    let number = moment.number(rule.period);
+    if rule.carry == 0 || moment.zone.number(rule.period, rule.since) >= number {
+        return Ok(0);
+    }
+    let of = if rule.subject == Subject::Guild { QuotaOf::Guild } else { QuotaOf::Member };
+    let left = rule.limit.saturating_sub(used(db, spender, of, (rule.period, number - 1)).await?);
+    Ok(left.clamp(0, rule.carry.min(rule.limit)))
+}
+
+/// What was used in a day or month and counts.
+async fn used(db: &mut SqliteConnection, spender: &Spender, of: QuotaOf, (period, number): (Period, i64)) -> Result<i64, StorageError> {
+    const FORGIVEN: &str = "SELECT row_pixels FROM forgiven WHERE guild = ? AND user = ? AND period = ? AND number = ?";
+    let sum = match (period, of) {
+        (Period::Day, QuotaOf::Guild) => BY_GUILD,
+        (Period::Day, QuotaOf::Member) => BY_MEMBER,
+        (Period::Day, QuotaOf::User) => BY_USER,
+        (Period::Day, QuotaOf::Host) => BY_HOST,
+        (Period::Month, QuotaOf::Guild) => MONTH_BY_GUILD,
+        (Period::Month, QuotaOf::Member) => MONTH_BY_MEMBER,
+        (Period::Month, QuotaOf::User) => MONTH_BY_USER,
+        (Period::Month, QuotaOf::Host) => MONTH_BY_HOST,
+    };
+    let (guild, user) = (spender.guild.0.cast_signed(), spender.user.0.cast_signed());
+    let sum: i64 = sqlx::query_scalar(sum).bind(number).bind(guild).bind(user).fetch_one(&mut *db).await?;
+    let user = match of {
+        QuotaOf::Member => user,
+        QuotaOf::Guild => 0,
+        QuotaOf::User | QuotaOf::Host => return Ok(sum),
+    };
+    let forgiven = sqlx::query_scalar(FORGIVEN).bind(guild).bind(user).bind(period_word(period)).bind(number);
+    let forgiven: Option<i64> = forgiven.fetch_optional(db).await?;
+    // What was debited before and is given back after takes the sum below what was forgiven.
+    Ok(forgiven.map_or(sum, |forgiven| (sum - forgiven).max(0)))
+}
+
+pub(super) async fn forgive(
+    store: &SqliteStore,
+    guild: GuildId,
+    user: Option<UserId>,
+    period: Period,
+    now: Timestamp,
+) -> Result<f64, StorageError> {
+    const WRITE: &str = "INSERT INTO forgiven (guild, user, period, number, row_pixels) VALUES (?, ?, ?, ?, ?) \
+        ON CONFLICT (guild, user, period, number) DO UPDATE SET row_pixels = row_pixels + excluded.row_pixels";
+    let mut tx = store.begin().await?;
+    let of = if user.is_some() { QuotaOf::Member } else { QuotaOf::Guild };
+    let spender = Spender::new(guild, user.unwrap_or(UserId(0)));
+    let number = store.zone.number(period, now);
+    let used = used(&mut tx, &spender, of, (period, number)).await?;
+    let write = sqlx::query(WRITE).bind(guild.0.cast_signed()).bind(spender.user.0.cast_signed());
+    write.bind(period_word(period)).bind(number).bind(used).execute(&mut *tx).await?;
+    tx.commit().await?;
+    Ok(to_row_megapixels(used))
+}
+
 pub(super) async fn debit(
     db: &mut SqliteConnection,
     job: i64,
-    (guild, user): (i64, i64),
+    spender: &Spender,
     row_pixels: i64,
-    now: Timestamp,
+    moment: &Moment<'_>,
 ) -> Result<(), StorageError> {
     let write = sqlx::query("INSERT INTO ledger (job, kind, guild, user, day, row_pixels) VALUES (?, 'debit', ?, ?, ?, ?)");
-    write.bind(job).bind(guild).bind(user).bind(day(now)).bind(row_pixels).execute(db).await?;
+    let write = write.bind(job).bind(spender.guild.0.cast_signed()).bind(spender.user.0.cast_signed());
+    write.bind(moment.number(Period::Day)).bind(row_pixels).execute(db).await?;
     Ok(())
 }
 
-/// Corrects the debit of a job that ended.
+/// Corrects the debit of a job that ended; one that was free has none.
 pub(super) async fn correct(db: &mut SqliteConnection, job: i64, charge: Charge) -> Result<(), StorageError> {
     const WRITE: &str = "INSERT INTO ledger (job, kind, guild, user, day, row_pixels) \
         SELECT job, ?2, guild, user, day, ?3 - row_pixels FROM ledger WHERE job = ?1 AND kind = 'debit'";
@@ -110,23 +214,4 @@ pub(super) async fn give_back(db: &mut SqliteConnection, job: i64) -> Result<(),
         WHERE job = ? AND kind = 'settle'";
     sqlx::query(WRITE).bind(job).execute(db).await?;
     Ok(())
-}
-
-fn day(now: Timestamp) -> i64 {
-    now.0.div_euclid(DAY_MS)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_day_ends_at_midnight_utc() {
-        let account = Account { of: QuotaOf::Guild, used: 0, limit: 1 };
-        let check = |now: i64, resets: i64| assert_eq!(account.status(Timestamp(now)).resets, Timestamp(resets), "{now}");
-        check(0, DAY_MS);
-        check(DAY_MS - 1, DAY_MS);
-        check(DAY_MS, 2 * DAY_MS);
-        check(-1, 0);
-    }
 }

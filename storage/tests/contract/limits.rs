@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use storage::{Enqueued, Failure, Lease, Limits, NewJob, Queue, QuotaOf, Refusal, RunningLimits};
+use storage::{Enqueued, Failure, Lease, Limits, NewJob, Queue, QuotaOf, Refusal, RunningLimits, Spender, Subject};
 
 use super::support::*;
 
@@ -137,31 +137,26 @@ pub async fn a_person_has_one_day_over_all_places(backend: &impl Backend) {
 }
 
 pub async fn the_least_of_all_quotas_refuses(backend: &impl Backend) {
-    let limits = Limits {
-        daily_row_megapixels: 8.0,
-        daily_row_megapixels_per_member: Some(5.0),
-        daily_row_megapixels_per_user: Some(6.0),
-        daily_row_megapixels_host: Some(12.0),
-        ..ROOMY
-    };
-    // What was spent before, (guild, user, cost), what (1, 1) asks for, and what refuses it.
-    // What was spent where by whom, what is asked for, and which quota refuses with what is used.
+    let limits =
+        Limits { daily_row_megapixels: 8.0, daily_row_megapixels_per_user: Some(6.0), daily_row_megapixels_host: Some(12.0), ..ROOMY };
+    // What was spent where by whom, what the first person asks for in the fifth guild, and which quota refuses with what is used.
     type Case<'a> = (&'a [(u64, u64, f64)], f64, Option<(QuotaOf, f64)>);
     let cases: [Case; 6] = [
         (&[], 5.0, None),
         (&[], 5.5, Some((QuotaOf::Member, 0.0))),
-        (&[(1, 1, 4.0)], 1.5, Some((QuotaOf::Member, 4.0))),
+        (&[(5, 1, 4.0)], 1.5, Some((QuotaOf::Member, 4.0))),
         (&[(2, 1, 5.0)], 1.5, Some((QuotaOf::User, 5.0))),
-        (&[(1, 2, 5.0), (1, 3, 2.5)], 1.0, Some((QuotaOf::Guild, 7.5))),
+        (&[(5, 2, 5.0), (5, 3, 2.5)], 1.0, Some((QuotaOf::Guild, 7.5))),
         (&[(2, 2, 5.0), (3, 3, 5.0), (4, 4, 1.5)], 1.0, Some((QuotaOf::Host, 11.5))),
     ];
     let store = backend.open().await;
+    allow(&*store, 5, daily(Subject::Everyone, 5.0)).await;
     for (day, (before, cost, expected)) in (0..).zip(cases) {
         let now = at(day * DAY_MS);
         for &(guild, user, cost) in before {
             assert!(matches!(store.enqueue(costing(guild, user, cost), &ROOMY, now).await.unwrap(), Enqueued::Created(_)));
         }
-        match store.enqueue(costing(1, 1, cost), &limits, now).await.unwrap() {
+        match store.enqueue(costing(5, 1, cost), &limits, now).await.unwrap() {
             Enqueued::Created(_) => assert_eq!(expected, None, "day {day}"),
             Enqueued::Refused(Refusal::Quota { of, quota, .. }) => assert_eq!(Some((of, quota.used)), expected, "day {day}"),
             other => panic!("day {day}: {other:?}"),
@@ -172,13 +167,11 @@ pub async fn the_least_of_all_quotas_refuses(backend: &impl Backend) {
 /// Whatever comes, ends and is asked for again: each sum stays within its limit, and what is left at the end is what was computed.
 pub async fn sums_never_exceed_their_limits_and_refunds_restore_them(backend: &impl Backend) {
     let store = backend.open().await;
-    let limits = Limits {
-        daily_row_megapixels: 9.0,
-        daily_row_megapixels_per_member: Some(5.0),
-        daily_row_megapixels_per_user: Some(7.0),
-        daily_row_megapixels_host: Some(17.0),
-        ..ROOMY
-    };
+    let limits =
+        Limits { daily_row_megapixels: 9.0, daily_row_megapixels_per_user: Some(7.0), daily_row_megapixels_host: Some(17.0), ..ROOMY };
+    for guild in 0..3 {
+        allow(&*store, guild, daily(Subject::Everyone, 5.0)).await;
+    }
     for seed in 0..30 {
         let mut dice = Dice(seed);
         let now = at(seed as i64 * DAY_MS);
@@ -212,7 +205,7 @@ pub async fn sums_never_exceed_their_limits_and_refunds_restore_them(backend: &i
                 }
             }
             let NewJob { guild, user, .. } = new(&mut dice);
-            for (of, quota) in store.quotas(guild, user, &limits, now).await.unwrap() {
+            for (of, quota) in store.quotas(&Spender::new(guild, user), &limits, now).await.unwrap() {
                 assert!((0.0..=quota.limit).contains(&quota.used), "seed {seed}, step {step}: {of:?} {quota:?}");
             }
         }
@@ -224,7 +217,7 @@ pub async fn sums_never_exceed_their_limits_and_refunds_restore_them(backend: &i
             spent.iter().filter(|((guild, user), _)| is_counted(*guild, *user)).map(|(_, sum)| sum).sum::<f64>()
         };
         for (guild, user) in (0..3).flat_map(|guild| (100..103).map(move |user| (guild, user))) {
-            for (whose, quota) in store.quotas(storage::GuildId(guild), storage::UserId(user), &limits, now).await.unwrap() {
+            for (whose, quota) in store.quotas(&Spender::new(storage::GuildId(guild), storage::UserId(user)), &limits, now).await.unwrap() {
                 let expected = match whose {
                     QuotaOf::Guild => of(&|other, _| other == guild),
                     QuotaOf::Member => of(&|place, person| (place, person) == (guild, user)),

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
+mod books;
 mod checkpoints;
 mod drafts;
 mod enqueue;
@@ -9,6 +10,7 @@ mod fairness;
 mod keeping;
 mod limits;
 mod model;
+mod quotas;
 mod received;
 mod records;
 mod states;
@@ -97,6 +99,19 @@ contract! { sqlite, crate::contract::support::Sqlite:
         a_person_has_one_day_over_all_places
         the_least_of_all_quotas_refuses
         sums_never_exceed_their_limits_and_refunds_restore_them
+    }
+    quotas {
+        rules_are_kept_one_for_each_subject_and_period
+        a_person_is_bound_by_the_nearest_rule_and_the_most_generous_role
+        a_month_holds_all_of_its_days
+        what_is_left_goes_over_once_and_no_further_than_was_said
+        what_is_forgiven_counts_no_more_in_its_period
+        a_free_job_is_bound_by_nothing_but_a_limit_of_nothing
+        a_hundred_at_once_do_not_exceed_a_quota
+        days_begin_where_the_host_is
+    }
+    books {
+        sums_are_those_of_the_books
     }
     received {
         what_was_heard_is_kept_until_it_is_answered_also_after_a_restart

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use storage::{
-    Cancelled, Failure, JobStatus, NewJob, RunningLimits, Tier, Timestamp, Written,
+    Cancelled, Failure, JobStatus, Limits, NewJob, Period, RunningLimits, Tier, Timestamp, Written,
     turns::{Candidate, N_CANDIDATES, Turn, Turns, choose, relax_slots},
 };
 
@@ -14,7 +14,10 @@ pub struct ModelJob {
     pub new: NewJob,
     pub status: JobStatus,
     pub day: i64,
+    /// Counted from year 0.
+    pub month: i64,
     pub cost: i64,
+    pub is_free: bool,
     pub charged: i64,
     pub attempts: u32,
     /// Whether the newest lease's attempt was taken back.
@@ -47,14 +50,50 @@ pub fn cost(row_megapixels: f64) -> i64 {
     (row_megapixels * 1e6).round() as i64
 }
 
+/// Whether nothing is debited for a job.
+pub fn is_free(new: &NewJob, limits: &Limits) -> bool {
+    limits.is_relax_free && new.tier == Tier::Relax
+}
+
+/// The number of a UTC day or month, counted from 1970-01-01 or year 0.
+pub fn number(period: Period, now: Timestamp) -> i64 {
+    let day = now.0.div_euclid(DAY_MS);
+    match period {
+        Period::Day => day,
+        Period::Month => month(day),
+    }
+}
+
+/// When the UTC day or month of a time is over.
+pub fn end(period: Period, now: Timestamp) -> Timestamp {
+    let day = now.0.div_euclid(DAY_MS);
+    let next = match period {
+        Period::Day => day + 1,
+        Period::Month => (day + 1..).find(|next| month(*next) != month(day)).expect("a month has an end"),
+    };
+    Timestamp(next * DAY_MS)
+}
+
+/// The month of a day of the calendar (Hinnant, "chrono-Compatible Low-Level Date Algorithms", `civil_from_days`).
+fn month(day: i64) -> i64 {
+    let since_march_0 = day + 719_468;
+    let (era, of_era) = (since_march_0.div_euclid(146_097), since_march_0.rem_euclid(146_097));
+    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    // Months from March on; January and February belong to the next year, which the division by twelve sees to.
+    (year_of_era + era * 400) * 12 + (5 * of_year + 2) / 153 + 2
+}
+
 impl Model {
-    pub fn enqueue(&mut self, new: NewJob, now: Timestamp) -> usize {
+    pub fn enqueue(&mut self, new: NewJob, limits: &Limits, now: Timestamp) -> usize {
         let cost = cost(new.row_megapixels);
         self.jobs.push(ModelJob {
             status: JobStatus::Queued,
-            day: now.0.div_euclid(DAY_MS),
+            day: number(Period::Day, now),
+            month: number(Period::Month, now),
             cost,
-            charged: cost,
+            is_free: is_free(&new, limits),
+            charged: if is_free(&new, limits) { 0 } else { cost },
             attempts: 0,
             has_advanced: false,
             passed: 0,
@@ -148,7 +187,7 @@ impl Model {
         }
         let job = &mut self.jobs[i];
         job.status = status;
-        job.charged = charged.unwrap_or(0);
+        job.charged = charged.filter(|_| !job.is_free).unwrap_or(0);
         job.holds_press &= status == JobStatus::Done && job.new.press.as_ref().is_some_and(|press| press.keep);
         job.n_endings += 1;
         job.delivery = Some((now.0, 0));
@@ -197,11 +236,11 @@ impl Model {
         orphans.len() as u32
     }
 
-    /// What a guild, a person (or both: a person in a guild) or all have spent on a day.
-    pub fn used(&self, guild: Option<u64>, user: Option<u64>, now: Timestamp) -> i64 {
-        let day = now.0.div_euclid(DAY_MS);
+    /// What a guild, a person (or both: a person in a guild) or all have spent in a day or month.
+    pub fn used(&self, (guild, user): (Option<u64>, Option<u64>), period: Period, now: Timestamp) -> i64 {
+        let is_then = |job: &ModelJob| number(period, now) == if period == Period::Day { job.day } else { job.month };
         let is_counted = |new: &NewJob| guild.is_none_or(|guild| new.guild.0 == guild) && user.is_none_or(|user| new.user.0 == user);
-        self.jobs.iter().filter(|job| is_counted(&job.new) && job.day == day).map(|job| job.charged).sum()
+        self.jobs.iter().filter(|job| is_counted(&job.new) && is_then(job)).map(|job| job.charged).sum()
     }
 
     pub fn n_active(&self, user: u64) -> u32 {

@@ -50,7 +50,10 @@ pub async fn a_correction_goes_to_the_day_of_the_debit(backend: &impl Backend) {
 
     store.complete(&claimed(&*store).await, 1.0, morning).await.unwrap();
     assert_eq!((used(&*store, 1, evening).await, used(&*store, 1, morning).await), (1.0, 3.0));
-    assert_eq!(store.quotas(GuildId(1), UserId(1), &limits, morning).await.unwrap()[0].1.resets, at(DAY_MS / 2 + DAY_MS));
+    assert_eq!(
+        store.quotas(&storage::Spender::new(GuildId(1), UserId(1)), &limits, morning).await.unwrap()[0].1.resets,
+        at(DAY_MS / 2 + DAY_MS)
+    );
 }
 
 pub async fn a_delivery_is_tried_until_it_arrives(backend: &impl Backend) {
@@ -357,8 +360,8 @@ pub async fn settings_and_notes_are_replaced(backend: &impl Backend) {
     let guild = GuildId(u64::MAX);
     assert_eq!(store.guild_settings(guild).await.unwrap(), GuildSettings::default());
     for settings in [
-        GuildSettings { daily_row_megapixels: Some(12.5), shares_history: Some(true), ..GuildSettings::default() },
-        GuildSettings { daily_row_megapixels_per_member: Some(0.25), ..GuildSettings::default() },
+        GuildSettings { shares_history: Some(true), only_tier: Some(storage::Tier::Relax), ..GuildSettings::default() },
+        GuildSettings { only_tier: Some(storage::Tier::Fast), ..GuildSettings::default() },
         GuildSettings { max_active_per_user: Some(3), shares_history: Some(false), ..GuildSettings::default() },
     ] {
         store.set_guild_settings(guild, settings).await.unwrap();

@@ -9,8 +9,9 @@ use std::{
 };
 
 use storage::{
-    BlobKey, Checkpoint, CheckpointLimits, Delivery, Enqueued, GuildId, History, JobId, JobInput, JobStatus, JobStore, Lease, Ledger,
-    Limits, NewImage, NewJob, Outbox, PressKey, Provenance, Queue, RunningLimits, SqliteStore, Timestamp, UserId, Written,
+    BlobKey, Checkpoint, CheckpointLimits, Delivery, Enqueued, GuildId, Guilds, History, JobId, JobInput, JobStatus, JobStore, Lease,
+    Ledger, Limits, NewImage, NewJob, Outbox, Period, PressKey, Provenance, Queue, QuotaRule, RunningLimits, Spender, SqliteStore, Subject,
+    Timestamp, UserId, Written, Zone,
 };
 
 /// Noon of some day, UTC.
@@ -19,9 +20,12 @@ pub const DAY_MS: i64 = 24 * 60 * 60 * 1000;
 pub const LEASE: Duration = Duration::from_secs(30);
 pub const ROOMY: Limits = Limits {
     daily_row_megapixels: 1e6,
-    daily_row_megapixels_per_member: None,
     daily_row_megapixels_per_user: None,
     daily_row_megapixels_host: None,
+    monthly_row_megapixels: None,
+    monthly_row_megapixels_per_user: None,
+    monthly_row_megapixels_host: None,
+    is_relax_free: false,
     max_active_per_user: 1000,
     max_queued_per_guild: 1000,
     max_queued: 10_000,
@@ -36,7 +40,10 @@ pub trait Backend: Sized + Send + 'static {
     fn fleeting() -> Self {
         Self::new()
     }
-    async fn open(&self) -> Arc<dyn JobStore>;
+    async fn open(&self) -> Arc<dyn JobStore> {
+        self.open_in(Zone::default()).await
+    }
+    async fn open_in(&self, zone: Zone) -> Arc<dyn JobStore>;
 }
 
 pub struct Sqlite {
@@ -52,8 +59,8 @@ impl Backend for Sqlite {
         Self { folder: tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap() }
     }
 
-    async fn open(&self) -> Arc<dyn JobStore> {
-        Arc::new(SqliteStore::open(&self.folder.path().join("atelier.db")).await.unwrap())
+    async fn open_in(&self, zone: Zone) -> Arc<dyn JobStore> {
+        Arc::new(SqliteStore::open(&self.folder.path().join("atelier.db")).await.unwrap().in_zone(zone))
     }
 }
 
@@ -75,6 +82,7 @@ pub fn job(guild: u64, user: u64) -> NewJob {
         press: None,
         guild: GuildId(guild),
         user: UserId(user),
+        roles: Vec::new(),
         action: "imagine".into(),
         task: serde_json::json!({ "prompt": "a lighthouse" }),
         tier: storage::Tier::Fast,
@@ -111,7 +119,17 @@ pub async fn status(store: &dyn History, id: JobId) -> JobStatus {
 }
 
 pub async fn used(store: &dyn Ledger, guild: u64, now: Timestamp) -> f64 {
-    store.quotas(GuildId(guild), UserId(0), &ROOMY, now).await.unwrap()[0].1.used
+    store.quotas(&Spender::new(GuildId(guild), UserId(0)), &ROOMY, now).await.unwrap()[0].1.used
+}
+
+/// A rule for a day that carries nothing over.
+pub fn daily(subject: Subject, row_megapixels: f64) -> QuotaRule {
+    QuotaRule { subject, period: Period::Day, row_megapixels, carry_over: 0.0 }
+}
+
+/// Sets a rule long before noon.
+pub async fn allow(store: &dyn Guilds, guild: u64, rule: QuotaRule) {
+    store.set_quota_rule(GuildId(guild), &rule, Timestamp(0)).await.unwrap();
 }
 
 /// Records pictures one by one and ends the job as done.

@@ -1,14 +1,14 @@
 //! Random walks: the store and the model do the same things and must say and hold the same.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use storage::{
-    Enqueued, Failure, JobId, JobStatus, JobStore, Lease, Limits, NewJob, PressKey, QueueStatus, QuotaOf, QuotaStatus, Refusal,
-    RunningLimits, Tier, Timestamp, Written,
+    Enqueued, Failure, JobId, JobStatus, JobStore, Lease, Limits, NewJob, Period, PressKey, QueueStatus, QuotaOf, QuotaStatus, Refusal,
+    RunningLimits, Spender, Subject, Tier, Timestamp, Written,
 };
 
 use super::{
-    model::{Model, cost},
+    model::{Model, cost, end, is_free},
     support::*,
 };
 
@@ -41,6 +41,8 @@ struct Walk {
     store: Arc<dyn JobStore>,
     model: Model,
     ids: Vec<JobId>,
+    /// What each person may spend a day in a guild, where its managers said something.
+    shares: HashMap<u64, f64>,
     /// Every lease ever given: most are stale.
     leases: Vec<(usize, Lease)>,
     dice: Dice,
@@ -52,7 +54,16 @@ struct Walk {
 async fn walk(store: Arc<dyn JobStore>, seed: u64) -> Arc<dyn JobStore> {
     // Days of this sequence only, too: the host has one sum a day.
     let now = at(seed as i64 * 100 * DAY_MS);
-    let mut walk = Walk { store, model: Model::default(), ids: vec![], leases: vec![], dice: Dice(seed), now, base: 1000 * (seed + 1) };
+    let mut walk = Walk {
+        store,
+        model: Model::default(),
+        ids: vec![],
+        shares: HashMap::new(),
+        leases: vec![],
+        dice: Dice(seed),
+        now,
+        base: 1000 * (seed + 1),
+    };
     let n_operations = N_OPERATIONS / 4 + walk.dice.roll(N_OPERATIONS * 3 / 4 + 1);
     for step in 0..n_operations {
         let operation = walk.operation().await;
@@ -98,12 +109,15 @@ impl Walk {
         let limits = match self.dice.roll(3) {
             0 => {
                 let mut some = |limit| (self.dice.roll(2) == 0).then_some(limit);
-                let (member, user, host) = (some(4.0), some(5.0), some(9.0));
+                let (user, host, month) = (some(5.0), some(9.0), some(20.0));
                 Limits {
                     daily_row_megapixels: 6.0,
-                    daily_row_megapixels_per_member: member,
                     daily_row_megapixels_per_user: user,
                     daily_row_megapixels_host: host,
+                    monthly_row_megapixels: month,
+                    monthly_row_megapixels_per_user: None,
+                    monthly_row_megapixels_host: None,
+                    is_relax_free: self.dice.roll(2) == 0,
                     max_active_per_user: 4,
                     max_queued_per_guild: 5,
                     max_queued: 8,
@@ -111,11 +125,14 @@ impl Walk {
             }
             _ => ROOMY,
         };
+        if self.dice.roll(4) == 0 {
+            self.change_share(new.guild.0).await;
+        }
         let expected = self.expected_of_enqueue(&new, &limits);
         let answer = self.store.enqueue(new.clone(), &limits, self.now).await.unwrap();
         match (expected, answer) {
             (None, Enqueued::Created(id)) => {
-                self.model.enqueue(new, self.now);
+                self.model.enqueue(new, &limits, self.now);
                 self.ids.push(id);
             }
             (Some(expected), mut answer) => {
@@ -148,6 +165,8 @@ impl Walk {
             Refusal::GuildFull { limit: limits.max_queued_per_guild, again: None }
         } else if model.n_queued(None) >= limits.max_queued {
             Refusal::QueueFull { limit: limits.max_queued, again: None }
+        } else if is_free(new, limits) {
+            return None;
         } else if cost(quota.used) + cost(new.row_megapixels) > cost(quota.limit) {
             Refusal::Quota { of, quota, cost: new.row_megapixels }
         } else {
@@ -156,18 +175,35 @@ impl Walk {
         Some(Enqueued::Refused(refusal))
     }
 
+    async fn change_share(&mut self, guild: u64) {
+        let of_guild = storage::GuildId(guild);
+        if self.dice.roll(2) == 0 {
+            let was_there = self.shares.remove(&guild).is_some();
+            assert_eq!(self.store.remove_quota_rule(of_guild, Subject::Everyone, Period::Day).await.unwrap(), was_there);
+        } else {
+            let share = 1.0 + self.dice.roll(5) as f64;
+            self.shares.insert(guild, share);
+            self.store.set_quota_rule(of_guild, &daily(Subject::Everyone, share), self.now).await.unwrap();
+        }
+    }
+
     /// Everything that bounds a job, the least left first.
     fn quotas(&self, new: &NewJob, limits: &Limits) -> Vec<(QuotaOf, QuotaStatus)> {
         let (guild, user) = (Some(new.guild.0), Some(new.user.0));
-        let resets = Timestamp((self.now.0.div_euclid(DAY_MS) + 1) * DAY_MS);
+        // Whoever stands in for a guild has no managers.
+        let share = self.shares.get(&new.guild.0).copied().filter(|_| guild != user);
         let all = [
-            (QuotaOf::User, limits.daily_row_megapixels_per_user, self.model.used(None, user, self.now)),
-            (QuotaOf::Member, limits.daily_row_megapixels_per_member, self.model.used(guild, user, self.now)),
-            (QuotaOf::Guild, Some(limits.daily_row_megapixels), self.model.used(guild, None, self.now)),
-            (QuotaOf::Host, limits.daily_row_megapixels_host, self.model.used(None, None, self.now)),
+            (QuotaOf::User, Period::Day, limits.daily_row_megapixels_per_user, (None, user)),
+            (QuotaOf::Member, Period::Day, share, (guild, user)),
+            (QuotaOf::Guild, Period::Day, Some(limits.daily_row_megapixels), (guild, None)),
+            (QuotaOf::Guild, Period::Month, limits.monthly_row_megapixels, (guild, None)),
+            (QuotaOf::Host, Period::Day, limits.daily_row_megapixels_host, (None, None)),
         ];
-        let status = |used: i64, limit| QuotaStatus { used: used as f64 / 1e6, limit, resets };
-        let mut all: Vec<_> = all.into_iter().filter_map(|(of, limit, used)| Some((of, status(used, limit?)))).collect();
+        let status = |(of, period, limit, whose): (_, _, Option<f64>, _)| {
+            let (used, resets) = (self.model.used(whose, period, self.now), end(period, self.now));
+            Some((of, QuotaStatus { used: used as f64 / 1e6, limit: limit?, carried: 0.0, period, resets }))
+        };
+        let mut all: Vec<_> = all.into_iter().filter_map(status).collect();
         all.sort_by_key(|(_, quota)| cost(quota.limit) - cost(quota.used));
         all
     }
@@ -309,13 +345,8 @@ impl Walk {
         let running = self.model.jobs.iter().filter(|job| job.status == JobStatus::Leased).count() as u32;
         assert_eq!(self.store.queue_status().await.unwrap(), QueueStatus { queued: self.model.n_queued(None), running }, "{when}");
         let new = job(self.base + self.dice.roll(3), self.base + self.dice.roll(3));
-        let limits = Limits {
-            daily_row_megapixels_per_member: Some(2.0),
-            daily_row_megapixels_per_user: Some(3.0),
-            daily_row_megapixels_host: Some(5.0),
-            ..ROOMY
-        };
-        let quotas = self.store.quotas(new.guild, new.user, &limits, self.now).await.unwrap();
+        let limits = Limits { daily_row_megapixels_per_user: Some(3.0), daily_row_megapixels_host: Some(5.0), ..ROOMY };
+        let quotas = self.store.quotas(&Spender::new(new.guild, new.user), &limits, self.now).await.unwrap();
         assert_eq!(quotas, self.quotas(&new, &limits), "{when}");
         self.check_outbox(when).await;
         if let Some(id) = self.dice.pick(&self.ids) {

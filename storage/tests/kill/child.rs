@@ -16,9 +16,12 @@ pub const LEASE: Duration = Duration::from_secs(30);
 const RUNNING: RunningLimits = RunningLimits { max_running: 4, max_running_per_user: 4, max_running_per_guild: 4 };
 const LIMITS: Limits = Limits {
     daily_row_megapixels: 1e9,
-    daily_row_megapixels_per_member: None,
     daily_row_megapixels_per_user: Some(1e9),
     daily_row_megapixels_host: None,
+    monthly_row_megapixels: None,
+    monthly_row_megapixels_per_user: None,
+    monthly_row_megapixels_host: None,
+    is_relax_free: false,
     max_active_per_user: 1 << 30,
     max_queued_per_guild: 1 << 30,
     max_queued: 1 << 30,
@@ -96,6 +99,7 @@ impl Child {
             press: None,
             guild: GuildId(number % 3),
             user: UserId(number % 2),
+            roles: Vec::new(),
             action: "imagine".into(),
             task: serde_json::json!({ "prompt": "a lighthouse" }),
             tier: storage::Tier::Fast,

@@ -152,7 +152,8 @@ fn after(error: &StorageError) -> Option<StorageError> {
     let path = || PathBuf::from("/srv/ada_s_disk/atelier.sqlite");
     let source = || std::io::Error::other("/srv/ada_s_disk: tensor down_blocks panicked at 0xdead");
     Some(match error {
-        StorageError::BadBlobKey(_) => StorageError::MissingBlob("/srv/ada_s_disk".into()),
+        StorageError::BadBlobKey(_) => StorageError::UnknownZone("/srv/ada_s_disk".into()),
+        StorageError::UnknownZone(_) => StorageError::MissingBlob("/srv/ada_s_disk".into()),
         StorageError::MissingBlob(_) => StorageError::ReadOnly { path: path() },
         StorageError::ReadOnly { .. } => StorageError::InUse { path: path() },
         StorageError::InUse { .. } => StorageError::TooNew { path: path(), found: 9, known: 8 },
@@ -182,7 +183,7 @@ fn no_error_of_the_store_says_more_than_that_the_fault_is_ours_or_the_disk_is_fu
         assert!(is_full || said.contains(&job.to_string()), "{said}");
         n_tried += 1;
     }
-    assert_eq!(n_tried, 13);
+    assert_eq!(n_tried, 14);
 }
 
 #[test]
