@@ -51,6 +51,7 @@ impl Scene {
             guild: GuildId(self.guild),
             user: self.ada(),
             roles: Vec::new(),
+            speed: Default::default(),
             action: "imagine",
             task: serde_json::from_value(task).expect("a task"),
             parent: None,

@@ -80,6 +80,7 @@ async fn a_stored_task_is_drawn_with_its_mask_as_on_the_command_line() {
         guild,
         user,
         roles: Vec::new(),
+        speed: Default::default(),
         action: "imagine",
         task: task.clone(),
         notes: Vec::new(),

@@ -40,6 +40,7 @@ mod remix;
 mod restart;
 mod resume;
 mod shown;
+mod speeds;
 mod stopping;
 mod storm;
 mod sweep;

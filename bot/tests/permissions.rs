@@ -186,6 +186,7 @@ async fn draw_in(studio: &Studio, channel: u64, words: &str) {
         guild: GuildId(GUILD),
         user: UserId(1_000_000_000_000_000_011),
         roles: Vec::new(),
+        speed: Default::default(),
         action: "imagine",
         task: serde_json::from_value(task).expect("a task"),
         parent: None,

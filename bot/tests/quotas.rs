@@ -13,11 +13,11 @@ use serde_json::{Value, json};
 use storage::{Delivery, GuildId, QuotaOf, RoleId, Spender, Timestamp, UserId};
 
 /// The stand-in's other guild, its guild where the bot is no member, and its group of people.
-const OTHER: &str = "Second studio/general";
-const CLUB: &str = "Book club/general";
+pub const OTHER: &str = "Second studio/general";
+pub const CLUB: &str = "Book club/general";
 const GUILD: u64 = 1_000_000_000_000_000_100;
 const MODERATOR: u64 = GUILD + 2;
-const LINUS: u64 = 1_000_000_000_000_000_013;
+pub const LINUS: u64 = 1_000_000_000_000_000_013;
 /// The choices of options, by their places.
 const MONTH: u64 = 1;
 const ALL: u64 = 1;
@@ -28,7 +28,7 @@ async fn imagine(visitor: &Visitor, channel: &str) -> InteractionId {
 }
 
 /// What an interaction was answered with: a grid, or words.
-async fn answer(visitor: &Visitor, channel: &str, asked: &InteractionId) -> Value {
+pub async fn answer(visitor: &Visitor, channel: &str, asked: &InteractionId) -> Value {
     let is_done = |message: &&Value| {
         let is_private = message["flags"].as_u64().unwrap_or_default() & 64 != 0;
         message["interaction_metadata"]["id"] == asked.0 && (is_grid(message) || (is_private && !content(message).is_empty()))
@@ -43,18 +43,18 @@ async fn draws(visitor: &Visitor, channel: &str) -> Value {
     message
 }
 
-async fn is_refused(visitor: &Visitor, channel: &str, asked: &InteractionId, words: &str) -> String {
+pub async fn is_refused(visitor: &Visitor, channel: &str, asked: &InteractionId, words: &str) -> String {
     let message = answer(visitor, channel, asked).await;
     assert!(!is_grid(&message) && content(&message).contains(words), "{}", content(&message));
     content(&message).to_owned()
 }
 
-async fn admin(visitor: &Visitor, command: &str, options: &[(&str, Value)]) -> String {
+pub async fn admin(visitor: &Visitor, command: &str, options: &[(&str, Value)]) -> String {
     let asked = visitor.slash(CHANNEL, &format!("admin quota {command}"), options).await.expect("sent");
     content(&answer(visitor, CHANNEL, &asked).await).to_owned()
 }
 
-async fn told(visitor: &Visitor, channel: &str, command: &str) -> String {
+pub async fn told(visitor: &Visitor, channel: &str, command: &str) -> String {
     let asked = visitor.slash(channel, command, &[]).await.expect("sent");
     content(&answer(visitor, channel, &asked).await).to_owned()
 }
@@ -178,6 +178,7 @@ async fn ask(door: Arc<Door>, n: u64) -> bool {
         guild: GuildId(GUILD),
         user: UserId(LINUS),
         roles: vec![RoleId(MODERATOR)],
+        speed: Default::default(),
         action: "imagine",
         task: Task::from(TextToImage { prompt: "a frog".into(), steps: 1, n_images: 1, ..TextToImage::default() }),
         notes: Vec::new(),

@@ -6,7 +6,12 @@ use inference::task::Task;
 use storage::{JobId, JobStatus, PressKey};
 
 use super::{Wish, job_of, press_key, presser::Presser};
-use crate::{app::App, error::BotError, jobs::going_on, messages::UserError};
+use crate::{
+    app::App,
+    error::BotError,
+    jobs::{going_on, speed::Speed},
+    messages::UserError,
+};
 
 /// Enqueues a job that goes on where this one was stopped, for as much as is left; its result answers every later press of the same button.
 pub async fn enqueue(presser: &Presser<'_>, app: &Arc<App>, id: JobId) -> Result<(), BotError> {
@@ -17,6 +22,7 @@ pub async fn enqueue(presser: &Presser<'_>, app: &Arc<App>, id: JobId) -> Result
     if job.status != JobStatus::Done {
         return Err(UserError::NotFinished.into());
     }
+    let speed = Speed::under(&job, presser.user);
     let mut task: Task = serde_json::from_value(job.task)?;
     task.base_mut().ok_or(UserError::UnknownButton)?.stop_at = None;
     let states = going_on::states(&*app.jobs, &*app.blobs, id).await?;
@@ -25,7 +31,7 @@ pub async fn enqueue(presser: &Presser<'_>, app: &Arc<App>, id: JobId) -> Result
     }
     let begins = states.iter().map(|state| state.place()).collect();
     let press = Some(PressKey { key: press_key(going_on::ACTION, id, 0), keep: true });
-    let wish = Wish { action: going_on::ACTION, task, notes: Vec::new(), parent: Some((id, 0)), press, begins };
+    let wish = Wish { action: going_on::ACTION, speed, task, notes: Vec::new(), parent: Some((id, 0)), press, begins };
     app.door.enqueue(wish.by(presser, app.clock.now())).await?;
     Ok(())
 }

@@ -33,6 +33,7 @@ use crate::{
     jobs::going_on,
     jobs::parents::{self, Drawn},
     jobs::received::{Asked, Promise},
+    jobs::speed::Speed,
     messages::{self, UserError},
     system::log::chain,
 };
@@ -186,6 +187,7 @@ fn press_key(action: &str, job: JobId, index: u32) -> String {
 /// What somebody asks for with a button or a form.
 struct Wish {
     action: &'static str,
+    speed: Speed,
     task: Task,
     /// What the person should know of what they typed.
     notes: Vec<Note>,
@@ -205,6 +207,7 @@ impl Wish {
             guild: presser.payer(),
             user: presser.user,
             roles: presser.roles(),
+            speed: self.speed,
             action: self.action,
             task: self.task,
             notes: self.notes,

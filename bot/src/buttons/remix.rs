@@ -21,6 +21,7 @@ use crate::{
     jobs::drafts::Typed,
     jobs::parents::Drawn,
     jobs::received::{Asked, Promise},
+    jobs::speed::Speed,
     messages::{self, UserError},
     prompt,
     system::log::chain,
@@ -115,9 +116,16 @@ async fn draw(
         Some(job) => Some(before(presser, app, job).await?),
         None => None,
     };
+    let speed = match (parsed.speed, &before) {
+        (None, Some((job, _))) => Speed::under(job, presser.user),
+        (said, _) => Speed::of(said),
+    };
     let (task, parent) = with_changes(parsed.task, before);
     app.door
-        .enqueue(Wish { action: "remix", task, notes: parsed.notes, parent, press: None, begins: Vec::new() }.by(presser, app.clock.now()))
+        .enqueue(
+            Wish { action: "remix", speed, task, notes: parsed.notes, parent, press: None, begins: Vec::new() }
+                .by(presser, app.clock.now()),
+        )
         .await?;
     Ok(Ended::HasJob)
 }

@@ -6,7 +6,7 @@ use inference::task::{ImageSize, Task, Upscale};
 use storage::{JobId, PressKey};
 
 use super::{Wish, job_of, picture_of, press_key, presser::Presser};
-use crate::{app::App, error::BotError, pictures::shown};
+use crate::{app::App, error::BotError, jobs::speed::Speed, pictures::shown};
 
 /// Enqueues the enlargement; its result answers every later press of the same button.
 pub async fn enqueue(presser: &Presser<'_>, app: &Arc<App>, id: JobId, index: u32) -> Result<(), BotError> {
@@ -17,8 +17,16 @@ pub async fn enqueue(presser: &Presser<'_>, app: &Arc<App>, id: JobId, index: u3
     let press = Some(PressKey { key: press_key("upscale", id, index), keep: true });
     app.door
         .enqueue(
-            Wish { action: "upscale", task, notes: Vec::new(), parent: Some((id, index)), press, begins: Vec::new() }
-                .by(presser, app.clock.now()),
+            Wish {
+                action: "upscale",
+                speed: Speed::under(&job, presser.user),
+                task,
+                notes: Vec::new(),
+                parent: Some((id, index)),
+                press,
+                begins: Vec::new(),
+            }
+            .by(presser, app.clock.now()),
         )
         .await?;
     Ok(())

@@ -6,12 +6,13 @@ use inference::task::{ImageToImage, Task};
 use storage::{JobId, PressKey};
 
 use super::{Wish, drawn_of, job_of, picture_of, press_key, presser::Presser};
-use crate::{app::App, error::BotError, messages::UserError, system::random};
+use crate::{app::App, error::BotError, jobs::speed::Speed, messages::UserError, system::random};
 
 /// Enqueues image-to-image on the picture; under an enlarged one, on the picture that it shows larger, as long as that is there.
 pub async fn enqueue(presser: &Presser<'_>, app: &Arc<App>, id: JobId, index: u32) -> Result<(), BotError> {
     let job = job_of(presser, app, id).await?;
     let shown = picture_of(app, &job, index).await?;
+    let speed = Speed::under(&job, presser.user);
     let drawn = drawn_of(app, job).await?;
     let mut base = drawn.task.base().cloned().ok_or(UserError::UnknownButton)?;
     base.seed = random::random_seed();
@@ -29,7 +30,7 @@ pub async fn enqueue(presser: &Presser<'_>, app: &Arc<App>, id: JobId, index: u3
     let press = Some(PressKey { key: press_key("variation", parent.0, parent.1), keep: false });
     app.door
         .enqueue(
-            Wish { action: "variation", task, notes: Vec::new(), parent: Some(parent), press, begins: Vec::new() }
+            Wish { action: "variation", speed, task, notes: Vec::new(), parent: Some(parent), press, begins: Vec::new() }
                 .by(presser, app.clock.now()),
         )
         .await?;

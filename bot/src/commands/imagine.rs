@@ -18,6 +18,7 @@ use crate::{
     jobs::{
         enqueue::Request,
         received::{Asked, Promise},
+        speed::Speed,
     },
     prompt::{self, TypedOptions},
 };
@@ -68,9 +69,13 @@ pub async fn imagine(
     #[max_length = 100]
     #[autocomplete = "loras"]
     lora: Option<String>,
+    #[description = "Whether others go first (--fast, --relax)"]
+    #[max_length = 100]
+    #[autocomplete = "speeds"]
+    speed: Option<String>,
 ) -> Result<(), BotError> {
     let app: &Arc<App> = ctx.data();
-    let typed = TypedOptions { negative, guidance: cfg, steps, seed, aspect, sampler, model };
+    let typed = TypedOptions { negative, guidance: cfg, steps, seed, aspect, sampler, model, speed };
     let parsed = prompt::parse(&prompt::with_lora(&prompt, lora.as_deref()), &typed, &app.models.parse_context_now().await)
         .map_err(crate::messages::UserError::Prompt)?;
     super::check_permissions(ctx.interaction.app_permissions.filter(|_| ctx.interaction.guild_id.is_some()))?;
@@ -82,6 +87,7 @@ pub async fn imagine(
         guild: super::paying_guild(interaction.guild_id, &interaction.authorizing_integration_owners, interaction.user.id),
         user: super::user_id(interaction.user.id),
         roles: super::roles(interaction),
+        speed: Speed::of(parsed.speed),
         action: "imagine",
         task: Task::from(parsed.task),
         notes: parsed.notes,
@@ -109,6 +115,10 @@ pub(super) fn options_of(data: &serenity::CommandData) -> Vec<(String, String)> 
 
 async fn aspects(_ctx: poise::ApplicationContext<'_, Arc<App>, BotError>, typed: &str) -> serenity::CreateAutocompleteResponse {
     choices(&["1:1", "3:2", "2:3", "4:3", "3:4", "16:9", "9:16", "2:1", "21:9"], typed)
+}
+
+async fn speeds(_ctx: poise::ApplicationContext<'_, Arc<App>, BotError>, typed: &str) -> serenity::CreateAutocompleteResponse {
+    choices(&["fast", "relax"], typed)
 }
 
 async fn samplers(_ctx: poise::ApplicationContext<'_, Arc<App>, BotError>, typed: &str) -> serenity::CreateAutocompleteResponse {

@@ -7,6 +7,7 @@ mod info;
 pub(crate) mod promise;
 mod quota;
 mod settings;
+mod speed;
 
 use std::sync::{Arc, atomic::Ordering};
 
@@ -32,7 +33,16 @@ pub type Context<'a> = poise::ApplicationContext<'a, Arc<App>, BotError>;
 
 /// All commands, in the places where they may be used.
 pub fn all(limits: &LimitsConfig) -> Vec<poise::Command<Arc<App>, BotError>> {
-    let mut commands = vec![imagine::imagine(), history::history(), info::info(), quota::quota(), settings::settings(), admin::admin()];
+    let mut commands = vec![
+        imagine::imagine(),
+        history::history(),
+        info::info(),
+        quota::quota(),
+        settings::settings(),
+        admin::admin(),
+        speed::fast(),
+        speed::relax(),
+    ];
     for command in &mut commands {
         let is_offered = |context: &serenity::InteractionContext| match context {
             serenity::InteractionContext::BotDm => limits.allow_direct_messages,

@@ -1,6 +1,6 @@
 //! `/settings`: a guild's managers lower its limits and say what its members see.
 
-use storage::{GuildSettings, Period, QuotaRule, Subject};
+use storage::{GuildSettings, Period, QuotaRule, Subject, Tier};
 
 use super::Context;
 use crate::{error::BotError, messages, messages::UserError};
@@ -12,6 +12,27 @@ pub(super) fn descriptions(of_picture: f64) -> [(&'static str, String); 2] {
         ("daily_quota", format!("What all here may draw a day, {unit}; 0 forbids drawing")),
         ("daily_quota_per_person", format!("What each person may draw of it, {unit}; 0 for no share")),
     ]
+}
+
+/// How jobs of a guild may take their turns.
+#[derive(Clone, Copy, Debug, poise::ChoiceParameter)]
+enum Speeds {
+    #[name = "both"]
+    Both,
+    #[name = "fast"]
+    Fast,
+    #[name = "relax"]
+    Relax,
+}
+
+impl Speeds {
+    fn only(self) -> Option<Tier> {
+        match self {
+            Self::Both => None,
+            Self::Fast => Some(Tier::Fast),
+            Self::Relax => Some(Tier::Relax),
+        }
+    }
 }
 
 /// See or lower this server's limits
@@ -29,6 +50,7 @@ pub async fn settings(
     #[description = "Whether /history may show everybody's pictures"] history_everyone: Option<bool>,
     #[description = "What each person here may draw a day of it, in row-megapixels; 0 for no share of their own"]
     daily_quota_per_person: Option<f64>,
+    #[description = "Whether jobs here may be fast, relaxed (others go first), or both"] speeds: Option<Speeds>,
 ) -> Result<(), BotError> {
     let app = ctx.data();
     let guild = super::managed_guild(ctx.interaction)?;
@@ -52,13 +74,17 @@ pub async fn settings(
     if daily_quota_per_person.is_some_and(|share| !share.is_finite() || share < 0.0) {
         return Err(UserError::SettingOutOfRange { name: "daily_quota_per_person", min: 0 }.into());
     }
-    let is_changed = daily_quota.is_some() || jobs_at_once.is_some() || history_everyone.is_some() || daily_quota_per_person.is_some();
+    let is_changed = daily_quota.is_some()
+        || jobs_at_once.is_some()
+        || history_everyone.is_some()
+        || daily_quota_per_person.is_some()
+        || speeds.is_some();
     if is_changed {
         let old = app.jobs.guild_settings(guild).await?;
         let new = GuildSettings {
             max_active_per_user: jobs_at_once.or(old.max_active_per_user),
             shares_history: history_everyone.or(old.shares_history),
-            ..old
+            only_tier: speeds.map_or(old.only_tier, Speeds::only),
         };
         app.jobs.set_guild_settings(guild, new).await?;
     }
@@ -79,8 +105,8 @@ pub async fn settings(
     }
     let limits = app.door.limits(guild, super::user_id(ctx.interaction.user.id)).await?;
     let rules = app.jobs.quota_rules(guild).await?;
-    let shares_history = app.jobs.guild_settings(guild).await?.shares_history.unwrap_or(true);
-    let answer = messages::settings(&limits, &rules, shares_history, is_changed, app.models.cost_of_picture());
+    let settings = app.jobs.guild_settings(guild).await?;
+    let answer = messages::settings(&limits, &rules, settings, is_changed, app.models.cost_of_picture());
     super::tell(ctx, &answer).await;
     Ok(())
 }

@@ -28,6 +28,8 @@ pub struct LimitsConfig {
     pub monthly_row_megapixels_host: f64,
     /// The time zone in which days and months begin, by its name at the IANA.
     pub time_zone: String,
+    /// Whether relaxed jobs take nothing from any quota.
+    pub relax_is_free: bool,
     /// Queued and running jobs of a user.
     pub max_active_per_user: u32,
     /// Running jobs of a user.
@@ -63,6 +65,7 @@ impl Default for LimitsConfig {
             monthly_row_megapixels_per_user: 0.0,
             monthly_row_megapixels_host: 0.0,
             time_zone: "UTC".to_owned(),
+            relax_is_free: false,
             max_active_per_user: 3,
             max_running_per_user: 2,
             max_running_per_guild: 6,

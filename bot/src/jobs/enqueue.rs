@@ -15,7 +15,7 @@ use tracing::{Instrument, Span};
 use crate::{
     config::Config,
     error::BotError,
-    jobs::{board::Board, limits, live::Live, span},
+    jobs::{board::Board, limits, live::Live, span, speed::Speed},
     messages::{Around, UserError},
     models::Models,
     pictures::render::{self, Renderer},
@@ -35,6 +35,8 @@ pub struct Request {
     pub user: UserId,
     /// Their roles in the guild.
     pub roles: Vec<RoleId>,
+    /// How it takes its turns.
+    pub speed: Speed,
     /// `imagine`, `variation`, `upscale`, `reroll`, `remix` or `continue`.
     pub action: &'static str,
     /// What to make.
@@ -105,10 +107,13 @@ impl Door {
             row_megapixels,
         )?;
         let limits = self.limits(request.guild, request.user).await?;
+        let only = self.jobs.guild_settings(request.guild).await?.only_tier;
+        let tier = request.speed.tier(self.jobs.speed(request.guild, request.user).await?, only)?;
         let input = |input: &Input| Ok(JobInput { role: input.role.to_string(), blob: BlobKey::parse(&input.blob)? });
         let inputs = request.task.inputs.iter().map(input).collect::<Result<_, StorageError>>()?;
         let mut heading = self.renderer.heading(request.user.0, &request.task, request.parent).await;
         heading.notes.extend(request.notes.iter().cloned());
+        heading.is_relaxed = tier == Tier::Relax;
         let live = Live::new(heading, request.delivery.clone(), render::picture_size(&request.task), request.task.n_images())
             .costing(row_megapixels);
         let job = NewJob {
@@ -118,7 +123,7 @@ impl Door {
             user: request.user,
             roles: request.roles,
             action: request.action.to_owned(),
-            tier: Tier::Fast,
+            tier,
             model,
             row_megapixels,
             task: serde_json::to_value(&request.task)?,
@@ -149,7 +154,8 @@ impl Door {
             Enqueued::Pressed(_, _) => Err(UserError::AlreadyDrawing.into()),
             Enqueued::Refused(refusal) => {
                 metrics::refused();
-                Err(UserError::Refused(refusal, Around { time_zone: self.config.limits.time_zone.clone() }).into())
+                let may_relax = limits.is_relax_free && tier == Tier::Fast && only != Some(Tier::Fast);
+                Err(UserError::Refused(refusal, Around { time_zone: self.config.limits.time_zone.clone(), may_relax }).into())
             }
         }
     }

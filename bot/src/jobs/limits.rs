@@ -36,7 +36,7 @@ fn lowered(config: &LimitsConfig, settings: GuildSettings) -> Limits {
         monthly_row_megapixels: unless_nothing(config.monthly_row_megapixels),
         monthly_row_megapixels_per_user: unless_nothing(config.monthly_row_megapixels_per_user),
         monthly_row_megapixels_host: unless_nothing(config.monthly_row_megapixels_host),
-        is_relax_free: false,
+        is_relax_free: config.relax_is_free,
         max_active_per_user: settings.max_active_per_user.map_or(config.max_active_per_user, |own| own.min(config.max_active_per_user)),
         max_queued_per_guild: config.max_queued_per_guild,
         max_queued: config.max_queued,

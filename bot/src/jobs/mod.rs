@@ -19,6 +19,7 @@ pub mod received;
 pub mod resident;
 pub(crate) mod sending;
 pub mod span;
+pub mod speed;
 mod states;
 pub(crate) mod sweep;
 pub mod told;

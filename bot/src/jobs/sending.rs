@@ -123,6 +123,7 @@ impl Sending {
                 parameters: String::new(),
                 user: job.user.0,
                 notes: Vec::new(),
+                is_relaxed: false,
             },
         };
         Ok(Some(messages::failed(&heading, job.id, &messages::failure(&failure, job.id))))

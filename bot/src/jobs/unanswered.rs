@@ -21,6 +21,7 @@ use crate::{
         drafts::{Drafts, Typed},
         enqueue::{Door, Request},
         received::{Asked, Promise, Receiving, Wish},
+        speed::Speed,
     },
     messages,
     models::Models,
@@ -195,7 +196,7 @@ impl Unanswered {
     }
 
     async fn draw(&self, typed: &Typed, key: &str, (guild, user): (GuildId, UserId), delivery: Delivery) -> Result<(), BotError> {
-        let Parsed { task, notes, .. } = typed.parse(&self.models.parse_context_now().await)?;
+        let Parsed { task, notes, speed, .. } = typed.parse(&self.models.parse_context_now().await)?;
         let task = Task::from(task);
         let (key, press, parent) = (key.to_owned(), None, None);
         self.door
@@ -205,6 +206,7 @@ impl Unanswered {
                 guild,
                 user,
                 roles: typed.roles(),
+                speed: Speed::of(speed),
                 action: "imagine",
                 task,
                 notes,

@@ -21,6 +21,8 @@ pub struct Heading {
     pub user: u64,
     /// What the person who asked should know.
     pub notes: Vec<Note>,
+    /// Whether others go first.
+    pub is_relaxed: bool,
 }
 
 /// What was done.
@@ -70,7 +72,8 @@ impl Heading {
     }
 
     pub(super) fn line(&self) -> String {
-        format!("{}{} · <@{}>", self.titled(900), self.code(450), self.user)
+        let speed = if self.is_relaxed { " · relaxed" } else { "" };
+        format!("{}{} · <@{}>{speed}", self.titled(900), self.code(450), self.user)
     }
 
     /// The parameters as code, at most so long; a negative prompt can be as long as a prompt.

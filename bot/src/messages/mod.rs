@@ -15,6 +15,7 @@ mod received;
 mod rules;
 #[cfg(test)]
 mod sentences;
+mod speed;
 mod user_error;
 mod words;
 
@@ -33,6 +34,7 @@ pub use progress::{Drawing, N_PLACES, cancelled, cancelling, drawing, failed, lo
 pub use quota::{quota, settings, small};
 pub use received::{ENDING, INTERRUPTED, MAX_REFUSAL, TAKEN_BACK, about_earlier, in_our_words};
 pub use rules::{Done, left_of, rules};
+pub use speed::speed;
 pub use user_error::{Around, UserError};
 pub use words::shorten;
 
@@ -67,6 +69,7 @@ mod tests {
             parameters: format!("--no {} --seed 7", "`x".repeat(3000)),
             user: u64::MAX,
             notes,
+            is_relaxed: true,
         };
         let job = JobId::new();
         let file = || File { name: "grid.png".into(), bytes: Vec::new(), description: String::new() };
@@ -113,6 +116,7 @@ mod tests {
             parameters: String::new(),
             user: 7,
             notes: Vec::new(),
+            is_relaxed: false,
         };
         assert_eq!(
             cancelled(&heading, JobId::new()).content.lines().next(),

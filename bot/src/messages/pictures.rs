@@ -157,7 +157,14 @@ mod tests {
 
     #[test]
     fn a_grid_of_one_picture_has_one_of_each_button() {
-        let heading = Heading { title: "a frog".into(), made: Made::Drawn, parameters: "--seed 7".into(), user: 1, notes: Vec::new() };
+        let heading = Heading {
+            title: "a frog".into(),
+            made: Made::Drawn,
+            parameters: "--seed 7".into(),
+            user: 1,
+            notes: Vec::new(),
+            is_relaxed: false,
+        };
         let file = File { name: "grid.png".into(), bytes: Vec::new(), description: String::new() };
         let answer = grid(&heading, JobId::new(), Drawn { indices: &[0], stopped: None }, None, file);
         assert_eq!(answer.buttons.iter().map(Vec::len).collect::<Vec<_>>(), [2, 1, 3]);

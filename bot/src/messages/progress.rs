@@ -126,7 +126,8 @@ mod tests {
 
     #[test]
     fn a_place_is_told_with_a_time_where_one_is_known() {
-        let heading = Heading { title: "a frog".into(), made: Made::Drawn, parameters: String::new(), user: 1, notes: Vec::new() };
+        let heading =
+            Heading { title: "a frog".into(), made: Made::Drawn, parameters: String::new(), user: 1, notes: Vec::new(), is_relaxed: false };
         let check = |place, wait_ms: Option<u64>, expected: &str| {
             let said = queued(&heading, JobId::new(), place, wait_ms.map(Duration::from_millis)).content;
             assert_eq!(said.lines().last(), Some(expected));
@@ -140,5 +141,7 @@ mod tests {
         check(50, None, "-# Queued: place 50 in the queue");
         check(51, None, "-# Queued: behind 50 others or more");
         check(40, Some(1_200_000), "-# Queued: place 40 in the queue, begins in about 20 min");
+        let relaxed = queued(&Heading { is_relaxed: true, ..heading }, JobId::new(), 3, None).content;
+        assert_eq!(relaxed, "**a frog** · <@1> · relaxed\n-# Queued: place 3 in the queue");
     }
 }

@@ -1,6 +1,6 @@
 //! What may be spent, and what a guild's managers chose: in pictures, which people count in, and in row-megapixels, which are exact.
 
-use storage::{Limits, Period, QuotaOf, QuotaRule, QuotaStatus, Subject};
+use storage::{GuildSettings, Limits, Period, QuotaOf, QuotaRule, QuotaStatus, Subject, Tier};
 
 use super::words::{bar, number, relative};
 use crate::answer::Answer;
@@ -77,7 +77,7 @@ fn whose(quota: QuotaOf) -> &'static str {
 }
 
 /// A guild's settings as they are now. `of_picture` is what a picture of the usual size costs.
-pub fn settings(limits: &Limits, rules: &[QuotaRule], shares_history: bool, is_changed: bool, of_picture: f64) -> Answer {
+pub fn settings(limits: &Limits, rules: &[QuotaRule], chosen: GuildSettings, is_changed: bool, of_picture: f64) -> Answer {
     let quota = |row_megapixels: f64| match pictures(row_megapixels, of_picture) {
         0 => "no picture of the usual size".to_owned(),
         1 => "about 1 picture of the usual size".to_owned(),
@@ -99,7 +99,15 @@ pub fn settings(limits: &Limits, rules: &[QuotaRule], shares_history: bool, is_c
         format!("• One person may have {} at once (`jobs_at_once`).", jobs(limits.max_active_per_user)),
         format!(
             "• /history shows {} (`history_everyone`).",
-            if shares_history { "everybody's pictures too" } else { "one's own pictures only" }
+            if chosen.shares_history.unwrap_or(true) { "everybody's pictures too" } else { "one's own pictures only" }
+        ),
+        format!(
+            "• Jobs are {} (`speeds`).",
+            match chosen.only_tier {
+                None => "fast or relaxed, as people wish",
+                Some(Tier::Fast) => "always fast",
+                Some(Tier::Relax) => "always relaxed",
+            }
         ),
         format!(
             "-# In row-megapixels: `daily_quota` {}, `daily_quota_per_person` {}; a picture of the usual size takes {}.",
@@ -197,7 +205,7 @@ mod tests {
         };
         let rule = |subject, row_megapixels| QuotaRule { subject, period: Period::Day, row_megapixels, carry_over: 0.0 };
         let rules = [rule(Subject::Everyone, 0.2), QuotaRule { period: Period::Month, ..rule(Subject::Guild, 3.0) }];
-        let told = settings(&limits, &rules, true, true, 0.2).content;
+        let told = settings(&limits, &rules, GuildSettings::default(), true, 0.2).content;
         assert_eq!(
             told,
             "Saved. This is how it is now:\n\
@@ -205,12 +213,14 @@ mod tests {
              • Each person here has about 1 picture of the usual size of them (`daily_quota_per_person`).\n\
              • One person may have 1 job at once (`jobs_at_once`).\n\
              • /history shows everybody's pictures too (`history_everyone`).\n\
+             • Jobs are fast or relaxed, as people wish (`speeds`).\n\
              -# In row-megapixels: `daily_quota` 10, `daily_quota_per_person` 0.2; a picture of the usual size takes 0.2."
         );
-        let none = settings(&limits, &[rule(Subject::Guild, 400.0)], false, false, 0.2).content;
+        let chosen = GuildSettings { shares_history: Some(false), only_tier: Some(Tier::Relax), ..GuildSettings::default() };
+        let none = settings(&limits, &[rule(Subject::Guild, 400.0)], chosen, false, 0.2).content;
         assert!(none.starts_with("This is how it is now:") && none.contains("Each person here has no share of their own ("), "{none}");
         assert!(none.contains("This server has about 50 pictures of the usual size a day"), "never more than the host allows: {none}");
-        assert!(none.contains("one's own pictures only"), "{none}");
+        assert!(none.contains("one's own pictures only") && none.contains("Jobs are always relaxed (`speeds`)."), "{none}");
     }
 
     #[test]

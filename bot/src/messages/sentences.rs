@@ -1,7 +1,7 @@
 //! Every answer to a wish that is not granted is a sentence.
 
 use inference::error::InvalidTask;
-use storage::{JobId, JobStatus, Period, QuotaOf, QuotaStatus, Refusal, Timestamp};
+use storage::{JobId, JobStatus, Period, QuotaOf, QuotaStatus, Refusal, Tier, Timestamp};
 
 use super::{Around, UserError};
 use crate::prompt::PromptError;
@@ -18,7 +18,7 @@ fn all() -> Vec<UserError> {
 fn next(error: &UserError) -> Option<UserError> {
     use UserError::*;
     let quota = QuotaStatus { used: 1.0, limit: 2.0, carried: 0.0, period: Period::Day, resets: Timestamp(0) };
-    let around = Around { time_zone: "UTC".into() };
+    let around = Around { time_zone: "UTC".into(), may_relax: true };
     Some(match error {
         Prompt(_) => Task(InvalidTask::Steps { found: 200, max: 100 }),
         Task(_) => Refused(Refusal::Quota { of: QuotaOf::Member, quota, cost: 1.5 }, around),
@@ -56,7 +56,8 @@ fn next(error: &UserError) -> Option<UserError> {
         DraftGone => NotYourDraft,
         NotYourDraft => AlreadyEnded(JobStatus::Done),
         AlreadyEnded(_) => ManagersOnly,
-        ManagersOnly => SeveralSubjects,
+        ManagersOnly => SpeedNotOffered { only: Tier::Relax },
+        SpeedNotOffered { .. } => SeveralSubjects,
         SeveralSubjects => CountedByPerson,
         CountedByPerson => NoUsualPicture,
         NoUsualPicture => GuildOnly,

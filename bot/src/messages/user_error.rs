@@ -1,7 +1,7 @@
 //! Why a person's wish is not granted.
 
 use inference::error::InvalidTask;
-use storage::{JobId, JobStatus, Period, QuotaOf, Refusal, Timestamp};
+use storage::{JobId, JobStatus, Period, QuotaOf, Refusal, Tier, Timestamp};
 
 use super::words::{number, relative};
 
@@ -123,6 +123,12 @@ pub enum UserError {
     /// Only managers of a guild may do this.
     #[error("Only people who may manage this server can do that.")]
     ManagersOnly,
+    /// The guild's managers chose the other one.
+    #[error("In this server jobs are always {}; its managers chose that.", super::speed::named(*.only))]
+    SpeedNotOffered {
+        /// The one that there is.
+        only: Tier,
+    },
     /// A limit for several at once.
     #[error("Please choose one person, or one role, or `whom`; a limit is about one of them.")]
     SeveralSubjects,
@@ -158,6 +164,8 @@ pub enum UserError {
 pub struct Around {
     /// Where days and months begin.
     pub time_zone: String,
+    /// Whether the same is there without any quota, where others go first.
+    pub may_relax: bool,
 }
 
 fn lower_what(parts: &[&str]) -> String {
@@ -186,12 +194,13 @@ fn refusal(refusal: &Refusal, around: &Around) -> String {
             }
             let how_little = if quota.left() < cost / 10.0 { "Nothing is" } else { "Not enough is" };
             format!(
-                "{how_little} {left}. New pictures come {}, at 00:00 {}; in row-megapixels, {} of {} are used and this needs {}.",
+                "{how_little} {left}. New pictures come {}, at 00:00 {}; in row-megapixels, {} of {} are used and this needs {}.{}",
                 relative(quota.resets),
                 around.time_zone,
                 number(quota.used),
                 number(quota.limit),
-                number(*cost)
+                number(*cost),
+                if around.may_relax { " With `--relax`, or after /relax, it takes nothing from any quota: others go first." } else { "" }
             )
         }
         Refusal::UserBusy { active, limit } => {
@@ -242,7 +251,7 @@ mod tests {
     #[test]
     fn every_refusal_says_which_limit_the_numbers_and_when_it_ends() {
         let quota = QuotaStatus { used: 4.75, limit: 5.0, carried: 0.0, period: Period::Day, resets: Timestamp(86_400_000) };
-        let around = || Around { time_zone: "Europe/Berlin".into() };
+        let around = || Around { time_zone: "Europe/Berlin".into(), may_relax: false };
         let check = |error: UserError, expected: &str| assert_eq!(error.to_string(), expected);
         let numbers = "New pictures come <t:86400:R>, at 00:00 Europe/Berlin; in row-megapixels, 4.8 of 5 are used and this needs 0.8.";
         for (of, expected) in [
@@ -257,6 +266,13 @@ mod tests {
         check(
             UserError::Refused(Refusal::Quota { of: QuotaOf::Guild, quota: used_up, cost: 0.75 }, around()),
             "Nothing is left here for today. New pictures come <t:86400:R>, at 00:00 Europe/Berlin; in row-megapixels, 5 of 5 are used and this needs 0.8.",
+        );
+        check(
+            UserError::Refused(Refusal::Quota { of: QuotaOf::User, quota, cost: 0.75 }, Around { may_relax: true, ..around() }),
+            &format!(
+                "Not enough is left for you for today, in all places together. {numbers} With `--relax`, or after /relax, it takes nothing from any \
+                 quota: others go first."
+            ),
         );
         let of_month = QuotaStatus { period: Period::Month, ..quota };
         check(

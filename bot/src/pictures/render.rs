@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use image::RgbImage;
 use inference::task::{ImageSize, Inpaint, Note, StopAt, Task, TaskKind, Upscale};
-use storage::{BlobStore, Failure, Job, JobId, JobStatus, JobStore, NewImage, StorageError};
+use storage::{BlobStore, Failure, Job, JobId, JobStatus, JobStore, NewImage, StorageError, Tier};
 
 use crate::{
     answer::{Answer, Button, File},
@@ -68,13 +68,14 @@ impl Renderer {
                     (task.base.prompt.clone(), Made::Varied(source), prompt::describe(&task.base, &self.models.parse_context()))
                 }
             };
-        Heading { title, made, parameters, user, notes: self.models.notes(task) }
+        Heading { title, made, parameters, user, notes: self.models.notes(task), is_relaxed: false }
     }
 
     /// The same of a stored job, with what was noted while it was drawn.
     pub async fn heading_of(&self, job: &Job, task: &Task) -> Heading {
         let mut heading = self.heading(job.user.0, task, job.parent).await;
         heading.notes.extend(kept_notes(job));
+        heading.is_relaxed = job.tier == Tier::Relax;
         heading
     }
 

@@ -175,6 +175,12 @@ pub enum PromptError {
         /// What was written.
         shown: String,
     },
+    /// A speed that there is not.
+    #[error("`{shown}`: a job is `fast` or `relax`.")]
+    Speed {
+        /// The words that asked for it.
+        shown: String,
+    },
     /// Not a share of the steps.
     #[error("`{shown}`: drawing can stop at {MIN_STOP} to 100 per cent of the steps.")]
     Stop {

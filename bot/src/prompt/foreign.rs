@@ -10,8 +10,8 @@ pub(super) enum Takes {
     All,
 }
 
-/// Every such parameter with its spellings. What has a meaning here too (`--no`, `--ar`, `--seed`, `--stop`, `--tile`) is among ours.
-const FOREIGN: [(&[&str], Takes); 33] = [
+/// Every such parameter with its spellings. What has a meaning here too (`--no`, `--ar`, `--seed`, `--stop`, `--tile`, `--fast`, `--relax`) is among ours.
+const FOREIGN: [(&[&str], Takes); 31] = [
     (&["v", "version"], One),
     (&["niji"], One),
     (&["style"], One),
@@ -32,8 +32,6 @@ const FOREIGN: [(&[&str], Takes); 33] = [
     (&["sref"], All),
     (&["oref"], All),
     (&["p", "personalize", "personalise", "profile"], All),
-    (&["fast"], Nothing),
-    (&["relax"], Nothing),
     (&["turbo"], Nothing),
     (&["draft"], Nothing),
     (&["raw"], Nothing),
@@ -126,7 +124,7 @@ mod tests {
             expected,
             &["--v", "--style", "--s", "--chaos", "--q"],
         );
-        check("a fox --niji 6 --sref https://a.example/1.png 2214 --sw 50 --fast", base(), &["--niji", "--sref", "--sw", "--fast"]);
+        check("a fox --niji 6 --sref https://a.example/1.png 2214 --sw 50 --turbo", base(), &["--niji", "--sref", "--sw", "--turbo"]);
     }
 
     #[test]

@@ -18,6 +18,7 @@ use inference::{
     schedule::ScheduleKind,
     task::{Enlarger, Hires, ImageSize, MIN_STOP, Note, Seed, StopAt, TextToImage},
 };
+use storage::Tier;
 
 pub use context::{Gone, ModelDefaults, ParseContext};
 pub use describe::{describe, describe_without_negative, own_negative};
@@ -68,6 +69,8 @@ pub struct TypedOptions {
     pub sampler: Option<String>,
     /// Model's name.
     pub model: Option<String>,
+    /// How the job takes its turns.
+    pub speed: Option<String>,
 }
 
 /// What was asked for.
@@ -77,6 +80,8 @@ pub struct Parsed {
     pub task: TextToImage,
     /// Whether the person chose the seed.
     pub seed_given: bool,
+    /// How the job takes its turns, if the person said it.
+    pub speed: Option<Tier>,
     /// What the person should know of the line beside what [`Task::notes`](inference::task::Task::notes) says.
     pub notes: Vec<Note>,
 }
@@ -141,7 +146,7 @@ fn fill(line: Line, typed: &TypedOptions, context: &ParseContext) -> Result<Fill
         ..TextToImage::default()
     };
     let notes = foreign.into_iter().map(|name| Note::ForeignParameter { name }).collect();
-    let parsed = Parsed { task, seed_given: options.seed.is_some(), notes };
+    let parsed = Parsed { task, seed_given: options.seed.is_some(), speed: options.speed.map(Slot::value), notes };
     Ok(Filled { parsed, strength: options.strength.map(Slot::value), given })
 }
 
@@ -180,6 +185,7 @@ struct Options {
     rescale: Option<Slot<f64>>,
     hires: Option<Slot<f64>>,
     stop: Option<Slot<u32>>,
+    speed: Option<Slot<Tier>>,
     is_seamless: bool,
 }
 
@@ -243,6 +249,11 @@ impl Options {
                 Ok(percent) if (MIN_STOP..=100).contains(&percent) => put(&mut self.stop, percent, shown),
                 _ => Err(PromptError::Stop { shown }),
             },
+            Key::Speed => match value.to_lowercase().as_str() {
+                "fast" => put(&mut self.speed, Tier::Fast, shown),
+                "relax" | "relaxed" => put(&mut self.speed, Tier::Relax, shown),
+                _ => Err(PromptError::Speed { shown }),
+            },
             Key::Seamless => {
                 self.is_seamless = true;
                 Ok(())
@@ -279,6 +290,7 @@ impl Options {
             (Key::Rescale, shown(&self.rescale)),
             (Key::Hires, shown(&self.hires)),
             (Key::Stop, shown(&self.stop)),
+            (Key::Speed, shown(&self.speed)),
             (Key::Seamless, self.is_seamless.then_some(&seamless)),
         ];
         all.into_iter().filter_map(|(key, shown)| Some((key, shown?.clone()))).collect()
@@ -314,7 +326,7 @@ fn check_length(what: &'static str, text: String) -> Result<String, PromptError>
 
 impl TypedOptions {
     fn given(&self) -> impl Iterator<Item = Given> {
-        let Self { negative, guidance, steps, seed, aspect, sampler, model } = self;
+        let Self { negative, guidance, steps, seed, aspect, sampler, model, speed } = self;
         let options = [
             (Key::Negative, "negative", negative.clone()),
             (Key::Guidance, "guidance", guidance.map(|value| value.to_string())),
@@ -323,6 +335,7 @@ impl TypedOptions {
             (Key::Aspect, "aspect", aspect.clone()),
             (Key::Sampler, "sampler", sampler.clone()),
             (Key::Model, "model", model.clone()),
+            (Key::Speed, "speed", speed.clone()),
         ];
         options.into_iter().filter_map(|(key, name, value)| {
             let value = clean(&value?);

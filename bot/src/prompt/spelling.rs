@@ -22,10 +22,11 @@ pub(super) enum Key {
     Hires,
     Stop,
     Seamless,
+    Speed,
 }
 
-/// Every spelling of every parameter, and a value to show. The command line takes each of them as a flag too.
-pub(super) const EXAMPLES: [(&str, Key, &str); 24] = [
+/// Every spelling of every parameter, and a value to show. The command line takes each of them as a flag too, but for the speed: there nobody waits.
+pub(super) const EXAMPLES: [(&str, Key, &str); 27] = [
     ("no", Key::Negative, "text, people"),
     ("negative", Key::Negative, "text, people"),
     ("neg", Key::Negative, "text, people"),
@@ -49,6 +50,9 @@ pub(super) const EXAMPLES: [(&str, Key, &str); 24] = [
     ("stop", Key::Stop, "60"),
     ("tile", Key::Seamless, ""),
     ("seamless", Key::Seamless, ""),
+    ("fast", Key::Speed, ""),
+    ("relax", Key::Speed, ""),
+    ("speed", Key::Speed, "relax"),
     ("strength", Key::Strength, "0.5"),
 ];
 

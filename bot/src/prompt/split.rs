@@ -118,6 +118,7 @@ fn parameter(name: &str, values: &[&str]) -> Result<Given, PromptError> {
     let (value, n_values) = match (key, quoted(values)) {
         (Key::Negative, _) => (values.join(" "), values.len()),
         (Key::Seamless, _) => (String::new(), 0),
+        (Key::Speed, _) if name != "speed" => (name.to_owned(), 0),
         (_, Some(quoted)) => quoted,
         (Key::Sampler, _) => longest_name(values, |name| name.parse::<SamplerChoice>().is_ok()),
         (Key::Schedule, _) => longest_name(values, |name| name.parse::<ScheduleKind>().is_ok()),
@@ -126,7 +127,7 @@ fn parameter(name: &str, values: &[&str]) -> Result<Given, PromptError> {
     if value.is_empty() && key != Key::Seamless {
         return Err(PromptError::NoValue { name });
     }
-    let shown = format!("--{name} {value}").trim_end().to_owned();
+    let shown = if n_values == 0 { format!("--{name}") } else { format!("--{name} {value}").trim_end().to_owned() };
     if values.len() > n_values {
         return Err(PromptError::Stray { words: values[n_values..].join(" "), after: shown });
     }

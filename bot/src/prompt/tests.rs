@@ -6,6 +6,7 @@ use super::*;
 mod models;
 mod names;
 mod sentences;
+mod speed;
 
 pub(super) fn model(name: &str) -> ModelDefaults {
     ModelDefaults {
@@ -76,7 +77,7 @@ fn check(line: &str, expected: TextToImage) {
 #[track_caller]
 fn check_typed(line: &str, typed: TypedOptions, expected: TextToImage) {
     let seed_given = typed.seed.is_some() || line.contains("-seed") || line.contains("—seed");
-    assert_eq!(parse(line, &typed, &context()), Ok(Parsed { task: expected, seed_given, notes: Vec::new() }), "{line}");
+    assert_eq!(parse(line, &typed, &context()), Ok(Parsed { task: expected, seed_given, speed: None, notes: Vec::new() }), "{line}");
 }
 
 #[track_caller]
@@ -148,6 +149,7 @@ fn every_spelling_sets_its_option() {
 #[test]
 fn typed_options_set_the_same() {
     let typed = TypedOptions {
+        speed: None,
         negative: Some(" text,\npeople ".into()),
         guidance: Some(3.0),
         steps: Some(30),
@@ -192,7 +194,7 @@ fn two_values_of_one_option_are_both_named() {
 #[test]
 fn unknown_parameters_are_named_with_the_nearest_and_the_known() {
     let known = "I know `--no`, `--ar`, `--width`, `--height`, `--seed`, `--steps`, `--cfg`, `--sampler`, `--schedule`, `--images`, `--model`, \
-                 `--clip-skip`, `--rescale`, `--hires`, `--stop` and `--tile`.";
+                 `--clip-skip`, `--rescale`, `--hires`, `--stop`, `--tile` and `--fast`.";
     for (line, near) in [("a fox --seeed 7", "seed"), ("a fox --sampel euler", "sampler"), ("a fox —NEGATIV x", "negative")] {
         let name = line.split(['-', '—']).next_back().and_then(|rest| rest.split(' ').next()).expect("a name").to_lowercase();
         check_error(line, &format!("`--{name}` is not a parameter; did you mean `--{near}`? {known}"));
@@ -352,6 +354,7 @@ proptest! {
     #[test]
     fn no_text_makes_it_panic(line in any::<String>(), option in any::<String>(), number in any::<i64>(), guidance in any::<f64>()) {
         let typed = TypedOptions {
+            speed: Some(option.clone()),
             negative: Some(option.clone()),
             guidance: Some(guidance),
             steps: Some(number),
@@ -374,7 +377,7 @@ proptest! {
         let Ok(parsed) = parse(&line, &TypedOptions::default(), &context) else { return Ok(()) };
         let again = format!("{} {}", parsed.task.prompt, describe(&parsed.task, &context));
         let context = ParseContext { random_seed: Seed(other_seed), ..context };
-        let expected = Parsed { task: parsed.task, seed_given: true, notes: Vec::new() };
+        let expected = Parsed { task: parsed.task, seed_given: true, speed: None, notes: Vec::new() };
         prop_assert_eq!(parse(&again, &TypedOptions::default(), &context), Ok(expected), "{}", again);
     }
 

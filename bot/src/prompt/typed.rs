@@ -92,7 +92,7 @@ impl Filled {
                 Key::Stop => base.stop_at = said.stop_at,
                 Key::Seamless => base.seamless = said.seamless,
                 // These stand beside the task's base.
-                Key::Model | Key::Strength => {}
+                Key::Model | Key::Strength | Key::Speed => {}
             }
         }
     }
@@ -108,7 +108,7 @@ pub fn other_spellings(flag: &'static str) -> Vec<&'static str> {
     EXAMPLES.iter().filter(|(spelling, of, _)| Some(*of) == key && *spelling != flag).map(|(spelling, ..)| *spelling).collect()
 }
 
-/// Every spelling of every parameter, with a value to try; empty where it takes none.
+/// Every spelling of every parameter of a task, with a value to try; empty where it takes none.
 pub fn spellings() -> impl Iterator<Item = (&'static str, &'static str)> {
-    EXAMPLES.iter().map(|(spelling, _, value)| (*spelling, *value))
+    EXAMPLES.iter().filter(|(_, key, _)| *key != Key::Speed).map(|(spelling, _, value)| (*spelling, *value))
 }

@@ -12,7 +12,7 @@ use inference::{
     engine::Submission,
     sampler::Sampler,
     schedule::ScheduleKind,
-    task::{Hires, ImageSize, ImageToImage, Inpaint, Role, Seed, SkippedFor, StopAt, Task, TaskKind, TextToImage, Upscale},
+    task::{Hires, ImageSize, ImageToImage, Inpaint, Note, Role, Seed, SkippedFor, StopAt, Task, TaskKind, TextToImage, Upscale},
 };
 
 use super::{args::ImagineArgs, from::Recalled, prepare::Prepared};
@@ -67,7 +67,9 @@ pub fn submission(args: &ImagineArgs, prepared: &mut Prepared, info: &ModelCard)
     let line = fill(args, prepared, &model, base.seed)?;
     if let Some(line) = &line {
         line.onto(&mut base);
-        prepared.notes.extend(messages::note_sentences(&line.parsed.notes));
+        // Nobody else waits here.
+        let speed = line.shown("speed").map(|shown| Note::ForeignParameter { name: shown.to_owned() });
+        prepared.notes.extend(messages::note_sentences(&line.parsed.notes.iter().cloned().chain(speed).collect::<Vec<_>>()));
     }
     base.model = Some(prepared.known.entry.name.clone());
     let said = Flags { line: line.as_ref() };
