@@ -197,10 +197,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_spent_before_persons_were_counted_is_theirs() {
+    async fn what_was_spent_and_set_before_is_there() {
         const BEFORE: &str = "INSERT INTO jobs (id, key, guild, user, action, task, status, row_pixels, channel, token_expires, created) \
                 VALUES (randomblob(16), 'k', 1, 7, 'imagine', '{}', 'queued', 1500000, 1, 0, 0); \
-            INSERT INTO ledger (job, kind, guild, day, row_pixels) VALUES (1, 'debit', 1, 0, 1500000), (1, 'settle', 1, 0, -500000);";
+            INSERT INTO ledger (job, kind, guild, day, row_pixels) VALUES (1, 'debit', 1, 0, 1500000), (1, 'settle', 1, 0, -500000); \
+            INSERT INTO guild_settings (guild, daily_row_pixels, max_active_per_user) VALUES (1, 2500000, 3);";
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("atelier.db");
         let old: Vec<_> = MIGRATIONS.iter().filter(|migration| migration.version < 5).cloned().collect();
@@ -215,7 +216,7 @@ mod tests {
             daily_row_megapixels_per_user: Some(2.0),
             daily_row_megapixels_host: None,
             monthly_row_megapixels: None,
-            monthly_row_megapixels_per_user: None,
+            monthly_row_megapixels_per_user: Some(4.0),
             monthly_row_megapixels_host: None,
             is_relax_free: false,
             max_active_per_user: 1,
@@ -225,7 +226,12 @@ mod tests {
         let quotas =
             crate::Ledger::quotas(&store, &crate::Spender::new(crate::GuildId(2), crate::UserId(7)), &limits, crate::Timestamp(1)).await;
         let used: Vec<_> = quotas.expect("readable").into_iter().map(|(of, quota)| (of, quota.used)).collect();
-        assert_eq!(used, [(crate::QuotaOf::User, 1.0), (crate::QuotaOf::Guild, 0.0)]);
+        assert_eq!(used, [(crate::QuotaOf::User, 1.0), (crate::QuotaOf::User, 1.0), (crate::QuotaOf::Guild, 0.0)], "a day, a month, a day");
+        let rules = crate::Guilds::quota_rules(&store, crate::GuildId(1)).await.expect("readable");
+        let rules: Vec<_> = rules.into_iter().map(|rule| (rule.subject, rule.period, rule.row_megapixels)).collect();
+        assert_eq!(rules, [(crate::Subject::Guild, crate::Period::Day, 2.5)]);
+        let settings = crate::Guilds::guild_settings(&store, crate::GuildId(1)).await.expect("readable");
+        assert_eq!(settings, crate::GuildSettings { max_active_per_user: Some(3), ..Default::default() });
     }
 
     #[test]
