@@ -273,6 +273,7 @@ async fn a_job_that_was_interrupted_begins_when_the_one_before_it_has_got_furthe
             press: None,
             guild: GuildId(1),
             user: UserId(user),
+            roles: Vec::new(),
             action: "imagine".into(),
             task: serde_json::to_value(task).expect("JSON"),
             tier: Tier::Fast,
@@ -285,9 +286,12 @@ async fn a_job_that_was_interrupted_begins_when_the_one_before_it_has_got_furthe
         };
         let limits = Limits {
             daily_row_megapixels: 10.0,
-            daily_row_megapixels_per_member: None,
             daily_row_megapixels_per_user: None,
             daily_row_megapixels_host: None,
+            monthly_row_megapixels: None,
+            monthly_row_megapixels_per_user: None,
+            monthly_row_megapixels_host: None,
+            is_relax_free: false,
             max_active_per_user: 9,
             max_queued_per_guild: 9,
             max_queued: 9,
