@@ -12,22 +12,9 @@ use crate::{
     vae::{Vae, taesd::Taesd},
 };
 
-/// What unfinished latents are shown with.
-pub(crate) enum Preview {
-    /// One pixel a latent.
-    Linear(PreviewMap),
-    /// As large as the picture will be.
-    Taesd(Taesd),
-}
-
-impl Preview {
-    /// What scaled latents `[1, c, h, w]` look like.
-    pub(crate) fn image(&self, latents: &Tensor) -> Result<RgbImage, InferenceError> {
-        match self {
-            Self::Linear(map) => map.image(latents),
-            Self::Taesd(decoder) => pixels::to_image(&pixels::to_unit(&decoder.decode(latents)?)?),
-        }
-    }
+/// What scaled latents `[1, c, h, w]` look like to the tiny decoder, as large as the picture will be.
+pub(crate) fn decoded(decoder: &Taesd, latents: &Tensor) -> Result<RgbImage, InferenceError> {
+    pixels::to_image(&pixels::to_unit(&decoder.decode(latents)?)?)
 }
 
 /// For each latent channel its red, green and blue; then the colour of zero.

@@ -16,6 +16,7 @@ use std::{rc::Rc, sync::Arc};
 
 use candle_core::{Device, Tensor};
 use futures::future::try_join_all;
+use image::RgbImage;
 
 pub(crate) use self::events::Events;
 use self::{
@@ -32,21 +33,35 @@ use crate::{
     ops::Padding,
     part::Slot,
     pixels,
-    preview::Preview,
+    preview::{self, PreviewMap},
     state::{DeviceClass, Files},
     task::{ImageToImage, Inpaint, Pixels, Role, Task, TaskKind, TextToImage},
+    vae::taesd::Taesd,
 };
 
 /// What every trajectory needs to know about the loaded model.
 pub(crate) struct Facts {
     pub(crate) limits: Limits,
-    /// Empty while nobody knows how the model's latents look.
-    pub(crate) preview: Rc<Slot<Preview>>,
+    /// One pixel a latent; empty while nobody knows how the model's latents look.
+    pub(crate) preview: Rc<Slot<PreviewMap>>,
+    /// The tiny decoder of the model, if it has one and there is room for it.
+    pub(crate) decoder: Option<Rc<Slot<Taesd>>>,
     pub(crate) preview_every: u32,
     pub(crate) device: Device,
     pub(crate) device_class: DeviceClass,
     /// What was loaded.
     pub(crate) files: Files,
+}
+
+impl Facts {
+    /// What unfinished latents look like, as far as that is known.
+    fn preview(&self, latents: &Tensor) -> Result<Option<RgbImage>, InferenceError> {
+        match (self.decoder.as_ref().and_then(|slot| slot.get()), self.preview.get()) {
+            (Some(decoder), _) => preview::decoded(&decoder, latents).map(Some),
+            (None, Some(map)) => map.image(latents).map(Some),
+            (None, None) => Ok(None),
+        }
+    }
 }
 
 /// One task and what it needs on its way.

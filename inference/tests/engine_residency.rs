@@ -76,6 +76,60 @@ fn a_short_task_on_what_is_in_memory_is_drawn_while_a_third_set_of_adapters_wait
     assert_eq!(finish(third).images.len(), 1);
 }
 
+/// The same with adapters that need layers of their own.
+fn things_with_layers(folder: &Path) -> CatalogueConfig {
+    let adapter = |name: &str| NamedFile { name: name.into(), path: data().join(format!("adapters/{name}_sd1.safetensors")) };
+    CatalogueConfig { adapters: ["loha", "lokr", "dora"].map(adapter).to_vec(), ..things(folder, "sd1") }
+}
+
+#[test]
+fn layers_that_adapters_need_of_their_own_wait_for_room() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let things = things_with_layers(folder.path());
+    let model: u64 = sizes(&things, 0).iter().sum();
+    let catalogue = Catalogue::open(&things).expect("the adapters");
+    let of = |name: &str| catalogue.adapter(name).map(|card| (card.n_parameters * 4, card.n_own * 4)).expect("an adapter");
+    let (loha, lokr) = (of("loha"), of("lokr"));
+    assert!(loha.1 > loha.0 && lokr.1 > lokr.0, "files are smaller than what is made of them");
+    // Both files have room, and one of the sets.
+    let engine = engine(&things, Some(model + loha.0 + lokr.0 + loha.1.max(lokr.1)));
+    let running = endless(&engine, "<lora:loha:0.1>");
+    let mut waiting = submit(&engine, &drawn(with("tiny", "<lora:lokr:0.1>", 2)));
+    assert_eq!(run(&engine, &drawn(with("tiny", "a red fox", 2))).images.len(), 1);
+    assert_eq!(run(&engine, &drawn(with("tiny", "<lora:loha:0.1>", 2))).images.len(), 1, "of the set that is there");
+    assert!(waiting.next().now_or_never().is_none(), "it waits");
+    drop(running);
+    assert_eq!(finish(waiting).images.len(), 1);
+}
+
+#[test]
+fn sets_stay_in_memory_while_there_is_room_and_draw_the_same_when_they_are_made_again() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let things = things_with_layers(folder.path());
+    let model: u64 = sizes(&things, 0).iter().sum();
+    let catalogue = Catalogue::open(&things).expect("the adapters");
+    let largest = catalogue.adapters().iter().map(|card| card.n_own * 4).max().expect("an adapter");
+    let prompts = ["<lora:loha:0.8>", "<lora:lokr:0.8>", "<lora:dora:0.8>", "<lora:loha:0.3>"];
+    let draw = |engine: &Engine, prompt: &str| run(engine, &drawn(with("tiny", prompt, 2)));
+    let (roomy, narrow) = (engine(&things, None), engine(&things, Some(model + largest)));
+    let first = prompts.map(|prompt| draw(&roomy, prompt));
+    for (prompt, first) in prompts.iter().zip(&first) {
+        let again = draw(&roomy, prompt);
+        assert!(first.was_loading && !again.was_loading, "{prompt} is in memory");
+        for _ in 0..2 {
+            let made = draw(&narrow, prompt);
+            assert!(made.images == again.images && made.images == first.images, "{prompt}");
+        }
+    }
+    let adapter = catalogue.adapters().iter().max_by_key(|card| card.n_own).expect("an adapter");
+    for weight in [0.1, 0.2, 0.1] {
+        assert!(draw(&narrow, &format!("<lora:{}:{weight}>", adapter.name)).was_loading, "there is room for one");
+    }
+    let too_small = engine(&things, Some(model));
+    let task = drawn(with("tiny", "<lora:loha:0.8>", 2));
+    assert_eq!(run(&too_small, &task).images, first[0].images, "one after another beside the set");
+}
+
 #[test]
 fn a_model_larger_than_the_memory_is_drawn_by_turns_and_to_the_byte() {
     for name in ["sd1", "sdxl"] {

@@ -95,6 +95,16 @@ impl Delta {
         }
     }
 
+    /// Whether it is a product that is cheap beside the weight, as `Adapter` makes branches of.
+    pub(super) fn is_live(&self) -> bool {
+        match self {
+            // A core is a convolution of its own, between two others.
+            Self::Product(Pair { core: Some(core), .. }) => matches!(core.shape[..], [_, _, height, width] if height == width && width > 1),
+            Self::Product(_) => true,
+            _ => false,
+        }
+    }
+
     /// Numbers of a product of two matrices, with the core between them; 0 for other kinds.
     pub(super) fn n_live(&self) -> usize {
         let Self::Product(Pair { rows, columns, core, .. }) = self else { return 0 };

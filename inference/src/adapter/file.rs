@@ -50,7 +50,7 @@ impl AdapterFile {
     /// It cannot be read, is no adapter, or holds tensors that do not belong together.
     pub(super) fn open(path: &Path) -> Result<Self, InferenceError> {
         let header = Header::read(path)?;
-        let (modules, unknown) = modules(path, &header)?;
+        let (modules, unknown) = modules(path, &header.shapes)?;
         let parts = [Part::Unet, Part::Transformer, Part::TextEncoder, Part::TextEncoder2];
         let settings = parts.into_iter().filter_map(|part| Some((part, Settings::read(path, &header, part)?))).collect();
         let weights = Weights::open(&[path.to_owned()], &Device::Cpu, DType::F32)?;

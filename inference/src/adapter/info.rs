@@ -5,11 +5,12 @@ use std::{collections::HashMap, fmt, path::Path};
 use super::{
     Family,
     delta::Delta,
-    header::Header,
+    header::{ALPHA, Header},
     keys::Place,
-    module::{Module, modules},
+    module::{Module, is_plain, modules},
+    roles::Role,
 };
-use crate::checkpoint::Part;
+use crate::checkpoint::{Part, TensorInfo};
 
 /// How a file holds its changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -54,6 +55,8 @@ pub struct AdapterInfo {
     pub n_modules: usize,
     /// Numbers of its products of two matrices: those stay in memory with the adapter, other changes do not.
     pub n_live: usize,
+    /// Numbers of the layers that it changes by more than such products, and that sets of it therefore make anew; at most, as the model may lack some.
+    pub n_own: usize,
     /// The models that it was made for, where names or shapes tell.
     pub family: Option<Family>,
 }
@@ -61,7 +64,7 @@ pub struct AdapterInfo {
 /// What an adapter's file holds, from its header alone; `None` for other files.
 pub fn kind(path: &Path) -> Option<AdapterInfo> {
     let header = Header::read(path).ok()?;
-    let (modules, unknown) = modules(path, &header).ok()?;
+    let (modules, unknown) = modules(path, &header.shapes).ok()?;
     // A checkpoint may hold a tensor that is named like an adapter's.
     (unknown.len() <= header.shapes.len() / 2).then(|| AdapterInfo::of(&modules))
 }
@@ -90,14 +93,28 @@ impl AdapterInfo {
             is_dora: modules.values().any(|module| module.magnitude.is_some()),
             rank: ranks.into_iter().max_by_key(|(rank, n)| (*n, *rank)).map(|(rank, _)| rank),
             n_modules: modules.len(),
-            n_live: modules
-                .values()
-                .filter(|module| module.magnitude.is_none())
-                .filter_map(|module| module.delta.as_ref())
-                .map(Delta::n_live)
-                .sum(),
+            n_live: modules.values().filter(|module| module.is_live()).filter_map(|module| module.delta.as_ref()).map(Delta::n_live).sum(),
+            n_own: modules.values().fold(0, |sum, module| module.n_own().saturating_add(sum)),
             family: family(modules),
         }
+    }
+}
+
+/// Numbers of an adapter's products of two matrices, and of the layers that sets of it make anew, from the header of its file alone.
+pub(crate) fn n_numbers(path: &Path, tensors: &[TensorInfo]) -> (u64, u64) {
+    let sum = |tensors: &mut dyn Iterator<Item = &TensorInfo>| tensors.map(TensorInfo::n_values).sum::<u64>();
+    // Most files hold nothing else, and a thousand of them are to be read in no time.
+    if tensors.iter().all(|tensor| Role::is_of_plain_product(&tensor.name) && !is_plain(&tensor.name)) {
+        return (sum(&mut tensors.iter().filter(|tensor| !tensor.name.ends_with(ALPHA))), 0);
+    }
+    let shapes = tensors.iter().map(|tensor| (tensor.name.clone(), tensor.shape.clone())).collect();
+    match modules(path, &shapes) {
+        Ok((modules, _)) => {
+            let info = AdapterInfo::of(&modules);
+            (info.n_live as u64, info.n_own as u64)
+        }
+        // Loading it will say what is wrong.
+        Err(_) => (sum(&mut tensors.iter()), 0),
     }
 }
 

@@ -35,6 +35,7 @@ pub use self::{
     set::AdapterSet,
     weights::AdapterWeights,
 };
+pub(crate) use self::info::n_numbers;
 use crate::checkpoint::Part;
 
 /// Whether a tensor of an adapter's file changes a layer of a Z-Image, as far as its name tells.

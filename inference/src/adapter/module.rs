@@ -9,7 +9,6 @@ use std::{
 use super::{
     AdapterError,
     delta::Delta,
-    header::Header,
     methods::method,
     roles::{Entry, Role, Roles},
 };
@@ -57,10 +56,10 @@ pub(super) enum Magnitude {
 ///
 /// # Errors
 /// Tensors of a module are missing or do not fit each other, or the file has no module.
-pub(super) fn modules(path: &Path, header: &Header) -> Result<(HashMap<String, Module>, Vec<String>), AdapterError> {
+pub(super) fn modules(path: &Path, shapes: &BTreeMap<String, Vec<usize>>) -> Result<(HashMap<String, Module>, Vec<String>), AdapterError> {
     let mut found: BTreeMap<String, Roles> = BTreeMap::new();
     let mut unknown = Vec::new();
-    for (name, shape) in &header.shapes {
+    for (name, shape) in shapes {
         let entry = Entry { name: name.clone(), shape: shape.clone() };
         let is_known = Role::of(name).is_some_and(|(stem, role)| found.entry(stem).or_default().put(role, entry));
         if !is_known {
@@ -77,10 +76,10 @@ pub(super) fn modules(path: &Path, header: &Header) -> Result<(HashMap<String, M
     }
     if modules.is_empty() {
         let path = path.to_owned();
-        let tensors = header.shapes.iter().map(|(name, shape)| (name.as_str(), shape.as_slice()));
+        let tensors = shapes.iter().map(|(name, shape)| (name.as_str(), shape.as_slice()));
         return Err(match method(tensors).filter(|method| !method.is_read) {
             Some(method) => AdapterError::Unsupported { path, what: method.what },
-            None => AdapterError::NotAnAdapter { path, n_tensors: header.shapes.len() },
+            None => AdapterError::NotAnAdapter { path, n_tensors: shapes.len() },
         });
     }
     Ok((modules, unknown))
@@ -105,6 +104,21 @@ impl Module {
         let (is_weight_used, is_bias_used) = (AtomicBool::new(false), AtomicBool::new(false));
         let (owner, misfit) = (OnceLock::new(), OnceLock::new());
         Ok(Some(Self { stem: stem.to_owned(), delta, bias, alpha, magnitude, is_weight_used, is_bias_used, owner, misfit }))
+    }
+
+    /// Whether the change of its weight is a product of two matrices and nothing else, which stands beside the weight.
+    pub(super) fn is_live(&self) -> bool {
+        self.magnitude.is_none() && self.delta.as_ref().is_some_and(Delta::is_live) && !is_plain(&self.stem)
+    }
+
+    /// Numbers of the weight and the bias that are made anew for it.
+    pub(super) fn n_own(&self) -> usize {
+        let bias = match &self.bias {
+            Some(Bias::Difference(entry) | Bias::OfProduct(entry)) => entry.shape.iter().fold(1, |n: usize, side| n.saturating_mul(*side)),
+            None => 0,
+        };
+        let (rows, columns) = self.delta.as_ref().filter(|_| !self.is_live()).map_or((0, 0), Delta::size);
+        rows.saturating_mul(columns).saturating_add(bias)
     }
 
     /// Whether a module whose name may mean several networks belongs to this one: to the first with a weight or bias of its size.
@@ -133,4 +147,9 @@ impl Module {
         self.misfit.get_or_init(|| (change, shape.to_vec()));
         false
     }
+}
+
+/// Whether a module's name is that of a layer that makes no products: a normalisation, a table of embeddings. All changes of these are made anew.
+pub(super) fn is_plain(name: &str) -> bool {
+    ["norm", "token_embedding", "position_embedding", "embed_tokens", "cap_embedder.0", "cap_embedder_0"].iter().any(|word| name.contains(word))
 }

@@ -141,6 +141,11 @@ impl Role {
         (!stem.is_empty()).then(|| (stem.to_owned(), role))
     }
 
+    /// Whether a tensor of this name belongs to a product of two matrices, and to nothing more.
+    pub(super) fn is_of_plain_product(name: &str) -> bool {
+        [".lora_down.weight", ".lora_up.weight", ".alpha", ".lora_A.weight", ".lora_B.weight"].iter().any(|end| name.ends_with(end))
+    }
+
     /// What a message calls a tensor that is missing.
     fn partner(self) -> &'static str {
         match self {

@@ -22,7 +22,7 @@ use crate::{
     },
     noise::TorchGenerator,
     part::Slot,
-    preview::{Preview, PreviewMap},
+    preview::PreviewMap,
     sampler::Sampler,
     schedule::{ScheduleConfig, ScheduleKind},
     state::{DeviceClass, Files},
@@ -51,10 +51,11 @@ impl Bench {
         let limits = Limits { rules: toy::rules(), max_side: 1024, upscale_factor: Some(4), inpaint_schedule: schedule.clone(), schedule };
         let (log, counters, requests) = (Log::default(), Arc::new(Counters::default()), Arc::default());
         let vae = Vae::toy(ToyVae { log: log.clone() });
-        let preview = Slot::with(Preview::Linear(PreviewMap::of_vae(&vae, &Device::Cpu).expect("a map")));
+        let preview = Slot::with(PreviewMap::of_vae(&vae, &Device::Cpu).expect("a map"));
         let facts = Rc::new(Facts {
             limits,
             preview,
+            decoder: None,
             preview_every: 1,
             device: Device::Cpu,
             device_class: DeviceClass::of(&Device::Cpu, DType::F32),

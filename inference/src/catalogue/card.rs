@@ -37,6 +37,17 @@ pub struct PartCard {
     pub n_bytes: u64,
 }
 
+/// The tiny decoder that lies with a model, for previews.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PreviewCard {
+    /// A folder or a file. For whoever runs the program.
+    pub path: PathBuf,
+    /// Numbers in its weights; 0 where headers do not tell.
+    pub n_parameters: u64,
+    /// Bytes of its weights in memory, at most.
+    pub n_bytes: u64,
+}
+
 /// A model: what it is and what suits it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ModelCard {
@@ -54,6 +65,9 @@ pub struct ModelCard {
     pub family: Family,
     /// Text encoders, denoiser and VAE.
     pub parts: Vec<PartCard>,
+    /// Its decoder of previews, if one lies with it.
+    #[serde(default)]
+    pub preview: Option<PreviewCard>,
     /// The size that it was trained at.
     pub native_size: ImageSize,
     /// Widths and heights must be a multiple of this: the VAE's factor.
@@ -108,6 +122,11 @@ impl ModelCard {
         self.parts.iter().map(|part| part.n_bytes).sum()
     }
 
+    /// Numbers in the weights that adapters may change.
+    pub(crate) fn n_changeable(&self) -> u64 {
+        self.parts.iter().filter(|part| part.kind != PartKind::Vae).map(|part| part.n_parameters).sum()
+    }
+
     /// Whether an adapter, as far as its header tells, was made for this model.
     pub fn fits(&self, adapter: &AdapterCard) -> bool {
         adapter.family.is_none_or(|family| family == self.family)
@@ -148,6 +167,12 @@ pub struct AdapterCard {
     pub rank: Option<u32>,
     /// Numbers in it.
     pub n_parameters: u64,
+    /// Those of its products of two matrices, which stay in memory with it.
+    #[serde(default)]
+    pub n_live: u64,
+    /// Numbers of the layers that a task with it needs of its own, at most: those that it changes by more than such products.
+    #[serde(default)]
+    pub n_own: u64,
     /// Words that its maker says bring it out.
     pub trigger_words: Vec<String>,
     /// Why it cannot be used, for whoever runs the program; loading it will say the same.

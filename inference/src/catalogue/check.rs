@@ -168,13 +168,14 @@ impl Catalogue {
         let upscaler = self.upscaler.as_ref().map_or(0, |card| card.n_parameters * BYTES_PER_RESULT);
         let Some(base) = task.base() else { return upscaler + N_WIDEST * largest * BYTES_PER_RESULT };
         let bytes_per_number = card.bytes_per_number();
-        let adapters = adapters.iter().filter_map(|used| self.adapter(&used.name)).map(|card| card.n_parameters * bytes_per_number);
+        let adapters = adapters.iter().filter_map(|used| self.adapter(&used.name)).map(|card| (card.n_live + card.n_own) * bytes_per_number);
         let rows = if card.limits.is_guided(base) { 2 } else { 1 };
         let latents = largest / u64::from(card.size_multiple).pow(2).max(1);
         let denoiser = rows * latents * card.widths.denoiser;
         let vae = (largest * card.widths.vae).min(MAX_VAE_NUMBERS);
         let uses_upscaler = base.hires.is_some_and(|hires| hires.enlarger == crate::task::Enlarger::Network);
-        let weights = card.n_bytes() + adapters.sum::<u64>() + if uses_upscaler { upscaler } else { 0 };
+        let preview = card.preview.as_ref().map_or(0, |preview| preview.n_bytes);
+        let weights = card.n_bytes() + preview + adapters.sum::<u64>() + if uses_upscaler { upscaler } else { 0 };
         weights + N_WIDEST * denoiser.max(vae) * BYTES_PER_RESULT
     }
 }

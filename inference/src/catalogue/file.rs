@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::Path};
 
 use super::{AdapterCard, ControlCard, EmbeddingCard, NamedFile, PartKind, UpscalerCard, VaeCard, Version};
 use crate::{
-    adapter::AdapterError,
+    adapter::{self, AdapterError},
     checkpoint::{FileKind, Header, Part, inspect::Tensors},
     error::InferenceError,
     text::Embedding,
@@ -38,6 +38,8 @@ impl AdapterCard {
                 parts: Vec::new(),
                 rank: None,
                 n_parameters: 0,
+                n_live: 0,
+                n_own: 0,
                 trigger_words: Vec::new(),
                 fault: Some(error.to_string()),
             }),
@@ -61,6 +63,7 @@ impl AdapterCard {
         let text = [Part::TextEncoder, Part::TextEncoder2].iter().any(|part| changed.contains(part));
         let denoiser = [Part::Unet, Part::Transformer].iter().any(|part| changed.contains(part));
         let parts = [(PartKind::TextEncoders, text), (PartKind::Denoiser, denoiser)];
+        let (n_live, n_own) = adapter::n_numbers(&path, &header.tensors);
         Ok(Self {
             name: name.to_owned(),
             version,
@@ -69,6 +72,8 @@ impl AdapterCard {
             parts: parts.into_iter().filter(|(_, is_changed)| *is_changed).map(|(part, _)| part).collect(),
             rank: tensors.ranks().into_iter().max().map(|rank| rank as u32),
             n_parameters: n_parameters(header),
+            n_live,
+            n_own,
             trigger_words: trigger_words(&header.metadata),
             fault: None,
             path,

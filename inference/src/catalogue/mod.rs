@@ -21,7 +21,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 pub use self::{
-    card::{AdapterCard, ControlCard, EmbeddingCard, ModelCard, PartCard, PartKind, UpscalerCard, VaeCard},
+    card::{AdapterCard, ControlCard, EmbeddingCard, ModelCard, PartCard, PartKind, PreviewCard, UpscalerCard, VaeCard},
     check::Quote,
     shelf::Shelf,
     version::Version,

@@ -1,10 +1,11 @@
 //! A model's card, from its configuration and the headers of its files.
 
-use super::{ModelCard, ModelEntry, PartCard, PartKind, Version, card::Widths, limits::Limits};
+use super::{ModelCard, ModelEntry, PartCard, PartKind, PreviewCard, Version, card::Widths, limits::Limits};
 use crate::{
     checkpoint::Checkpoint,
     error::InferenceError,
     family::{Description, GuidanceRule, ModelShape},
+    vae::taesd::{Taesd, TaesdKind},
 };
 
 impl ModelCard {
@@ -28,6 +29,10 @@ impl ModelCard {
         let vae_bytes = if shape.vae().force_upcast { 4 } else { bytes_per_number };
         // The decoder's last level begins with the channels of the level below it.
         let widest = shape.vae().block_out_channels.iter().take(2).max().copied().unwrap_or(1);
+        let preview = Taesd::find(&entry.path, TaesdKind::of_scaling_factor(shape.vae().scaling_factor)).map(|path| {
+            let n_parameters = Taesd::n_parameters(&path).unwrap_or(0);
+            PreviewCard { path, n_parameters, n_bytes: n_parameters * bytes_per_number }
+        });
         let max_side = Limits::max_side(rules.native_size, rules.size_multiple);
         Ok(Self {
             name: entry.name.clone(),
@@ -41,6 +46,7 @@ impl ModelCard {
                 part(PartKind::Denoiser, n_denoiser, bytes_per_number),
                 part(PartKind::Vae, n_vae, vae_bytes),
             ],
+            preview,
             native_size: rules.native_size,
             size_multiple: rules.size_multiple,
             even_multiple: rules.even_multiple,

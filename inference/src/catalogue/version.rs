@@ -7,7 +7,20 @@ use serde::{Deserialize, Serialize};
 use crate::checkpoint::Stamp;
 
 /// What a diffusers folder and what lies beside a single file hold in folders of their own.
-const PARTS: [&str; 9] = ["unet", "transformer", "vae", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "scheduler", "taesd"];
+const PARTS: [&str; 12] = [
+    "unet",
+    "transformer",
+    "vae",
+    "text_encoder",
+    "text_encoder_2",
+    "tokenizer",
+    "tokenizer_2",
+    "scheduler",
+    "taesd",
+    "taesdxl",
+    "taef1",
+    "vae_approx",
+];
 
 /// Every file that something depends on, by path, with its length, time of change and number. Two equal ones are of the same bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -50,6 +50,11 @@ impl Survey {
         self.asked().layers.push((name.clone(), kind));
     }
 
+    /// Numbers in all tensors that were asked for.
+    pub(super) fn n_values(&self) -> u64 {
+        self.asked().shapes.values().map(|shape| shape.iter().map(|side| *side as u64).product::<u64>()).sum()
+    }
+
     pub(super) fn layers(&self) -> Vec<Layer> {
         let Asked { shapes, layers } = &*self.asked();
         let shape = |name: &str, end: &str| shapes.get(&format!("{name}.{end}")).cloned();

@@ -139,9 +139,18 @@ impl Weights {
     /// # Errors
     /// As [`tensor`](Self::tensor).
     pub fn layers(&self, load: impl FnOnce(&Self) -> Result<(), InferenceError>) -> Result<Vec<Layer>, InferenceError> {
+        self.survey(load).map(|survey| survey.layers())
+    }
+
+    /// How many numbers `load` reads, told as [`layers`](Self::layers) are.
+    pub(crate) fn n_numbers(&self, load: impl FnOnce(&Self) -> Result<(), InferenceError>) -> Result<u64, InferenceError> {
+        self.survey(load).map(|survey| survey.n_values())
+    }
+
+    fn survey(&self, load: impl FnOnce(&Self) -> Result<(), InferenceError>) -> Result<Arc<Survey>, InferenceError> {
         let survey = Arc::new(Survey::default());
         load(&Self { survey: Some(survey.clone()), ..self.clone() })?;
-        Ok(survey.layers())
+        Ok(survey)
     }
 
     /// The name of the layer that these weights are, by which adapters know it.

@@ -98,7 +98,6 @@ pub(super) fn take(message: Message, store: &mut Store, batcher: &Batcher) -> bo
         Message::Cancelled => {}
         Message::Opened(key, opened) => store.opened(key, opened, batcher),
         Message::Loaded(key, loaded) => store.loaded(key, loaded, batcher),
-        Message::Adapters(id, set) => store.made(id, set),
         Message::Stop => return false,
     }
     true

@@ -8,29 +8,28 @@ use std::{
 use candle_core::{DType, Device};
 
 use crate::{
-    adapter::{Adapter, Base},
+    adapter::{Adapter, AdapterSet, Base},
     catalogue::{Catalogue, EmbeddingCard, ModelCard, ModelEntry, PartKind, Version, check_entry},
     error::InferenceError,
     family::{Denoiser, ModelFiles, ModelSource, Text},
     part::PartId,
-    preview::{Preview, PreviewMap},
+    preview::PreviewMap,
     schedule::Prediction,
     state::Files as StateFiles,
     text::Embedding,
     upscale::Upscaler,
-    vae::{
-        Vae,
-        taesd::{Taesd, TaesdKind},
-    },
+    vae::{Vae, taesd::Taesd},
 };
 
 /// What was loaded.
 pub(super) enum Loaded {
     Text(Arc<Text>),
     Denoiser(Arc<Denoiser>),
-    Vae(Arc<Vae>, Arc<Preview>),
+    Vae(Arc<Vae>, Arc<PreviewMap>),
+    Preview(Arc<Taesd>),
     Upscaler(Arc<Upscaler>),
     Adapter(Arc<Adapter>),
+    Set(Arc<AdapterSet>),
 }
 
 /// Reads what was looked at.
@@ -131,6 +130,14 @@ impl Source {
         }))
     }
 
+    /// Looks whether the decoder of previews can be loaded and fits the model, as far as headers tell.
+    pub(super) fn open_preview(&self, device: Device) -> Result<Read, InferenceError> {
+        let path = self.card.preview.as_ref().map(|preview| preview.path.clone()).unwrap_or_default();
+        let (channels, factor) = (self.card.latent_channels, self.card.limits.rules.vae_factor);
+        Taesd::check_for(&path, channels, factor)?;
+        Ok(Box::new(move || Ok(Loaded::Preview(Arc::new(Taesd::load_for(&path, &device, channels, factor)?)))))
+    }
+
     /// Looks whether a part can be loaded, as far as headers tell.
     pub(super) fn open(self: Arc<Self>, kind: PartKind, id: PartId, (device, dtype): (Device, DType)) -> Result<Read, InferenceError> {
         let files = self.files()?;
@@ -145,7 +152,7 @@ impl Source {
                 PartKind::Denoiser => Loaded::Denoiser(Arc::new(files.denoiser(&device, dtype)?.with_identity(id))),
                 PartKind::Vae => {
                     let vae = files.vae(&device, dtype)?;
-                    let preview = self.preview(&vae, &device)?;
+                    let preview = PreviewMap::of_vae(&vae, &device)?;
                     Loaded::Vae(Arc::new(vae), Arc::new(preview))
                 }
             };
@@ -183,13 +190,6 @@ impl Source {
             }
         }
         Ok(unknown)
-    }
-
-    fn preview(&self, vae: &Vae, device: &Device) -> Result<Preview, InferenceError> {
-        Ok(match Taesd::find(&self.card.path, TaesdKind::of_scaling_factor(vae.scaling_factor())) {
-            Some(path) => Preview::Taesd(Taesd::load_for(&path, device, vae.latent_channels(), vae.factor())?),
-            None => Preview::Linear(PreviewMap::of_vae(vae, device)?),
-        })
     }
 }
 

@@ -11,21 +11,22 @@ use tokio::sync::mpsc;
 use super::{
     Event, Meter, Submission,
     loading::{Loaded, Read},
-    residency::TaskId,
 };
-use crate::{adapter::AdapterSet, catalogue::Catalogue, error::InferenceError, trajectory::Events};
+use crate::{catalogue::Catalogue, error::InferenceError, trajectory::Events};
 
 /// Most tasks that were handed to a device and have not begun: they wait for it to look, for a part of theirs that is being loaded, or for room.
 pub(super) const MAX_WAITING: usize = 256;
 
-/// Something that a device has in memory or not, by the number of what it is loaded from.
+/// Something that a device has in memory or not, by the number of what it is loaded from or, of a set of adapters, made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum PartKey {
     Text(u32),
     Denoiser(u32),
     Vae(u32),
+    Preview(u32),
     Upscaler(u32),
     Adapter(u32),
+    Set(u32),
 }
 
 /// What a device thread is told.
@@ -38,8 +39,6 @@ pub(super) enum Message {
     Opened(PartKey, Result<Read, InferenceError>),
     /// The loader has read a part.
     Loaded(PartKey, Result<Box<Loaded>, InferenceError>),
-    /// The loader has made the layers of a task's adapters.
-    Adapters(TaskId, Result<AdapterSet, InferenceError>),
     /// The engine ends.
     Stop,
 }

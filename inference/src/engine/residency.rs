@@ -3,6 +3,9 @@
 //! A task names all parts that it needs. It is *admitted* when they fit the budget together with those of the tasks on their way, in the order of
 //! arrival; one that does not fit yet is passed by those that do. A task that was passed too often is passed only by those that will not keep it
 //! out. Where one task's parts exceed the budget by themselves they come and go while it runs: its calls *demand* those that they need at once.
+//!
+//! A part can be made of others, which are in memory before it is and as long as it is. What had to leave for a part that then could not be loaded comes
+//! back, as far as nobody else has its room.
 
 mod admission;
 #[cfg(test)]
@@ -37,13 +40,31 @@ enum State {
 }
 
 #[derive(Debug)]
-struct Part {
+struct Part<P> {
     n_bytes: u64,
     state: State,
     last_use: u64,
+    /// What it is made of.
+    of: Vec<P>,
+    absence: Absence<P>,
 }
 
-impl Part {
+/// Why a part is not in memory that was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Absence<P> {
+    /// Nobody asks.
+    Any,
+    /// It had to leave for this one, of which it is not known yet whether it can be loaded.
+    For(P),
+    /// It had to leave for one that could not be loaded, and comes back if there is room.
+    InVain,
+}
+
+impl<P> Part<P> {
+    fn new(n_bytes: u64) -> Self {
+        Self { n_bytes, state: State::Absent, last_use: 0, of: Vec::new(), absence: Absence::Any }
+    }
+
     fn used(&self) -> u64 {
         if matches!(self.state, State::Reading | State::Resident) { self.n_bytes } else { 0 }
     }
@@ -78,7 +99,7 @@ struct Task<P> {
 #[derive(Debug)]
 pub(super) struct Residency<P> {
     budget: u64,
-    parts: HashMap<P, Part>,
+    parts: HashMap<P, Part<P>>,
     /// In the order of arrival.
     tasks: Vec<Task<P>>,
     /// Parts that calls of running tasks need at once, the oldest call first.
@@ -100,13 +121,20 @@ impl<P: Clone + Debug + Eq + Hash + Ord> Residency<P> {
     pub(super) fn arrived(&mut self, id: TaskId, parts: impl IntoIterator<Item = (P, u64)>, fixed: &[P]) {
         let mut needed = Vec::new();
         for (part, n_bytes) in parts {
-            self.parts.entry(part.clone()).or_insert(Part { n_bytes, state: State::Absent, last_use: 0 });
+            self.parts.entry(part.clone()).or_insert_with(|| Part::new(n_bytes));
             if !needed.contains(&part) {
                 needed.push(part);
             }
         }
         self.tasks.push(Task { id, parts: needed, fixed: fixed.to_vec(), stage: Stage::Waits { n_passed: 0, aged: None }, admitted: 0 });
         self.is_changed = true;
+    }
+
+    /// A part that has arrived is made of these, which every task that needs it needs too, and names before it.
+    pub(super) fn is_made_of(&mut self, part: &P, of: &[P]) {
+        if let Some(part) = self.parts.get_mut(part) {
+            part.of = of.to_vec();
+        }
     }
 
     /// The task has ended, or is not wanted any more.
@@ -147,6 +175,18 @@ impl<P: Clone + Debug + Eq + Hash + Ord> Residency<P> {
     pub(super) fn loaded(&mut self, part: &P) {
         self.turn_to(part, State::Resident);
         self.used(std::slice::from_ref(part));
+        self.settle_absence(part, Absence::Any);
+        if let Some(part) = self.parts.get_mut(part) {
+            part.absence = Absence::Any;
+        }
+    }
+
+    /// It is known now what became of the part that others had to leave for.
+    fn settle_absence(&mut self, left_for: &P, absence: Absence<P>) {
+        for part in self.parts.values_mut().filter(|part| part.absence == Absence::For(left_for.clone())) {
+            // What is made of others is made again by whoever needs it.
+            part.absence = if part.of.is_empty() { absence.clone() } else { Absence::Any };
+        }
     }
 
     fn turn_to(&mut self, part: &P, state: State) {
@@ -159,6 +199,10 @@ impl<P: Clone + Debug + Eq + Hash + Ord> Residency<P> {
     /// The part cannot be loaded: the tasks that waited for it are over. Calls that demand it are their owner's to fail.
     pub(super) fn failed(&mut self, part: &P) -> Vec<TaskId> {
         self.turn_to(part, State::Absent);
+        self.settle_absence(part, Absence::InVain);
+        if let Some(part) = self.parts.get_mut(part) {
+            part.absence = Absence::Any;
+        }
         let waited = |task: &Task<P>| task.stage == Stage::Loads && task.parts.contains(part);
         let failed = self.tasks.iter().filter(|task| waited(task)).map(|task| task.id).collect();
         self.tasks.retain(|task| !waited(task));
@@ -199,7 +243,7 @@ impl<P: Clone + Debug + Eq + Hash + Ord> Residency<P> {
         self.is_changed = step.is_some();
         if step.is_none() {
             let needed = |id: &P| self.tasks.iter().any(|task| task.parts.contains(id));
-            self.parts.retain(|id, part| part.state != State::Absent || needed(id));
+            self.parts.retain(|id, part| part.state != State::Absent || part.absence != Absence::Any || needed(id));
         }
         step
     }
@@ -231,32 +275,71 @@ impl<P: Clone + Debug + Eq + Hash + Ord> Residency<P> {
         }
         // In the order of the wants: a later one must not take the room of an earlier one.
         let next = wanted.into_iter().find(|id| matches!(self.parts[id].state, State::Opening | State::Opened))?;
-        let Part { n_bytes, state, .. } = self.parts[&next];
-        let (used, pinned) = (self.n_bytes(), self.pinned(&next));
-        let idle = |(id, part): &(&P, &Part)| part.state == State::Resident && !pinned.contains(id);
-        let may_leave: u64 = self.parts.iter().filter(idle).map(|(_, part)| part.n_bytes).sum();
-        let has_room = |used: u64| used == 0 || used.saturating_add(n_bytes) <= self.budget;
-        if state == State::Opening || !has_room(used - may_leave) {
+        let part = &self.parts[&next];
+        let (n_bytes, comes_back) = (part.n_bytes, part.absence == Absence::InVain);
+        if part.state == State::Opening || !part.of.iter().all(|part| self.is_resident(part)) {
             return None;
         }
+        let (used, leaving) = (self.n_bytes(), self.may_leave(&next));
+        let has_room = |used: u64| used == 0 || used.saturating_add(n_bytes) <= self.budget;
         if has_room(used) {
             self.n_passed_demand = 0;
             self.turn_to(&next, State::Reading);
             return Some(Step::Read(next));
         }
-        let (oldest, _) = self.parts.iter().filter(idle).min_by_key(|(id, part)| (part.last_use, (*id).clone()))?;
-        let oldest = oldest.clone();
+        if comes_back && !self.is_wanted(&next) {
+            // Nobody leaves for one that comes back for nobody.
+            if let Some(part) = self.parts.get_mut(&next) {
+                part.absence = Absence::Any;
+            }
+            self.turn_to(&next, State::Absent);
+            return Some(Step::Drop(next));
+        }
+        let may_leave: u64 = leaving.iter().map(|id| self.parts[id].n_bytes).sum();
+        if !has_room(used - may_leave) {
+            return None;
+        }
+        let oldest = leaving.iter().min_by_key(|id| (self.parts[*id].last_use, (*id).clone()))?.clone();
+        // What is made of it leaves before it does.
+        let oldest = self.made_of(&oldest).min().cloned().unwrap_or(oldest);
+        if let Some(part) = self.parts.get_mut(&oldest) {
+            part.absence = Absence::For(next);
+        }
         self.turn_to(&oldest, State::Absent);
         Some(Step::Drop(oldest))
     }
 
-    /// Parts that are to be in memory, in the order in which they are loaded.
-    fn wanted(&self) -> Vec<P> {
+    /// Parts in memory, or on their way there, that are made of one.
+    fn made_of<'a>(&'a self, of: &'a P) -> impl Iterator<Item = &'a P> {
+        self.parts.iter().filter(move |(_, part)| part.used() > 0 && part.of.contains(of)).map(|(id, _)| id)
+    }
+
+    /// Parts in memory that nobody needs now but what can leave as well.
+    fn may_leave(&self, next: &P) -> Vec<P> {
+        let pinned = self.pinned(next);
+        let is_idle = |id: &P| self.is_resident(id) && !pinned.contains(id);
+        let is_leaving = |id: &&P| is_idle(id) && self.made_of(id).all(is_idle);
+        self.parts.keys().filter(is_leaving).cloned().collect()
+    }
+
+    /// Whether a task or a call waits for the part.
+    fn is_wanted(&self, part: &P) -> bool {
+        self.wants().any(|wanted| wanted == part)
+    }
+
+    fn wants(&self) -> impl Iterator<Item = &P> {
         let is_tight = self.is_tight();
         let loading = self.tasks.iter().filter(|task| task.stage == Stage::Loads);
-        let loading = loading.flat_map(|task| if is_tight { &task.fixed } else { &task.parts });
+        let loading = loading.flat_map(move |task| if is_tight { &task.fixed } else { &task.parts });
+        loading.chain(self.demands.iter().flatten())
+    }
+
+    /// Parts that are to be in memory, in the order in which they are loaded.
+    fn wanted(&self) -> Vec<P> {
+        let mut back: Vec<&P> = self.parts.iter().filter(|(_, part)| part.absence == Absence::InVain).map(|(id, _)| id).collect();
+        back.sort();
         let mut wanted: Vec<P> = Vec::new();
-        for part in loading.chain(self.demands.iter().flatten()) {
+        for part in self.wants().chain(back) {
             if !self.is_resident(part) && !wanted.contains(part) && self.parts.contains_key(part) {
                 wanted.push(part.clone());
             }

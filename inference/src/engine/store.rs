@@ -28,19 +28,18 @@ use super::{
     residency::{Residency, Step, TaskId},
 };
 use crate::{
-    adapter::AdapterSet,
     batcher::{Batcher, Parts},
     catalogue::{Catalogue, PartKind, UpscalerCard},
     error::InferenceError,
     state::DeviceClass,
-    task::{Task, TextToImage},
+    task::{AdapterUse, Task, TextToImage},
     telemetry,
     trajectory::Facts,
 };
 
 /// The parts that a task needs in all of its phases.
 fn fixed(needed: &[(PartKey, u64)]) -> Vec<PartKey> {
-    needed.iter().map(|(key, _)| *key).filter(|key| matches!(key, PartKey::Adapter(_))).collect()
+    needed.iter().map(|(key, _)| *key).filter(|key| matches!(key, PartKey::Adapter(_) | PartKey::Set(_))).collect()
 }
 
 /// Somebody who waits for parts.
@@ -69,10 +68,6 @@ pub(crate) struct Store {
     /// What the loader has looked at.
     opened: HashMap<PartKey, Read>,
     waiting: HashMap<TaskId, Waiting>,
-    /// The adapters of tasks that wait for nothing else any more.
-    made: Vec<(TaskId, Result<AdapterSet, InferenceError>)>,
-    /// Sets of adapters with layers of their own, the last used last.
-    sets: Vec<AdapterSet>,
     over: Rc<RefCell<Vec<TaskId>>>,
     /// Whether other parts are in memory than when somebody asked.
     is_moved: bool,
@@ -105,8 +100,6 @@ impl Store {
             places: Places::default(),
             opened: HashMap::new(),
             waiting: HashMap::new(),
-            made: Vec::new(),
-            sets: Vec::new(),
             over,
             is_moved: true,
             usual: None,
@@ -133,10 +126,19 @@ impl Store {
         if let Some((number, n_bytes)) = self.upscaler(catalogue) {
             needed.push((PartKey::Upscaler(number), n_bytes));
         }
-        self.next_task += 1;
-        self.residency.arrived(self.next_task, needed, &[]);
-        self.waiting.insert(self.next_task, Waiting::Usual);
+        self.wait_for(needed, Waiting::Usual);
         Ok(())
+    }
+
+    /// Takes in who waits for these parts.
+    fn wait_for(&mut self, needed: Vec<(PartKey, u64)>, waiting: Waiting) {
+        self.next_task += 1;
+        let fixed = fixed(&needed);
+        self.residency.arrived(self.next_task, needed, &fixed);
+        for set in fixed.into_iter().filter(|key| matches!(key, PartKey::Set(_))) {
+            self.residency.is_made_of(&set, &self.places.made_of(set));
+        }
+        self.waiting.insert(self.next_task, waiting);
     }
 
     /// How loading the usual model went; `None` while it goes on.
@@ -148,11 +150,7 @@ impl Store {
     pub(super) fn take_in(&mut self, command: Box<Command>) {
         let span = command.meter.span().clone();
         match span.in_scope(|| self.resolve(&command.submission.task, &command.catalogue)) {
-            Ok((needed, ready)) => {
-                self.next_task += 1;
-                self.residency.arrived(self.next_task, needed.clone(), &fixed(&needed));
-                self.waiting.insert(self.next_task, Waiting::Task { command, ready });
-            }
+            Ok((needed, ready)) => self.wait_for(needed, Waiting::Task { command, ready }),
             Err(error) => self.refuse(&command, error),
         }
     }
@@ -171,15 +169,21 @@ impl Store {
             let card = catalogue.adapter(&used.name).ok_or_else(|| catalogue.unknown_adapter(&used.name))?;
             adapters.push((self.places.adapter(number, card), used));
         }
+        let needs = needs::needs(task, catalogue, self.budget)?;
+        let has = |wanted| needs.iter().any(|(need, _)| *need == wanted);
+        let set = has(Need::Set).then(|| self.places.set(number, &adapters));
+        let decoder = has(Need::Preview).then(|| self.places.decoder(number));
         let upscaler = self.upscaler(catalogue).map(|(number, _)| number);
         let key = |need| match need {
             Need::Part(PartKind::TextEncoders) => Some(PartKey::Text(number)),
             Need::Part(PartKind::Denoiser) => Some(PartKey::Denoiser(number)),
             Need::Part(PartKind::Vae) => Some(PartKey::Vae(number)),
+            Need::Preview => Some(PartKey::Preview(number)),
             Need::Upscaler => upscaler.map(PartKey::Upscaler),
-            Need::Adapter(place) => adapters.get(place).map(|(number, _)| PartKey::Adapter(*number)),
+            Need::Adapter(place) => adapters.get(place).map(|(number, _): &(u32, AdapterUse)| PartKey::Adapter(*number)),
+            Need::Set => set.map(PartKey::Set),
         };
-        let needed = needs::needs(task, catalogue)?.into_iter().filter_map(|(need, n_bytes)| Some((key(need)?, n_bytes))).collect();
+        let needed = needs.into_iter().filter_map(|(need, n_bytes)| Some((key(need)?, n_bytes))).collect();
         let limits = card.limits(catalogue.upscale_factor());
         let (vae, preview) = self.places.vae(number);
         let parts = Rc::new(Parts {
@@ -193,13 +197,15 @@ impl Store {
         let facts = Rc::new(Facts {
             limits,
             preview,
+            decoder,
             preview_every: self.preview_every,
             device: self.device.clone(),
             device_class: self.class(),
             files: source.state_files(catalogue, &files),
         });
         let adapters = adapters.into_iter().map(|(number, used)| (self.places.adapter_slot(number), used)).collect();
-        Ok((needed, Ready { parts, facts, source, adapters }))
+        let set = set.map(|number| self.places.set_slot(number));
+        Ok((needed, Ready { parts, facts, source, adapters, set }))
     }
 
     /// The super-resolution network of a catalogue, and its bytes.
@@ -263,10 +269,6 @@ impl Store {
         let over: Vec<TaskId> = self.over.borrow_mut().drain(..).collect();
         let mut is_new = !over.is_empty();
         over.into_iter().for_each(|id| self.residency.ended(id));
-        for (id, set) in std::mem::take(&mut self.made) {
-            is_new = true;
-            self.begin(id, set, batcher);
-        }
         if self.residency.takes_demands() {
             let demands = batcher.demands();
             self.residency.demanded(demands.into_iter().filter_map(|id| Some(vec![self.places.key(id)?])).collect());
@@ -282,19 +284,19 @@ impl Store {
                     is_new = true;
                     self.start(id, batcher);
                 }
+                // A set is made of what was looked at.
+                Step::Open(key @ PartKey::Set(_)) => self.residency.opened(&key),
                 Step::Open(key) => self.span_of(key).in_scope(|| self.look_at(key)),
                 Step::Read(key) => {
-                    if let Some(read) = self.opened.remove(&key) {
-                        self.span_of(key).in_scope(|| self.read(key, read));
+                    let read = self.opened.remove(&key).or_else(|| self.places.to_be_made(key));
+                    match read {
+                        Some(read) => self.span_of(key).in_scope(|| self.read(key, read)),
+                        None => self.failed(key, InferenceError::Internal { what: "a part is read that nobody has looked at" }, batcher),
                     }
                 }
                 Step::Drop(key) => {
                     self.opened.remove(&key);
                     self.places.clear(key);
-                    if matches!(key, PartKey::Adapter(_)) {
-                        // Sets hold their adapters.
-                        self.sets.clear();
-                    }
                     self.is_moved = true;
                 }
             }

@@ -192,9 +192,9 @@ impl<'a> Picture<'a> {
         if every > 0
             && step.is_multiple_of(every)
             && state.step < pass.plan.n_steps()
-            && let Some(preview) = job.facts.preview.get()
+            && let Some(image) = job.facts.preview(denoised)?
         {
-            job.events.may_send(Event::Preview { index: self.index, step, image: preview.image(denoised)? });
+            job.events.may_send(Event::Preview { index: self.index, step, image });
         }
         self.save(pass, state)
     }

@@ -18,7 +18,6 @@ use super::{
     picture::Picture,
 };
 use crate::{
-    adapter::AdapterSet,
     batcher::Batcher,
     catalogue::{Catalogue, CatalogueConfig, ModelEntry},
     checkpoint::OtherParts,
@@ -69,7 +68,7 @@ fn last_latents(
 ) -> Tensor {
     let (sender, _receiver) = tokio::sync::mpsc::channel(8);
     let ready = store.ready(&task, catalogue).expect("the parts load");
-    let adapters = AdapterSet::new(ready.adapters().expect("adapters")).expect("their layers");
+    let adapters = ready.set().expect("all are in memory");
     let Ready { parts, facts, .. } = ready;
     let (events, meter) = (Events::new(sender, 1), Arc::new(Meter::default()));
     let pictures = source.map(|picture| (Role::Init, picture.into()));

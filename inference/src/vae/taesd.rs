@@ -82,6 +82,13 @@ impl Taesd {
     /// # Errors
     /// `Unreadable`, `Unsupported`, `MissingTensor` or `WrongShape`, naming the file.
     pub fn load(path: &Path, device: &Device) -> Result<Self, InferenceError> {
+        let dtype = if device.is_cpu() { DType::F32 } else { DType::F16 };
+        let (weights, first) = Self::open(path, device, dtype)?;
+        Self::read(&weights, first, device, dtype)
+    }
+
+    /// The weights below the decoder's names, and the number of its first layer.
+    fn open(path: &Path, device: &Device, dtype: DType) -> Result<(Weights, usize), InferenceError> {
         let file = if path.is_dir() {
             check_config(&path.join("config.json"))?;
             let missing =
@@ -93,7 +100,6 @@ impl Taesd {
         if !file.is_file() {
             return Err(InferenceError::Unreadable { path: file, reason: "there is no such file".into() });
         }
-        let dtype = if device.is_cpu() { DType::F32 } else { DType::F16 };
         let weights = Weights::open(&[file], device, dtype)?;
         // The original counts the clamp, which has no weights; diffusers does not.
         let namings = [("decoder.layers", 0), ("decoder", 1), ("taesd_decoder", 1), ("", 1)];
@@ -102,7 +108,26 @@ impl Taesd {
             path: weights.path().to_owned(),
             what: "a network without a tiny decoder's names (`decoder.layers.0.weight` or `1.weight`)".into(),
         })?;
-        Self::read(&weights.at(prefix), first, device, dtype)
+        Ok((weights.at(prefix), first))
+    }
+
+    /// How many numbers the decoder has, from headers alone.
+    ///
+    /// # Errors
+    /// As [`Taesd::load`], as far as headers tell.
+    pub fn n_parameters(path: &Path) -> Result<u64, InferenceError> {
+        let (weights, first) = Self::open(path, &Device::Cpu, DType::F32)?;
+        weights.n_numbers(|weights| Self::read(weights, first, &Device::Cpu, DType::F32).map(drop))
+    }
+
+    /// Looks whether a decoder can be loaded and fits a model's latents, as far as headers tell.
+    ///
+    /// # Errors
+    /// As [`Taesd::load_for`].
+    pub fn check_for(path: &Path, latent_channels: usize, factor: usize) -> Result<(), InferenceError> {
+        let (weights, first) = Self::open(path, &Device::Cpu, DType::F32)?;
+        let check = |weights: &Weights| Self::read(weights, first, &Device::Cpu, DType::F32)?.fits(path, latent_channels, factor);
+        weights.n_numbers(check).map(drop)
     }
 
     /// Loads a decoder that must fit a model's latents.
@@ -111,15 +136,20 @@ impl Taesd {
     /// As [`Taesd::load`]; `Unsupported` where channels or size do not fit.
     pub fn load_for(path: &Path, device: &Device, latent_channels: usize, factor: usize) -> Result<Self, InferenceError> {
         let decoder = Self::load(path, device)?;
-        if (decoder.latent_channels, decoder.factor()) != (latent_channels, factor) {
-            let what = format!(
-                "a tiny decoder of {} channels that enlarges {} times, beside a model of {latent_channels} channels and {factor} times,",
-                decoder.latent_channels,
-                decoder.factor()
-            );
-            return Err(InferenceError::Unsupported { path: path.to_owned(), what });
-        }
+        decoder.fits(path, latent_channels, factor)?;
         Ok(decoder)
+    }
+
+    fn fits(&self, path: &Path, latent_channels: usize, factor: usize) -> Result<(), InferenceError> {
+        if (self.latent_channels, self.factor()) == (latent_channels, factor) {
+            return Ok(());
+        }
+        let what = format!(
+            "a tiny decoder of {} channels that enlarges {} times, beside a model of {latent_channels} channels and {factor} times,",
+            self.latent_channels,
+            self.factor()
+        );
+        Err(InferenceError::Unsupported { path: path.to_owned(), what })
     }
 
     fn read(weights: &Weights, first: usize, device: &Device, dtype: DType) -> Result<Self, InferenceError> {

@@ -1,7 +1,12 @@
 //! What of an adapter stands beside the weights, what sets make layers of, and what both take.
 
 use super::*;
-use crate::{adapter::base::Network, checkpoint::Layer, family::ModelFiles, trajectory::tests::families::models};
+use crate::{
+    adapter::{base::Network, module::is_plain, n_numbers as n_numbers_of},
+    checkpoint::{Header, Layer},
+    family::ModelFiles,
+    trajectory::tests::families::models,
+};
 
 /// An adapter, how many layers of the model have a branch of it, and how many are made anew for a set with it.
 const FILES: [(&str, &str, usize, usize); 9] = [
@@ -52,6 +57,8 @@ fn products_stand_beside_the_weights_and_other_kinds_copy_the_layers_that_they_c
                 n_changed += tensor.filter(|_| is_changed).map_or(0, |tensor| tensor.values.elem_count());
             }
         }
+        let header = Header::read(&path).unwrap();
+        assert_eq!(n_numbers_of(&path, &header.tensors), (n_numbers as u64, n_changed as u64), "{name}: as its header tells before");
         assert_eq!(n_read(&of), n_changed as u64, "{name}: what is changed is read once more, and nothing else");
         // Panels of packed weights are filled up: to sixteen rows, of which these tiny layers have four or eight.
         assert!(set.n_bytes() >= n_changed * 4 && set.n_bytes() <= n_changed * 4 * 4, "{name}: {} bytes", set.n_bytes());
@@ -116,6 +123,9 @@ fn what_headers_tell_of_a_model_is_what_its_networks_read() {
         assert_eq!(of_unet.into_iter().map(n_numbers).sum::<u64>(), unet, "{}", path.display());
         assert_eq!(of_text.into_iter().map(n_numbers).sum::<u64>(), text, "{}", path.display());
         assert_eq!(n_read(&base), 0, "{}: no number is read", path.display());
+        for layer in base.layers().filter(|layer| layer.kind == LayerKind::Plain) {
+            assert!(is_plain(&layer.name) && is_plain(&layer.name.replace('.', "_")), "{}: `{}`", path.display(), layer.name);
+        }
         n_models += 1;
     }
     assert!(n_models > 10, "{n_models} models");

@@ -8,8 +8,12 @@ use super::{Residency, State, Step, TaskId, admission::MAX_PASSED};
 
 type Part = u8;
 
-/// Bytes of the parts 0 to 7.
-const SIZES: [u64; 8] = [10, 7, 5, 4, 3, 2, 1, 1];
+/// Bytes of the parts 0 to 8.
+const SIZES: [u64; 9] = [10, 7, 5, 4, 3, 2, 1, 1, 2];
+/// A part that is made of others, which stand before it in every phase that needs it.
+const SET: Part = 8;
+/// What it is made of.
+const OF_SET: [Part; 2] = [3, 4];
 
 /// A task on its way: its phases, each of which needs some parts at once, and calls of the phase that are still to be made.
 #[derive(Clone, Debug)]
@@ -74,6 +78,7 @@ impl Device {
     fn arrive(&mut self, job: Job) -> TaskId {
         self.next += 1;
         self.residency.arrived(self.next, job.parts(), &job.fixed());
+        self.residency.is_made_of(&SET, &OF_SET);
         self.jobs.insert(self.next, job);
         self.settle();
         self.next
@@ -106,6 +111,8 @@ impl Device {
                 }
                 Step::Read(part) => {
                     assert!(!self.loader.iter().any(|(other, _)| *other == part), "{part} is being loaded already");
+                    let of = if part == SET { &OF_SET[..] } else { &[] };
+                    assert!(of.iter().all(|part| self.resident.contains(part)), "{part} is made of what is not there");
                     self.loader.push((part, true));
                     has_left = false;
                 }
@@ -131,6 +138,7 @@ impl Device {
 
     /// What leaves is idle.
     fn check_drop(&mut self, part: Part) {
+        assert!(!OF_SET.contains(&part) || !self.resident.contains(&SET), "{part} left before what is made of it");
         assert!(!self.loader.iter().any(|(other, _)| *other == part), "{part} is being loaded");
         let mut phases = self.running.iter().map(|id| &self.jobs[id].phases[0]);
         let is_used =
@@ -201,6 +209,13 @@ impl Device {
             }
         }
         assert!(self.jobs.is_empty(), "somebody waits for ever: {:?}", self.residency);
+    }
+
+    /// Looks at everything that is wanted, and reads nothing.
+    fn open_all(&mut self) {
+        while self.loader.first().is_some_and(|(_, is_read)| !is_read) {
+            self.load(true);
+        }
     }
 
     fn has_started(&self, id: TaskId) -> bool {
@@ -326,5 +341,50 @@ fn a_part_that_comes_for_nobody_any_more_stays_until_its_room_is_needed() {
     device.load_all();
     assert!(device.has_started(next));
     assert!(device.residency.parts.values().all(|part| part.state != State::Opened));
+    device.drain();
+}
+
+#[test]
+fn what_is_made_of_others_is_in_memory_after_them_and_leaves_before_them() {
+    let mut device = Device::new(4 + 3 + 2 + 1);
+    let set = || Job::new(&[&[3, 4, SET]], 1);
+    device.arrive(set());
+    device.drain();
+    assert_eq!(device.resident, BTreeSet::from([3, 4, SET]));
+    // The oldest is one that the set is made of, so the set goes first.
+    device.arrive(Job::new(&[&[4]], 1));
+    device.drain();
+    device.arrive(Job::new(&[&[2]], 1));
+    device.drain();
+    assert_eq!(device.dropped, [SET, 3]);
+    device.arrive(set());
+    device.drain();
+    assert_eq!((device.loads[&SET], device.loads[&3], device.loads[&4]), (2, 2, 1), "what stayed is not loaded again");
+}
+
+#[test]
+fn what_left_for_a_part_that_cannot_be_read_comes_back() {
+    let mut device = Device::new(17);
+    for part in [0, 2] {
+        device.arrive(Job::new(&[&[part]], 1));
+        device.drain();
+    }
+    let broken = device.arrive(Job::new(&[&[1]], 1));
+    device.open_all();
+    assert_eq!(device.dropped, [0], "for 7 bytes");
+    device.load(false);
+    assert_eq!(device.failed, [broken]);
+    device.drain();
+    device.load_all();
+    assert_eq!(device.resident, BTreeSet::from([0, 2]));
+    // Once its room is another's it stays away.
+    let broken = device.arrive(Job::new(&[&[1]], 1));
+    let next = device.arrive(Job::new(&[&[3, 4]], 1));
+    device.open_all();
+    device.load(false);
+    assert_eq!(device.failed.last(), Some(&broken));
+    device.load_all();
+    assert!(device.has_started(next));
+    assert!(device.residency.n_bytes() <= device.budget);
     device.drain();
 }

@@ -7,6 +7,8 @@ use tracing::Span;
 use super::{Message, PartKey, PartKind, Read, Store, TaskId, Waiting, loading, places::Place};
 use crate::{error::InferenceError, telemetry};
 
+const NO_MODEL: InferenceError = InferenceError::Internal { what: "a part without a model" };
+
 impl Store {
     /// The span of the task that waits longest for a part.
     pub(super) fn span_of(&self, key: PartKey) -> Span {
@@ -43,15 +45,23 @@ impl Store {
             PartKey::Text(_) => PartKind::TextEncoders,
             PartKey::Denoiser(_) => PartKind::Denoiser,
             PartKey::Vae(_) => PartKind::Vae,
+            PartKey::Preview(_) => {
+                return match self.places.source_by(key) {
+                    Some(source) => self.loader.load(move || source.open_preview(to.0), done),
+                    None => done(Err(NO_MODEL)),
+                };
+            }
             PartKey::Upscaler(number) => {
                 let file = self.places.upscaler_file(number);
                 return self.loader.load(move || loading::open_upscaler(file, to.0), done);
             }
+            // Nothing but its adapters is looked at.
+            PartKey::Set(_) => return,
             PartKey::Adapter(number) => {
                 let file = self.places.adapter_file(number);
                 return match self.places.source_by(key) {
                     Some(source) => self.loader.load(move || source.open_adapter(file, to), done),
-                    None => done(Err(InferenceError::Internal { what: "an adapter without a model" })),
+                    None => done(Err(NO_MODEL)),
                 };
             }
         };

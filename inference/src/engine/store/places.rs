@@ -2,15 +2,15 @@
 
 use std::{collections::HashMap, path::PathBuf, rc::Rc, sync::Arc};
 
-use super::{Catalogue, Loaded, PartKey, Source, UpscalerCard};
+use super::{AdapterUse, Catalogue, Loaded, PartKey, Read, Source, UpscalerCard};
 use crate::{
-    adapter::Adapter,
+    adapter::{Adapter, AdapterSet, AdapterWeights},
     catalogue::{AdapterCard, ModelCard, Version},
     family::{Denoiser, Text},
     part::{PartId, Slot},
-    preview::Preview,
+    preview::PreviewMap,
     upscale::Upscaler,
-    vae::Vae,
+    vae::{Vae, taesd::Taesd},
 };
 
 /// The place of one part.
@@ -18,9 +18,11 @@ use crate::{
 pub(super) enum Place {
     Text(Rc<Slot<Text>>),
     Denoiser(Rc<Slot<Denoiser>>),
-    Vae(Rc<Slot<Vae>>, Rc<Slot<Preview>>),
+    Vae(Rc<Slot<Vae>>, Rc<Slot<PreviewMap>>),
+    Preview(Rc<Slot<Taesd>>),
     Upscaler(Rc<Slot<Upscaler>>),
     Adapter(Rc<Slot<Adapter>>),
+    Set(Rc<Slot<AdapterSet>>),
 }
 
 impl Place {
@@ -29,8 +31,10 @@ impl Place {
             Self::Text(slot) => slot.id(),
             Self::Denoiser(slot) => slot.id(),
             Self::Vae(slot, _) => slot.id(),
+            Self::Preview(slot) => slot.id(),
             Self::Upscaler(slot) => slot.id(),
             Self::Adapter(slot) => slot.id(),
+            Self::Set(slot) => slot.id(),
         }
     }
 
@@ -40,8 +44,10 @@ impl Place {
             Self::Text(slot) => Rc::strong_count(slot) > 1,
             Self::Denoiser(slot) => Rc::strong_count(slot) > 1,
             Self::Vae(slot, _) => Rc::strong_count(slot) > 1,
+            Self::Preview(slot) => Rc::strong_count(slot) > 1,
             Self::Upscaler(slot) => Rc::strong_count(slot) > 1,
             Self::Adapter(slot) => Rc::strong_count(slot) > 1,
+            Self::Set(slot) => Rc::strong_count(slot) > 1,
         }
     }
 }
@@ -54,12 +60,20 @@ struct AdapterFile {
     version: Version,
 }
 
+/// What a set with layers of its own is made of, for one model: adapters by their numbers.
+struct MadeOf {
+    number: u32,
+    source: u32,
+    uses: Vec<(u32, AdapterWeights)>,
+}
+
 /// All places of a device, and what their parts are loaded from.
 #[derive(Default)]
 pub(super) struct Places {
     sources: Vec<(u32, Arc<Source>)>,
     upscalers: Vec<(u32, UpscalerCard)>,
     adapters: Vec<AdapterFile>,
+    sets: Vec<MadeOf>,
     places: HashMap<PartKey, Place>,
     next: u32,
 }
@@ -101,6 +115,34 @@ impl Places {
         number
     }
 
+    /// The number of a set of adapters, in this order and at these weights.
+    pub(super) fn set(&mut self, source: u32, adapters: &[(u32, AdapterUse)]) -> u32 {
+        let uses: Vec<_> = adapters.iter().map(|(number, used)| (*number, used.weights())).collect();
+        if let Some(known) = self.sets.iter().find(|known| known.source == source && known.uses == uses) {
+            return known.number;
+        }
+        let number = self.number();
+        self.sets.push(MadeOf { number, source, uses });
+        number
+    }
+
+    /// The adapters that a set is made of.
+    pub(super) fn made_of(&self, key: PartKey) -> Vec<PartKey> {
+        let set = self.sets.iter().find(|set| key == PartKey::Set(set.number));
+        set.map(|set| set.uses.iter().map(|(number, _)| PartKey::Adapter(*number)).collect()).unwrap_or_default()
+    }
+
+    /// How a set is made of its adapters, which are in memory.
+    pub(super) fn to_be_made(&self, key: PartKey) -> Option<Read> {
+        let set = self.sets.iter().find(|set| key == PartKey::Set(set.number))?;
+        let held = |number: u32| match self.places.get(&PartKey::Adapter(number)) {
+            Some(Place::Adapter(slot)) => slot.get(),
+            _ => None,
+        };
+        let uses = set.uses.iter().map(|(number, weights)| Some((held(*number)?, *weights))).collect::<Option<Vec<_>>>()?;
+        Some(Box::new(move || AdapterSet::new(uses).map(|set| Loaded::Set(Arc::new(set)))))
+    }
+
     /// The file of an adapter.
     pub(super) fn adapter_file(&self, number: u32) -> PathBuf {
         self.adapters.iter().find(|known| known.number == number).map(|known| known.path.clone()).unwrap_or_default()
@@ -112,7 +154,9 @@ impl Places {
 
     pub(super) fn source_by(&self, key: PartKey) -> Option<Arc<Source>> {
         let number = match key {
-            PartKey::Text(number) | PartKey::Denoiser(number) | PartKey::Vae(number) | PartKey::Upscaler(number) => number,
+            PartKey::Text(number) | PartKey::Denoiser(number) | PartKey::Vae(number) => number,
+            PartKey::Preview(number) | PartKey::Upscaler(number) => number,
+            PartKey::Set(number) => self.sets.iter().find(|known| known.number == number)?.source,
             PartKey::Adapter(number) => self.adapters.iter().find(|known| known.number == number)?.source,
         };
         self.sources.iter().find(|(known, _)| *known == number).map(|(_, source)| source.clone())
@@ -132,10 +176,24 @@ impl Places {
         }
     }
 
-    pub(super) fn vae(&mut self, number: u32) -> (Rc<Slot<Vae>>, Rc<Slot<Preview>>) {
+    pub(super) fn vae(&mut self, number: u32) -> (Rc<Slot<Vae>>, Rc<Slot<PreviewMap>>) {
         match self.places.entry(PartKey::Vae(number)).or_insert_with(|| Place::Vae(Slot::empty(), Slot::empty())) {
             Place::Vae(slot, preview) => (slot.clone(), preview.clone()),
             _ => (Slot::empty(), Slot::empty()),
+        }
+    }
+
+    pub(super) fn decoder(&mut self, number: u32) -> Rc<Slot<Taesd>> {
+        match self.places.entry(PartKey::Preview(number)).or_insert_with(|| Place::Preview(Slot::empty())) {
+            Place::Preview(slot) => slot.clone(),
+            _ => Slot::empty(),
+        }
+    }
+
+    pub(super) fn set_slot(&mut self, number: u32) -> Rc<Slot<AdapterSet>> {
+        match self.places.entry(PartKey::Set(number)).or_insert_with(|| Place::Set(Slot::empty())) {
+            Place::Set(slot) => slot.clone(),
+            _ => Slot::empty(),
         }
     }
 
@@ -171,6 +229,8 @@ impl Places {
                 slot.fill(vae);
                 preview.fill(shown);
             }
+            (Some(Place::Preview(slot)), Loaded::Preview(decoder)) => slot.fill(decoder),
+            (Some(Place::Set(slot)), Loaded::Set(set)) => slot.fill(set),
             (Some(Place::Upscaler(slot)), Loaded::Upscaler(upscaler)) => slot.fill(upscaler),
             (Some(Place::Adapter(slot)), Loaded::Adapter(adapter)) => slot.fill(adapter),
             _ => {}
@@ -182,13 +242,10 @@ impl Places {
         match self.places.get(&key) {
             Some(Place::Text(slot)) => slot.clear(),
             Some(Place::Denoiser(slot)) => slot.clear(),
-            Some(Place::Vae(slot, preview)) => {
-                slot.clear();
-                // A linear map is a few numbers; it stays for as long as tasks of the model are on their way.
-                if preview.get().is_some_and(|preview| matches!(*preview, Preview::Taesd(_))) {
-                    preview.clear();
-                }
-            }
+            // The map of previews is a few numbers; it stays for as long as tasks of the model are on their way.
+            Some(Place::Vae(slot, _)) => slot.clear(),
+            Some(Place::Preview(slot)) => slot.clear(),
+            Some(Place::Set(slot)) => slot.clear(),
             Some(Place::Upscaler(slot)) => slot.clear(),
             Some(Place::Adapter(slot)) => slot.clear(),
             None => {}
@@ -209,11 +266,12 @@ impl Places {
         }
         self.places.retain(|key, place| is_known(*key) || place.is_used());
         let has = |number: u32| {
-            let of = [PartKey::Text(number), PartKey::Denoiser(number), PartKey::Vae(number), PartKey::Upscaler(number)];
-            of.iter().any(|key| self.places.contains_key(key))
+            let of = [PartKey::Text, PartKey::Denoiser, PartKey::Vae, PartKey::Preview, PartKey::Upscaler];
+            of.iter().any(|key| self.places.contains_key(&key(number)))
         };
+        self.sets.retain(|set| self.places.contains_key(&PartKey::Set(set.number)));
         self.adapters.retain(|file| self.places.contains_key(&PartKey::Adapter(file.number)));
-        // What an adapter is loaded for stays as long as the adapter.
+        // What an adapter is loaded for stays as long as the adapter, and an adapter as long as sets of it.
         self.sources.retain(|(number, _)| has(*number) || self.adapters.iter().any(|file| file.source == *number));
         self.upscalers.retain(|(number, _)| has(*number));
     }

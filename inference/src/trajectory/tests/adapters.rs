@@ -52,7 +52,7 @@ impl Bench {
 
     pub(super) fn ready(&mut self, task: &Task) -> (Ready, AdapterSet) {
         let ready = self.store.ready(task, &self.catalogue).expect("what fits");
-        let adapters = AdapterSet::new(ready.adapters().expect("all are in memory")).expect("their layers");
+        let adapters = ready.set().expect("all are in memory");
         (ready, adapters)
     }
 

@@ -13,7 +13,6 @@ use image::{GrayImage, Luma, Rgb};
 
 use super::{families::models, *};
 use crate::{
-    adapter::AdapterSet,
     engine::{Event, Progress, Stopped, Usage},
     sampler::Sampler,
     state::{PassKind, StateError, TrajectoryState},
@@ -84,7 +83,7 @@ impl Told {
 pub(super) fn run(shelved: &mut Shelved, submission: Submission, meanwhile: impl Fn(usize, &Meter)) -> Told {
     let (sender, mut events) = tokio::sync::mpsc::channel(1000);
     let ready = shelved.store.ready(&submission.task, &shelved.catalogue).expect("the parts load");
-    let adapters = AdapterSet::new(ready.adapters().expect("all are in memory")).expect("their layers");
+    let adapters = ready.set().expect("all are in memory");
     let Ready { parts, facts, .. } = ready;
     let (meter, counters) = (Arc::new(Meter::default()), Arc::new(Counters::default()));
     let events_to = Events::new(sender, submission.task.n_images());

@@ -2,7 +2,7 @@
 
 use proptest::{collection::vec, prelude::*, sample::subsequence};
 
-use super::{super::admission::MAX_PASSED, Device, Job, Part};
+use super::{super::admission::MAX_PASSED, Device, Job, OF_SET, Part, SET};
 
 #[derive(Clone, Debug)]
 enum Act {
@@ -15,7 +15,9 @@ enum Act {
 /// Phases of one part each, and small parts that all of them need.
 fn job() -> impl Strategy<Value = Job> {
     let fixed = subsequence((3..8).collect::<Vec<Part>>(), 0..4);
-    (fixed, vec(0..8_u8, 1..4), 1..5_usize).prop_map(|(fixed, parts, n_calls)| {
+    let set = prop::bool::weighted(0.2).prop_map(|has_set| if has_set { [&OF_SET[..], &[SET]].concat() } else { Vec::new() });
+    (fixed, set, vec(0..8_u8, 1..4), 1..5_usize).prop_map(|(fixed, set, parts, n_calls)| {
+        let fixed: Vec<Part> = set.iter().copied().chain(fixed.into_iter().filter(|part| !set.contains(part))).collect();
         let phase = |part: Part| fixed.iter().copied().filter(|&other| other != part).chain([part]).collect();
         Job { phases: parts.into_iter().map(phase).collect(), n_calls, left: n_calls }
     })
@@ -123,5 +125,22 @@ proptest! {
         prop_assert_eq!(before, after);
         prop_assert!(device.dropped.is_empty());
         prop_assert!(device.failed.contains(&id) || device.has_started(id));
+    }
+
+    /// What left for a part whose numbers cannot be read is back afterwards.
+    #[test]
+    fn a_part_that_cannot_be_read_takes_nothing_away(budget in 19..40_u64, resident in vec(0..8_u8, 1..6), broken in 0..8_u8) {
+        let mut device = Device::new(budget);
+        for part in resident {
+            device.arrive(Job::new(&[&[part]], 1));
+            device.drain();
+        }
+        let before = device.resident.clone();
+        prop_assume!(!before.contains(&broken));
+        device.arrive(Job::new(&[&[broken]], 1));
+        device.open_all();
+        device.load(false);
+        device.load_all();
+        prop_assert_eq!(device.resident, before);
     }
 }
