@@ -128,6 +128,14 @@ impl Caller {
         self.call_tensor(Work::Predict { denoiser: self.parts.denoiser.clone(), row }, cost, usize::MAX).await
     }
 
+    /// The numbers of latents `[1, c, h, w]`, which are read with those of the pictures that are as far.
+    pub(crate) async fn read(&self, latents: &Tensor) -> Result<Vec<f32>, InferenceError> {
+        match self.call(Work::Read { latents: latents.clone() }, 0.0, usize::MAX).await? {
+            Answer::Floats(numbers) => Ok(numbers),
+            _ => Err(InferenceError::Internal { what: "numbers were answered with something else" }),
+        }
+    }
+
     /// Mean and standard deviation of a picture's scaled latents.
     pub(crate) async fn encode_image(&self, pixels: &Tensor) -> Result<(Tensor, Tensor), InferenceError> {
         let n_pixels = area(pixels)?;

@@ -14,6 +14,9 @@ use std::{
 pub(crate) struct PartId(u64);
 
 impl PartId {
+    /// Of what is for no part, and so always there.
+    pub(crate) const NONE: Self = Self(u64::MAX);
+
     /// One that nobody has.
     pub(crate) fn new() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);

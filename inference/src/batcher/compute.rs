@@ -8,6 +8,7 @@ use super::queue::{Answer, Call, Work};
 use crate::{
     error::InferenceError,
     family::{Conditioning, PromptRequest, Told},
+    host,
     part::Slot,
 };
 
@@ -42,6 +43,11 @@ pub(super) fn compute(batch: &[Call]) -> Result<Answers, InferenceError> {
         }
         Work::Predict { denoiser, .. } => {
             held(denoiser)?.predict(&each(batch, |work| if let Work::Predict { row, .. } = work { Some(row) } else { None })?)?
+        }
+        Work::Read { .. } => {
+            let numbers = host::floats(&stacked(batch)?)?;
+            let n = (numbers.len() / batch.len()).max(1);
+            return Answers::of(numbers.chunks(n).map(|row| Ok(Answer::Floats(row.to_vec()))));
         }
         Work::Encode { vae, padding, .. } => {
             let (mean, deviation) = held(vae)?.encode(&stacked(batch)?, *padding)?;

@@ -36,6 +36,8 @@ pub(crate) enum Work {
     Decode { vae: Rc<Slot<Vae>>, latents: Tensor, padding: Padding },
     /// A picture in 0..1 to enlarge.
     Upscale { upscaler: Rc<Slot<Upscaler>>, pixels: Tensor },
+    /// Latents whose numbers are wanted in main memory.
+    Read { latents: Tensor },
 }
 
 impl Work {
@@ -49,15 +51,15 @@ impl Work {
             Self::Encode { .. } => "encode",
             Self::Decode { .. } => "decode",
             Self::Upscale { .. } => "upscale",
+            Self::Read { .. } => "read",
         }
     }
 
     /// The picture or the latents, for networks that take nothing else.
     pub(crate) fn tensor(&self) -> Option<&Tensor> {
         match self {
-            Self::Encode { pixels: tensor, .. } | Self::Decode { latents: tensor, .. } | Self::Upscale { pixels: tensor, .. } => {
-                Some(tensor)
-            }
+            Self::Encode { pixels: tensor, .. } | Self::Decode { latents: tensor, .. } => Some(tensor),
+            Self::Upscale { pixels: tensor, .. } | Self::Read { latents: tensor } => Some(tensor),
             Self::Prompt { .. } | Self::Length { .. } | Self::Prepare { .. } | Self::Predict { .. } => None,
         }
     }
@@ -69,6 +71,7 @@ impl Work {
             Self::Prepare { denoiser, .. } | Self::Predict { denoiser, .. } => (denoiser.id(), denoiser.is_filled()),
             Self::Encode { vae, .. } | Self::Decode { vae, .. } => (vae.id(), vae.is_filled()),
             Self::Upscale { upscaler, .. } => (upscaler.id(), upscaler.is_filled()),
+            Self::Read { .. } => (PartId::NONE, true),
         }
     }
 }
@@ -79,6 +82,8 @@ pub(crate) enum Answer {
     Tensor(Tensor),
     /// A prompt's length.
     Length(usize),
+    /// Numbers in main memory.
+    Floats(Vec<f32>),
     /// An encoded prompt.
     Conditioning(Arc<Conditioning>),
     /// A prompt that is ready for every step.
@@ -103,7 +108,7 @@ impl Call {
             Work::Encode { pixels: tensor, padding, .. } | Work::Decode { latents: tensor, padding, .. } => {
                 (tensor.dims().to_vec(), *padding)
             }
-            Work::Upscale { pixels, .. } => (pixels.dims().to_vec(), Padding::Zeros),
+            Work::Upscale { pixels: tensor, .. } | Work::Read { latents: tensor } => (tensor.dims().to_vec(), Padding::Zeros),
         };
         Key { part, kind: std::mem::discriminant(&self.work), shape, padding }
     }

@@ -5,7 +5,6 @@ use candle_core::Tensor;
 use super::Denoiser;
 use crate::{
     error::InferenceError,
-    host,
     schedule::{NoiseLevel, ScheduleConfig, spec::Spec},
 };
 
@@ -43,31 +42,53 @@ impl Bounds {
     /// The bounded clean latents in `latents`.
     pub(super) async fn denoise(&self, denoiser: &impl Denoiser, latents: &Tensor, at: NoiseLevel) -> Result<Tensor, InferenceError> {
         let denoised = denoiser.denoise(latents, at).await?;
-        self.bounded(&denoised)
+        self.bounded(denoiser, &denoised).await
     }
 
-    /// Clean latents within the bounds.
-    pub(super) fn bounded(&self, denoised: &Tensor) -> Result<Tensor, InferenceError> {
+    /// Clean latents `[1, c, h, w]` within the bounds.
+    pub(super) async fn bounded(&self, denoiser: &impl Denoiser, denoised: &Tensor) -> Result<Tensor, InferenceError> {
         match (self.threshold, self.clip) {
-            (Some(threshold), _) => thresholded(denoised, threshold),
+            (Some(threshold), _) => {
+                let bound = threshold.bound(denoiser.read(denoised).await?);
+                Ok((denoised.clamp(-bound, bound)? / bound)?)
+            }
             (None, Some(bound)) => Ok(denoised.clamp(-bound, bound)?),
             (None, None) => Ok(denoised.clone()),
         }
     }
 }
 
-/// Dynamic thresholding of each row: bounded by the quantile of its absolute values, at least 1, and divided by it.
-fn thresholded(denoised: &Tensor, threshold: Threshold) -> Result<Tensor, InferenceError> {
-    let rows = (0..denoised.dim(0)?).map(|row| {
-        let row = denoised.narrow(0, row, 1)?;
-        let mut sizes = host::floats(&row.abs()?)?;
+impl Threshold {
+    /// What a picture's numbers are bounded to and then divided by: the quantile of their absolute values, at least 1.
+    fn bound(self, numbers: Vec<f32>) -> f64 {
+        let mut sizes: Vec<f32> = numbers.into_iter().map(f32::abs).collect();
+        let Some(last) = sizes.len().checked_sub(1) else { return 1.0 };
         sizes.sort_unstable_by(f32::total_cmp);
-        let position = threshold.ratio.clamp(0.0, 1.0) * (sizes.len() - 1) as f64;
+        let position = self.ratio.clamp(0.0, 1.0) * last as f64;
         let low = position.floor() as usize;
-        let (below, above) = (f64::from(sizes[low]), f64::from(sizes[(low + 1).min(sizes.len() - 1)]));
+        let (below, above) = (f64::from(sizes[low]), f64::from(sizes[(low + 1).min(last)]));
         let quantile = below + (above - below) * (position - low as f64);
-        let bound = quantile.max(1.0).min(threshold.max);
-        Ok((row.clamp(-bound, bound)? / bound)?)
-    });
-    Ok(Tensor::cat(&rows.collect::<Result<Vec<_>, InferenceError>>()?, 0)?)
+        quantile.max(1.0).min(self.max)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_bounded_by_a_quantile_of_their_sizes() {
+        for (ratio, max, numbers, expected) in [
+            (0.5, 9.0, &[-3.0, 1.0, 2.0][..], 2.0),
+            (0.75, 9.0, &[-3.0, 1.0, 2.0], 2.5),
+            (1.0, 9.0, &[-3.0, 1.0, 2.0], 3.0),
+            (7.0, 9.0, &[-3.0, 1.0, 2.0], 3.0),
+            (1.0, 2.5, &[-3.0, 1.0, 2.0], 2.5),
+            (0.5, 9.0, &[0.1, -0.2, 0.3], 1.0),
+            (0.5, 9.0, &[], 1.0),
+            (0.5, 9.0, &[f32::NAN, 1.0, 1.0], 1.0),
+        ] {
+            assert_eq!(Threshold { ratio, max }.bound(numbers.to_vec()), expected, "{ratio} of {numbers:?}");
+        }
+    }
 }

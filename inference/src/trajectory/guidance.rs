@@ -44,6 +44,10 @@ impl Denoiser for Guided<'_> {
         self.prediction.denoised(latents, &output, at)
     }
 
+    fn read(&self, latents: &Tensor) -> impl Future<Output = Result<Vec<f32>, InferenceError>> {
+        self.caller.read(latents)
+    }
+
     fn hold(&self, latents: Tensor, at: NoiseLevel) -> Result<Tensor, InferenceError> {
         self.kept.within(latents, at)
     }

@@ -1,6 +1,6 @@
 //! What rows share and what they do not, and what looking at them costs.
 
-use std::{rc::Rc, sync::Arc};
+use std::{path::Path, rc::Rc, sync::Arc};
 
 use candle_core::{DType, Device, Tensor};
 use tokio::sync::mpsc;
@@ -14,6 +14,8 @@ use crate::{
     family::{PromptRequest, Told, toy},
     host,
     ops::Padding,
+    sampler::Sampler,
+    schedule::ScheduleConfig,
     task::{ImageSize, Task, TextToImage},
     trajectory::Events,
 };
@@ -90,6 +92,30 @@ fn numbers_are_read_once_for_each_batch_however_many_pictures_are_in_it() {
         let n_reads = host::tests::n_reads() - before - 2 * n_images as usize;
         assert_eq!(n_reads, n_batches, "{n_images} pictures, rescaled by {guidance_rescale}");
     }
+}
+
+#[test]
+fn bounds_that_depend_on_all_numbers_are_read_once_for_each_batch() {
+    let mut pictures = Vec::new();
+    for (max_rows, n_images) in [(1, 4), (64, 1), (64, 4)] {
+        let mut bench = Bench::new(max_rows);
+        let facts = Rc::get_mut(&mut bench.facts).expect("nobody else has it");
+        facts.preview_every = 0;
+        let json = r#"{"thresholding": true, "dynamic_thresholding_ratio": 0.8, "sample_max_value": 4.0}"#;
+        facts.limits.schedule = ScheduleConfig::parse(json, Path::new("scheduler_config.json")).expect("a schedule");
+        let mut submitted = bench.submit(Task::from(TextToImage { sampler: Sampler::Ddim, ..draw("a", 8, 5, n_images) }));
+        let before = host::tests::n_reads();
+        bench.finish();
+        let (drawn, end) = submitted.end();
+        assert_eq!(end, Some(Ok(())));
+        let n_batches = bench.calls().iter().filter(|(kind, _)| *kind == "predict").count();
+        assert_eq!(n_batches, if max_rows == 1 { 20 } else { 5 });
+        // A batch's sums and its numbers; at its end each picture is looked at and becomes a file.
+        assert_eq!(host::tests::n_reads() - before - 2 * n_images as usize, 2 * n_batches, "{n_images} pictures, {max_rows} rows");
+        pictures.push(drawn);
+    }
+    assert!(pictures[0] == pictures[2], "each has its own bound");
+    assert_eq!(pictures[0][0], pictures[1][0]);
 }
 
 #[test]

@@ -45,7 +45,7 @@ impl Method for Ddim {
         let denoised = denoiser.denoise(&state.latents, at).await?;
         // The noise is what the network said, also where the clean latents are then bounded.
         let noise = noise(&state.latents, &denoised, at)?;
-        let denoised = self.bounds.bounded(&denoised)?;
+        let denoised = self.bounds.bounded(denoiser, &denoised).await?;
         let variance = (to.variance() / at.variance() * (1.0 - at.alpha_ratio(to))).max(0.0);
         let std = self.eta * variance.sqrt();
         let along = (to.variance() - std * std).max(0.0).sqrt();

@@ -68,7 +68,7 @@ impl Method for UniPc {
         let at = run.at(i);
         let denoised = denoiser.denoise(&state.latents, at).await?;
         let (denoised, output) = if self.predicts_clean {
-            let bounded = self.bounds.bounded(&denoised)?;
+            let bounded = self.bounds.bounded(denoiser, &denoised).await?;
             (bounded.clone(), bounded)
         } else {
             let output = noise(&state.latents, &denoised, at)?;
