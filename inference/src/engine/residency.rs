@@ -4,8 +4,8 @@
 //! arrival; one that does not fit yet is passed by those that do. A task that was passed too often is passed only by those that will not keep it
 //! out. Where one task's parts exceed the budget by themselves they come and go while it runs: its calls *demand* those that they need at once.
 //!
-//! A part can be made of others, which are in memory before it is and as long as it is. What had to leave for a part that then could not be loaded comes
-//! back, as far as nobody else has its room.
+//! A part can be made of others, which are in memory before it is and as long as it is. What had to leave for the parts of a task that then could not be
+//! loaded comes back, as far as nobody else has its room.
 
 mod admission;
 #[cfg(test)]
@@ -47,6 +47,8 @@ struct Part<P> {
     /// What it is made of.
     of: Vec<P>,
     absence: Absence<P>,
+    /// Whether others had to leave for it, and the tasks that it was loaded for were over before they began.
+    is_vain: bool,
 }
 
 /// Why a part is not in memory that was.
@@ -54,15 +56,15 @@ struct Part<P> {
 enum Absence<P> {
     /// Nobody asks.
     Any,
-    /// It had to leave for this one, of which it is not known yet whether it can be loaded.
+    /// It had to leave for this one, which no task has used yet.
     For(P),
-    /// It had to leave for one that could not be loaded, and comes back if there is room.
+    /// It had to leave for one that no task will use, and comes back if there is room.
     InVain,
 }
 
 impl<P> Part<P> {
     fn new(n_bytes: u64) -> Self {
-        Self { n_bytes, state: State::Absent, last_use: 0, of: Vec::new(), absence: Absence::Any }
+        Self { n_bytes, state: State::Absent, last_use: 0, of: Vec::new(), absence: Absence::Any, is_vain: false }
     }
 
     fn used(&self) -> u64 {
@@ -130,7 +132,7 @@ impl<P: Clone + Debug + Eq + Hash + Ord> Residency<P> {
         self.is_changed = true;
     }
 
-    /// A part that has arrived is made of these, which every task that needs it needs too, and names before it.
+    /// A part that has arrived is made of these, which every task that needs it needs too.
     pub(super) fn is_made_of(&mut self, part: &P, of: &[P]) {
         if let Some(part) = self.parts.get_mut(part) {
             part.of = of.to_vec();
@@ -143,6 +145,9 @@ impl<P: Clone + Debug + Eq + Hash + Ord> Residency<P> {
             let task = self.tasks.remove(at);
             if task.stage == Stage::Runs {
                 self.used(&task.parts);
+            } else {
+                // What was loaded for it stays there for the next one.
+                self.settle_absences(&task.parts);
             }
             self.is_changed = true;
         }
@@ -175,18 +180,38 @@ impl<P: Clone + Debug + Eq + Hash + Ord> Residency<P> {
     pub(super) fn loaded(&mut self, part: &P) {
         self.turn_to(part, State::Resident);
         self.used(std::slice::from_ref(part));
-        self.settle_absence(part, Absence::Any);
+        self.is_asked_for_no_more(part);
+        if self.tasks.iter().any(|task| task.stage == Stage::Runs && task.parts.contains(part)) {
+            self.settle_absences(std::slice::from_ref(part));
+        }
+    }
+
+    /// Nobody waits any more for a part to come back.
+    fn is_asked_for_no_more(&mut self, part: &P) {
         if let Some(part) = self.parts.get_mut(part) {
             part.absence = Absence::Any;
         }
     }
 
-    /// It is known now what became of the part that others had to leave for.
-    fn settle_absence(&mut self, left_for: &P, absence: Absence<P>) {
-        for part in self.parts.values_mut().filter(|part| part.absence == Absence::For(left_for.clone())) {
+    /// Nobody left for these parts in vain.
+    fn settle_absences(&mut self, parts: &[P]) {
+        for id in parts {
+            self.left_for(id, &Absence::Any);
+            if let Some(part) = self.parts.get_mut(id) {
+                part.is_vain = false;
+            }
+        }
+    }
+
+    /// It is known now whether others had to leave for a part in vain; whether there were any.
+    fn left_for(&mut self, id: &P, absence: &Absence<P>) -> bool {
+        let mut n_left = 0;
+        for part in self.parts.values_mut().filter(|part| part.absence == Absence::For(id.clone())) {
             // What is made of others is made again by whoever needs it.
             part.absence = if part.of.is_empty() { absence.clone() } else { Absence::Any };
+            n_left += 1;
         }
+        n_left > 0
     }
 
     fn turn_to(&mut self, part: &P, state: State) {
@@ -199,15 +224,20 @@ impl<P: Clone + Debug + Eq + Hash + Ord> Residency<P> {
     /// The part cannot be loaded: the tasks that waited for it are over. Calls that demand it are their owner's to fail.
     pub(super) fn failed(&mut self, part: &P) -> Vec<TaskId> {
         self.turn_to(part, State::Absent);
-        self.settle_absence(part, Absence::InVain);
-        if let Some(part) = self.parts.get_mut(part) {
-            part.absence = Absence::Any;
-        }
+        self.is_asked_for_no_more(part);
         let waited = |task: &Task<P>| task.stage == Stage::Loads && task.parts.contains(part);
-        let failed = self.tasks.iter().filter(|task| waited(task)).map(|task| task.id).collect();
-        self.tasks.retain(|task| !waited(task));
+        let (failed, left): (Vec<Task<P>>, Vec<Task<P>>) = std::mem::take(&mut self.tasks).into_iter().partition(waited);
+        self.tasks = left;
+        for id in failed.iter().flat_map(|task| &task.parts).chain([part]) {
+            if !self.tasks.iter().any(|task| task.parts.contains(id)) {
+                let has_victims = self.left_for(id, &Absence::InVain);
+                if let Some(part) = self.parts.get_mut(id).filter(|part| part.used() > 0) {
+                    part.is_vain |= has_victims;
+                }
+            }
+        }
         self.demands.retain(|demand| !demand.contains(part));
-        failed
+        failed.into_iter().map(|task| task.id).collect()
     }
 
     pub(super) fn is_resident(&self, part: &P) -> bool {
@@ -255,7 +285,9 @@ impl<P: Clone + Debug + Eq + Hash + Ord> Residency<P> {
         let can_start = |task: &Task<P>| has(if is_tight { &task.fixed } else { &task.parts });
         let next = self.tasks.iter_mut().find(|task| task.stage == Stage::Loads && can_start(task))?;
         next.stage = Stage::Runs;
-        Some(Step::Start(next.id))
+        let (id, parts) = (next.id, next.parts.clone());
+        self.settle_absences(&parts);
+        Some(Step::Start(id))
     }
 
     /// What was opened for somebody who has left.
@@ -287,23 +319,22 @@ impl<P: Clone + Debug + Eq + Hash + Ord> Residency<P> {
             self.turn_to(&next, State::Reading);
             return Some(Step::Read(next));
         }
-        if comes_back && !self.is_wanted(&next) {
-            // Nobody leaves for one that comes back for nobody.
-            if let Some(part) = self.parts.get_mut(&next) {
-                part.absence = Absence::Any;
-            }
-            self.turn_to(&next, State::Absent);
-            return Some(Step::Drop(next));
-        }
         let may_leave: u64 = leaving.iter().map(|id| self.parts[id].n_bytes).sum();
         if !has_room(used - may_leave) {
-            return None;
+            let is_vain = |part: &Part<P>| part.is_vain && part.state == State::Reading;
+            if !comes_back || self.is_wanted(&next) || self.parts.values().any(is_vain) {
+                return None;
+            }
+            // Its room is another's now.
+            self.is_asked_for_no_more(&next);
+            self.turn_to(&next, State::Absent);
+            return Some(Step::Drop(next));
         }
         let oldest = leaving.iter().min_by_key(|id| (self.parts[*id].last_use, (*id).clone()))?.clone();
         // What is made of it leaves before it does.
         let oldest = self.made_of(&oldest).min().cloned().unwrap_or(oldest);
         if let Some(part) = self.parts.get_mut(&oldest) {
-            part.absence = Absence::For(next);
+            part.absence = if std::mem::take(&mut part.is_vain) { Absence::Any } else { Absence::For(next) };
         }
         self.turn_to(&oldest, State::Absent);
         Some(Step::Drop(oldest))
@@ -314,10 +345,10 @@ impl<P: Clone + Debug + Eq + Hash + Ord> Residency<P> {
         self.parts.iter().filter(move |(_, part)| part.used() > 0 && part.of.contains(of)).map(|(id, _)| id)
     }
 
-    /// Parts in memory that nobody needs now but what can leave as well.
+    /// Parts in memory that nobody needs now but what can leave as well. For one that comes back for nobody only those leave that it left for.
     fn may_leave(&self, next: &P) -> Vec<P> {
-        let pinned = self.pinned(next);
-        let is_idle = |id: &P| self.is_resident(id) && !pinned.contains(id);
+        let (pinned, is_wanted) = (self.pinned(next), self.is_wanted(next));
+        let is_idle = |id: &P| self.is_resident(id) && !pinned.contains(id) && (is_wanted || self.parts[id].is_vain);
         let is_leaving = |id: &&P| is_idle(id) && self.made_of(id).all(is_idle);
         self.parts.keys().filter(is_leaving).cloned().collect()
     }
@@ -340,8 +371,11 @@ impl<P: Clone + Debug + Eq + Hash + Ord> Residency<P> {
         back.sort();
         let mut wanted: Vec<P> = Vec::new();
         for part in self.wants().chain(back) {
-            if !self.is_resident(part) && !wanted.contains(part) && self.parts.contains_key(part) {
-                wanted.push(part.clone());
+            let Some(Part { of, .. }) = self.parts.get(part) else { continue };
+            for part in of.iter().chain([part]) {
+                if !self.is_resident(part) && !wanted.contains(part) && self.parts.contains_key(part) {
+                    wanted.push(part.clone());
+                }
             }
         }
         wanted

@@ -1,6 +1,7 @@
 //! The accounts with parts that are numbers, driven as the device thread drives them.
 
 mod properties;
+mod returns;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -341,50 +342,5 @@ fn a_part_that_comes_for_nobody_any_more_stays_until_its_room_is_needed() {
     device.load_all();
     assert!(device.has_started(next));
     assert!(device.residency.parts.values().all(|part| part.state != State::Opened));
-    device.drain();
-}
-
-#[test]
-fn what_is_made_of_others_is_in_memory_after_them_and_leaves_before_them() {
-    let mut device = Device::new(4 + 3 + 2 + 1);
-    let set = || Job::new(&[&[3, 4, SET]], 1);
-    device.arrive(set());
-    device.drain();
-    assert_eq!(device.resident, BTreeSet::from([3, 4, SET]));
-    // The oldest is one that the set is made of, so the set goes first.
-    device.arrive(Job::new(&[&[4]], 1));
-    device.drain();
-    device.arrive(Job::new(&[&[2]], 1));
-    device.drain();
-    assert_eq!(device.dropped, [SET, 3]);
-    device.arrive(set());
-    device.drain();
-    assert_eq!((device.loads[&SET], device.loads[&3], device.loads[&4]), (2, 2, 1), "what stayed is not loaded again");
-}
-
-#[test]
-fn what_left_for_a_part_that_cannot_be_read_comes_back() {
-    let mut device = Device::new(17);
-    for part in [0, 2] {
-        device.arrive(Job::new(&[&[part]], 1));
-        device.drain();
-    }
-    let broken = device.arrive(Job::new(&[&[1]], 1));
-    device.open_all();
-    assert_eq!(device.dropped, [0], "for 7 bytes");
-    device.load(false);
-    assert_eq!(device.failed, [broken]);
-    device.drain();
-    device.load_all();
-    assert_eq!(device.resident, BTreeSet::from([0, 2]));
-    // Once its room is another's it stays away.
-    let broken = device.arrive(Job::new(&[&[1]], 1));
-    let next = device.arrive(Job::new(&[&[3, 4]], 1));
-    device.open_all();
-    device.load(false);
-    assert_eq!(device.failed.last(), Some(&broken));
-    device.load_all();
-    assert!(device.has_started(next));
-    assert!(device.residency.n_bytes() <= device.budget);
     device.drain();
 }
