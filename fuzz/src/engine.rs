@@ -15,9 +15,11 @@ use inference::{
     family::stable_diffusion::ModelConfig,
     sampler::Sampler,
     schedule::{Asked, ScheduleConfig, ScheduleKind},
+    state::TrajectoryState,
     text::{Embedding, Prompt, without_meaning},
     upscale::Upscaler,
 };
+use sha2::{Digest, Sha256};
 
 /// Tensors of a file that are read.
 const MAX_TENSORS: usize = 8;
@@ -158,4 +160,30 @@ pub fn scheduler(bytes: &[u8]) -> Said {
         }
     }
     said(config.own_sampler()).map(drop)
+}
+
+/// Bytes of a state before what its digest is of: a word, the format's version, the digest.
+const STATE_HEAD: usize = 8 + 4 + 32;
+
+/// A state that a picture goes on from, as it is; and with the digest that belongs to it, as otherwise nothing behind that would be reached.
+pub fn state(bytes: &[u8]) -> Said {
+    let found = read_state(bytes);
+    if let Some((head, body)) = bytes.split_first_chunk::<STATE_HEAD>() {
+        let sealed = [&head[..12], Sha256::digest(body).as_slice(), body].concat();
+        let of_sealed = read_state(&sealed);
+        assert!(found.is_err() || of_sealed == found, "its own digest belongs to it");
+        return of_sealed;
+    }
+    found
+}
+
+fn read_state(bytes: &[u8]) -> Said {
+    let state = TrajectoryState::from_bytes(bytes).map_err(|error| error.to_string())?;
+    for tensor in [&state.latents].into_iter().chain(&state.history) {
+        let n = tensor.shape().iter().try_fold(1_usize, |n, side| n.checked_mul(*side));
+        assert_eq!(n, Some(tensor.values().len()), "as many numbers as its shape says");
+    }
+    let again = TrajectoryState::from_bytes(&state.to_bytes()).expect("what was written is read");
+    assert_eq!(again.to_bytes(), state.to_bytes());
+    Ok(())
 }

@@ -176,3 +176,45 @@ fn schedules() {
         assert_eq!(said[input], Ok(()), "{input}");
     }
 }
+
+#[test]
+fn states() {
+    let said = replay("state", engine::state, "state", 60);
+    check_read(
+        &said,
+        &[
+            "first",
+            "gpu",
+            "half_pair",
+            "half_pair_nan",
+            "history",
+            "latents_nan",
+            "latents_of_nothing",
+            "numbers_largest",
+            "second_pass",
+            "words_exhausted",
+        ],
+    );
+    check_said(
+        &said,
+        &[
+            ("empty", "it does not begin as one"),
+            ("other_word", "it does not begin as one"),
+            ("version_0", "of format 0; this version reads format 1"),
+            ("length_largest", "its header cannot be read"),
+            ("no_description", "its description cannot be read"),
+            ("description_deep", "its description cannot be read"),
+            ("key_more", "its description cannot be read"),
+            ("seed_too_large", "its description cannot be read"),
+            ("words_too_few", "its generator cannot be"),
+            ("position_too_large", "its generator cannot be"),
+            ("words_of_floats", "it lacks a tensor"),
+            ("latents_half", "it lacks a tensor"),
+            ("latents_flat", "other shapes"),
+            ("latents_absent", "it lacks a tensor"),
+            ("history_17", "another number of tensors"),
+            ("history_more", "another number of tensors"),
+            ("history_other_shape", "other shapes"),
+        ],
+    );
+}
