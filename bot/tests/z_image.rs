@@ -154,3 +154,44 @@ fn a_transformer_alone_says_what_it_lacks() {
     some = case.with(&[&text, &vae, &tokenizer]);
     setting.check("all", &some, &[], &path);
 }
+
+#[test]
+fn doctor_says_whether_a_transformer_alone_is_taken_for_base_or_turbo_and_keys_decide_otherwise() {
+    let setting = Setting::new();
+    let (vae, parts) = (setting.part("vae"), setting.part(""));
+    let config = setting.path("config.toml");
+    let doctor = |name: &str, more: &str| {
+        let file = setting.single_file(name, "");
+        let keys = format!("path = {file:?}\nvae = {vae:?}\ntext_encoder = {parts:?}\ntokenizer = {parts:?}");
+        fs::write(&config, format!("[aliases.z]\n{keys}\n{more}\n")).expect("a configuration");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_atelier"));
+        command.arg("doctor").arg("--config").arg(&config).current_dir(setting.folder.path()).env("HOME", setting.folder.path());
+        let output = command.env_remove("RUST_LOG").env_remove("DISCORD_TOKEN").stdin(Stdio::null()).output().expect("the program starts");
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+    };
+    for (name, more, expected) in [
+        ("mine.safetensors", "", "shift 3 (a guess: neither the file nor its name says whether it is Turbo or not, and most are)"),
+        ("z_image_bf16.safetensors", "", "shift 6 (the file's name)"),
+        ("mine.safetensors", "shift = 6", "shift 6 (the configuration)"),
+    ] {
+        let said = doctor(name, more);
+        assert!(said.contains(expected), "{name} {more}: {said}");
+    }
+    let said = doctor("mine.safetensors", "shift = 0");
+    assert!(said.contains("a shift is a number above 0 and up to 100"), "{said}");
+    let plain = setting.single_file("mine.safetensors", "");
+    let case = Case::new("turbo/guidance_1").with(&[&setting.part("text_encoder"), &vae, &setting.part("tokenizer")]);
+    let drawn = |shift: &[&str]| {
+        let case = Case {
+            args: case.args.iter().cloned().chain(shift.iter().map(|word| (*word).to_owned())).collect(),
+            picture: case.picture.clone(),
+        };
+        let output = setting.run(&case, &[], &plain);
+        let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let report: Value = serde_json::from_str(printed.lines().last().expect("a line")).expect("JSON");
+        image::open(report["images"][0]["path"].as_str().expect("a picture")).expect("a picture").into_rgb8()
+    };
+    let (usual, turbo, base) = (drawn(&[]), drawn(&["--shift", "3"]), drawn(&["--shift", "6"]));
+    assert!(usual == turbo && usual != base);
+}

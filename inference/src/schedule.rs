@@ -14,6 +14,7 @@ mod level;
 mod numpy;
 mod prediction;
 mod quantile;
+mod shift;
 mod sigmas;
 pub(crate) mod spec;
 mod table;
@@ -28,6 +29,7 @@ pub use self::{
     config::{Pipeline, ScheduleConfig},
     level::NoiseLevel,
     prediction::Prediction,
+    shift::{InvalidShift, Shift},
 };
 pub(crate) use self::{
     config::{plain_class, unsupported},

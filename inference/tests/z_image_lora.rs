@@ -62,7 +62,7 @@ fn each_family_is_offered_its_own_and_refuses_the_others() {
         let refused = check(other).unwrap_err();
         assert!(matches!(refused, InvalidTask::AdapterFamily { .. }), "{name}: {refused}");
         let kind = adapter::kind(&path(name)).unwrap();
-        assert!(refused.to_string().contains(&kind.family.unwrap().to_string().replace(".x", "")), "{refused}");
+        assert!(refused.to_string().contains(&kind.family.unwrap().to_string()), "{refused}");
     }
     let z = catalogue.check(&Task::from(TextToImage {
         model: Some("z".into()),
@@ -79,4 +79,34 @@ fn each_family_is_offered_its_own_and_refuses_the_others() {
     write(&path("flux"), "transformer.x_embedder", [32, 64]);
     let flux = inspect(&path("flux")).unwrap();
     assert_eq!((flux.kind, flux.family), (FileKind::Lora, None));
+}
+
+#[test]
+fn a_lora_of_lumina_2_is_refused_though_its_modules_are_named_as_those_of_z_image() {
+    let (setting, folder) = (Setting::new(), tempfile::tempdir().unwrap());
+    let stems = [
+        ("diffusion_model.layers.0.attention.qkv", [3840, 2304]),
+        ("lora_unet__layers_0_feed_forward_w1", [9216, 2304]),
+        ("transformer.layers.0.attention.to_q", [2304, 2304]),
+    ];
+    for (i, (stem, sides)) in stems.into_iter().enumerate() {
+        let path = folder.path().join(format!("{i}.safetensors"));
+        write(&path, stem, sides);
+        let config = CatalogueConfig {
+            models: vec![ModelEntry::new("z", setting.part(""))],
+            adapters: vec![NamedFile { name: "lumina".into(), path: path.clone() }],
+            ..CatalogueConfig::default()
+        };
+        let catalogue = Catalogue::open(&config).unwrap();
+        let task = TextToImage {
+            size: ImageSize::new(64, 64),
+            adapters: vec![AdapterUse::new("lumina", 1.0)],
+            sampler: "euler".parse().unwrap(),
+            ..TextToImage::default()
+        };
+        let refused = catalogue.check(&Task::from(task)).unwrap_err().to_string();
+        let sentence = "the LoRA `lumina` was made for another transformer (such as FLUX or Lumina 2) and changes nothing of Z-Image";
+        assert!(refused.starts_with(sentence), "{stem}: {refused}");
+        assert_eq!(adapter::kind(&path).unwrap().family, inspect(&path).unwrap().family, "{stem}");
+    }
 }

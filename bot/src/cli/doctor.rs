@@ -13,7 +13,8 @@ use storage::{BlobStore, History, JobId, LocalBlobs, SqliteStore, StorageError};
 
 use super::sentence;
 use crate::{
-    config::Config, discord::token::find, models, start, system::disk, system::memory, system::printable::visible, system::private,
+    config::Config, discord::token::find, messages, models, start, system::disk, system::memory, system::printable::visible,
+    system::private,
 };
 
 /// Options of `atelier doctor`.
@@ -184,7 +185,8 @@ fn model(card: &ModelCard) -> Check {
     let millions = card.n_parameters() as f64 / 1e6;
     let folder = card.path.display();
     let name = if models::is_starter(&card.path) { "the built-in starter model" } else { &card.name };
-    good("model", format!("{name}, {millions:.1} million parameters, pictures of {} pixels, from {folder}", card.native_size))
+    let shift = messages::about_shift(card).map(|shift| format!(", {shift}")).unwrap_or_default();
+    good("model", format!("{name}, {millions:.1} million parameters, pictures of {} pixels{shift}, from {folder}", card.native_size))
 }
 
 /// A path from the root, so that nobody asks which folder is meant.

@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use inference::{
     catalogue::limits::{MAX_GUIDANCE, MAX_STEPS},
     sampler::{Sampler, SamplerChoice},
-    schedule::{Prediction, ScheduleKind},
+    schedule::{Prediction, ScheduleKind, Shift},
 };
 use serde::{Deserialize, Deserializer, de::Error};
 
@@ -28,6 +28,8 @@ pub struct AliasConfig {
     /// What its network predicts, where its files say nothing or the wrong thing.
     #[serde(deserialize_with = "name")]
     pub prediction: Option<Prediction>,
+    /// How far its schedule is shifted, for a file with a transformer alone, where nothing says it or the wrong thing.
+    pub shift: Option<Shift>,
     /// Denoising steps.
     pub steps: Option<u32>,
     /// Guidance scale.
@@ -152,6 +154,7 @@ mod tests {
         check_error("[aliases.a]\npath = \"x\"\nsteps = 0", "`aliases.a`: `steps` is 0; it must be 1 to 100");
         check_error("[aliases.a]\npath = \"x\"\nguidance_scale = 31.0", "`guidance_scale` is 31");
         check_error("[aliases.a]\npath = \"x\"\nwidth = 512", "`width` and `height` go together");
+        check_error("[aliases.a]\npath = \"x\"\nshift = 0", "a shift is a number above 0 and up to 100");
         check_error("[aliases.a]\npath = \"x\"\nsampler = \"eular\"", "there is no sampler `eular`");
         check_error(
             "[aliases.a]\npath = \"x\"\nsampler = \"Euler Karras\"\nschedule = \"beta\"",

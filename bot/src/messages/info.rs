@@ -8,10 +8,18 @@ use crate::answer::{Answer, Embed};
 /// Most characters in a field of an embed.
 const MAX_FIELD: usize = 1024;
 
-/// What a model's network predicts and who says so, and which guidance is none where that is not as usual.
+/// What a model's network predicts and who says so, which guidance is none where that is not as usual, and how its schedule is shifted where its own
+/// files do not say it.
 pub fn about_network(card: &ModelCard) -> String {
     let off = if card.guidance_off == 0.0 { "; guidance 0 is off" } else { "" };
-    format!("predicts {} ({}){off}", card.prediction, card.prediction_said_by)
+    let shift = about_shift(card).map(|shift| format!("; {shift}")).unwrap_or_default();
+    format!("predicts {} ({}){off}{shift}", card.prediction, card.prediction_said_by)
+}
+
+/// How a model's schedule is shifted and what says so, where its own files do not.
+pub fn about_shift(card: &ModelCard) -> Option<String> {
+    let (shift, said_by) = (card.shift?, card.shift_said_by.as_ref()?);
+    Some(format!("shift {shift} ({said_by})"))
 }
 
 /// What `/info` tells.

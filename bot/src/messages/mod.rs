@@ -26,7 +26,7 @@ pub use failure::failure;
 pub use forms::{as_file, form, reopen_button};
 pub use heading::{Heading, Made, Source};
 pub use history::{HistoryEntry, history, without_pictures};
-pub use info::{Info, about_network, info};
+pub use info::{Info, about_network, about_shift, info};
 pub use notes::sentences as note_sentences;
 pub use parts::remix_button;
 pub use pictures::{Deleting, Drawn, Enlarged, Instead, Shown, buttons, files, grid, not_taken, picture, sent_here_instead};

@@ -50,7 +50,8 @@ impl Known {
     fn by_alias(name: &str, settings: &AliasConfig) -> Self {
         let named = |path: &PathBuf| Some(path.clone()).filter(|path| !path.as_os_str().is_empty());
         let vae = named(&settings.vae);
-        let others = OtherParts { text_encoder: named(&settings.text_encoder), tokenizer: named(&settings.tokenizer) };
+        let others =
+            OtherParts { text_encoder: named(&settings.text_encoder), tokenizer: named(&settings.tokenizer), shift: settings.shift };
         let entry = ModelEntry { name: name.to_owned(), path: settings.path.clone(), vae, others, prediction: settings.prediction };
         Self { entry, settings: settings.clone(), is_found: false }
     }

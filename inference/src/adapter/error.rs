@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Family;
+use crate::checkpoint::Family;
 
 /// Why an adapter is refused. Each message names the file.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]

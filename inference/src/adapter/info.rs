@@ -3,14 +3,13 @@
 use std::{collections::HashMap, fmt, path::Path};
 
 use super::{
-    Family,
     delta::Delta,
     header::{ALPHA, Header},
     keys::Place,
     module::{Module, is_plain, modules},
     roles::Role,
 };
-use crate::checkpoint::{Part, TensorInfo};
+use crate::checkpoint::{Family, Part, TensorInfo};
 
 /// How a file holds its changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -128,8 +127,18 @@ fn kind_of(delta: &Delta) -> AdapterKind {
     }
 }
 
-/// Numbers per token of Lumina 2.
+/// Numbers per token of Lumina 2, whose modules have the names of Z-Image's.
 const LUMINA_WIDTH: usize = 2304;
+/// How modules are called that take in a token of a layer.
+const TAKE_TOKENS: [&str; 6] = ["attention_qkv", "attention.qkv", "attention_to_q", "attention.to_q", "feed_forward_w1", "feed_forward.w1"];
+/// Tensors with a column for each number that their module takes in.
+const OF_COLUMNS: [&str; 4] = ["lora_A.weight", "lora_down.weight", "hada_w1_b", "diff"];
+
+/// Whether a tensor is of a module of Lumina 2, as far as shapes tell.
+pub(crate) fn is_as_wide_as_lumina(name: &str, shape: &[usize]) -> bool {
+    let is_one = || TAKE_TOKENS.iter().any(|module| name.contains(module)) && OF_COLUMNS.iter().any(|end| name.ends_with(end));
+    shape.get(1) == Some(&LUMINA_WIDTH) && is_one()
+}
 
 /// The width of the text that a U-Net's cross-attention reads tells its family; text encoders tell less.
 fn family(modules: &HashMap<String, Module>) -> Option<Family> {
@@ -142,9 +151,7 @@ fn family(modules: &HashMap<String, Module>) -> Option<Family> {
         sizes.find_map(|module| Some(module.delta.as_ref()?.size().1))
     };
     if modules.keys().any(|stem| Place::of(stem).is_in_layer_of_z_image()) {
-        // Lumina 2 has the names of Z-Image.
-        let attention = ["attention_qkv", "attention.qkv", "attention_to_q", "attention.to_q"];
-        return Some(if columns(&attention) == Some(LUMINA_WIDTH) { Family::Transformer } else { Family::ZImage });
+        return Some(if columns(&TAKE_TOKENS) == Some(LUMINA_WIDTH) { Family::Transformer } else { Family::ZImage });
     }
     if modules.keys().any(|stem| stem.starts_with("transformer.")) {
         return Some(Family::Transformer);

@@ -6,7 +6,6 @@
 mod base;
 mod delta;
 mod error;
-mod family;
 mod file;
 mod header;
 mod info;
@@ -23,11 +22,11 @@ mod settings;
 pub(crate) mod tests;
 mod weights;
 
+pub(crate) use self::info::{is_as_wide_as_lumina, n_numbers};
 use self::keys::Place;
 pub use self::{
     base::Base,
     error::AdapterError,
-    family::Family,
     info::{AdapterInfo, AdapterKind, kind},
     methods::{Method, method},
     report::AdapterReport,
@@ -35,7 +34,6 @@ pub use self::{
     set::AdapterSet,
     weights::AdapterWeights,
 };
-pub(crate) use self::info::n_numbers;
 use crate::checkpoint::Part;
 
 /// Whether a tensor of an adapter's file changes a layer of a Z-Image, as far as its name tells.

@@ -151,5 +151,7 @@ impl Module {
 
 /// Whether a module's name is that of a layer that makes no products: a normalisation, a table of embeddings. All changes of these are made anew.
 pub(super) fn is_plain(name: &str) -> bool {
-    ["norm", "token_embedding", "position_embedding", "embed_tokens", "cap_embedder.0", "cap_embedder_0"].iter().any(|word| name.contains(word))
+    ["norm", "token_embedding", "position_embedding", "embed_tokens", "cap_embedder.0", "cap_embedder_0"]
+        .iter()
+        .any(|word| name.contains(word))
 }

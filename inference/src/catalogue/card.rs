@@ -84,6 +84,12 @@ pub struct ModelCard {
     pub prediction: Prediction,
     /// What says so, for people.
     pub prediction_said_by: String,
+    /// How far its schedule is shifted towards noise, if it is by the same for all sizes.
+    #[serde(default)]
+    pub shift: Option<f64>,
+    /// What says so, for people, where the model's own files do not.
+    #[serde(default)]
+    pub shift_said_by: Option<String>,
     /// The largest guidance scale that is the same as none.
     pub guidance_off: f64,
     /// Whether a negative prompt changes its pictures where guidance is on.

@@ -110,8 +110,7 @@ impl Catalogue {
         }
         for used in adapters {
             let Some(card) = self.adapter(&used.name) else { return Err(self.unknown_adapter(&used.name)) };
-            // Between networks of one kind headers can be mistaken: loading tells more.
-            if let Some(made_for) = card.family.filter(|family| family.has_unet() != model.family.has_unet()) {
+            if let Some(made_for) = card.family.filter(|family| family.is_apart_from(model.family)) {
                 return Err(InvalidTask::AdapterFamily { name: used.name.clone(), made_for, family: model.family });
             }
             let AdapterWeights { unet, text_encoder } = used.weights();
@@ -168,7 +167,8 @@ impl Catalogue {
         let upscaler = self.upscaler.as_ref().map_or(0, |card| card.n_parameters * BYTES_PER_RESULT);
         let Some(base) = task.base() else { return upscaler + N_WIDEST * largest * BYTES_PER_RESULT };
         let bytes_per_number = card.bytes_per_number();
-        let adapters = adapters.iter().filter_map(|used| self.adapter(&used.name)).map(|card| (card.n_live + card.n_own) * bytes_per_number);
+        let adapters =
+            adapters.iter().filter_map(|used| self.adapter(&used.name)).map(|card| (card.n_live + card.n_own) * bytes_per_number);
         let rows = if card.limits.is_guided(base) { 2 } else { 1 };
         let latents = largest / u64::from(card.size_multiple).pow(2).max(1);
         let denoiser = rows * latents * card.widths.denoiser;

@@ -55,6 +55,8 @@ impl ModelCard {
             schedule: schedule.own_kind(),
             prediction: schedule.prediction,
             prediction_said_by,
+            shift: schedule.static_shift(),
+            shift_said_by: checkpoint.shift_said_by()?,
             guidance_off: if rules.guidance == GuidanceRule::AboveZero { 0.0 } else { 1.0 },
             takes_negative_prompt: rules.guidance != GuidanceRule::Input,
             sees_mask: rules.sees_mask,

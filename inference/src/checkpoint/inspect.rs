@@ -46,6 +46,11 @@ pub fn inspect(path: &Path) -> Result<Inspection, InferenceError> {
     {
         details.extend(prediction_of(&schedule));
     }
+    if kind == FileKind::Transformer
+        && let Ok(checkpoint) = super::Checkpoint::open(path)
+    {
+        details.extend(shift_of(&checkpoint.json("scheduler/scheduler_config.json")?));
+    }
     let metadata = header.metadata.clone().into_iter().collect();
     Ok(Inspection { kind, family: tensors.family(kind), metadata, details, ..sums(&header.tensors) })
 }
@@ -66,7 +71,7 @@ fn inspect_folder(path: &Path) -> Result<Inspection, InferenceError> {
             details.extend(unet.details(FileKind::Unet));
         }
         if part == "transformer" && Tensors::new(&of_part).kind() == FileKind::Transformer {
-            family = Some(Family::ZImage);
+            family = Some(Tensors::new(&of_part).transformer());
         }
         tensors.extend(of_part);
     }
@@ -87,6 +92,11 @@ fn prediction_of(schedule: &serde_json::Value) -> Option<(String, String)> {
     let prediction = schedule["prediction_type"].as_str()?;
     let said_by = schedule[super::prediction::SAID_BY].as_str().map(|said_by| format!(" ({said_by})")).unwrap_or_default();
     Some(("prediction".to_owned(), format!("{prediction}{said_by}")))
+}
+
+/// How far the schedule is shifted, and what says so.
+fn shift_of(schedule: &serde_json::Value) -> Option<(String, String)> {
+    Some(("shift".to_owned(), format!("{} ({})", schedule["shift"].as_f64()?, schedule[super::shift::SAID_BY].as_str()?)))
 }
 
 fn plural(n: usize, what: &str) -> String {
@@ -197,6 +207,19 @@ impl<'a> Tensors<'a> {
         self.ending(&["attn2_to_k.hada_w1_b"]).and_then(|shape| shape.get(1).copied())
     }
 
+    /// The family of a transformer's file.
+    fn transformer(&self) -> Family {
+        let is_lumina = super::transformer_file::is_lumina(|name| self.shapes.get(name).copied());
+        if is_lumina { Family::Transformer } else { Family::ZImage }
+    }
+
+    /// The family of the transformer that an adapter changes, if its names are those of Z-Image's.
+    fn transformer_of_adapter(&self) -> Option<Family> {
+        let is_lumina = || self.shapes.iter().any(|(name, shape)| adapter::is_as_wide_as_lumina(name, shape));
+        let is_one = self.shapes.keys().any(|name| adapter::is_of_z_image(name));
+        is_one.then(|| if is_lumina() { Family::Transformer } else { Family::ZImage })
+    }
+
     /// The networks that an adapter changes, as far as names tell.
     pub(crate) fn networks(&self) -> HashSet<Part> {
         // The tensors of one module stand together in the order of names.
@@ -231,11 +254,10 @@ impl<'a> Tensors<'a> {
             FileKind::SingleFile | FileKind::Unet | FileKind::ControlNet | FileKind::Lora => {
                 let is_of_second = || self.shapes.keys().any(|name| adapter::network_of(name) == Some(Part::TextEncoder2));
                 let of_text = || (kind == FileKind::Lora && is_of_second()).then_some(Family::StableDiffusionXl);
-                let is_of_z_image = || self.shapes.keys().any(|name| adapter::is_of_z_image(name));
-                let of_transformer = || (kind == FileKind::Lora && is_of_z_image()).then_some(Family::ZImage);
+                let of_transformer = || if kind == FileKind::Lora { self.transformer_of_adapter() } else { None };
                 self.context_width().and_then(Family::of_context).or_else(of_text).or_else(of_transformer)
             }
-            FileKind::Transformer => Some(Family::ZImage),
+            FileKind::Transformer => Some(self.transformer()),
             FileKind::TextualInversion if self.has("clip_g") => Some(Family::StableDiffusionXl),
             FileKind::TextualInversion => self.shapes.values().next().and_then(|shape| shape.last()).and_then(|width| match width {
                 768 => Some(Family::StableDiffusion1),

@@ -67,12 +67,19 @@ pub enum Family {
     StableDiffusionXlRefiner,
     /// Z-Image.
     ZImage,
+    /// Another transformer: FLUX, Lumina 2, Stable Diffusion 3.
+    Transformer,
 }
 
 impl Family {
     /// Whether a U-Net draws its pictures.
     pub fn has_unet(self) -> bool {
-        self != Self::ZImage
+        !matches!(self, Self::ZImage | Self::Transformer)
+    }
+
+    /// Whether what was made for this family certainly changes nothing of a model of that one. Between U-Nets headers can be mistaken: loading tells more.
+    pub fn is_apart_from(self, model: Self) -> bool {
+        self != model && !(self.has_unet() && model.has_unet())
     }
 
     /// The family whose U-Net looks at prompts of this width.
@@ -95,6 +102,7 @@ impl fmt::Display for Family {
             Self::StableDiffusionXl => "Stable Diffusion XL",
             Self::StableDiffusionXlRefiner => "Stable Diffusion XL refiner",
             Self::ZImage => "Z-Image",
+            Self::Transformer => "another transformer (such as FLUX or Lumina 2)",
         })
     }
 }

@@ -15,6 +15,7 @@ mod opened;
 mod part;
 mod prediction;
 pub mod regular;
+mod shift;
 pub mod single_file;
 mod stamp;
 pub mod transformer_file;
@@ -83,6 +84,15 @@ impl Checkpoint {
     /// # Errors
     /// As [`open`](Self::open).
     pub fn open_with(path: &Path, others: &OtherParts) -> Result<Self, InferenceError> {
+        let opened = Self::open_either(path, others)?;
+        if others.shift.is_some() && !matches!(opened, Self::Transformer(_)) {
+            let what = "`shift` for a model that is no transformer in a file of its own".to_owned();
+            return Err(json::unsupported(path, what));
+        }
+        Ok(opened)
+    }
+
+    fn open_either(path: &Path, others: &OtherParts) -> Result<Self, InferenceError> {
         if !path.is_file() {
             return HfFolder::open(path).map(Self::Folder);
         }
@@ -90,6 +100,15 @@ impl Checkpoint {
             Some(file) => Ok(Self::Transformer(file)),
             None => SingleFile::open(path).map(Self::File),
         }
+    }
+
+    /// What says how far the schedule of a transformer in a file of its own is shifted, for people; `None` for other models.
+    ///
+    /// # Errors
+    /// `Missing` or `Unreadable`.
+    pub fn shift_said_by(&self) -> Result<Option<String>, InferenceError> {
+        let Self::Transformer(file) = self else { return Ok(None) };
+        Ok(file.json("scheduler/scheduler_config.json")?[shift::SAID_BY].as_str().map(str::to_owned))
     }
 
     /// The folder or file.

@@ -16,8 +16,9 @@ use super::{
     hf_folder,
     json::unsupported,
     names::{Change, fused_transformer_name},
+    shift,
 };
-use crate::error::InferenceError;
+use crate::{error::InferenceError, schedule::Shift};
 
 /// What only Z-Image's files have; they are otherwise named as those of Lumina 2.
 const OWN: &str = "layers.0.adaLN_modulation.0.weight";
@@ -27,13 +28,16 @@ const PREFIXES: [&str; 2] = ["", "model.diffusion_model."];
 const OTHERS: [&str; 3] = ["text_encoder", "tokenizer", "vae"];
 
 /// Where the parts are that a file lacks: each a folder as in diffusers' layout, or a folder with one of that name. Those that are not named are
-/// looked for beside the file.
+/// looked for beside the file. And what its tensors do not tell.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct OtherParts {
     /// The text encoder.
     pub text_encoder: Option<PathBuf>,
     /// The tokenizer.
     pub tokenizer: Option<PathBuf>,
+    /// How far its schedule is shifted, where nothing says it or the wrong thing.
+    #[serde(default)]
+    pub shift: Option<Shift>,
 }
 
 /// A transformer's file and the folders of the other parts.
@@ -45,15 +49,19 @@ pub struct TransformerFile {
     is_fused: bool,
     prefix: &'static str,
     folders: Arc<BTreeMap<&'static str, PathBuf>>,
+    shift: Option<Shift>,
 }
 
 impl TransformerFile {
     /// Opens a file; `None` if it holds something else.
     ///
     /// # Errors
-    /// `Missing` or `Unreadable`, naming the file.
+    /// `Missing` or `Unreadable`, naming the file; `Unsupported` for Lumina 2.
     pub fn open(path: &Path, others: &OtherParts) -> Result<Option<Self>, InferenceError> {
         let file = Weights::open(&[path.to_owned()], &Device::Cpu, DType::F32)?;
+        if is_lumina(|name| file.shape(name).ok()) {
+            return Err(unsupported(path, "Lumina 2, whose tensors are named as those of Z-Image,".to_owned()));
+        }
         let Some(prefix) = prefix_of(|name| file.has(name)) else { return Ok(None) };
         let weights = if prefix.is_empty() { file } else { file.at(prefix.trim_end_matches('.')) };
         let named = |part: &str| match part {
@@ -63,7 +71,7 @@ impl TransformerFile {
         };
         let folders = OTHERS.into_iter().filter_map(|part| Some((part, folder_of(part, named(part), path)?))).collect();
         let is_fused = weights.has("layers.0.attention.qkv.weight");
-        Ok(Some(Self { path: path.to_owned(), weights, is_fused, prefix, folders: Arc::new(folders) }))
+        Ok(Some(Self { path: path.to_owned(), weights, is_fused, prefix, folders: Arc::new(folders), shift: others.shift }))
     }
 
     /// Where it is.
@@ -84,15 +92,33 @@ impl TransformerFile {
         match name.split_once('/').unwrap_or((name, "")) {
             ("model_index.json", _) => Ok(json!({ "_class_name": "ZImagePipeline" })),
             ("transformer", _) => self.config(),
-            // The published file of Z-Image-Turbo, which diffusers takes for every single file of the family.
-            ("scheduler", _) => Ok(json!({
-                "_class_name": "FlowMatchEulerDiscreteScheduler",
-                "num_train_timesteps": 1000,
-                "use_dynamic_shifting": false,
-                "shift": 3.0,
-            })),
+            ("scheduler", _) => Ok(self.schedule()),
             ("vae", _) if !self.folders.contains_key("vae") => Ok(published_vae()),
             (part, file) => hf_folder::read_json(&self.folder(part)?.join(file)),
+        }
+    }
+
+    /// `scheduler/scheduler_config.json`: the one beside the file, else as the makers of Z-Image published theirs.
+    fn schedule(&self) -> Value {
+        let beside = folders_beside(&self.path).map(|folder| folder.join("scheduler/scheduler_config.json"));
+        let is_flow = |json: &Value| json["_class_name"].as_str().is_some_and(|class| class.starts_with("FlowMatch"));
+        let beside = beside.iter().find_map(|path| hf_folder::read_json(path).ok().filter(is_flow));
+        match (beside, self.shift) {
+            (Some(mut schedule), None) => {
+                schedule[shift::SAID_BY] = json!("the scheduler_config.json beside it");
+                schedule
+            }
+            (beside, _) => {
+                let published = json!({
+                    "_class_name": "FlowMatchEulerDiscreteScheduler",
+                    "num_train_timesteps": 1000,
+                    "use_dynamic_shifting": false,
+                });
+                let decided = shift::of_file(&self.path, self.weights.metadata(), self.shift);
+                let mut schedule = beside.unwrap_or(published);
+                (schedule["shift"], schedule[shift::SAID_BY]) = (json!(decided.shift), json!(decided.said_by));
+                schedule
+            }
         }
     }
 
@@ -154,6 +180,19 @@ impl TransformerFile {
 /// Whether tensors of these names are such a transformer.
 pub(super) fn is_one(has: impl Fn(&str) -> bool) -> bool {
     prefix_of(has).is_some()
+}
+
+/// Whether a file with tensors of these shapes holds Lumina 2, which has fewer keys than queries; its tensors may be named as those of Z-Image.
+pub(super) fn is_lumina<'a>(shape: impl Fn(&str) -> Option<&'a [usize]>) -> bool {
+    PREFIXES.into_iter().any(|prefix| {
+        let shape = |name: &str| shape(&format!("{prefix}{name}"));
+        let has_fewer_keys = match (shape("layers.0.attention.qkv.weight"), shape("layers.0.attention.to_q.weight")) {
+            (Some([rows, width]), _) => *rows != 3 * width,
+            (None, Some([rows, _])) => shape("layers.0.attention.to_k.weight").is_some_and(|keys| keys.first() != Some(rows)),
+            _ => false,
+        };
+        has_fewer_keys && shape("cap_embedder.1.weight").is_some()
+    })
 }
 
 fn prefix_of(has: impl Fn(&str) -> bool) -> Option<&'static str> {

@@ -95,7 +95,9 @@ impl Source {
     /// What is loaded for a task with these adapters, for states that pictures go on from.
     pub(super) fn state_files<'a>(&self, catalogue: &Catalogue, adapters: impl IntoIterator<Item = &'a PathBuf>) -> StateFiles {
         let card = &self.card;
-        let mut files = StateFiles::default().and(format!("model {:?}", card.prediction), &card.path);
+        // Without a shift of its own a transformer's file was drawn with Turbo's before.
+        let shift = card.shift.filter(|shift| card.shift_said_by.is_some() && *shift != 3.0).map(|shift| format!(" {shift}"));
+        let mut files = StateFiles::default().and(format!("model {:?}{}", card.prediction, shift.unwrap_or_default()), &card.path);
         let others = [("text_encoder", card.others.text_encoder.as_ref()), ("tokenizer", card.others.tokenizer.as_ref())];
         let own = [("vae", card.vae.as_ref()), ("upscaler", catalogue.upscaler().map(|card| &card.path))];
         for (purpose, path) in own.into_iter().chain(others) {

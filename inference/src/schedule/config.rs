@@ -58,6 +58,12 @@ impl ScheduleConfig {
         Ok(Self { prediction, keys, amended_by: None, path: path.into() })
     }
 
+    /// How far sigmas of flow matching are shifted towards noise, if it is by the same for all sizes.
+    pub fn static_shift(&self) -> Option<f64> {
+        let is_static = self.prediction == Prediction::Flow && self.keys.use_dynamic_shifting != Some(true);
+        self.keys.shift.or(self.keys.flow_shift).filter(|_| is_static)
+    }
+
     /// The schedule that the configuration itself asks for.
     pub fn own_kind(&self) -> ScheduleKind {
         let keys = &self.keys;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use inference::{
     catalogue::limits::{MAX_GUIDANCE, MAX_IMAGES, MAX_STEPS},
     sampler::{Sampler, SamplerChoice},
-    schedule::{Prediction, ScheduleKind},
+    schedule::{Prediction, ScheduleKind, Shift},
     task::{Enlarger, MIN_STOP},
 };
 
@@ -72,6 +72,9 @@ pub struct ImagineArgs {
     /// What the model's network predicts, v or epsilon, where its files say nothing or the wrong thing [default: as its files say]
     #[arg(long, value_name = "NAME")]
     pub prediction: Option<Prediction>,
+    /// How far the schedule is shifted, for a file with a transformer alone: 3 for Z-Image-Turbo, 6 for Z-Image [default: as its files and its name say]
+    #[arg(long, value_name = "F")]
+    pub shift: Option<Shift>,
     /// Layers of the text encoder left out beyond the model's own rule, for both prompts
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=i64::from(prompt::MAX_CLIP_SKIP)))]
     pub clip_skip: Option<u32>,

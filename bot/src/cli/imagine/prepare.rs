@@ -71,6 +71,7 @@ pub fn prepare(mut config: Config, args: &ImagineArgs, hashes: &Hashes) -> anyho
         known.entry.vae = Some(there(vae, "VAE")?);
     }
     let others = &mut known.entry.others;
+    others.shift = args.shift.or(others.shift);
     for (given, place, what) in
         [(&args.text_encoder, &mut others.text_encoder, "text encoder"), (&args.tokenizer, &mut others.tokenizer, "tokenizer")]
     {

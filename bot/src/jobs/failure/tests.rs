@@ -199,7 +199,7 @@ fn people_are_told_by_name_what_they_can_change() {
         Failure::AdapterUnfit { name: name("my style"), made_for: None },
     );
     check(InferenceError::Unreadable { path: WORD.into(), reason: "x".into() }, Failure::WordUnfit { name: name("bad_hands") });
-    let made_for = Some(inference::adapter::Family::StableDiffusionXl);
+    let made_for = Some(inference::checkpoint::Family::StableDiffusionXl);
     check(
         AdapterError::NothingMatches { path: LORA.into(), n_modules: 9, made_for }.into(),
         Failure::AdapterUnfit { name: name("my style"), made_for: Some("Stable Diffusion XL".into()) },

@@ -10,8 +10,8 @@ use ::safetensors::{Dtype, tensor::TensorView};
 
 use super::*;
 use crate::{
-    adapter::{Family, kind},
-    checkpoint::{self, FileKind, inspect, ldm_unet_name, open_clip_name},
+    adapter::kind,
+    checkpoint::{Family, FileKind, inspect, ldm_unet_name, open_clip_name},
 };
 
 /// Layers that adapters change, with the shapes of their weights.
@@ -370,6 +370,6 @@ fn names_of_every_program_tell_the_family() {
         let layer = vec![(layer.to_owned(), vec![8, 8])];
         safetensors::save(&tensors(&layer, KINDS[0], None, |layer| format!("{prefix}{layer}")), &path).unwrap();
         assert_eq!(kind(&path).unwrap().family, Some(Family::StableDiffusionXl), "{prefix}");
-        assert_eq!(inspect(&path).unwrap().family, Some(checkpoint::Family::StableDiffusionXl), "{prefix}");
+        assert_eq!(inspect(&path).unwrap().family, Some(Family::StableDiffusionXl), "{prefix}");
     }
 }

@@ -59,10 +59,11 @@ impl TestStore {
         }
     }
 
-    /// Does what is to be done until so many bytes are in memory.
-    fn wait_for_bytes(&mut self, n_bytes: u64) {
+    /// Does what is to be done until all parts of a task are in memory.
+    fn wait_for_parts(&mut self, task: &Task, catalogue: &Catalogue) {
+        let needed = self.store.resolve(task, catalogue).expect("a model").0;
         self.store.settle(&mut self.batcher);
-        while self.store.residency.n_bytes() != n_bytes || !self.store.residency.residents().any(|key| matches!(key, PartKey::Denoiser(_))) {
+        while !needed.iter().all(|(key, _)| self.store.residency.is_resident(key)) {
             let message = self.received.recv_timeout(PATIENCE).expect("the loader has something to do");
             take(message, &mut self.store, &self.batcher);
             self.store.settle(&mut self.batcher);
@@ -114,9 +115,8 @@ fn what_left_for_a_model_whose_numbers_are_none_is_in_memory_again() {
     for _ in 0..2 {
         let refused = store.ready(&task("broken", "a cat"), &catalogue).err().expect("no model").to_string();
         assert!(refused.contains("not a finite number"), "{refused}");
-        store.wait_for_bytes(n_bytes);
-        let whole = store.store.resolve(&task("whole", ""), &catalogue).expect("a model").0;
-        assert!(whole.iter().all(|(key, _)| store.store.residency.is_resident(key)), "all of the model that was there before");
+        store.wait_for_parts(&task("whole", ""), &catalogue);
+        assert_eq!(store.store.residency.n_bytes(), n_bytes, "all of the model that was there before, and nothing else");
     }
 }
 

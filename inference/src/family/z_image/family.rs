@@ -138,7 +138,10 @@ impl Family for ZImage {
     }
 
     fn describe(checkpoint: &Checkpoint, config: &Config) -> Result<Description, InferenceError> {
-        let weights = checkpoint.weights("transformer", &Device::Cpu, DType::F32)?;
+        let (device, dtype) = (&Device::Cpu, DType::F32);
+        let weights = checkpoint.weights("transformer", device, dtype)?;
+        // What does not fit is found before anybody waits for it.
+        weights.n_numbers(|weights| Transformer::load(weights, &config.transformer, device, dtype).map(drop))?;
         Ok(Description {
             family: checkpoint::Family::ZImage,
             // Without its last layer, which nobody looks at.
