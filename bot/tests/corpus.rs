@@ -60,6 +60,19 @@ fn pictures() {
 }
 
 #[test]
+fn pictures_that_people_bring() {
+    let said = replay("picture", bot::brought, 60);
+    for input in ["rgb.png", "grey_16.png", "palette.png", "turned.jpg", "lossy.webp", "animated.webp", "animated.png", "animated.gif"] {
+        assert_eq!(said[input], Ok(()), "{input}");
+    }
+    for input in
+        ["bomb.png", "bomb.jpg", "bomb_lossless.webp", "bomb_canvas.webp", "cut_off.png", "thin.png", "gif", "animated_frame_too_wide.webp"]
+    {
+        assert!(said[input].is_err(), "{input}");
+    }
+}
+
+#[test]
 fn metadata() {
     let said = replay("metadata", bot::metadata, 60);
     for input in [

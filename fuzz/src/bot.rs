@@ -6,6 +6,7 @@ use atelier::{
     pictures,
     pictures::metadata::{self, Found, parameters},
 };
+use inference::task::Role;
 
 /// What a reader says of an input.
 pub type Said = Result<(), String>;
@@ -17,6 +18,15 @@ pub type Target = fn(&[u8]) -> Said;
 pub fn picture(bytes: &[u8]) -> Said {
     let picture = pictures::read(Cursor::new(bytes)).map_err(|error| atelier::cli::sentence(&error.into()))?;
     assert!(u64::from(picture.width()) * u64::from(picture.height()) <= pictures::MAX_MEGAPIXELS * 1_000_000);
+    Ok(())
+}
+
+/// A picture that somebody brings, as a start picture and as a mask.
+pub fn brought(bytes: &[u8]) -> Said {
+    for role in [Role::Init, Role::Mask] {
+        let brought = pictures::bring(bytes, &role).map_err(|error| atelier::cli::sentence(&error.into()))?;
+        assert!(brought.size.megapixels() <= 4.2);
+    }
     Ok(())
 }
 

@@ -2,4 +2,5 @@
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let _ = fuzz::bot::picture(bytes);
+    let _ = fuzz::bot::brought(bytes);
 });

@@ -245,7 +245,7 @@ mod tests {
         let gone = || StorageError::MissingBlob("ab".repeat(32));
         let no_json = serde_json::from_str::<u8>("x").expect_err("it is none");
         check(gone().into(), Some(Failure::PicturesLost));
-        check(PictureError::TooManyBytes { found: 7 }.into(), Some(Failure::PicturesLost));
+        check(PictureError::TooManyBytes { found: 7, most: 6 }.into(), Some(Failure::PicturesLost));
         check(no_json.into(), Some(Failure::Internal));
         check(StorageError::DiskFull.into(), None);
         check(StorageError::InUse { path: "/srv".into() }.into(), None);

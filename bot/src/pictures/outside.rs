@@ -1,5 +1,6 @@
 //! Pictures that come from outside, read without trusting what they declare, and brought to a size.
 
+mod brought;
 mod whole;
 
 use std::{
@@ -9,11 +10,13 @@ use std::{
 };
 
 use image::{
-    DynamicImage, GrayImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits, RgbImage,
-    error::{ImageFormatHint, UnsupportedError, UnsupportedErrorKind},
+    DynamicImage, GrayImage, ImageDecoder, ImageError, ImageReader, Limits, RgbImage,
+    error::{DecodingError, ImageFormatHint, UnsupportedError, UnsupportedErrorKind},
     imageops::FilterType,
 };
 use inference::task::ImageSize;
+
+pub use brought::{Brought, MAX_BROUGHT_BYTES, bring};
 
 /// Largest picture that is read, in megapixels (10⁶ pixels).
 pub const MAX_MEGAPIXELS: u64 = 64;
@@ -28,10 +31,12 @@ const MAX_DECODER_BYTES: u64 = MAX_MEGAPIXELS * 1_000_000 * 16;
 #[derive(Debug, thiserror::Error)]
 pub enum PictureError {
     /// Its file is too long; nothing of it was read.
-    #[error("it has {found} bytes, and more than {MAX_BYTES} are not read")]
+    #[error("it has {found} bytes, and more than {most} are not read")]
     TooManyBytes {
         /// The file's length.
         found: u64,
+        /// The most.
+        most: u64,
     },
     /// It declares too many pixels; nothing was allocated for them.
     #[error("{width}×{height} are more than {MAX_MEGAPIXELS} megapixels")]
@@ -69,7 +74,7 @@ pub fn read_file(path: &Path) -> Result<(DynamicImage, Vec<u8>), PictureError> {
     let file = open(path).map_err(ImageError::IoError)?;
     let found = file.metadata().map_err(ImageError::IoError)?.len();
     if found > MAX_BYTES {
-        return Err(PictureError::TooManyBytes { found });
+        return Err(PictureError::TooManyBytes { found, most: MAX_BYTES });
     }
     file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(ImageError::IoError)?;
     Ok((self::read(Cursor::new(&bytes))?, bytes))
@@ -90,10 +95,30 @@ pub fn open(path: &Path) -> io::Result<File> {
 ///
 /// # Errors
 /// It is too large, cut off, an animation or no picture.
-pub fn read(mut source: impl BufRead + Seek) -> Result<DynamicImage, PictureError> {
+pub fn read(source: impl BufRead + Seek) -> Result<DynamicImage, PictureError> {
+    read_as(source, Moving::Refused)
+}
+
+/// As [`read`], and a GIF file, and of an animation its first picture: of a PNG that which programs show that know no animations, nearly always
+/// the same.
+///
+/// # Errors
+/// It is too large, cut off or no picture.
+pub fn read_first(source: impl BufRead + Seek) -> Result<DynamicImage, PictureError> {
+    read_as(source, Moving::First)
+}
+
+/// What becomes of files that move.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Moving {
+    Refused,
+    First,
+}
+
+fn read_as(mut source: impl BufRead + Seek, moving: Moving) -> Result<DynamicImage, PictureError> {
     let found = source.seek(SeekFrom::End(0)).map_err(ImageError::IoError)?;
     if found > MAX_BYTES {
-        return Err(PictureError::TooManyBytes { found });
+        return Err(PictureError::TooManyBytes { found, most: MAX_BYTES });
     }
     source.rewind().map_err(ImageError::IoError)?;
     let reader = ImageReader::new(source).with_guessed_format().map_err(ImageError::IoError)?;
@@ -103,13 +128,13 @@ pub fn read(mut source: impl BufRead + Seek) -> Result<DynamicImage, PictureErro
     };
     let mut source = reader.into_inner();
     let form = whole::form(format, &mut source).map_err(ImageError::IoError)?;
-    if form.is_animated || format == ImageFormat::Gif {
+    if form.is_animated && moving == Moving::Refused {
         return Err(PictureError::Animated);
     }
     source.rewind().map_err(ImageError::IoError)?;
-    let mut reader = ImageReader::with_format(source, format);
     let mut limits = Limits::no_limits();
     limits.max_alloc = Some(MAX_DECODER_BYTES);
+    let mut reader = ImageReader::with_format(source, format);
     reader.limits(limits);
     let mut decoder = match reader.into_decoder() {
         Err(_) if !form.is_whole => return Err(PictureError::CutOff),
@@ -124,6 +149,10 @@ pub fn read(mut source: impl BufRead + Seek) -> Result<DynamicImage, PictureErro
     }
     if !form.is_whole {
         return Err(PictureError::CutOff);
+    }
+    if form.is_outside {
+        let hint = ImageFormatHint::Exact(format);
+        return Err(ImageError::Decoding(DecodingError::new(hint, "its first picture reaches over its own edges")).into());
     }
     let orientation = decoder.orientation()?;
     let mut picture = DynamicImage::from_decoder(decoder)?;

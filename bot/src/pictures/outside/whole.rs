@@ -11,6 +11,8 @@ pub(super) struct Form {
     pub(super) is_whole: bool,
     /// Whether it moves.
     pub(super) is_animated: bool,
+    /// Whether its first picture reaches over its own edges, which no program writes.
+    pub(super) is_outside: bool,
 }
 
 /// Walks through a file from its start, from one part's length to the next.
@@ -23,6 +25,7 @@ pub(super) fn form(format: ImageFormat, source: &mut (impl BufRead + Seek)) -> i
         ImageFormat::Png => png(source, &mut form),
         ImageFormat::Jpeg => jpeg(source),
         ImageFormat::WebP => webp(source, &mut form),
+        ImageFormat::Gif => gif(source, &mut form),
         _ => Ok(()),
     };
     match walked {
@@ -60,6 +63,46 @@ fn webp(source: &mut (impl BufRead + Seek), form: &mut Form) -> io::Result<()> {
     }
     // Some writers leave out the last part's byte of padding.
     if u64::from(length) + 7 > end { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(()) }
+}
+
+/// GIF89a, sections 15 to 26: blocks up to the first picture and its end. Every file of the kind counts as one that moves.
+fn gif(source: &mut (impl BufRead + Seek), form: &mut Form) -> io::Result<()> {
+    const EXTENSION: u8 = 0x21;
+    const PICTURE: u8 = 0x2c;
+    form.is_animated = true;
+    let end = end_of(source)?;
+    source.seek(SeekFrom::Start(6))?;
+    let [screen @ .., flags, _, _] = read::<7>(source)?;
+    skip(source, table_bytes(flags), end)?;
+    loop {
+        match read(source)? {
+            [EXTENSION] => skip(source, 1, end)?,
+            [PICTURE] => {
+                let [place @ .., flags] = read::<9>(source)?;
+                let at = |bytes: &[u8], place: usize| u32::from(u16::from_le_bytes([bytes[place], bytes[place + 1]]));
+                form.is_outside = at(&place, 0) + at(&place, 4) > at(&screen, 0) || at(&place, 2) + at(&place, 6) > at(&screen, 2);
+                skip(source, table_bytes(flags) + 1, end)?;
+                return sub_blocks(source, end);
+            }
+            // The file's end, or none of its blocks: there is no picture.
+            _ => return Err(io::ErrorKind::UnexpectedEof.into()),
+        }
+        sub_blocks(source, end)?;
+    }
+}
+
+/// Bytes of the colour table that flags tell of.
+fn table_bytes(flags: u8) -> u64 {
+    if flags & 0x80 == 0 { 0 } else { 3 << ((flags & 7) + 1) }
+}
+
+fn sub_blocks(source: &mut (impl BufRead + Seek), end: u64) -> io::Result<()> {
+    loop {
+        match read(source)? {
+            [0] => return Ok(()),
+            [n_bytes] => skip(source, n_bytes.into(), end)?,
+        }
+    }
 }
 
 /// JPEG (T.81, B.1.1): segments with lengths and scans without, up to the end's marker.
