@@ -9,6 +9,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     config::Config,
     discord::{Caller, Link, Messenger, Responder},
+    intake::Intake,
     jobs::{board::Board, drafts::Drafts, enqueue::Door, received::Receiving},
     messages::Identity,
     models::Models,
@@ -25,6 +26,8 @@ pub struct App {
     pub models: Arc<Models>,
     /// Where every job enters.
     pub door: Arc<Door>,
+    /// Fetches the pictures that people bring.
+    pub intake: Arc<Intake>,
     /// Makes messages of stored jobs.
     pub renderer: Arc<Renderer>,
     /// Where unfinished jobs stand.

@@ -1,6 +1,6 @@
 //! Two kinds of failure: what a person can mend, and what we must.
 
-use crate::messages::UserError;
+use crate::{intake::TakeError, messages::UserError};
 
 /// What a command or a button can end with.
 #[derive(Debug, thiserror::Error)]
@@ -24,3 +24,13 @@ macro_rules! internal {
 }
 
 internal!(storage::StorageError, serde_json::Error, tokio::task::JoinError, crate::discord::SerenityError);
+
+impl From<TakeError> for BotError {
+    fn from(error: TakeError) -> Self {
+        match error {
+            TakeError::Prompt(error) => Self::User(error.into()),
+            TakeError::Picture(refusal) => Self::User(UserError::Picture(refusal)),
+            TakeError::Internal(error) => Self::Internal(error),
+        }
+    }
+}

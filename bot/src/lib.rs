@@ -9,6 +9,7 @@ pub mod config;
 pub mod discord;
 pub mod error;
 pub mod hub;
+pub mod intake;
 mod interactions;
 pub mod jobs;
 pub mod messages;

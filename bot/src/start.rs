@@ -14,6 +14,7 @@ use crate::{
     app::App,
     config::Config,
     discord::{self, Access, BuildError, Caller, Link, Messenger, Responder},
+    intake::Intake,
     interactions,
     jobs::{
         Loops, board::Board, delivery::Delivering, dispatcher::Dispatcher, drafts::Drafts, enqueue::Door, progress::Progress,
@@ -67,9 +68,10 @@ pub async fn start(config: Config, access: Access, clock: Clock, progress_interv
     .await??;
     let (config, jobs, blobs): (_, Arc<dyn JobStore>, Arc<dyn BlobStore>) = (Arc::new(config), Arc::new(jobs), Arc::new(blobs));
     let page_url = access.endpoint.page_url().map(str::to_owned);
+    let intake = Arc::new(Intake::new(&access, caller.clone(), blobs.clone())?);
     let (shown, hashes) = (Shown::new(engine.clone()), Arc::new(Hashes::in_folder(&dir)));
-    let (max_steps, n_images) = (config.limits.max_steps, config.defaults.n_images);
-    let models = Arc::new(Models { engine, stock, guide, hashes, clock: clock.clone(), max_steps, n_images });
+    let (max_steps, n_images, strength) = (config.limits.max_steps, config.defaults.n_images, config.defaults.variation_strength);
+    let models = Arc::new(Models { engine, stock, guide, hashes, clock: clock.clone(), max_steps, n_images, strength });
     let renderer = Arc::new(Renderer { jobs: jobs.clone(), blobs: blobs.clone(), models: models.clone(), shown, page_url });
     let board = Arc::new(Board::default());
     let door = Door {
@@ -85,6 +87,7 @@ pub async fn start(config: Config, access: Access, clock: Clock, progress_interv
         config,
         models,
         door: Arc::new(door),
+        intake,
         renderer,
         board,
         receiving: Arc::new(Receiving::new(jobs.clone())),
@@ -151,6 +154,7 @@ fn loops_of(app: &App, progress_interval: Duration) -> Loops {
         receiving: app.receiving.clone(),
         door: app.door.clone(),
         models: app.models.clone(),
+        intake: app.intake.clone(),
         drafts: app.drafts.clone(),
         responder: app.responder.clone(),
         messenger: app.messenger.clone(),

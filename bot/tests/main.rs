@@ -6,6 +6,7 @@ mod admin;
 mod after;
 mod architecture;
 mod bad_input;
+mod brought;
 mod buttons;
 mod changes;
 mod cli_imagine;

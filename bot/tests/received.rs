@@ -16,6 +16,7 @@ use tempfile::TempDir;
 in_both_modes! {
     a_promise_whose_answer_is_lost_is_kept_in_its_own_message,
     what_was_promised_before_a_kill_is_drawn_late_or_explained,
+    what_was_to_be_drawn_from_a_picture_before_a_kill_is_drawn_from_it_late,
     everybody_who_was_promised_something_around_an_orderly_end_has_pictures_or_a_word,
     the_message_of_a_job_is_known_before_anything_is_shown_in_it,
     a_refusal_whose_words_are_blocked_is_told_without_them,
@@ -137,10 +138,12 @@ struct Place {
 
 impl Place {
     async fn open(mode: Mode) -> Self {
-        let names = vec!["discord.com".to_owned()];
+        let names = front::NAMES.map(str::to_owned).to_vec();
+        let files_url = (mode == Mode::Production).then(|| "https://cdn.discordapp.com".to_owned());
         // The bot is started again within seconds.
         let gateway = GatewayConfig { identify_interval: Duration::ZERO, ..GatewayConfig::default() };
-        let stand_in = Sandbox::start(SandboxConfig { names, gateway, ..SandboxConfig::default() }).await.expect("the stand-in starts");
+        let stand_in =
+            Sandbox::start(SandboxConfig { names, files_url, gateway, ..SandboxConfig::default() }).await.expect("the stand-in starts");
         let front = match mode {
             Mode::Plain => None,
             Mode::Production => Some(Front::open(stand_in.address()).await),
@@ -182,6 +185,26 @@ async fn what_was_promised_before_a_kill_is_drawn_late_or_explained(mode: Mode) 
     let bot = place.start();
     told(ada, "I was interrupted").await;
     grids_alone(grace, 1).await;
+    bot.kill();
+    place.stand_in.shutdown().await;
+}
+
+async fn what_was_to_be_drawn_from_a_picture_before_a_kill_is_drawn_from_it_late(mode: Mode) {
+    let place = Place::open(mode).await;
+    let ada = &place.ada;
+    let bot = place.start();
+    ada.wait_for_command("imagine", PATIENCE).await.expect("registered");
+    place.silence_the_next_promise();
+    let mut file = std::io::Cursor::new(Vec::new());
+    image::RgbImage::from_pixel(90, 60, image::Rgb([200, 30, 20])).write_to(&mut file, image::ImageFormat::Png).expect("a PNG file");
+    let picture = Visitor::file("mine.png", "image/png", file.get_ref());
+    ada.slash(CHANNEL, "imagine", &[("prompt", SMALL.into()), ("image", picture)]).await.expect("sent");
+    waiting(ada).await;
+    bot.kill();
+
+    let bot = place.start();
+    let grid = nth_grid(ada, 1).await;
+    assert!(content(&grid).starts_with("**a frog** · from a picture `--ar 3:2"), "{}", content(&grid));
     bot.kill();
     place.stand_in.shutdown().await;
 }

@@ -64,6 +64,8 @@ pub struct SandboxConfig {
     pub allow_remote: bool,
     /// The address by which bots and people know the stand-in, if it is not `listen`, such as `http://192.168.1.5:8090`.
     pub public_url: Option<String>,
+    /// What the addresses of files begin with, if not with the stand-in's own: where something in front of it serves them under another name.
+    pub files_url: Option<String>,
     /// Further names that a `Host` may have, such as that under which something in front of the stand-in is known.
     pub names: Vec<String>,
     /// What an empty channel offers to press.
@@ -89,6 +91,7 @@ impl Default for SandboxConfig {
             seed: 0,
             allow_remote: false,
             public_url: None,
+            files_url: None,
             names: Vec::new(),
             ideas: Vec::new(),
         }
@@ -224,6 +227,7 @@ impl Sandbox {
             shutdown: CancellationToken::new(),
             tasks: TaskTracker::new(),
             resume_url: resume_address.and_then(|address| at_port(&url, address.port())),
+            files_url: config.files_url.map_or_else(|| url.clone(), |url| url.trim_end_matches('/').to_owned()),
             url,
             title: config.guild_name,
             tells_token: config.tells_token,

@@ -26,6 +26,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 pub(crate) struct State {
     /// `http://127.0.0.1:PORT`.
     pub(crate) url: String,
+    /// What the addresses of files begin with.
+    pub(crate) files_url: String,
     pub(crate) token: String,
     /// What the page is called.
     pub(crate) title: String,
@@ -64,7 +66,7 @@ pub(crate) struct State {
 
 impl State {
     pub(crate) fn signer(&self) -> Signer<'_> {
-        Signer::new(&self.url, &self.store, &self.clock)
+        Signer::new(&self.files_url, &self.store, &self.clock)
     }
 
     /// The address of the gateway.

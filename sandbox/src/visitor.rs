@@ -281,6 +281,9 @@ impl Visitor {
     /// When there is no such attachment, or its address no longer works.
     pub async fn attachment_bytes(&self, message: &Value, index: usize) -> Result<Bytes, VisitorError> {
         let url = message["attachments"][index]["url"].as_str().ok_or_else(|| VisitorError::Missing(format!("attachment {index}")))?;
+        // What stands in front of the stand-in for bots is not there for people.
+        let place = url.find("/attachments/").map_or(url, |place| &url[place..]);
+        let url = if place == url { url.to_owned() } else { format!("{}{place}", self.base) };
         let response = self.client.get(url).send().await?;
         match response.status() {
             StatusCode::OK => Ok(response.bytes().await?),

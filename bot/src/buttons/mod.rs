@@ -59,7 +59,13 @@ pub async fn press(ctx: &serenity::Context, press: &serenity::ComponentInteracti
     if let Ok(ButtonAction::Variation { job, .. } | ButtonAction::Reroll { job }) = press.data.custom_id.parse()
         && matches!(
             error,
-            BotError::User(UserError::Prompt(_) | UserError::Task(_) | UserError::Refused(..) | UserError::JobTooLarge { .. })
+            BotError::User(
+                UserError::Prompt(_)
+                    | UserError::Task(_)
+                    | UserError::ModelCannot { .. }
+                    | UserError::Refused(..)
+                    | UserError::JobTooLarge { .. }
+            )
         )
     {
         answer.buttons = vec![vec![messages::remix_button(job)]];

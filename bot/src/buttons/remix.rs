@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use inference::task::Task;
+use inference::task::{ImageToImage, Inpaint, Role, Task, TaskKind, TextToImage};
 use poise::serenity_prelude as serenity;
 use storage::{DraftId, Job, JobId};
 
@@ -18,12 +18,14 @@ use crate::{
     commands::promise::Promised,
     discord,
     error::BotError,
+    intake::Ready,
     jobs::drafts::Typed,
     jobs::parents::Drawn,
     jobs::received::{Asked, Promise},
     jobs::speed::Speed,
     messages::{self, UserError},
-    prompt,
+    policy::Venue,
+    prompt::{self, Parsed},
     system::log::chain,
 };
 
@@ -47,16 +49,21 @@ pub async fn open(
     if job.is_deleted {
         return Err(UserError::Deleted.into());
     }
-    let Drawn { job, task, index } = drawn_of(app, job).await?;
-    let mut base = task.base().cloned().ok_or(UserError::UnknownButton)?;
-    base.seed = base.seed.of_image(index.unwrap_or(0));
-    let context = app.models.parse_context();
-    let negative = prompt::own_negative(&base, &context).unwrap_or_default();
-    let parameters = prompt::describe_without_negative(&base, &context);
-    let typed = Typed::new(&base.prompt, negative, parameters, presser.venue).of(job.id);
+    let Drawn { job, mut task, index } = drawn_of(app, job).await?;
+    if let Some(base) = task.base_mut() {
+        base.seed = base.seed.of_image(index.unwrap_or(0));
+    }
+    let typed = typed_of(app, &task, presser.venue).ok_or(UserError::UnknownButton)?.of(job.id);
     let draft = app.drafts.keep(presser.user, &typed).await.ok_or_else(|| anyhow::anyhow!("a form without a draft"))?;
     app.responder.answer((press.id, presser.token), &discord::form(&messages::form(draft, &typed))).await;
     Ok(())
+}
+
+/// What a task was drawn from, as it is typed; `None` where nothing was.
+pub(super) fn typed_of(app: &App, task: &Task, venue: Venue) -> Option<Typed> {
+    let (base, context) = (task.base()?, app.models.parse_context());
+    let negative = prompt::own_negative(base, &context).unwrap_or_default();
+    Some(Typed::new(&base.prompt, negative, prompt::describe_task_without_negative(task, &context), venue))
 }
 
 /// Opens a form with what was typed and refused.
@@ -71,9 +78,8 @@ pub async fn submit(ctx: &serenity::Context, form: &serenity::ModalInteraction, 
     let sent = discord::sent(&form.data);
     let kept = opened(app, form).await;
     let venue = discord::venue_of_form(&ctx.cache, form.guild_id, kept.as_ref().ok().map(|kept| kept.venue));
-    let of = kept.as_ref().ok().and_then(Typed::job);
     let mut presser = Presser::of_form(form, venue);
-    let typed = Typed::of_fields(sent, venue, of);
+    let typed = Typed::of_fields(sent, venue, kept.as_ref().ok());
     let mut promised = None;
     let done = match kept {
         Ok(_) => draw(ctx, form, &mut presser, app, &typed, &mut promised).await,
@@ -107,26 +113,32 @@ async fn draw(
 ) -> Result<Ended, BotError> {
     presser.venue.check(&app.config.limits)?;
     permit::check_at_once(presser)?;
-    let parsed = typed.parse(&app.models.parse_context_now().await)?;
-    if !reply::promise(app, form.id, presser, Promise::Message, Asked::Form(typed.clone()), promised).await {
-        return Ok(Ended::Answered);
-    }
-    permit::check(&ctx.http, presser, app).await?;
+    let (wanted, context) = (typed.wanted(&app.intake.hosts)?, app.models.parse_context_now().await);
     let before = match typed.job() {
         Some(job) => Some(before(presser, app, job).await?),
         None => None,
     };
-    let speed = match (parsed.speed, &before) {
-        (None, Some((job, _))) => Speed::under(job, presser.user),
-        (said, _) => Speed::of(said),
+    let has_picture = before.as_ref().is_some_and(|(_, task)| task.input(&Role::Init).is_some());
+    wanted.check(&context, has_picture).map_err(UserError::Prompt)?;
+    discord::places::check_open(&ctx.cache, presser.channel, presser.place().as_ref(), wanted.named.channels())?;
+    if !reply::promise(app, form.id, presser, Promise::Message, Asked::Form(typed.clone()), promised).await {
+        return Ok(Ended::Answered);
+    }
+    permit::check(&ctx.http, presser, app).await?;
+    let under = before.as_ref().map(|(job, _)| Speed::under(job, presser.user));
+    let (ready, parent) = match before {
+        // A picture that was typed into the form takes the place of the job's.
+        Some((job, task)) if wanted.named.is_empty() => {
+            let Parsed { task: base, strength, speed, notes, .. } = wanted.again(&context, has_picture).map_err(UserError::Prompt)?;
+            let (task, parent) = with_changes((base, strength), (job, task));
+            (Ready { task, speed, notes }, parent)
+        }
+        before => (app.intake.task(&wanted, &context).await?, before.map(|(job, _)| (job.id, 0))),
     };
-    let (task, parent) = with_changes(parsed.task, before);
-    app.door
-        .enqueue(
-            Wish { action: "remix", speed, task, notes: parsed.notes, parent, press: None, begins: Vec::new() }
-                .by(presser, app.clock.now()),
-        )
-        .await?;
+    let Ready { task, speed, notes } = ready;
+    let speed = under.filter(|_| speed.is_none()).unwrap_or_else(|| Speed::of(speed));
+    let wish = Wish { action: "remix", speed, task, notes, parent, press: None, begins: Vec::new() };
+    app.door.enqueue(wish.by(presser, app.clock.now())).await?;
     Ok(Ended::HasJob)
 }
 
@@ -138,8 +150,7 @@ async fn before(presser: &Presser<'_>, app: &App, id: JobId) -> Result<(Job, Tas
 }
 
 /// What was typed, with what no parameter says of the task before.
-fn with_changes(mut base: inference::task::TextToImage, before: Option<(Job, Task)>) -> (Task, Option<(JobId, u32)>) {
-    let Some((job, mut task)) = before else { return (Task::from(base), None) };
+fn with_changes((mut base, strength): (TextToImage, Option<f64>), (job, mut task): (Job, Task)) -> (Task, Option<(JobId, u32)>) {
     if let Some(old) = task.base() {
         base.adapters = old.adapters.clone();
         base.guidance_interval = old.guidance_interval;
@@ -150,6 +161,11 @@ fn with_changes(mut base: inference::task::TextToImage, before: Option<(Job, Tas
         };
     }
     let parent = if task.inputs.is_empty() { Some((job.id, 0)) } else { job.parent };
+    if let (Some(strength), TaskKind::ImageToImage(ImageToImage { strength: old, .. }) | TaskKind::Inpaint(Inpaint { strength: old, .. })) =
+        (strength, &mut task.kind)
+    {
+        *old = strength;
+    }
     match task.base_mut() {
         Some(old) => *old = base,
         None => return (base.into(), Some((job.id, 0))),
@@ -159,7 +175,7 @@ fn with_changes(mut base: inference::task::TextToImage, before: Option<(Job, Tas
 
 #[cfg(test)]
 mod tests {
-    use inference::task::{AdapterUse, Enlarger, Hires, ImageToImage, Inpaint, SkippedFor, TextToImage};
+    use inference::task::{AdapterUse, Enlarger, Hires, SkippedFor};
     use storage::{Delivery, GuildId, JobStatus, Timestamp, UserId};
 
     use super::*;
@@ -206,22 +222,22 @@ mod tests {
             TextToImage { prompt: "a green frog".into(), steps: 9, hires, ..TextToImage::default() }
         };
         let before = job(None);
-        let (task, parent) = with_changes(typed(2.0), Some((before.clone(), Task::from(old.clone()))));
+        let (task, parent) = with_changes((typed(2.0), None), (before.clone(), Task::from(old.clone())));
         assert_eq!(task, Task::from(TextToImage { prompt: "a green frog".into(), steps: 9, ..old.clone() }));
         assert_eq!(parent, Some((before.id, 0)));
-        let (task, _) = with_changes(typed(3.0), Some((before.clone(), Task::from(old.clone()))));
+        let (task, _) = with_changes((typed(3.0), None), (before.clone(), Task::from(old.clone())));
         assert_eq!(task.base().map(|base| base.hires), Some(Some(prompt::hires(3.0))), "what was typed stands before what was");
 
         let picture = (JobId::new(), 2);
         let varied = Task::image_to_image(ImageToImage { base: old.clone(), strength: 0.6 }, "blob");
         let masked = Task::inpaint(Inpaint { base: old, strength: 0.9 }, "blob", "mask");
         for before in [varied, masked] {
-            let (task, parent) = with_changes(typed(2.0), Some((job(Some(picture)), before.clone())));
+            let (task, parent) = with_changes((typed(2.0), None), (job(Some(picture)), before.clone()));
             assert_eq!((&task.inputs, task.strength(), parent), (&before.inputs, before.strength(), Some(picture)));
             assert_eq!(task.word(), before.word());
+            let (changed, _) = with_changes((typed(2.0), Some(0.25)), (job(Some(picture)), before.clone()));
+            assert_eq!((&changed.inputs, changed.strength()), (&before.inputs, Some(0.25)));
             assert_eq!(task.base().map(|base| base.prompt.as_str()), Some("a green frog"));
         }
-        let (task, parent) = with_changes(typed(2.0), None);
-        assert_eq!((task, parent), (Task::from(typed(2.0)), None));
     }
 }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use inference::{
     catalogue::AdapterCard,
     sampler::{Sampler, SamplerChoice},
-    task::Task,
 };
 use poise::serenity_prelude as serenity;
 use storage::Delivery;
@@ -13,14 +12,16 @@ use storage::Delivery;
 use super::Context;
 use crate::{
     app::App,
-    discord,
+    discord::{self, places::Place},
     error::BotError,
+    intake::{Address, Named, Ready, Wanted},
     jobs::{
         enqueue::Request,
         received::{Asked, Promise},
         speed::Speed,
     },
-    prompt::{self, TypedOptions},
+    messages::UserError,
+    prompt::{self, ParseContext, TypedOptions},
 };
 
 /// Discord shows this many suggestions.
@@ -73,33 +74,64 @@ pub async fn imagine(
     #[max_length = 100]
     #[autocomplete = "speeds"]
     speed: Option<String>,
+    #[description = "A picture to change; --iw 0 to 3 says how much of it stays"] image: Option<serenity::Attachment>,
+    #[description = "Which part of the picture is drawn anew: white; what is black or transparent stays"] mask: Option<
+        serenity::Attachment,
+    >,
 ) -> Result<(), BotError> {
     let app: &Arc<App> = ctx.data();
-    let typed = TypedOptions { negative, guidance: cfg, steps, seed, aspect, sampler, model, speed };
-    let parsed = prompt::parse(&prompt::with_lora(&prompt, lora.as_deref()), &typed, &app.models.parse_context_now().await)
-        .map_err(crate::messages::UserError::Prompt)?;
+    let options = TypedOptions { negative, guidance: cfg, steps, seed, aspect, sampler, model, speed };
+    let address = |attachment: Option<serenity::Attachment>| attachment.map(|attachment| Address::File { url: attachment.url });
+    let named = Named { init: address(image), mask: address(mask) };
+    let line = prompt::with_lora(&prompt, lora.as_deref());
+    let wanted = Wanted::new(&line, options, named, &app.intake.hosts).map_err(UserError::Picture)?;
+    let context = app.models.parse_context_now().await;
+    wanted.check(&context, false).map_err(UserError::Prompt)?;
+    let place = Place::of(
+        ctx.interaction.guild_id,
+        ctx.interaction.channel_id,
+        ctx.interaction.channel.as_ref(),
+        ctx.interaction.member.as_deref(),
+    );
+    discord::places::check_open(&ctx.serenity_context().cache, ctx.interaction.channel_id, place.as_ref(), wanted.named.channels())?;
     super::check_permissions(ctx.interaction.app_permissions.filter(|_| ctx.interaction.guild_id.is_some()))?;
     let Some(promised) = super::promise(ctx, Promise::Message, Asked::Imagine(super::typed(ctx))).await else { return Ok(()) };
-    let interaction = ctx.interaction;
+    match enqueue(ctx, &wanted, &context, promised.message).await {
+        Ok(()) => promised.has_job(),
+        Err(error) => promised.refuse(app, &super::refusal(ctx, error).await).await,
+    }
+    Ok(())
+}
+
+/// Makes a job of a wish, once its pictures are kept.
+async fn enqueue(ctx: Context<'_>, wanted: &Wanted, context: &ParseContext, message: Option<u64>) -> Result<(), BotError> {
+    let (app, interaction) = (ctx.data(), ctx.interaction);
+    let Ready { task, speed, notes } = app.intake.task(wanted, context).await?;
     let request = Request {
         key: interaction.id.to_string(),
         press: None,
         guild: super::paying_guild(interaction.guild_id, &interaction.authorizing_integration_owners, interaction.user.id),
         user: super::user_id(interaction.user.id),
         roles: super::roles(interaction),
-        speed: Speed::of(parsed.speed),
+        speed: Speed::of(speed),
         action: "imagine",
-        task: Task::from(parsed.task),
-        notes: parsed.notes,
+        task,
+        notes,
         parent: None,
         begins: Vec::new(),
-        delivery: Delivery { message: promised.message, ..discord::delivery(app.clock.now(), interaction.channel_id, &interaction.token) },
+        delivery: Delivery { message, ..discord::delivery(app.clock.now(), interaction.channel_id, &interaction.token) },
     };
-    match app.door.enqueue(request).await {
-        Ok(_) => promised.has_job(),
-        Err(error) => promised.refuse(app, &super::refusal(ctx, error).await).await,
-    }
-    Ok(())
+    app.door.enqueue(request).await.map(drop)
+}
+
+/// The pictures that were put into the options.
+pub(super) fn pictures_of(data: &serenity::CommandData) -> Named {
+    let picture = |name: &str| {
+        let option = data.options.iter().find(|option| option.name == name)?;
+        let serenity::CommandDataOptionValue::Attachment(id) = option.value else { return None };
+        data.resolved.attachments.get(&id).map(|attachment| Address::File { url: attachment.url.clone() })
+    };
+    Named { init: picture("image"), mask: picture("mask") }
 }
 
 /// What was typed into the options, by their names.

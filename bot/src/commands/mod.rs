@@ -113,7 +113,8 @@ pub async fn with_what_was_typed(ctx: Context<'_>, mut answer: Answer) -> Answer
 fn typed(ctx: Context<'_>) -> Typed {
     let interaction = ctx.interaction;
     let venue = discord::venue_of(interaction.guild_id, interaction.context, &interaction.authorizing_integration_owners);
-    Typed::of_options(imagine::options_of(&interaction.data), venue).by(&roles(interaction))
+    let typed = Typed::of_options(imagine::options_of(&interaction.data), venue).by(&roles(interaction));
+    typed.with(imagine::pictures_of(&interaction.data))
 }
 
 /// Says something to the caller alone, unless something else was promised: that is seen to by whoever has the promise, or by the sweep.

@@ -6,8 +6,8 @@ use poise::serenity_prelude as serenity;
 use reqwest::{Method, StatusCode, header, redirect::Policy};
 use serde::{Deserialize, de::DeserializeOwned};
 
-use super::endpoint::{Access, BuildError, Endpoint, HOST, check_stand_in};
-use crate::discord::unreachable::Unreachable;
+use super::endpoint::{Access, BuildError, Endpoint, FILE_HOSTS, HOST, check_stand_in};
+use crate::discord::{shared::Shared, unreachable::Unreachable};
 
 /// A question without an answer for so long is taken for lost.
 const TIMEOUT: Duration = Duration::from_secs(15);
@@ -170,6 +170,14 @@ impl Caller {
         self.ask(Method::GET, &format!("channels/{channel}/messages?limit={n}{before}"), None).await
     }
 
+    /// A message, as far as it shows pictures.
+    ///
+    /// # Errors
+    /// See [`AskError`].
+    pub async fn message(&self, channel: u64, id: u64) -> Result<Shared, AskError> {
+        self.ask(Method::GET, &format!("channels/{channel}/messages/{id}"), None).await
+    }
+
     async fn ask<T: DeserializeOwned>(&self, method: Method, path: &str, body: Option<&serde_json::Value>) -> Result<T, AskError> {
         let unreachable = |error: reqwest::Error| AskError::Unreachable(Unreachable::of(&error));
         let request = self.http.request(method, format!("{}/api/v10/{path}", self.base));
@@ -227,4 +235,16 @@ pub(super) fn carrier(endpoint: &Endpoint) -> Result<reqwest::ClientBuilder, Bui
             Ok(client.no_proxy())
         }
     }
+}
+
+/// What fetches files from whoever serves them for Discord; it carries no token.
+///
+/// # Errors
+/// The address may not be gone to.
+pub fn file_carrier(endpoint: &Endpoint) -> Result<reqwest::ClientBuilder, BuildError> {
+    let client = carrier(endpoint)?;
+    Ok(match endpoint {
+        Endpoint::Front(front) => FILE_HOSTS.iter().fold(client, |client, host| client.resolve(host, front.address)),
+        Endpoint::Discord | Endpoint::StandIn(_) => client,
+    })
 }

@@ -7,6 +7,9 @@ use poise::serenity_prelude as serenity;
 /// Discord's name; the library always asks it unless it is given a proxy.
 pub(super) const HOST: &str = "discord.com";
 
+/// Where Discord serves people's files.
+pub const FILE_HOSTS: [&str; 2] = ["cdn.discordapp.com", "media.discordapp.net"];
+
 /// Where Discord is and how to prove who we are.
 #[derive(Clone)]
 pub struct Access {

@@ -2,6 +2,8 @@
 
 use poise::serenity_prelude::{self as serenity, Permissions};
 
+use crate::{intake::NotTaken, messages::UserError};
+
 /// Seeing a channel without reading back in it shows nothing of what was posted before.
 const LOOKS_BACK: Permissions = Permissions::VIEW_CHANNEL.union(Permissions::READ_MESSAGE_HISTORY);
 
@@ -28,6 +30,24 @@ impl<'a> Place<'a> {
         let parent = details.filter(|details| details.thread_metadata.is_some()).and_then(|thread| thread.parent_id);
         Some(Self { guild: guild?, channel, parent, member: member? })
     }
+}
+
+/// Whether somebody may look back into channels from here: all of a guild's that are open to them there, and elsewhere only this one.
+///
+/// # Errors
+/// A refusal, if there is one that they may not look back into.
+pub fn check_open(
+    cache: &serenity::Cache,
+    here: serenity::ChannelId,
+    place: Option<&Place<'_>>,
+    mut channels: impl Iterator<Item = u64>,
+) -> Result<(), UserError> {
+    let mut open = None;
+    let mut is_open = |channel: u64| match place {
+        Some(place) => open.get_or_insert_with(|| open_to(cache, place)).contains(&channel),
+        None => channel == here.get(),
+    };
+    if channels.all(|channel| is_open(channel)) { Ok(()) } else { Err(UserError::Picture(NotTaken::ChannelClosed)) }
 }
 
 /// The channels and threads whose past the member may see from here. Age-restricted ones are among them only where this one is age-restricted.

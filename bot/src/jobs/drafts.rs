@@ -9,9 +9,10 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     answer::{Answer, MAX_FIELD, MAX_FIELDS},
     error::BotError,
+    intake::{Hosts, Named, Wanted},
     messages::{self, UserError},
     policy::Venue,
-    prompt::{self, ParseContext, Parsed, TypedOptions, with_lora},
+    prompt::{self, TypedOptions, with_lora},
     system::{clock::Clock, log::chain},
 };
 
@@ -61,6 +62,9 @@ pub struct Typed {
     /// The roles of whoever typed it, where a guild pays.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     roles: Vec<u64>,
+    /// Pictures that were given beside the words.
+    #[serde(default, skip_serializing_if = "Named::is_empty")]
+    named: Named,
 }
 
 impl Typed {
@@ -72,7 +76,7 @@ impl Typed {
         if prompts.len() + negatives.len() + 1 > MAX_FIELDS {
             (prompts, negatives) = fit(|_| 1);
         }
-        Self { prompt: prompts, negative: negatives, parameters, venue, of: None, roles: Vec::new() }
+        Self { prompt: prompts, negative: negatives, parameters, venue, of: None, roles: Vec::new(), named: Named::default() }
     }
 
     /// The job that is drawn again with changes.
@@ -90,6 +94,17 @@ impl Typed {
     /// The roles of whoever typed it.
     pub fn roles(&self) -> Vec<RoleId> {
         self.roles.iter().copied().map(RoleId).collect()
+    }
+
+    /// With pictures beside the words.
+    pub fn with(mut self, named: Named) -> Self {
+        self.named = named;
+        self
+    }
+
+    /// Pictures that were given beside the words.
+    pub fn named(&self) -> &Named {
+        &self.named
     }
 
     /// The job that is drawn again with changes, if it is one.
@@ -113,14 +128,15 @@ impl Typed {
         Self::new(&with_lora(&prompt, lora.as_deref()), &negative, parameters.join(" "), venue)
     }
 
-    /// What was sent from the fields of a form, by their names. A field that is not there is empty.
-    pub fn of_fields(sent: Vec<(String, String)>, venue: Venue, of: Option<JobId>) -> Self {
+    /// What was sent from the fields of a form that opened with this, by their names. A field that is not there is empty.
+    pub fn of_fields(sent: Vec<(String, String)>, venue: Venue, opened: Option<&Self>) -> Self {
         let all = |part: Part| {
             let numbered = (0..MAX_FIELDS).map(move |number| part.field_name(number));
             numbered.filter_map(|name| sent.iter().find(|(known, _)| *known == name)).map(|(_, value)| value.clone()).collect::<Vec<_>>()
         };
         let (prompt, negative, parameters) = (all(Part::Prompt), all(Part::Negative), all(Part::Parameters).concat());
-        Self { prompt, negative, parameters, venue, of: of.map(|job| job.to_string()), roles: Vec::new() }
+        let (of, named) = opened.map(|opened| (opened.of.clone(), opened.named.clone())).unwrap_or_default();
+        Self { prompt, negative, parameters, venue, of, roles: Vec::new(), named }
     }
 
     /// The fields of a form: part, number among its fields, and value.
@@ -142,18 +158,19 @@ impl Typed {
         places.into_iter().flatten().map(value)
     }
 
-    /// Reads it as `/imagine` is read.
+    /// Reads it as `/imagine` is read, up to its parameters.
     ///
     /// # Errors
-    /// As [`prompt::parse`], and words among the parameters.
-    pub fn parse(&self, context: &ParseContext) -> Result<Parsed, UserError> {
+    /// Words among the parameters, and addresses that are none of a picture.
+    pub fn wanted(&self, hosts: &Hosts) -> Result<Wanted, UserError> {
         let stray = prompt::words_before_parameters(&self.parameters);
         if !stray.is_empty() {
             return Err(UserError::NotParameters(stray));
         }
         let line = format!("{} {}", self.prompt.concat(), self.parameters);
         let negative = Some(self.negative.concat()).filter(|negative| !negative.is_empty());
-        Ok(prompt::parse(&line, &TypedOptions { negative, ..TypedOptions::default() }, context)?)
+        let options = TypedOptions { negative, ..TypedOptions::default() };
+        Wanted::new(&line, options, self.named.clone(), hosts).map_err(UserError::Picture)
     }
 }
 

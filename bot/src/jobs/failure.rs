@@ -55,7 +55,7 @@ pub fn is_of_no_engine(error: &InferenceError, is_engine_alive: bool) -> bool {
 /// What it means that a stored task is refused now.
 pub fn of_refusal(refusal: &UserError) -> Failure {
     match refusal {
-        UserError::Task(invalid) => of_invalid(invalid),
+        UserError::Task(invalid) | UserError::ModelCannot { why: invalid, .. } => of_invalid(invalid),
         UserError::Prompt(PromptError::UnknownLora { shown, .. } | PromptError::LoraGone { shown }) => {
             Failure::AdapterGone { name: shown.clone() }
         }

@@ -9,7 +9,6 @@ use std::{
 };
 
 use futures::FutureExt;
-use inference::task::Task;
 use storage::{Delivery, GuildId, JobStore, Received, Timestamp, UserId};
 use tokio_util::sync::CancellationToken;
 
@@ -17,6 +16,7 @@ use crate::{
     answer::Answer,
     discord::{Messenger, Original, Responder, SendError},
     error::BotError,
+    intake::{Intake, Ready},
     jobs::{
         drafts::{Drafts, Typed},
         enqueue::{Door, Request},
@@ -25,7 +25,6 @@ use crate::{
     },
     messages,
     models::Models,
-    prompt::Parsed,
     system::{clock::Clock, log::chain, printable::printable},
 };
 
@@ -56,6 +55,8 @@ pub struct Unanswered {
     pub door: Arc<Door>,
     /// Reads what was typed.
     pub models: Arc<Models>,
+    /// Fetches the pictures that wishes name.
+    pub intake: Arc<Intake>,
     /// Keeps what was typed and is not drawn.
     pub drafts: Arc<Drafts>,
     /// Speaks by tokens.
@@ -196,8 +197,8 @@ impl Unanswered {
     }
 
     async fn draw(&self, typed: &Typed, key: &str, (guild, user): (GuildId, UserId), delivery: Delivery) -> Result<(), BotError> {
-        let Parsed { task, notes, speed, .. } = typed.parse(&self.models.parse_context_now().await)?;
-        let task = Task::from(task);
+        let wanted = typed.wanted(&self.intake.hosts)?;
+        let Ready { task, speed, notes } = self.intake.task(&wanted, &self.models.parse_context_now().await).await?;
         let (key, press, parent) = (key.to_owned(), None, None);
         self.door
             .enqueue(Request {

@@ -31,7 +31,9 @@ pub enum Made {
     /// Pictures were drawn.
     #[default]
     Drawn,
-    /// They were drawn from a picture, if it is known.
+    /// They were drawn from a picture that somebody brought.
+    FromPicture,
+    /// They were drawn from a picture of ours, if it is known.
     Varied(Option<Source>),
     /// A picture was enlarged, if it is known.
     Enlarged(Option<Source>),
@@ -62,6 +64,7 @@ impl Heading {
             Made::Varied(None) => format!("**Variation of {title}**"),
             Made::Enlarged(Some(source)) => format!("**{title}** · Image #{}", source.number),
             Made::Enlarged(None) => format!("**{title}** · enlarged"),
+            Made::FromPicture => format!("**{title}** · from a picture"),
             Made::Drawn => format!("**{title}**"),
         }
     }

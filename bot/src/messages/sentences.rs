@@ -4,7 +4,7 @@ use inference::error::InvalidTask;
 use storage::{JobId, JobStatus, Period, QuotaOf, QuotaStatus, Refusal, Tier, Timestamp};
 
 use super::{Around, UserError};
-use crate::prompt::PromptError;
+use crate::{intake::NotTaken, prompt::PromptError};
 
 /// An error of each kind; the list is complete because `next` names every kind.
 fn all() -> Vec<UserError> {
@@ -42,7 +42,9 @@ fn next(error: &UserError) -> Option<UserError> {
         PermitsUnknown => HistoryNotShared,
         HistoryNotShared => UnknownButton,
         UnknownButton => UnknownJob,
-        UnknownJob => Deleted,
+        UnknownJob => Picture(NotTaken::Several),
+        Picture(_) => ModelCannot { why: InvalidTask::NeedsMask, able: vec!["a".into(), "b".into()] },
+        ModelCannot { .. } => Deleted,
         Deleted => Forgotten,
         Forgotten => NoSuchPicture(3),
         NoSuchPicture(_) => NotFinished,

@@ -3,7 +3,11 @@
 use inference::error::InvalidTask;
 use storage::{JobId, JobStatus, Period, QuotaOf, Refusal, Tier, Timestamp};
 
-use super::words::{number, relative};
+use super::{
+    brought::{and_list, not_taken},
+    words::{number, relative},
+};
+use crate::intake::NotTaken;
 
 /// Why a person's wish is not granted: shown as written, to that person alone.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -74,6 +78,17 @@ pub enum UserError {
     /// A button of a job that we have no record of.
     #[error("I have no record of that job, so this button does nothing.")]
     UnknownJob,
+    /// A picture that somebody brought is not taken.
+    #[error("{}", not_taken(.0))]
+    Picture(NotTaken),
+    /// A model that cannot do what is asked for, and others that can.
+    #[error("That cannot be drawn: {why}: {} can do that.", and_list(able))]
+    ModelCannot {
+        /// What it cannot do.
+        why: InvalidTask,
+        /// The names of those that can, at least one.
+        able: Vec<String>,
+    },
     /// A button of a job whose pictures were deleted.
     #[error("Those pictures were deleted.")]
     Deleted,

@@ -35,6 +35,8 @@ pub struct Models {
     pub max_steps: u32,
     /// Pictures of a task that does not say how many.
     pub n_images: u32,
+    /// How much of a start picture changes in a task that does not say it.
+    pub strength: f64,
 }
 
 impl Models {
@@ -66,7 +68,8 @@ impl Models {
             max_steps: self.max_steps,
             n_images: self.n_images,
             max_images: prompt::MAX_IMAGES,
-            has_picture: false,
+            start: prompt::Start::Nothing,
+            strength: self.strength,
             random_seed: random::random_seed(),
             max_seed: prompt::MAX_SEED,
         }

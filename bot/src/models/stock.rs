@@ -164,7 +164,24 @@ impl Offered {
             }
             prompt::check_loras(&base.prompt, &self.loras(), &self.gone)?;
         }
-        Ok(self.catalogue.check(task)?)
+        self.catalogue.check(task).map_err(|why| self.with_others(task, why))
+    }
+
+    /// What a model cannot do, with those that can.
+    fn with_others(&self, task: &Task, why: InvalidTask) -> UserError {
+        if !matches!(why, InvalidTask::NeedsMask | InvalidTask::Seamless) {
+            return why.into();
+        }
+        let able = |model: &&ModelDefaults| {
+            let mut other = task.clone();
+            if let Some(base) = other.base_mut() {
+                (base.model, base.size) = (Some(model.name.clone()), model.native_size);
+                (base.sampler, base.schedule) = (model.sampler, model.schedule);
+            }
+            self.catalogue.check_values(&other).is_ok()
+        };
+        let able: Vec<_> = self.models.iter().filter(able).map(|model| model.name.clone()).collect();
+        if able.is_empty() { why.into() } else { UserError::ModelCannot { why, able } }
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use image::RgbImage;
-use inference::task::{ImageSize, Inpaint, Note, StopAt, Task, TaskKind, Upscale};
+use inference::task::{ImageSize, ImageToImage, Inpaint, Note, StopAt, Task, TaskKind, Upscale};
 use storage::{BlobStore, Failure, Job, JobId, JobStatus, JobStore, NewImage, StorageError, Tier};
 
 use crate::{
@@ -60,12 +60,20 @@ impl Renderer {
                     (base.prompt.clone(), Made::Enlarged(Some(source)), prompt::describe(&base, &self.models.parse_context()))
                 }
                 (TaskKind::Upscale(_), None) => (messages::UNTITLED.to_owned(), Made::Enlarged(None), String::new()),
-                (TaskKind::TextToImage(base) | TaskKind::Inpaint(Inpaint { base, .. }), _) => {
-                    (base.prompt.clone(), Made::Drawn, prompt::describe(base, &self.models.parse_context()))
-                }
-                (TaskKind::ImageToImage(task), source) => {
-                    let source = source.map(|(source, _)| source);
-                    (task.base.prompt.clone(), Made::Varied(source), prompt::describe(&task.base, &self.models.parse_context()))
+                (
+                    TaskKind::TextToImage(base)
+                    | TaskKind::Inpaint(Inpaint { base, .. })
+                    | TaskKind::ImageToImage(ImageToImage { base, .. }),
+                    source,
+                ) => {
+                    let made = match (&task.kind, source) {
+                        (TaskKind::ImageToImage(_), Some((source, _))) => Made::Varied(Some(source)),
+                        (TaskKind::TextToImage(_), _) => Made::Drawn,
+                        _ if parents::is_brought(&*self.jobs, task, parent).await => Made::FromPicture,
+                        (TaskKind::ImageToImage(_), None) => Made::Varied(None),
+                        _ => Made::Drawn,
+                    };
+                    (base.prompt.clone(), made, prompt::describe_task(task, &self.models.parse_context()))
                 }
             };
         Heading { title, made, parameters, user, notes: self.models.notes(task), is_relaxed: false }

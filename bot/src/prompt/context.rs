@@ -23,11 +23,25 @@ pub struct ParseContext {
     /// Most pictures that may be asked for.
     pub max_images: u32,
     /// Whether there is a start picture to change.
-    pub has_picture: bool,
+    pub start: Start,
+    /// How much of a start picture changes when nobody says otherwise.
+    pub strength: f64,
     /// The seed when nobody says otherwise.
     pub random_seed: Seed,
     /// Largest seed: what a Discord option carries without loss, or `u64::MAX`.
     pub max_seed: u64,
+}
+
+/// A start picture to change.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Start {
+    /// There is none.
+    #[default]
+    Nothing,
+    /// There is one; nothing else follows from it.
+    There,
+    /// There is one of this size in pixels: what is drawn has its shape when nobody says otherwise.
+    Shaped(ImageSize),
 }
 
 /// Names of what was there and is not any more.

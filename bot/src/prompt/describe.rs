@@ -1,8 +1,8 @@
 //! A task as the parameters that give it again.
 
-use inference::task::{ImageSize, TextToImage};
+use inference::task::{ImageSize, Task, TaskKind, TextToImage};
 
-use super::{Aspect, ModelDefaults, ParseContext, size_of_aspect};
+use super::{Aspect, MASKED_STRENGTH, ModelDefaults, ParseContext, picture, size_of_aspect};
 use crate::models::name::quoted;
 
 /// Aspects that people know; the first that gives a size names it.
@@ -19,6 +19,23 @@ pub fn describe(task: &TextToImage, context: &ParseContext) -> String {
         Some(negative_prompt) => format!("{parameters} --no {negative_prompt}"),
         None => parameters,
     }
+}
+
+/// The same of a whole task, with how much of its start picture changes; empty for one that draws nothing.
+pub fn describe_task(task: &Task, context: &ParseContext) -> String {
+    let parameters = describe_task_without_negative(task, context);
+    match task.base().and_then(|base| own_negative(base, context)) {
+        Some(negative_prompt) => format!("{parameters} --no {negative_prompt}"),
+        None => parameters,
+    }
+}
+
+/// The same without the negative prompt.
+pub fn describe_task_without_negative(task: &Task, context: &ParseContext) -> String {
+    let Some(base) = task.base() else { return String::new() };
+    let usual = if matches!(task.kind, TaskKind::Inpaint(_)) { MASKED_STRENGTH } else { context.strength };
+    let strength = task.strength().filter(|strength| *strength != usual).map(|strength| format!("{} ", picture::shown(strength)));
+    format!("{}{}", strength.unwrap_or_default(), describe_without_negative(base, context))
 }
 
 /// The negative prompt of a task, where it is not its model's own.

@@ -1,9 +1,13 @@
 //! What is wrong with a prompt, in one sentence that its writer can act on.
 
-use inference::{sampler::Sampler, schedule::ScheduleKind, task::MIN_STOP};
+use inference::{
+    sampler::Sampler,
+    schedule::ScheduleKind,
+    task::{ImageSize, MIN_STOP},
+};
 
 use super::{
-    MAX_ASPECT, MAX_CHARACTERS, MAX_CLIP_SKIP, MAX_HIRES, MAX_WEIGHT, ParseContext,
+    MAX_ASPECT, MAX_CHARACTERS, MAX_CLIP_SKIP, MAX_HIRES, MAX_PICTURE_WEIGHT, MAX_WEIGHT, ParseContext,
     ranking::{and_list, ranked},
     spelling::{EXAMPLES, known},
 };
@@ -89,8 +93,22 @@ pub enum PromptError {
         /// What was written.
         shown: String,
     },
+    /// Not a weight of a picture.
+    #[error("`{shown}`: the weight of the picture must be a number from 0 to {MAX_PICTURE_WEIGHT}.")]
+    PictureWeight {
+        /// What was written.
+        shown: String,
+    },
+    /// A start picture that is too long or too tall to be drawn from in its own shape.
+    #[error(
+        "The picture has {size} pixels, and {MAX_ASPECT}:1 is the limit, either way: choose a shape, such as `--ar 3:1`; its middle is taken."
+    )]
+    PictureShape {
+        /// Its size.
+        size: ImageSize,
+    },
     /// A share of change without a picture that would change.
-    #[error("`{shown}`: the strength says how much of a start picture changes, and there is none here.")]
+    #[error("`{shown}` says how much of a start picture changes, and there is none here.")]
     NeedsPicture {
         /// What was written.
         shown: String,

@@ -10,8 +10,8 @@ pub(super) enum Takes {
     All,
 }
 
-/// Every such parameter with its spellings. What has a meaning here too (`--no`, `--ar`, `--seed`, `--stop`, `--tile`, `--fast`, `--relax`) is among ours.
-const FOREIGN: [(&[&str], Takes); 31] = [
+/// Every such parameter with its spellings. What has a meaning here too (`--no`, `--ar`, `--seed`, `--stop`, `--tile`, `--fast`, `--relax`, `--iw`) is among ours.
+const FOREIGN: [(&[&str], Takes); 30] = [
     (&["v", "version"], One),
     (&["niji"], One),
     (&["style"], One),
@@ -21,7 +21,6 @@ const FOREIGN: [(&[&str], Takes); 31] = [
     (&["w", "weird"], One),
     (&["r", "repeat"], One),
     (&["exp"], One),
-    (&["iw"], One),
     (&["cw"], One),
     (&["sw"], One),
     (&["sv"], One),

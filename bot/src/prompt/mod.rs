@@ -6,6 +6,7 @@ mod error;
 mod foreign;
 mod lora;
 mod near;
+mod picture;
 mod ranking;
 mod samplers;
 mod size;
@@ -20,10 +21,11 @@ use inference::{
 };
 use storage::Tier;
 
-pub use context::{Gone, ModelDefaults, ParseContext};
-pub use describe::{describe, describe_without_negative, own_negative};
+pub use context::{Gone, ModelDefaults, ParseContext, Start};
+pub use describe::{describe, describe_task, describe_task_without_negative, describe_without_negative, own_negative};
 pub use error::PromptError;
 pub use lora::{check_loras, known_loras};
+pub use picture::{MASKED_STRENGTH, MAX_PICTURE_WEIGHT, leading_addresses, strength_of_weight};
 pub use ranking::{name_list, ranked};
 pub use samplers::meant_sampler;
 pub use size::{Aspect, size_of_aspect};
@@ -78,6 +80,8 @@ pub struct TypedOptions {
 pub struct Parsed {
     /// The task, every value in its range.
     pub task: TextToImage,
+    /// How much of the start picture changes, where the person said it.
+    pub strength: Option<f64>,
     /// Whether the person chose the seed.
     pub seed_given: bool,
     /// How the job takes its turns, if the person said it.
@@ -101,7 +105,10 @@ pub fn parse(line: &str, typed: &TypedOptions, context: &ParseContext) -> Result
 /// A line with the adapter that was typed beside it, such as `ink` or `ink:0.8`.
 pub fn with_lora(line: &str, lora: Option<&str>) -> String {
     match lora.map(|lora| unquoted(lora.trim())).filter(|lora| !lora.is_empty()) {
-        Some(lora) => format!("<lora:{lora}> {line}"),
+        Some(lora) => {
+            let (_, words) = leading_addresses(line);
+            format!("{}<lora:{lora}> {words}", &line[..line.len() - words.len()])
+        }
         None => line.to_owned(),
     }
 }
@@ -126,7 +133,8 @@ fn fill(line: Line, typed: &TypedOptions, context: &ParseContext) -> Result<Fill
         return Err(PromptError::unknown_model(usual.clone(), usual, context));
     }
     let model = context.model_or_first(options.model.as_ref().map(|slot| slot.value.as_str()));
-    let size = options.size(model)?;
+    let size = options.size(model, context.start)?;
+    let strength = picture::strength(options.strength, options.picture_weight)?;
     let task = TextToImage {
         prompt,
         negative_prompt: options.negative.map(Slot::value).or_else(|| model.negative_prompt.clone()),
@@ -146,8 +154,8 @@ fn fill(line: Line, typed: &TypedOptions, context: &ParseContext) -> Result<Fill
         ..TextToImage::default()
     };
     let notes = foreign.into_iter().map(|name| Note::ForeignParameter { name }).collect();
-    let parsed = Parsed { task, seed_given: options.seed.is_some(), speed: options.speed.map(Slot::value), notes };
-    Ok(Filled { parsed, strength: options.strength.map(Slot::value), given })
+    let parsed = Parsed { task, strength, seed_given: options.seed.is_some(), speed: options.speed.map(Slot::value), notes };
+    Ok(Filled { parsed, given })
 }
 
 /// A second pass as `--hires` asks for it.
@@ -174,6 +182,7 @@ struct Options {
     width: Option<Slot<u32>>,
     height: Option<Slot<u32>>,
     strength: Option<Slot<f64>>,
+    picture_weight: Option<Slot<f64>>,
     seed: Option<Slot<Seed>>,
     steps: Option<Slot<u32>>,
     guidance: Option<Slot<f64>>,
@@ -199,10 +208,14 @@ impl Options {
                 Ok(pixels) if pixels > 0 => put(if key == Key::Width { &mut self.width } else { &mut self.height }, pixels, shown),
                 _ => Err(PromptError::Side { shown }),
             },
-            Key::Strength if !context.has_picture => Err(PromptError::NeedsPicture { shown }),
+            Key::Strength | Key::PictureWeight if context.start == Start::Nothing => Err(PromptError::NeedsPicture { shown }),
             Key::Strength => match value.parse() {
                 Ok(strength) if strength > 0.0 && strength <= 1.0 => put(&mut self.strength, strength, shown),
                 _ => Err(PromptError::Strength { shown }),
+            },
+            Key::PictureWeight => match value.parse() {
+                Ok(weight) if (0.0..=MAX_PICTURE_WEIGHT).contains(&weight) => put(&mut self.picture_weight, weight, shown),
+                _ => Err(PromptError::PictureWeight { shown }),
             },
             Key::Seed => match value.parse() {
                 Ok(seed) if seed <= context.max_seed => put(&mut self.seed, Seed(seed), shown),
@@ -279,6 +292,7 @@ impl Options {
             (Key::Width, shown(&self.width)),
             (Key::Height, shown(&self.height)),
             (Key::Strength, shown(&self.strength)),
+            (Key::PictureWeight, shown(&self.picture_weight)),
             (Key::Seed, shown(&self.seed)),
             (Key::Steps, shown(&self.steps)),
             (Key::Guidance, shown(&self.guidance)),
@@ -296,11 +310,12 @@ impl Options {
         all.into_iter().filter_map(|(key, shown)| Some((key, shown?.clone()))).collect()
     }
 
-    /// The size that was asked for: by its aspect or by its sides, not by both.
-    fn size(&self, model: &ModelDefaults) -> Result<ImageSize, PromptError> {
+    /// The size that was asked for: by its aspect or by its sides, not by both; else that of the start picture's shape.
+    fn size(&self, model: &ModelDefaults, start: Start) -> Result<ImageSize, PromptError> {
         match (&self.aspect, self.width.as_ref().or(self.height.as_ref())) {
             (Some(aspect), Some(side)) => Err(PromptError::Twice { first: aspect.shown.clone(), second: side.shown.clone() }),
             (Some(aspect), None) => Ok(size_of_aspect(aspect.value, model)),
+            (None, None) if matches!(start, Start::Shaped(_)) => picture::size(start, model),
             (None, _) => {
                 let of = |slot: &Option<Slot<u32>>, own: u32| slot.as_ref().map_or(own, |slot| slot.value);
                 Ok(ImageSize::new(of(&self.width, model.native_size.width), of(&self.height, model.native_size.height)))

@@ -10,6 +10,7 @@ pub(super) enum Key {
     Width,
     Height,
     Strength,
+    PictureWeight,
     Seed,
     Steps,
     Guidance,
@@ -26,7 +27,7 @@ pub(super) enum Key {
 }
 
 /// Every spelling of every parameter, and a value to show. The command line takes each of them as a flag too, but for the speed: there nobody waits.
-pub(super) const EXAMPLES: [(&str, Key, &str); 27] = [
+pub(super) const EXAMPLES: [(&str, Key, &str); 28] = [
     ("no", Key::Negative, "text, people"),
     ("negative", Key::Negative, "text, people"),
     ("neg", Key::Negative, "text, people"),
@@ -53,10 +54,11 @@ pub(super) const EXAMPLES: [(&str, Key, &str); 27] = [
     ("fast", Key::Speed, ""),
     ("relax", Key::Speed, ""),
     ("speed", Key::Speed, "relax"),
+    ("iw", Key::PictureWeight, "1"),
     ("strength", Key::Strength, "0.5"),
 ];
 
-/// The parameters that there are, each by its first spelling, as code. The strength is left out: few places have a picture that could change.
+/// The parameters that there are, each by its first spelling, as code. The strength is left out: `--iw` says the same.
 pub(super) fn known() -> String {
     let first = |place: usize| EXAMPLES[..place].iter().all(|(_, key, _)| *key != EXAMPLES[place].1);
     let names: Vec<_> = (0..EXAMPLES.len())

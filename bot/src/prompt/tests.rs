@@ -47,7 +47,8 @@ pub(super) fn context() -> ParseContext {
         max_steps: 100,
         n_images: 4,
         max_images: 4,
-        has_picture: false,
+        start: Start::Nothing,
+        strength: 0.6,
         random_seed: Seed(4242),
         max_seed: u32::MAX.into(),
     }
@@ -77,7 +78,11 @@ fn check(line: &str, expected: TextToImage) {
 #[track_caller]
 fn check_typed(line: &str, typed: TypedOptions, expected: TextToImage) {
     let seed_given = typed.seed.is_some() || line.contains("-seed") || line.contains("—seed");
-    assert_eq!(parse(line, &typed, &context()), Ok(Parsed { task: expected, seed_given, speed: None, notes: Vec::new() }), "{line}");
+    assert_eq!(
+        parse(line, &typed, &context()),
+        Ok(Parsed { task: expected, strength: None, seed_given, speed: None, notes: Vec::new() }),
+        "{line}"
+    );
 }
 
 #[track_caller]
@@ -141,7 +146,7 @@ fn every_spelling_sets_its_option() {
     check("a fox --height 384", TextToImage { size: ImageSize::new(512, 384), ..base() });
     check_error("a fox --width 768 --ar 3:2", "`--ar 3:2` and `--width 768` contradict each other: keep one.");
     check_error("a fox --width 0", "`--width 0`: a side must be a whole number of pixels, at least 1.");
-    check_error("a fox --strength 0.5", "`--strength 0.5`: the strength says how much of a start picture changes, and there is none here.");
+    check_error("a fox --strength 0.5", "`--strength 0.5` says how much of a start picture changes, and there is none here.");
     check("a fox --seed 4294967295", TextToImage { seed: Seed(4_294_967_295), ..base() });
     check("a fox —seed 0", TextToImage { seed: Seed(0), ..base() });
 }
@@ -194,7 +199,7 @@ fn two_values_of_one_option_are_both_named() {
 #[test]
 fn unknown_parameters_are_named_with_the_nearest_and_the_known() {
     let known = "I know `--no`, `--ar`, `--width`, `--height`, `--seed`, `--steps`, `--cfg`, `--sampler`, `--schedule`, `--images`, `--model`, \
-                 `--clip-skip`, `--rescale`, `--hires`, `--stop`, `--tile` and `--fast`.";
+                 `--clip-skip`, `--rescale`, `--hires`, `--stop`, `--tile`, `--fast` and `--iw`.";
     for (line, near) in [("a fox --seeed 7", "seed"), ("a fox --sampel euler", "sampler"), ("a fox —NEGATIV x", "negative")] {
         let name = line.split(['-', '—']).next_back().and_then(|rest| rest.split(' ').next()).expect("a name").to_lowercase();
         check_error(line, &format!("`--{name}` is not a parameter; did you mean `--{near}`? {known}"));
@@ -377,7 +382,7 @@ proptest! {
         let Ok(parsed) = parse(&line, &TypedOptions::default(), &context) else { return Ok(()) };
         let again = format!("{} {}", parsed.task.prompt, describe(&parsed.task, &context));
         let context = ParseContext { random_seed: Seed(other_seed), ..context };
-        let expected = Parsed { task: parsed.task, seed_given: true, speed: None, notes: Vec::new() };
+        let expected = Parsed { task: parsed.task, strength: None, seed_given: true, speed: None, notes: Vec::new() };
         prop_assert_eq!(parse(&again, &TypedOptions::default(), &context), Ok(expected), "{}", again);
     }
 

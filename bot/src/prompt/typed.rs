@@ -16,8 +16,6 @@ pub struct Typed(Line);
 pub struct Filled {
     /// The task of the line alone.
     pub parsed: Parsed,
-    /// How much of a start picture changes.
-    pub strength: Option<f64>,
     /// Each parameter of the line and how it was written.
     pub(super) given: Vec<(Key, String)>,
 }
@@ -92,7 +90,7 @@ impl Filled {
                 Key::Stop => base.stop_at = said.stop_at,
                 Key::Seamless => base.seamless = said.seamless,
                 // These stand beside the task's base.
-                Key::Model | Key::Strength | Key::Speed => {}
+                Key::Model | Key::Strength | Key::PictureWeight | Key::Speed => {}
             }
         }
     }

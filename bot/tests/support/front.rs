@@ -22,6 +22,9 @@ use tokio_rustls::{
     rustls::{ServerConfig, crypto::ring, pki_types::PrivateKeyDer},
 };
 
+/// The names under which a front answers: Discord's own, and those of its files.
+pub const NAMES: [&str; 3] = ["discord.com", "cdn.discordapp.com", "media.discordapp.net"];
+
 /// A front at work. Its authority is made anew each time and lives as long as it.
 pub struct Front {
     way: discord::Front,
@@ -34,7 +37,7 @@ pub struct Front {
 impl Front {
     /// Opens a front of what listens at `behind`.
     pub async fn open(behind: SocketAddr) -> Self {
-        let (acceptor, root_der) = certified("discord.com");
+        let (acceptor, root_der) = certified(&NAMES);
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a free port");
         let address = listener.local_addr().expect("it is bound");
         let n_connections = Arc::new(AtomicUsize::new(0));
@@ -124,8 +127,8 @@ async fn carry(
     tokio::try_join!(there, back).map(|_| ())
 }
 
-/// What speaks TLS under `name`, and the authority that vouches for it.
-fn certified(name: &str) -> (TlsAcceptor, Vec<u8>) {
+/// What speaks TLS under these names, and the authority that vouches for it.
+fn certified(names: &[&str]) -> (TlsAcceptor, Vec<u8>) {
     let mut authority = CertificateParams::default();
     authority.distinguished_name.push(DnType::CommonName, "throw-away authority of a test");
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -134,7 +137,9 @@ fn certified(name: &str) -> (TlsAcceptor, Vec<u8>) {
     let root = authority.self_signed(&authority_key).expect("an authority");
     let key = KeyPair::generate().expect("a key");
     let issuer = Issuer::new(authority, authority_key);
-    let own = CertificateParams::new([name.to_owned()]).and_then(|params| params.signed_by(&key, &issuer)).expect("a certificate");
+    let own = CertificateParams::new(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>())
+        .and_then(|params| params.signed_by(&key, &issuer))
+        .expect("a certificate");
     let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .expect("the provider speaks TLS")

@@ -115,8 +115,9 @@ impl Studio {
 async fn start_apart(mode: Mode, clock: Clock, config: Config) -> (anyhow::Result<RunningSandbox>, Option<Front>) {
     let data_dir = Some(config.data.dir.join("stand-in"));
     // The front hands the bot's requests on as they are.
-    let names = vec!["discord.com".to_owned()];
-    let stand_in = SandboxConfig { data_dir, names, ..SandboxConfig::default() };
+    let names = front::NAMES.map(str::to_owned).to_vec();
+    let files_url = (mode == Mode::Production).then(|| "https://cdn.discordapp.com".to_owned());
+    let stand_in = SandboxConfig { data_dir, names, files_url, ..SandboxConfig::default() };
     let stand_in = Sandbox::start_with_clock(stand_in, clock.clone()).await.expect("the stand-in starts");
     let front = match mode {
         Mode::Plain => None,

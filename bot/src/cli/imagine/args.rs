@@ -105,6 +105,9 @@ pub struct ImagineArgs {
     /// How much of the start picture changes, above 0 to 1 [default: 0.6, or 1 with a mask]
     #[arg(long, value_name = "F", requires = "init", value_parser = strength)]
     pub strength: Option<f64>,
+    /// How many times as much the start picture counts as what is drawn anew, 0 to 3: 1 is a strength of 0.5, 3 one of 0.25
+    #[arg(long, value_name = "F", requires = "init", conflicts_with = "strength", value_parser = picture_weight)]
+    pub iw: Option<f64>,
     /// Draw a second pass over the picture enlarged so many times, above 1 to 4
     #[arg(long, value_name = "SCALE", value_parser = scale)]
     pub hires: Option<f64>,
@@ -161,6 +164,11 @@ fn guidance(text: &str) -> Result<f64, String> {
 
 fn share(text: &str) -> Result<f64, String> {
     number(text, |value| (0.0..=1.0).contains(value)).ok_or_else(|| "it must be a number from 0 to 1".into())
+}
+
+fn picture_weight(text: &str) -> Result<f64, String> {
+    let most = prompt::MAX_PICTURE_WEIGHT;
+    number(text, |value| (0.0..=most).contains(value)).ok_or_else(|| format!("the weight of the picture must be a number from 0 to {most}"))
 }
 
 fn strength(text: &str) -> Result<f64, String> {

@@ -19,14 +19,12 @@ use super::{args::ImagineArgs, from::Recalled, prepare::Prepared};
 use crate::{
     config, messages, models, pictures,
     pictures::hashes,
-    prompt::{self, Aspect, Filled, HIRES_STRENGTH, ModelDefaults, ParseContext, PromptError},
+    prompt::{self, Aspect, Filled, HIRES_STRENGTH, MASKED_STRENGTH, ModelDefaults, ParseContext, PromptError, Start},
     system::random::random_seed,
 };
 
 /// Strength of a change when nobody says otherwise.
 const STRENGTH: f64 = 0.6;
-/// Strength where a mask says what changes.
-const MASKED_STRENGTH: f64 = 1.0;
 /// Most pixels of a start picture whose size is kept, as a multiple of the model's own size.
 const MAX_KEPT: f64 = 2.25;
 /// Pictures when nobody says otherwise.
@@ -78,8 +76,8 @@ pub fn submission(args: &ImagineArgs, prepared: &mut Prepared, info: &ModelCard)
         base.adapters.clone_from(&prepared.adapters);
     }
     let Some(init) = init else { return Ok(Submission::new(Task::from(base))) };
-    let mut strength = line.as_ref().and_then(|line| line.strength).or_else(|| recalled.as_ref().and_then(Task::strength));
-    said.put(&mut strength, "strength", &args.strength.map(Some), |strength| strength.unwrap_or_default().to_string())?;
+    let mut strength = line.as_ref().and_then(|line| line.parsed.strength).or_else(|| recalled.as_ref().and_then(Task::strength));
+    said.put_strength(&mut strength, args)?;
     let (source, source_size, size) = (init.sha256.clone(), init.size(), base.size);
     let picture = pictures::fitted(&init.picture, size).into_rgb8();
     let Some(mask) = mask else {
@@ -156,7 +154,8 @@ fn fill(args: &ImagineArgs, prepared: &mut Prepared, model: &ModelDefaults, seed
         max_steps: MAX_STEPS,
         n_images: COUNT,
         max_images: MAX_IMAGES,
-        has_picture: args.init.is_some(),
+        start: if args.init.is_some() { Start::There } else { Start::Nothing },
+        strength: STRENGTH,
         random_seed: seed,
         max_seed: u64::MAX,
     };
@@ -185,6 +184,20 @@ impl Flags<'_> {
             }
             _ => {
                 place.clone_from(value);
+                Ok(())
+            }
+        }
+    }
+
+    /// The strength, which two flags and two parameters say.
+    fn put_strength(&self, place: &mut Option<f64>, args: &ImagineArgs) -> Result<(), PromptError> {
+        let weighted = args.iw.map(|weight| (prompt::strength_of_weight(weight), format!("--iw {weight}")));
+        let Some((value, second)) = args.strength.map(|value| (value, format!("--strength {value}"))).or(weighted) else { return Ok(()) };
+        let first = self.line.and_then(|line| line.shown("strength").or_else(|| line.shown("iw")));
+        match first.filter(|_| *place != Some(value)) {
+            Some(first) => Err(PromptError::Twice { first: first.to_owned(), second }),
+            None => {
+                *place = Some(value);
                 Ok(())
             }
         }

@@ -41,7 +41,8 @@ fn in_discord(line: &str) -> Result<Task, prompt::PromptError> {
         max_steps: 150,
         n_images: 4,
         max_images: prompt::MAX_IMAGES,
-        has_picture: false,
+        start: prompt::Start::Nothing,
+        strength: 0.6,
         random_seed: Seed(7),
         max_seed: prompt::MAX_SEED,
     };
@@ -66,6 +67,7 @@ fn other(spelling: &str) -> &'static str {
         "hires" => "3",
         "stop" => "30",
         "strength" => "0.3",
+        "iw" => "2",
         _ => panic!("a new parameter: {spelling}"),
     }
 }
@@ -81,7 +83,7 @@ fn each_parameter_means_the_same_by_each_spelling_in_each_place() {
         let value = if spelling == "model" { models::STARTER_NAME } else { example };
         let flag = format!("--{spelling}");
         let mut rest = if spelling == "seed" { Vec::new() } else { vec!["--seed", "7"] };
-        if spelling == "strength" {
+        if matches!(spelling, "strength" | "iw") {
             rest.extend(["--init", &init]);
         }
         let drawn = |first: &[&str]| task(&[first, &rest[..]].concat());
@@ -94,7 +96,7 @@ fn each_parameter_means_the_same_by_each_spelling_in_each_place() {
         if !matches!(spelling, "model" | "seed") {
             assert_ne!(drawn(&["a fox"]).expect("a fox"), expected, "{flag} does something");
         }
-        if spelling == "strength" {
+        if matches!(spelling, "strength" | "iw") {
             assert!(in_discord(&inside).is_err(), "there is no picture");
         } else {
             assert_eq!(in_discord(&inside).expect(&flag), expected, "{flag} in Discord");
@@ -107,7 +109,7 @@ fn each_parameter_means_the_same_by_each_spelling_in_each_place() {
         }
         n += 1;
     }
-    assert_eq!(n, 24, "all of them");
+    assert_eq!(n, 25, "all of them");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::intake::Address;
 
 fn sent(typed: &Typed) -> Vec<(String, String)> {
     typed.fields().map(|(part, number, value)| (part.field_name(number), value.to_owned())).collect()
@@ -29,7 +30,9 @@ proptest! {
     #[test]
     fn a_form_holds_what_was_typed_to_the_letter(prompt in text(12), negative in text(12), parameters in text(2)) {
         let negative: String = negative.chars().take(2000).collect();
-        let typed = Typed::new(&prompt, &negative, parameters.clone(), Venue::Guild(7));
+        let file = Address::File { url: "https://cdn.discordapp.com/a.png".into() };
+        let named = Named { init: Some(file), mask: None };
+        let typed = Typed::new(&prompt, &negative, parameters.clone(), Venue::Guild(7)).with(named);
         let fields: Vec<_> = typed.fields().collect();
         prop_assert!(fields.len() <= MAX_FIELDS, "{} fields", fields.len());
         for (part, _, value) in &fields {
@@ -39,10 +42,11 @@ proptest! {
         prop_assert_eq!(joined(&typed, Part::Negative), negative);
         prop_assert_eq!(joined(&typed, Part::Parameters), parameters);
         // Kept, opened and sent again without a change it is the same, however often.
-        let again = Typed::of_fields(sent(&typed), Venue::Guild(7), None);
+        let again = Typed::of_fields(sent(&typed), Venue::Guild(7), Some(&typed));
         prop_assert_eq!(sent(&again), sent(&typed));
         let stored: Typed = serde_json::from_value(serde_json::to_value(&again).expect("JSON")).expect("a draft");
         prop_assert_eq!(&stored, &again);
+        prop_assert_eq!(again.named(), typed.named());
     }
 
     #[test]

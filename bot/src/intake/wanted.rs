@@ -1,0 +1,95 @@
+//! What somebody typed together with the pictures that they named.
+
+use inference::task::{ImageToImage, Inpaint, Note, Task};
+use storage::Tier;
+
+use super::{Hosts, Intake, Kept, Named, NotTaken, TakeError};
+use crate::prompt::{self, MASKED_STRENGTH, ParseContext, Parsed, PromptError, Start, TypedOptions, leading_addresses};
+
+/// What somebody typed together with the pictures that they named.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Wanted {
+    line: String,
+    options: TypedOptions,
+    /// The pictures.
+    pub named: Named,
+}
+
+/// What somebody typed as a task.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ready {
+    /// The task.
+    pub task: Task,
+    /// How the job takes its turns, if the person said it.
+    pub speed: Option<Tier>,
+    /// What the person should know of what they typed.
+    pub notes: Vec<Note>,
+}
+
+impl Wanted {
+    /// A line that may begin with a picture's address, the options beside it, and the pictures that were given with it.
+    ///
+    /// # Errors
+    /// An address that is none of a picture, and more than one picture.
+    pub fn new(line: &str, options: TypedOptions, mut named: Named, hosts: &Hosts) -> Result<Self, NotTaken> {
+        let (addresses, rest) = leading_addresses(line);
+        for address in addresses {
+            let address = hosts.read(address)?;
+            if named.init.replace(address).is_some() {
+                return Err(NotTaken::Several);
+            }
+        }
+        if named.mask.is_some() && named.init.is_none() {
+            return Err(NotTaken::MaskAlone);
+        }
+        Ok(Self { line: rest.to_owned(), options, named })
+    }
+
+    /// What is wrong with it as far as it can be told before the pictures are there. `has_picture` says whether there is one already.
+    ///
+    /// # Errors
+    /// As [`prompt::parse`].
+    pub fn check(&self, context: &ParseContext, has_picture: bool) -> Result<(), PromptError> {
+        self.again(context, has_picture || self.named.init.is_some()).map(drop)
+    }
+
+    /// The line alone, for a picture that is kept or for none.
+    ///
+    /// # Errors
+    /// As [`prompt::parse`].
+    pub fn again(&self, context: &ParseContext, has_picture: bool) -> Result<Parsed, PromptError> {
+        self.parse(context, if has_picture { Start::There } else { Start::Nothing })
+    }
+
+    fn parse(&self, context: &ParseContext, start: Start) -> Result<Parsed, PromptError> {
+        prompt::parse(&self.line, &self.options, &ParseContext { start, ..context.clone() })
+    }
+
+    fn ready(&self, context: &ParseContext, kept: Kept) -> Result<Ready, PromptError> {
+        let start = kept.init.as_ref().map_or(Start::Nothing, |(_, size)| Start::Shaped(*size));
+        let Parsed { task: base, strength, speed, notes, .. } = self.parse(context, start)?;
+        let task = match (kept.init, kept.mask) {
+            (None, _) => Task::from(base),
+            (Some((init, _)), None) => {
+                let strength = strength.unwrap_or(context.strength);
+                Task::image_to_image(ImageToImage { base, strength }, init.as_str())
+            }
+            (Some((init, _)), Some(mask)) => {
+                let strength = strength.unwrap_or(MASKED_STRENGTH);
+                Task::inpaint(Inpaint { base, strength }, init.as_str(), mask.as_str())
+            }
+        };
+        Ok(Ready { task, speed, notes })
+    }
+}
+
+impl Intake {
+    /// What was typed as a task. Its pictures are fetched and kept.
+    ///
+    /// # Errors
+    /// What was typed is wrong, or a picture is not taken.
+    pub async fn task(&self, wanted: &Wanted, context: &ParseContext) -> Result<Ready, TakeError> {
+        let kept = self.take(&wanted.named).await?;
+        Ok(wanted.ready(context, kept)?)
+    }
+}
