@@ -40,6 +40,7 @@ mod redraw;
 mod remix;
 mod restart;
 mod resume;
+mod show;
 mod shown;
 mod speeds;
 mod stopping;

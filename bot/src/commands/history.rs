@@ -87,6 +87,7 @@ pub async fn page(app: &App, whose: Whose, (offset, beside): (u32, Option<Beside
             Err(_) => continue,
         };
         entries.push(HistoryEntry {
+            job: job.id,
             heading,
             user: job.user.0,
             finished: job.finished.unwrap_or(job.created),

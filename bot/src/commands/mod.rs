@@ -7,6 +7,7 @@ mod info;
 pub(crate) mod promise;
 mod quota;
 mod settings;
+mod show;
 mod speed;
 
 use std::sync::{Arc, atomic::Ordering};
@@ -35,6 +36,7 @@ pub type Context<'a> = poise::ApplicationContext<'a, Arc<App>, BotError>;
 pub fn all(limits: &LimitsConfig) -> Vec<poise::Command<Arc<App>, BotError>> {
     let mut commands = vec![
         imagine::imagine(),
+        show::show(),
         history::history(),
         info::info(),
         quota::quota(),

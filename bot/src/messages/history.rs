@@ -1,9 +1,9 @@
 //! Past jobs, a page at a time.
 
-use storage::{JobId, JobStatus, Timestamp};
+use storage::{Job, JobId, JobStatus, Timestamp};
 
 use super::{
-    Heading,
+    Heading, UNTITLED,
     parts::text_button,
     user_error::status_word,
     words::{relative, shorten},
@@ -16,6 +16,8 @@ use crate::{
 
 /// What to show of one finished job in a history.
 pub struct HistoryEntry {
+    /// The job.
+    pub job: JobId,
     /// Prompt, parameters and owner; `None` where they are not kept any more.
     pub heading: Option<Heading>,
     /// Who asked.
@@ -33,6 +35,17 @@ pub struct HistoryEntry {
 /// How a job ended that has no pictures.
 pub fn without_pictures(status: JobStatus) -> Option<&'static str> {
     (status != JobStatus::Done).then(|| status_word(status))
+}
+
+/// How a job is named among those that somebody may choose from, in at most 100 characters.
+pub fn job_choice(job: &Job) -> String {
+    let title = match job.task["prompt"].as_str() {
+        Some(prompt) => shorten(&printable(prompt), 60),
+        None => format!("{UNTITLED}, enlarged"),
+    };
+    let ended = without_pictures(job.status).map(|why| format!(" · {why}")).unwrap_or_default();
+    let id = job.id.to_string();
+    format!("{title}{ended} · …{}", &id[id.len() - 6..])
 }
 
 /// In place of what was asked for.
@@ -60,7 +73,7 @@ pub fn history(entries: Vec<HistoryEntry>, offset: u32, previous: Option<ButtonA
             Some(heading) => format!("{}\n{}", heading.titled(300), heading.code(300)),
             None => FORGOTTEN.to_owned(),
         };
-        let description = format!("{made}\n<@{}> · {}{ended}{link}", entry.user, relative(entry.finished));
+        let description = format!("{made}\n<@{}> · {}{ended}{link} · `{}`", entry.user, relative(entry.finished), entry.job);
         answer.embeds.push(Embed { description, thumbnail, ..Embed::default() });
     }
     let page = |label: &str, action: Option<ButtonAction>| {

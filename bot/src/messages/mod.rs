@@ -26,7 +26,7 @@ pub use connection::{Identity, NO_GATEWAY, cannot_reach, cannot_start_yet, conne
 pub use failure::failure;
 pub use forms::{as_file, form, reopen_button};
 pub use heading::{Heading, Made, Source};
-pub use history::{HistoryEntry, history, without_pictures};
+pub use history::{HistoryEntry, history, job_choice, without_pictures};
 pub use info::{Info, about_network, about_shift, info};
 pub use notes::sentences as note_sentences;
 pub use parts::remix_button;
@@ -97,6 +97,7 @@ mod tests {
             assert!(answer.content.chars().count() <= 2000, "{}", answer.content.chars().count());
         }
         let entry = |_| HistoryEntry {
+            job: JobId::new(),
             heading: Some(heading.clone()),
             user: 7,
             finished: Timestamp(0),

@@ -78,6 +78,9 @@ pub enum UserError {
     /// A button of a job that we have no record of.
     #[error("I have no record of that job, so this button does nothing.")]
     UnknownJob,
+    /// A number of no job that the person may see.
+    #[error("I have no job `{}` that I could show you here. /history has those that there are.", .0.replace('`', "'"))]
+    NoJobHere(String),
     /// A picture that somebody brought is not taken.
     #[error("{}", not_taken(.0))]
     Picture(NotTaken),
