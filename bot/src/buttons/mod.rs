@@ -6,14 +6,14 @@ mod cull;
 pub mod custom_id;
 mod delete;
 mod files;
-mod permit;
-mod presser;
-mod remix;
+pub(crate) mod permit;
+pub(crate) mod presser;
+pub(crate) mod remix;
 mod reply;
 mod reroll;
 mod stop;
-mod upscale;
-mod variation;
+pub(crate) mod upscale;
+pub(crate) mod variation;
 
 use std::sync::Arc;
 
@@ -158,7 +158,7 @@ async fn made_before(app: &App, action: ButtonAction) -> Result<Option<UserError
 }
 
 /// The job that a button names, if the presser's guild is its guild.
-async fn job_of(presser: &Presser<'_>, app: &App, id: JobId) -> Result<Job, BotError> {
+pub(crate) async fn job_of(presser: &Presser<'_>, app: &App, id: JobId) -> Result<Job, BotError> {
     match app.jobs.job(id).await? {
         // In direct messages its owner may press what was delivered there from a guild.
         Some(job) if job.guild == presser.payer() || (presser.guild.is_none() && job.user == presser.user) => match job.is_forgotten {
@@ -182,7 +182,7 @@ async fn picture_of(app: &App, job: &Job, index: u32) -> Result<NewImage, BotErr
 }
 
 /// The job that drew what a job shows, with what it drew.
-async fn drawn_of(app: &App, job: Job) -> Result<Drawn, BotError> {
+pub(crate) async fn drawn_of(app: &App, job: Job) -> Result<Drawn, BotError> {
     Ok(parents::drawn(&*app.jobs, job).await?.ok_or(UserError::UnknownButton)?)
 }
 
@@ -191,21 +191,26 @@ fn press_key(action: &str, job: JobId, index: u32) -> String {
 }
 
 /// What somebody asks for with a button or a form.
-struct Wish {
-    action: &'static str,
-    speed: Speed,
-    task: Task,
+pub(crate) struct Wish {
+    /// See [`Request::action`].
+    pub(crate) action: &'static str,
+    /// How the job takes its turns.
+    pub(crate) speed: Speed,
+    /// What to make.
+    pub(crate) task: Task,
     /// What the person should know of what they typed.
-    notes: Vec<Note>,
+    pub(crate) notes: Vec<Note>,
     /// The job and picture that it comes from.
-    parent: Option<(JobId, u32)>,
-    press: Option<PressKey>,
+    pub(crate) parent: Option<(JobId, u32)>,
+    /// Which press it is, where the same one twice is one job.
+    pub(crate) press: Option<PressKey>,
     /// Where its pictures begin, for those that go on.
-    begins: Vec<Place>,
+    pub(crate) begins: Vec<Place>,
 }
 
 impl Wish {
-    fn by(self, presser: &Presser<'_>, now: Timestamp) -> Request {
+    /// As a request of this person, here.
+    pub(crate) fn by(self, presser: &Presser<'_>, now: Timestamp) -> Request {
         Request {
             key: presser.key.clone(),
             press: self.press,

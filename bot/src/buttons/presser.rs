@@ -1,4 +1,4 @@
-//! Who pressed a button or sent a form, and where.
+//! Who pressed a button, sent a form or used a command, and where.
 
 use poise::serenity_prelude as serenity;
 use storage::{GuildId, Job, RoleId, UserId};
@@ -44,6 +44,22 @@ impl<'a> Presser<'a> {
             app_permissions: press.app_permissions,
             details: press.channel.as_ref(),
             member: press.member.as_ref(),
+        }
+    }
+
+    /// Who used a command.
+    pub fn of_command(command: &'a serenity::CommandInteraction) -> Self {
+        Self {
+            key: command.id.to_string(),
+            token: &command.token,
+            user: UserId(command.user.id.get()),
+            venue: venue_of(command.guild_id, command.context, &command.authorizing_integration_owners),
+            guild: command.guild_id,
+            channel: command.channel_id,
+            message: None,
+            app_permissions: command.app_permissions,
+            details: command.channel.as_ref(),
+            member: command.member.as_deref(),
         }
     }
 

@@ -59,8 +59,15 @@ pub async fn open(
     Ok(())
 }
 
+/// The prompt of a task and its negative prompt, where that is not its model's own.
+pub(crate) fn words_of(app: &App, task: &Task) -> Option<(String, String)> {
+    let base = task.base()?;
+    let negative = prompt::own_negative(base, &app.models.parse_context()).unwrap_or_default().to_owned();
+    Some((base.prompt.clone(), negative))
+}
+
 /// What a task was drawn from, as it is typed; `None` where nothing was.
-pub(super) fn typed_of(app: &App, task: &Task, venue: Venue) -> Option<Typed> {
+pub(crate) fn typed_of(app: &App, task: &Task, venue: Venue) -> Option<Typed> {
     let (base, context) = (task.base()?, app.models.parse_context());
     let negative = prompt::own_negative(base, &context).unwrap_or_default();
     Some(Typed::new(&base.prompt, negative, prompt::describe_task_without_negative(task, &context), venue))

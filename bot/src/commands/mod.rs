@@ -4,6 +4,7 @@ mod admin;
 pub(crate) mod history;
 mod imagine;
 mod info;
+mod menu;
 pub(crate) mod promise;
 mod quota;
 mod settings;
@@ -45,6 +46,7 @@ pub fn all(limits: &LimitsConfig) -> Vec<poise::Command<Arc<App>, BotError>> {
         speed::fast(),
         speed::relax(),
     ];
+    commands.extend(menu::all());
     for command in &mut commands {
         let is_offered = |context: &serenity::InteractionContext| match context {
             serenity::InteractionContext::BotDm => limits.allow_direct_messages,

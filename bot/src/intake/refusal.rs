@@ -27,6 +27,15 @@ pub enum NotTaken {
     MessageUnseen,
     /// The message shows the bot no picture.
     NoPictureThere,
+    /// The message that was chosen has no picture.
+    NoPictureHere,
+    /// The picture is larger than what is enlarged.
+    TooLargeToEnlarge {
+        /// Its size.
+        size: ImageSize,
+        /// Longest side in pixels.
+        most: u32,
+    },
     /// Discord does not answer in time.
     Unreachable,
     /// The file is not there any more.

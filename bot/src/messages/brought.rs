@@ -30,6 +30,10 @@ pub(super) fn not_taken(refusal: &NotTaken) -> String {
              attach the picture with `image`, or use its message's menu under *Apps*."
                 .to_owned()
         }
+        NotTaken::NoPictureHere => "That message has no picture that I could take: choose one that has.".to_owned(),
+        NotTaken::TooLargeToEnlarge { size, most } => {
+            format!("The picture has {size} pixels, and what I enlarge may have {most} on a side. Make it smaller first.")
+        }
         NotTaken::Unreachable => "I could not fetch the picture from Discord. Please try again in a moment.".to_owned(),
         NotTaken::Gone => "The picture is not there any more: its message may be deleted, or the link too old. Please attach it again.".to_owned(),
         NotTaken::Busy => "Too many pictures are being read at the moment. Please try again in a minute.".to_owned(),
@@ -75,6 +79,8 @@ mod tests {
             NotTaken::ChannelClosed,
             NotTaken::MessageUnseen,
             NotTaken::NoPictureThere,
+            NotTaken::NoPictureHere,
+            NotTaken::TooLargeToEnlarge { size, most: 2048 },
             NotTaken::Unreachable,
             NotTaken::Gone,
             NotTaken::Busy,
@@ -85,7 +91,7 @@ mod tests {
             NotTaken::OtherKind,
             NotTaken::Damaged,
         ];
-        let asks = ["attach", "keep", "give", "must", "Please", "Save", "Make", "Cut", "Open", "only", "Attach"];
+        let asks = ["choose", "attach", "keep", "give", "must", "Please", "Save", "Make", "Cut", "Open", "only", "Attach"];
         for refusal in all {
             let sentence = not_taken(&refusal);
             assert!(asks.iter().any(|word| sentence.contains(word)) && sentence.ends_with('.') && !sentence.contains("  "), "{sentence}");

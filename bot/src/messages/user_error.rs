@@ -81,6 +81,12 @@ pub enum UserError {
     /// A number of no job that the person may see.
     #[error("I have no job `{}` that I could show you here. /history has those that there are.", .0.replace('`', "'"))]
     NoJobHere(String),
+    /// A picture's file says nothing that can be read of how it was made.
+    #[error("This picture's file does not say how it was made: only pictures that were saved by such programs and not changed since do.")]
+    NothingTold,
+    /// A picture's file says it in another program's own way.
+    #[error("This picture was made with {0}, whose description I cannot read.")]
+    ToldOtherwise(&'static str),
     /// A picture that somebody brought is not taken.
     #[error("{}", not_taken(.0))]
     Picture(NotTaken),

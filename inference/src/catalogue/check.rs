@@ -154,6 +154,11 @@ impl Catalogue {
         unread.map(|setting| Note::SettingUnread { setting: *setting }).chain(cut).collect()
     }
 
+    /// Longest side in pixels of a picture that the super-resolution network takes.
+    pub fn max_enlarged(&self) -> u32 {
+        self.models.iter().map(|card| card.max_side).max().unwrap_or_default()
+    }
+
     /// The super-resolution network is every model's: it takes what any of them draws.
     fn limits_of(&self, task: &Task, model: usize) -> Limits {
         let largest = self.models.iter().max_by_key(|card| card.max_side);
