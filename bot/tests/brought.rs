@@ -21,11 +21,11 @@ const LINUS: u64 = 1_000_000_000_000_000_013;
 const SMALL: &str = "--images 1 --steps 2 --seed 7";
 
 /// Three wide to two high, red on the left.
-fn wide() -> RgbImage {
+pub(crate) fn wide() -> RgbImage {
     RgbImage::from_fn(120, 80, |x, _| Rgb(if x < 60 { [200, 20, 30] } else { [20, 40, 220] }))
 }
 
-fn png(picture: &RgbImage) -> Vec<u8> {
+pub(crate) fn png(picture: &RgbImage) -> Vec<u8> {
     let mut bytes = Vec::new();
     picture.write_to(&mut Cursor::new(&mut bytes), ImageFormat::Png).expect("a PNG file");
     bytes
@@ -36,7 +36,7 @@ fn upload(picture: &RgbImage) -> Value {
 }
 
 /// What has ended for somebody, newest first.
-async fn jobs_of(studio: &Studio, guild: u64) -> Vec<Job> {
+pub(crate) async fn jobs_of(studio: &Studio, guild: u64) -> Vec<Job> {
     let filter = HistoryFilter { guild: GuildId(guild), user: None, channels: None };
     studio.running.bot.app.jobs.history(filter, 0, 50).await.expect("readable").0
 }
@@ -52,12 +52,12 @@ async fn kept(studio: &Studio, task: &Task, role: &Role) -> RgbImage {
 }
 
 /// The text of the answer to an interaction.
-async fn answer(person: &Visitor, channel: &str, interaction: &str) -> Value {
+pub(crate) async fn answer(person: &Visitor, channel: &str, interaction: &str) -> Value {
     let is_answer = |message: &&Value| message["interaction_metadata"]["id"] == interaction && !content(message).is_empty();
     person.wait_for(channel, PATIENCE, |messages| messages.iter().rev().find(is_answer).cloned()).await.expect("it is answered")
 }
 
-async fn grid_of(person: &Visitor, channel: &str, interaction: &str) -> Value {
+pub(crate) async fn grid_of(person: &Visitor, channel: &str, interaction: &str) -> Value {
     let is_it = |message: &&Value| message["interaction_metadata"]["id"] == interaction && is_grid(message);
     person.wait_for(channel, PATIENCE, |messages| messages.iter().find(is_it).cloned()).await.expect("it is drawn")
 }
@@ -123,13 +123,13 @@ async fn a_picture_is_taken_in_direct_messages_and_where_only_a_person_installed
 }
 
 /// Somebody writes a message with a picture; its link.
-async fn posted(studio: &Studio, person: &Visitor, channel: &str) -> Value {
+pub(crate) async fn posted(studio: &Studio, person: &Visitor, channel: &str, file: &[u8]) -> Value {
     let state = person.state().await.expect("readable");
     let guilds = state["guilds"].as_array().into_iter().flatten();
     let channels = guilds.flat_map(|guild| guild["channels"].as_array().into_iter().flatten());
     let channel =
         channels.clone().find(|known| known["name"] == channel).map_or_else(|| state["dm"]["id"].clone(), |found| found["id"].clone());
-    let file = Visitor::file("theirs.png", "image/png", &png(&wide()));
+    let file = Visitor::file("theirs.png", "image/png", file);
     let body = json!({ "user": person.user_id(), "channel": channel, "content": "look", "attachments": [file] });
     let client = reqwest::Client::builder().no_proxy().build().expect("a plain client");
     let sent = client.post(format!("{}/sandbox/api/messages", studio.running.stand_in.url())).json(&body).send().await.expect("sent");
@@ -159,7 +159,7 @@ async fn a_link_leads_to_the_picture_of_a_message_that_both_may_see(mode: Mode) 
     }
 
     // In direct messages Discord shows the bot what people send.
-    let direct = posted(&studio, &linus, "dm").await;
+    let direct = posted(&studio, &linus, "dm", &png(&wide())).await;
     let line = format!("{} a fox {SMALL}", link(&studio, mode, "@me", &direct));
     let asked = linus.slash("dm", "imagine", &prompt(&line)).await.expect("sent");
     grid_of(&linus, "dm", &asked.0).await;
@@ -167,9 +167,9 @@ async fn a_link_leads_to_the_picture_of_a_message_that_both_may_see(mode: Mode) 
 
     // Everything else is refused, to the person alone, and what was typed is kept.
     let n_jobs = jobs_of(&studio, GUILD).await.len();
-    let theirs = posted(&studio, ada, CHANNEL).await;
-    let hidden = posted(&studio, &grace, "moderators").await;
-    let after_dark = posted(&studio, &linus, "after-dark").await;
+    let theirs = posted(&studio, ada, CHANNEL, &png(&wide())).await;
+    let hidden = posted(&studio, &grace, "moderators", &png(&wide())).await;
+    let after_dark = posted(&studio, &linus, "after-dark", &png(&wide())).await;
     let gone = link(&studio, mode, &guild, &grid).replace(id(&grid), "1000000000000009999");
     for (start, words) in [
         (link(&studio, mode, &guild, &theirs), "That message shows me no picture."),

@@ -25,6 +25,7 @@ mod inputs;
 mod invite;
 mod leaks;
 mod limits;
+mod menus;
 mod models;
 mod naming;
 mod notes;
