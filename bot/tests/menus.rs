@@ -48,7 +48,7 @@ async fn enlarged(person: &Visitor, channel: &str, asked: &str) -> RgbImage {
         message["interaction_metadata"]["id"] == asked
             && message["attachments"][0].is_object()
             && !is_grid(message)
-            && !buttons(message).is_empty()
+            && content(message).contains("pixels")
     };
     let found = person.wait_for(channel, PATIENCE, |messages| messages.iter().find(is_it).cloned()).await.expect("it is enlarged");
     picture(person, &found).await
