@@ -216,4 +216,27 @@ mod tests {
         check(alias(65, 0), Some("the settings of the model `other` do not fit it"));
         check(alias(64, 100), Some("the settings of the model `other` do not fit it"));
     }
+
+    #[test]
+    fn what_a_model_cannot_is_told_with_those_that_can() {
+        let catalogue = models::test_catalogue(|json| {
+            let mut painter = json["models"][0].clone();
+            painter["name"] = serde_json::json!("painter");
+            painter["limits"]["rules"]["sees_mask"] = serde_json::json!(true);
+            json["models"].as_array_mut().expect("a list").push(painter);
+        });
+        let config = Config::default();
+        let suited = |card: &std::sync::Arc<ModelCard>| catalog::suited(&config, &Known::by_path(&card.path), card);
+        let models = || catalogue.models().iter().map(|card| ModelDefaults { name: card.name.clone(), ..suited(card) }).collect::<Vec<_>>();
+        let offered = |models| Offered { catalogue: Arc::new(catalogue.clone()), models, gone: prompt::Gone::default() };
+        let base = TextToImage { model: Some("painter".into()), prompt: "a frog".into(), ..models()[0].drawing(Seed(7), 1) };
+        let usual = models()[0].name.clone();
+        let said = |offered: Offered| offered.check(&Task::from(base.clone())).expect_err("a mask is needed").to_string();
+        let sentence =
+            "That cannot be drawn: this model only fills in masked parts of a picture; give a picture and a mask, or choose another model";
+        assert_eq!(said(offered(models())), format!("{sentence}: `{usual}` can do that."));
+        assert_eq!(said(offered(models().split_off(1))), format!("{sentence}."), "where none can, none is named");
+        let masked = Task::inpaint(inference::task::Inpaint { base, strength: 1.0 }, "a", "b");
+        assert!(offered(models()).check(&masked).is_ok());
+    }
 }
