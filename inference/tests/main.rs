@@ -22,6 +22,7 @@ mod model_depths;
 mod model_errors;
 mod model_families;
 mod model_files;
+mod model_inspect;
 mod model_memory;
 mod model_reference;
 mod model_rows;
