@@ -21,7 +21,7 @@ use std::fmt;
 use image::RgbImage;
 
 pub(crate) use self::counters::{Counters, Meter};
-pub use self::handle::{Engine, TaskHandle};
+pub use self::handle::{Engine, Held, TaskHandle};
 #[cfg(test)]
 pub(crate) use self::store::{Ready, TestStore};
 pub use self::{

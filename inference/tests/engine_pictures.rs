@@ -98,8 +98,8 @@ fn a_cancelled_task_stops_within_a_step_and_frees_the_engine() {
     let task = Task::from(text_to_image("a cat", 1, 150, 4));
     let mut handle = engine.submit(Submission::new(task)).expect("valid");
     while !matches!(block_on(handle.next()), Some(Event::Progress(progress)) if progress.done >= 4) {}
-    let before = engine.stats().n_network_calls;
     handle.cancel();
+    let before = engine.stats().n_network_calls;
     let mut end = None;
     while let Some(event) = block_on(handle.next()) {
         end = Some(event);

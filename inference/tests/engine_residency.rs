@@ -67,10 +67,7 @@ fn a_short_task_on_what_is_in_memory_is_drawn_while_a_third_set_of_adapters_wait
     let engine = engine(&things, Some(text + denoiser + vae + 2 * adapter));
     let running = ["<lora:first:0.1>", "<lora:second:0.1>"].map(|prompt| endless(&engine, prompt));
     let mut third = submit(&engine, &drawn(with("tiny", "<lora:third:0.1>", 2)));
-    let before = engine.stats().n_network_calls;
     assert_eq!(run(&engine, &drawn(with("tiny", "a red fox", 2))).images.len(), 1);
-    let n_calls = engine.stats().n_network_calls - before;
-    assert!(n_calls <= 30, "{n_calls} network calls while two steps were drawn");
     assert!(third.next().now_or_never().is_none(), "the third task still waits");
     drop(running);
     assert_eq!(finish(third).images.len(), 1);

@@ -50,7 +50,9 @@ fn a_handle_asks_for_states_whenever_it_likes() {
     let engine = engine(8, 0);
     let mut handle = submit(&engine, &drawn(text_to_image("a cat", 1, 40, 2)));
     while !matches!(block_on(handle.next()), Some(Event::Progress(progress)) if progress.done >= 4) {}
+    let held = engine.hold();
     handle.checkpoint();
+    drop(held);
     let outcome = finish(handle);
     // Four steps were done by both together, and how they share them is the batcher's affair.
     let mut told: Vec<_> = outcome.states.iter().map(|state| (state.index, (1..40).contains(&state.step))).collect();
@@ -67,12 +69,13 @@ fn a_handle_stops_its_task_and_leaves_pictures_out_which_go_on_in_another_engine
     let task = drawn(text_to_image("a cat", 1, 30, 3));
     let whole = run(&first, &task);
     let mut handle = submit(&first, &task);
-    while !matches!(block_on(handle.next()), Some(Event::Progress(progress)) if progress.done >= 4) {}
-    handle.cull(1);
     let before = handle.pulse();
-    while !matches!(block_on(handle.next()), Some(Event::Progress(progress)) if progress.total < 90) {}
+    while !matches!(block_on(handle.next()), Some(Event::Progress(progress)) if progress.done >= 4) {}
     assert!(handle.pulse().device.n > before.device.n && handle.pulse().task.at >= before.task.at);
+    let held = first.hold();
+    handle.cull(1);
     handle.stop();
+    drop(held);
     let stopped = finish(handle);
     assert_eq!(stopped.seeds, [whole.seeds[0], whole.seeds[2]]);
     let states: Vec<_> = stopped.stopped.into_iter().map(|stopped| stopped.expect("it was stopped").state.expect("a state")).collect();

@@ -98,6 +98,7 @@ pub(super) fn take(message: Message, store: &mut Store, batcher: &Batcher) -> bo
         Message::Cancelled => {}
         Message::Opened(key, opened) => store.opened(key, opened, batcher),
         Message::Loaded(key, loaded) => store.loaded(key, loaded, batcher),
+        Message::Hold(until) => drop(until.recv()),
         Message::Stop => return false,
     }
     true

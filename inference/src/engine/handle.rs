@@ -1,11 +1,12 @@
 //! The engine's handle and a task's handle.
 
 use std::{
+    convert::Infallible,
     fmt,
     path::PathBuf,
     sync::{
         Arc, Mutex, PoisonError, Weak,
-        mpsc::{Sender, sync_channel},
+        mpsc::{Sender, channel, sync_channel},
     },
 };
 
@@ -147,6 +148,18 @@ impl Engine {
         }
     }
 
+    /// Has every device do nothing after the batch that it is in, until what this gives is dropped: to its tasks it looks as if it hung. For tests of
+    /// those who use an engine, of what happens while a task is on its way or a device hangs. The end of the engine waits for it too.
+    pub fn hold(&self) -> Held {
+        let workers = self.inner.workers.lock().unwrap_or_else(PoisonError::into_inner);
+        let hold = |worker: &Worker| {
+            let (held, until) = channel();
+            let _ = worker.messages().send(Message::Hold(until)); // A dead device does nothing anyway.
+            held
+        };
+        Held { _devices: workers.iter().map(hold).collect() }
+    }
+
     /// Where it computes, for people, such as `cpu (f32)` or `cuda:0, cuda:1 (bf16)`.
     pub fn device(&self) -> &str {
         &self.inner.device
@@ -176,6 +189,13 @@ impl Engine {
         let known: Vec<f64> = self.inner.counters.iter().filter_map(|counters| counters.seconds_per_row_megapixel()).collect();
         (!known.is_empty()).then(|| known.iter().sum::<f64>() / known.len() as f64)
     }
+}
+
+/// Devices that do nothing until this is dropped.
+#[derive(Debug)]
+#[must_use]
+pub struct Held {
+    _devices: Vec<Sender<Infallible>>,
 }
 
 /// A task on its way. Dropping it cancels the task.

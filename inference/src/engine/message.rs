@@ -1,9 +1,12 @@
 //! What a device thread is told.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering::SeqCst},
-    mpsc::{Receiver, Sender},
+use std::{
+    convert::Infallible,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+        mpsc::{Receiver, Sender},
+    },
 };
 
 use tokio::sync::mpsc;
@@ -39,6 +42,8 @@ pub(super) enum Message {
     Opened(PartKey, Result<Read, InferenceError>),
     /// The loader has read a part.
     Loaded(PartKey, Result<Box<Loaded>, InferenceError>),
+    /// Nothing is done until the other end of this is gone.
+    Hold(Receiver<Infallible>),
     /// The engine ends.
     Stop,
 }
