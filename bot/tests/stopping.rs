@@ -1,6 +1,6 @@
 //! Less of a job than was asked for: pictures that are left out, a stop, and what goes on from there.
 
-use atelier::jobs::live::Live;
+use atelier::jobs::live::Phase;
 use inference::{
     engine::{Engine, Event, Submission},
     task::Task,
@@ -12,6 +12,7 @@ use crate::support::*;
 in_both_modes! {
     pictures_that_are_left_out_and_a_stop_are_paid_by_what_was_drawn_and_go_on_to_the_same_end,
     a_share_of_the_steps_is_drawn_and_its_rest_as_long_as_it_is_kept,
+    what_goes_while_its_rest_waits_is_told_and_costs_nothing,
     a_job_of_which_no_picture_is_wanted_is_cancelled,
 }
 
@@ -54,21 +55,14 @@ async fn drawn(engine: &Engine, task: Task) -> Vec<(u32, Vec<u8>)> {
     pictures
 }
 
-/// Waits until the job that is being drawn has come to something; messages may be edited much later.
-async fn noted(studio: &Studio, is_so: impl Fn(&Live) -> bool) {
-    let board = &studio.running.bot.app.board;
-    let wait = async {
-        while !board.live.iter().any(|live| is_so(&live)) {
-            pause().await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, wait).await.expect("it is noted");
-}
-
 async fn pictures_that_are_left_out_and_a_stop_are_paid_by_what_was_drawn_and_go_on_to_the_same_end(mode: Mode) {
     let studio = Studio::open(mode, |config| config.limits.max_steps = 150).await;
     let (ada, linus) = (&studio.ada, studio.visitor("linus").await);
-    ada.slash(CHANNEL, "imagine", &prompt("a frog --steps 150 --seed 7")).await.expect("sent");
+    let engine = &studio.running.bot.app.models.engine;
+    ada.slash(CHANNEL, "imagine", &prompt("a frog --steps 40 --seed 7")).await.expect("sent");
+    noted(&studio, |live| live.done > 0).await;
+    // It goes on when everything was pressed.
+    let held = engine.hold();
     let drawing = message_with(ada, "Drawing").await;
     assert_eq!(buttons(&drawing), [vec!["❌", "■"], vec!["✂1", "✂2", "✂3", "✂4"]]);
     linus.press(id(&drawing), "✂1").await.expect("sent");
@@ -76,6 +70,8 @@ async fn pictures_that_are_left_out_and_a_stop_are_paid_by_what_was_drawn_and_go
     ada.press(id(&drawing), "✂2").await.expect("sent");
     noted(&studio, |live| live.culled == [false, true, false, false]).await;
     ada.press(id(&drawing), "■").await.expect("sent");
+    noted(&studio, |live| live.is_stopping).await;
+    drop(held);
     let grid = nth_grid(ada, 1).await;
     assert_eq!(buttons(&grid)[..2], [vec!["U1", "U3", "U4", "🔄"], vec!["V1", "V3", "V4", "Continue"]]);
     assert!(content(&grid).contains("Stopped at step "), "{}", content(&grid));
@@ -91,7 +87,6 @@ async fn pictures_that_are_left_out_and_a_stop_are_paid_by_what_was_drawn_and_go
     assert_eq!((rest.parent, rest.action.as_str()), (Some((stopped.id, 0)), "continue"));
     let both = used(&studio, &rest).await;
     assert!((both - paid - rest.row_megapixels).abs() < 1e-3, "{both} is not {paid} and the rest's {}", rest.row_megapixels);
-    let engine = &studio.running.bot.app.models.engine;
     let mut whole = drawn(engine, serde_json::from_value(stopped.task.clone()).expect("a task")).await;
     whole.retain(|(index, _)| *index != 1);
     assert!(pictures_of(&studio, &rest).await == whole, "bit for bit");
@@ -118,14 +113,45 @@ async fn a_share_of_the_steps_is_drawn_and_its_rest_as_long_as_it_is_kept(mode: 
     studio.close().await;
 }
 
+async fn what_goes_while_its_rest_waits_is_told_and_costs_nothing(mode: Mode) {
+    let studio = Studio::open(mode, |config| config.engine.max_running_jobs = 1).await;
+    let (ada, app) = (&studio.ada, &studio.running.bot.app);
+    ada.slash(CHANNEL, "imagine", &prompt("a frog --steps 4 --stop 50 --images 1 --seed 7")).await.expect("sent");
+    let grid = nth_grid(ada, 1).await;
+    let paid = used(&studio, &last_job(&studio).await).await;
+    // Its rest waits behind another job.
+    let held = app.models.engine.hold();
+    ada.slash(CHANNEL, "imagine", &prompt("a robot")).await.expect("sent");
+    noted(&studio, |live| live.phase == Phase::Drawing).await;
+    let robot = message_with(ada, "a robot").await;
+    ada.press(id(&grid), "Continue").await.expect("sent");
+    noted(&studio, |live| matches!(live.phase, Phase::Queued { .. })).await;
+    assert_eq!(app.jobs.forget_states(Timestamp(app.clock.now().0 + 1), 0).await.expect("writable").len(), 1);
+    ada.press(id(&robot), "❌").await.expect("sent");
+    noted(&studio, |live| live.phase == Phase::Cancelling).await;
+    drop(held);
+    let told = message_with(ada, "would go on from is not kept any more. 🔄 draws them anew.").await;
+    assert!(content(&told).contains("it costs nothing"), "{told}");
+    let all = app.jobs.history(HistoryFilter { guild: last_job(&studio).await.guild, user: None, channels: None }, 0, 9).await;
+    let is_cancelled = |job: &&Job| job.status == JobStatus::Cancelled;
+    let robot = all.expect("readable").0.iter().find(is_cancelled).cloned().expect("it was cancelled");
+    let spent = used(&studio, &robot).await - paid;
+    assert!(spent > -1e-3 && spent < robot.row_megapixels, "the other job's alone: {spent}");
+    studio.close().await;
+}
+
 async fn a_job_of_which_no_picture_is_wanted_is_cancelled(mode: Mode) {
     let studio = Studio::open(mode, |config| config.limits.max_steps = 150).await;
     let ada = &studio.ada;
-    ada.slash(CHANNEL, "imagine", &prompt("a frog --steps 150 --images 2")).await.expect("sent");
+    ada.slash(CHANNEL, "imagine", &prompt("a frog --steps 40 --images 2")).await.expect("sent");
+    noted(&studio, |live| live.done > 0).await;
+    let held = studio.running.bot.app.models.engine.hold();
     let drawing = message_with(ada, "Drawing").await;
     ada.press(id(&drawing), "✂1").await.expect("sent");
     noted(&studio, |live| live.culled == [true, false]).await;
     ada.press(id(&drawing), "✂2").await.expect("sent");
+    noted(&studio, |live| live.culled == [true, true]).await;
+    drop(held);
     message_with(ada, "Cancelled. What was not computed costs nothing.").await;
     let job = last_job(&studio).await;
     assert_eq!(job.status, JobStatus::Cancelled);

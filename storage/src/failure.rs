@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 pub enum Failure {
     /// The picture that the task starts from was deleted.
     SourceGone,
+    /// What the pictures would go on from is not kept any more.
+    StatesGone,
     /// The task has a value that cannot be drawn (any more).
     Invalid {
         /// The refusal as data; storage does not read it.
@@ -91,6 +93,7 @@ mod tests {
         let name = || "my style".to_owned();
         for failure in [
             SourceGone,
+            StatesGone,
             Invalid { refusal: serde_json::json!({ "Steps": { "found": 200, "max": 100 } }) },
             NotANumber { picture: 1, step: 7 },
             OutOfAttempts { attempts: 3 },

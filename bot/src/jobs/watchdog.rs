@@ -1,6 +1,7 @@
-//! Notices an engine that does nothing for a job any more: a device that hangs answers nobody, and no error comes of it.
+//! Notices an engine that does nothing for a job any more: a device that hangs answers nobody, and no error comes of it. Time is counted in looks, so
+//! that neither a clock that leaps nor a machine that slept makes a device hang.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use inference::engine::Pulse;
 
@@ -13,48 +14,76 @@ const LARGEST_BATCH: f64 = 64.0;
 /// A model is read, or waited for, no longer than this.
 const WAITING: Duration = Duration::from_secs(60 * 60);
 
-/// Whether the engine hangs for a job: its device shows no sign of life, or the job itself has had nothing of it for so long that it never will.
-/// `pace` is how many seconds the engine takes for a row-megapixel; nothing is known of that before its first batch.
-pub(super) fn hangs(pulse: &Pulse, is_loading: bool, pace: Option<f64>, now: Instant) -> bool {
-    let batch = pace.map_or(WAITING, |pace| Duration::try_from_secs_f64(pace * LARGEST_BATCH).unwrap_or(Duration::MAX)).max(DEVICE);
-    let device = if is_loading { batch.max(WAITING) } else { batch };
-    let since = |at: Instant| now.saturating_duration_since(at);
-    since(pulse.device.at) >= device || since(pulse.task.at) >= batch.max(WAITING).saturating_mul(6)
+/// What was seen of the engine's pulse for a job.
+#[derive(Debug, Default)]
+pub(super) struct Watch {
+    device: Silence,
+    task: Silence,
+}
+
+/// How many signs of life there were when it was looked last, and how many looks found no more.
+#[derive(Debug, Default)]
+struct Silence {
+    n_beats: Option<u64>,
+    n_looks: u32,
+}
+
+impl Silence {
+    /// How long there has been no sign of life, at a look that finds so many.
+    fn look(&mut self, n_beats: u64) -> Duration {
+        self.n_looks = if self.n_beats.replace(n_beats) == Some(n_beats) { self.n_looks.saturating_add(1) } else { 0 };
+        LOOK_EVERY.saturating_mul(self.n_looks)
+    }
+}
+
+impl Watch {
+    /// Looks, every [`LOOK_EVERY`], whether the engine hangs for the job: its device shows no sign of life, or the job itself has had nothing of it for so
+    /// long that it never will. `pace` is how many seconds the engine takes for a row-megapixel; nothing is known of that before its first batch.
+    pub(super) fn hangs(&mut self, pulse: &Pulse, is_loading: bool, pace: Option<f64>) -> bool {
+        let batch = pace.map_or(WAITING, |pace| Duration::try_from_secs_f64(pace * LARGEST_BATCH).unwrap_or(Duration::MAX)).max(DEVICE);
+        let device = if is_loading { batch.max(WAITING) } else { batch };
+        let (of_device, of_task) = (self.device.look(pulse.device.n), self.task.look(pulse.task.n));
+        of_device >= device || of_task >= batch.max(WAITING).saturating_mul(6)
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use inference::engine::Beat;
 
     use super::*;
 
+    /// At which minute an engine is found to hang whose device and task are alive until a minute.
+    fn hangs_at(device: u64, task: u64, is_loading: bool, pace: Option<f64>) -> Option<u64> {
+        let beat = |n| Beat { n, at: Instant::now() };
+        let mut watch = Watch::default();
+        let found = (0..=2 * 24 * 60).find(|half| {
+            let minute = half / 2;
+            watch.hangs(&Pulse { task: beat(minute.min(task)), device: beat(minute.min(device)) }, is_loading, pace)
+        });
+        found.map(|half| half / 2)
+    }
+
     #[test]
     fn an_engine_hangs_when_it_is_silent_for_longer_than_anything_takes() {
-        let minutes = |n: u64| Duration::from_secs(n * 60);
-        let now = Instant::now() + minutes(10_000);
-        let check = |device: u64, task: u64, is_loading: bool, pace: Option<f64>, expected: bool| {
-            let beat = |ago: u64| Beat { n: 1, at: now - minutes(ago) };
-            let pulse = Pulse { task: beat(task), device: beat(device) };
-            assert_eq!(hangs(&pulse, is_loading, pace, now), expected, "{device} and {task} minutes ago, {is_loading}, {pace:?}");
-        };
-        for (device, is_loading, pace, expected) in [
-            (9, false, Some(0.1), false),
-            (10, false, Some(0.1), true),
+        let (long, hour) = (u64::MAX, 60);
+        for (device, task, is_loading, pace, expected) in [
+            (long, long, false, Some(0.1), None),
+            (0, 0, false, Some(0.1), Some(10)),
+            (7, 7, false, Some(0.1), Some(17)),
             // A minute for a row-megapixel: a batch may take an hour.
-            (60, false, Some(60.0), false),
-            (65, false, Some(60.0), true),
+            (0, 0, false, Some(60.0), Some(64)),
             // Nobody knows how fast it is.
-            (59, false, None, false),
-            (60, false, None, true),
+            (0, 0, false, None, Some(hour)),
             // It reads a model.
-            (59, true, Some(0.1), false),
-            (60, true, Some(0.1), true),
+            (0, 0, true, Some(0.1), Some(hour)),
+            // Others are drawn, and this one is not.
+            (long, 0, false, Some(0.1), Some(6 * hour)),
+            (long, 0, true, Some(0.1), Some(6 * hour)),
         ] {
-            check(device, 0, is_loading, pace, expected);
+            assert_eq!(hangs_at(device, task, is_loading, pace), expected, "{device} and {task}, {is_loading}, {pace:?}");
         }
-        // Others are drawn, and this one is not.
-        check(0, 6 * 60 - 1, false, Some(0.1), false);
-        check(0, 6 * 60, false, Some(0.1), true);
-        check(0, 6 * 60, true, Some(0.1), true);
     }
 }

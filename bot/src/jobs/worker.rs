@@ -3,11 +3,7 @@
 mod cost;
 mod finished;
 
-use std::{
-    panic::AssertUnwindSafe,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use futures::FutureExt;
@@ -27,7 +23,7 @@ use crate::{
         lease::{self, LEASE, Lost},
         live::Phase,
         states::{self, States, Turn},
-        watchdog,
+        watchdog::{self, Watch},
     },
     models::Models,
     pictures,
@@ -200,7 +196,7 @@ impl Worker {
         let stopped = going_on::of(&*self.jobs, &*self.blobs, job).await?;
         if stopped.as_ref().is_some_and(Vec::is_empty) {
             // They went while it waited.
-            return Ok(Outcome::Failed(Failure::SourceGone));
+            return Ok(Outcome::Failed(Failure::StatesGone));
         }
         let began = stopped.map(|stopped| going_on::put(&mut submission, stopped));
         let was_begun = !(lease.images.is_empty() && lease.checkpoints.is_empty());
@@ -220,7 +216,7 @@ impl Worker {
         // Pictures wait for the hashes, and meanwhile the lease is renewed and a cancel is heard.
         let (mut origin, mut unsaved, mut done): (Option<Origin>, Vec<FinishedImage>, Option<Usage>) = (None, Vec::new(), None);
         let mut has_pictures = !lease.images.is_empty();
-        let mut looking = self.clock.ticks(watchdog::LOOK_EVERY);
+        let (mut looking, mut watch) = (self.clock.ticks(watchdog::LOOK_EVERY), Watch::default());
         let mut is_ending = false;
         loop {
             if let Some(origin) = &origin {
@@ -281,7 +277,7 @@ impl Worker {
                     Turn::Kept(Written::Fenced) => return Ok(Outcome::Fenced),
                     Turn::TimeIsUp => return Ok(self.hand_back(states).await),
                 },
-                () = looking.tick() => if done.is_none() && self.hangs(job, &handle) {
+                () = looking.tick() => if done.is_none() && self.hangs(job, &handle, &mut watch) {
                     return Ok(Outcome::GivenUp { reason: "engine" });
                 },
                 () = less.notified() => self.tell_less(job.id, &handle, &mut states),
@@ -314,9 +310,9 @@ impl Worker {
     }
 
     /// Whether the engine does nothing for a job any more.
-    fn hangs(&self, job: &Job, handle: &TaskHandle) -> bool {
+    fn hangs(&self, job: &Job, handle: &TaskHandle, watch: &mut Watch) -> bool {
         let is_loading = self.board.live.get(&job.id).is_some_and(|live| live.phase == Phase::Loading);
-        watchdog::hangs(&handle.pulse(), is_loading, self.models.engine.seconds_per_row_megapixel(), Instant::now())
+        watch.hangs(&handle.pulse(), is_loading, self.models.engine.seconds_per_row_megapixel())
     }
 
     /// Tells the engine of what is wanted no more.

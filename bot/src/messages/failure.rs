@@ -10,6 +10,7 @@ use crate::system::printable::printable;
 pub fn failure(failure: &Failure, job: JobId) -> String {
     match failure {
         Failure::SourceGone => "The picture that this starts from was deleted.".into(),
+        Failure::StatesGone => UserError::StatesGone.to_string(),
         Failure::Invalid { refusal } => match serde_json::from_value::<InvalidTask>(refusal.clone()) {
             Ok(invalid) => UserError::Task(invalid).to_string(),
             Err(_) => "A value of it cannot be drawn any more. Please use /imagine again.".into(),

@@ -10,6 +10,7 @@ use atelier::{
     cli::sandbox::{RunningSandbox, start_sandbox},
     config::Config,
     discord::{Access, Endpoint},
+    jobs::live::Live,
     start,
 };
 use front::Front;
@@ -79,7 +80,7 @@ impl Studio {
         config.defaults.steps = 6;
         config.limits.max_active_per_user = 20;
         config.sandbox.progress_interval_ms = 20;
-        config.engine.preview_every = 1;
+        config.engine.preview_every = 0;
         change(&mut config);
         let (running, front) = match (mode, &clock) {
             (Mode::Plain, Clock::System) => (start_sandbox(config, SocketAddr::from(([127, 0, 0, 1], 0)), None).await, None),
@@ -199,6 +200,17 @@ pub async fn delete(visitor: &Visitor, message: &Value) {
     visitor.press(id(message), "Delete for good").await.expect("sent");
     let is_gone = |messages: &[Value]| (!messages.iter().any(|found| id(found) == id(message))).then_some(());
     visitor.wait_for(CHANNEL, PATIENCE, is_gone).await.expect("deleted");
+}
+
+/// Waits until a job that has not ended has come to something; its message may be edited much later.
+pub async fn noted(studio: &Studio, is_so: impl Fn(&Live) -> bool) {
+    let board = &studio.running.bot.app.board;
+    let wait = async {
+        while !board.live.iter().any(|live| is_so(&live)) {
+            pause().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, wait).await.expect("it is noted");
 }
 
 /// A message's first picture.
