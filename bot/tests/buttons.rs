@@ -60,31 +60,32 @@ async fn variations_keep_prompt_and_change_seed_and_resemble_their_picture(mode:
 }
 
 async fn a_second_press_while_the_first_is_drawn_is_refused(mode: Mode) {
-    let studio = Studio::open(mode, |config| config.defaults.steps = 60).await;
+    let studio = Studio::open(mode, |_| {}).await;
     let (ada, linus) = (&studio.ada, studio.visitor("linus").await);
     ada.slash(CHANNEL, "imagine", &prompt("a frog --steps 2")).await.expect("sent");
     let grid = nth_grid(ada, 1).await;
-    ada.slash(CHANNEL, "imagine", &prompt("a frog --steps 60")).await.expect("sent");
-    let slow = nth_grid(ada, 2).await;
-    ada.press(id(&slow), "🔄").await.expect("sent");
-    ada.wait_for(CHANNEL, PATIENCE, |messages| messages.iter().any(|message| content(message).contains("Drawing")).then_some(()))
-        .await
-        .expect("drawing");
-    linus.press(id(&slow), "🔄").await.expect("sent");
+    let held = studio.running.bot.app.models.engine.hold();
+    ada.press(id(&grid), "🔄").await.expect("sent");
+    message_with(ada, "Drawing").await;
+    linus.press(id(&grid), "🔄").await.expect("sent");
     told(&linus, "already being drawn").await;
-    assert!(is_grid(&grid));
+    drop(held);
+    nth_grid(ada, 2).await;
     studio.close().await;
 }
 
 async fn cancel_is_for_owner_and_moderators_and_refunds_what_was_not_computed(mode: Mode) {
     let studio = Studio::open(mode, |config| config.limits.max_steps = 150).await;
     let (ada, grace, linus) = (&studio.ada, studio.visitor("grace").await, studio.visitor("linus").await);
-    linus.slash(CHANNEL, "imagine", &prompt("a frog --steps 150")).await.expect("sent");
-    let drawing = message_with(&linus, "Drawing").await;
     let engine = &studio.running.bot.app.models.engine;
+    linus.slash(CHANNEL, "imagine", &prompt("a frog --steps 150")).await.expect("sent");
+    noted(&studio, |live| live.done > 0).await;
+    let held = engine.hold();
+    let drawing = message_with(&linus, "Drawing").await;
     // Another member may not; the stand-in's ada is the guild's owner, grace a moderator.
     grace.press(id(&drawing), "❌").await.expect("sent");
     message_with(&linus, "Cancelled").await;
+    drop(held);
     linus.slash(CHANNEL, "quota", &[]).await.expect("sent");
     told(&linus, "pictures of the usual size are left today").await;
     let full = engine.catalogue().cost(&slow_task());
@@ -130,16 +131,14 @@ async fn quota_refuses_with_a_sentence_and_charges_nothing(mode: Mode) {
 }
 
 async fn a_member_has_only_so_many_jobs_at_once(mode: Mode) {
-    let studio = Studio::open(mode, |config| {
-        config.limits.max_active_per_user = 1;
-        config.defaults.steps = 60;
-    })
-    .await;
+    let studio = Studio::open(mode, |config| config.limits.max_active_per_user = 1).await;
     let linus = studio.visitor("linus").await;
+    let held = studio.running.bot.app.models.engine.hold();
     linus.slash(CHANNEL, "imagine", &prompt("a frog")).await.expect("sent");
     message_with(&linus, "Drawing").await;
     linus.slash(CHANNEL, "imagine", &prompt("a frog")).await.expect("sent");
     told(&linus, "is the most at once").await;
+    drop(held);
     nth_grid(&linus, 1).await;
     studio.close().await;
 }

@@ -64,7 +64,11 @@ async fn a_picture_that_is_finished_after_fifteen_minutes_comes_by_the_bots_own_
     let job = only_job(&studio).await;
     assert_eq!(job.attempts, 0, "the picture took its one attempt back: its lease did not expire meanwhile");
     let own = ("PATCH".to_owned(), format!("/channels/{}/messages/{}", grid["channel_id"].as_str().expect("a channel"), id(&grid)), 200);
-    let is_told = async { while !requests(&studio).await.contains(&own) {} };
+    let is_told = async {
+        while !requests(&studio).await.contains(&own) {
+            pause().await;
+        }
+    };
     tokio::time::timeout(PATIENCE, is_told).await.expect("the bot edits by its own token");
     studio.close().await;
 }

@@ -194,7 +194,11 @@ async fn draw_in(studio: &Studio, channel: u64, words: &str) {
         delivery: atelier::discord::delivery(app.clock.now(), serenity::ChannelId::new(channel), "gone"),
     };
     let job = app.door.enqueue(request).await.expect("it is taken");
-    let is_done = async { while !app.jobs.job(job).await.expect("readable").is_some_and(|job| job.status.is_final()) {} };
+    let is_done = async {
+        while !app.jobs.job(job).await.expect("readable").is_some_and(|job| job.status.is_final()) {
+            pause().await;
+        }
+    };
     tokio::time::timeout(PATIENCE, is_done).await.expect("it is drawn");
 }
 

@@ -7,11 +7,13 @@ use serde_json::Value;
 async fn a_waiting_job_says_when_it_begins() {
     let studio = Studio::open(Mode::Plain, |config| config.engine.max_running_jobs = 1).await;
     let ada = &studio.ada;
-    ada.slash(CHANNEL, "imagine", &prompt("a frog --steps 80")).await.expect("the command is known");
-    message_with(ada, "Drawing").await;
+    ada.slash(CHANNEL, "imagine", &prompt("a frog --steps 40")).await.expect("the command is known");
+    noted(&studio, |live| live.done > 0).await;
+    let held = studio.running.bot.app.models.engine.hold();
     ada.slash(CHANNEL, "imagine", &prompt("a strawberry")).await.expect("the command is known");
     let waiting = message_with(ada, "next in line, begins in").await;
     assert!(content(&waiting).contains("a strawberry"), "{waiting}");
+    drop(held);
     let drawn = nth_grid(ada, 2).await;
     assert!(!content(&drawn).contains("begins in"), "{drawn}");
     studio.close().await;

@@ -83,7 +83,11 @@ async fn a_promise_whose_answer_is_lost_is_kept_in_its_own_message(mode: Mode) {
     let seen = grace.messages(CHANNEL).await.expect("readable");
     assert!(seen.len() > 3 && seen.iter().all(is_grid), "all see pictures alone: {seen:#?}");
     let app = &studio.running.bot.app;
-    let is_empty = async { while !app.jobs.received(9).await.expect("readable").is_empty() {} };
+    let is_empty = async {
+        while !app.jobs.received(9).await.expect("readable").is_empty() {
+            pause().await;
+        }
+    };
     tokio::time::timeout(PATIENCE, is_empty).await.expect("nothing is left to answer");
     studio.close().await;
 }

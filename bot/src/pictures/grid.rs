@@ -1,7 +1,7 @@
 //! Pictures side by side, and their bytes.
 
 use image::{
-    Rgb, RgbImage,
+    DynamicImage, Rgb, RgbImage,
     codecs::jpeg::JpegEncoder,
     imageops::{self, FilterType},
 };
@@ -47,7 +47,12 @@ fn height_at(image: ImageSize, width: u32) -> u32 {
 
 /// A picture in the size of its cell, smoothly enlarged or made smaller.
 pub fn fitted(image: &RgbImage, cell: ImageSize) -> RgbImage {
-    if size_of(image) == cell { image.clone() } else { imageops::resize(image, cell.width, cell.height, FilterType::CatmullRom) }
+    if size_of(image) == cell { image.clone() } else { resized(image, (cell.width, cell.height), FilterType::CatmullRom) }
+}
+
+/// A picture in another size. The library's function for this kind is generic, and would be compiled here, where builds for tests do not optimise.
+pub fn resized(image: &RgbImage, (width, height): (u32, u32), filter: FilterType) -> RgbImage {
+    DynamicImage::from(image.clone()).resize_exact(width, height, filter).into_rgb8()
 }
 
 /// A preview or thumbnail as JPEG: nobody keeps these, and the crate's WebP (lossless only) is four to six times larger, as the test
@@ -67,7 +72,7 @@ pub fn thumbnail(image: &RgbImage, side: u32) -> RgbImage {
         return image.clone();
     }
     let scaled = |length: u32| ((f64::from(length) * f64::from(side) / f64::from(longest)).round() as u32).max(1);
-    imageops::resize(image, scaled(image.width()), scaled(image.height()), FilterType::Lanczos3)
+    resized(image, (scaled(image.width()), scaled(image.height())), FilterType::Lanczos3)
 }
 
 fn compose(images: &[Option<&RgbImage>], n: usize, cell: ImageSize) -> RgbImage {

@@ -10,15 +10,14 @@ mod sixel;
 pub use ability::{Facts, Preview, Way};
 pub use area::Area;
 
-use image::{
-    RgbImage,
-    imageops::{self, FilterType},
-};
+use image::{RgbImage, imageops::FilterType};
+
+use crate::pictures::grid;
 
 /// A picture at a size in pixels.
 fn sized(picture: &RgbImage, (width, height): (u32, u32)) -> RgbImage {
     if picture.dimensions() == (width, height) {
         return picture.clone();
     }
-    imageops::resize(picture, width, height, FilterType::CatmullRom)
+    grid::resized(picture, (width, height), FilterType::CatmullRom)
 }
