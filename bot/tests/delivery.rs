@@ -33,16 +33,36 @@ impl Scene {
         self.studio.running.stand_in.fault(fault).expect("there is such a fault")
     }
 
+    /// Waits until a fault was met as often as it is to be.
+    async fn met(&self, fault: u64) {
+        let client = reqwest::Client::builder().no_proxy().build().expect("a plain client");
+        let url = format!("{}/sandbox/api/control/faults", self.studio.running.stand_in.url());
+        let met = async {
+            loop {
+                let told: Value = client.get(&url).send().await.expect("it answers").json().await.expect("JSON");
+                if told["active"].as_array().expect("a list").iter().all(|active| active["id"] != fault.to_string()) {
+                    break;
+                }
+                pause().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, met).await.expect("it is met");
+    }
+
     fn mend(&self, fault: u64) {
         assert!(self.studio.running.stand_in.end_fault(fault), "it was there");
     }
 
     /// Asks for a picture in a channel as by a command whose answer cannot be edited any more.
     async fn ask_late(&self, channel: u64) -> JobId {
+        self.ask_late_for(channel, 1).await
+    }
+
+    async fn ask_late_for(&self, channel: u64, n_images: u32) -> JobId {
         let app = &self.studio.running.bot.app;
         let task = json!({
             "kind": "text_to_image", "prompt": "a frog", "size": {"width": 64, "height": 64}, "steps": 1, "guidance_scale": 4.0,
-            "sampler": "dpmpp_2m", "seed": 7, "n_images": 1
+            "sampler": "dpmpp_2m", "seed": 7, "n_images": n_images
         });
         let request = Request {
             notes: Vec::new(),
@@ -111,10 +131,17 @@ impl Scene {
     }
 
     /// Where a picture of a done job is kept.
-    async fn file_of(&self, job: JobId) -> PathBuf {
+    async fn file_of(&self, job: JobId, index: usize) -> PathBuf {
         let app = &self.studio.running.bot.app;
-        let blob: BlobKey = app.jobs.images(job).await.expect("readable")[0].blob.clone();
+        let blob: BlobKey = app.jobs.images(job).await.expect("readable")[index].blob.clone();
         app.config.data.dir.join("pictures").join(&blob.as_str()[..2]).join(blob.as_str())
+    }
+
+    /// What ada spent today.
+    async fn used(&self) -> f64 {
+        let (app, guild) = (&self.studio.running.bot.app, GuildId(self.guild));
+        let limits = app.door.limits(guild, self.ada()).await.expect("readable");
+        app.jobs.quotas(&storage::Spender::new(guild, self.ada()), &limits, app.clock.now()).await.expect("readable")[0].1.used
     }
 
     async fn last_job(&self) -> storage::Job {
@@ -129,8 +156,9 @@ async fn a_slow_answer_delays_nobody_else() {
     let scene = Scene::open(|_| {}).await;
     let ada = &scene.studio.ada;
     // The clock stands still: the first edit of the frog's message is not answered before it is moved.
-    scene.fault(FaultKind::Latency, "PATCH /webhooks", Some(1));
+    let fault = scene.fault(FaultKind::Latency, "PATCH /webhooks", Some(1));
     ada.slash(CHANNEL, "imagine", &prompt("a frog --steps 1 --images 1")).await.expect("sent");
+    scene.met(fault).await;
     for n in 1..=10 {
         ada.slash(CHANNEL, "imagine", &prompt("a robot --steps 1 --images 1")).await.expect("sent");
         nth_grid(ada, n).await;
@@ -154,6 +182,30 @@ async fn a_clock_that_is_set_back_holds_no_ending() {
     ada.slash(CHANNEL, "imagine", &prompt("a robot --steps 1 --images 1")).await.expect("sent");
     nth_grid(ada, 2).await;
     scene.studio.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_ending_waits_for_as_long_as_discord_asks() {
+    for (route, is_late) in [("PATCH /webhooks", false), ("GET /channels", true), ("POST /channels", true)] {
+        let scene = Scene::open(|_| {}).await;
+        let (stand_in, jobs) = (&scene.studio.running.stand_in, &scene.studio.running.bot.app.jobs);
+        let asked = Fault { route: Some(route.to_owned()), ms: Some(300_500), ..Fault::new(FaultKind::RateLimit) };
+        let fault = stand_in.fault(asked).expect("there is such a fault");
+        if is_late {
+            scene.ask_late(scene.channel).await;
+        } else {
+            scene.studio.ada.slash(CHANNEL, "imagine", &prompt("a frog --steps 1 --images 1")).await.expect("sent");
+        }
+        scene.tried(1).await;
+        let now = scene.studio.running.bot.app.clock.now();
+        let wait = jobs.outbox_due(now).await.expect("readable").expect("it is tried again");
+        assert!((300_500..302_000).contains(&wait.as_millis()), "{route}: {wait:?}");
+        scene.mend(fault);
+        scene.clock.advance(wait);
+        nth_grid(&scene.studio.ada, 1).await;
+        scene.all_is_over().await;
+        scene.studio.close().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -216,20 +268,14 @@ async fn a_message_that_still_says_queued_gets_the_ending() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_picture_that_cannot_be_read_for_a_moment_is_sent_later_and_one_that_is_lost_is_paid_back() {
     let scene = Scene::open(|_| {}).await;
-    let app = &scene.studio.running.bot.app;
-    let limits = app.door.limits(GuildId(scene.guild), scene.ada()).await.expect("readable");
-    let used = async || {
-        app.jobs.quotas(&storage::Spender::new(GuildId(scene.guild), scene.ada()), &limits, app.clock.now()).await.expect("readable")[0]
-            .1
-            .used
-    };
+    let used = async || scene.used().await;
     for is_lost in [false, true] {
         let fault = scene.fault(FaultKind::ServerError, "GET /channels", None);
         let before = used().await;
         let job = scene.ask_late(scene.channel).await;
         scene.tried(1).await;
         assert!(used().await > before, "it was drawn");
-        let file = scene.file_of(job).await;
+        let file = scene.file_of(job, 0).await;
         let kept = file.with_extension("kept");
         std::fs::rename(&file, &kept).expect("moved");
         scene.mend(fault);
@@ -251,6 +297,31 @@ async fn a_picture_that_cannot_be_read_for_a_moment_is_sent_later_and_one_that_i
         nth_grid(&scene.studio.ada, 1).await;
         scene.all_is_over().await;
     }
+    scene.studio.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_one_picture_is_lost_the_others_are_shown_and_it_is_told_and_paid_back() {
+    let scene = Scene::open(|_| {}).await;
+    let (app, ada) = (&scene.studio.running.bot.app, &scene.studio.ada);
+    let fault = scene.fault(FaultKind::ServerError, "GET /channels", None);
+    let job = scene.ask_late_for(scene.channel, 3).await;
+    scene.tried(1).await;
+    let price = scene.used().await;
+    std::fs::remove_file(scene.file_of(job, 1).await).expect("removed");
+    scene.mend(fault);
+    scene.clock.advance(Duration::from_secs(60));
+    let grid = nth_grid(ada, 1).await;
+    assert_eq!(buttons(&grid)[..2], [vec!["U1", "U3", "🔄"], vec!["V1", "V3"]]);
+    assert!(content(&grid).contains("Picture 2 was lost before I could show it, and costs nothing."), "{grid}");
+    scene.all_is_over().await;
+    let left: Vec<u32> = app.jobs.images(job).await.expect("readable").iter().map(|image| image.index).collect();
+    assert_eq!((scene.last_job().await.status, left), (JobStatus::Done, vec![0, 2]));
+    assert!((scene.used().await - price * 2.0 / 3.0).abs() < 1e-5, "{} of {price}", scene.used().await);
+    // Whatever is pressed later knows of the others alone.
+    ada.press(id(&grid), "Download").await.expect("sent");
+    let files = message_with(ada, "The pictures' files").await;
+    assert_eq!(files["attachments"].as_array().map(Vec::len), Some(2), "{files}");
     scene.studio.close().await;
 }
 

@@ -86,6 +86,9 @@ pub trait Outbox: Send + Sync + 'static {
     async fn posting(&self, job: JobId, channel: u64) -> Result<(), StorageError>;
     /// A delivery arrived, as this message if there is one. The interaction's token is erased.
     async fn delivered(&self, job: JobId, message: Option<u64>) -> Result<(), StorageError>;
+    /// The same of a done job of whose pictures some were lost before they could be shown: these are recorded no more, and their shares of the price are
+    /// given back.
+    async fn delivered_without(&self, job: JobId, lost: &[u32], message: Option<u64>) -> Result<(), StorageError>;
     /// A try failed; the next one is due after `pause`.
     async fn delivery_failed(&self, job: JobId, error: &str, now: Timestamp, pause: Duration) -> Result<(), StorageError>;
     /// There is no way to the user: the ending is kept in the history alone. The interaction's token is erased.

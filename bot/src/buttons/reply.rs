@@ -72,7 +72,7 @@ pub(super) async fn refusal(app: &App, presser: &Presser<'_>, error: &BotError) 
 /// The pictures of a job that answered the same press before, for the presser alone.
 async fn pictures_again(app: &App, job: JobId) -> Vec<File> {
     match app.jobs.job(job).await {
-        Ok(Some(job)) => app.renderer.last_answer(&job).await.map(|answer| answer.files).unwrap_or_default(),
+        Ok(Some(job)) => app.renderer.last_answer(&job).await.map(|(answer, _)| answer.files).unwrap_or_default(),
         _ => Vec::new(),
     }
 }

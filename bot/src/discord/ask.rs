@@ -6,13 +6,14 @@ use poise::serenity_prelude as serenity;
 use reqwest::{Method, StatusCode, header, redirect::Policy};
 use serde::{Deserialize, de::DeserializeOwned};
 
-use super::endpoint::{Access, BuildError, Endpoint, FILE_HOSTS, HOST, check_stand_in};
+use super::{
+    call::asked_to_wait,
+    endpoint::{Access, BuildError, Endpoint, FILE_HOSTS, HOST, check_stand_in},
+};
 use crate::discord::{shared::Shared, unreachable::Unreachable};
 
 /// A question without an answer for so long is taken for lost.
 const TIMEOUT: Duration = Duration::from_secs(15);
-/// Longest wait that an answer may ask for; after it we ask again.
-const LONGEST_ASKED: Duration = Duration::from_secs(3600);
 
 /// Why a question has no answer.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -116,6 +117,11 @@ impl Caller {
         Ok(Self { http, base, token: access.token.clone() })
     }
 
+    /// What carries its questions.
+    pub(super) fn client(&self) -> &reqwest::Client {
+        &self.http
+    }
+
     /// Whom the token belongs to.
     ///
     /// # Errors
@@ -187,9 +193,9 @@ impl Caller {
         }
         let response = request.send().await.map_err(unreachable)?;
         let status = response.status();
-        let asked = response.headers().get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
-        let wait = asked.map(|seconds| Duration::from_secs(seconds).clamp(Duration::from_secs(1), LONGEST_ASKED));
+        let headers = response.headers().clone();
         let text = response.bytes().await.map_err(unreachable)?;
+        let wait = asked_to_wait(&headers, &text).map(|wait| wait.max(Duration::from_secs(1)));
         match status {
             StatusCode::OK | StatusCode::CREATED => serde_json::from_slice(&text).map_err(|_| AskError::NotDiscord),
             StatusCode::UNAUTHORIZED => Err(AskError::TokenRefused),

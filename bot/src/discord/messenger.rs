@@ -5,12 +5,14 @@ use std::{
     time::Duration,
 };
 
-use poise::serenity_prelude::{self as serenity, Builder};
+use poise::serenity_prelude as serenity;
+use serde::Deserialize;
 use storage::{Delivery, JobId, Timestamp};
 use tokio::sync::{OnceCell, watch};
 
 use super::{
     ask::{AskError, Caller},
+    call::{Calling, Later},
     convert,
     seen::Seen,
 };
@@ -21,6 +23,8 @@ use crate::{
 
 /// Tries of a call that may be repeated safely.
 const TRIES: u32 = 3;
+/// Whoever asks for a longer wait between two of these tries is tried again later.
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
 /// Tokens are not used in their last seconds: a picture may take that long to upload.
 const TOKEN_MARGIN_MS: i64 = 20_000;
 
@@ -38,7 +42,7 @@ pub enum Way {
 pub enum SendError {
     /// Discord is away, or slow: the same call may work later.
     #[error("for now: {0}")]
-    Transient(String),
+    Transient(Later),
     /// The interaction's token has died.
     #[error("the interaction's token has expired")]
     TokenExpired,
@@ -92,36 +96,14 @@ impl Messenger {
     pub async fn edit(&self, delivery: &Delivery, answer: &Answer) -> Result<(u64, Way), SendError> {
         let http = self.http()?;
         let is_alive = !delivery.token.is_empty() && self.clock.now().0 < delivery.token_expires.0 - TOKEN_MARGIN_MS;
-        let by_token = if is_alive { self.edit_by_token(http, &delivery.token, answer).await } else { Err(SendError::TokenExpired) };
+        let calling = Calling { http, client: self.caller.client() };
+        let by_token = if is_alive { edit_by_token(calling, &delivery.token, answer).await } else { Err(SendError::TokenExpired) };
         match (by_token, delivery.message) {
             (Err(SendError::TokenExpired), Some(message)) => {
-                self.edit_by_id(http, delivery.channel, message, answer).await.map(|message| (message, Way::Message))
+                edit_by_id(calling, delivery.channel, message, answer).await.map(|message| (message, Way::Message))
             }
             (result, _) => result.map(|message| (message, Way::Token)),
         }
-    }
-
-    async fn edit_by_token(&self, http: &serenity::Http, token: &str, answer: &Answer) -> Result<u64, SendError> {
-        let edit = serenity::EditInteractionResponse::new()
-            .content(&answer.content)
-            .embeds(convert::embeds(answer))
-            .components(convert::components(answer))
-            .allowed_mentions(convert::no_mentions())
-            .flags(convert::flags(answer))
-            .attachments(convert::attachments(answer));
-        repeat("interaction_response", || edit.clone().execute(http, token)).await.map(|message| message.id.get())
-    }
-
-    async fn edit_by_id(&self, http: &serenity::Http, channel: u64, message: u64, answer: &Answer) -> Result<u64, SendError> {
-        let edit = serenity::EditMessage::new()
-            .content(&answer.content)
-            .embeds(convert::embeds(answer))
-            .components(convert::components(answer))
-            .allowed_mentions(convert::no_mentions())
-            .flags(convert::flags(answer))
-            .attachments(convert::attachments(answer));
-        let place = (serenity::ChannelId::new(channel), serenity::MessageId::new(message), None);
-        repeat("message_edit", || edit.clone().execute(http, place)).await.map(|message| message.id.get())
     }
 
     /// Posts a job's message anew with the bot's own token. After [`SendError::Transient`] it may be there all the same: [`Messenger::look`] before
@@ -141,10 +123,10 @@ impl Messenger {
             .add_files(answer.files.iter().map(convert::file))
             .nonce(serenity::Nonce::String(nonce))
             .enforce_nonce(true);
-        let place = (serenity::ChannelId::new(channel), None);
-        let sent = message.execute(http, place).await;
-        metrics::asked("message_create", status(&sent));
-        Ok(sent?.id.get())
+        let route = serenity::Route::ChannelMessages { channel_id: serenity::ChannelId::new(channel) };
+        let calling = Calling { http, client: self.caller.client() };
+        let sent = calling.send::<Told>("message_create", (serenity::LightMethod::Post, route), &message, answer).await?;
+        Ok(sent.id.get())
     }
 
     /// The channel of a person's direct messages.
@@ -153,7 +135,7 @@ impl Messenger {
     /// See [`SendError`].
     pub async fn direct_channel(&self, user: u64) -> Result<u64, SendError> {
         let http = self.http()?;
-        Ok(repeat("direct_channel", || serenity::UserId::new(user).create_dm_channel(http)).await?.id.get())
+        Ok(repeat(|| counted("direct_channel", serenity::UserId::new(user).create_dm_channel(http))).await?.id.get())
     }
 
     /// What of a job that was asked for at `created` stands in a channel.
@@ -171,38 +153,74 @@ impl Messenger {
     /// See [`SendError`].
     pub async fn remove(&self, channel: u64, message: u64) -> Result<(), SendError> {
         let (http, channel, message) = (self.http()?, serenity::ChannelId::new(channel), serenity::MessageId::new(message));
-        repeat("message_delete", || http.delete_message(channel, message, None)).await
+        repeat(|| counted("message_delete", http.delete_message(channel, message, None))).await
     }
 }
 
-/// Repeats a call that may be repeated, with growing pauses, while Discord is away.
-async fn repeat<T, F>(route: &'static str, call: impl Fn() -> F) -> Result<T, SendError>
+/// What is told of a message that was sent.
+#[derive(Deserialize)]
+struct Told {
+    id: serenity::MessageId,
+}
+
+async fn edit_by_token(calling: Calling<'_>, token: &str, answer: &Answer) -> Result<u64, SendError> {
+    let edit = serenity::EditInteractionResponse::new()
+        .content(&answer.content)
+        .embeds(convert::embeds(answer))
+        .components(convert::components(answer))
+        .allowed_mentions(convert::no_mentions())
+        .flags(convert::flags(answer))
+        .attachments(convert::attachments(answer));
+    let application = calling.http.application_id().ok_or_else(|| SendError::Transient("the bot is not connected yet".into()))?;
+    let route = || serenity::Route::WebhookOriginalInteractionResponse { application_id: application, token };
+    let send = || calling.send::<Told>("interaction_response", (serenity::LightMethod::Patch, route()), &edit, answer);
+    repeat(send).await.map(|message| message.id.get())
+}
+
+async fn edit_by_id(calling: Calling<'_>, channel: u64, message: u64, answer: &Answer) -> Result<u64, SendError> {
+    let edit = serenity::EditMessage::new()
+        .content(&answer.content)
+        .embeds(convert::embeds(answer))
+        .components(convert::components(answer))
+        .allowed_mentions(convert::no_mentions())
+        .flags(convert::flags(answer))
+        .attachments(convert::attachments(answer));
+    let (channel_id, message_id) = (serenity::ChannelId::new(channel), serenity::MessageId::new(message));
+    let route = || serenity::Route::ChannelMessage { channel_id, message_id };
+    let send = || calling.send::<Told>("message_edit", (serenity::LightMethod::Patch, route()), &edit, answer);
+    repeat(send).await.map(|message| message.id.get())
+}
+
+/// Repeats a call that may be repeated, with growing pauses, while Discord is away; not where it asks to wait for longer than those.
+async fn repeat<T, E, F>(call: impl Fn() -> F) -> Result<T, SendError>
 where
-    F: Future<Output = serenity::Result<T>>,
+    F: Future<Output = Result<T, E>>,
+    E: Into<SendError>,
 {
-    let call = async || {
-        let answer = call().await;
-        metrics::asked(route, status(&answer));
-        answer
-    };
     let mut pause = Duration::from_millis(200);
     for _ in 1..TRIES {
-        match call().await.map_err(SendError::from) {
-            Err(SendError::Transient(_)) => tokio::time::sleep(pause.mul_f64(0.5 + crate::system::random::random_share())).await,
+        match call().await.map_err(Into::into) {
+            Err(SendError::Transient(Later { wait, .. })) if wait.is_none_or(|wait| wait <= LONGEST_WAIT) => {
+                let pause = pause.mul_f64(0.5 + crate::system::random::random_share());
+                tokio::time::sleep(pause.max(wait.unwrap_or_default())).await;
+            }
             result => return result,
         }
         pause *= 4;
     }
-    call().await.map_err(SendError::from)
+    call().await.map_err(Into::into)
 }
 
-/// What Discord answered with; success is 200 here, whatever it is there.
-fn status<T>(answer: &serenity::Result<T>) -> Option<u16> {
-    match answer {
+/// Counts a call of the library's own.
+async fn counted<T>(name: &'static str, call: impl Future<Output = serenity::Result<T>>) -> serenity::Result<T> {
+    let answer = call.await;
+    let status = match &answer {
         Ok(_) => Some(200),
         Err(serenity::Error::Http(error)) => error.status_code().map(|status| status.as_u16()),
         Err(_) => None,
-    }
+    };
+    metrics::asked(name, status);
+    answer
 }
 
 impl SendError {
@@ -214,9 +232,17 @@ impl SendError {
             (_, 10015 | 10062 | 50027) => Self::TokenExpired,
             (_, 10008) => Self::Gone,
             (_, 10003 | 50001 | 50007 | 50013 | 50278) => Self::Forbidden(text),
-            (401 | 408 | 425 | 429 | 500.., _) => Self::Transient(text),
+            (401 | 408 | 425 | 429 | 500.., _) => Self::Transient(text.into()),
             _ if is_discords_own => Self::Refused(text),
-            _ => Self::Transient(text),
+            _ => Self::Transient(text.into()),
+        }
+    }
+
+    /// The same of a call after which Discord asked to wait.
+    pub(super) fn after(self, wait: Option<Duration>) -> Self {
+        match self {
+            Self::Transient(later) => Self::Transient(Later { wait, ..later }),
+            settled => settled,
         }
     }
 }
@@ -225,7 +251,7 @@ impl From<AskError> for SendError {
     fn from(error: AskError) -> Self {
         match error {
             AskError::Refused { status, code, message } => Self::refused(status, code, message),
-            other => Self::Transient(other.to_string()),
+            other => Self::Transient(Later { wait: other.wait(), reason: other.to_string() }),
         }
     }
 }
@@ -237,7 +263,7 @@ impl From<serenity::Error> for SendError {
                 Self::refused(response.status_code.as_u16(), response.error.code as i64, response.error.message)
             }
             // Success with a body that is no message: somebody else answered, or the message is there and its end is lost.
-            serenity::Error::Http(_) | serenity::Error::Json(_) | serenity::Error::Io(_) => Self::Transient(error.to_string()),
+            serenity::Error::Http(_) | serenity::Error::Json(_) | serenity::Error::Io(_) => Self::Transient(error.to_string().into()),
             _ => Self::Refused(error.to_string()),
         }
     }

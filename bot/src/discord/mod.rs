@@ -1,6 +1,7 @@
 //! Everything that knows how Discord is spoken to: serenity and its traps stay in here (and in the commands and buttons).
 
 pub mod ask;
+mod call;
 mod client;
 mod convert;
 mod delivery;
@@ -18,6 +19,7 @@ pub mod unreachable;
 mod venue;
 
 pub use ask::{Caller, file_carrier};
+pub use call::Later;
 pub use client::connect;
 pub use convert::{buttons_alone, form, sent};
 pub use delivery::delivery;

@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use crate::{
+    discord::Later,
     jobs::{
         sending::{Sending, Sent},
         span,
@@ -181,27 +182,29 @@ impl Delivering {
         let (sent, _gate) = match tokio::time::timeout(LONGEST_TRY, sending).await {
             Ok(Ok(sent)) => sent,
             // What it said stands in the log already.
-            Ok(Err(_)) => (Err("the sending panicked".to_owned()), None),
-            Err(_) => (Err("it took too long".to_owned()), None),
+            Ok(Err(_)) => (Err("the sending panicked".into()), None),
+            Err(_) => (Err("it took too long".into()), None),
         };
-        let pause = pause_after(item.attempts);
+        let asked = sent.as_ref().err().and_then(|later| later.wait).unwrap_or_default();
+        let pause = pause_after(item.attempts).map(|pause| pause.max(asked));
         let record = async || match (&sent, pause) {
-            (Ok(Sent::There { message, .. }), _) => self.sending.jobs.delivered(id, *message).await,
-            (Err(reason), Some(pause)) => self.sending.jobs.delivery_failed(id, reason, self.clock.now(), pause).await,
-            (Ok(Sent::Nowhere(reason)) | Err(reason), _) => self.sending.jobs.undeliverable(id, reason).await,
+            (Ok((Sent::There { message, .. }, lost)), _) if lost.is_empty() => self.sending.jobs.delivered(id, *message).await,
+            (Ok((Sent::There { message, .. }, lost)), _) => self.sending.jobs.delivered_without(id, lost, *message).await,
+            (Err(later), Some(pause)) => self.sending.jobs.delivery_failed(id, &later.reason, self.clock.now(), pause).await,
+            (Ok((Sent::Nowhere(reason), _)) | Err(Later { reason, .. }), _) => self.sending.jobs.undeliverable(id, reason).await,
         };
         let is_over = match (&sent, pause) {
-            (Ok(Sent::There { path, .. }), _) => {
+            (Ok((Sent::There { path, .. }, _)), _) => {
                 metrics::delivered(path);
                 tracing::info!(delivery.path = path, "delivered");
                 true
             }
-            (Err(reason), Some(_)) => {
+            (Err(Later { reason, .. }), Some(_)) => {
                 metrics::not_delivered();
                 tracing::warn!(job.id = %id, reason, attempts = item.attempts + 1, "an answer could not be delivered; it is tried again");
                 false
             }
-            (Ok(Sent::Nowhere(reason)) | Err(reason), _) => {
+            (Ok((Sent::Nowhere(reason), _)) | Err(Later { reason, .. }), _) => {
                 metrics::undeliverable();
                 tracing::warn!(job.id = %id, reason, "an answer cannot be delivered; it is kept in the history only");
                 true
@@ -221,7 +224,7 @@ impl Delivering {
     }
 
     /// While nobody edits the job's message, and with what keeps others from it.
-    async fn send_alone(&self, item: &OutboxItem) -> (Result<Sent, String>, Option<OwnedSemaphorePermit>) {
+    async fn send_alone(&self, item: &OutboxItem) -> (Result<(Sent, Vec<u32>), Later>, Option<OwnedSemaphorePermit>) {
         // Waits for an edit of this job's progress that is still on its way, and keeps later ones from starting.
         let gate = self.sending.board.live.get(&item.job).map(|live| live.gate.clone());
         let permit = match gate {

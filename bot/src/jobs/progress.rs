@@ -121,8 +121,8 @@ impl Progress {
             }
             Ok(_) => {}
             // Progress may be lost: the final message goes other ways.
-            Err(SendError::Transient(reason)) => {
-                tracing::debug!(job.id = %id, reason, "a progress edit failed");
+            Err(SendError::Transient(later)) => {
+                tracing::debug!(job.id = %id, reason = later.reason, "a progress edit failed");
                 if let Some(mut live) = self.board.live.get_mut(&id) {
                     live.touch();
                     live.told = live.told.failed();

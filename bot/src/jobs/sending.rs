@@ -7,10 +7,10 @@ use storage::{Delivery, Failure, Job, JobStatus, JobStore, OutboxItem, StorageEr
 
 use crate::{
     answer::Answer,
-    discord::{Messenger, Seen, SendError, Way},
+    discord::{Later, Messenger, Seen, SendError, Way},
     jobs::board::Board,
     messages::{self, Instead},
-    pictures::{PictureError, render::Renderer, shown::EngineStopped},
+    pictures::{self, render::Renderer, shown::EngineStopped},
     system::log::chain,
 };
 
@@ -55,9 +55,9 @@ impl Sent {
 }
 
 impl Sending {
-    /// Sends the last message of a job, or tells why another try is needed.
-    pub(super) async fn send(&self, item: &OutboxItem) -> Result<Sent, String> {
-        let Some(mut job) = self.living(item).await? else { return Ok(Sent::TO_NOBODY) };
+    /// Sends the last message of a job, and tells which of its pictures were lost and are missing there, or why another try is needed.
+    pub(super) async fn send(&self, item: &OutboxItem) -> Result<(Sent, Vec<u32>), Later> {
+        let Some(mut job) = self.living(item).await? else { return Ok((Sent::TO_NOBODY, Vec::new())) };
         if let Some(live) = self.board.live.get(&job.id) {
             job.delivery.message = job.delivery.message.or(live.delivery.message);
         }
@@ -65,15 +65,19 @@ impl Sending {
         if let Some(channel) = item.posting
             && let Some(sent) = self.arrived(&job, channel, &self.look(&job, channel).await?).await
         {
-            return Ok(sent);
+            return Ok((sent, self.renderer.lost(&job).await.map_err(|error| Later::from(chain(error.as_ref())))?));
         }
-        let Some(answer) = self.answer(&job, item).await? else { return Ok(Sent::TO_NOBODY) };
+        let Some((answer, lost)) = self.answer(&job, item).await? else { return Ok((Sent::TO_NOBODY, Vec::new())) };
+        Ok((self.send_answer(&job, item, answer).await?, lost))
+    }
+
+    async fn send_answer(&self, job: &Job, item: &OutboxItem, answer: Answer) -> Result<Sent, Later> {
         let mut reasons = Vec::new();
         match self.messenger.edit(&job.delivery, &answer).await {
             Ok(edited) => return Ok(Sent::edited(edited)),
             Err(SendError::Transient(reason)) => return Err(reason),
             Err(SendError::Gone) => return Ok(Sent::REMOVED),
-            Err(error @ SendError::Refused(_)) => return self.send_elsewhere(&job, answer, error.to_string()).await,
+            Err(error @ SendError::Refused(_)) => return self.send_elsewhere(job, answer, error.to_string()).await,
             Err(error) => reasons.push(error.to_string()),
         }
         // Its owner may have deleted it meanwhile: then its message is gone on purpose.
@@ -81,39 +85,39 @@ impl Sending {
             return Ok(Sent::TO_NOBODY);
         }
         let channel = job.delivery.channel;
-        let seen = self.look(&job, channel).await?;
-        if let Some(sent) = self.arrived(&job, channel, &seen).await {
+        let seen = self.look(job, channel).await?;
+        if let Some(sent) = self.arrived(job, channel, &seen).await {
             return Ok(sent);
         }
-        if let Some(sent) = self.fill(&job, &seen.unfinished, &answer).await? {
+        if let Some(sent) = self.fill(job, &seen.unfinished, &answer).await? {
             return Ok(sent);
         }
-        match self.post(&job, channel, &answer).await? {
+        match self.post(job, channel, &answer).await? {
             Ok(message) => Ok(Sent::There { path: "channel", message: Some(message) }),
             Err(error) => {
                 reasons.push(error.to_string());
-                self.send_directly(&job, answer, reasons).await
+                self.send_directly(job, answer, reasons).await
             }
         }
     }
 
     /// The job, unless it was deleted.
-    async fn living(&self, item: &OutboxItem) -> Result<Option<Job>, String> {
-        let job = self.jobs.job(item.job).await.map_err(|error| chain(&error))?;
+    async fn living(&self, item: &OutboxItem) -> Result<Option<Job>, Later> {
+        let job = self.jobs.job(item.job).await.map_err(|error| Later::from(chain(&error)))?;
         Ok(job.filter(|job| !job.is_deleted))
     }
 
-    /// What tells how a job ended; `None` if it was deleted. A done job whose pictures are lost fails after all, and costs nothing.
-    async fn answer(&self, job: &Job, item: &OutboxItem) -> Result<Option<Answer>, String> {
+    /// What tells how a job ended, and which pictures are missing there; `None` if it was deleted. A done job whose pictures are lost fails after all, and costs nothing.
+    async fn answer(&self, job: &Job, item: &OutboxItem) -> Result<Option<(Answer, Vec<u32>)>, Later> {
         let error = match self.renderer.last_answer(job).await {
             Ok(answer) => return Ok(Some(answer)),
             Err(error) => error,
         };
-        let Some(failure) = why_never_shown(&error) else { return Err(chain(error.as_ref())) };
+        let Some(failure) = why_never_shown(&error) else { return Err(chain(error.as_ref()).into()) };
         let Some(now) = self.living(item).await? else { return Ok(None) };
         tracing::error!(job.id = %job.id, error = chain(error.as_ref()), "a finished job cannot be shown");
         if now.status == JobStatus::Done {
-            self.jobs.lose(job.id, &failure).await.map_err(|error| chain(&error))?;
+            self.jobs.lose(job.id, &failure).await.map_err(|error| Later::from(chain(&error)))?;
         }
         let heading = match serde_json::from_value(job.task.clone()) {
             Ok(task) => self.renderer.heading(job.user.0, &task, job.parent).await,
@@ -126,11 +130,11 @@ impl Sending {
                 is_relaxed: false,
             },
         };
-        Ok(Some(messages::failed(&heading, job.id, &messages::failure(&failure, job.id))))
+        Ok(Some((messages::failed(&heading, job.id, &messages::failure(&failure, job.id)), Vec::new())))
     }
 
     /// What of a job stands in a channel; nothing where nobody can look: the nonce alone must do there.
-    async fn look(&self, job: &Job, channel: u64) -> Result<Seen, String> {
+    async fn look(&self, job: &Job, channel: u64) -> Result<Seen, Later> {
         match self.messenger.look(channel, job.id, job.created).await {
             Ok(seen) => Ok(seen),
             Err(SendError::Transient(reason)) => Err(reason),
@@ -149,7 +153,7 @@ impl Sending {
     }
 
     /// Puts the ending into a message that still says that the job waits and of which nobody knew, and removes others.
-    async fn fill(&self, job: &Job, unfinished: &[u64], answer: &Answer) -> Result<Option<Sent>, String> {
+    async fn fill(&self, job: &Job, unfinished: &[u64], answer: &Answer) -> Result<Option<Sent>, Later> {
         let Some((first, others)) = unfinished.split_first() else { return Ok(None) };
         let delivery = Delivery { token: String::new(), message: Some(*first), ..job.delivery.clone() };
         match self.messenger.edit(&delivery, answer).await {
@@ -172,8 +176,8 @@ impl Sending {
     }
 
     /// Posts a new message, after it was noted where. The outer error asks for another try.
-    async fn post(&self, job: &Job, channel: u64, answer: &Answer) -> Result<Result<u64, SendError>, String> {
-        self.jobs.posting(job.id, channel).await.map_err(|error| chain(&error))?;
+    async fn post(&self, job: &Job, channel: u64, answer: &Answer) -> Result<Result<u64, SendError>, Later> {
+        self.jobs.posting(job.id, channel).await.map_err(|error| Later::from(chain(&error)))?;
         match self.messenger.post(channel, job.id, answer).await {
             Err(SendError::Transient(reason)) => Err(reason),
             settled => Ok(settled),
@@ -182,7 +186,7 @@ impl Sending {
 
     /// Discord does not take a message as it is, most often because of words in it: the job's message says so without them, and the pictures go to
     /// the person directly.
-    async fn send_elsewhere(&self, job: &Job, answer: Answer, reason: String) -> Result<Sent, String> {
+    async fn send_elsewhere(&self, job: &Job, answer: Answer, reason: String) -> Result<Sent, Later> {
         tracing::error!(job.id = %job.id, reason, "Discord does not take an answer as it is");
         let told = self.messenger.edit(&job.delivery, &messages::not_taken(job.user.0, job.id, Instead::Directly)).await;
         if let Err(SendError::Transient(reason)) = told {
@@ -201,7 +205,7 @@ impl Sending {
         }
     }
 
-    async fn send_directly(&self, job: &Job, mut answer: Answer, mut reasons: Vec<String>) -> Result<Sent, String> {
+    async fn send_directly(&self, job: &Job, mut answer: Answer, mut reasons: Vec<String>) -> Result<Sent, Later> {
         messages::sent_here_instead(&mut answer);
         let posted = match self.messenger.direct_channel(job.user.0).await {
             Ok(channel) => self.post(job, channel, &answer).await?,
@@ -220,11 +224,10 @@ impl Sending {
 
 /// Why a job that has ended can never be shown; `None` where the same may work later.
 fn why_never_shown(error: &anyhow::Error) -> Option<Failure> {
-    use StorageError::{BadBlobKey, MissingBlob};
-    let is = |check: fn(&(dyn std::error::Error + 'static)) -> bool| error.chain().any(check);
-    if is(|cause| cause.is::<PictureError>() || matches!(cause.downcast_ref(), Some(MissingBlob(_) | BadBlobKey(_)))) {
+    if pictures::is_lost(error) {
         return Some(Failure::PicturesLost);
     }
+    let is = |check: fn(&(dyn std::error::Error + 'static)) -> bool| error.chain().any(check);
     let may_pass = is(|cause| cause.is::<EngineStopped>() || cause.is::<StorageError>() || cause.is::<tokio::task::JoinError>());
     (!may_pass).then_some(Failure::Internal)
 }
@@ -234,6 +237,7 @@ mod tests {
     use anyhow::Context;
 
     use super::*;
+    use crate::pictures::PictureError;
 
     #[test]
     fn only_what_is_really_lost_is_called_so() {

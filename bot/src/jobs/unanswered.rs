@@ -246,8 +246,8 @@ impl Unanswered {
         };
         match said {
             Ok(()) => Swept::Settled,
-            Err(SendError::Transient(reason)) => {
-                tracing::debug!(reason, "an answer could not be given yet");
+            Err(SendError::Transient(later)) => {
+                tracing::debug!(reason = later.reason, "an answer could not be given yet");
                 Swept::Later
             }
             Err(error) => {

@@ -32,7 +32,7 @@ pub use info::{Info, about_network, about_shift, info};
 pub use menu::{parameters, which_picture};
 pub use notes::sentences as note_sentences;
 pub use parts::remix_button;
-pub use pictures::{Deleting, Drawn, Enlarged, Instead, Shown, buttons, files, grid, not_taken, picture, sent_here_instead};
+pub use pictures::{Deleting, Drawn, Enlarged, Instead, Shown, buttons, files, grid, not_taken, picture, sent_here_instead, tell_lost};
 pub use progress::{Drawing, N_PLACES, cancelled, cancelling, drawing, failed, loading, queued};
 pub use quota::{quota, settings, small};
 pub use received::{ENDING, INTERRUPTED, MAX_REFUSAL, TAKEN_BACK, about_earlier, in_our_words};

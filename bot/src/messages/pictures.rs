@@ -150,6 +150,18 @@ pub fn sent_here_instead(answer: &mut Answer) {
     answer.content.push_str("\n-# I could not post this where you asked for it, so here it is.");
 }
 
+/// Added to a grid in which pictures are missing because they were lost, by their numbers from 0.
+pub fn tell_lost(answer: &mut Answer, lost: &[u32]) {
+    let numbers: Vec<String> = lost.iter().map(|index| index.saturating_add(1).to_string()).collect();
+    let told = match numbers.as_slice() {
+        [] => return,
+        [one] => format!("Picture {one} was lost before I could show it, and costs nothing."),
+        [all @ .., last] => format!("Pictures {} and {last} were lost before I could show them, and cost nothing.", all.join(", ")),
+    };
+    answer.content.push_str("\n-# ");
+    answer.content.push_str(&told);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -168,6 +180,19 @@ mod tests {
         let file = File { name: "grid.png".into(), bytes: Vec::new(), description: String::new() };
         let answer = grid(&heading, JobId::new(), Drawn { indices: &[0], stopped: None }, None, file);
         assert_eq!(answer.buttons.iter().map(Vec::len).collect::<Vec<_>>(), [2, 1, 3]);
+    }
+
+    #[test]
+    fn lost_pictures_are_told_by_their_numbers() {
+        let check = |lost: &[u32], expected: &str| {
+            let mut answer = Answer::text("**a frog**");
+            tell_lost(&mut answer, lost);
+            assert_eq!(answer.content, format!("**a frog**{expected}"));
+        };
+        check(&[], "");
+        check(&[1], "\n-# Picture 2 was lost before I could show it, and costs nothing.");
+        check(&[0, 3], "\n-# Pictures 1 and 4 were lost before I could show them, and cost nothing.");
+        check(&[0, 1, 3], "\n-# Pictures 1, 2 and 4 were lost before I could show them, and cost nothing.");
     }
 
     #[test]

@@ -9,4 +9,4 @@ pub mod shown;
 mod stored;
 
 pub use outside::*;
-pub use stored::{input, stored};
+pub use stored::{input, is_lost, stored};

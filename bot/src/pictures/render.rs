@@ -16,7 +16,7 @@ use crate::{
     pictures::grid,
     pictures::metadata::{self, Origin, Record},
     pictures::shown::{self, MIN_GRID_WIDTH, Shown},
-    pictures::stored,
+    pictures::{is_lost, stored},
     prompt,
     system::log::chain,
     system::printable::printable,
@@ -92,18 +92,19 @@ impl Renderer {
         Live::new(self.heading_of(job, task).await, job.delivery.clone(), picture_size(task), task.n_images()).costing(job.row_megapixels)
     }
 
-    /// The last message of a job that has ended.
+    /// The last message of a job that has ended, and the numbers of pictures that are lost and therefore missing there.
     ///
     /// # Errors
-    /// The stored task or a picture cannot be read.
-    pub async fn last_answer(&self, job: &Job) -> anyhow::Result<Answer> {
+    /// The stored task or a picture cannot be read; lost ones are an error where no other is left.
+    pub async fn last_answer(&self, job: &Job) -> anyhow::Result<(Answer, Vec<u32>)> {
         let task: Task = serde_json::from_value(job.task.clone())?;
         let heading = self.heading_of(job, &task).await;
         match job.status {
             JobStatus::Failed => {
-                Ok(messages::failed(&heading, job.id, &messages::failure(job.failure.as_ref().unwrap_or(&Failure::Untold), job.id)))
+                let failure = messages::failure(job.failure.as_ref().unwrap_or(&Failure::Untold), job.id);
+                Ok((messages::failed(&heading, job.id, &failure), Vec::new()))
             }
-            JobStatus::Cancelled => Ok(messages::cancelled(&heading, job.id)),
+            JobStatus::Cancelled => Ok((messages::cancelled(&heading, job.id), Vec::new())),
             JobStatus::Done | JobStatus::Queued | JobStatus::Leased => {
                 let images = self.jobs.images(job.id).await?;
                 let seconds = job.finished.map(|finished| (finished.0 - job.created.0) as f64 / 1000.0);
@@ -118,16 +119,20 @@ impl Renderer {
                     let size = picture.dimensions();
                     let file =
                         tokio::task::spawn_blocking(move || encode(&picture, &record, &format!("atelier-{}", size.0), alt)).await??;
-                    return Ok(messages::picture(&heading, job.id, self.enlarged(&heading, images.first(), size), file));
+                    let enlarged = self.enlarged(&heading, images.first(), size);
+                    return Ok((messages::picture(&heading, job.id, enlarged, file), Vec::new()));
                 }
-                let (indices, stopped) = (indices(&images), self.stopped(job.id).await?);
+                let (found, lost) = self.found(images).await?;
+                let (indices, stopped): (Vec<u32>, _) = (found.iter().map(|(image, _)| image.index).collect(), self.stopped(job.id).await?);
                 let mut record = record;
                 if let (Some(base), Some((done, _))) = (record.task.base_mut(), stopped) {
                     base.stop_at = Some(StopAt::Steps(done));
                 }
-                let (pictures, cell) = self.shown_pictures(&images, MIN_GRID_WIDTH).await?;
+                let (pictures, cell) = self.shown_pictures(found, MIN_GRID_WIDTH).await?;
                 let file = tokio::task::spawn_blocking(move || encode(&grid::grid(&pictures, cell), &record, "grid", alt)).await??;
-                Ok(messages::grid(&heading, job.id, messages::Drawn { indices: &indices, stopped }, seconds, file))
+                let mut answer = messages::grid(&heading, job.id, messages::Drawn { indices: &indices, stopped }, seconds, file);
+                messages::tell_lost(&mut answer, &lost);
+                Ok((answer, lost))
             }
         }
     }
@@ -177,29 +182,55 @@ impl Renderer {
         let task: Task = serde_json::from_value(job.task.clone())?;
         let title = self.heading_of(job, &task).await.title;
         let mut files = Vec::new();
-        for image in self.jobs.images(job.id).await? {
+        for (image, picture) in self.found(self.jobs.images(job.id).await?).await?.0 {
             let name = format!("atelier-{}-{}", image.seed, image.width);
             let bytes = self.blobs.get(&image.blob).await?;
             let description = described(&title);
             files.push(if bytes.len() <= MAX_FILE_BYTES {
                 File { name: format!("{name}.png"), bytes: bytes.to_vec(), description }
             } else {
-                let picture = stored(&*self.blobs, image.blob.as_str()).await?;
                 tokio::task::spawn_blocking(move || jpeg(picture, &name, description)).await??
             });
         }
         Ok(messages::files(&title, files))
     }
 
-    /// A job's pictures as a grid of at least this width shows them, and its cells.
-    async fn shown_pictures(&self, images: &[NewImage], min_width: u32) -> anyhow::Result<(Vec<RgbImage>, ImageSize)> {
-        let drawn = images.first().map_or(ImageSize::new(1, 1), |image| ImageSize::new(image.width, image.height));
-        let cell = grid::cell_size(drawn, images.len(), min_width);
-        let mut pictures = Vec::with_capacity(images.len());
-        for image in images {
-            let name = image.blob.to_string();
-            pictures.push((name, stored(&*self.blobs, image.blob.as_str()).await?));
+    /// Which pictures of a done job are lost while others of it are there.
+    ///
+    /// # Errors
+    /// The store or a picture cannot be read.
+    pub async fn lost(&self, job: &Job) -> anyhow::Result<Vec<u32>> {
+        match self.found(self.jobs.images(job.id).await?).await {
+            Ok((_, lost)) => Ok(lost),
+            Err(error) if is_lost(&error) => Ok(Vec::new()),
+            Err(error) => Err(error),
         }
+    }
+
+    /// Those of a job's pictures that are there, and the numbers of those that are lost; these are an error where no other is left.
+    async fn found(&self, images: Vec<NewImage>) -> anyhow::Result<(Vec<(NewImage, RgbImage)>, Vec<u32>)> {
+        let (mut found, mut lost, mut why) = (Vec::with_capacity(images.len()), Vec::new(), None);
+        for image in images {
+            match stored(&*self.blobs, image.blob.as_str()).await {
+                Ok(picture) => found.push((image, picture)),
+                Err(error) if is_lost(&error) => {
+                    lost.push(image.index);
+                    why = Some(error);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        match why {
+            Some(error) if found.is_empty() => Err(error),
+            _ => Ok((found, lost)),
+        }
+    }
+
+    /// Pictures as a grid of at least this width shows them, and its cells.
+    async fn shown_pictures(&self, found: Vec<(NewImage, RgbImage)>, min_width: u32) -> anyhow::Result<(Vec<RgbImage>, ImageSize)> {
+        let drawn = found.first().map_or(ImageSize::new(1, 1), |(image, _)| ImageSize::new(image.width, image.height));
+        let cell = grid::cell_size(drawn, found.len(), min_width);
+        let pictures = found.into_iter().map(|(image, picture)| (image.blob.to_string(), picture)).collect();
         Ok((self.shown.pictures(pictures, cell.width).await?, cell))
     }
 
@@ -211,7 +242,7 @@ impl Renderer {
             return Some(bytes.to_vec());
         }
         let images = self.jobs.images(job.id).await.ok().filter(|images| !images.is_empty())?;
-        let (pictures, cell) = self.shown_pictures(&images, THUMBNAIL).await.ok()?;
+        let (pictures, cell) = self.shown_pictures(self.found(images).await.ok()?.0, THUMBNAIL).await.ok()?;
         let small = move || grid::preview_bytes(&grid::thumbnail(&grid::grid(&pictures, cell), THUMBNAIL));
         let bytes = tokio::task::spawn_blocking(small).await.ok()?;
         if let Err(error) = self.keep_thumbnail(job.id, &bytes).await {

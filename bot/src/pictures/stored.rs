@@ -4,9 +4,9 @@ use std::io::Cursor;
 
 use image::RgbImage;
 use inference::task::{ImageSize, Input, Pixels, Role};
-use storage::{BlobKey, BlobStore};
+use storage::{BlobKey, BlobStore, StorageError};
 
-use super::outside;
+use super::{PictureError, outside};
 
 /// Reads a stored picture.
 ///
@@ -15,6 +15,12 @@ use super::outside;
 pub async fn stored(blobs: &dyn BlobStore, key: &str) -> anyhow::Result<RgbImage> {
     let bytes = blobs.get(&BlobKey::parse(key)?).await?;
     Ok(tokio::task::spawn_blocking(move || outside::read(Cursor::new(bytes))).await??.into_rgb8())
+}
+
+/// Whether a picture can never be read, as this error tells; of any other, the same may work later.
+pub fn is_lost(error: &anyhow::Error) -> bool {
+    use StorageError::{BadBlobKey, MissingBlob};
+    error.chain().any(|cause| cause.is::<PictureError>() || matches!(cause.downcast_ref(), Some(MissingBlob(_) | BadBlobKey(_))))
 }
 
 /// Reads a picture that a task is made from, in the size that the task says: one of two passes is larger than its task.

@@ -107,6 +107,10 @@ impl Outbox for SqliteStore {
         outbox::delivered(self, job, message).await
     }
 
+    async fn delivered_without(&self, job: JobId, lost: &[u32], message: Option<u64>) -> Result<(), StorageError> {
+        outbox::delivered_without(self, job, lost, message).await
+    }
+
     async fn delivery_failed(&self, job: JobId, error: &str, now: Timestamp, pause: Duration) -> Result<(), StorageError> {
         outbox::delivery_failed(self, job, error, now, pause).await
     }

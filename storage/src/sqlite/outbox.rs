@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use sqlx::SqliteConnection;
+
 use super::{
     SqliteStore, quota,
     rows::{bytes, job_id},
@@ -50,9 +52,29 @@ pub(super) async fn posting(store: &SqliteStore, job: JobId, channel: u64) -> Re
     Ok(())
 }
 
+const DELIVERED: &str = "UPDATE outbox SET state = 'delivered', error = ? WHERE job = (SELECT seq FROM jobs WHERE id = ?)";
+
 pub(super) async fn delivered(store: &SqliteStore, job: JobId, message: Option<u64>) -> Result<(), StorageError> {
-    const DELIVERED: &str = "UPDATE outbox SET state = 'delivered', error = ? WHERE job = (SELECT seq FROM jobs WHERE id = ?)";
-    close(store, job, DELIVERED, None, message).await
+    let mut tx = store.begin().await?;
+    close(&mut tx, job, DELIVERED, None, message).await?;
+    tx.commit().await
+}
+
+pub(super) async fn delivered_without(store: &SqliteStore, job: JobId, lost: &[u32], message: Option<u64>) -> Result<(), StorageError> {
+    const OPEN: &str = "SELECT seq FROM jobs JOIN outbox ON outbox.job = seq WHERE id = ? AND status = 'done' AND state = 'pending'";
+    let mut tx = store.begin().await?;
+    let open: Option<i64> = sqlx::query_scalar(OPEN).bind(bytes(job)).fetch_optional(&mut *tx).await?;
+    if let Some(seq) = open {
+        let n: i64 = sqlx::query_scalar("SELECT count(*) FROM images WHERE job = ?").bind(seq).fetch_one(&mut *tx).await?;
+        let mut n_lost = 0;
+        for number in lost {
+            let forget = sqlx::query("DELETE FROM images WHERE job = ? AND number = ?").bind(seq).bind(number);
+            n_lost += forget.execute(&mut *tx).await?.rows_affected().cast_signed();
+        }
+        quota::give_back_share(&mut tx, seq, n_lost, n).await?;
+    }
+    close(&mut tx, job, DELIVERED, None, message).await?;
+    tx.commit().await
 }
 
 pub(super) async fn delivery_failed(
@@ -72,7 +94,9 @@ pub(super) async fn undeliverable(store: &SqliteStore, job: JobId, error: &str) 
     // The word of the first version of the schema.
     const GIVE_UP: &str = "UPDATE outbox SET attempts = attempts + 1, error = ?, state = 'given_up' \
         WHERE job = (SELECT seq FROM jobs WHERE id = ?) AND state = 'pending'";
-    close(store, job, GIVE_UP, Some(error), None).await
+    let mut tx = store.begin().await?;
+    close(&mut tx, job, GIVE_UP, Some(error), None).await?;
+    tx.commit().await
 }
 
 pub(super) async fn lose(store: &SqliteStore, job: JobId, failure: &Failure) -> Result<(), StorageError> {
@@ -95,17 +119,16 @@ pub(super) async fn set_message(store: &SqliteStore, id: JobId, message: u64) ->
 
 /// Ends a delivery and erases the token, a secret that nobody needs any more.
 async fn close(
-    store: &SqliteStore,
+    db: &mut SqliteConnection,
     job: JobId,
     write: &'static str,
     error: Option<&str>,
     message: Option<u64>,
 ) -> Result<(), StorageError> {
-    let mut tx = store.begin().await?;
-    let closed = sqlx::query(write).bind(error).bind(bytes(job)).execute(&mut *tx).await?;
+    let closed = sqlx::query(write).bind(error).bind(bytes(job)).execute(&mut *db).await?;
     if closed.rows_affected() == 1 {
         let erase = sqlx::query("UPDATE jobs SET token = NULL, message = coalesce(?, message) WHERE id = ?");
-        erase.bind(message.map(u64::cast_signed)).bind(bytes(job)).execute(&mut *tx).await?;
+        erase.bind(message.map(u64::cast_signed)).bind(bytes(job)).execute(db).await?;
     }
-    tx.commit().await
+    Ok(())
 }

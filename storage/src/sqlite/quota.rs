@@ -215,3 +215,13 @@ pub(super) async fn give_back(db: &mut SqliteConnection, job: i64) -> Result<(),
     sqlx::query(WRITE).bind(job).execute(db).await?;
     Ok(())
 }
+
+/// Gives back some of the equal shares in the price of a job that was charged.
+pub(super) async fn give_back_share(db: &mut SqliteConnection, job: i64, n: i64, of: i64) -> Result<(), StorageError> {
+    const WRITE: &str = "UPDATE ledger SET row_pixels = (debited + row_pixels) * ?2 / ?3 - debited \
+        FROM (SELECT row_pixels AS debited FROM ledger WHERE job = ?1 AND kind = 'debit') WHERE job = ?1 AND kind = 'settle'";
+    if n > 0 {
+        sqlx::query(WRITE).bind(job).bind(of - n).bind(of).execute(db).await?;
+    }
+    Ok(())
+}

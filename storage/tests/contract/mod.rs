@@ -126,6 +126,7 @@ contract! { sqlite, crate::contract::support::Sqlite:
         where_a_message_was_tried_is_remembered
         what_cannot_be_delivered_is_not_tried_again
         a_job_whose_pictures_are_lost_fails_and_is_paid_back_once
+        pictures_that_were_lost_are_forgotten_and_paid_back_once
         deliveries_come_oldest_first
         a_backlog_is_as_old_as_the_oldest_that_waits
         a_message_is_remembered

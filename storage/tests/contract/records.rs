@@ -152,6 +152,26 @@ pub async fn a_job_whose_pictures_are_lost_fails_and_is_paid_back_once(backend: 
     assert_eq!(n_pending(&*store).await, 1, "it is still to be told");
 }
 
+pub async fn pictures_that_were_lost_are_forgotten_and_paid_back_once(backend: &impl Backend) {
+    let store = backend.open().await;
+    let id = created(&*store, job(1, 1)).await;
+    let lease = claimed(&*store).await;
+    for index in 0..4 {
+        store.record_image(&lease, &image(index, blob(1))).await.unwrap();
+    }
+    store.complete(&lease, 0.8, NOON).await.unwrap();
+    let indices = async || store.images(id).await.unwrap().iter().map(|image| image.index).collect::<Vec<_>>();
+    // Of picture 9 nothing is known.
+    for lost in [[1, 3, 9], [0, 1, 2]] {
+        store.delivered_without(id, &lost, Some(7)).await.unwrap();
+        assert_eq!(indices().await, [0, 2], "what was delivered stays as it is");
+        assert_eq!(used(&*store, 1, NOON).await, 0.4);
+    }
+    let told = store.job(id).await.unwrap().unwrap();
+    assert_eq!((told.status, told.delivery.message, told.delivery.token.as_str()), (JobStatus::Done, Some(7), ""));
+    assert_eq!(n_pending(&*store).await, 0);
+}
+
 pub async fn deliveries_come_oldest_first(backend: &impl Backend) {
     let store = backend.open().await;
     let mut ids = Vec::new();
