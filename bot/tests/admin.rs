@@ -8,6 +8,7 @@ use std::{
 };
 
 use atelier::{config::Config, discord::invite_url};
+use tokio::net::TcpSocket;
 
 use crate::support::*;
 
@@ -36,8 +37,19 @@ fn said(output: &Output) -> String {
     text(&output.stdout) + &text(&output.stderr)
 }
 
-fn closed_port() -> u16 {
-    TcpListener::bind(("127.0.0.1", 0)).expect("a port").local_addr().expect("an address").port()
+/// A port at which nobody listens while this is kept: it is taken, and every connection refused.
+struct Closed {
+    _socket: TcpSocket,
+    port: u16,
+}
+
+impl Closed {
+    fn new() -> Self {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.bind(([127, 0, 0, 1], 0).into()).expect("a port");
+        let port = socket.local_addr().expect("an address").port();
+        Self { _socket: socket, port }
+    }
 }
 
 fn interrupt(child: &Child) {
@@ -65,7 +77,8 @@ fn log_until(mut command: Command, words: &str) -> (Vec<String>, Option<i32>) {
 #[test]
 fn without_a_way_to_discord_a_start_says_one_sentence_and_goes_on() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let port = closed_port();
+    let closed = Closed::new();
+    let port = closed.port;
     std::fs::write(folder.path().join("atelier.toml"), format!("[discord]\napi_url = \"http://127.0.0.1:{port}\"")).expect("a file");
     let mut command = atelier(folder.path(), &["run"]);
     command.env("DISCORD_TOKEN", "any.token");
@@ -147,9 +160,10 @@ fn the_doctor_refuses_the_configurations_that_a_start_refuses() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         std::fs::write(folder.path().join("atelier.toml"), config.replace("STARTER", &starter)).expect("a file");
         let doctor = atelier(folder.path(), &["doctor"]).env("DISCORD_TOKEN", TOKEN).output().expect("it starts");
+        let closed = Closed::new();
         // Where nothing is refused a start goes on until it is interrupted: at Discord's door, or at a proxy's that is closed.
         let mut run = atelier(folder.path(), &["run"]);
-        run.env("DISCORD_TOKEN", TOKEN).env("HTTPS_PROXY", format!("http://127.0.0.1:{}", closed_port()));
+        run.env("DISCORD_TOKEN", TOKEN).env("HTTPS_PROXY", format!("http://127.0.0.1:{}", closed.port));
         let mut child = run.spawn().expect("it starts");
         let mut lines = Vec::new();
         for line in BufReader::new(child.stderr.take().expect("a pipe")).lines() {
@@ -242,9 +256,9 @@ fn a_taken_port_is_said_or_refused() {
 
 #[test]
 fn a_pull_without_a_network_ends_at_once_and_says_what_to_do() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (folder, closed) = (tempfile::tempdir().expect("a temporary folder"), Closed::new());
     for (endpoint, why) in [
-        (format!("http://127.0.0.1:{}", closed_port()), "the connection is refused"),
+        (format!("http://127.0.0.1:{}", closed.port), "the connection is refused"),
         ("https://no-such-host.invalid".to_owned(), "its name cannot be resolved"),
     ] {
         for (more, place) in [(&[][..], "tiny"), (&["--as", "sd15"], "sd15"), (&["--file", "a.safetensors"], "a.safetensors")] {

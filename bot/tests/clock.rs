@@ -53,11 +53,13 @@ async fn requests(studio: &Studio) -> Vec<(String, String, u64)> {
 async fn a_picture_that_is_finished_after_fifteen_minutes_comes_by_the_bots_own_token(mode: Mode) {
     let (studio, clock) = studio(mode).await;
     let ada = &studio.ada;
-    ada.slash(CHANNEL, "imagine", &prompt("a frog --steps 40 --images 1")).await.expect("sent");
+    let held = studio.running.bot.app.models.engine.hold();
+    ada.slash(CHANNEL, "imagine", &prompt("a frog --images 1")).await.expect("sent");
     let progress = message_with(ada, "a frog").await;
     clock.advance(TOO_LONG);
     let queue = studio.running.bot.app.jobs.queue_status().await.expect("readable");
     assert_eq!(queue.queued + queue.running, 1, "it was not finished before");
+    drop(held);
     let grid = nth_grid(ada, 1).await;
     assert_eq!(id(&grid), id(&progress), "the message that showed the progress");
     assert_eq!(grid["attachments"].as_array().map(Vec::len), Some(1));
@@ -76,7 +78,8 @@ async fn a_picture_that_is_finished_after_fifteen_minutes_comes_by_the_bots_own_
 async fn a_picture_whose_message_was_removed_is_not_posted_anew(mode: Mode) {
     let (studio, clock) = studio(mode).await;
     let ada = &studio.ada;
-    ada.slash(CHANNEL, "imagine", &prompt("a frog --steps 40 --images 1")).await.expect("sent");
+    let held = studio.running.bot.app.models.engine.hold();
+    ada.slash(CHANNEL, "imagine", &prompt("a frog --images 1")).await.expect("sent");
     let progress = message_with(ada, "a frog").await;
     let client = reqwest::Client::builder().no_proxy().build().expect("a plain client");
     let url = format!("{}/sandbox/api/messages/{}?user={}", studio.running.stand_in.url(), id(&progress), ada.user_id());
@@ -84,6 +87,7 @@ async fn a_picture_whose_message_was_removed_is_not_posted_anew(mode: Mode) {
     clock.advance(TOO_LONG);
     let queue = studio.running.bot.app.jobs.queue_status().await.expect("readable");
     assert_eq!(queue.queued + queue.running, 1, "it was not finished before");
+    drop(held);
     let jobs = &studio.running.bot.app.jobs;
     let is_over = async {
         loop {
@@ -91,6 +95,7 @@ async fn a_picture_whose_message_was_removed_is_not_posted_anew(mode: Mode) {
             if queue.queued + queue.running + backlog.undelivered == 0 {
                 break;
             }
+            pause().await;
         }
     };
     tokio::time::timeout(PATIENCE, is_over).await.expect("the job and its delivery are over");

@@ -20,7 +20,6 @@ mod examples;
 mod family_models;
 mod faults;
 mod first_contact;
-mod given_up;
 mod imagine;
 mod inputs;
 mod invite;

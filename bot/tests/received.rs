@@ -231,7 +231,7 @@ async fn everybody_who_was_promised_something_around_an_orderly_end_has_pictures
         }
     }
     let n_promised = n_acknowledged(ada, before, &asked.join_all().await).await;
-    assert!(n_promised > N_ASKED / 3, "{n_promised}");
+    assert!(n_promised > 0, "the first waited before the signal");
     assert_eq!(bot.0.wait().expect("it ends").code(), Some(0), "an orderly end");
 
     let bot = place.start();

@@ -80,14 +80,24 @@ struct Served {
 }
 
 impl Served {
-    fn start(folder: &Path, metrics: SocketAddr) -> Self {
+    /// Starts with a port that was free a moment ago, and again where somebody else took it.
+    fn start(folder: &Path) -> Self {
+        let free = || TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port");
+        (0..9).find_map(|_| Self::try_start(folder, free())).expect("it says where its page is")
+    }
+
+    fn try_start(folder: &Path, metrics: SocketAddr) -> Option<Self> {
         let config = format!("[metrics]\nlisten = \"{metrics}\"\n[defaults]\nsteps = 2\n[engine]\npreview_every = 0\n");
         std::fs::write(folder.join("atelier.toml"), config).expect("written");
         let mut child = sandbox_of(folder).stdout(Stdio::piped()).spawn().expect("the program starts");
         let mut said = BufReader::new(child.stdout.take().expect("piped"));
         let mut lines = said.by_ref().lines().map_while(Result::ok);
         let page = lines.find_map(|line| line.trim().strip_prefix("Open ").map(|url| url.trim().to_owned()));
-        Self { child, _said: said, metrics, page: page.expect("it says where its page is") }
+        let Some(page) = page else {
+            child.wait().expect("it ends");
+            return None;
+        };
+        Some(Self { child, _said: said, metrics, page })
     }
 
     /// Status and body of what is at a path.
@@ -126,8 +136,7 @@ fn sandbox_of(folder: &Path) -> Command {
 #[tokio::test(flavor = "multi_thread")]
 async fn metrics_count_what_was_drawn_and_delivered() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port");
-    let served = Served::start(folder.path(), free);
+    let served = Served::start(folder.path());
     let ada = Visitor::connect(&served.page, "ada").await.expect("ada enters");
     for n in 1..=2 {
         ada.slash(CHANNEL, "imagine", &[("prompt", json!("a frog --images 1")), ("seed", json!(n))]).await.expect("sent");

@@ -49,7 +49,7 @@ async fn shown(app: &App, job: &Job) -> Result<Answer, BotError> {
     if !job.status.is_final() {
         return Err(UserError::NotFinished.into());
     }
-    Ok(app.renderer.last_answer(job).await?)
+    Ok(app.renderer.last_answer(job).await?.0)
 }
 
 /// The job of a number, if the caller may see it here: their own of this guild (in direct messages, of every place), and those of others in channels

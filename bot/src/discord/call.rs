@@ -55,7 +55,8 @@ pub(super) struct Calling<'a> {
 }
 
 impl Calling<'_> {
-    /// Sends a message that is made of `body` and of an answer's file, of which there is one at most, and reads what is told of it; counted by a name.
+    /// Sends a message that is made of `body` and of an answer's file, and reads what is told of it; counted by a name. Several files are numbered by the
+    /// library alone, and refused here.
     pub(super) async fn send<T: DeserializeOwned>(
         self,
         name: &'static str,
@@ -64,9 +65,10 @@ impl Calling<'_> {
         answer: &Answer,
     ) -> Result<T, SendError> {
         let request = serenity::Request::new(route, method);
-        let request = match answer.files.first() {
-            None => request.body(Some(serde_json::to_vec(body).map_err(serenity::Error::from)?)),
-            Some(file) => request.multipart(Some(serenity::Multipart {
+        let request = match answer.files.as_slice() {
+            [] => request.body(Some(serde_json::to_vec(body).map_err(serenity::Error::from)?)),
+            [_, _, ..] => return Err(SendError::Refused("a job's message has one file".into())),
+            [file] => request.multipart(Some(serenity::Multipart {
                 upload: serenity::MultipartUpload::Attachments(vec![convert::file(file)]),
                 payload_json: Some(serde_json::to_string(body).map_err(serenity::Error::from)?),
                 fields: Vec::new(),

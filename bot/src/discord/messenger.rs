@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use poise::serenity_prelude as serenity;
+use poise::serenity_prelude::{self as serenity, Builder};
 use serde::Deserialize;
 use storage::{Delivery, JobId, Timestamp};
 use tokio::sync::{OnceCell, watch};
@@ -171,6 +171,10 @@ async fn edit_by_token(calling: Calling<'_>, token: &str, answer: &Answer) -> Re
         .allowed_mentions(convert::no_mentions())
         .flags(convert::flags(answer))
         .attachments(convert::attachments(answer));
+    if answer.files.len() > 1 {
+        let send = || counted("interaction_response", edit.clone().execute(calling.http, token));
+        return repeat(send).await.map(|message| message.id.get());
+    }
     let application = calling.http.application_id().ok_or_else(|| SendError::Transient("the bot is not connected yet".into()))?;
     let route = || serenity::Route::WebhookOriginalInteractionResponse { application_id: application, token };
     let send = || calling.send::<Told>("interaction_response", (serenity::LightMethod::Patch, route()), &edit, answer);
@@ -186,6 +190,10 @@ async fn edit_by_id(calling: Calling<'_>, channel: u64, message: u64, answer: &A
         .flags(convert::flags(answer))
         .attachments(convert::attachments(answer));
     let (channel_id, message_id) = (serenity::ChannelId::new(channel), serenity::MessageId::new(message));
+    if answer.files.len() > 1 {
+        let send = || counted("message_edit", edit.clone().execute(calling.http, (channel_id, message_id, None)));
+        return repeat(send).await.map(|message| message.id.get());
+    }
     let route = || serenity::Route::ChannelMessage { channel_id, message_id };
     let send = || calling.send::<Told>("message_edit", (serenity::LightMethod::Patch, route()), &edit, answer);
     repeat(send).await.map(|message| message.id.get())
