@@ -48,7 +48,8 @@ async fn a_job_is_shown_again_with_its_buttons_to_those_who_may_see_it(mode: Mod
     }
     let again = show(&linus, CHANNEL, &public).await;
     linus.press(id(&again), "V1").await.expect("sent");
-    message_with(&linus, "Variation of").await;
+    let is_varied = |message: &&Value| is_grid(message) && content(message).contains("Variation of");
+    linus.wait_for(CHANNEL, PATIENCE, |messages| messages.iter().find(is_varied).map(|_| ())).await.expect("it is drawn");
 
     // Nobody learns whether there is another.
     for (person, channel, job) in [
