@@ -267,7 +267,7 @@ async fn a_job_that_was_interrupted_begins_when_the_one_before_it_has_got_furthe
     let mut ids = Vec::new();
     for (user, steps, side) in [(1, 150, 256), (2, 1, 64)] {
         let size = ImageSize::new(side, side);
-        let task = Task::from(TextToImage { prompt: "a frog".into(), steps, size, n_images: 1, ..TextToImage::default() });
+        let task = Task::from(TextToImage { prompt: "a frog".into(), steps, size, n_images: 4, ..TextToImage::default() });
         let new = NewJob {
             key: user.to_string(),
             press: None,
@@ -312,10 +312,10 @@ async fn a_job_that_was_interrupted_begins_when_the_one_before_it_has_got_furthe
     .await;
     let status = async |id| studio.running.bot.app.jobs.job(id).await.expect("readable").expect("it is there").status;
     let wait = async {
-        while status(ids[1]).await != JobStatus::Done {
+        while status(ids[1]).await == JobStatus::Queued {
             pause().await;
         }
     };
-    tokio::time::timeout(PATIENCE, wait).await.expect("it is drawn");
+    tokio::time::timeout(PATIENCE, wait).await.expect("it begins");
     assert_eq!(status(ids[0]).await, JobStatus::Leased, "nobody waited for the end of the other");
 }
