@@ -69,3 +69,20 @@ async fn what_nothing_names_goes_after_a_day_and_what_is_too_old_is_forgotten() 
     comes("its picture goes", async || !has(&kept).await).await;
     studio.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mark_by_a_clock_that_was_ahead_holds_no_file() {
+    let clock = ManualClock::new();
+    let studio = Studio::open_with_clock(Mode::Plain, Clock::Manual(clock.clone()), |_| {}).await;
+    let app = &studio.running.bot.app;
+    let orphan = app.blobs.put("of a job that was stopped".into()).await.expect("kept");
+    let ahead = app.clock.now().after(1000 * DAY);
+    app.blobs.mark(&orphan, ahead).await.expect("marked");
+    clock.advance(DAY);
+    let marks = async || app.blobs.marks().await.expect("readable");
+    comes("it is marked by the clock as it is now", async || marks().await.iter().any(|(key, since)| *key == orphan && *since < ahead))
+        .await;
+    clock.advance(DAY);
+    comes("and goes", async || !app.blobs.has(&orphan).await.expect("readable")).await;
+    studio.close().await;
+}

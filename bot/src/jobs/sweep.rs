@@ -72,11 +72,14 @@ impl Sweep {
         Ok(n_forgotten)
     }
 
-    /// A mark on what is named again is taken away, so that its time begins anew.
+    /// A mark on what is named again is taken away, so that its time begins anew; so is one that a clock made which was set back since.
     async fn collect(&self, now: Timestamp) -> Result<usize, StorageError> {
         let before = ago(now, GRACE);
-        let marked: Vec<BlobKey> =
-            self.blobs.marks().await?.into_iter().filter(|(_, since)| *since <= before).map(|(key, _)| key).collect();
+        let marks = self.blobs.marks().await?;
+        for (key, _) in marks.iter().filter(|(_, since)| *since > now) {
+            self.blobs.unmark(key).await?;
+        }
+        let marked: Vec<BlobKey> = marks.into_iter().filter(|(_, since)| *since <= before).map(|(key, _)| key).collect();
         let mut n_removed = 0;
         for some in marked.chunks(N_BLOBS) {
             let unnamed = self.jobs.unnamed(some).await?;

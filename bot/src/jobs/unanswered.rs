@@ -78,7 +78,15 @@ struct Tried {
     n_tries: u32,
     /// Times that drawing failed on our side.
     n_failed: u32,
+    since: Timestamp,
     next: Timestamp,
+}
+
+impl Tried {
+    /// Also by a clock that was set back since: it need not come round again.
+    fn is_due(&self, now: Timestamp) -> bool {
+        !(self.since..self.next).contains(&now)
+    }
 }
 
 /// What became of a note.
@@ -124,7 +132,7 @@ impl Unanswered {
         let now = self.clock.now();
         lock(tries).retain(|key, _| found.iter().any(|received| received.key == *key));
         let is_due = |received: &Received| {
-            !self.receiving.is_in_hand(&received.key) && lock(tries).get(&received.key).is_none_or(|tried| tried.next <= now)
+            !self.receiving.is_in_hand(&received.key) && lock(tries).get(&received.key).is_none_or(|tried| tried.is_due(now))
         };
         let due: Vec<Received> = found.into_iter().filter(is_due).collect();
         for some in due.chunks(MAX_AT_ONCE) {
@@ -136,9 +144,9 @@ impl Unanswered {
 
     async fn see_to(&self, received: Received, tries: &Mutex<Tries>) {
         let key = received.key.clone();
-        let tried = lock(tries).get(&key).copied().unwrap_or(Tried { n_tries: 0, n_failed: 0, next: received.created });
+        let (n_tries, n_failed) = lock(tries).get(&key).map_or((0, 0), |tried| (tried.n_tries, tried.n_failed));
         // A fault of ours in one of them must not end the bot, and meet it again at the next start.
-        let swept = AssertUnwindSafe(self.settle(received, tried.n_failed)).catch_unwind().await.unwrap_or_else(|_| {
+        let swept = AssertUnwindSafe(self.settle(received, n_failed)).catch_unwind().await.unwrap_or_else(|_| {
             tracing::error!(interaction.id = key, "the answer to what was left panicked");
             Swept::Failed
         });
@@ -148,9 +156,10 @@ impl Unanswered {
                 tracing::error!(error = %chain(&error), "an answer could not be recorded");
             }
         } else {
-            let wait = FIRST_WAIT.saturating_mul(1 << tried.n_tries.min(8));
-            let (n_tries, n_failed) = (tried.n_tries.saturating_add(1), tried.n_failed + u32::from(swept == Swept::Failed));
-            lock(tries).insert(key, Tried { n_tries, n_failed, next: self.clock.now().after(wait) });
+            let wait = FIRST_WAIT.saturating_mul(1 << n_tries.min(8));
+            let (n_tries, n_failed) = (n_tries.saturating_add(1), n_failed + u32::from(swept == Swept::Failed));
+            let since = self.clock.now();
+            lock(tries).insert(key, Tried { n_tries, n_failed, since, next: since.after(wait) });
         }
     }
 
@@ -269,4 +278,17 @@ struct Place<'a> {
 
 fn lock(tries: &Mutex<Tries>) -> MutexGuard<'_, Tries> {
     tries.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_clock_that_jumps_holds_another_try_for_longer_than_its_wait() {
+        let tried = Tried { n_tries: 1, n_failed: 0, since: Timestamp(10_000), next: Timestamp(12_000) };
+        for (now, expected) in [(i64::MIN, true), (9_999, true), (10_000, false), (11_999, false), (12_000, true), (i64::MAX, true)] {
+            assert_eq!(tried.is_due(Timestamp(now)), expected, "at {now}");
+        }
+    }
 }

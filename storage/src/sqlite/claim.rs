@@ -77,7 +77,8 @@ pub(super) async fn claim(
     now: Timestamp,
 ) -> Result<Option<Lease>, StorageError> {
     const TAKE: &str = concat!(
-        "UPDATE jobs SET status = 'leased', epoch = epoch + 1, attempts = attempts + 1, has_advanced = 0, lease_until = ?2, passed = 0 WHERE seq = ?1 \
+        "UPDATE jobs SET status = 'leased', epoch = epoch + 1, attempts = attempts + 1, has_advanced = 0, lease_since = ?2, lease_until = ?3, \
+         passed = 0 WHERE seq = ?1 \
          RETURNING epoch, ",
         job_columns!()
     );
@@ -92,7 +93,7 @@ pub(super) async fn claim(
         sqlx::query("UPDATE jobs SET passed = passed + 1 WHERE seq = ?").bind(next[0].seq).execute(&mut *tx).await?;
     }
     let taken = &next[choice.index];
-    let row = sqlx::query(TAKE).bind(taken.seq).bind(now.after(lease).0).fetch_one(&mut *tx).await?;
+    let row = sqlx::query(TAKE).bind(taken.seq).bind(now.0).bind(now.after(lease).0).fetch_one(&mut *tx).await?;
     let tier = turns::tier(taken.tier).ok_or_else(|| StorageError::corrupt("tier", taken.seq))?;
     let mut tags = Tags { time: taken.time, flow: taken.flow_tag, flow_time: taken.flow_time, user: taken.user_tag };
     tags.serve(tier.weight(), taken.row_pixels);

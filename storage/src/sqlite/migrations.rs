@@ -30,6 +30,7 @@ static FILES: &[(i64, &str, &str)] = files![
     15 "0015_deliveries",
     16 "0016_checkpoints",
     17 "0017_quotas",
+    18 "0018_leases",
 ];
 
 pub(super) static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {

@@ -14,7 +14,11 @@ const MAX_ATTEMPTS: u32 = 3;
 pub(super) async fn reap(store: &SqliteStore, all: bool, now: Timestamp) -> Result<u32, StorageError> {
     const ORPHANS: &str =
         concat!("SELECT ", open_columns!(), " FROM jobs WHERE status = 'leased' AND lease_until <= ? ORDER BY lease_until, seq");
+    // Given by a clock that was set back since: it would hold its job until that clock has come round again.
+    const COUNT_FROM_NOW: &str =
+        "UPDATE jobs SET lease_until = lease_until - lease_since + ?1, lease_since = ?1 WHERE status = 'leased' AND lease_since > ?1";
     let mut tx = store.begin().await?;
+    sqlx::query(COUNT_FROM_NOW).bind(now.0).execute(&mut *tx).await?;
     let before = if all { i64::MAX } else { now.0 };
     let orphans: Vec<Open> = sqlx::query_as(ORPHANS).bind(before).fetch_all(&mut *tx).await?;
     for job in &orphans {

@@ -20,8 +20,8 @@ pub(super) async fn renew(store: &SqliteStore, lease: &Lease, duration: Duration
     if job.is_cancel_requested {
         return Ok(Written::CancelRequested);
     }
-    let write = sqlx::query("UPDATE jobs SET lease_until = ?2 WHERE seq = ?1");
-    write.bind(job.seq).bind(now.after(duration).0).execute(&mut *tx).await?;
+    let write = sqlx::query("UPDATE jobs SET lease_since = ?2, lease_until = ?3 WHERE seq = ?1");
+    write.bind(job.seq).bind(now.0).bind(now.after(duration).0).execute(&mut *tx).await?;
     tx.commit().await?;
     Ok(Written::Done)
 }

@@ -4,6 +4,7 @@
 
 mod books;
 mod checkpoints;
+mod clocks;
 mod drafts;
 mod enqueue;
 mod fairness;
@@ -41,6 +42,13 @@ contract! { sqlite, crate::contract::support::Sqlite:
         an_attempt_with_a_state_of_more_steps_than_ever_does_not_count
         one_state_and_all_together_are_bounded
         a_job_that_is_to_stop_keeps_nothing
+    }
+    clocks {
+        a_clock_that_jumps_holds_no_lease
+        a_clock_that_jumps_hides_nothing_that_was_heard
+        a_clock_that_jumps_moves_no_debt_to_another_day
+        a_clock_that_jumps_forgets_nothing_too_soon
+        a_clock_that_jumps_holds_no_try_and_keeps_the_newest_draft
     }
     drafts {
         a_draft_is_read_as_it_was_kept_also_after_a_restart
