@@ -2,6 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
+mod dump;
+mod full;
+mod torn;
+
 use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, Row};
