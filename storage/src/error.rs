@@ -62,6 +62,9 @@ pub enum StorageError {
     /// The schema cannot be brought up to date.
     #[error("cannot bring the database up to date")]
     Migrate(#[source] sqlx::migrate::MigrateError),
+    /// Others wrote in the same transaction, which failed.
+    #[error("a write was undone with those beside it")]
+    Undone,
     /// The database refused a statement.
     #[error("database")]
     Database(#[source] sqlx::Error),
@@ -103,7 +106,7 @@ impl StorageError {
         const IO: i32 = 10;
         const CANNOT_OPEN: i32 = 14;
         match self {
-            Self::DiskFull | Self::InUse { .. } | Self::ReadOnly { .. } => true,
+            Self::DiskFull | Self::Undone | Self::InUse { .. } | Self::ReadOnly { .. } => true,
             Self::Database(error) => matches!(sqlite_code(error), Some(BUSY | LOCKED | READ_ONLY | IO | CANNOT_OPEN)),
             _ => false,
         }

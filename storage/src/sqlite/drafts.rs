@@ -35,5 +35,5 @@ pub(super) async fn draft(store: &SqliteStore, id: DraftId) -> Result<Option<Dra
 
 pub(super) async fn forget_drafts(store: &SqliteStore, before: Timestamp) -> Result<u64, StorageError> {
     let forget = sqlx::query("DELETE FROM drafts WHERE created < ?").bind(before.0);
-    Ok(forget.execute(&mut *store.writer.take().await).await?.rows_affected())
+    Ok(store.writer.one(forget).await?.rows_affected())
 }

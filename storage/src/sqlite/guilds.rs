@@ -19,7 +19,7 @@ pub(super) async fn guild_settings(store: &SqliteStore, guild: GuildId) -> Resul
 pub(super) async fn set_guild_settings(store: &SqliteStore, guild: GuildId, settings: GuildSettings) -> Result<(), StorageError> {
     const WRITE: &str = "INSERT OR REPLACE INTO guild_settings (guild, max_active_per_user, shares_history, only_tier) VALUES (?, ?, ?, ?)";
     let write = sqlx::query(WRITE).bind(guild.0.cast_signed()).bind(settings.max_active_per_user).bind(settings.shares_history);
-    write.bind(settings.only_tier.map(tier_number)).execute(&mut *store.writer.take().await).await?;
+    store.writer.one(write.bind(settings.only_tier.map(tier_number))).await?;
     Ok(())
 }
 
@@ -31,8 +31,7 @@ pub(super) async fn speed(store: &SqliteStore, guild: GuildId, user: UserId) -> 
 
 pub(super) async fn set_speed(store: &SqliteStore, guild: GuildId, user: UserId, tier: Tier) -> Result<(), StorageError> {
     let write = sqlx::query("INSERT OR REPLACE INTO speeds (guild, user, tier) VALUES (?, ?, ?)");
-    let write = write.bind(guild.0.cast_signed()).bind(user.0.cast_signed()).bind(tier_number(tier));
-    write.execute(&mut *store.writer.take().await).await?;
+    store.writer.one(write.bind(guild.0.cast_signed()).bind(user.0.cast_signed()).bind(tier_number(tier))).await?;
     Ok(())
 }
 
@@ -42,6 +41,6 @@ pub(super) async fn note(store: &SqliteStore, key: &str) -> Result<Option<String
 
 pub(super) async fn set_note(store: &SqliteStore, key: &str, value: &str) -> Result<(), StorageError> {
     let write = sqlx::query("INSERT OR REPLACE INTO notes (key, value) VALUES (?, ?)");
-    write.bind(key).bind(value).execute(&mut *store.writer.take().await).await?;
+    store.writer.one(write.bind(key).bind(value)).await?;
     Ok(())
 }

@@ -64,7 +64,7 @@ impl SqliteStore {
         self.writer.close().await;
     }
 
-    async fn begin(&self) -> Result<Write<'_>, StorageError> {
+    async fn begin(&self) -> Result<Write, StorageError> {
         self.writer.begin().await
     }
 }

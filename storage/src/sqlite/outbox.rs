@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sqlx::SqliteConnection;
+use sqlx::{Sqlite, query::Query, sqlite::SqliteArguments};
 
 use super::{
     SqliteStore, quota,
@@ -11,32 +11,52 @@ use super::{
 use crate::{error::StorageError, failure::Failure, ids::*, outbox::OutboxItem};
 
 macro_rules! due {
-    ($which:literal) => {
+    ($which:literal, $time:literal, $condition:literal) => {
         concat!(
-            "SELECT jobs.id, outbox.attempts, outbox.posting FROM outbox JOIN jobs ON jobs.seq = outbox.job WHERE outbox.state = 'pending' AND ",
+            "SELECT ",
             $which,
-            " LIMIT ?2"
+            " AS which, outbox.",
+            $time,
+            " AS place, outbox.job, jobs.id, outbox.attempts, outbox.posting \
+             FROM outbox CROSS JOIN jobs ON jobs.seq = outbox.job WHERE outbox.state = 'pending' AND outbox.",
+            $condition,
+            " ORDER BY outbox.",
+            $time,
+            ", outbox.job LIMIT ?2"
         )
     };
 }
 
-pub(super) const DUE: &str = due!("outbox.due <= ?1 ORDER BY outbox.due, outbox.job");
+macro_rules! due_in_time {
+    () => {
+        due!("0", "due", "due <= ?1")
+    };
+}
 /// Since then the clock was set back.
-pub(super) const HELD: &str = due!("outbox.since > ?1 ORDER BY outbox.since, outbox.job");
+macro_rules! due_before_its_time {
+    () => {
+        due!("1", "since", "since > ?1")
+    };
+}
+
+#[cfg(test)]
+pub(super) const DUE: &str = due_in_time!();
+#[cfg(test)]
+pub(super) const HELD: &str = due_before_its_time!();
+const ALL: &str = concat!(
+    "SELECT id, attempts, posting FROM (SELECT * FROM (",
+    due_in_time!(),
+    ") UNION ALL SELECT * FROM (",
+    due_before_its_time!(),
+    ")) ORDER BY which, place, job LIMIT ?2"
+);
 
 pub(super) async fn outbox(store: &SqliteStore, now: Timestamp, n: u32) -> Result<Vec<OutboxItem>, StorageError> {
-    let mut items = Vec::new();
-    for which in [DUE, HELD] {
-        let left = n.saturating_sub(u32::try_from(items.len()).unwrap_or(u32::MAX));
-        if left == 0 {
-            break;
-        }
-        let rows: Vec<(Vec<u8>, u32, Option<i64>)> = sqlx::query_as(which).bind(now.0).bind(left).fetch_all(&store.readers).await?;
-        for (id, attempts, posting) in rows {
-            items.push(OutboxItem { job: job_id(&id)?, attempts, posting: posting.map(i64::cast_unsigned) });
-        }
-    }
-    Ok(items)
+    let rows: Vec<(Vec<u8>, u32, Option<i64>)> = sqlx::query_as(ALL).bind(now.0).bind(n).fetch_all(&store.readers).await?;
+    let item = |(id, attempts, posting): (Vec<u8>, _, Option<i64>)| {
+        Ok(OutboxItem { job: job_id(&id)?, attempts, posting: posting.map(i64::cast_unsigned) })
+    };
+    rows.into_iter().map(item).collect()
 }
 
 pub(super) const NEXT: &str = "SELECT min(due) FROM outbox WHERE state = 'pending' AND due > ?";
@@ -48,16 +68,32 @@ pub(super) async fn outbox_due(store: &SqliteStore, now: Timestamp) -> Result<Op
 
 pub(super) async fn posting(store: &SqliteStore, job: JobId, channel: u64) -> Result<(), StorageError> {
     let write = sqlx::query("UPDATE outbox SET posting = ? WHERE job = (SELECT seq FROM jobs WHERE id = ?) AND state = 'pending'");
-    write.bind(channel.cast_signed()).bind(bytes(job)).execute(&mut *store.writer.take().await).await?;
+    store.writer.one(write.bind(channel.cast_signed()).bind(bytes(job))).await?;
     Ok(())
 }
 
-const DELIVERED: &str = "UPDATE outbox SET state = 'delivered', error = ? WHERE job = (SELECT seq FROM jobs WHERE id = ?)";
+/// Ends a delivery, and with it erases the token, a secret that nobody needs any more.
+macro_rules! close {
+    ($how:literal) => {
+        concat!(
+            "UPDATE outbox SET ",
+            $how,
+            " WHERE job = (SELECT seq FROM jobs WHERE id = ?1) AND (state = 'pending' OR ?3); \
+             UPDATE jobs SET token = NULL, message = coalesce(?4, message) WHERE id = ?1 AND changes() = 1"
+        )
+    };
+}
+
+const DELIVERED: &str = close!("state = 'delivered', error = ?2");
 
 pub(super) async fn delivered(store: &SqliteStore, job: JobId, message: Option<u64>) -> Result<(), StorageError> {
     let mut tx = store.begin().await?;
-    close(&mut tx, job, DELIVERED, None, message).await?;
+    arrived(job, message).execute(&mut *tx).await?;
     tx.commit().await
+}
+
+fn arrived(job: JobId, message: Option<u64>) -> Query<'static, Sqlite, SqliteArguments> {
+    sqlx::query(DELIVERED).bind(bytes(job)).bind(None::<&str>).bind(true).bind(message.map(u64::cast_signed))
 }
 
 pub(super) async fn delivered_without(store: &SqliteStore, job: JobId, lost: &[u32], message: Option<u64>) -> Result<(), StorageError> {
@@ -73,7 +109,7 @@ pub(super) async fn delivered_without(store: &SqliteStore, job: JobId, lost: &[u
         }
         quota::give_back_share(&mut tx, seq, n_lost, n).await?;
     }
-    close(&mut tx, job, DELIVERED, None, message).await?;
+    arrived(job, message).execute(&mut *tx).await?;
     tx.commit().await
 }
 
@@ -86,16 +122,16 @@ pub(super) async fn delivery_failed(
 ) -> Result<(), StorageError> {
     const RETRY: &str = "UPDATE outbox SET attempts = attempts + 1, error = ?, since = ?, due = ? \
         WHERE job = (SELECT seq FROM jobs WHERE id = ?) AND state = 'pending'";
-    sqlx::query(RETRY).bind(error).bind(now.0).bind(now.after(pause).0).bind(bytes(job)).execute(&mut *store.writer.take().await).await?;
+    store.writer.one(sqlx::query(RETRY).bind(error).bind(now.0).bind(now.after(pause).0).bind(bytes(job))).await?;
     Ok(())
 }
 
 pub(super) async fn undeliverable(store: &SqliteStore, job: JobId, error: &str) -> Result<(), StorageError> {
     // The word of the first version of the schema.
-    const GIVE_UP: &str = "UPDATE outbox SET attempts = attempts + 1, error = ?, state = 'given_up' \
-        WHERE job = (SELECT seq FROM jobs WHERE id = ?) AND state = 'pending'";
+    const GIVE_UP: &str = close!("attempts = attempts + 1, error = ?2, state = 'given_up'");
     let mut tx = store.begin().await?;
-    close(&mut tx, job, GIVE_UP, Some(error), None).await?;
+    let write = sqlx::query(GIVE_UP).bind(bytes(job)).bind(error).bind(false).bind(None::<i64>);
+    write.execute(&mut *tx).await?;
     tx.commit().await
 }
 
@@ -113,22 +149,6 @@ pub(super) async fn lose(store: &SqliteStore, job: JobId, failure: &Failure) -> 
 
 pub(super) async fn set_message(store: &SqliteStore, id: JobId, message: u64) -> Result<(), StorageError> {
     let write = sqlx::query("UPDATE jobs SET message = ? WHERE id = ?");
-    let written = write.bind(message.cast_signed()).bind(bytes(id)).execute(&mut *store.writer.take().await).await?;
+    let written = store.writer.one(write.bind(message.cast_signed()).bind(bytes(id))).await?;
     if written.rows_affected() == 0 { Err(StorageError::MissingJob(id.to_string())) } else { Ok(()) }
-}
-
-/// Ends a delivery and erases the token, a secret that nobody needs any more.
-async fn close(
-    db: &mut SqliteConnection,
-    job: JobId,
-    write: &'static str,
-    error: Option<&str>,
-    message: Option<u64>,
-) -> Result<(), StorageError> {
-    let closed = sqlx::query(write).bind(error).bind(bytes(job)).execute(&mut *db).await?;
-    if closed.rows_affected() == 1 {
-        let erase = sqlx::query("UPDATE jobs SET token = NULL, message = coalesce(?, message) WHERE id = ?");
-        erase.bind(message.map(u64::cast_signed)).bind(bytes(job)).execute(db).await?;
-    }
-    Ok(())
 }

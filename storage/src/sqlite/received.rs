@@ -39,7 +39,7 @@ impl Reception for SqliteStore {
 
     async fn amend_received(&self, key: &str, wish: &serde_json::Value) -> Result<(), StorageError> {
         let amend = sqlx::query("UPDATE received SET wish = ? WHERE key = ?");
-        amend.bind(wish.to_string()).bind(key).execute(&mut *self.writer.take().await).await?;
+        self.writer.one(amend.bind(wish.to_string()).bind(key)).await?;
         Ok(())
     }
 

@@ -115,7 +115,7 @@ pub(super) async fn set_quota_rule(store: &SqliteStore, guild: GuildId, rule: &Q
     let (kind, subject) = subject_words(rule.subject);
     let write = sqlx::query(WRITE).bind(guild.0.cast_signed()).bind(kind).bind(subject).bind(period_word(rule.period));
     let write = write.bind(to_row_pixels(rule.row_megapixels)).bind(to_row_pixels(rule.carry_over)).bind(now.0);
-    write.execute(&mut *store.writer.take().await).await?;
+    store.writer.one(write).await?;
     Ok(())
 }
 
@@ -123,5 +123,5 @@ pub(super) async fn remove_quota_rule(store: &SqliteStore, guild: GuildId, subje
     const REMOVE: &str = "DELETE FROM quota_rules WHERE guild = ? AND kind = ? AND subject = ? AND period = ?";
     let (kind, subject) = subject_words(subject);
     let remove = sqlx::query(REMOVE).bind(guild.0.cast_signed()).bind(kind).bind(subject).bind(period_word(period));
-    Ok(remove.execute(&mut *store.writer.take().await).await?.rows_affected() > 0)
+    Ok(store.writer.one(remove).await?.rows_affected() > 0)
 }
