@@ -5,6 +5,7 @@
 
 use std::{
     path::{Path, PathBuf},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -12,7 +13,11 @@ use sqlx::{
     AssertSqlSafe, ConnectOptions, Connection, SqliteConnection,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
-use storage::{Delivery, Enqueued, GuildId, JobId, Limits, NewJob, Outbox, Queue, RunningLimits, SqliteStore, Tier, Timestamp, UserId};
+use storage::{
+    Delivery, Enqueued, GuildId, JobId, Limits, NewJob, Outbox, Queue, Received, Reception, RunningLimits, SqliteStore, Tier, Timestamp,
+    UserId,
+};
+use tokio::task::JoinSet;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
@@ -31,7 +36,11 @@ const LIMITS: Limits = Limits {
     max_queued_per_guild: 1 << 30,
     max_queued: 1 << 30,
 };
-const RUNNING: RunningLimits = RunningLimits { max_running: 4, max_running_per_user: 4, max_running_per_guild: 4 };
+const RUNNING: RunningLimits = RunningLimits { max_running: 100, max_running_per_user: 100, max_running_per_guild: 100 };
+/// Life-cycles that are on their way together.
+const AT_ONCE: [u32; 3] = [1, 4, 16];
+/// Of a block.
+const N_CYCLES: u32 = 48;
 
 /// What is in a database before it is measured.
 #[derive(Clone, Copy)]
@@ -107,15 +116,45 @@ async fn created(store: &SqliteStore, guild: u64) -> Result<JobId> {
     }
 }
 
+/// Whether what is heard is noted first, as a bot does.
+#[derive(Clone, Copy)]
+enum Heard {
+    Unnoted,
+    Noted,
+}
+
 /// From the wish to the delivery, with an engine that takes no time.
-async fn life_cycle(store: &SqliteStore) -> Result<()> {
-    created(store, 1).await?;
+async fn life_cycle(store: &SqliteStore, heard: Heard) -> Result<()> {
+    let new = job(1);
+    if let Heard::Noted = heard {
+        let (key, wish) = (new.key.clone(), new.task.clone());
+        let note = Received { key, guild: new.guild, user: new.user, delivery: new.delivery.clone(), wish, created: NOW };
+        store.receive(&[note]).await?;
+    }
+    store.enqueue(new, &LIMITS, NOW).await?;
     let lease = store.claim(LEASE, &RUNNING, &[], NOW).await?.ok_or("nothing waits")?;
     store.complete(&lease, 6.25, NOW).await?;
-    for item in store.outbox(NOW, 1).await? {
-        store.delivered(item.job, Some(7)).await?;
-    }
+    store.outbox(NOW, 1).await?;
+    store.delivered(lease.job.id, Some(7)).await?;
     Ok(())
+}
+
+/// Life-cycles per second, with so many of them on their way at once.
+async fn cycles_per_second(store: &Arc<SqliteStore>, n_at_once: u32, heard: Heard) -> Result<f64> {
+    let (begun, mut tasks) = (Instant::now(), JoinSet::new());
+    for _ in 0..n_at_once {
+        let store = store.clone();
+        tasks.spawn(async move {
+            for _ in 0..N_CYCLES / n_at_once {
+                life_cycle(&store, heard).await.map_err(|error| error.to_string())?;
+            }
+            Ok::<_, String>(())
+        });
+    }
+    while let Some(ended) = tasks.join_next().await {
+        ended??;
+    }
+    Ok(f64::from(N_CYCLES) / begun.elapsed().as_secs_f64())
 }
 
 async fn commit(bare: &mut SqliteConnection) -> Result<()> {
@@ -132,34 +171,37 @@ async fn life_cycles(folder: &Path, stored: u32, rounds: u32) -> Result<()> {
     let bare = SqliteConnectOptions::new().filename(folder.join("bare.db")).create_if_missing(true);
     let mut bare = bare.journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Full).connect().await?;
     sqlx::query("CREATE TABLE IF NOT EXISTS bare (id INTEGER PRIMARY KEY, value TEXT NOT NULL)").execute(&mut bare).await?;
-    let store = filled(&folder.join(format!("cycles-{stored}.db")), Size { stored, guilds: 1, waiting_each: 1 }).await?;
-    let (mut commits, mut cycles, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+    let size = Size { stored, guilds: 1, waiting_each: 1 };
+    let store = Arc::new(filled(&folder.join(format!("cycles-{stored}.db")), size).await?);
+    let mut measured = [(); 1 + 2 * AT_ONCE.len()].map(|()| Vec::new());
     for round in 0..=rounds / 8 {
         let begun = Instant::now();
         for _ in 0..200 {
             commit(&mut bare).await?;
         }
-        let of_commits = 200.0 / begun.elapsed().as_secs_f64();
-        let begun = Instant::now();
-        for _ in 0..40 {
-            life_cycle(&store).await?;
+        let mut of_round = vec![200.0 / begun.elapsed().as_secs_f64()];
+        for n_at_once in AT_ONCE {
+            for heard in [Heard::Unnoted, Heard::Noted] {
+                of_round.push(cycles_per_second(&store, n_at_once, heard).await?);
+            }
         }
-        let of_cycles = 40.0 / begun.elapsed().as_secs_f64();
         // The first block warms up.
         if round > 0 {
-            commits.push(of_commits);
-            cycles.push(of_cycles);
-            ratios.push(of_cycles / of_commits);
+            measured.iter_mut().zip(of_round).for_each(|(all, one)| all.push(one));
         }
     }
-    println!(
-        "{stored:>9} stored: {:7.0} bare commits/s, {:6.0} life-cycles/s, ratio {:.3}",
-        median(commits),
-        median(cycles),
-        median(ratios)
-    );
+    println!("{stored:>9} stored: {:.0} bare commits/s", median(measured[0].clone()));
+    let ratio = |cycles: &[f64], others: &[f64]| median(cycles.iter().zip(others).map(|(cycles, others)| cycles / others).collect());
+    for (n_at_once, cycles) in AT_ONCE.iter().zip(measured[1..].chunks(2)) {
+        println!(
+            "{n_at_once:>9} at once: {:.0} life-cycles/s, {:.3} of the commits; with the note {:.2} of that",
+            median(cycles[0].clone()),
+            ratio(&cycles[0], &measured[0]),
+            ratio(&cycles[1], &cycles[0]),
+        );
+    }
     bare.close().await?;
-    store.close().await;
+    Arc::into_inner(store).ok_or("it is used")?.close().await;
     Ok(())
 }
 
