@@ -4,6 +4,7 @@ mod limits;
 mod paths;
 mod retired;
 mod tables;
+mod wildcards;
 
 use std::{
     collections::BTreeMap,
@@ -21,8 +22,10 @@ use serde::Deserialize;
 
 use crate::hub::{self, ModelsFolder};
 pub use limits::LimitsConfig;
+use limits::range;
 pub use tables::AliasConfig;
 pub(crate) use tables::how;
+pub use wildcards::{PromptsConfig, wildcards};
 
 /// Read from the working directory when no other file is named.
 pub const USUAL_FILE: &str = "atelier.toml";
@@ -39,6 +42,8 @@ pub struct Config {
     pub models: ModelsSection,
     /// What a picture is like when nobody says otherwise.
     pub defaults: DefaultsConfig,
+    /// What prompts may be made of.
+    pub prompts: PromptsConfig,
     /// Who may have how much.
     pub limits: LimitsConfig,
     /// How the engine works.
@@ -318,13 +323,6 @@ pub fn parse_precision(text: &str) -> anyhow::Result<Precision> {
         "f16" => Ok(Precision::F16),
         _ => bail!("the precision must be f32, bf16 or f16"),
     }
-}
-
-fn range<T: PartialOrd + std::fmt::Display>(key: &str, value: T, min: T, max: T) -> anyhow::Result<()> {
-    if value < min || value > max {
-        bail!("`{key}` is {value}; it must be {min} to {max}");
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     app::App,
-    config::Config,
+    config::{self, Config},
     discord::{self, Access, BuildError, Caller, Link, Messenger, Responder},
     intake::Intake,
     interactions,
@@ -25,6 +25,7 @@ use crate::{
     pictures::render::Renderer,
     pictures::shown::Shown,
     policy::Looks,
+    prompt::Wildcards,
     system::clock::Clock,
     system::log,
     system::private,
@@ -61,7 +62,7 @@ pub async fn start(config: Config, access: Access, clock: Clock, progress_interv
     let blobs = LocalBlobs::open(&dir.join("pictures"))?;
     // Under the database's lock: nobody else writes here.
     blobs.recover().await?;
-    let Loaded { config, engine, stock, guide } = tokio::task::spawn_blocking({
+    let Loaded { config, engine, stock, guide, wildcards } = tokio::task::spawn_blocking({
         let now = clock.now();
         move || load(config, now)
     })
@@ -70,8 +71,10 @@ pub async fn start(config: Config, access: Access, clock: Clock, progress_interv
     let page_url = access.endpoint.page_url().map(str::to_owned);
     let intake = Arc::new(Intake::new(&access, caller.clone(), blobs.clone())?);
     let (shown, hashes) = (Shown::new(engine.clone()), Arc::new(Hashes::in_folder(&dir)));
-    let (max_steps, n_images, strength) = (config.limits.max_steps, config.defaults.n_images, config.defaults.variation_strength);
-    let models = Arc::new(Models { engine, stock, guide, hashes, clock: clock.clone(), max_steps, n_images, strength });
+    let (max_steps, max_jobs) = (config.limits.max_steps, config.limits.max_jobs_per_prompt);
+    let (n_images, strength, clock_of_models) = (config.defaults.n_images, config.defaults.variation_strength, clock.clone());
+    let models =
+        Arc::new(Models { engine, stock, guide, hashes, clock: clock_of_models, max_steps, n_images, strength, max_jobs, wildcards });
     let renderer = Arc::new(Renderer { jobs: jobs.clone(), blobs: blobs.clone(), models: models.clone(), shown, page_url });
     let board = Arc::new(Board::default());
     let door = Door {
@@ -200,6 +203,7 @@ struct Loaded {
     engine: Engine,
     stock: Arc<Stock>,
     guide: Option<Guide>,
+    wildcards: Wildcards,
 }
 
 /// Reads what there is to draw with, and starts the engine with it.
@@ -207,7 +211,8 @@ fn load(config: Config, now: Timestamp) -> anyhow::Result<Loaded> {
     let stock = Arc::new(Stock::open(&config, now)?);
     let engine = Engine::start(models::engine_config(&config)?, stock.shelf().clone())?;
     let guide = Guide::of(&stock.offered().catalogue);
-    Ok(Loaded { config, engine, stock, guide })
+    let wildcards = config::wildcards(&config.prompts.wildcards)?;
+    Ok(Loaded { config, engine, stock, guide, wildcards })
 }
 
 impl Running {

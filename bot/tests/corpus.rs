@@ -1,4 +1,4 @@
-//! What strangers' pictures may not do: every input of `fuzz/corpus/`, as it is and damaged in thousands of ways, is read or refused in one
+//! What strangers' pictures and lines may not do: every input of `fuzz/corpus/`, as it is and damaged in thousands of ways, is read or refused in one
 //! sentence; never a panic, and never more memory than the limits allow.
 
 #[path = "../../fuzz/src/bot.rs"]
@@ -96,4 +96,20 @@ fn metadata() {
     }
     assert_eq!(said["a1111.txt"].as_ref().map_err(|said| said.starts_with("it is not a PNG, JPEG or WebP file")), Err(true));
     assert!(said["ours_wrong.png"].as_ref().is_err_and(|said| said.starts_with("its metadata is damaged or of a newer version")));
+}
+
+#[test]
+fn lines() {
+    let said = replay("line", bot::line, 300);
+    for input in ["plain", "parameters", "midjourney", "short", "parts", "groups", "escapes", "words", "lora", "quoted", "strange"] {
+        assert_eq!(said[input], Ok(()), "{input}");
+    }
+    for (input, expected) in [
+        ("cancel", "That cannot be drawn: the weights of the prompt's parts add up to 0: together they must be more than 0."),
+        ("too_many", "That would be 16 grids, and 10 are the most for one prompt."),
+        ("unknown_words", "`__color__`: there is no such list of words; the nearest is `__colour__`."),
+        ("rivals", "`--quality 2` and `--draft` contradict each other: keep one."),
+    ] {
+        assert_eq!(said[input], Err(expected.to_owned()), "{input}");
+    }
 }

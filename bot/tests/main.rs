@@ -41,6 +41,7 @@ mod redraw;
 mod remix;
 mod restart;
 mod resume;
+mod several;
 mod show;
 mod shown;
 mod speeds;

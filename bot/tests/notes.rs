@@ -137,14 +137,14 @@ async fn what_means_nothing_in_a_prompt_is_told_from_the_first_message_on(mode: 
     assert!(!content(&grid).contains('⚠'), "{}", content(&grid));
 
     // A line of Midjourney is drawn, and told what was left out; who draws it again is not told once more.
-    ada.slash(CHANNEL, "imagine", &prompt("a frog::2 lake --v 6.1 --style raw --tile --seed 7 --repeat 2")).await.expect("sent");
+    ada.slash(CHANNEL, "imagine", &prompt("a frog::2 lake --v 6.1 --style scenic --tile --seed 7 --sw 50 --no a::2")).await.expect("sent");
     let grid = nth_grid(ada, 3).await;
-    assert!(content(&grid).starts_with("**a frog::2 lake** `--tile --seed 7`"), "{}", content(&grid));
-    let line = "-# ⚠ `--v`, `--style` and `--repeat` have no meaning here. Without a meaning here and drawn as words in the prompt: `frog::2`. \
-                Weights are written `(frog:1.3)` here. 🔄 draws once more.";
+    assert!(content(&grid).starts_with("**a frog::2 lake** `--tile --seed 7 --no a::2`"), "{}", content(&grid));
+    let line = "-# ⚠ `--v`, `--style` and `--sw` have no meaning here. Without a meaning here and drawn as words in the negative prompt: `a::2`. \
+                Weights are written `(frog:1.3)` here.";
     assert_eq!(content(&grid).lines().last(), Some(line));
     ada.press(id(&grid), "🔄").await.expect("sent");
     let grid = nth_grid(ada, 4).await;
-    assert!(!content(&grid).contains("--v") && content(&grid).contains("`frog::2`"), "{}", content(&grid));
+    assert!(!content(&grid).contains("--v") && content(&grid).contains("negative prompt: `a::2`"), "{}", content(&grid));
     studio.close().await;
 }

@@ -2,7 +2,7 @@
 //!
 //! ```sh
 //! cargo install cargo-fuzz
-//! cargo +nightly fuzz run weights            # or adapter, embedding, upscaler, prompt, scheduler, state, picture, metadata
+//! cargo +nightly fuzz run weights            # or adapter, embedding, upscaler, prompt, scheduler, state, picture, metadata, line
 //! RUSTC_BOOTSTRAP=1 cargo fuzz run --sanitizer none --no-default-features prompt   # stable Rust, the engine's targets only
 //! ```
 //!

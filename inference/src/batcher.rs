@@ -103,8 +103,24 @@ impl Caller {
 
     /// Encodes a prompt and makes it ready for the denoiser.
     pub(crate) async fn prompt(&self, request: PromptRequest, told: Told) -> Result<Prompt, InferenceError> {
-        let (length, adapters) = (request.length, told.adapters.clone());
+        let length = request.length;
         let conditioning = self.conditioning(request).await?;
+        self.prepared((conditioning, length), told).await
+    }
+
+    /// Encodes a prompt once and makes it ready for the denoiser as each of several pictures reads it.
+    pub(crate) async fn prompts(&self, request: PromptRequest, readings: Vec<Told>) -> Result<Vec<Rc<Prompt>>, InferenceError> {
+        let length = request.length;
+        let conditioning = self.conditioning(request).await?;
+        let mut prompts = Vec::new();
+        for told in readings {
+            prompts.push(Rc::new(self.prepared((conditioning.clone(), length), told).await?));
+        }
+        Ok(prompts)
+    }
+
+    async fn prepared(&self, (conditioning, length): (Arc<Conditioning>, usize), told: Told) -> Result<Prompt, InferenceError> {
+        let adapters = told.adapters.clone();
         let work = Work::Prepare { denoiser: self.parts.denoiser.clone(), conditioning, told };
         match self.call(work, 0.0, usize::MAX).await? {
             Answer::Prepared(prepared) => Ok(Prompt { prepared, length, adapters }),

@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{checkpoint::Family, task::Role};
+use crate::{
+    checkpoint::Family,
+    task::{MAX_CHAOS, MAX_WEIRD, Role, Setting},
+};
 
 /// What can go wrong between a task and its pictures. Each message names the file or the value, so it is for whoever runs the program; an
 /// exhaustive `match` says what others are told.
@@ -137,6 +140,22 @@ impl InferenceError {
     }
 }
 
+/// A setting as people say it.
+fn said(setting: Setting) -> &'static str {
+    match setting {
+        Setting::Parts => "parts of a prompt with weights of their own (`::`)",
+        Setting::Chaos => "`--chaos`",
+        Setting::Weird => "`--weird`",
+        Setting::Seamless => "pictures without a seam",
+        Setting::ClipSkip => "skipped layers",
+        Setting::NegativePrompt => "a negative prompt",
+        Setting::GuidanceRescale => "rescaled guidance",
+        Setting::GuidanceInterval => "guidance in a part of the steps",
+        Setting::Weights => "weights of words",
+        Setting::Break => "`BREAK`",
+    }
+}
+
 /// Why a task is refused: which value, and what it may be.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, thiserror::Error)]
 #[non_exhaustive]
@@ -238,6 +257,18 @@ pub enum InvalidTask {
     /// A picture without edges was asked of a model that has no convolutions to go round them.
     #[error("this model's pictures cannot be laid side by side without a seam; leave that out, or choose another model")]
     Seamless,
+    /// Parts of the prompt, chaos or weirdness were asked of a model that makes nothing of them.
+    #[error("this model cannot be asked for {}; leave that out, or choose another model", said(*setting))]
+    Unread {
+        /// What was asked for.
+        setting: Setting,
+    },
+    /// Too much chaos.
+    #[error("chaos must be 0 to {MAX_CHAOS}, not {0}")]
+    Chaos(u32),
+    /// Too much weirdness.
+    #[error("weird must be 0 to {MAX_WEIRD}, not {0}")]
+    Weird(u32),
     /// Strength out of range.
     #[error("strength must be above 0 and at most 1, not {0}")]
     Strength(f64),

@@ -1,6 +1,7 @@
 //! What to make: the words that a caller of the engine uses. Serialised into job rows, so every new field takes `#[serde(default)]`.
 
 mod adapter_use;
+mod drift;
 mod input;
 mod note;
 mod setting;
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     adapter_use::AdapterUse,
+    drift::{MAX_CHAOS, MAX_WEIRD},
     input::{Input, Pixels, Role, UnknownRole},
     note::Note,
     setting::Setting,
@@ -52,6 +54,9 @@ pub struct TextToImage {
     /// What to stay away from; `None` is the empty prompt, or zeros where the model's configuration says so.
     #[serde(default)]
     pub negative_prompt: Option<String>,
+    /// Whether `::` parts the prompt ([`text::parts`]). A task that does not say so is of the time before there were parts, or is drawn to the letter.
+    #[serde(default, skip_serializing_if = "is_no")]
+    pub has_parts: bool,
     /// Name of the model; `None` is the engine's first.
     #[serde(default)]
     pub model: Option<String>,
@@ -85,6 +90,12 @@ pub struct TextToImage {
     pub seed: Seed,
     /// Pictures to draw, 1 to 16.
     pub n_images: u32,
+    /// How differently the pictures read the prompt, 0 (alike) to 100.
+    #[serde(default, skip_serializing_if = "is_none_of_it")]
+    pub chaos: u32,
+    /// How unusually all of them read it, 0 to 3000.
+    #[serde(default, skip_serializing_if = "is_none_of_it")]
+    pub weird: u32,
     /// Whether the picture's edges continue on the opposite side, for textures.
     #[serde(default)]
     pub seamless: bool,
@@ -94,6 +105,14 @@ pub struct TextToImage {
     /// When a picture is handed out as it is then; `None` at its end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop_at: Option<StopAt>,
+}
+
+fn is_no(is: &bool) -> bool {
+    !is
+}
+
+fn is_none_of_it(amount: &u32) -> bool {
+    *amount == 0
 }
 
 fn always() -> (f64, f64) {
@@ -106,6 +125,7 @@ impl Default for TextToImage {
         Self {
             prompt: String::new(),
             negative_prompt: None,
+            has_parts: false,
             model: None,
             adapters: Vec::new(),
             clip_skip: 0,
@@ -119,6 +139,8 @@ impl Default for TextToImage {
             schedule: ScheduleKind::Normal,
             seed: Seed(0),
             n_images: 1,
+            chaos: 0,
+            weird: 0,
             seamless: false,
             hires: None,
             stop_at: None,

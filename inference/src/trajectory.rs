@@ -121,7 +121,7 @@ impl Job {
         let begins = drawing.begins()?;
         drawing.count(&begins);
         self.events.may_send(Event::Progress(drawing.steps.progress()));
-        drawing.prepare(caller, begins.iter().map(|(_, begin)| begin)).await?;
+        drawing.prepare(caller, &begins).await?;
         // One picture's numbers say nothing about the others', which go on; any other failure would meet them too.
         let drawing = &drawing;
         let picture = async |(index, begin): (u32, Begin)| match Picture::new(drawing, caller, index).draw(begin).await {

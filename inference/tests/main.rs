@@ -12,6 +12,7 @@ mod engine_hires;
 mod engine_mixed;
 mod engine_models;
 mod engine_noise;
+mod engine_parts;
 mod engine_pictures;
 mod engine_residency;
 mod engine_seamless;

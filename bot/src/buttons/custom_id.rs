@@ -76,6 +76,16 @@ pub enum ButtonAction {
         /// What was typed.
         draft: DraftId,
     },
+    /// Draw all grids that a line asks for.
+    DrawAll {
+        /// What was typed.
+        draft: DraftId,
+    },
+    /// Draw none of them.
+    LeaveAll {
+        /// What was typed.
+        draft: DraftId,
+    },
     /// A finished job's pictures as files (⬇️).
     Files {
         /// The job.
@@ -142,7 +152,7 @@ impl ButtonAction {
             | Self::Keep { job }
             | Self::Remix { job }
             | Self::Files { job } => Some(job),
-            Self::Reopen { .. } | Self::History { .. } => None,
+            Self::Reopen { .. } | Self::DrawAll { .. } | Self::LeaveAll { .. } | Self::History { .. } => None,
         }
     }
 }
@@ -162,6 +172,8 @@ impl fmt::Display for ButtonAction {
             Self::Keep { job } => write!(f, "{VERSION}:keep:{job}:0"),
             Self::Remix { job } => write!(f, "{VERSION}:remix:{job}:0"),
             Self::Reopen { draft } => write!(f, "{VERSION}:reopen:{draft}:0"),
+            Self::DrawAll { draft } => write!(f, "{VERSION}:draw-all:{draft}:0"),
+            Self::LeaveAll { draft } => write!(f, "{VERSION}:leave-all:{draft}:0"),
             Self::Files { job } => write!(f, "{VERSION}:files:{job}:0"),
             Self::History { offset, scope, beside: None } => write!(f, "{VERSION}:history:{scope}:{offset}"),
             Self::History { offset, scope, beside: Some(Beside::Older(job)) } => write!(f, "{VERSION}:older-{scope}:{job}:{offset}"),
@@ -191,6 +203,8 @@ impl FromStr for ButtonAction {
             ("keep", _, 0) => Ok(Self::Keep { job: job()? }),
             ("remix", _, 0) => Ok(Self::Remix { job: job()? }),
             ("reopen", _, 0) => Ok(Self::Reopen { draft: subject.parse().map_err(|_| UnknownButton)? }),
+            ("draw-all", _, 0) => Ok(Self::DrawAll { draft: subject.parse().map_err(|_| UnknownButton)? }),
+            ("leave-all", _, 0) => Ok(Self::LeaveAll { draft: subject.parse().map_err(|_| UnknownButton)? }),
             ("files", _, 0) => Ok(Self::Files { job: job()? }),
             ("history", scope, offset) => Ok(Self::History { offset, scope: scope.parse()?, beside: None }),
             (action, _, offset) => {
@@ -249,6 +263,8 @@ mod tests {
             ButtonAction::Keep { job },
             ButtonAction::Remix { job },
             ButtonAction::Reopen { draft: DraftId::new() },
+            ButtonAction::DrawAll { draft: DraftId::new() },
+            ButtonAction::LeaveAll { draft: DraftId::new() },
             ButtonAction::Files { job },
             ButtonAction::History { offset: u32::MAX, scope: HistoryScope::Everyone, beside: None },
             ButtonAction::History { offset: 5, scope: HistoryScope::Mine, beside: None },

@@ -11,6 +11,7 @@ pub(crate) mod presser;
 pub(crate) mod remix;
 mod reply;
 mod reroll;
+mod several;
 mod stop;
 pub(crate) mod upscale;
 pub(crate) mod variation;
@@ -91,6 +92,7 @@ async fn act(
             | ButtonAction::Delete { .. }
             | ButtonAction::Keep { .. }
             | ButtonAction::Reopen { .. }
+            | ButtonAction::LeaveAll { .. }
     );
     if !is_for_all {
         presser.venue.check(&app.config.limits)?;
@@ -110,6 +112,13 @@ async fn act(
             if let Some(made) = made {
                 return Err(made.into());
             }
+        }
+        ButtonAction::DrawAll { .. } => {
+            permit::check_at_once(presser)?;
+            if !reply::promise(app, press.id, presser, Promise::Silence, Asked::Again, promised).await {
+                return Ok(Ended::Answered);
+            }
+            permit::check(&ctx.http, presser, app).await?;
         }
         ButtonAction::Files { .. } => {
             if !reply::promise(app, press.id, presser, Promise::Alone, Asked::Again, promised).await {
@@ -133,6 +142,8 @@ async fn act(
         ButtonAction::AskDelete { job } => delete::ask(ctx, press, presser, app, job, messages::Deleting::Asks).await,
         ButtonAction::Keep { job } => delete::ask(ctx, press, presser, app, job, messages::Deleting::No).await,
         ButtonAction::Delete { job } => delete::delete(ctx, press, presser, app, job).await,
+        ButtonAction::DrawAll { draft } => several::draw_all(ctx, presser, app, draft).await,
+        ButtonAction::LeaveAll { .. } => several::leave(presser, app).await,
         ButtonAction::Files { job } => files::send(presser, app, job).await,
         ButtonAction::History { offset, scope, beside } => commands::history::turn(ctx, press, app, scope, (offset, beside)).await,
         ButtonAction::Remix { .. } | ButtonAction::Reopen { .. } => Ok(()),

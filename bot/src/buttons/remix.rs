@@ -18,14 +18,15 @@ use crate::{
     commands::promise::Promised,
     discord,
     error::BotError,
-    intake::Ready,
+    intake::{Ready, Wanted},
     jobs::drafts::Typed,
     jobs::parents::Drawn,
     jobs::received::{Asked, Promise},
+    jobs::several,
     jobs::speed::Speed,
     messages::{self, UserError},
     policy::Venue,
-    prompt::{self, Parsed},
+    prompt::{self, ParseContext, Parsed},
     system::log::chain,
 };
 
@@ -125,32 +126,61 @@ async fn draw(
         Some(job) => Some(before(presser, app, job).await?),
         None => None,
     };
-    let has_picture = before.as_ref().is_some_and(|(_, task)| task.input(&Role::Init).is_some());
-    wanted.check(&context, has_picture).map_err(UserError::Prompt)?;
+    let has_picture = has_picture(before.as_ref());
+    let grids = wanted.check(&context, has_picture).map_err(UserError::Prompt)?;
     discord::places::check_open(&ctx.cache, presser.channel, presser.place().as_ref(), wanted.named.channels())?;
+    if grids.len() > 1 {
+        permit::check(&ctx.http, presser, app).await?;
+        let question = several::ask((&app.models, &app.drafts), presser.user, typed, &grids).await?;
+        app.responder.tell_first((form.id, presser.token), &question).await;
+        return Ok(Ended::Answered);
+    }
     if !reply::promise(app, form.id, presser, Promise::Message, Asked::Form(typed.clone()), promised).await {
         return Ok(Ended::Answered);
     }
     permit::check(&ctx.http, presser, app).await?;
-    let under = before.as_ref().map(|(job, _)| Speed::under(job, presser.user));
-    let (ready, parent) = match before {
-        // A picture that was typed into the form takes the place of the job's.
-        Some((job, task)) if wanted.named.is_empty() => {
-            let Parsed { task: base, strength, speed, notes, .. } = wanted.again(&context, has_picture).map_err(UserError::Prompt)?;
-            let (task, parent) = with_changes((base, strength), (job, task));
-            (Ready { task, speed, notes }, parent)
-        }
-        before => (app.intake.task(&wanted, &context).await?, before.map(|(job, _)| (job.id, 0))),
-    };
-    let Ready { task, speed, notes } = ready;
-    let speed = under.filter(|_| speed.is_none()).unwrap_or_else(|| Speed::of(speed));
-    let wish = Wish { action: "remix", speed, task, notes, parent, press: None, begins: Vec::new() };
-    app.door.enqueue(wish.by(presser, app.clock.now())).await?;
+    for wish in wishes((presser, app), (&wanted, &context), before).await? {
+        app.door.enqueue(wish.by(presser, app.clock.now())).await?;
+    }
     Ok(Ended::HasJob)
 }
 
+/// Whether a job that is drawn again has a picture that it is drawn from.
+pub(super) fn has_picture(before: Option<&(Job, Task)>) -> bool {
+    before.is_some_and(|(_, task)| task.input(&Role::Init).is_some())
+}
+
+/// Every grid of what was typed, with what no parameter says of the job that is drawn again, if it is one.
+pub(super) async fn wishes(
+    (presser, app): (&Presser<'_>, &App),
+    (wanted, context): (&Wanted, &ParseContext),
+    before: Option<(Job, Task)>,
+) -> Result<Vec<Wish>, BotError> {
+    let has_picture = has_picture(before.as_ref());
+    let under = before.as_ref().map(|(job, _)| Speed::under(job, presser.user));
+    let all: Vec<(Ready, Option<(JobId, u32)>)> = match before {
+        // A picture that was typed into the form takes the place of the job's.
+        Some(before) if wanted.named.is_empty() => {
+            let grids = wanted.check(context, has_picture).map_err(UserError::Prompt)?.into_iter();
+            let changed = |Parsed { task: base, strength, speed, notes, .. }: Parsed| {
+                let (task, parent) = with_changes((base, strength), before.clone());
+                (Ready { task, speed, notes }, parent)
+            };
+            grids.map(changed).collect()
+        }
+        before => {
+            app.intake.tasks(wanted, context).await?.into_iter().map(|ready| (ready, before.as_ref().map(|(job, _)| (job.id, 0)))).collect()
+        }
+    };
+    let wish = |(Ready { task, speed, notes }, parent)| {
+        let speed = under.filter(|_| speed.is_none()).unwrap_or_else(|| Speed::of(speed));
+        Wish { action: "remix", speed, task, notes, parent, press: None, begins: Vec::new() }
+    };
+    Ok(all.into_iter().map(wish).collect())
+}
+
 /// The job that is drawn again, and its task.
-async fn before(presser: &Presser<'_>, app: &App, id: JobId) -> Result<(Job, Task), BotError> {
+pub(super) async fn before(presser: &Presser<'_>, app: &App, id: JobId) -> Result<(Job, Task), BotError> {
     let job = job_of(presser, app, id).await?;
     let task = serde_json::from_value(job.task.clone())?;
     Ok((job, task))

@@ -1,6 +1,7 @@
 //! `atelier imagine`: one job from the command line, without Discord.
 
 mod args;
+mod flags;
 mod from;
 mod prepare;
 mod show;

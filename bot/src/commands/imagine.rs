@@ -18,6 +18,7 @@ use crate::{
     jobs::{
         enqueue::Request,
         received::{Asked, Promise},
+        several,
         speed::Speed,
     },
     messages::UserError,
@@ -86,7 +87,7 @@ pub async fn imagine(
     let line = prompt::with_lora(&prompt, lora.as_deref());
     let wanted = Wanted::new(&line, options, named, &app.intake.hosts).map_err(UserError::Picture)?;
     let context = app.models.parse_context_now().await;
-    wanted.check(&context, false).map_err(UserError::Prompt)?;
+    let grids = wanted.check(&context, false).map_err(UserError::Prompt)?;
     let place = Place::of(
         ctx.interaction.guild_id,
         ctx.interaction.channel_id,
@@ -95,6 +96,12 @@ pub async fn imagine(
     );
     discord::places::check_open(&ctx.serenity_context().cache, ctx.interaction.channel_id, place.as_ref(), wanted.named.channels())?;
     super::check_permissions(ctx.interaction.app_permissions.filter(|_| ctx.interaction.guild_id.is_some()))?;
+    if grids.len() > 1 {
+        let user = super::user_id(ctx.interaction.user.id);
+        let question = several::ask((&app.models, &app.drafts), user, &super::typed(ctx), &grids).await?;
+        super::tell(ctx, &question).await;
+        return Ok(());
+    }
     let Some(promised) = super::promise(ctx, Promise::Message, Asked::Imagine(super::typed(ctx))).await else { return Ok(()) };
     match enqueue(ctx, &wanted, &context, promised.message).await {
         Ok(()) => promised.has_job(),

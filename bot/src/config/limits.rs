@@ -4,8 +4,6 @@ use anyhow::{Context, bail};
 use serde::{Deserialize, Deserializer, de::Error};
 use storage::{RunningLimits, Zone};
 
-use super::range;
-
 /// `[limits]`
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -42,6 +40,8 @@ pub struct LimitsConfig {
     pub max_queued: u32,
     /// Steps that a person may ask for.
     pub max_steps: u32,
+    /// Grids that one line may ask for.
+    pub max_jobs_per_prompt: u32,
     /// Answers a minute that cost no quota, for each person.
     pub max_looks_per_minute: u32,
     /// Whether the bot draws in direct messages.
@@ -72,6 +72,7 @@ impl Default for LimitsConfig {
             max_queued_per_guild: 50,
             max_queued: 500,
             max_steps: 100,
+            max_jobs_per_prompt: 10,
             max_looks_per_minute: 20,
             allow_direct_messages: true,
             allow_user_install: true,
@@ -88,6 +89,7 @@ impl LimitsConfig {
         range("limits.max_running_per_guild", self.max_running_per_guild, 1, 1000)?;
         range("limits.max_queued_per_guild", self.max_queued_per_guild, 1, 100_000)?;
         range("limits.max_queued", self.max_queued, 1, 1_000_000)?;
+        range("limits.max_jobs_per_prompt", self.max_jobs_per_prompt, 1, 40)?;
         range("limits.max_looks_per_minute", self.max_looks_per_minute, 1, 10_000)?;
         let sums = [
             ("max_row_megapixels_per_job", self.max_row_megapixels_per_job),
@@ -140,6 +142,14 @@ fn ids<'de, D: Deserializer<'de>>(source: D) -> Result<Vec<u64>, D::Error> {
         }
     };
     Vec::deserialize(source)?.into_iter().map(read).collect()
+}
+
+/// Whether a value is in its range.
+pub(super) fn range<T: PartialOrd + std::fmt::Display>(key: &str, value: T, min: T, max: T) -> anyhow::Result<()> {
+    if value < min || value > max {
+        bail!("`{key}` is {value}; it must be {min} to {max}");
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -45,51 +45,59 @@ impl Wanted {
         Ok(Self { line: rest.to_owned(), options, named })
     }
 
-    /// What is wrong with it as far as it can be told before the pictures are there. `has_picture` says whether there is one already.
+    /// Every grid that it asks for, as far as it can be told before the pictures are there; what is wrong with it is told too. `has_picture` says whether
+    /// there is one already.
     ///
     /// # Errors
-    /// As [`prompt::parse`].
-    pub fn check(&self, context: &ParseContext, has_picture: bool) -> Result<(), PromptError> {
-        self.again(context, has_picture || self.named.init.is_some()).map(drop)
+    /// As [`prompt::parse_all`].
+    pub fn check(&self, context: &ParseContext, has_picture: bool) -> Result<Vec<Parsed>, PromptError> {
+        let is_there = has_picture || self.named.init.is_some();
+        self.parse(context, if is_there { Start::There } else { Start::Nothing })
     }
 
-    /// The line alone, for a picture that is kept or for none.
-    ///
-    /// # Errors
-    /// As [`prompt::parse`].
-    pub fn again(&self, context: &ParseContext, has_picture: bool) -> Result<Parsed, PromptError> {
-        self.parse(context, if has_picture { Start::There } else { Start::Nothing })
+    fn parse(&self, context: &ParseContext, start: Start) -> Result<Vec<Parsed>, PromptError> {
+        prompt::parse_all(&self.line, &self.options, &ParseContext { start, ..context.clone() })
     }
 
-    fn parse(&self, context: &ParseContext, start: Start) -> Result<Parsed, PromptError> {
-        prompt::parse(&self.line, &self.options, &ParseContext { start, ..context.clone() })
-    }
-
-    fn ready(&self, context: &ParseContext, kept: Kept) -> Result<Ready, PromptError> {
+    fn ready(&self, context: &ParseContext, kept: &Kept) -> Result<Vec<Ready>, PromptError> {
         let start = kept.init.as_ref().map_or(Start::Nothing, |(_, size)| Start::Shaped(*size));
-        let Parsed { task: base, strength, speed, notes, .. } = self.parse(context, start)?;
-        let task = match (kept.init, kept.mask) {
-            (None, _) => Task::from(base),
-            (Some((init, _)), None) => {
-                let strength = strength.unwrap_or(context.strength);
-                Task::image_to_image(ImageToImage { base, strength }, init.as_str())
-            }
-            (Some((init, _)), Some(mask)) => {
-                let strength = strength.unwrap_or(MASKED_STRENGTH);
-                Task::inpaint(Inpaint { base, strength }, init.as_str(), mask.as_str())
-            }
+        let of = |Parsed { task: base, strength, speed, notes, .. }: Parsed| {
+            let task = match (&kept.init, &kept.mask) {
+                (None, _) => Task::from(base),
+                (Some((init, _)), None) => {
+                    let strength = strength.unwrap_or(context.strength);
+                    Task::image_to_image(ImageToImage { base, strength }, init.as_str())
+                }
+                (Some((init, _)), Some(mask)) => {
+                    let strength = strength.unwrap_or(MASKED_STRENGTH);
+                    Task::inpaint(Inpaint { base, strength }, init.as_str(), mask.as_str())
+                }
+            };
+            Ready { task, speed, notes }
         };
-        Ok(Ready { task, speed, notes })
+        Ok(self.parse(context, start)?.into_iter().map(of).collect())
     }
 }
 
 impl Intake {
-    /// What was typed as a task. Its pictures are fetched and kept.
+    /// What was typed as the task of one grid. Its pictures are fetched and kept.
+    ///
+    /// # Errors
+    /// As for [`Intake::tasks`]; it asks for several.
+    pub async fn task(&self, wanted: &Wanted, context: &ParseContext) -> Result<Ready, TakeError> {
+        let mut all = self.tasks(wanted, context).await?;
+        match (all.len(), all.pop()) {
+            (1, Some(only)) => Ok(only),
+            (n, _) => Err(PromptError::Several { n }.into()),
+        }
+    }
+
+    /// What was typed as a task for each grid that it asks for. Its pictures are fetched and kept.
     ///
     /// # Errors
     /// What was typed is wrong, or a picture is not taken.
-    pub async fn task(&self, wanted: &Wanted, context: &ParseContext) -> Result<Ready, TakeError> {
+    pub async fn tasks(&self, wanted: &Wanted, context: &ParseContext) -> Result<Vec<Ready>, TakeError> {
         let kept = self.take(&wanted.named).await?;
-        Ok(wanted.ready(context, kept)?)
+        Ok(wanted.ready(context, &kept)?)
     }
 }

@@ -18,6 +18,7 @@ pub mod queue_time;
 pub mod received;
 pub mod resident;
 pub(crate) mod sending;
+pub mod several;
 pub mod span;
 pub mod speed;
 mod states;

@@ -110,8 +110,15 @@ impl Progress {
             return;
         };
         let Ok(answer) = tokio::task::spawn_blocking(move || view.answer(id)).await else { return };
-        match self.messenger.edit(&delivery, &answer).await {
-            Ok((message, _)) if delivery.message != Some(message) => {
+        let edited = match self.messenger.edit(&delivery, &answer).await {
+            // One of several grids of a line has no interaction that a message waits for.
+            Err(SendError::TokenExpired) if delivery.token.is_empty() && delivery.message.is_none() => {
+                self.messenger.post(delivery.channel, id, &answer).await
+            }
+            edited => edited.map(|(message, _)| message),
+        };
+        match edited {
+            Ok(message) if delivery.message != Some(message) => {
                 if let Some(mut live) = self.board.live.get_mut(&id) {
                     live.delivery.message = Some(message);
                 }

@@ -17,6 +17,7 @@ mod received;
 mod rules;
 #[cfg(test)]
 mod sentences;
+mod several;
 mod speed;
 mod user_error;
 mod words;
@@ -37,6 +38,7 @@ pub use progress::{Drawing, N_PLACES, cancelled, cancelling, drawing, failed, lo
 pub use quota::{quota, settings, small};
 pub use received::{ENDING, INTERRUPTED, MAX_REFUSAL, TAKEN_BACK, about_earlier, in_our_words};
 pub use rules::{Done, left_of, rules};
+pub use several::{left, queued_all, several};
 pub use speed::speed;
 pub use user_error::{Around, UserError};
 pub use words::shorten;

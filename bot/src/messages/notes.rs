@@ -12,8 +12,6 @@ use crate::system::printable::printable;
 const MAX_LINE: usize = 280;
 /// Places of a prompt that are named.
 const MAX_PLACES: usize = 4;
-/// Parameters of other programs that ask for several jobs.
-const REPEATS: [&str; 2] = ["--repeat", "--r"];
 
 /// The line under a picture; empty without notes.
 pub(super) fn line(notes: &[Note]) -> String {
@@ -21,11 +19,7 @@ pub(super) fn line(notes: &[Note]) -> String {
         return String::new();
     }
     // What is cut off within code must not leave its mark open.
-    let mut sentences = sentences(notes);
-    if notes.iter().any(|note| matches!(note, Note::ForeignParameter { name } if REPEATS.contains(&name.as_str()))) {
-        sentences.push("🔄 draws once more.".to_owned());
-    }
-    let mut line = shorten(&sentences.join(" "), MAX_LINE);
+    let mut line = shorten(&sentences(notes).join(" "), MAX_LINE);
     if line.matches('`').count() % 2 == 1 {
         line.push('`');
     }
@@ -107,6 +101,9 @@ fn unread(setting: Setting) -> &'static str {
         Setting::GuidanceInterval => "Guidance in a part of the steps is guidance in all of them with this model.",
         Setting::Weights => "Weights such as `(frog:1.3)` are letters to this model: it reads the prompt as it stands.",
         Setting::Break => "`BREAK` is a word to this model: it reads the prompt as it stands.",
+        Setting::Parts => "Parts with weights such as `frog::2` are words to this model: it reads the prompt as it stands.",
+        Setting::Chaos => "`--chaos` changes nothing with this model.",
+        Setting::Weird => "`--weird` changes nothing with this model.",
         Setting::Seamless => "This model's pictures have a seam where they are laid side by side.",
     }
 }
@@ -170,7 +167,7 @@ mod tests {
         for (names, expected) in [
             (&["--v"][..], "\n-# ⚠ `--v` has no meaning here."),
             (&["--v", "--s"], "\n-# ⚠ `--v` and `--s` have no meaning here."),
-            (&["--v", "--s", "--q", "--repeat"], "\n-# ⚠ `--v`, `--s`, `--q` and `--repeat` have no meaning here. 🔄 draws once more."),
+            (&["--v", "--s", "--q", "--sw"], "\n-# ⚠ `--v`, `--s`, `--q` and `--sw` have no meaning here."),
             (&["--v", "--s", "--q", "--c", "--w"], "\n-# ⚠ `--v`, `--s`, `--q`, `--c` and `--w` have no meaning here."),
             (&["--v", "--s", "--q", "--c", "--w", "--iw"], "\n-# ⚠ `--v`, `--s`, `--q`, `--c` and 2 more have no meaning here."),
         ] {

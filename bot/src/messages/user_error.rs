@@ -46,6 +46,9 @@ pub enum UserError {
     /// The host's list of guilds.
     #[error("I do not draw for this server: the person who runs me has chosen the servers that I work in.")]
     OtherGuild,
+    /// Several grids of one line, where only a person installed the bot.
+    #[error("Several grids at once work where a server has added me, and in direct messages with me. Here I draw one at a time.")]
+    OneGridHere,
     /// Too many answers that cost no quota.
     #[error("You may ask me to show something {per_minute} times a minute. Please try again in {seconds} s.")]
     TooManyLooks {

@@ -15,7 +15,7 @@ use crate::{
     error::BotError,
     messages::UserError,
     pictures::{hashes::Hashes, metadata::Origin},
-    prompt::{self, ParseContext},
+    prompt::{self, ParseContext, Wildcards},
     system::{clock::Clock, random},
 };
 
@@ -37,6 +37,10 @@ pub struct Models {
     pub n_images: u32,
     /// How much of a start picture changes in a task that does not say it.
     pub strength: f64,
+    /// The most grids that one line may ask for.
+    pub max_jobs: u32,
+    /// Lists of words.
+    pub wildcards: Wildcards,
 }
 
 impl Models {
@@ -71,6 +75,9 @@ impl Models {
             start: prompt::Start::Nothing,
             strength: self.strength,
             random_seed: random::random_seed(),
+            seed_offset: 0,
+            max_jobs: self.max_jobs,
+            wildcards: self.wildcards.clone(),
             max_seed: prompt::MAX_SEED,
         }
     }

@@ -7,6 +7,8 @@ use inference::{
     task::{ImageSize, Seed, TextToImage},
 };
 
+use super::Wildcards;
+
 /// What holds where nothing was typed, and how far a person may go.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ParseContext {
@@ -28,6 +30,12 @@ pub struct ParseContext {
     pub strength: f64,
     /// The seed when nobody says otherwise.
     pub random_seed: Seed,
+    /// What is added to a seed that is given: a line may ask for several grids.
+    pub seed_offset: u64,
+    /// Most grids that one line may ask for.
+    pub max_jobs: u32,
+    /// Lists of words.
+    pub wildcards: Wildcards,
     /// Largest seed: what a Discord option carries without loss, or `u64::MAX`.
     pub max_seed: u64,
 }
@@ -111,6 +119,12 @@ impl ModelDefaults {
 }
 
 impl ParseContext {
+    /// A given seed with the offset; behind the largest one comes 0.
+    pub(super) fn offset(&self, seed: Seed) -> Seed {
+        let sum = u128::from(seed.0) + u128::from(self.seed_offset);
+        Seed((sum % (u128::from(self.max_seed) + 1)) as u64)
+    }
+
     /// The model of a name, or the first one; `None` for an unknown name.
     pub fn model(&self, name: Option<&str>) -> Option<&ModelDefaults> {
         let Some(name) = name else { return self.models.first() };

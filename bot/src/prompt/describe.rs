@@ -51,6 +51,9 @@ pub fn describe_without_negative(task: &TextToImage, context: &ParseContext) -> 
     if let Some(name) = task.model.as_deref().filter(|name| *name != context.models[0].name) {
         parts.push(format!("--model {}", quoted(name)));
     }
+    if task.negative_prompt.is_none() && model.negative_prompt.is_some() {
+        parts.push("--raw".to_owned());
+    }
     if task.size != model.native_size {
         parts.push(match aspect_of_size(task.size, model) {
             Some(aspect) => format!("--ar {aspect}"),
@@ -65,6 +68,12 @@ pub fn describe_without_negative(task: &TextToImage, context: &ParseContext) -> 
     }
     if task.guidance_rescale != 0.0 {
         parts.push(format!("--rescale {}", task.guidance_rescale));
+    }
+    if task.chaos > 0 {
+        parts.push(format!("--chaos {}", task.chaos));
+    }
+    if task.weird > 0 {
+        parts.push(format!("--weird {}", task.weird));
     }
     if task.sampler != model.sampler {
         parts.push(format!("--sampler {}", task.sampler));

@@ -7,9 +7,10 @@ use inference::{
 };
 
 use super::{
-    MAX_ASPECT, MAX_CHARACTERS, MAX_CLIP_SKIP, MAX_HIRES, MAX_PICTURE_WEIGHT, MAX_WEIGHT, ParseContext,
+    GUIDANCE, MAX_ASPECT, MAX_CHARACTERS, MAX_CLIP_SKIP, MAX_HIRES, MAX_PICTURE_WEIGHT, MAX_WEIGHT, ParseContext,
+    parameter::{Key, known},
     ranking::{and_list, ranked},
-    spelling::{EXAMPLES, known},
+    table::PARAMETERS,
 };
 
 /// What is wrong with a prompt. `shown` is what was written, such as `--ar 0:2` or `aspect: 0:2`.
@@ -36,10 +37,12 @@ pub enum PromptError {
         near: Option<&'static str>,
     },
     /// A parameter stands alone.
-    #[error("`--{name}` needs a value, such as `{}`.", example(name))]
+    #[error("`--{name}` needs a value, such as `--{name} {example}`.")]
     NoValue {
         /// The name without dashes.
-        name: &'static str,
+        name: String,
+        /// A value.
+        example: &'static str,
     },
     /// Words behind a parameter's value.
     #[error("`{words}` stands after `{after}`: write the prompt first and the parameters last.")]
@@ -205,6 +208,79 @@ pub enum PromptError {
         /// What was written.
         shown: String,
     },
+    /// A line that asks for more grids than one may.
+    #[error("That would be {found} grids, and {max} are the most for one prompt.")]
+    TooManyJobs {
+        /// Grids.
+        found: u64,
+        /// The most.
+        max: u32,
+    },
+    /// Braces in braces in braces.
+    #[error("Braces can stand in braces {max} times, and no deeper.")]
+    TooDeep {
+        /// How many times.
+        max: usize,
+    },
+    /// Several grids where one is drawn.
+    #[error("That would be {n} grids, and this draws one at a time.")]
+    Several {
+        /// Grids.
+        n: usize,
+    },
+    /// Not a list of words.
+    #[error("`{shown}`: there is no such list of words; the nearest is `{near}`.")]
+    UnknownWildcard {
+        /// What was written.
+        shown: String,
+        /// The one that is most like it.
+        near: String,
+    },
+    /// Lists of words that name each other.
+    #[error("`{shown}`: these lists of words name each other without an end, or far too often.")]
+    EndlessWildcard {
+        /// The last one.
+        shown: String,
+    },
+    /// Parts of the prompt that cannot be drawn.
+    #[error("That cannot be drawn: {0}.")]
+    Parts(String),
+    /// A value that the parameter's row of the table does not allow.
+    #[error("`{shown}`: the value of `--{name}` must be {range}.")]
+    Range {
+        /// What was written.
+        shown: String,
+        /// The parameter's first spelling.
+        name: &'static str,
+        /// What it may be.
+        range: &'static str,
+    },
+    /// So many times the model's steps are too many.
+    #[error("`{shown}`: that would be {steps} steps, and {max} are the most.")]
+    Quality {
+        /// What was written.
+        shown: String,
+        /// Steps that it would be.
+        steps: u32,
+        /// Most steps.
+        max: u32,
+    },
+    /// More or less guidance of a model that has none.
+    #[error("`{shown}` changes the guidance, and {model} is drawn without any; `--cfg` sets it.")]
+    NoGuidance {
+        /// What was written.
+        shown: String,
+        /// The model.
+        model: String,
+    },
+    /// So much more guidance is too much.
+    #[error("`{shown}`: that would be a guidance of {scale}, and {} is the most.", GUIDANCE.end())]
+    TooMuchGuidance {
+        /// What was written.
+        shown: String,
+        /// Guidance scale that it would be.
+        scale: f64,
+    },
     /// Not an adapter.
     #[error("`{shown}`: there is no such LoRA; {known}.")]
     UnknownLora {
@@ -231,6 +307,11 @@ pub enum PromptError {
 const MAX_LISTED: usize = 10;
 
 impl PromptError {
+    pub(super) fn out_of_range(key: Key, shown: String) -> Self {
+        let row = PARAMETERS.iter().find(|parameter| parameter.key == key);
+        Self::Range { shown, name: row.map_or("", |row| row.name()), range: row.map_or("", |row| row.range) }
+    }
+
     pub(super) fn unknown_model(shown: String, name: &str, context: &ParseContext) -> Self {
         let mut names = ranked(context.models.iter().map(|model| model.name.as_str()), name);
         names.truncate(MAX_LISTED);
@@ -242,9 +323,4 @@ impl PromptError {
 /// What follows what was not understood, up to the end of its sentence.
 fn hint(near: Option<&str>) -> String {
     near.map_or_else(|| ".".to_owned(), |near| format!("; did you mean `{near}`?"))
-}
-
-fn example(name: &str) -> String {
-    let value = EXAMPLES.iter().find(|(spelling, ..)| *spelling == name).map_or("…", |(_, _, value)| value);
-    format!("--{name} {value}")
 }

@@ -1,26 +1,12 @@
 //! Parameters of Midjourney that have no meaning here: a line that was copied from there is drawn without them, and its writer told.
 
-use Takes::{All, Nothing, One};
+use super::parameter::Takes::{self, All, Nothing, One};
 
-/// How many of the words behind a parameter are its value; it may be left out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Takes {
-    Nothing,
-    One,
-    All,
-}
-
-/// Every such parameter with its spellings. What has a meaning here too (`--no`, `--ar`, `--seed`, `--stop`, `--tile`, `--fast`, `--relax`, `--iw`) is among ours.
-const FOREIGN: [(&[&str], Takes); 30] = [
+/// Every such parameter with its spellings, and what it takes, which may be left out. What has a meaning here too is in `table.rs`, `--style raw` with it.
+const FOREIGN: [(&[&str], Takes); 21] = [
     (&["v", "version"], One),
     (&["niji"], One),
     (&["style"], One),
-    (&["s", "stylize", "stylise"], One),
-    (&["q", "quality"], One),
-    (&["c", "chaos"], One),
-    (&["w", "weird"], One),
-    (&["r", "repeat"], One),
-    (&["exp"], One),
     (&["cw"], One),
     (&["sw"], One),
     (&["sv"], One),
@@ -32,9 +18,6 @@ const FOREIGN: [(&[&str], Takes); 30] = [
     (&["oref"], All),
     (&["p", "personalize", "personalise", "profile"], All),
     (&["turbo"], Nothing),
-    (&["draft"], Nothing),
-    (&["raw"], Nothing),
-    (&["hd"], Nothing),
     (&["video"], Nothing),
     (&["loop"], Nothing),
     (&["sameseed"], Nothing),
@@ -55,8 +38,7 @@ mod tests {
 
     use super::{
         super::{
-            TypedOptions, parse,
-            spelling::EXAMPLES,
+            TypedOptions, parameter, parse,
             tests::{base, context},
         },
         *,
@@ -81,7 +63,7 @@ mod tests {
     #[test]
     fn none_has_the_name_of_one_of_ours_or_two_places() {
         let mut spellings: Vec<_> = FOREIGN.iter().flat_map(|(spellings, _)| spellings.iter().copied()).collect();
-        assert!(spellings.iter().all(|name| !EXAMPLES.iter().any(|(ours, ..)| ours == name)));
+        assert!(spellings.iter().all(|name| parameter::find(name).is_none()));
         let n = spellings.len();
         spellings.sort_unstable();
         spellings.dedup();
@@ -94,8 +76,9 @@ mod tests {
             for spelling in spellings {
                 let name = format!("--{spelling}");
                 let values: &[&str] = match takes {
+                    Takes::Name => unreachable!("none is of names"),
                     Nothing => &[""],
-                    One => &["", " 6", " raw", "=.5", " 6.1"],
+                    One => &["", " 6", " scenic", "=.5", " 6.1"],
                     All => &["", " https://a.example/b.png", " abc123 4040"],
                 };
                 for value in values {
@@ -116,12 +99,15 @@ mod tests {
             negative_prompt: Some("text, people".into()),
             seed: inference::task::Seed(7),
             seamless: true,
+            chaos: 20,
+            steps: 13,
+            guidance_scale: 6.96,
             ..base()
         };
         check(
-            "a fox --ar 16:9 --v 6.1 --style raw --s 250 --no text, people --chaos 20 --tile --q .5 --seed 7 --v 6.1",
+            "a fox --ar 16:9 --v 6.1 --style raw --s 250 --no text, people --chaos 20 --tile --q .5 --seed 7 --sw 2 --v 6.1",
             expected,
-            &["--v", "--style", "--s", "--chaos", "--q"],
+            &["--v", "--sw"],
         );
         check("a fox --niji 6 --sref https://a.example/1.png 2214 --sw 50 --turbo", base(), &["--niji", "--sref", "--sw", "--turbo"]);
     }
@@ -130,9 +116,9 @@ mod tests {
     fn words_behind_one_are_not_lost() {
         for (line, words, after) in [
             ("--v 6 a fox", "a fox", "--v 6"),
-            ("--fast a fox", "a fox", "--fast"),
-            ("a fox --relax 3", "3", "--relax"),
-            ("a fox --s 250 in snow --seed 7", "in snow", "--s 250"),
+            ("--turbo a fox", "a fox", "--turbo"),
+            ("a fox --stealth 3", "3", "--stealth"),
+            ("a fox --sw 2 in snow --seed 7", "in snow", "--sw 2"),
         ] {
             let error = parse(line, &TypedOptions::default(), &context()).expect_err(line).to_string();
             assert_eq!(error, format!("`{words}` stands after `{after}`: write the prompt first and the parameters last."));

@@ -2,7 +2,7 @@
 
 use inference::task::ImageSize;
 
-use super::{Aspect, ModelDefaults, PromptError, Slot, Start, size_of_aspect};
+use super::{Aspect, ModelDefaults, PromptError, Start, options::Slot, size_of_aspect};
 
 /// Largest weight of a picture.
 pub const MAX_PICTURE_WEIGHT: f64 = 3.0;

@@ -3,10 +3,9 @@
 use inference::{sampler::SamplerChoice, schedule::ScheduleKind};
 
 use super::{
-    PromptError,
-    foreign::{self, Takes},
+    PromptError, foreign,
     near::slipped,
-    spelling::{EXAMPLES, Key},
+    parameter::{self, Key, Takes},
 };
 
 /// Most words of a sampler's and a schedule's name together: `DPM++ 2M SDE SGM Uniform`.
@@ -43,7 +42,7 @@ pub(super) fn split(line: &str) -> Result<Line, PromptError> {
     let prompt = take_text(&mut words).join(" ");
     let mut split = Line { prompt, parameters: Vec::new(), foreign: Vec::new() };
     while let Some(word) = words.next() {
-        let (name, values) = named(word, take_text(&mut words));
+        let (name, values) = raw(named(word, take_text(&mut words)));
         match foreign::takes(&name) {
             Some(takes) => {
                 check_foreign(&name, takes, &values)?;
@@ -96,11 +95,20 @@ fn named<'a>(word: &'a str, mut values: Vec<&'a str>) -> (String, Vec<&'a str>) 
     (name.to_lowercase(), values)
 }
 
+/// `--style raw` is `--raw`; Midjourney's other styles have no meaning here.
+fn raw((name, mut values): (String, Vec<&str>)) -> (String, Vec<&str>) {
+    if name == "style" && values.first().is_some_and(|value| value.eq_ignore_ascii_case("raw")) {
+        values.remove(0);
+        return ("raw".to_owned(), values);
+    }
+    (name, values)
+}
+
 /// What stands behind a parameter without a meaning must be its value: words of a prompt are not lost.
 fn check_foreign(name: &str, takes: Takes, values: &[&str]) -> Result<(), PromptError> {
     let n_values = match takes {
         Takes::Nothing => 0,
-        Takes::One => 1.min(values.len()),
+        Takes::One | Takes::Name => 1.min(values.len()),
         Takes::All => values.len(),
     };
     if values.len() == n_values {
@@ -110,24 +118,25 @@ fn check_foreign(name: &str, takes: Takes, values: &[&str]) -> Result<(), Prompt
     Err(PromptError::Stray { words: values[n_values..].join(" "), after })
 }
 
-fn parameter(name: &str, values: &[&str]) -> Result<Given, PromptError> {
-    let Some(&(name, key, _)) = EXAMPLES.iter().find(|(spelling, ..)| *spelling == name) else {
-        let near = slipped(EXAMPLES.iter().map(|(spelling, ..)| *spelling), name);
-        return Err(PromptError::Unknown { near, name: format!("--{name}") });
+/// One parameter, of its name in small letters and the words behind it.
+pub(super) fn parameter(name: &str, values: &[&str]) -> Result<Given, PromptError> {
+    let Some(found) = parameter::find(name) else {
+        return Err(PromptError::Unknown { near: slipped(parameter::names(), name), name: format!("--{name}") });
     };
-    let (value, n_values) = match (key, quoted(values)) {
-        (Key::Negative, _) => (values.join(" "), values.len()),
-        (Key::Seamless, _) => (String::new(), 0),
-        (Key::Speed, _) if name != "speed" => (name.to_owned(), 0),
+    let key = found.key;
+    let (value, n_values) = match (found.takes, quoted(values)) {
+        (Takes::All, _) => (values.join(" "), values.len()),
+        (Takes::Nothing, _) if key == Key::Speed => (name.to_owned(), 0),
+        (Takes::Nothing, _) => (String::new(), 0),
         (_, Some(quoted)) => quoted,
-        (Key::Sampler, _) => longest_name(values, |name| name.parse::<SamplerChoice>().is_ok()),
-        (Key::Schedule, _) => longest_name(values, |name| name.parse::<ScheduleKind>().is_ok()),
-        _ => (values.first().copied().unwrap_or_default().to_owned(), 1),
+        (Takes::Name, _) if key == Key::Schedule => longest_name(values, |name| name.parse::<ScheduleKind>().is_ok()),
+        (Takes::Name, _) => longest_name(values, |name| name.parse::<SamplerChoice>().is_ok()),
+        (Takes::One, _) => (values.first().copied().unwrap_or_default().to_owned(), 1),
     };
-    if value.is_empty() && key != Key::Seamless {
-        return Err(PromptError::NoValue { name });
+    if value.is_empty() && found.takes != Takes::Nothing {
+        return Err(PromptError::NoValue { name: name.to_owned(), example: found.example });
     }
-    let shown = if n_values == 0 { format!("--{name}") } else { format!("--{name} {value}").trim_end().to_owned() };
+    let shown = if n_values == 0 { format!("--{name}") } else { format!("--{name} {value}") };
     if values.len() > n_values {
         return Err(PromptError::Stray { words: values[n_values..].join(" "), after: shown });
     }

@@ -1,10 +1,14 @@
-use inference::task::ImageSize;
-use proptest::prelude::*;
+use inference::{
+    sampler::Sampler,
+    schedule::ScheduleKind,
+    task::{ImageSize, Seed},
+};
 
 use super::*;
 
 mod models;
 mod names;
+mod properties;
 mod sentences;
 mod speed;
 
@@ -50,6 +54,9 @@ pub(super) fn context() -> ParseContext {
         start: Start::Nothing,
         strength: 0.6,
         random_seed: Seed(4242),
+        seed_offset: 0,
+        max_jobs: 10,
+        wildcards: Wildcards::default(),
         max_seed: u32::MAX.into(),
     }
 }
@@ -71,7 +78,7 @@ pub(super) fn base() -> TextToImage {
 }
 
 #[track_caller]
-fn check(line: &str, expected: TextToImage) {
+pub(super) fn check(line: &str, expected: TextToImage) {
     check_typed(line, TypedOptions::default(), expected);
 }
 
@@ -80,13 +87,13 @@ fn check_typed(line: &str, typed: TypedOptions, expected: TextToImage) {
     let seed_given = typed.seed.is_some() || line.contains("-seed") || line.contains("—seed");
     assert_eq!(
         parse(line, &typed, &context()),
-        Ok(Parsed { task: expected, strength: None, seed_given, speed: None, notes: Vec::new() }),
+        Ok(Parsed { task: expected, strength: None, repeat: 1, seed_given, speed: None, notes: Vec::new() }),
         "{line}"
     );
 }
 
 #[track_caller]
-fn check_error(line: &str, expected: &str) {
+pub(super) fn check_error(line: &str, expected: &str) {
     check_typed_error(line, TypedOptions::default(), expected);
 }
 
@@ -198,8 +205,8 @@ fn two_values_of_one_option_are_both_named() {
 
 #[test]
 fn unknown_parameters_are_named_with_the_nearest_and_the_known() {
-    let known = "I know `--no`, `--ar`, `--width`, `--height`, `--seed`, `--steps`, `--cfg`, `--sampler`, `--schedule`, `--images`, `--model`, \
-                 `--clip-skip`, `--rescale`, `--hires`, `--stop`, `--tile`, `--fast` and `--iw`.";
+    let known = "I know `--no`, `--ar`, `--width`, `--height`, `--seed`, `--steps`, `--cfg`, `--sampler`, `--schedule`, `--images`, `--repeat`, `--model`, \
+                 `--lora`, `--clip-skip`, `--rescale`, `--hires`, `--stop`, `--tile`, `--quality`, `--draft`, `--hd`, `--stylize`, `--exp`, `--chaos`, `--weird`, `--raw`, `--fast`, `--relax`, `--speed` and `--iw`.";
     for (line, near) in [("a fox --seeed 7", "seed"), ("a fox --sampel euler", "sampler"), ("a fox —NEGATIV x", "negative")] {
         let name = line.split(['-', '—']).next_back().and_then(|rest| rest.split(' ').next()).expect("a name").to_lowercase();
         check_error(line, &format!("`--{name}` is not a parameter; did you mean `--{near}`? {known}"));
@@ -296,104 +303,4 @@ fn the_description_holds_what_differs() {
     let task = parse("a fox --model dreamy", &TypedOptions::default(), &context).expect("the line is right").task;
     assert_eq!(describe(&task, &context), "--model dreamy --seed 4242");
     assert!(describe(&TextToImage { model: Some("gone".into()), ..base() }, &context).starts_with("--model gone "));
-}
-
-fn words() -> impl Strategy<Value = String> {
-    let word = prop_oneof![
-        4 => "[a-z]{1,8}",
-        1 => any::<String>(),
-        1 => Just("--".to_owned()),
-        1 => Just("—".to_owned()),
-        1 => "[a-z]{1,3}--[a-z]{1,3}",
-        1 => "\\PC{1,6}",
-    ];
-    proptest::collection::vec(word, 1..8).prop_map(|words| words.join(" "))
-}
-
-fn contexts() -> impl Strategy<Value = ParseContext> {
-    let models = [(512, 64, 2048), (512, 64, 1024), (512, 8, 1024), (768, 64, 2048), (64, 16, 256), (64, 16, 512), (64, 16, 128)];
-    proptest::sample::select(models.to_vec()).prop_map(|(native, size_multiple, max_side)| ParseContext {
-        models: vec![ModelDefaults { native_size: ImageSize::new(native, native), size_multiple, max_side, ..model("usual") }, dreamy()],
-        max_seed: u64::MAX,
-        ..context()
-    })
-}
-
-prop_compose! {
-    fn lines()(
-        (prompt, negative) in (words(), proptest::option::of(words())),
-        aspect in proptest::option::of((1u64..60, 1u64..60)),
-        seed in proptest::option::of(any::<u64>()),
-        steps in proptest::option::of(1u32..=100),
-        guidance in proptest::option::of(1.0f64..=30.0),
-        sampler in proptest::option::of(proptest::sample::select(Sampler::ALL.to_vec())),
-        schedule in proptest::option::of(proptest::sample::select(ScheduleKind::ALL.to_vec())),
-        n_images in proptest::option::of(1u32..=4),
-        is_dreamy in any::<bool>(),
-        (clip_skip, rescale) in (proptest::option::of(0u32..=11), proptest::option::of(0.0f64..=1.0)),
-        (scale, stop, is_tile) in (proptest::option::of(1.01f64..=4.0), proptest::option::of(10u32..=100), any::<bool>()),
-    ) -> String {
-        let mut line = prompt;
-        let mut add = |name: &str, value: Option<String>| line.extend(value.map(|value| format!(" --{name} {value}")));
-        add("no", negative);
-        add("ar", aspect.map(|(width, height)| format!("{width}:{height}")));
-        add("seed", seed.map(|seed| seed.to_string()));
-        add("steps", steps.map(|steps| steps.to_string()));
-        add("cfg", guidance.map(|guidance| guidance.to_string()));
-        add("sampler", sampler.map(|sampler| sampler.to_string()));
-        add("schedule", schedule.map(|schedule| schedule.to_string()));
-        add("images", n_images.map(|n_images| n_images.to_string()));
-        add("model", is_dreamy.then(|| "dreamy".to_owned()));
-        add("clip-skip", clip_skip.map(|n| n.to_string()));
-        add("rescale", rescale.map(|share| share.to_string()));
-        add("hires", scale.map(|scale| scale.to_string()));
-        add("stop", stop.map(|percent| percent.to_string()));
-        add("tile", is_tile.then(String::new));
-        line
-    }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
-
-    #[test]
-    fn no_text_makes_it_panic(line in any::<String>(), option in any::<String>(), number in any::<i64>(), guidance in any::<f64>()) {
-        let typed = TypedOptions {
-            speed: Some(option.clone()),
-            negative: Some(option.clone()),
-            guidance: Some(guidance),
-            steps: Some(number),
-            seed: Some(number),
-            aspect: Some(option.clone()),
-            sampler: Some(option.clone()),
-            model: Some(option),
-        };
-        for line in [line.clone(), format!("a --no {line}"), format!("a --ar {line}"), format!("a --seed={line}"), format!("a --{line}")] {
-            for typed in [&typed, &TypedOptions::default()] {
-                if let Err(error) = parse(&line, typed, &context()) {
-                    prop_assert!(!error.to_string().is_empty());
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn a_description_gives_the_same_task_again(line in lines(), context in contexts(), other_seed in any::<u64>()) {
-        let Ok(parsed) = parse(&line, &TypedOptions::default(), &context) else { return Ok(()) };
-        let again = format!("{} {}", parsed.task.prompt, describe(&parsed.task, &context));
-        let context = ParseContext { random_seed: Seed(other_seed), ..context };
-        let expected = Parsed { task: parsed.task, strength: None, seed_given: true, speed: None, notes: Vec::new() };
-        prop_assert_eq!(parse(&again, &TypedOptions::default(), &context), Ok(expected), "{}", again);
-    }
-
-    #[test]
-    fn sizes_are_within_their_limits(width in 1u64..2000, height in 1u64..2000, context in contexts()) {
-        let Some(aspect) = Aspect::new(width, height) else { return Ok(()) };
-        for model in &context.models {
-            let size = size_of_aspect(aspect, model);
-            for side in [size.width, size.height] {
-                prop_assert!(side >= model.size_multiple && side <= model.max_side && side % model.size_multiple == 0, "{size}");
-            }
-        }
-    }
 }

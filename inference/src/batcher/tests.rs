@@ -167,7 +167,7 @@ fn a_finished_task_used_what_it_was_said_to_cost() {
     let long = TextToImage { guidance_scale: 3.0, negative_prompt: Some("b".repeat(200)), ..draw(&"a".repeat(80), 8, 3, 2) };
     let chunks = |text: &str| 1 + text.len() / 75;
     for base in [draw("a", 8, 4, 3), TextToImage { guidance_scale: 3.0, ..draw("a", 16, 7, 2) }, long] {
-        let chunks = Chunks { prompt: chunks(&base.prompt), negative: chunks(base.negative_prompt.as_deref().unwrap_or_default()) };
+        let chunks = Chunks::of(&[chunks(&base.prompt)], chunks(base.negative_prompt.as_deref().unwrap_or_default()));
         let task = Task::from(base);
         let mut submitted = bench.submit(task.clone());
         bench.finish();

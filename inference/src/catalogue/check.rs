@@ -11,7 +11,7 @@ use crate::{
     error::InvalidTask,
     state::Place,
     task::{AdapterUse, ImageSize, Note, Task, TaskKind, TextToImage},
-    text::{Cut, Prompt, PromptError},
+    text::{Cut, Prompt, PromptError, parts},
 };
 
 /// Tensors of a network's widest layer that live at once: input, padded input, output, residual, and one more.
@@ -68,6 +68,9 @@ impl Catalogue {
         let model = self.find(task)?;
         if let Some(base) = task.base() {
             Prompt::parse(&base.prompt).check()?;
+            if base.has_parts {
+                parts(&base.prompt)?;
+            }
             Prompt::parse(base.negative_prompt.as_deref().unwrap_or_default()).check()?;
             self.check_adapters(&self.models[model], &base.all_adapters())?;
         }
@@ -136,7 +139,8 @@ impl Catalogue {
     fn chunks(&self, model: usize, base: &TextToImage) -> Result<Chunks, PromptError> {
         let (limits, lengths) = (&self.models[model].limits, &self.lengths()[model]);
         let negative = base.negative_prompt.as_deref().filter(|_| limits.is_guided(base)).unwrap_or_default();
-        Ok(Chunks { prompt: lengths.length(&base.prompt)?, negative: lengths.length(negative)? })
+        let texts = base.texts().into_iter().map(|text| lengths.length(text)).collect::<Result<Vec<_>, PromptError>>()?;
+        Ok(Chunks::of(&texts, lengths.length(negative)?))
     }
 
     /// What can be said of a task that its model draws all the same: settings that it makes nothing of, prompts whose end it does not read. Reads tokenizers

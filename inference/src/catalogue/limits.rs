@@ -10,7 +10,7 @@ use crate::{
     family::{GuidanceRule, Prices, Rules},
     sampler::{Plan, Sampler},
     schedule::{Asked, ScheduleConfig},
-    task::{Enlarger, Hires, ImageSize, MIN_STOP, Setting, StopAt, Task, TaskKind, TextToImage, Upscale},
+    task::{Enlarger, Hires, ImageSize, MAX_CHAOS, MAX_WEIRD, MIN_STOP, Setting, StopAt, Task, TaskKind, TextToImage, Upscale},
 };
 
 /// Most denoising steps.
@@ -51,11 +51,19 @@ pub(crate) struct Chunks {
     pub(crate) prompt: usize,
     /// Of the negative prompt; 1 where there is none.
     pub(crate) negative: usize,
+    /// Of the prompt's other parts, if it has several: the first number is the longest one's.
+    pub(crate) others: usize,
 }
 
 impl Chunks {
     /// Of prompts of a few words.
-    pub(crate) const ONE: Self = Self { prompt: 1, negative: 1 };
+    pub(crate) const ONE: Self = Self { prompt: 1, negative: 1, others: 0 };
+
+    /// Of a prompt whose texts have these lengths.
+    pub(crate) fn of(texts: &[usize], negative: usize) -> Self {
+        let prompt = texts.iter().copied().max().unwrap_or(1);
+        Self { prompt, negative, others: texts.iter().sum::<usize>().saturating_sub(prompt) }
+    }
 
     /// The longer one's; the shorter one is filled up to it.
     pub(crate) fn longest(self) -> usize {
@@ -64,7 +72,7 @@ impl Chunks {
 
     /// What encoding them costs beyond the first ones, in row-megapixels.
     pub(crate) fn encoding(self, prices: Prices) -> f64 {
-        (self.prompt + self.negative).saturating_sub(2) as f64 * prices.encoding
+        (self.prompt + self.others + self.negative).saturating_sub(2) as f64 * prices.encoding
     }
 }
 
@@ -133,11 +141,27 @@ impl Limits {
         if base.seamless && !self.rules.reads(Setting::Seamless) {
             return Err(InvalidTask::Seamless);
         }
+        self.check_reading(base)?;
         self.check_size(base.size, self.rules.size_multiple)?;
         if base.hires.is_some() && matches!(task.kind, TaskKind::Inpaint(_)) {
             return Err(InvalidTask::HiresOfMask);
         }
         base.hires.map_or(Ok(()), |hires| self.check_hires(base, hires))
+    }
+
+    /// How the prompt is read beside its words.
+    fn check_reading(&self, base: &TextToImage) -> Result<(), InvalidTask> {
+        if base.chaos > MAX_CHAOS {
+            return Err(InvalidTask::Chaos(base.chaos));
+        }
+        if base.weird > MAX_WEIRD {
+            return Err(InvalidTask::Weird(base.weird));
+        }
+        let is_unread = |setting: &Setting| setting.is_asked(base, &[]) && !self.rules.reads(*setting);
+        match Setting::MUST_BE_READ.into_iter().find(is_unread) {
+            Some(setting) => Err(InvalidTask::Unread { setting }),
+            None => Ok(()),
+        }
     }
 
     fn check_upscale(&self, task: &Upscale) -> Result<(), InvalidTask> {

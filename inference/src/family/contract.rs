@@ -5,7 +5,7 @@ use std::path::Path;
 use candle_core::{DType, Device, Tensor};
 use serde_json::Value;
 
-use super::{Description, Rules};
+use super::{Description, Drift, Rules};
 use crate::{
     adapter::{AdapterSet, Base},
     checkpoint::{Checkpoint, Weights, json::unsupported},
@@ -108,6 +108,9 @@ pub(crate) trait Measured: Send + Sync {
 pub struct PromptRequest {
     /// The text; `None` is a conditioning of zeros.
     pub text: Option<String>,
+    /// Whether `::` parts the text ([`crate::text::parts`]), for families that read [`Setting::Parts`]. Each part is encoded alone, and what they became
+    /// is added up by their shares.
+    pub has_parts: bool,
     /// Layers of the text encoder left out beyond the model's own rule.
     pub clip_skip: u32,
     /// Least length, in the family's own unit: of the longer one of prompt and negative prompt, for families that fill the shorter one up.
@@ -127,6 +130,8 @@ pub struct Told {
     pub guidance_scale: f64,
     /// Adapters that change the denoiser.
     pub adapters: AdapterSet,
+    /// Changes of what the prompt became, for families that read [`Setting::Chaos`] and [`Setting::Weird`].
+    pub drifts: Vec<Drift>,
 }
 
 /// One row for a denoiser.

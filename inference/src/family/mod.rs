@@ -5,6 +5,7 @@
 
 pub(crate) mod contract;
 mod description;
+mod drift;
 mod files;
 mod parts;
 mod registry;
@@ -19,6 +20,7 @@ pub mod z_image;
 pub(crate) use self::{contract::Row, description::Description};
 pub use self::{
     contract::{PromptRequest, Told},
+    drift::Drift,
     files::{ModelFiles, ModelShape, ModelSource},
     parts::{Conditioning, Denoiser, Prepared, Text},
     rules::{GuidanceRule, Prices, Rules, Suited},

@@ -31,7 +31,7 @@ fn a_part_that_was_loaded_alone_on_its_own_thread_gives_the_models_bits() {
     let files = ModelFiles::open(&path).expect("its files");
     let latents = Tensor::arange(0.0_f32, 256.0, &device).and_then(|values| (values / 100.0)?.reshape((1, 4, 8, 8))).expect("latents");
 
-    let request = PromptRequest { text: Some("a cat".into()), clip_skip: 0, length: 1, adapters: AdapterSet::default() };
+    let request = PromptRequest { text: Some("a cat".into()), has_parts: false, clip_skip: 0, length: 1, adapters: AdapterSet::default() };
     let of_text = files.clone();
     let (conditioning, n_text) = thread::spawn(move || {
         let text = of_text.text(&Device::Cpu, DType::F32).expect("text encoders");
@@ -44,7 +44,8 @@ fn a_part_that_was_loaded_alone_on_its_own_thread_gives_the_models_bits() {
 
     // The text encoders are gone; what they made of the prompt goes on.
     let denoiser = files.denoiser(&device, dtype).expect("a denoiser");
-    let told = Told { size: ImageSize::new(64, 64), is_negative: false, guidance_scale: 1.0, adapters: AdapterSet::default() };
+    let told =
+        Told { size: ImageSize::new(64, 64), is_negative: false, guidance_scale: 1.0, adapters: AdapterSet::default(), drifts: Vec::new() };
     let prepared = Arc::new(denoiser.prepare(&conditioning, &told).expect("a prompt"));
     let row = Row { latents: latents.clone(), timestep: 500.0, prepared, adapters: AdapterSet::default(), padding: Padding::Zeros };
     let found = denoiser.predict(&[&row, &row]).expect("two rows");

@@ -73,6 +73,9 @@ impl Task {
             without_meaning(text).into_iter().map(note).collect::<Vec<_>>()
         };
         let mut notes = of_prompt(&base.prompt, false);
+        if base.has_parts {
+            notes.retain(|note| !matches!(note, Note::NoMeaning { syntax: Unread::Weight, .. }));
+        }
         notes.extend(of_prompt(base.negative_prompt.as_deref().unwrap_or_default(), true));
         notes
     }

@@ -21,14 +21,33 @@ pub enum Setting {
     Weights,
     /// `BREAK` between words.
     Break,
+    /// Parts of a prompt that count more or less than others. A task with them is refused where they are not read, as one with either of the next two is.
+    Parts,
+    /// Pictures that are less alike.
+    Chaos,
+    /// Pictures that are less usual.
+    Weird,
     /// A picture that goes on at the opposite edge. A task with it is refused where it is not read: nobody sees its absence before laying it side by side.
     Seamless,
 }
 
 impl Setting {
     /// All of them.
-    pub const ALL: [Self; 7] =
-        [Self::ClipSkip, Self::NegativePrompt, Self::GuidanceRescale, Self::GuidanceInterval, Self::Weights, Self::Break, Self::Seamless];
+    pub const ALL: [Self; 10] = [
+        Self::ClipSkip,
+        Self::NegativePrompt,
+        Self::GuidanceRescale,
+        Self::GuidanceInterval,
+        Self::Weights,
+        Self::Break,
+        Self::Parts,
+        Self::Chaos,
+        Self::Weird,
+        Self::Seamless,
+    ];
+
+    /// Those of which a task is refused that asks for one where it is not read: nobody would see that it is missing.
+    pub const MUST_BE_READ: [Self; 4] = [Self::Seamless, Self::Parts, Self::Chaos, Self::Weird];
 
     /// Those that a family does not read, of which `reads` says whether it does.
     pub(crate) fn unread(reads: impl Fn(Self) -> bool) -> Vec<Self> {
@@ -45,6 +64,9 @@ impl Setting {
             Self::GuidanceInterval => base.guidance_interval != (0.0, 1.0),
             Self::Weights => has_piece(|piece| matches!(piece, Piece::Words { weight, .. } if *weight != 1.0)),
             Self::Break => has_piece(|piece| *piece == Piece::Break),
+            Self::Parts => base.has_parts,
+            Self::Chaos => base.chaos > 0,
+            Self::Weird => base.weird > 0,
             Self::Seamless => base.seamless,
         }
     }

@@ -25,6 +25,20 @@ pub enum PromptError {
         /// The largest number of chunks.
         max: usize,
     },
+    /// Parts whose weights leave nothing to draw.
+    #[error("the weights of the prompt's parts add up to {sum}: together they must be more than 0")]
+    NoWeight {
+        /// Their sum.
+        sum: f64,
+    },
+    /// More parts than are encoded.
+    #[error("the prompt has {found} parts, at most {max} are read")]
+    TooManyParts {
+        /// The parts.
+        found: usize,
+        /// The most.
+        max: usize,
+    },
     /// More layers left out than there are.
     #[error("clip skip must be at most {max} for this model, not {found}")]
     ClipSkip {

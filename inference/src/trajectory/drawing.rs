@@ -65,13 +65,11 @@ impl<'a> Drawing<'a> {
     }
 
     /// Encodes what the pictures that are to be drawn need, and nothing else.
-    pub(super) async fn prepare<'b>(
-        &mut self,
-        caller: &Caller,
-        begins: impl Iterator<Item = &'b Begin> + Clone,
-    ) -> Result<(), InferenceError> {
+    pub(super) async fn prepare(&mut self, caller: &Caller, pictures: &[(u32, Begin)]) -> Result<(), InferenceError> {
+        let begins = pictures.iter().map(|(_, begin)| begin);
+        let indices: Vec<u32> = pictures.iter().map(|(index, _)| *index).collect();
         if begins.clone().any(|begin| self.has_steps_in_first(begin)) {
-            self.first.prompts = Some(self.job.prompts(caller, self.base, self.first.size).await?);
+            self.first.prompts = Some(self.job.prompts(caller, self.base, (self.first.size, &indices)).await?);
         }
         let n_first = self.first.n_steps();
         let reaches_second = begins.clone().any(|begin| {
@@ -81,7 +79,7 @@ impl<'a> Drawing<'a> {
         if let Some((_, second)) = &mut self.second
             && reaches_second
         {
-            second.prompts = Some(self.job.prompts(caller, self.base, second.size).await?);
+            second.prompts = Some(self.job.prompts(caller, self.base, (second.size, &indices)).await?);
         }
         if begins.clone().any(|begin| self.needs_source(begin)) {
             self.source = self.job.encode_source(caller).await?;

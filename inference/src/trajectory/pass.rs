@@ -8,7 +8,7 @@ use crate::{
     catalogue::limits::Chunks,
     engine::Progress,
     error::InferenceError,
-    family::{PromptRequest, Told},
+    family::{Drift, PromptRequest, Told},
     sampler::Plan,
     state::PassKind,
     task::{Hires, ImageSize, SkippedFor, TextToImage},
@@ -27,7 +27,16 @@ pub(super) struct Pass {
 pub(super) struct Prompts {
     /// `None` without guidance.
     pub(super) negative: Option<Rc<Prompt>>,
-    pub(super) positive: Rc<Prompt>,
+    /// One for all pictures, or one for each with its index.
+    positive: Vec<(u32, Rc<Prompt>)>,
+}
+
+impl Prompts {
+    /// The prompt as a picture reads it.
+    pub(super) fn of(&self, index: u32) -> Result<&Prompt, InferenceError> {
+        let own = self.positive.iter().find(|(of, _)| *of == index).or(self.positive.first());
+        own.map(|(_, prompt)| &**prompt).ok_or(InferenceError::Internal { what: "a picture was begun without its prompt" })
+    }
 }
 
 /// Steps done and to do, all pictures and passes together.
@@ -65,38 +74,54 @@ impl Job {
         (first, base.hires.map(second))
     }
 
-    /// The prompts of a pass at a size, encoded.
-    pub(super) async fn prompts(&self, caller: &Caller, base: &TextToImage, size: ImageSize) -> Result<Prompts, InferenceError> {
+    /// The prompts of a pass at a size, encoded for these pictures.
+    pub(super) async fn prompts(&self, caller: &Caller, base: &TextToImage, at: (ImageSize, &[u32])) -> Result<Prompts, InferenceError> {
+        let (size, indices) = at;
         let limits = &self.facts.limits;
         let is_guided = limits.is_guided(base);
         let chunks = {
             let negative = base.negative_prompt.as_deref().filter(|_| is_guided).unwrap_or_default();
-            Chunks { prompt: caller.length(&base.prompt).await?, negative: caller.length(negative).await? }
+            let mut texts = Vec::new();
+            for text in base.texts() {
+                texts.push(caller.length(text).await?);
+            }
+            Chunks::of(&texts, caller.length(negative).await?)
         };
         let request = |text: Option<&str>, is_negative: bool| PromptRequest {
             text: text.map(str::to_owned),
+            has_parts: base.has_parts && !is_negative,
             clip_skip: if is_negative && base.clip_skip_of == SkippedFor::Prompt { 0 } else { base.clip_skip },
             length: chunks.longest(),
             adapters: self.adapters.clone(),
         };
-        let told = |is_negative: bool| Told { size, is_negative, guidance_scale: base.guidance_scale, adapters: self.adapters.clone() };
+        let told = |is_negative: bool, drifts: Vec<Drift>| {
+            let adapters = self.adapters.clone();
+            Told { size, is_negative, guidance_scale: base.guidance_scale, adapters, drifts }
+        };
+        // With chaos each picture has a prompt of its own.
+        let readers = if base.chaos > 0 { indices } else { &indices[..indices.len().min(1)] };
+        let read = |index: &u32| told(false, base.drifts(base.seed.of_image(*index)));
+        let readings: Vec<Told> = readers.iter().map(read).collect();
+        let is_plain = readings.iter().all(|told| told.drifts.is_empty());
         let wanted = request(Some(&base.prompt), false);
         let unwanted = is_guided.then(|| match &base.negative_prompt {
             None if limits.rules.zeroes_empty_negative => request(None, true),
             negative => request(Some(negative.as_deref().unwrap_or_default()), true),
         });
-        let positive = caller.prompt(wanted.clone(), told(false));
+        let positive = caller.prompts(wanted.clone(), readings);
         let (positive, negative) = match unwanted {
-            None => (Rc::new(positive.await?), None),
-            Some(unwanted) if unwanted == wanted && !limits.rules.tells_negative_apart => {
-                let prompt = Rc::new(positive.await?);
-                (prompt.clone(), Some(prompt))
+            None => (positive.await?, None),
+            Some(unwanted) if unwanted == wanted && is_plain && !limits.rules.tells_negative_apart => {
+                let prompts = positive.await?;
+                let negative = prompts.first().cloned();
+                (prompts, negative)
             }
             Some(unwanted) => {
-                let (positive, negative) = futures::try_join!(positive, caller.prompt(unwanted, told(true)))?;
-                (Rc::new(positive), Some(Rc::new(negative)))
+                let (positive, negative) = futures::try_join!(positive, caller.prompt(unwanted, told(true, Vec::new())))?;
+                (positive, Some(Rc::new(negative)))
             }
         };
+        let positive = readers.iter().copied().zip(positive).collect();
         self.meter.add(chunks.encoding(limits.rules.prices));
         Ok(Prompts { negative, positive })
     }

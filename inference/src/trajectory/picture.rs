@@ -129,7 +129,7 @@ impl<'a> Picture<'a> {
             guidance_scale: base.guidance_scale,
             guidance_rescale: base.guidance_rescale,
             negative: prompts.negative.as_deref(),
-            positive: &prompts.positive,
+            positive: prompts.of(self.index)?,
             is_on: Cell::new(true),
             kept,
         };

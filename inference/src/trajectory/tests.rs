@@ -76,7 +76,7 @@ fn last_latents(
     let job = Job { submission: Submission { inputs, ..Submission::new(task) }, parts, adapters, facts, events, meter };
     let latents = Batcher::new(Arc::new(Counters::default()), 2).drive(job.ticket(), async move |caller| {
         let mut drawing = Drawing::new(&job, job.task().base().expect("a drawing task"));
-        drawing.prepare(caller, [Begin::Fresh].iter()).await?;
+        drawing.prepare(caller, &[(index, Begin::Fresh)]).await?;
         Picture::new(&drawing, caller, index).drawn(Begin::Fresh).await
     });
     latents.expect("no fault").expect("a picture").latents

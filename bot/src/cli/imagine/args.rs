@@ -9,6 +9,7 @@ use inference::{
     task::{Enlarger, MIN_STOP},
 };
 
+use super::flags::LineFlags;
 use crate::{
     config,
     prompt::{self, Aspect, MAX_HIRES},
@@ -147,6 +148,9 @@ pub struct ImagineArgs {
     /// Print one JSON object as the last line: seed, seconds (without loading) and the pictures
     #[arg(long)]
     pub json: bool,
+    /// Parameters of the prompt that are flags too.
+    #[command(flatten)]
+    pub line: LineFlags,
 }
 
 fn sampler_help() -> String {

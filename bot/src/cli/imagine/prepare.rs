@@ -52,6 +52,11 @@ pub fn prepare(mut config: Config, args: &ImagineArgs, hashes: &Hashes) -> anyho
     // Nothing at all is a prompt here: pictures without words.
     let is_line = |prompt: &&str| !args.literal && !prompt.trim().is_empty();
     let mut line = args.prompt.as_deref().filter(is_line).map(Typed::read).transpose()?;
+    match (&mut line, args.line.0.first()) {
+        (Some(line), Some(_)) => line.add(&args.line.0)?,
+        (None, Some((name, _))) => bail!("--{name} is a parameter of the prompt: it goes with one, and not with --literal"),
+        (_, None) => {}
+    }
     let wanted = wanted_model(args, line.as_mut())?;
     let mut recalled = args.from.as_deref().map(from::recall).transpose()?;
     if let Some(recalled) = &mut recalled {
@@ -85,7 +90,8 @@ pub fn prepare(mut config: Config, args: &ImagineArgs, hashes: &Hashes) -> anyho
     things.embeddings.retain(|file| file.path.exists());
     let tagged = inference::text::Prompt::parse(args.prompt.as_deref().unwrap_or_default());
     let named = args.lora.iter().map(|text| text.rsplit_once(':').map_or(text.as_str(), |(name, _)| name));
-    for name in named.chain(tagged.adapters().iter().map(|tag| tag.name.as_str())) {
+    let in_line = line.iter().flat_map(Typed::loras);
+    for name in named.chain(tagged.adapters().iter().map(|tag| tag.name.as_str())).chain(in_line) {
         things.adapters.extend(lying_there(&config, name, &things.adapters));
     }
     let given = args.lora.iter().map(|text| adapter(text, &mut things.adapters)).collect::<anyhow::Result<Vec<_>>>()?;

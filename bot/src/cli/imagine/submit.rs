@@ -145,7 +145,7 @@ fn drawing(args: &ImagineArgs, prepared: &mut Prepared, info: &ModelCard, model:
 }
 
 /// The prompt's parameters, checked.
-fn fill(args: &ImagineArgs, prepared: &mut Prepared, model: &ModelDefaults, seed: Seed) -> Result<Option<Filled>, PromptError> {
+fn fill(args: &ImagineArgs, prepared: &mut Prepared, model: &ModelDefaults, seed: Seed) -> anyhow::Result<Option<Filled>> {
     let Some(line) = prepared.line.take() else { return Ok(None) };
     let context = ParseContext {
         models: vec![model.clone()],
@@ -157,9 +157,13 @@ fn fill(args: &ImagineArgs, prepared: &mut Prepared, model: &ModelDefaults, seed
         start: if args.init.is_some() { Start::There } else { Start::Nothing },
         strength: STRENGTH,
         random_seed: seed,
+        seed_offset: 0,
+        // As many pictures as one job may have.
+        max_jobs: MAX_IMAGES / COUNT,
+        wildcards: config::wildcards(&prepared.config.prompts.wildcards)?,
         max_seed: u64::MAX,
     };
-    line.fill(&context).map(Some)
+    Ok(Some(line.fill(&context)?))
 }
 
 /// The flags, beside what the prompt says.
@@ -207,6 +211,7 @@ impl Flags<'_> {
     fn apply(&self, args: &ImagineArgs, base: &mut TextToImage, model: &ModelDefaults) -> anyhow::Result<()> {
         if let (None, Some(prompt)) = (self.line, &args.prompt) {
             base.prompt.clone_from(prompt);
+            base.has_parts = false;
         }
         let negative = args.negative.clone().map(Some);
         self.put(&mut base.negative_prompt, "negative", &negative, |text| text.clone().unwrap_or_default())?;

@@ -44,6 +44,9 @@ fn in_discord(line: &str) -> Result<Task, prompt::PromptError> {
         start: prompt::Start::Nothing,
         strength: 0.6,
         random_seed: Seed(7),
+        seed_offset: 0,
+        max_jobs: 4,
+        wildcards: Default::default(),
         max_seed: prompt::MAX_SEED,
     };
     prompt::parse(line, &TypedOptions::default(), &context).map(|parsed| Task::from(parsed.task))
@@ -67,6 +70,11 @@ fn other(spelling: &str) -> &'static str {
         "hires" => "3",
         "stop" => "30",
         "strength" => "0.3",
+        "quality" | "q" => "3",
+        "stylize" | "stylise" | "s" => "50",
+        "exp" => "10",
+        "chaos" | "c" => "20",
+        "weird" | "w" => "100",
         "iw" => "2",
         _ => panic!("a new parameter: {spelling}"),
     }
@@ -79,7 +87,8 @@ fn each_parameter_means_the_same_by_each_spelling_in_each_place() {
     RgbImage::new(64, 64).save(&init).expect("a picture");
     let init = init.display().to_string();
     let mut n = 0;
-    for (spelling, example) in prompt::spellings() {
+    // A LoRA must be there, and as a flag it may be a file. What is several jobs in Discord is one here.
+    for (spelling, example) in prompt::spellings().filter(|(spelling, _)| !matches!(*spelling, "lora" | "repeat" | "r")) {
         let value = if spelling == "model" { models::STARTER_NAME } else { example };
         let flag = format!("--{spelling}");
         let mut rest = if spelling == "seed" { Vec::new() } else { vec!["--seed", "7"] };
@@ -93,7 +102,8 @@ fn each_parameter_means_the_same_by_each_spelling_in_each_place() {
         assert_eq!(drawn(&[&["a fox"], &flags[..]].concat()).expect(&flag), expected, "{flag} as a flag");
         assert_eq!(drawn(&[&[inside.as_str()], &flags[..]].concat()).expect(&flag), expected, "{flag} in both places");
         assert_eq!(drawn(&[&inside, "--parse"]).expect(&flag), expected, "{flag} when asked for");
-        if !matches!(spelling, "model" | "seed") {
+        // The built-in model has no negative prompt of its own.
+        if !matches!(spelling, "model" | "seed" | "raw") {
             assert_ne!(drawn(&["a fox"]).expect("a fox"), expected, "{flag} does something");
         }
         if matches!(spelling, "strength" | "iw") {
@@ -109,7 +119,7 @@ fn each_parameter_means_the_same_by_each_spelling_in_each_place() {
         }
         n += 1;
     }
-    assert_eq!(n, 25, "all of them");
+    assert_eq!(n, 38, "all of them");
 }
 
 #[test]
@@ -136,4 +146,12 @@ fn what_is_no_parameter_is_refused_as_in_discord_unless_the_prompt_is_taken_as_i
         let Some(drawn) = taken.as_ref().and_then(Task::base) else { panic!("{line}") };
         assert_eq!((drawn.prompt.as_str(), drawn.size), (line, info().native_size));
     }
+}
+
+#[test]
+fn repetitions_are_pictures_of_one_job_here() {
+    let n_images = |arguments: &[&str]| task(arguments).map(|task| task.n_images()).map_err(|error| error.to_string());
+    assert_eq!(n_images(&["a fox --repeat 3"]), Ok(12));
+    assert_eq!(n_images(&["a fox --images 2", "--r", "2"]), Ok(4));
+    assert_eq!(n_images(&["a fox --repeat 5"]), Err("That would be 5 grids, and 4 are the most for one prompt.".into()));
 }

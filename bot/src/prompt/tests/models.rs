@@ -1,5 +1,7 @@
 //! What a model brings, and the parameters beside size, steps and sampler.
 
+use proptest::prelude::*;
+
 use super::*;
 
 #[test]
@@ -59,6 +61,35 @@ fn skipping_rescaling_tiling_and_a_second_pass_are_parameters() {
             &format!("`--hires {value}`: the enlargement must be a number above 1 and at most 4."),
         );
     }
+}
+
+#[test]
+fn parts_and_ways_to_read_the_prompt_are_said() {
+    check("hot:: dog::2 --seed 4242", TextToImage { has_parts: true, ..prompt("hot:: dog::2") });
+    check("a std::vec and (hot:: dog)", prompt("a std::vec and (hot:: dog)"));
+    check_error(
+        "a fox::1 snow::-1",
+        "That cannot be drawn: the weights of the prompt's parts add up to 0: together they must be more than 0.",
+    );
+    for line in ["a fox --chaos 40", "a fox --c 40"] {
+        check(line, TextToImage { chaos: 40, ..base() });
+    }
+    for line in ["a fox --weird 3000", "a fox —w 3000"] {
+        check(line, TextToImage { weird: 3000, ..base() });
+    }
+    check_error("a fox --c 101", "`--c 101`: the value of `--chaos` must be a whole number from 0 to 100.");
+    check_error("a fox --w -1", "`--w -1`: the value of `--weird` must be a whole number from 0 to 3000.");
+    check_error("a fox --chaos 1 --c 2", "`--chaos 1` and `--c 2` contradict each other: keep one.");
+}
+
+#[test]
+fn an_adapter_is_a_parameter_too() {
+    for line in ["a fox --lora ink:0.8", "a fox --lora \"ink:0.8\" --lora ink:0.8"] {
+        check(line, prompt("<lora:ink:0.8> a fox"));
+    }
+    check("a fox --lora ink --lora wash:2", prompt("<lora:ink> <lora:wash:2> a fox"));
+    check_error("a fox --lora imk", "`<lora:imk>`: there is no such LoRA; there are ink, wash.");
+    check_error("--lora ink", "The prompt is empty: say what to draw, such as `a fox in snow`.");
 }
 
 #[test]

@@ -26,7 +26,7 @@ fn a_speed_is_a_word_anywhere_among_the_parameters_or_an_option() {
 #[test]
 fn a_speed_that_there_is_not_or_two_of_them_are_refused() {
     for (line, expected) in [
-        ("a fox --fast --relax", "You gave both `--fast` and `--relax`; use one of them."),
+        ("a fox --fast --relax", "`--fast` and `--relax` contradict each other: keep one."),
         ("a fox --speed warp", "`--speed warp`: a job is `fast` or `relax`."),
         ("a fox --relax 3", "`3` stands after `--relax`: write the prompt first and the parameters last."),
     ] {

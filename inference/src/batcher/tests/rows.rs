@@ -63,8 +63,9 @@ fn a_prompt_of_another_denoiser_fails_one_task_and_nothing_else() {
             Ticket { parts, meter: meter.clone(), events: Events::new(sender, 1), n_images: 1, padding, prices: toy::rules().prices };
         (ticket, Submitted { events, meter })
     };
-    let request = PromptRequest { text: Some("a".into()), clip_skip: 0, length: 1, adapters: AdapterSet::default() };
-    let told = Told { size: ImageSize::new(8, 8), is_negative: false, guidance_scale: 1.0, adapters: AdapterSet::default() };
+    let request = PromptRequest { text: Some("a".into()), has_parts: false, clip_skip: 0, length: 1, adapters: AdapterSet::default() };
+    let told =
+        Told { size: ImageSize::new(8, 8), is_negative: false, guidance_scale: 1.0, adapters: AdapterSet::default(), drifts: Vec::new() };
     let foreign = other.batcher.drive(ticket(&other).0, async move |caller| caller.prompt(request, told).await).expect("a prompt");
     let (mine, mut submitted) = ticket(&bench);
     let mut beside = bench.submit(task("a", 8, 5, 1));

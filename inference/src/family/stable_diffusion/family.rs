@@ -11,7 +11,7 @@ use crate::{
     checkpoint::{self, Checkpoint, Part, UnetLayout, unread},
     error::InferenceError,
     family::{
-        Description,
+        Description, Drift,
         contract::{Family, Measured, PartFiles, PromptRequest, Row, Told},
         rules::{GuidanceRule, Prices, Rules},
     },
@@ -19,8 +19,9 @@ use crate::{
     schedule::{Pipeline, ScheduleConfig},
     task::{ImageSize, Setting},
     text::{
-        Embedding, EncoderShape, PromptMeasure,
+        Embedding, EncoderShape, Prompt, PromptMeasure,
         clip::{Clip, ClipConfig},
+        parts,
     },
     vae::VaeConfig,
 };
@@ -82,6 +83,7 @@ impl Family for StableDiffusion {
             // Where guidance is an input of the network, there is one row a step, and nothing to be brought together.
             Setting::NegativePrompt | Setting::GuidanceRescale | Setting::GuidanceInterval => config.unet.guidance_width.is_none(),
             Setting::ClipSkip | Setting::Weights | Setting::Break | Setting::Seamless => true,
+            Setting::Parts | Setting::Chaos | Setting::Weird => true,
         }
     }
 
@@ -149,19 +151,25 @@ impl Family for StableDiffusion {
 
     /// In chunks of 77 tokens.
     fn length(text: &Text, prompt: &str) -> Result<usize, InferenceError> {
-        text.encoders().n_chunks(&crate::text::Prompt::parse(prompt))
+        text.encoders().n_chunks(&Prompt::parse(prompt))
     }
 
     fn encode(text: &Text, request: &PromptRequest) -> Result<Conditioning, InferenceError> {
-        let PromptRequest { text: prompt, clip_skip, length, adapters } = request;
-        match prompt {
-            Some(prompt) => text.encoders().encode_with(&crate::text::Prompt::parse(prompt), *clip_skip, *length, adapters),
-            None => text.encoders().zeroed(*length),
+        let PromptRequest { text: prompt, has_parts, clip_skip, length, adapters } = request;
+        let Some(prompt) = prompt else { return text.encoders().zeroed(*length) };
+        let encode = |prompt: &str| text.encoders().encode_with(&Prompt::parse(prompt), *clip_skip, *length, adapters);
+        match parts(prompt).map(|parts| parts.filter(|_| *has_parts))? {
+            Some(parts) => {
+                let encoded = parts.iter().map(|part| Ok((encode(part.text)?, part.share)));
+                Ok(Conditioning::sum(&encoded.collect::<Result<Vec<_>, InferenceError>>()?)?)
+            }
+            None => encode(prompt),
         }
     }
 
     fn prepare(denoiser: &Denoiser, conditioning: &Conditioning, told: &Told) -> Result<PromptState, InferenceError> {
-        let state = denoiser.prepare(conditioning, &denoiser.size_ids(told.size, told.is_negative), &told.adapters)?;
+        let drifted = conditioning.drifted(&told.drifts)?;
+        let state = denoiser.prepare(&drifted, &denoiser.size_ids(told.size, told.is_negative), &told.adapters)?;
         denoiser.with_guidance(state, told.guidance_scale, &told.adapters)
     }
 
@@ -173,6 +181,30 @@ impl Family for StableDiffusion {
         let padding = rows.first().map(|row| row.padding).unwrap_or_default();
         let changes: Vec<&Changes> = rows.iter().map(|row| row.adapters.changes(Part::Unet)).collect();
         denoiser.predict(&latents, &timesteps, &prompts, Pass { padding, batch: Batch::new(&changes) })
+    }
+}
+
+impl Conditioning {
+    /// What several prompts became as one: the sum by their shares, of the prompt as a whole too.
+    fn sum(parts: &[(Self, f64)]) -> candle_core::Result<Self> {
+        let add = |of: fn(&Self) -> Option<&Tensor>| -> candle_core::Result<Option<Tensor>> {
+            let mut sum: Option<Tensor> = None;
+            for (part, share) in parts {
+                let Some(values) = of(part) else { return Ok(None) };
+                let values = (values * *share)?;
+                sum = Some(if let Some(sum) = sum { (sum + values)? } else { values });
+            }
+            Ok(sum)
+        };
+        match add(|part| Some(&part.context))? {
+            Some(context) => Ok(Self { context, pooled: add(|part| part.pooled.as_ref())? }),
+            None => candle_core::bail!("a prompt without parts"),
+        }
+    }
+
+    fn drifted(&self, drifts: &[Drift]) -> candle_core::Result<Self> {
+        let pooled = self.pooled.as_ref().map(|pooled| Drift::of(drifts, pooled)).transpose()?;
+        Ok(Self { context: Drift::of(drifts, &self.context)?, pooled })
     }
 }
 

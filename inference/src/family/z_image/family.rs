@@ -134,6 +134,7 @@ impl Family for ZImage {
             Setting::NegativePrompt | Setting::GuidanceRescale | Setting::GuidanceInterval => true,
             // Prompts are read as they stand, by a language model of which one layer is taken; there are no convolutions to go round edges.
             Setting::ClipSkip | Setting::Weights | Setting::Break | Setting::Seamless => false,
+            Setting::Parts | Setting::Chaos | Setting::Weird => false,
         }
     }
 

@@ -12,6 +12,9 @@ use crate::{
     task::{ImageSize, Note, Seed, Setting, Task, TextToImage},
 };
 
+const UNREAD_BY_Z_IMAGE: [Setting; 7] =
+    [Setting::ClipSkip, Setting::Weights, Setting::Break, Setting::Seamless, Setting::Parts, Setting::Chaos, Setting::Weird];
+
 /// Tiny models, one of each family, with the settings that it makes nothing of.
 const MODELS: [(&str, &str, &[Setting]); 6] = [
     ("families", "sd1", &[]),
@@ -19,7 +22,7 @@ const MODELS: [(&str, &str, &[Setting]); 6] = [
     ("families", "sdxl", &[]),
     ("families", "sdxl_refiner", &[]),
     ("families", "sd1_lcm", &[Setting::NegativePrompt, Setting::GuidanceRescale, Setting::GuidanceInterval]),
-    ("z_image", "turbo", &[Setting::ClipSkip, Setting::Weights, Setting::Break, Setting::Seamless]),
+    ("z_image", "turbo", &UNREAD_BY_Z_IMAGE),
 ];
 
 fn base() -> TextToImage {
@@ -47,6 +50,9 @@ fn with_and_without(setting: Setting) -> (TextToImage, Option<TextToImage>) {
         Setting::GuidanceRescale => with(|base| base.guidance_rescale = 0.7),
         Setting::GuidanceInterval => with(|base| base.guidance_interval = (0.5, 1.0)),
         Setting::Seamless => with(|base| base.seamless = true),
+        Setting::Chaos => with(|base| base.chaos = 80),
+        Setting::Weird => with(|base| base.weird = 2000),
+        Setting::Parts => (TextToImage { prompt: "a red fox::2 blue".into(), has_parts: true, ..base() }, None),
         Setting::Weights => (TextToImage { prompt: "a (red:1.8) fox".into(), ..base() }, None),
         Setting::Break => (TextToImage { prompt: "a red BREAK fox".into(), ..base() }, None),
     }
@@ -68,8 +74,9 @@ fn each_family_reads_a_setting_or_says_that_it_does_not() {
             let is_read = !expected.contains(&setting);
             let (with, without) = with_and_without(setting);
             let task = Task::from(with.clone());
-            if setting == Setting::Seamless && !is_read {
-                assert_eq!(catalogue.check(&task), Err(InvalidTask::Seamless), "{model}");
+            if Setting::MUST_BE_READ.contains(&setting) && !is_read {
+                let refusal = if setting == Setting::Seamless { InvalidTask::Seamless } else { InvalidTask::Unread { setting } };
+                assert_eq!(catalogue.check(&task), Err(refusal), "{model}");
                 continue;
             }
             assert!(catalogue.check(&task).is_ok(), "{model} {setting:?}");

@@ -1,0 +1,63 @@
+//! Several grids of one line: each becomes a job of its own once its writer says so.
+
+use poise::serenity_prelude as serenity;
+use storage::{Delivery, DraftId, Timestamp};
+
+use super::{presser::Presser, remix};
+use crate::{
+    answer::Answer,
+    app::App,
+    discord,
+    error::BotError,
+    jobs::{enqueue::Request, several},
+    messages,
+};
+
+/// Draws all grids that a line asks for. The same press twice, also after a restart, is each job once.
+///
+/// # Errors
+/// What was typed is gone, or is somebody else's, or cannot be drawn any more.
+pub async fn draw_all(ctx: &serenity::Context, presser: &Presser<'_>, app: &App, draft: DraftId) -> Result<(), BotError> {
+    let typed = app.drafts.find(presser.user, draft).await?;
+    several::check(presser.venue)?;
+    let (wanted, context) = (typed.wanted(&app.intake.hosts)?, app.models.parse_context_now().await);
+    discord::places::check_open(&ctx.cache, presser.channel, presser.place().as_ref(), wanted.named.channels())?;
+    let before = match typed.job() {
+        Some(job) => Some(remix::before(presser, app, job).await?),
+        None => None,
+    };
+    let wishes = remix::wishes((presser, app), (&wanted, &context), before).await?;
+    let (n, mut n_queued, mut refusal) = (wishes.len(), 0, None);
+    for (place, wish) in wishes.into_iter().enumerate() {
+        let request = wish.by(presser, app.clock.now());
+        let action = if typed.job().is_some() { request.action } else { "imagine" };
+        let request = Request { key: format!("several:{draft}:{place}"), delivery: to_be_posted(presser.channel), action, ..request };
+        match app.door.enqueue(request).await {
+            Ok(_) => n_queued += 1,
+            Err(BotError::User(error)) => {
+                refusal = Some(error.to_string());
+                break;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    say(app, presser, &messages::queued_all(n_queued, n, refusal.as_deref(), draft)).await
+}
+
+/// Draws none of them.
+///
+/// # Errors
+/// Its message cannot be edited.
+pub async fn leave(presser: &Presser<'_>, app: &App) -> Result<(), BotError> {
+    say(app, presser, &messages::left()).await
+}
+
+/// In place of the question.
+async fn say(app: &App, presser: &Presser<'_>, answer: &Answer) -> Result<(), BotError> {
+    app.responder.fill(presser.token, answer).await.map_err(|error| BotError::Internal(error.into()))
+}
+
+/// A message that the bot posts with its own name, and by no interaction.
+fn to_be_posted(channel: serenity::ChannelId) -> Delivery {
+    Delivery { channel: channel.get(), token: String::new(), token_expires: Timestamp(0), message: None }
+}
