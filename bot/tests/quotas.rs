@@ -217,7 +217,7 @@ async fn a_hundred_at_once_get_no_more_than_one_by_one() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_day_begins_where_the_host_says_and_what_is_left_goes_over() {
     let clock = ManualClock::new();
-    let change = |config: &mut Config| config.limits.time_zone = "Pacific/Auckland".into();
+    let change = |config: &mut Config| config.limits.time_zone = "Asia/Kathmandu".into();
     let studio = Studio::open_with_clock(Mode::Plain, Clock::Manual(clock.clone()), change).await;
     let (ada, linus, app) = (&studio.ada, studio.visitor("linus").await, &studio.running.bot.app);
     admin(ada, "set", &[("limit", json!(8)), ("carry_over", json!(4))]).await;
@@ -228,7 +228,7 @@ async fn a_day_begins_where_the_host_says_and_what_is_left_goes_over() {
     let limits = app.door.limits(spender.guild, spender.user).await.expect("readable");
     let resets = app.jobs.quotas(&spender, &limits, app.clock.now()).await.expect("readable")[0].1.resets;
     let refused = is_refused(&linus, CHANNEL, &imagine(&linus, CHANNEL).await, "left for you in this server for today").await;
-    assert!(refused.contains(&format!("New pictures come <t:{}:R>, at 00:00 Pacific/Auckland; ", resets.0 / 1000)), "{refused}");
+    assert!(refused.contains(&format!("New pictures come <t:{}:R>, at 00:00 Asia/Kathmandu; ", resets.0 / 1000)), "{refused}");
     let ms_left = u64::try_from(resets.0 - app.clock.now().0).expect("it lies ahead");
     clock.advance(Duration::from_millis(ms_left));
     draws(&linus, CHANNEL).await;
