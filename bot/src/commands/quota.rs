@@ -1,5 +1,7 @@
 //! `/quota`: what is left for today and this month, of everything that bounds the caller here.
 
+use storage::Tier;
+
 use super::Context;
 use crate::{error::BotError, messages};
 
@@ -11,7 +13,13 @@ pub async fn quota(ctx: Context<'_>) -> Result<(), BotError> {
     app.looks.take(spender.user, now)?;
     let limits = app.door.limits(spender.guild, spender.user).await?;
     let quotas = app.jobs.quotas(&spender, &limits, now).await?;
-    let answer = messages::quota(&quotas, app.models.cost_of_picture(), &app.config.limits.time_zone);
+    let only = app.jobs.guild_settings(spender.guild).await?.only_tier;
+    let terms = messages::Terms {
+        of_picture: app.models.cost_of_picture(),
+        time_zone: &app.config.limits.time_zone,
+        is_relax_free: limits.is_relax_free && only != Some(Tier::Fast),
+    };
+    let answer = messages::quota(&quotas, terms);
     super::tell(ctx, &answer).await;
     Ok(())
 }

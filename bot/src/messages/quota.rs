@@ -5,9 +5,20 @@ use storage::{GuildSettings, Limits, Period, QuotaOf, QuotaRule, QuotaStatus, Su
 use super::words::{bar, number, relative};
 use crate::answer::Answer;
 
-/// What is left of this day and this month, of everything that bounds a person; the least first. `of_picture` is what a picture of the usual
-/// size costs, and days and months begin in `time_zone`.
-pub fn quota(quotas: &[(QuotaOf, QuotaStatus)], of_picture: f64, time_zone: &str) -> Answer {
+/// What a quota is told with.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms<'a> {
+    /// What a picture of the usual size costs.
+    pub of_picture: f64,
+    /// Where days and months begin.
+    pub time_zone: &'a str,
+    /// Whether relaxed jobs are there and take nothing.
+    pub is_relax_free: bool,
+}
+
+/// What is left of this day and this month, of everything that bounds a person; the least first.
+pub fn quota(quotas: &[(QuotaOf, QuotaStatus)], terms: Terms<'_>) -> Answer {
+    let Terms { of_picture, time_zone, is_relax_free } = terms;
     let Some(((of, quota), others)) = quotas.split_first() else { return Answer::text("There is no limit here.") };
     let left = quota.left();
     let n_left = pictures(left, of_picture);
@@ -47,6 +58,9 @@ pub fn quota(quotas: &[(QuotaOf, QuotaStatus)], of_picture: f64, time_zone: &str
         exact(quota.limit),
         small(of_picture)
     ));
+    if is_relax_free {
+        text.push_str("\n-# Relaxed jobs (`--relax`, /relax) take nothing of it: others go first.");
+    }
     Answer::text(text)
 }
 
@@ -185,7 +199,11 @@ mod tests {
                  -# In row-megapixels: 1 of 1.4; a picture of the usual size takes 0.2.",
             ),
         ] {
-            assert_eq!(quota(&quotas, 0.2, "UTC").content, expected);
+            let terms = Terms { of_picture: 0.2, time_zone: "UTC", is_relax_free: false };
+            let told = quota(&quotas, terms).content;
+            assert_eq!(told, expected);
+            let free = quota(&quotas, Terms { is_relax_free: true, ..terms }).content;
+            assert_eq!(free.strip_prefix(&told).is_some_and(|more| more.contains("take nothing of it")), !quotas.is_empty());
         }
     }
 

@@ -104,7 +104,11 @@ fn amount(rule: &QuotaRule, of_picture: f64) -> String {
         Period::Day => "a day",
         Period::Month => "a month",
     };
-    let n_pictures = pictures(rule.row_megapixels, of_picture);
+    let n_pictures = match pictures(rule.row_megapixels, of_picture) {
+        // What is less than a picture is still more than nothing.
+        0 if rule.row_megapixels > 0.0 && of_picture > 0.0 => small(rule.row_megapixels / of_picture),
+        n => n.to_string(),
+    };
     let carried = match pictures(rule.carry_over, of_picture) {
         0 => String::new(),
         n => format!(" (of what is left, {n} go over)"),
@@ -143,6 +147,7 @@ mod tests {
             daily(Subject::Everyone, 1.0),
             daily(Subject::Role(RoleId(71)), 4.0),
             daily(Subject::Person(UserId(5)), 0.0),
+            daily(Subject::Person(UserId(6)), 0.1),
         ];
         assert_eq!(
             rules(Done::Set, &all, &LIMITS, 0.2, "Europe/Berlin").content,
@@ -151,6 +156,7 @@ mod tests {
              • Each person: 5 a day\n\
              • Each person with <@&71>: 20 a day\n\
              • <@5>: 0 a day\n\
+             • <@6>: 0.5 a day\n\
              -# A person's own limit stands before those of their roles, of which the most generous counts, and these before that of each person.\n\
              -# The person who runs me allows this server 500 a day and 5000 a month. Days and months begin at 00:00 Europe/Berlin; \
              a picture of the usual size takes 0.2 row-megapixels."
