@@ -184,7 +184,7 @@ async fn rules(ctx: Context<'_>, guild: GuildId, done: Done) -> Result<Answer, B
     let app = ctx.data();
     let limits = app.door.limits(guild, super::user_id(ctx.interaction.user.id)).await?;
     let rules = app.jobs.quota_rules(guild).await?;
-    Ok(messages::rules(done, &rules, &limits, app.models.cost_of_picture(), &app.config.limits.time_zone))
+    Ok(messages::rules(done, &rules, &limits, super::terms(app, &limits)))
 }
 
 /// Whom the options name.

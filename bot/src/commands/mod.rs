@@ -14,7 +14,7 @@ mod speed;
 use std::sync::{Arc, atomic::Ordering};
 
 use poise::serenity_prelude as serenity;
-use storage::{GuildId, RoleId, Spender, UserId};
+use storage::{GuildId, Limits, RoleId, Spender, UserId};
 
 use crate::{
     answer::Answer,
@@ -171,6 +171,15 @@ fn managed_guild(interaction: &serenity::CommandInteraction) -> Result<GuildId, 
     let permissions = interaction.member.as_ref().and_then(|member| member.permissions).unwrap_or_default();
     let is_manager = permissions.intersects(serenity::Permissions::MANAGE_GUILD | serenity::Permissions::ADMINISTRATOR);
     if is_manager { Ok(GuildId(guild.get())) } else { Err(UserError::ManagersOnly) }
+}
+
+/// What quotas are told with.
+fn terms<'a>(app: &'a App, limits: &Limits) -> messages::Terms<'a> {
+    messages::Terms {
+        of_picture: app.models.cost_of_picture(),
+        time_zone: &app.config.limits.time_zone,
+        is_relax_free: limits.is_relax_free,
+    }
 }
 
 /// Whoever used a command, as one who spends.

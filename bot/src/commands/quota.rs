@@ -14,11 +14,8 @@ pub async fn quota(ctx: Context<'_>) -> Result<(), BotError> {
     let limits = app.door.limits(spender.guild, spender.user).await?;
     let quotas = app.jobs.quotas(&spender, &limits, now).await?;
     let only = app.jobs.guild_settings(spender.guild).await?.only_tier;
-    let terms = messages::Terms {
-        of_picture: app.models.cost_of_picture(),
-        time_zone: &app.config.limits.time_zone,
-        is_relax_free: limits.is_relax_free && only != Some(Tier::Fast),
-    };
+    let terms = super::terms(app, &limits);
+    let terms = messages::Terms { is_relax_free: terms.is_relax_free && only != Some(Tier::Fast), ..terms };
     let answer = messages::quota(&quotas, terms);
     super::tell(ctx, &answer).await;
     Ok(())

@@ -106,7 +106,8 @@ pub async fn settings(
     let limits = app.door.limits(guild, super::user_id(ctx.interaction.user.id)).await?;
     let rules = app.jobs.quota_rules(guild).await?;
     let settings = app.jobs.guild_settings(guild).await?;
-    let answer = messages::settings(&limits, &rules, settings, is_changed, app.models.cost_of_picture());
+    let answer =
+        messages::settings(messages::Chosen { limits: &limits, rules: &rules, settings, is_changed }, app.models.cost_of_picture());
     super::tell(ctx, &answer).await;
     Ok(())
 }

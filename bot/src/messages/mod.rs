@@ -35,7 +35,7 @@ pub use notes::sentences as note_sentences;
 pub use parts::remix_button;
 pub use pictures::{Deleting, Drawn, Enlarged, Instead, Shown, buttons, files, grid, not_taken, picture, sent_here_instead, tell_lost};
 pub use progress::{Drawing, N_PLACES, cancelled, cancelling, drawing, failed, loading, queued};
-pub use quota::{Terms, quota, settings, small};
+pub use quota::{Chosen, Terms, quota, settings, small};
 pub use received::{ENDING, INTERRUPTED, MAX_REFUSAL, TAKEN_BACK, about_earlier, in_our_words};
 pub use rules::{Done, left_of, rules};
 pub use several::{left, queued_all, several};

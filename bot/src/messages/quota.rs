@@ -90,8 +90,22 @@ fn whose(quota: QuotaOf) -> &'static str {
     }
 }
 
+/// What a guild's managers chose, within the host's limits.
+#[derive(Clone, Copy, Debug)]
+pub struct Chosen<'a> {
+    /// The host's limits.
+    pub limits: &'a Limits,
+    /// The guild's rules.
+    pub rules: &'a [QuotaRule],
+    /// Its other settings.
+    pub settings: GuildSettings,
+    /// Whether any of it was changed just now.
+    pub is_changed: bool,
+}
+
 /// A guild's settings as they are now. `of_picture` is what a picture of the usual size costs.
-pub fn settings(limits: &Limits, rules: &[QuotaRule], chosen: GuildSettings, is_changed: bool, of_picture: f64) -> Answer {
+pub fn settings(chosen: Chosen<'_>, of_picture: f64) -> Answer {
+    let Chosen { limits, rules, settings, is_changed } = chosen;
     let quota = |row_megapixels: f64| match pictures(row_megapixels, of_picture) {
         0 => "no picture of the usual size".to_owned(),
         1 => "about 1 picture of the usual size".to_owned(),
@@ -113,11 +127,11 @@ pub fn settings(limits: &Limits, rules: &[QuotaRule], chosen: GuildSettings, is_
         format!("• One person may have {} at once (`jobs_at_once`).", jobs(limits.max_active_per_user)),
         format!(
             "• /history shows {} (`history_everyone`).",
-            if chosen.shares_history.unwrap_or(true) { "everybody's pictures too" } else { "one's own pictures only" }
+            if settings.shares_history.unwrap_or(true) { "everybody's pictures too" } else { "one's own pictures only" }
         ),
         format!(
             "• Jobs are {} (`speeds`).",
-            match chosen.only_tier {
+            match settings.only_tier {
                 None => "fast or relaxed, as people wish",
                 Some(Tier::Fast) => "always fast",
                 Some(Tier::Relax) => "always relaxed",
@@ -223,7 +237,7 @@ mod tests {
         };
         let rule = |subject, row_megapixels| QuotaRule { subject, period: Period::Day, row_megapixels, carry_over: 0.0 };
         let rules = [rule(Subject::Everyone, 0.2), QuotaRule { period: Period::Month, ..rule(Subject::Guild, 3.0) }];
-        let told = settings(&limits, &rules, GuildSettings::default(), true, 0.2).content;
+        let told = settings(Chosen { limits: &limits, rules: &rules, settings: GuildSettings::default(), is_changed: true }, 0.2).content;
         assert_eq!(
             told,
             "Saved. This is how it is now:\n\
@@ -234,8 +248,9 @@ mod tests {
              • Jobs are fast or relaxed, as people wish (`speeds`).\n\
              -# In row-megapixels: `daily_quota` 10, `daily_quota_per_person` 0.2; a picture of the usual size takes 0.2."
         );
-        let chosen = GuildSettings { shares_history: Some(false), only_tier: Some(Tier::Relax), ..GuildSettings::default() };
-        let none = settings(&limits, &[rule(Subject::Guild, 400.0)], chosen, false, 0.2).content;
+        let relaxed = GuildSettings { shares_history: Some(false), only_tier: Some(Tier::Relax), ..GuildSettings::default() };
+        let none =
+            settings(Chosen { limits: &limits, rules: &[rule(Subject::Guild, 400.0)], settings: relaxed, is_changed: false }, 0.2).content;
         assert!(none.starts_with("This is how it is now:") && none.contains("Each person here has no share of their own ("), "{none}");
         assert!(none.contains("This server has about 50 pictures of the usual size a day"), "never more than the host allows: {none}");
         assert!(none.contains("one's own pictures only") && none.contains("Jobs are always relaxed (`speeds`)."), "{none}");

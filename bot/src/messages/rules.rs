@@ -3,7 +3,7 @@
 use storage::{Limits, Period, QuotaOf, QuotaRule, QuotaStatus, Subject};
 
 use super::{
-    quota::{pictures, small},
+    quota::{Terms, pictures, small},
     words::relative,
 };
 use crate::answer::Answer;
@@ -24,9 +24,9 @@ pub enum Done {
     Forgiven(Subject),
 }
 
-/// The rules of a guild, and what the host allows it at most. `of_picture` is what a picture of the usual size costs, and days and months begin
-/// in `time_zone`.
-pub fn rules(done: Done, rules: &[QuotaRule], limits: &Limits, of_picture: f64, time_zone: &str) -> Answer {
+/// The rules of a guild, and what the host allows it at most.
+pub fn rules(done: Done, rules: &[QuotaRule], limits: &Limits, terms: Terms<'_>) -> Answer {
+    let Terms { of_picture, time_zone, .. } = terms;
     let mut lines = match done {
         Done::Nothing => Vec::new(),
         Done::Set => vec!["Saved.".to_owned()],
@@ -135,6 +135,8 @@ mod tests {
         max_queued: 1,
     };
 
+    const TERMS: Terms<'static> = Terms { of_picture: 0.2, time_zone: "UTC", is_relax_free: false };
+
     fn daily(subject: Subject, row_megapixels: f64) -> QuotaRule {
         QuotaRule { subject, period: Period::Day, row_megapixels, carry_over: 0.0 }
     }
@@ -150,7 +152,7 @@ mod tests {
             daily(Subject::Person(UserId(6)), 0.1),
         ];
         assert_eq!(
-            rules(Done::Set, &all, &LIMITS, 0.2, "Europe/Berlin").content,
+            rules(Done::Set, &all, &LIMITS, Terms { time_zone: "Europe/Berlin", ..TERMS }).content,
             "Saved.\nThis is what may be drawn here, in pictures of the usual size:\n\
              • All here together: 50 a day (of what is left, 10 go over), 400 a month\n\
              • Each person: 5 a day\n\
@@ -161,7 +163,7 @@ mod tests {
              -# The person who runs me allows this server 500 a day and 5000 a month. Days and months begin at 00:00 Europe/Berlin; \
              a picture of the usual size takes 0.2 row-megapixels."
         );
-        let none = rules(Done::Removed(false), &[], &Limits { monthly_row_megapixels: None, ..LIMITS }, 0.2, "UTC").content;
+        let none = rules(Done::Removed(false), &[], &Limits { monthly_row_megapixels: None, ..LIMITS }, TERMS).content;
         assert!(none.starts_with("There was no such limit.\nThis server has no limits of its own.\n-# The person who runs me"), "{none}");
         assert!(none.contains("allows this server 500 a day. Days"), "{none}");
     }
@@ -169,7 +171,8 @@ mod tests {
     #[test]
     fn however_many_there_are_a_message_holds_them() {
         let all: Vec<QuotaRule> = (0..500).map(|n| daily(Subject::Person(UserId(u64::MAX - n)), 1e9)).collect();
-        let told = rules(Done::Forgiven(Subject::Guild), &all, &LIMITS, 1e-4, "America/Argentina/ComodRivadavia").content;
+        let terms = Terms { of_picture: 1e-4, time_zone: "America/Argentina/ComodRivadavia", ..TERMS };
+        let told = rules(Done::Forgiven(Subject::Guild), &all, &LIMITS, terms).content;
         assert!(told.contains("\n• and 475 more\n") && told.chars().count() <= 2000, "{}", told.len());
     }
 
