@@ -8,10 +8,13 @@
 //! loaded comes back, as far as nobody else has its room.
 
 mod admission;
+mod returns;
 #[cfg(test)]
 mod tests;
 
 use std::{collections::HashMap, fmt::Debug, hash::Hash};
+
+use self::returns::{Absence, Usefulness};
 
 pub(super) type TaskId = u64;
 
@@ -47,24 +50,12 @@ struct Part<P> {
     /// What it is made of.
     of: Vec<P>,
     absence: Absence<P>,
-    /// Whether others had to leave for it, and the tasks that it was loaded for were over before they began.
-    is_vain: bool,
-}
-
-/// Why a part is not in memory that was.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Absence<P> {
-    /// Nobody asks.
-    Any,
-    /// It had to leave for this one, which no task has used yet.
-    For(P),
-    /// It had to leave for one that no task will use, and comes back if there is room.
-    InVain,
+    usefulness: Usefulness,
 }
 
 impl<P> Part<P> {
     fn new(n_bytes: u64) -> Self {
-        Self { n_bytes, state: State::Absent, last_use: 0, of: Vec::new(), absence: Absence::Any, is_vain: false }
+        Self { n_bytes, state: State::Absent, last_use: 0, of: Vec::new(), absence: Absence::Any, usefulness: Usefulness::Used }
     }
 
     fn used(&self) -> u64 {
@@ -180,38 +171,9 @@ impl<P: Clone + Debug + Eq + Hash + Ord> Residency<P> {
     pub(super) fn loaded(&mut self, part: &P) {
         self.turn_to(part, State::Resident);
         self.used(std::slice::from_ref(part));
-        self.is_asked_for_no_more(part);
-        if self.tasks.iter().any(|task| task.stage == Stage::Runs && task.parts.contains(part)) {
+        if self.is_back(part) || self.tasks.iter().any(|task| task.stage == Stage::Runs && task.parts.contains(part)) {
             self.settle_absences(std::slice::from_ref(part));
         }
-    }
-
-    /// Nobody waits any more for a part to come back.
-    fn is_asked_for_no_more(&mut self, part: &P) {
-        if let Some(part) = self.parts.get_mut(part) {
-            part.absence = Absence::Any;
-        }
-    }
-
-    /// Nobody left for these parts in vain.
-    fn settle_absences(&mut self, parts: &[P]) {
-        for id in parts {
-            self.left_for(id, &Absence::Any);
-            if let Some(part) = self.parts.get_mut(id) {
-                part.is_vain = false;
-            }
-        }
-    }
-
-    /// It is known now whether others had to leave for a part in vain; whether there were any.
-    fn left_for(&mut self, id: &P, absence: &Absence<P>) -> bool {
-        let mut n_left = 0;
-        for part in self.parts.values_mut().filter(|part| part.absence == Absence::For(id.clone())) {
-            // What is made of others is made again by whoever needs it.
-            part.absence = if part.of.is_empty() { absence.clone() } else { Absence::Any };
-            n_left += 1;
-        }
-        n_left > 0
     }
 
     fn turn_to(&mut self, part: &P, state: State) {
@@ -224,18 +186,13 @@ impl<P: Clone + Debug + Eq + Hash + Ord> Residency<P> {
     /// The part cannot be loaded: the tasks that waited for it are over. Calls that demand it are their owner's to fail.
     pub(super) fn failed(&mut self, part: &P) -> Vec<TaskId> {
         self.turn_to(part, State::Absent);
-        self.is_asked_for_no_more(part);
+        self.is_back(part);
         let waited = |task: &Task<P>| task.stage == Stage::Loads && task.parts.contains(part);
         let (failed, left): (Vec<Task<P>>, Vec<Task<P>>) = std::mem::take(&mut self.tasks).into_iter().partition(waited);
         self.tasks = left;
-        for id in failed.iter().flat_map(|task| &task.parts).chain([part]) {
-            if !self.tasks.iter().any(|task| task.parts.contains(id)) {
-                let has_victims = self.left_for(id, &Absence::InVain);
-                if let Some(part) = self.parts.get_mut(id).filter(|part| part.used() > 0) {
-                    part.is_vain |= has_victims;
-                }
-            }
-        }
+        let needed: Vec<&P> = failed.iter().flat_map(|task| &task.parts).chain([part]).collect();
+        let over: Vec<P> = needed.into_iter().filter(|id| !self.tasks.iter().any(|task| task.parts.contains(id))).cloned().collect();
+        self.were_in_vain(&over);
         self.demands.retain(|demand| !demand.contains(part));
         failed.into_iter().map(|task| task.id).collect()
     }
@@ -317,16 +274,19 @@ impl<P: Clone + Debug + Eq + Hash + Ord> Residency<P> {
         if has_room(used) {
             self.n_passed_demand = 0;
             self.turn_to(&next, State::Reading);
+            if let Some(part) = self.parts.get_mut(&next) {
+                part.usefulness = Usefulness::Open;
+            }
             return Some(Step::Read(next));
         }
         let may_leave: u64 = leaving.iter().map(|id| self.parts[id].n_bytes).sum();
         if !has_room(used - may_leave) {
-            let is_vain = |part: &Part<P>| part.is_vain && part.state == State::Reading;
+            let is_vain = |part: &Part<P>| part.usefulness == Usefulness::Vain && part.state == State::Reading;
             if !comes_back || self.is_wanted(&next) || self.parts.values().any(is_vain) {
                 return None;
             }
             // Its room is another's now.
-            self.is_asked_for_no_more(&next);
+            self.is_back(&next);
             self.turn_to(&next, State::Absent);
             return Some(Step::Drop(next));
         }
@@ -334,7 +294,7 @@ impl<P: Clone + Debug + Eq + Hash + Ord> Residency<P> {
         // What is made of it leaves before it does.
         let oldest = self.made_of(&oldest).min().cloned().unwrap_or(oldest);
         if let Some(part) = self.parts.get_mut(&oldest) {
-            part.absence = if std::mem::take(&mut part.is_vain) { Absence::Any } else { Absence::For(next) };
+            part.absence = if part.usefulness == Usefulness::Vain { Absence::Any } else { Absence::For(next) };
         }
         self.turn_to(&oldest, State::Absent);
         Some(Step::Drop(oldest))
@@ -348,7 +308,7 @@ impl<P: Clone + Debug + Eq + Hash + Ord> Residency<P> {
     /// Parts in memory that nobody needs now but what can leave as well. For one that comes back for nobody only those leave that it left for.
     fn may_leave(&self, next: &P) -> Vec<P> {
         let (pinned, is_wanted) = (self.pinned(next), self.is_wanted(next));
-        let is_idle = |id: &P| self.is_resident(id) && !pinned.contains(id) && (is_wanted || self.parts[id].is_vain);
+        let is_idle = |id: &P| self.is_resident(id) && !pinned.contains(id) && (is_wanted || self.parts[id].usefulness == Usefulness::Vain);
         let is_leaving = |id: &&P| is_idle(id) && self.made_of(id).all(is_idle);
         self.parts.keys().filter(is_leaving).cloned().collect()
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{super::Absence, Device, Job, SET};
+use super::{super::returns::Absence, Device, Job, SET};
 
 #[test]
 fn what_is_made_of_others_is_in_memory_after_them_and_leaves_before_them() {
