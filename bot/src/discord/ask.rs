@@ -7,8 +7,8 @@ use reqwest::{Method, StatusCode, header, redirect::Policy};
 use serde::{Deserialize, de::DeserializeOwned};
 
 use super::{
-    call::asked_to_wait,
     endpoint::{Access, BuildError, Endpoint, FILE_HOSTS, HOST, check_stand_in},
+    wait::asked_to_wait,
 };
 use crate::discord::{shared::Shared, unreachable::Unreachable};
 

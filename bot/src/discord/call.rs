@@ -1,50 +1,15 @@
 //! Calls of the library whose refusals are read here: the library does not tell how long Discord asks to wait.
 
-use std::{fmt, time::Duration};
+use std::time::Duration;
 
 use poise::serenity_prelude as serenity;
-use reqwest::header::{HeaderMap, RETRY_AFTER};
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::de::DeserializeOwned;
 
-use super::{convert, messenger::SendError};
+use super::{convert, send_error::SendError, wait::asked_to_wait};
 use crate::{answer::Answer, system::metrics};
 
-/// Longest wait that an answer may ask for; after it we ask again.
-pub(super) const LONGEST_ASKED: Duration = Duration::from_secs(3600);
 /// A call without an answer for so long is taken for lost.
 const TIMEOUT: Duration = Duration::from_secs(30);
-
-/// The same call may work later.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Later {
-    /// Why it did not work now.
-    pub reason: String,
-    /// How long Discord asks to wait.
-    pub wait: Option<Duration>,
-}
-
-impl fmt::Display for Later {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.reason)
-    }
-}
-
-impl<T: Into<String>> From<T> for Later {
-    fn from(reason: T) -> Self {
-        Self { reason: reason.into(), wait: None }
-    }
-}
-
-/// How long an answer asks to wait: by its header, or by its body, which is more exact.
-pub(super) fn asked_to_wait(headers: &HeaderMap, body: &[u8]) -> Option<Duration> {
-    #[derive(Deserialize)]
-    struct Said {
-        retry_after: f64,
-    }
-    let header = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse::<f64>().ok());
-    let seconds = serde_json::from_slice::<Said>(body).map(|said| said.retry_after).ok().or(header)?;
-    Duration::try_from_secs_f64(seconds).ok().map(|wait| wait.min(LONGEST_ASKED))
-}
 
 /// Calls with the library's client, and through its limiter where it has one.
 #[derive(Clone, Copy)]
@@ -96,30 +61,5 @@ impl Calling<'_> {
         let said = serde_json::from_slice::<serenity::DiscordJsonError>(&bytes).ok();
         let (code, message) = said.map_or((-1, "an answer that is not Discord's".to_owned()), |said| (said.code as i64, said.message));
         Err(SendError::refused(status.as_u16(), code, message).after(wait))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_wait_is_heard_in_the_header_and_in_the_body() {
-        let check = |header: Option<&str>, body: &str, expected: Option<f64>| {
-            let mut headers = HeaderMap::new();
-            headers.extend(header.map(|value| (RETRY_AFTER, value.parse().expect("a value"))));
-            let found = asked_to_wait(&headers, body.as_bytes());
-            assert_eq!(found, expected.map(Duration::from_secs_f64), "{header:?}, {body}");
-        };
-        check(None, "", None);
-        check(Some("7"), "", Some(7.0));
-        check(Some("0.5"), "<html>", Some(0.5));
-        check(None, r#"{"message": "You are being rate limited.", "retry_after": 1.25, "global": false}"#, Some(1.25));
-        check(Some("2"), r#"{"retry_after": 1.25}"#, Some(1.25));
-        check(Some("7"), r#"{"message": "x", "code": 0}"#, Some(7.0));
-        check(Some("86400"), "", Some(3600.0));
-        for wrong in ["-1", "soon", "NaN", "Wed, 21 Oct 2015 07:28:00 GMT"] {
-            check(Some(wrong), "", None);
-        }
     }
 }

@@ -9,7 +9,7 @@ use poise::serenity_prelude::{self as serenity, Builder};
 use serde::Deserialize;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::{convert, messenger::SendError};
+use super::{convert, send_error::SendError};
 use crate::{answer::Answer, messages, system::log::chain, system::random};
 
 /// Discord takes a first answer for three seconds; the event needed some of them.
