@@ -1,10 +1,6 @@
 //! Parameters that say a value by way of the model's own: quality, taste and the like.
 
-use super::{
-    GUIDANCE, ModelDefaults, ParseContext, PromptError, hires,
-    options::{Options, Slot},
-    parameter::Key,
-};
+use super::{GUIDANCE, ModelDefaults, ParseContext, PromptError, hires, options::Options, parameter::Key, slot::Slot};
 
 /// Share of the model's steps that a draft takes.
 const DRAFT: f64 = 0.5;

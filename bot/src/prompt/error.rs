@@ -8,9 +8,11 @@ use inference::{
 
 use super::{
     GUIDANCE, MAX_ASPECT, MAX_CHARACTERS, MAX_CLIP_SKIP, MAX_HIRES, MAX_PICTURE_WEIGHT, MAX_WEIGHT, ParseContext,
-    parameter::{Key, known},
+    lookup::known,
+    parameter::Key,
     ranking::{and_list, ranked},
     table::PARAMETERS,
+    wildcards::WildcardError,
 };
 
 /// What is wrong with a prompt. `shown` is what was written, such as `--ar 0:2` or `aspect: 0:2`.
@@ -228,20 +230,9 @@ pub enum PromptError {
         /// Grids.
         n: usize,
     },
-    /// Not a list of words.
-    #[error("`{shown}`: there is no such list of words; the nearest is `{near}`.")]
-    UnknownWildcard {
-        /// What was written.
-        shown: String,
-        /// The one that is most like it.
-        near: String,
-    },
-    /// Lists of words that name each other.
-    #[error("`{shown}`: these lists of words name each other without an end, or far too often.")]
-    EndlessWildcard {
-        /// The last one.
-        shown: String,
-    },
+    /// A list of words.
+    #[error(transparent)]
+    Wildcard(#[from] WildcardError),
     /// Parts of the prompt that cannot be drawn.
     #[error("That cannot be drawn: {0}.")]
     Parts(String),

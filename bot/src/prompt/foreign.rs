@@ -38,7 +38,7 @@ mod tests {
 
     use super::{
         super::{
-            TypedOptions, parameter, parse,
+            TypedOptions, lookup, parse,
             tests::{base, context},
         },
         *,
@@ -63,7 +63,7 @@ mod tests {
     #[test]
     fn none_has_the_name_of_one_of_ours_or_two_places() {
         let mut spellings: Vec<_> = FOREIGN.iter().flat_map(|(spellings, _)| spellings.iter().copied()).collect();
-        assert!(spellings.iter().all(|name| parameter::find(name).is_none()));
+        assert!(spellings.iter().all(|name| lookup::find(name).is_none()));
         let n = spellings.len();
         spellings.sort_unstable();
         spellings.dedup();

@@ -5,6 +5,7 @@ mod derived;
 mod describe;
 mod error;
 mod foreign;
+mod lookup;
 mod lora;
 mod near;
 mod options;
@@ -16,6 +17,7 @@ mod reference;
 mod samplers;
 mod several;
 mod size;
+mod slot;
 mod split;
 mod table;
 mod typed;
@@ -28,7 +30,7 @@ pub use context::{Gone, ModelDefaults, ParseContext, Start};
 pub use describe::{describe, describe_task, describe_task_without_negative, describe_without_negative, own_negative};
 pub use error::PromptError;
 pub use lora::{check_loras, known_loras};
-pub use picture::{MASKED_STRENGTH, MAX_PICTURE_WEIGHT, leading_addresses, strength_of_weight};
+pub use picture::{MASKED_STRENGTH, leading_addresses, strength_of_weight};
 pub use ranking::{name_list, ranked};
 pub use reference::reference;
 pub use samplers::meant_sampler;
@@ -36,10 +38,11 @@ pub use several::parse_all;
 pub use size::{Aspect, size_of_aspect};
 pub use split::words_before_parameters;
 pub use typed::{Filled, Flag, Typed, flags, other_spellings, spellings};
-pub use wildcards::Wildcards;
+pub use wildcards::{WildcardError, Wildcards};
 
-use options::{Options, Slot, check_length};
+use options::{Options, check_length};
 use parameter::Key;
+use slot::Slot;
 use split::{Given, Line, clean, first_parameter, split, unquoted};
 
 /// Most characters of a prompt and of a negative prompt; Discord's own limit of an option.
@@ -56,6 +59,8 @@ pub const MAX_CLIP_SKIP: u32 = 12;
 pub const MAX_HIRES: f64 = 4.0;
 /// The widest aspect is this to 1, the tallest 1 to this.
 pub const MAX_ASPECT: u64 = 14;
+/// Largest weight of a picture.
+pub const MAX_PICTURE_WEIGHT: f64 = 3.0;
 /// Weights go from minus this to this.
 pub const MAX_WEIGHT: f64 = 5.0;
 /// How much of the enlarged picture a second pass replaces when nobody says otherwise.

@@ -9,20 +9,8 @@ use storage::Tier;
 
 use super::{
     Aspect, GUIDANCE, MAX_CHARACTERS, MAX_CLIP_SKIP, MAX_HIRES, MAX_PICTURE_WEIGHT, ModelDefaults, ParseContext, PromptError, Start,
-    meant_sampler, near, parameter::Key, picture, size_of_aspect, split::Given,
+    meant_sampler, near, parameter::Key, picture, size_of_aspect, slot::Slot, split::Given,
 };
-
-/// A checked value and the words that gave it, to name both when a second one differs.
-pub(super) struct Slot<T> {
-    pub(super) value: T,
-    pub(super) shown: String,
-}
-
-impl<T> Slot<T> {
-    pub(super) fn value(self) -> T {
-        self.value
-    }
-}
 
 /// What a line's parameters say.
 #[derive(Default)]

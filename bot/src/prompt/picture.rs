@@ -2,10 +2,8 @@
 
 use inference::task::ImageSize;
 
-use super::{Aspect, ModelDefaults, PromptError, Start, options::Slot, size_of_aspect};
+use super::{Aspect, MAX_PICTURE_WEIGHT, ModelDefaults, PromptError, Start, size_of_aspect, slot::Slot};
 
-/// Largest weight of a picture.
-pub const MAX_PICTURE_WEIGHT: f64 = 3.0;
 /// How much of the masked part of a picture changes when nobody says otherwise.
 pub const MASKED_STRENGTH: f64 = 1.0;
 

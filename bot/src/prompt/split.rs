@@ -3,9 +3,9 @@
 use inference::{sampler::SamplerChoice, schedule::ScheduleKind};
 
 use super::{
-    PromptError, foreign,
+    PromptError, foreign, lookup,
     near::slipped,
-    parameter::{self, Key, Takes},
+    parameter::{Key, Takes},
 };
 
 /// Most words of a sampler's and a schedule's name together: `DPM++ 2M SDE SGM Uniform`.
@@ -120,8 +120,8 @@ fn check_foreign(name: &str, takes: Takes, values: &[&str]) -> Result<(), Prompt
 
 /// One parameter, of its name in small letters and the words behind it.
 pub(super) fn parameter(name: &str, values: &[&str]) -> Result<Given, PromptError> {
-    let Some(found) = parameter::find(name) else {
-        return Err(PromptError::Unknown { near: slipped(parameter::names(), name), name: format!("--{name}") });
+    let Some(found) = lookup::find(name) else {
+        return Err(PromptError::Unknown { near: slipped(lookup::names(), name), name: format!("--{name}") });
     };
     let key = found.key;
     let (value, n_values) = match (found.takes, quoted(values)) {

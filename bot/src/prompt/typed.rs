@@ -4,7 +4,8 @@ use inference::task::{SkippedFor, TextToImage};
 
 use super::{
     ParseContext, Parsed, PromptError, TypedOptions, fill,
-    parameter::{Key, Parameter, Takes, find},
+    lookup::find,
+    parameter::{Key, Parameter, Takes},
     split::{Line, parameter, split},
     table::PARAMETERS,
 };

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{PromptError, ranked};
+use super::ranked;
 
 /// Wildcards in what wildcards gave, at most so often.
 const MAX_DEPTH: usize = 8;
@@ -13,6 +13,25 @@ const MARK: &str = "__";
 /// Lists of words by their names. Cheap to clone; without lists nothing is a wildcard.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Wildcards(Arc<BTreeMap<String, Vec<String>>>);
+
+/// What is wrong with a wildcard. `shown` is what was written.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum WildcardError {
+    /// Not a list of words.
+    #[error("`{shown}`: there is no such list of words; the nearest is `{near}`.")]
+    Unknown {
+        /// What was written.
+        shown: String,
+        /// The one that is most like it.
+        near: String,
+    },
+    /// Lists of words that name each other.
+    #[error("`{shown}`: these lists of words name each other without an end, or far too often.")]
+    Endless {
+        /// The last one.
+        shown: String,
+    },
+}
 
 impl From<BTreeMap<String, Vec<String>>> for Wildcards {
     fn from(lists: BTreeMap<String, Vec<String>>) -> Self {
@@ -25,7 +44,7 @@ impl Wildcards {
     ///
     /// # Errors
     /// There is no such list; lists that name each other without an end.
-    pub fn chosen(&self, prompt: &str, seed: u64) -> Result<String, PromptError> {
+    pub fn chosen(&self, prompt: &str, seed: u64) -> Result<String, WildcardError> {
         if self.0.is_empty() {
             return Ok(prompt.to_owned());
         }
@@ -33,11 +52,11 @@ impl Wildcards {
         choices.fill(prompt, 0)
     }
 
-    fn of(&self, name: &str) -> Result<&[String], PromptError> {
+    fn of(&self, name: &str) -> Result<&[String], WildcardError> {
         self.0.get(&name.to_lowercase()).map(Vec::as_slice).ok_or_else(|| {
             let near =
                 ranked(self.0.keys().map(String::as_str), name).first().map(|near| format!("{MARK}{near}{MARK}")).unwrap_or_default();
-            PromptError::UnknownWildcard { shown: format!("{MARK}{name}{MARK}"), near }
+            WildcardError::Unknown { shown: format!("{MARK}{name}{MARK}"), near }
         })
     }
 }
@@ -49,14 +68,14 @@ struct Choices<'a> {
 }
 
 impl Choices<'_> {
-    fn fill(&mut self, text: &str, depth: usize) -> Result<String, PromptError> {
+    fn fill(&mut self, text: &str, depth: usize) -> Result<String, WildcardError> {
         let (mut filled, mut rest, mut before) = (String::new(), text, None);
         while let Some((words, name, after)) = next(rest, before) {
             filled.push_str(words);
             let list = self.lists.of(name)?;
             self.n += 1;
             if depth == MAX_DEPTH || self.n > MAX_WORDS {
-                return Err(PromptError::EndlessWildcard { shown: format!("{MARK}{name}{MARK}") });
+                return Err(WildcardError::Endless { shown: format!("{MARK}{name}{MARK}") });
             }
             let place = mixed(self.seed, self.n as u64) % list.len() as u64;
             filled.push_str(&self.fill(&list[place as usize], depth + 1)?);
