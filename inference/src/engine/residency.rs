@@ -137,8 +137,10 @@ impl<P: Clone + Debug + Eq + Hash + Ord> Residency<P> {
             if task.stage == Stage::Runs {
                 self.used(&task.parts);
             } else {
-                // What was loaded for it stays there for the next one.
-                self.settle_absences(&task.parts);
+                // What was loaded for it alone stays there for the next one.
+                let is_needed = |part: &P| self.tasks.iter().any(|task| task.parts.contains(part));
+                let over: Vec<P> = task.parts.into_iter().filter(|part| !is_needed(part)).collect();
+                self.settle_absences(&over);
             }
             self.is_changed = true;
         }

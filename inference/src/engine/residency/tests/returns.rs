@@ -27,9 +27,11 @@ fn what_left_for_a_task_whose_last_part_cannot_be_read_comes_back() {
     let mut device = Device::new(17);
     device.arrive(Job::new(&[&[0], &[2]], 1));
     device.drain();
-    let broken = device.arrive(Job::new(&[&[3], &[1], &[5]], 1));
+    let job = || Job::new(&[&[3], &[1], &[5]], 1);
+    let (broken, cancelled) = (device.arrive(job()), device.arrive(job()));
     device.open_all();
     assert!(device.load(true), "the first part is read");
+    device.leave(cancelled);
     assert_eq!((device.resident.contains(&3), device.residency.is_resident(&0)), (true, false));
     device.load(false);
     assert_eq!(device.failed, [broken]);
