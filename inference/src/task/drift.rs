@@ -39,7 +39,41 @@ impl TextToImage {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
+    use candle_core::{DType, Device, Tensor};
+
     use super::*;
+    use crate::family::stable_diffusion::Model;
+
+    fn distance(a: &Tensor, b: &Tensor) -> f32 {
+        (a - b).and_then(|difference| difference.sqr()?.mean_all()?.sqrt()?.to_scalar()).expect("a number")
+    }
+
+    #[test]
+    fn readings_spread_with_chaos_and_move_as_one_with_weirdness() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/starter/model");
+        let model = Model::load(&path, &Device::Cpu, DType::F32).expect("the starter model");
+        for prompt in ["a red apple", "a frog on grass", "a lighthouse at night"] {
+            let plain = model.encode_text(&[prompt]).expect("a text state");
+            let read = |chaos, weird, seed| {
+                let base = TextToImage { prompt: prompt.into(), chaos, weird, ..TextToImage::default() };
+                Drift::of(&base.drifts(Seed(seed)), &plain).expect("numbers")
+            };
+            let spread = |chaos, weird| {
+                let readings: Vec<_> = (100..108).map(|seed| read(chaos, weird, seed)).collect();
+                let pairs = (0..readings.len()).flat_map(|i| (0..i).map(move |j| (i, j)));
+                let all: Vec<f32> = pairs.map(|(i, j)| distance(&readings[i], &readings[j])).collect();
+                all.iter().sum::<f32>() / all.len() as f32
+            };
+            let spreads = [0, 25, 50, 100].map(|chaos| spread(chaos, 0));
+            assert_eq!(spreads[0], 0.0, "{prompt}");
+            assert!(spreads.is_sorted_by(|a, b| a < b), "{prompt}: {spreads:?}");
+            assert_eq!(spread(0, 3000), 0.0, "{prompt}: all read it in one way");
+            let away = [0, 1000, 3000].map(|weird| distance(&plain, &read(0, weird, 100)));
+            assert!(away.is_sorted_by(|a, b| a < b), "{prompt}: {away:?}");
+        }
+    }
 
     #[test]
     fn weirdness_is_the_prompts_and_chaos_the_pictures() {
