@@ -182,8 +182,10 @@ pub fn reckon(jobs: &mut BTreeMap<String, Job>, catalogue: &Catalogue) {
             stopped.base_mut().expect("it has one").stop_at = Some(StopAt::Steps(done));
             row_pixels(&stopped)
         };
-        job.not_made = job.stops.values().map(|(done, _)| whole - until(*done)).sum();
-        let is_missing = |number: &u32| job.is_culled(*number) && job.images.iter().all(|image| image.number != *number);
+        let is_shown = |number: &u32| job.images.iter().any(|image| image.number == *number);
+        let shown = job.stops.iter().filter(|(number, _)| is_shown(number));
+        job.not_made = shown.map(|(_, (done, _))| whole - until(*done)).sum();
+        let is_missing = |number: &u32| job.is_culled(*number) && !is_shown(number);
         job.left_out = (0..job.n_images).filter(is_missing).count() as i64 * whole;
     }
 }
