@@ -140,6 +140,16 @@ async fn pictures_of_others_are_varied_enlarged_explained_and_reused(mode: Mode)
         assert!(is_for_one(&told) && content(&told).contains("no picture that I could take"), "{entry}: {}", content(&told));
     }
 
+    // A file of one's own is described the same way, and its words can be opened.
+    let mine = metadata::png(&wide(), &record).expect("a PNG file");
+    for (file, words) in [(mine, "```\na robot\nSteps: 9, "), (png(&wide()), "does not say how it was made")] {
+        let options = [("image", Visitor::file("mine.png", "image/png", &file))];
+        let asked = linus.slash(CHANNEL, "describe", &options).await.expect("sent");
+        let told = answer(&linus, CHANNEL, &asked.0).await;
+        assert!(is_for_one(&told) && content(&told).contains(words), "{}", content(&told));
+        assert_eq!(buttons(&told).len(), usize::from(words.starts_with('`')));
+    }
+
     // Where only a person has installed the bot, too.
     let there = posted(&studio, &linus, "dm", &png(&wide())).await;
     let asked = linus.menu("dm", "Upscale", id(&there)).await.expect("chosen");

@@ -169,7 +169,13 @@ pub(super) async fn wishes(
             grids.map(changed).collect()
         }
         before => {
-            app.intake.tasks(wanted, context).await?.into_iter().map(|ready| (ready, before.as_ref().map(|(job, _)| (job.id, 0)))).collect()
+            let mut all = app.intake.tasks(wanted, context).await?;
+            for ready in &mut all {
+                if let (Some(base), Some(old)) = (ready.task.base_mut(), before.as_ref().and_then(|(_, task)| task.base())) {
+                    keep_unsaid(base, old);
+                }
+            }
+            all.into_iter().map(|ready| (ready, before.as_ref().map(|(job, _)| (job.id, 0)))).collect()
         }
     };
     let wish = |(Ready { task, speed, notes }, parent)| {
@@ -186,16 +192,21 @@ pub(super) async fn before(presser: &Presser<'_>, app: &App, id: JobId) -> Resul
     Ok((job, task))
 }
 
+/// What no parameter says stays as it was.
+fn keep_unsaid(base: &mut TextToImage, old: &TextToImage) {
+    base.adapters = old.adapters.clone();
+    base.guidance_interval = old.guidance_interval;
+    base.clip_skip_of = old.clip_skip_of;
+    base.hires = match (base.hires, old.hires) {
+        (Some(new), Some(old)) if new.scale == old.scale => Some(old),
+        (new, _) => new,
+    };
+}
+
 /// What was typed, with what no parameter says of the task before.
 fn with_changes((mut base, strength): (TextToImage, Option<f64>), (job, mut task): (Job, Task)) -> (Task, Option<(JobId, u32)>) {
     if let Some(old) = task.base() {
-        base.adapters = old.adapters.clone();
-        base.guidance_interval = old.guidance_interval;
-        base.clip_skip_of = old.clip_skip_of;
-        base.hires = match (base.hires, old.hires) {
-            (Some(new), Some(old)) if new.scale == old.scale => Some(old),
-            (new, _) => new,
-        };
+        keep_unsaid(&mut base, old);
     }
     let parent = if task.inputs.is_empty() { Some((job.id, 0)) } else { job.parent };
     if let (Some(strength), TaskKind::ImageToImage(ImageToImage { strength: old, .. }) | TaskKind::Inpaint(Inpaint { strength: old, .. })) =

@@ -1,6 +1,7 @@
 //! Slash commands, one file each, and the framework that runs them.
 
 mod admin;
+mod describe;
 pub(crate) mod history;
 mod imagine;
 mod info;
@@ -38,6 +39,7 @@ pub fn all(limits: &LimitsConfig) -> Vec<poise::Command<Arc<App>, BotError>> {
     let mut commands = vec![
         imagine::imagine(),
         show::show(),
+        describe::describe(),
         history::history(),
         info::info(),
         quota::quota(),

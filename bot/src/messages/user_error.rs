@@ -85,7 +85,9 @@ pub enum UserError {
     #[error("I have no job `{}` that I could show you here. /history has those that there are.", .0.replace('`', "'"))]
     NoJobHere(String),
     /// A picture's file says nothing that can be read of how it was made.
-    #[error("This picture's file does not say how it was made: only pictures that were saved by such programs and not changed since do.")]
+    #[error(
+        "This picture's file does not say how it was made, and I look at nothing else: only files of programs that draw, not changed since, say it."
+    )]
     NothingTold,
     /// A picture's file says it in another program's own way.
     #[error("This picture was made with {0}, whose description I cannot read.")]

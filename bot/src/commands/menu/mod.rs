@@ -3,7 +3,7 @@
 mod parameters;
 mod reuse;
 mod target;
-mod told;
+pub(super) mod told;
 mod upscale;
 mod variations;
 

@@ -19,7 +19,7 @@ use crate::{
 const QUICKLY: Duration = Duration::from_millis(1500);
 
 /// Fetches a picture and reads what it says.
-pub(super) async fn read(app: &App, address: &Address) -> Result<Found, BotError> {
+pub(in crate::commands) async fn read(app: &App, address: &Address) -> Result<Found, BotError> {
     let bytes = app.intake.bytes(address).await?;
     // A file that is no picture, or damaged, says nothing.
     Ok(tokio::task::spawn_blocking(move || metadata::read(Cursor::new(bytes)).unwrap_or(Found::Nothing)).await?)
@@ -31,7 +31,7 @@ pub(super) async fn read_quickly(app: &App, address: &Address) -> Option<Found> 
 }
 
 /// The task that a file tells of.
-pub(super) fn task(app: &App, found: Found) -> Result<Task, UserError> {
+pub(in crate::commands) fn task(app: &App, found: Found) -> Result<Task, UserError> {
     match found {
         Found::Record(record) => {
             let mut task = record.task;
