@@ -65,9 +65,7 @@ fn pictures_that_people_bring() {
     for input in ["rgb.png", "grey_16.png", "palette.png", "turned.jpg", "lossy.webp", "animated.webp", "animated.png", "animated.gif"] {
         assert_eq!(said[input], Ok(()), "{input}");
     }
-    for input in
-        ["bomb.png", "bomb.jpg", "bomb_lossless.webp", "bomb_canvas.webp", "cut_off.png", "thin.png", "gif", "animated_frame_too_wide.webp"]
-    {
+    for input in ["bomb.png", "bomb.jpg", "bomb_lossless.webp", "bomb_canvas.webp", "cut_off.png", "thin.png", "gif"] {
         assert!(said[input].is_err(), "{input}");
     }
 }
