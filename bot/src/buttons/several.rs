@@ -57,7 +57,7 @@ async fn say(app: &App, presser: &Presser<'_>, answer: &Answer) -> Result<(), Bo
     app.responder.fill(presser.token, answer).await.map_err(|error| BotError::Internal(error.into()))
 }
 
-/// A message that the bot posts with its own name, and by no interaction.
+/// A message that the bot posts with its own name, and by no interaction: `jobs/progress.rs` tells it by a token that never lived.
 fn to_be_posted(channel: serenity::ChannelId) -> Delivery {
     Delivery { channel: channel.get(), token: String::new(), token_expires: Timestamp(0), message: None }
 }

@@ -112,7 +112,7 @@ impl Progress {
         let Ok(answer) = tokio::task::spawn_blocking(move || view.answer(id)).await else { return };
         let edited = match self.messenger.edit(&delivery, &answer).await {
             // One of several grids of a line has no interaction that a message waits for.
-            Err(SendError::TokenExpired) if delivery.token.is_empty() && delivery.message.is_none() => {
+            Err(SendError::TokenExpired) if delivery.token_expires == Timestamp(0) && delivery.message.is_none() => {
                 self.messenger.post(delivery.channel, id, &answer).await
             }
             edited => edited.map(|(message, _)| message),
