@@ -184,7 +184,7 @@ fn no_error_of_the_store_says_more_than_that_the_fault_is_ours_or_the_disk_is_fu
         assert!(is_full || said.contains(&job.to_string()), "{said}");
         n_tried += 1;
     }
-    assert_eq!(n_tried, 14);
+    assert_eq!(n_tried, 15);
 }
 
 #[test]
