@@ -20,6 +20,7 @@ mod examples;
 mod family_models;
 mod faults;
 mod first_contact;
+mod given_up;
 mod imagine;
 mod inputs;
 mod invite;
