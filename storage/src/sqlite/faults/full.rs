@@ -13,8 +13,8 @@ use super::{
 };
 use crate::{
     BlobKey, Checkpoint, CheckpointLimits, Checkpoints, Draft, DraftId, Failure, GuildId, GuildSettings, Guilds, History, JobId, JobInput,
-    KeptState, Lease, Less, NewImage, NewJob, Outbox, PressKey, Provenance, Queue, Received, Reception, SqliteStore, States, StorageError,
-    Timestamp, UserId,
+    KeptState, Lease, Ledger, Less, NewImage, NewJob, Outbox, Period, PressKey, Provenance, Queue, QuotaRule, Received, Reception,
+    SqliteStore, States, StorageError, Subject, Tier, Timestamp, UserId,
 };
 
 /// Everything that writes.
@@ -37,6 +37,7 @@ enum Write {
     Reap,
     Posting,
     Delivered,
+    DeliveredWithout,
     DeliveryFailed,
     Undeliverable,
     Lose,
@@ -47,6 +48,9 @@ enum Write {
     ForgetStates,
     KeepDraft,
     SetGuildSettings,
+    SetQuotaRule,
+    SetSpeed,
+    Forgive,
     SetNote,
     Receive,
     AmendReceived,
@@ -166,6 +170,7 @@ impl Target {
             Write::Reap => store.reap(true, NOW).await.map(drop),
             Write::Posting => store.posting(self.ended, u64::MAX).await,
             Write::Delivered => store.delivered(self.ended, Some(u64::MAX)).await,
+            Write::DeliveredWithout => store.delivered_without(self.ended, &[0], Some(u64::MAX)).await,
             Write::DeliveryFailed => store.delivery_failed(self.ended, &long(), NOW, Duration::from_secs(9)).await,
             Write::Undeliverable => store.undeliverable(self.ended, &long()).await,
             Write::Lose => store.lose(self.ended, &Failure::ModelGone { name: long() }).await,
@@ -179,6 +184,12 @@ impl Target {
                 store.keep_draft(&draft).await
             }
             Write::SetGuildSettings => store.set_guild_settings(GuildId(n), GuildSettings::default()).await,
+            Write::SetQuotaRule => {
+                let (subject, period) = (Subject::Person(UserId(n)), Period::Day);
+                store.set_quota_rule(GuildId(n), &QuotaRule { subject, period, row_megapixels: 9.0, carry_over: 1.0 }, NOW).await
+            }
+            Write::SetSpeed => store.set_speed(GuildId(n), UserId(n), Tier::Relax).await,
+            Write::Forgive => store.forgive(GuildId(n), Some(UserId(n)), Period::Day, NOW).await.map(drop),
             Write::SetNote => store.set_note(&long(), &format!("{n} {}", long())).await,
             Write::Receive => store.receive(&[heard(&format!("again {n}"), n), heard(&format!("once more {n}"), n)]).await.map(drop),
             Write::AmendReceived => store.amend_received(&self.key, &long().into()).await,
@@ -220,7 +231,7 @@ fn whatever_is_written_when_the_disk_fills_up_is_written_whole_or_not_at_all() {
     const GROW: [Write; 12] =
         [Enqueue, SetNotes, RecordImage, Keep, Fail, DeliveryFailed, Undeliverable, Lose, KeepDraft, SetNote, Receive, AmendReceived];
     // These write little more than was there before, or less: they may never need a page.
-    const STAY: [Write; 19] = [
+    const STAY: [Write; 23] = [
         Claim,
         Renew,
         KeepState,
@@ -240,6 +251,10 @@ fn whatever_is_written_when_the_disk_fills_up_is_written_whole_or_not_at_all() {
         ForgetStates,
         SetGuildSettings,
         ForgetReceived,
+        DeliveredWithout,
+        SetQuotaRule,
+        SetSpeed,
+        Forgive,
     ];
     let all: Vec<Write> = GROW.into_iter().chain(STAY).collect();
     std::thread::scope(|scope| {
