@@ -78,7 +78,7 @@ impl NotTaken {
             PictureError::TooLong { width, height } => Self::TooLong { width: *width, height: *height },
             PictureError::CutOff => Self::CutOff,
             PictureError::Unreadable(ImageError::Unsupported(_)) => Self::OtherKind,
-            PictureError::Animated | PictureError::Unreadable(_) => Self::Damaged,
+            PictureError::Animated | PictureError::Damaged | PictureError::Unreadable(_) => Self::Damaged,
         }
     }
 }

@@ -6,6 +6,7 @@ mod whole;
 use std::{
     fs::File,
     io::{self, BufRead, Cursor, Read, Seek, SeekFrom},
+    panic::{self, AssertUnwindSafe},
     path::Path,
 };
 
@@ -60,6 +61,9 @@ pub enum PictureError {
     /// Its end is missing, which some decoders fill up.
     #[error("it is cut off: its end is missing")]
     CutOff,
+    /// Its decoder panicked: it believed what the file says.
+    #[error("its file is damaged, and its decoder gave up on it")]
+    Damaged,
     /// The file cannot be read or is no picture.
     #[error(transparent)]
     Unreadable(#[from] ImageError),
@@ -115,7 +119,13 @@ enum Moving {
     First,
 }
 
-fn read_as(mut source: impl BufRead + Seek, moving: Moving) -> Result<DynamicImage, PictureError> {
+/// A decoder's panic is the file's fault, and a refusal: decoders of all kinds had some.
+fn read_as(source: impl BufRead + Seek, moving: Moving) -> Result<DynamicImage, PictureError> {
+    // What a panic leaves half done is dropped with the source.
+    panic::catch_unwind(AssertUnwindSafe(|| decode(source, moving))).unwrap_or(Err(PictureError::Damaged))
+}
+
+fn decode(mut source: impl BufRead + Seek, moving: Moving) -> Result<DynamicImage, PictureError> {
     let found = source.seek(SeekFrom::End(0)).map_err(ImageError::IoError)?;
     if found > MAX_BYTES {
         return Err(PictureError::TooManyBytes { found, most: MAX_BYTES });
@@ -220,6 +230,40 @@ mod tests {
         encoder.set_color(png::ColorType::Rgb);
         encoder.write_header().and_then(|mut writer| writer.write_chunk(png::chunk::IDAT, &[0])).expect("a header");
         bytes
+    }
+
+    /// A file in memory whose end nobody reaches.
+    struct Trap(Cursor<Vec<u8>>);
+
+    impl Read for Trap {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            self.0.read(buffer)
+        }
+    }
+
+    impl Seek for Trap {
+        fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+            self.0.seek(to)
+        }
+    }
+
+    impl BufRead for Trap {
+        fn fill_buf(&mut self) -> io::Result<&[u8]> {
+            panic!("a decoder that believes too much")
+        }
+
+        fn consume(&mut self, n_bytes: usize) {
+            self.0.consume(n_bytes);
+        }
+    }
+
+    #[test]
+    fn a_panic_of_a_decoder_is_a_refusal() {
+        for name in ["rgb.png", "jpeg.jpg", "animated.gif"] {
+            let trapped = |read: fn(Trap) -> Result<DynamicImage, PictureError>| read(Trap(Cursor::new(corpus(name)))).expect_err(name);
+            assert!(matches!(trapped(read_first), PictureError::Damaged), "{name}");
+            let _ = trapped(read);
+        }
     }
 
     #[test]
