@@ -6,7 +6,7 @@ use inference::{
     engine::{Event, Progress, Submission},
     sampler::Sampler,
     state::{DeviceKind, TrajectoryState},
-    task::{Enlarger, Hires, ImageSize, Role, Task, TextToImage, Upscale},
+    task::{Enlarger, Hires, ImageSize, Role, StopAt, Task, TextToImage, Upscale},
 };
 
 #[test]
@@ -86,6 +86,19 @@ fn a_handle_stops_its_task_and_leaves_pictures_out_which_go_on_in_another_engine
     let rest = run(&engine(3, 2), &Submission { resume: states, ..task });
     assert_eq!(rest.images, whole.images, "bit for bit");
     assert!((rest.usage.row_megapixels - quote.cost).abs() < 1e-9 && quote.cost < whole.usage.row_megapixels);
+}
+
+#[test]
+fn what_goes_on_from_any_kept_state_makes_no_more_steps_than_it_is_to() {
+    let first = engine(8, 0);
+    let task = drawn(TextToImage { stop_at: Some(StopAt::Steps(4)), ..text_to_image("a cat", 3, 8, 1) });
+    let whole = run(&first, &Submission { checkpoint_every: 1, ..task.clone() });
+    assert_eq!(whole.states.iter().map(|state| state.step).collect::<Vec<_>>(), [1, 2, 3], "the last one is no state to go on from here");
+    for state in whole.states {
+        let rest = run(&first, &Submission { resume: vec![state], ..task.clone() });
+        assert_eq!(rest.images, whole.images);
+        assert_eq!(rest.stopped[0].as_ref().map(|stopped| stopped.progress), Some(Progress { done: 4, total: 8 }));
+    }
 }
 
 #[test]

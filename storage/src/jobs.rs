@@ -63,7 +63,7 @@ pub struct Job {
     pub is_stop_requested: bool,
     /// A bit for each picture that somebody asked to leave out.
     pub culled: u32,
-    /// Times it was claimed and then interrupted before it got any further (a new picture was recorded, or a state of more steps than ever kept), with the claim that it is under.
+    /// Times it was claimed, and then interrupted, since it last got further (a new picture was recorded, or a state of more steps than ever kept), with the claim that it is under.
     pub attempts: u32,
     /// When it was enqueued.
     pub created: Timestamp,

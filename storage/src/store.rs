@@ -61,7 +61,7 @@ pub trait Queue: Send + Sync + 'static {
     /// [`StorageError::MissingJob`] if there is none.
     async fn want_less(&self, id: JobId, less: Less) -> Result<JobStatus, StorageError>;
     /// Requeues jobs with expired leases (all leases if `all`, as a start-up under the process lock does); those that were given by a clock
-    /// that was set back since are counted from now. Cancelled ones end; after 3 attempts that got no further a job fails and is refunded.
+    /// that was set back since are counted from now. Cancelled ones end; after 3 attempts in a row that got no further a job fails and is refunded.
     /// Returns how many were requeued or ended.
     async fn reap(&self, all: bool, now: Timestamp) -> Result<u32, StorageError>;
     /// The jobs that have the next `n` turns, in their order (those whose user or guild runs enough are passed over).

@@ -144,8 +144,7 @@ impl<'a> Picture<'a> {
             if self.is_left_out() {
                 return Ok(Way::Over(None));
             }
-            let n_done = self.n_done.get();
-            if n_done < self.drawing.each && (n_done >= self.ends_at.get() || job.meter.is_stopped()) {
+            if self.is_at_its_stop() || self.n_done.get() < self.drawing.each && job.meter.is_stopped() {
                 return Ok(Way::Over(Some(self.stopped(pass, state, kept.clean(&step.denoised)?)?)));
             }
         }
@@ -196,6 +195,13 @@ impl<'a> Picture<'a> {
         {
             job.events.may_send(Event::Preview { index: self.index, step, image });
         }
-        self.save(pass, state)
+        // What went on from there would make one more step than it is to.
+        if self.is_at_its_stop() { Ok(()) } else { self.save(pass, state) }
+    }
+
+    /// Whether it has made the steps after which it is handed out, and they are not all.
+    fn is_at_its_stop(&self) -> bool {
+        let n_done = self.n_done.get();
+        n_done < self.drawing.each && n_done >= self.ends_at.get()
     }
 }

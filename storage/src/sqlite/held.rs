@@ -14,9 +14,15 @@ pub(super) async fn held(db: &mut SqliteConnection, lease: &Lease) -> Result<Opt
     Ok(sqlx::query_as(HELD).bind(bytes(lease.job.id)).bind(lease.epoch).fetch_optional(db).await?)
 }
 
-/// Takes the attempt of a lease back: its work got further, or was given back in order.
+/// Work got further than ever: attempts are counted anew from here. That happens at most once for each of its steps, so that no job is begun for ever.
 pub(super) async fn advance(db: &mut SqliteConnection, seq: i64) -> Result<(), StorageError> {
-    let uncount = sqlx::query("UPDATE jobs SET attempts = attempts - 1, has_advanced = 1 WHERE seq = ? AND has_advanced = 0");
-    uncount.bind(seq).execute(db).await?;
+    sqlx::query("UPDATE jobs SET attempts = 0, has_advanced = 1 WHERE seq = ? AND has_advanced = 0").bind(seq).execute(db).await?;
+    Ok(())
+}
+
+/// Takes the attempt of a lease back that was given back in order.
+pub(super) async fn uncount(db: &mut SqliteConnection, seq: i64) -> Result<(), StorageError> {
+    const UNCOUNT: &str = "UPDATE jobs SET attempts = attempts - 1, has_advanced = 1 WHERE seq = ? AND has_advanced = 0";
+    sqlx::query(UNCOUNT).bind(seq).execute(db).await?;
     Ok(())
 }

@@ -7,7 +7,7 @@ use sqlx::SqliteConnection;
 use super::{
     SqliteStore, checkpoints,
     ending::{Ending, Open, end},
-    held::{advance, held},
+    held::{advance, held, uncount},
     images,
     quota::Charge,
     turns,
@@ -82,7 +82,7 @@ pub(super) async fn release(store: &SqliteStore, lease: &Lease) -> Result<Writte
     if job.is_cancel_requested {
         return Ok(Written::CancelRequested);
     }
-    advance(&mut tx, job.seq).await?;
+    uncount(&mut tx, job.seq).await?;
     requeue(&mut tx, &job).await?;
     tx.commit().await?;
     Ok(Written::Done)

@@ -100,12 +100,13 @@ pub async fn states_go_with_their_job_however_it_ends(backend: &impl Backend) {
     }
 }
 
-pub async fn an_attempt_with_a_state_of_more_steps_than_ever_does_not_count(backend: &impl Backend) {
+pub async fn a_state_of_more_steps_than_ever_begins_the_count_of_attempts_anew(backend: &impl Backend) {
     let store = backend.open().await;
     created(&*store, job(1, 1)).await;
     let limits = CheckpointLimits { max_bytes: 2, ..ENDLESS };
     // What is kept of picture 0 or 1, and how many attempts count at the next claim.
-    let attempts = [((0, 3, 1), 1), ((0, 3, 1), 2), ((0, 4, 1), 2), ((1, 1, 1), 2), ((0, 2, 1), 3), ((0, 5, 1), 3), ((1, 2, 2), 3)];
+    let attempts =
+        [((0, 3, 1), 1), ((0, 3, 1), 2), ((0, 4, 1), 1), ((1, 1, 1), 1), ((0, 5, 1), 1), ((1, 2, 2), 1), ((0, 2, 1), 2), ((0, 2, 1), 3)];
     for ((index, n_steps, n_bytes), expected) in attempts {
         let lease = claimed(&*store).await;
         for _ in 0..2 {

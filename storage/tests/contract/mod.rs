@@ -39,7 +39,7 @@ contract! { sqlite, crate::contract::support::Sqlite:
         the_newest_state_of_each_picture_is_there_for_the_next_worker
         a_recorded_picture_has_no_state_and_gets_none
         states_go_with_their_job_however_it_ends
-        an_attempt_with_a_state_of_more_steps_than_ever_does_not_count
+        a_state_of_more_steps_than_ever_begins_the_count_of_attempts_anew
         one_state_and_all_together_are_bounded
         a_job_that_is_to_stop_keeps_nothing
     }

@@ -20,7 +20,7 @@ pub struct ModelJob {
     pub is_free: bool,
     pub charged: i64,
     pub attempts: u32,
-    /// Whether the newest lease's attempt was taken back.
+    /// Whether the newest lease got further, or its attempt was taken back.
     pub has_advanced: bool,
     /// How often it was the first and another was claimed.
     pub passed: u32,
@@ -193,8 +193,16 @@ impl Model {
         job.delivery = Some((now.0, 0));
     }
 
-    /// The attempt of a job's lease is not counted.
+    /// A job got further: its attempts are counted anew.
     pub fn advance_work(&mut self, i: usize) {
+        let job = &mut self.jobs[i];
+        if !std::mem::replace(&mut job.has_advanced, true) {
+            job.attempts = 0;
+        }
+    }
+
+    /// The attempt of a job's lease is not counted.
+    pub fn uncount(&mut self, i: usize) {
         let job = &mut self.jobs[i];
         if !std::mem::replace(&mut job.has_advanced, true) {
             job.attempts -= 1;

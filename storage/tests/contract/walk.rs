@@ -262,7 +262,7 @@ impl Walk {
                 }
                 3 => self.model.end(i, JobStatus::Cancelled, Some(cost(actual)), now),
                 _ => {
-                    self.model.advance_work(i);
+                    self.model.uncount(i);
                     self.model.requeue(i);
                 }
             }
