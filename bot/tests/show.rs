@@ -10,6 +10,7 @@ in_both_modes! {
 }
 
 const GUILD: u64 = 1_000_000_000_000_000_100;
+const STUDIO: u64 = 1_000_000_000_000_000_200;
 const SMALL: &str = "--images 1 --steps 1 --seed 7";
 
 async fn drawn(studio: &Studio, person: &Visitor, channel: &str, guild: u64, words: &str) -> String {
@@ -35,12 +36,12 @@ async fn a_job_is_shown_again_with_its_buttons_to_those_who_may_see_it(mode: Mod
     let studio = Studio::open(mode, |_| {}).await;
     let (ada, grace, linus) = (&studio.ada, studio.visitor("grace").await, studio.visitor("linus").await);
     let public = drawn(&studio, ada, CHANNEL, GUILD, "a frog").await;
-    let hidden = drawn(&studio, &grace, "moderators", GUILD, "a robot").await;
+    let hidden = drawn(&studio, &grace, "Second studio/general", STUDIO, "a robot").await;
     let direct = drawn(&studio, &linus, "dm", linus.user_id().parse().expect("an id"), "a fox").await;
 
-    // Others' of a channel that both see, one's own from everywhere; with its picture and buttons that work.
+    // Others' of a channel that both see, one's own; with its picture and buttons that work.
     for (person, channel, job, words) in
-        [(&linus, CHANNEL, &public, "a frog"), (&grace, CHANNEL, &hidden, "a robot"), (&linus, "dm", &direct, "a fox")]
+        [(&linus, CHANNEL, &public, "a frog"), (&grace, "Second studio/general", &hidden, "a robot"), (&linus, "dm", &direct, "a fox")]
     {
         let shown = show(person, channel, job).await;
         assert!(is_grid(&shown) && !is_for_one(&shown) && content(&shown).contains(words), "{shown}");

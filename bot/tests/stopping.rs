@@ -117,7 +117,8 @@ async fn what_goes_while_its_rest_waits_is_told_and_costs_nothing(mode: Mode) {
     let (ada, app) = (&studio.ada, &studio.running.bot.app);
     ada.slash(CHANNEL, "imagine", &prompt("a frog --steps 4 --stop 50 --images 1 --seed 7")).await.expect("sent");
     let grid = nth_grid(ada, 1).await;
-    let paid = used(&studio, &last_job(&studio).await).await;
+    let frog = last_job(&studio).await;
+    let paid = used(&studio, &frog).await;
     // Its rest waits behind another job.
     let held = app.models.engine.hold();
     ada.slash(CHANNEL, "imagine", &prompt("a robot")).await.expect("sent");
@@ -125,7 +126,11 @@ async fn what_goes_while_its_rest_waits_is_told_and_costs_nothing(mode: Mode) {
     let robot = message_with(ada, "a robot").await;
     ada.press(id(&grid), "Continue").await.expect("sent");
     noted(&studio, |live| live.heading.title == "a frog" && matches!(live.phase, Phase::Queued { .. })).await;
-    assert_eq!(app.jobs.forget_states(Timestamp(app.clock.now().0 + 1), 0).await.expect("writable").len(), 1);
+    let kept = app.jobs.states(frog.id).await.expect("readable");
+    assert_eq!(kept.len(), 1);
+    assert!(app.jobs.forget_states(Timestamp(app.clock.now().0 + 1), 0).await.expect("writable").is_empty(), "it is needed still");
+    let file = kept[0].blob.as_str();
+    std::fs::remove_file(app.config.data.dir.join("pictures").join(&file[..2]).join(file)).expect("removed");
     ada.press(id(&robot), "❌").await.expect("sent");
     message_with(ada, "Cancelled").await;
     drop(held);

@@ -83,6 +83,8 @@ impl Dispatcher {
             Ok(n_jobs) => {
                 metrics::expired(n_jobs);
                 tracing::warn!(n_jobs, "leases had expired");
+                // Some of them may have ended with that.
+                self.worker.board.outbox.notify_one();
             }
             Err(error) => tracing::error!(error = %chain(&error), "leases cannot be reaped"),
         }

@@ -270,9 +270,10 @@ pub async fn jobs_that_were_interrupted_together_begin_one_after_another(backend
     begun(2, 2).await;
     // Of those that ran, that one alone can have been the reason.
     assert_eq!(store.reap(true, NOON).await.unwrap(), 3);
-    let first = begun(0, 2).await;
+    let (first, second) = (claimed(&*store).await, claimed(&*store).await);
+    assert_eq!([&first, &second].map(|lease| (lease.job.id, lease.job.attempts)), [(ids[0], 1), (ids[1], 1)], "both had got further");
+    assert!(none().await, "the next one must be alone");
     finish(&*store, &first, &[image(0, blob(1))], NOON).await;
-    let second = begun(1, 2).await;
     assert_eq!(store.release(&second, NOON).await.unwrap(), Written::Done);
     assert_eq!(store.request_cancel(ids[1], NOON).await.unwrap(), Cancelled::Now);
     let third = begun(2, 3).await;
