@@ -36,11 +36,11 @@ impl Scene {
     /// Waits until a fault was met as often as it is to be.
     async fn met(&self, fault: u64) {
         let client = reqwest::Client::builder().no_proxy().build().expect("a plain client");
-        let url = format!("{}/sandbox/api/control/faults", self.studio.running.stand_in.url());
+        let (id, url) = (fault.to_string(), format!("{}/sandbox/api/control/faults", self.studio.running.stand_in.url()));
         let met = async {
             loop {
                 let told: Value = client.get(&url).send().await.expect("it answers").json().await.expect("JSON");
-                if told["active"].as_array().expect("a list").iter().all(|active| active["id"] != fault.to_string()) {
+                if told["active"].as_array().expect("a list").iter().all(|active| active["id"] != id) {
                     break;
                 }
                 pause().await;

@@ -79,7 +79,7 @@ async fn a_job_is_shown_again_with_its_buttons_to_those_who_may_see_it(mode: Mod
     assert_eq!(names(&linus, "").await.len(), 1, "their variation");
 
     // Deleted, it is gone from here too.
-    let grid = ada.messages(CHANNEL).await.expect("readable").into_iter().find(|message| is_grid(message)).expect("the grid");
+    let grid = ada.messages(CHANNEL).await.expect("readable").into_iter().find(is_grid).expect("the grid");
     delete(ada, &grid).await;
     let refused = show(ada, CHANNEL, &public).await;
     assert_eq!((is_for_one(&refused), content(&refused)), (true, "Those pictures were deleted."));

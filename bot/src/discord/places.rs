@@ -43,11 +43,11 @@ pub fn check_open(
     mut channels: impl Iterator<Item = u64>,
 ) -> Result<(), UserError> {
     let mut open = None;
-    let mut is_open = |channel: u64| match place {
+    let is_open = |channel: u64| match place {
         Some(place) => open.get_or_insert_with(|| open_to(cache, place)).contains(&channel),
         None => channel == here.get(),
     };
-    if channels.all(|channel| is_open(channel)) { Ok(()) } else { Err(UserError::Picture(NotTaken::ChannelClosed)) }
+    if channels.all(is_open) { Ok(()) } else { Err(UserError::Picture(NotTaken::ChannelClosed)) }
 }
 
 /// The channels and threads whose past the member may see from here. Age-restricted ones are among them only where this one is age-restricted.

@@ -172,7 +172,7 @@ fn pictures_of_every_kind_that_people_have_are_read_as_they_see_them() {
     };
     let with = |colour: [u8; 3], alpha: u8| [&colour[..], &[alpha]].concat();
     let grey = |value| [value; 3];
-    let kinds: [(&str, Vec<u8>, [u8; 3], [u8; 3]); 18] = [
+    let kinds = [
         ("PNG", plain(Rgb, Eight, rows(&RED, &BLUE)), RED, BLUE),
         ("PNG of 16 bits", plain(Rgb, Sixteen, rows(&wide(RED), &wide(BLUE))), RED, BLUE),
         ("grey PNG of 16 bits", plain(Grayscale, Sixteen, rows(&[40, 9], &[90, 200])), grey(40), grey(90)),
