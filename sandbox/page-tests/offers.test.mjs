@@ -55,7 +55,8 @@ test("the button says what the command does, and sends the words as they are", (
 
 const picture = { name: "cat.png", type: "image/png" };
 const notes = { name: "notes.txt", type: "text/plain" };
-const measure = command("measure", { type: OPTION.ATTACHMENT, name: "picture" });
+const taker = (name) => command(name, { type: OPTION.ATTACHMENT, name: "picture" });
+const measure = taker("measure");
 const NOTES = [
   [[], {}, ""],
   [[picture], {}, ""],
@@ -63,6 +64,8 @@ const NOTES = [
   [[notes], { commands: [imagine] }, "No command takes a file; it will be posted as a message."],
   [[picture, notes], { commands: [imagine] }, "No command takes a file; they will be posted as a message."],
   [[picture], { commands: [imagine, measure] }, "It will be posted as a message; type /measure to use it there."],
+  [[picture], { commands: ["a", "b", "c"].map(taker) }, "It will be posted as a message; type /a, /b or /c to use it there."],
+  [[picture], { commands: [..."abcde"].map(taker) }, "It will be posted as a message; type /a, /b, /c, /d or another command to use it there."],
   [[picture, picture], { commands: [measure] }, "They will be posted as a message; type /measure to use one there."],
   [[picture], { form: imagine, commands: [imagine, measure] }, "/imagine takes no picture. It stays here, to be posted as a message."],
   [[picture, picture], { form: imagine }, "/imagine takes no pictures. They stay here, to be posted as a message."],

@@ -2,6 +2,15 @@ import { OPTION } from "./commands.js";
 
 const takesFiles = (entry) => entry.options.some((option) => option.type === OPTION.ATTACHMENT);
 
+/** More are not named: the list of commands tells the rest. */
+const MAX_NAMED = 4;
+
+function oneOf(names) {
+  const named = names.slice(0, MAX_NAMED);
+  const last = names.length > MAX_NAMED ? "another command" : named.pop();
+  return named.length ? `${named.join(", ")} or ${last}` : last;
+}
+
 /** Gives each file to the next option that takes one: the values by option name, and the files that are left. `isFree` tells of an option whether it waits for a file. */
 export function placeFiles(files, options, isFree = () => true) {
   const free = options.filter((option) => option.type === OPTION.ATTACHMENT && isFree(option));
@@ -17,7 +26,7 @@ export function trayNote(files, { entry, entries }) {
   const stays = `${isOne ? "It stays" : "They stay"} here, to be posted as a message.`;
   if (entry && takesFiles(entry)) return `/${entry.path} takes no more files. ${stays}`;
   if (entry) return `/${entry.path} takes no ${kind}${isOne ? "" : "s"}. ${stays}`;
-  const takers = entries.filter(takesFiles);
-  if (takers.length) return `${isOne ? "It" : "They"} will be posted as a message; type /${takers[0].path} to use ${isOne ? "it" : "one"} there.`;
+  const takers = entries.filter(takesFiles).map((entry) => `/${entry.path}`);
+  if (takers.length) return `${isOne ? "It" : "They"} will be posted as a message; type ${oneOf(takers)} to use ${isOne ? "it" : "one"} there.`;
   return entries.length ? `No command takes a ${kind}; ${isOne ? "it" : "they"} will be posted as a message.` : "";
 }
