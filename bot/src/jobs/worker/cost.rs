@@ -22,7 +22,10 @@ pub(super) fn before(catalogue: &Catalogue, submission: &Submission, began: Opti
     };
     let finished = stopped.iter().filter(|state| submission.finished.contains(&state.index));
     let not_made: f64 = finished.map(|state| after(catalogue, task, state.done)).sum();
-    (all - cost(&states::begins(submission)) - not_made).max(0.0)
+    let begins = states::begins(submission);
+    // What is no drawing has a cost as a whole alone.
+    let rest = if begins.is_empty() { 0.0 } else { cost(&begins) };
+    (all - rest - not_made).max(0.0)
 }
 
 /// What the steps of one picture cost after so many.
@@ -39,11 +42,23 @@ fn after(catalogue: &Catalogue, task: &Task, done: u32) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use inference::task::{ImageSize, TextToImage};
+    use inference::task::{ImageSize, TextToImage, Upscale};
     use storage::{BlobKey, Timestamp};
 
     use super::*;
     use crate::{config::Config, models::Stock};
+
+    #[test]
+    fn an_enlargement_that_was_recorded_before_costs_what_it_does() {
+        let stock = Stock::open(&Config::default(), Timestamp::now()).expect("the starter model");
+        let catalogue = stock.offered().catalogue.clone();
+        let submission = Submission::new(Task::upscale(Upscale { size: ImageSize::new(64, 64), passes: 1 }, "source"));
+        let whole = catalogue.cost(&submission.task);
+        assert!(whole > 0.0);
+        assert!(before(&catalogue, &submission, None, &[]).abs() < 1e-9);
+        let recorded = Submission { finished: vec![0], ..submission };
+        assert!((before(&catalogue, &recorded, None, &[]) - whole).abs() < 1e-9);
+    }
 
     #[test]
     fn what_was_done_before_costs_its_steps_wherever_its_pictures_were_stopped() {
