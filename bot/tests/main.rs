@@ -19,6 +19,7 @@ mod examples;
 #[path = "../../inference/tests/family_models/mod.rs"]
 mod family_models;
 mod faults;
+mod favourites;
 mod first_contact;
 mod given_up;
 mod imagine;

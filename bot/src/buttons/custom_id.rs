@@ -4,6 +4,8 @@ use std::{fmt, str::FromStr};
 
 use storage::{Beside, DraftId, JobId};
 
+pub use super::picture_action::PictureAction;
+
 /// Written into every id; a change of meaning takes a new number, and old buttons are told so.
 const VERSION: &str = "1";
 
@@ -91,6 +93,20 @@ pub enum ButtonAction {
         /// The job.
         job: JobId,
     },
+    /// Something with one picture that draws nothing.
+    Picture {
+        /// What.
+        action: PictureAction,
+        /// The job with the picture.
+        job: JobId,
+        /// Which picture.
+        index: u32,
+    },
+    /// Another page of what the presser marked.
+    Favourites {
+        /// Which page, from 0.
+        page: u32,
+    },
     /// Another page of the history.
     History {
         /// Jobs before it, as they were counted when the button was made.
@@ -151,8 +167,9 @@ impl ButtonAction {
             | Self::Delete { job }
             | Self::Keep { job }
             | Self::Remix { job }
+            | Self::Picture { job, .. }
             | Self::Files { job } => Some(job),
-            Self::Reopen { .. } | Self::DrawAll { .. } | Self::LeaveAll { .. } | Self::History { .. } => None,
+            Self::Reopen { .. } | Self::DrawAll { .. } | Self::LeaveAll { .. } | Self::History { .. } | Self::Favourites { .. } => None,
         }
     }
 }
@@ -175,6 +192,8 @@ impl fmt::Display for ButtonAction {
             Self::DrawAll { draft } => write!(f, "{VERSION}:draw-all:{draft}:0"),
             Self::LeaveAll { draft } => write!(f, "{VERSION}:leave-all:{draft}:0"),
             Self::Files { job } => write!(f, "{VERSION}:files:{job}:0"),
+            Self::Picture { action, job, index } => write!(f, "{VERSION}:{action}:{job}:{index}"),
+            Self::Favourites { page } => write!(f, "{VERSION}:favourites:mine:{page}"),
             Self::History { offset, scope, beside: None } => write!(f, "{VERSION}:history:{scope}:{offset}"),
             Self::History { offset, scope, beside: Some(Beside::Older(job)) } => write!(f, "{VERSION}:older-{scope}:{job}:{offset}"),
             Self::History { offset, scope, beside: Some(Beside::Newer(job)) } => write!(f, "{VERSION}:newer-{scope}:{job}:{offset}"),
@@ -206,8 +225,12 @@ impl FromStr for ButtonAction {
             ("draw-all", _, 0) => Ok(Self::DrawAll { draft: subject.parse().map_err(|_| UnknownButton)? }),
             ("leave-all", _, 0) => Ok(Self::LeaveAll { draft: subject.parse().map_err(|_| UnknownButton)? }),
             ("files", _, 0) => Ok(Self::Files { job: job()? }),
+            ("favourites", "mine", page) => Ok(Self::Favourites { page }),
             ("history", scope, offset) => Ok(Self::History { offset, scope: scope.parse()?, beside: None }),
             (action, _, offset) => {
+                if let Ok(action) = action.parse() {
+                    return Ok(Self::Picture { action, job: job()?, index: offset });
+                }
                 let (side, scope) = action.split_once('-').ok_or(UnknownButton)?;
                 let beside = match side {
                     "older" => Beside::Older(job()?),
@@ -250,7 +273,9 @@ mod tests {
     #[test]
     fn every_id_is_read_back_and_fits() {
         let job = JobId::new();
-        for action in [
+        let of_pictures = PictureAction::all().map(|action| ButtonAction::Picture { action, job, index: 3 });
+        for action in of_pictures.chain([
+            ButtonAction::Favourites { page: 100 },
             ButtonAction::Upscale { job, index: 3 },
             ButtonAction::Variation { job, index: 0 },
             ButtonAction::Reroll { job },
@@ -270,7 +295,7 @@ mod tests {
             ButtonAction::History { offset: 5, scope: HistoryScope::Mine, beside: None },
             ButtonAction::History { offset: u32::MAX, scope: HistoryScope::Everyone, beside: Some(Beside::Older(job)) },
             ButtonAction::History { offset: 0, scope: HistoryScope::Mine, beside: Some(Beside::Newer(job)) },
-        ] {
+        ]) {
             let id = action.to_string();
             assert!(id.len() <= 100, "{id}");
             assert_eq!(id.parse(), Ok(action), "{id}");

@@ -6,12 +6,15 @@ mod cull;
 pub mod custom_id;
 mod delete;
 mod files;
+mod mark;
 pub(crate) mod permit;
+mod picture_action;
 pub(crate) mod presser;
 pub(crate) mod remix;
 mod reply;
 mod reroll;
 mod several;
+pub(crate) mod sight;
 mod stop;
 pub(crate) mod upscale;
 pub(crate) mod variation;
@@ -38,7 +41,7 @@ use crate::{
     messages::{self, UserError},
     system::log::chain,
 };
-use custom_id::ButtonAction;
+use custom_id::{ButtonAction, PictureAction};
 use presser::Presser;
 use reply::Ended;
 
@@ -120,7 +123,13 @@ async fn act(
             }
             permit::check(&ctx.http, presser, app).await?;
         }
-        ButtonAction::Files { .. } => {
+        ButtonAction::Picture { action: PictureAction::Open, .. } => {
+            permit::check_at_once(presser)?;
+            if !reply::promise(app, press.id, presser, Promise::Message, Asked::Again, promised).await {
+                return Ok(Ended::Answered);
+            }
+        }
+        ButtonAction::Files { .. } | ButtonAction::Picture { .. } => {
             if !reply::promise(app, press.id, presser, Promise::Alone, Asked::Again, promised).await {
                 return Ok(Ended::Answered);
             }
@@ -145,6 +154,18 @@ async fn act(
         ButtonAction::DrawAll { draft } => several::draw_all(ctx, presser, app, draft).await,
         ButtonAction::LeaveAll { .. } => several::leave(presser, app).await,
         ButtonAction::Files { job } => files::send(presser, app, job).await,
+        ButtonAction::Picture { action: PictureAction::Mark, job, index } => {
+            let answer = mark::toggle(presser, app, job, index).await?;
+            reply::fill(presser, app, &answer).await
+        }
+        ButtonAction::Picture { action: PictureAction::Open, job, .. } => {
+            let answer = commands::show::opened(&ctx.cache, presser, app, job).await?;
+            reply::fill(presser, app, &answer).await
+        }
+        ButtonAction::Favourites { page } => {
+            let answer = commands::favourites::page(&ctx.cache, presser, app, page).await?;
+            reply::fill(presser, app, &answer).await
+        }
         ButtonAction::History { offset, scope, beside } => commands::history::turn(ctx, press, app, scope, (offset, beside)).await,
         ButtonAction::Remix { .. } | ButtonAction::Reopen { .. } => Ok(()),
     }?;

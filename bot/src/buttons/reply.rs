@@ -50,6 +50,11 @@ pub(super) fn end(promised: Option<Promised>, ended: Ended) {
     }
 }
 
+/// Puts an answer where one was promised, or in the place of the message that was pressed on.
+pub(super) async fn fill(presser: &Presser<'_>, app: &App, answer: &Answer) -> Result<(), BotError> {
+    app.responder.fill(presser.token, answer).await.map_err(|error| BotError::Internal(error.into()))
+}
+
 /// The sentence, and what was made before once more.
 pub(super) async fn refusal(app: &App, presser: &Presser<'_>, error: &BotError) -> Answer {
     let mut files = Vec::new();

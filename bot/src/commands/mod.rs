@@ -2,6 +2,7 @@
 
 mod admin;
 mod describe;
+pub(crate) mod favourites;
 pub(crate) mod history;
 mod imagine;
 mod info;
@@ -9,7 +10,7 @@ mod menu;
 pub(crate) mod promise;
 mod quota;
 mod settings;
-mod show;
+pub(crate) mod show;
 mod speed;
 
 use std::sync::{Arc, atomic::Ordering};
@@ -41,6 +42,7 @@ pub fn all(limits: &LimitsConfig) -> Vec<poise::Command<Arc<App>, BotError>> {
         show::show(),
         describe::describe(),
         history::history(),
+        favourites::favourites(),
         info::info(),
         quota::quota(),
         settings::settings(),

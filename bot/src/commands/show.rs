@@ -7,7 +7,7 @@ use super::Context;
 use crate::{
     answer::Answer,
     app::App,
-    discord::places::{Place, open_to},
+    buttons::{presser::Presser, sight::Sight},
     error::BotError,
     jobs::received::{Asked, Promise},
     messages::{self, UserError},
@@ -28,7 +28,8 @@ pub async fn show(
     let app = ctx.data();
     super::check_permissions(ctx.interaction.app_permissions.filter(|_| ctx.interaction.guild_id.is_some()))?;
     app.looks.take(super::user_id(ctx.interaction.user.id), app.clock.now())?;
-    let job = visible(ctx, &job).await?;
+    let presser = Presser::of_command(ctx.interaction);
+    let job = Sight::of(&ctx.serenity_context().cache, &presser, app).await?.job(app, &job).await?;
     // What has no pictures is for the person who asks alone.
     let promise = if job.status == JobStatus::Done { Promise::Message } else { Promise::Alone };
     let Some(promised) = super::promise(ctx, promise, Asked::Again).await else { return Ok(()) };
@@ -52,39 +53,14 @@ async fn shown(app: &App, job: &Job) -> Result<Answer, BotError> {
     Ok(app.renderer.last_answer(job).await?.0)
 }
 
-/// The job of a number, if the caller may see it here: their own of this guild (in direct messages, of every place), and those of others in channels
-/// that they may look back into, where the guild shares its history. Whether there is any other is told to nobody.
-async fn visible(ctx: Context<'_>, number: &str) -> Result<Job, BotError> {
-    let (app, interaction) = (ctx.data(), ctx.interaction);
-    let refused = || UserError::NoJobHere(number.chars().take(40).collect());
-    let id: JobId = number.trim().trim_matches('`').parse().map_err(|_| refused())?;
-    let job = app.jobs.job(id).await?.ok_or_else(refused)?;
-    let user = super::user_id(interaction.user.id);
-    let payer = super::paying_guild(interaction.guild_id, &interaction.authorizing_integration_owners, interaction.user.id);
-    let place = Place::of(interaction.guild_id, interaction.channel_id, interaction.channel.as_ref(), interaction.member.as_deref());
-    let cache = &ctx.serenity_context().cache;
-    let channel = job.delivery.channel;
-    let may_see = match &place {
-        // Pictures of an age-restricted channel are not shown outside of such.
-        Some(place) if job.user == user => {
-            job.guild == payer && (open_to(cache, place).contains(&channel) || !is_restricted(cache, channel))
-        }
-        Some(place) => {
-            let is_shared = app.jobs.guild_settings(job.guild).await?.shares_history != Some(false);
-            job.guild == payer && is_shared && open_to(cache, place).contains(&channel)
-        }
-        None => job.user == user && (channel == interaction.channel_id.get() || !is_restricted(cache, channel)),
-    };
-    if may_see { Ok(job) } else { Err(refused().into()) }
-}
-
-/// Whether a channel that is known, or that a thread hangs below, is age-restricted.
-fn is_restricted(cache: &serenity::Cache, channel: u64) -> bool {
-    let channel = serenity::ChannelId::new(channel);
-    cache.guilds().into_iter().filter_map(|guild| cache.guild(guild)).any(|guild| {
-        let parent = guild.threads.iter().find(|thread| thread.id == channel).and_then(|thread| thread.parent_id);
-        guild.channels.get(&parent.unwrap_or(channel)).is_some_and(|channel| channel.nsfw)
-    })
+/// A job's message once more, for somebody who may be shown it where they are.
+///
+/// # Errors
+/// A refusal, or the job cannot be read.
+pub async fn opened(cache: &serenity::Cache, presser: &Presser<'_>, app: &App, id: JobId) -> Result<Answer, BotError> {
+    app.looks.take(presser.user, app.clock.now())?;
+    let job = Sight::of(cache, presser, app).await?.job(app, &id.to_string()).await?;
+    shown(app, &job).await
 }
 
 /// The caller's last jobs here.

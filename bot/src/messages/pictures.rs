@@ -6,11 +6,12 @@ use storage::JobId;
 
 use super::{
     Heading, Made, Source,
+    marks::{self, Deleting},
     parts::{emoji_button, named_button, remix_button, text_button},
     words::{duration, escape, shorten},
 };
 use crate::{
-    answer::{Answer, Button, File, Style},
+    answer::{Answer, Button, File},
     buttons::custom_id::ButtonAction,
 };
 
@@ -43,18 +44,10 @@ pub struct Enlarged {
     pub can_grow: bool,
 }
 
-/// Whether somebody is asked if the message shall really go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Deleting {
-    /// Nobody pressed ❌.
-    No,
-    /// ❌ was pressed.
-    Asks,
-}
-
 /// The buttons of a message.
 pub fn buttons(job: JobId, shown: Shown<'_>, deleting: Deleting) -> Vec<Vec<Button>> {
     let again = emoji_button("🔄", ButtonAction::Reroll { job });
+    let kept = vec![remix_button(job), named_button("⬇️", "Download", ButtonAction::Files { job })];
     let mut rows = match shown {
         Shown::Grid(Drawn { indices, stopped }) => {
             let row = |letter: char, action: fn(JobId, u32) -> ButtonAction| {
@@ -76,16 +69,14 @@ pub fn buttons(job: JobId, shown: Shown<'_>, deleting: Deleting) -> Vec<Vec<Butt
         }
     };
     // In a row of their own: a slip beside 🔄 or V4 must not meet ❌, and the second press of two meets what keeps the pictures.
-    let mut last = vec![remix_button(job), named_button("⬇️", "Download", ButtonAction::Files { job })];
-    match deleting {
-        Deleting::No => last.push(emoji_button("❌", ButtonAction::AskDelete { job })),
-        Deleting::Asks => {
-            last.push(text_button("Keep", ButtonAction::Keep { job }));
-            let delete = text_button("Delete for good", ButtonAction::Delete { job });
-            last.push(Button { style: Style::Danger, ..delete });
+    match shown {
+        Shown::Grid(Drawn { indices: [index], .. }) => rows.extend([kept, marks::row(job, *index, deleting)]),
+        Shown::Grid(_) => rows.push(kept.into_iter().chain(marks::delete_buttons(job, deleting)).collect()),
+        Shown::Enlarged(_) => {
+            rows[0].extend(kept);
+            rows.push(marks::row(job, 0, deleting));
         }
     }
-    rows.push(last);
     rows
 }
 
@@ -179,7 +170,7 @@ mod tests {
         };
         let file = File { name: "grid.png".into(), bytes: Vec::new(), description: String::new() };
         let answer = grid(&heading, JobId::new(), Drawn { indices: &[0], stopped: None }, None, file);
-        assert_eq!(answer.buttons.iter().map(Vec::len).collect::<Vec<_>>(), [2, 1, 3]);
+        assert_eq!(answer.buttons.iter().map(Vec::len).collect::<Vec<_>>(), [2, 1, 2, 2]);
     }
 
     #[test]

@@ -103,6 +103,9 @@ pub enum UserError {
         /// The names of those that can, at least one.
         able: Vec<String>,
     },
+    /// A person marked as many pictures as they may.
+    #[error("You have marked {} pictures, and more I do not keep. ❤ once more takes a mark away.", storage::MAX_FAVOURITES)]
+    TooManyFavourites,
     /// A button of a job whose pictures were deleted.
     #[error("Those pictures were deleted.")]
     Deleted,

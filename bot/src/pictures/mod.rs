@@ -2,9 +2,11 @@
 
 pub mod grid;
 pub mod hashes;
+pub mod lettering;
 pub mod metadata;
 mod outside;
 pub mod render;
+pub mod sheet;
 pub mod shown;
 mod stored;
 

@@ -3,7 +3,7 @@
 use sqlx::{Sqlite, sqlite::SqliteArguments};
 
 use super::{
-    SqliteStore,
+    SqliteStore, favourites,
     keeping::unnamed,
     rows::{JobRow, bytes, job_columns, status},
     states,
@@ -148,6 +148,7 @@ pub(super) async fn delete(store: &SqliteStore, id: JobId, now: Timestamp) -> Re
     let mut pictures: Vec<String> = sqlx::query_scalar(PICTURES).bind(seq).fetch_all(&mut *tx).await?;
     pictures.extend(thumbnail);
     pictures.extend(states::drop_all(&mut tx, seq).await?);
+    favourites::drop_all(&mut tx, seq).await?;
     let inputs: Vec<String> = sqlx::query_scalar(INPUTS).bind(seq).fetch_all(&mut *tx).await?;
     let mut blobs: Vec<String> = Vec::new();
     for blob in pictures.into_iter().chain(inputs) {

@@ -65,7 +65,12 @@ pub(super) async fn forget(store: &SqliteStore, before: Timestamp, n: u32, now: 
 
 async fn forget_one(db: &mut SqliteConnection, seq: i64, now: Timestamp) -> Result<(), StorageError> {
     const JOB: &str = "UPDATE jobs SET task = 'null', notes = NULL, press = NULL, thumbnail = NULL, forgotten = ?2 WHERE seq = ?1";
-    for rows in ["DELETE FROM images WHERE job = ?", "DELETE FROM inputs WHERE job = ?", "DELETE FROM states WHERE job = ?"] {
+    for rows in [
+        "DELETE FROM images WHERE job = ?",
+        "DELETE FROM inputs WHERE job = ?",
+        "DELETE FROM states WHERE job = ?",
+        "DELETE FROM favourites WHERE job = ?",
+    ] {
         sqlx::query(rows).bind(seq).execute(&mut *db).await?;
     }
     sqlx::query(JOB).bind(seq).bind(now.0).execute(db).await?;

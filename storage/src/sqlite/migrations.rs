@@ -31,6 +31,7 @@ static FILES: &[(i64, &str, &str)] = files![
     16 "0016_checkpoints",
     17 "0017_quotas",
     18 "0018_leases",
+    19 "0019_favourites",
 ];
 
 pub(super) static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {

@@ -13,6 +13,7 @@ mod ending;
 mod enqueue;
 #[cfg(test)]
 mod faults;
+mod favourites;
 mod guilds;
 mod held;
 mod history;

@@ -8,6 +8,7 @@ mod clocks;
 mod drafts;
 mod enqueue;
 mod fairness;
+mod favourites;
 mod keeping;
 mod limits;
 mod model;
@@ -145,6 +146,10 @@ contract! { sqlite, crate::contract::support::Sqlite:
         every_input_of_a_job_keeps_its_blob
         a_thumbnail_goes_with_its_job
         settings_and_notes_are_replaced
+    }
+    favourites {
+        a_mark_is_its_persons_own_until_it_is_taken_away
+        one_person_marks_so_many_pictures
     }
     keeping {
         a_blob_is_named_by_what_may_still_be_shown_or_drawn_from

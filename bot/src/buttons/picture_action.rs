@@ -1,0 +1,37 @@
+//! What the buttons ask for that do something with one picture and draw nothing.
+
+use std::{fmt, str::FromStr};
+
+/// What is done with a picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PictureAction {
+    /// Mark it, or take the mark away (❤).
+    Mark,
+    /// Show its job's message again.
+    Open,
+}
+
+/// Each with its word.
+const WORDS: [(PictureAction, &str); 2] = [(PictureAction::Mark, "mark"), (PictureAction::Open, "open")];
+
+impl fmt::Display for PictureAction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let word = WORDS.iter().find(|(action, _)| action == self).map_or("", |(_, word)| word);
+        f.write_str(word)
+    }
+}
+
+impl FromStr for PictureAction {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        WORDS.iter().find(|(_, word)| *word == text).map(|(action, _)| *action).ok_or(())
+    }
+}
+
+impl PictureAction {
+    /// All of them.
+    pub fn all() -> impl Iterator<Item = Self> {
+        WORDS.iter().map(|(action, _)| *action)
+    }
+}
