@@ -112,6 +112,8 @@ pub struct DefaultsConfig {
     pub n_images: u32,
     /// Strength of V1 to V4.
     pub variation_strength: f64,
+    /// Strength of what is drawn around a picture.
+    pub outpaint_strength: f64,
 }
 
 /// `[engine]`
@@ -187,7 +189,7 @@ impl Default for ModelsSection {
 
 impl Default for DefaultsConfig {
     fn default() -> Self {
-        Self { steps: 25, guidance_scale: 0.0, sampler: None, schedule: None, n_images: 4, variation_strength: 0.6 }
+        Self { steps: 25, guidance_scale: 0.0, sampler: None, schedule: None, n_images: 4, variation_strength: 0.6, outpaint_strength: 0.5 }
     }
 }
 
@@ -259,8 +261,9 @@ impl Config {
         if defaults.guidance_scale != 0.0 && !(1.0..=30.0).contains(&defaults.guidance_scale) {
             bail!("`defaults.guidance_scale` is {}; it must be 0 (the model's own) or 1 to 30", defaults.guidance_scale);
         }
-        if !(defaults.variation_strength > 0.0 && defaults.variation_strength <= 1.0) {
-            bail!("`defaults.variation_strength` is {}; it must be above 0 and at most 1", defaults.variation_strength);
+        let strengths = [("variation_strength", defaults.variation_strength), ("outpaint_strength", defaults.outpaint_strength)];
+        if let Some((key, strength)) = strengths.into_iter().find(|(_, strength)| !(*strength > 0.0 && *strength <= 1.0)) {
+            bail!("`defaults.{key}` is {strength}; it must be above 0 and at most 1");
         }
         if !self.sandbox.listen.ip().is_loopback() {
             bail!("`sandbox.listen` is {}; the sandbox listens on loopback only, such as 127.0.0.1:8420", self.sandbox.listen);

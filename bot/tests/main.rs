@@ -27,6 +27,7 @@ mod inputs;
 mod invite;
 mod leaks;
 mod limits;
+mod made_of;
 mod menus;
 mod models;
 mod naming;

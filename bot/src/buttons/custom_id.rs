@@ -5,6 +5,7 @@ use std::{fmt, str::FromStr};
 use storage::{Beside, DraftId, JobId};
 
 pub use super::picture_action::PictureAction;
+use crate::jobs::after::After;
 
 /// Written into every id; a change of meaning takes a new number, and old buttons are told so.
 const VERSION: &str = "1";
@@ -25,6 +26,15 @@ pub enum ButtonAction {
         job: JobId,
         /// Which picture.
         index: u32,
+    },
+    /// What else is made of picture `index`, by the buttons under an enlarged one.
+    After {
+        /// The job with the picture.
+        job: JobId,
+        /// Which picture.
+        index: u32,
+        /// What is made of it.
+        after: After,
     },
     /// The same task with a new seed.
     Reroll {
@@ -158,6 +168,7 @@ impl ButtonAction {
         match self {
             Self::Upscale { job, .. }
             | Self::Variation { job, .. }
+            | Self::After { job, .. }
             | Self::Reroll { job }
             | Self::Cancel { job }
             | Self::Stop { job }
@@ -179,6 +190,7 @@ impl fmt::Display for ButtonAction {
         match self {
             Self::Upscale { job, index } => write!(f, "{VERSION}:upscale:{job}:{index}"),
             Self::Variation { job, index } => write!(f, "{VERSION}:variation:{job}:{index}"),
+            Self::After { job, index, after } => write!(f, "{VERSION}:{}:{job}:{index}", after.word()),
             Self::Reroll { job } => write!(f, "{VERSION}:reroll:{job}:0"),
             Self::Cancel { job } => write!(f, "{VERSION}:cancel:{job}:0"),
             Self::Stop { job } => write!(f, "{VERSION}:stop:{job}:0"),
@@ -209,6 +221,9 @@ impl FromStr for ButtonAction {
         let [VERSION, action, subject, number] = parts[..] else { return Err(UnknownButton) };
         let number: u32 = number.parse().map_err(|_| UnknownButton)?;
         let job = || subject.parse::<JobId>().map_err(|_| UnknownButton);
+        if let Some(after) = After::of(action) {
+            return Ok(Self::After { job: job()?, index: number, after });
+        }
         match (action, subject, number) {
             ("upscale", _, index) => Ok(Self::Upscale { job: job()?, index }),
             ("variation", _, index) => Ok(Self::Variation { job: job()?, index }),
@@ -274,7 +289,8 @@ mod tests {
     fn every_id_is_read_back_and_fits() {
         let job = JobId::new();
         let of_pictures = PictureAction::all().map(|action| ButtonAction::Picture { action, job, index: 3 });
-        for action in of_pictures.chain([
+        let after = After::ALL.map(|after| ButtonAction::After { job, index: 2, after });
+        for action in of_pictures.chain(after).chain([
             ButtonAction::Favourites { page: 100 },
             ButtonAction::Upscale { job, index: 3 },
             ButtonAction::Variation { job, index: 0 },

@@ -1,5 +1,6 @@
 //! Buttons, one file each, and the forms that they open. They need nothing but the database, so they outlive restarts.
 
+mod after;
 mod cancel;
 mod carry_on;
 mod cull;
@@ -60,7 +61,8 @@ pub async fn press(ctx: &serenity::Context, press: &serenity::ComponentInteracti
         tracing::error!(error = chain(error.as_ref()), button = press.data.custom_id, "a button failed");
     }
     // What was asked for is not lost: it can be changed to what is granted.
-    if let Ok(ButtonAction::Variation { job, .. } | ButtonAction::Reroll { job }) = press.data.custom_id.parse()
+    if let Ok(ButtonAction::Variation { job, .. } | ButtonAction::After { job, .. } | ButtonAction::Reroll { job }) =
+        press.data.custom_id.parse()
         && matches!(
             error,
             BotError::User(
@@ -104,7 +106,11 @@ async fn act(
         // A form must be the first answer.
         ButtonAction::Remix { job } => return remix::open(ctx, press, presser, app, job).await.map(|()| Ended::Answered),
         ButtonAction::Reopen { draft } => return remix::reopen(press, presser, app, draft).await.map(|()| Ended::Answered),
-        ButtonAction::Upscale { .. } | ButtonAction::Variation { .. } | ButtonAction::Reroll { .. } | ButtonAction::Continue { .. } => {
+        ButtonAction::Upscale { .. }
+        | ButtonAction::Variation { .. }
+        | ButtonAction::After { .. }
+        | ButtonAction::Reroll { .. }
+        | ButtonAction::Continue { .. } => {
             permit::check_at_once(presser)?;
             let made = made_before(app, action).await?;
             let promise = if made.is_some() { Promise::Alone } else { Promise::Message };
@@ -143,6 +149,9 @@ async fn act(
     match action {
         ButtonAction::Upscale { job, index } => return upscale::enqueue(presser, app, job, index).await.map(|()| Ended::HasJob),
         ButtonAction::Variation { job, index } => return variation::enqueue(presser, app, job, index).await.map(|()| Ended::HasJob),
+        ButtonAction::After { job, index, after } => {
+            return after::enqueue(presser, app, (job, index), after).await.map(|()| Ended::HasJob);
+        }
         ButtonAction::Reroll { job } => return reroll::enqueue(presser, app, job).await.map(|()| Ended::HasJob),
         ButtonAction::Continue { job } => return carry_on::enqueue(presser, app, job).await.map(|()| Ended::HasJob),
         ButtonAction::Cancel { job } => cancel::cancel(presser, app, job).await,

@@ -8,7 +8,7 @@ use super::{Wish, drawn_of, job_of, press_key, presser::Presser};
 use crate::{
     app::App,
     error::BotError,
-    jobs::{parents::Drawn, speed::Speed},
+    jobs::{after::After, parents::Drawn, speed::Speed},
     messages::UserError,
     system::random,
 };
@@ -28,8 +28,10 @@ pub async fn enqueue(presser: &Presser<'_>, app: &Arc<App>, id: JobId) -> Result
     // Variations are of the picture that the first ones are of.
     let parent = job.parent.filter(|_| !task.inputs.is_empty()).or(Some((job.id, 0)));
     let press = Some(PressKey { key: press_key("reroll", id, 0), keep: false });
+    // What was made of a picture is that of the same picture once more.
+    let action = After::of(&job.action).map_or("reroll", After::word);
     app.door
-        .enqueue(Wish { action: "reroll", speed, task, notes: Vec::new(), parent, press, begins: Vec::new() }.by(presser, app.clock.now()))
+        .enqueue(Wish { action, speed, task, notes: Vec::new(), parent, press, begins: Vec::new() }.by(presser, app.clock.now()))
         .await?;
     Ok(())
 }

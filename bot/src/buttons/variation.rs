@@ -2,14 +2,28 @@
 
 use std::sync::Arc;
 
-use inference::task::{ImageToImage, Task};
-use storage::{JobId, PressKey};
+use inference::task::{ImageToImage, Task, TextToImage};
+use storage::{JobId, NewImage, PressKey};
 
 use super::{Wish, drawn_of, job_of, picture_of, press_key, presser::Presser};
 use crate::{app::App, error::BotError, jobs::speed::Speed, messages::UserError, system::random};
 
-/// Enqueues image-to-image on the picture; under an enlarged one, on the picture that it shows larger, as long as that is there.
-pub async fn enqueue(presser: &Presser<'_>, app: &Arc<App>, id: JobId, index: u32) -> Result<(), BotError> {
+/// A picture that something is made of.
+pub(super) struct Of {
+    /// What drew it, with a new seed.
+    pub(super) base: TextToImage,
+    /// The picture that was pressed.
+    pub(super) shown: NewImage,
+    /// The one that it shows larger, as long as that is there, or itself.
+    pub(super) image: NewImage,
+    /// Where that is.
+    pub(super) parent: (JobId, u32),
+    /// As the job that was pressed takes its turns.
+    pub(super) speed: Speed,
+}
+
+/// The picture of a button.
+pub(super) async fn of(presser: &Presser<'_>, app: &App, id: JobId, index: u32) -> Result<Of, BotError> {
     let job = job_of(presser, app, id).await?;
     let shown = picture_of(app, &job, index).await?;
     let speed = Speed::under(&job, presser.user);
@@ -17,15 +31,21 @@ pub async fn enqueue(presser: &Presser<'_>, app: &Arc<App>, id: JobId, index: u3
     let mut base = drawn.task.base().cloned().ok_or(UserError::UnknownButton)?;
     base.seed = random::random_seed();
     base.n_images = app.config.defaults.n_images;
-    let strength = app.config.defaults.variation_strength;
     let (parent, image) = match drawn.index {
         Some(of_drawn) => match picture_of(app, &drawn.job, of_drawn).await {
             Ok(image) => ((drawn.job.id, of_drawn), image),
-            Err(BotError::User(_)) => ((id, index), shown),
+            Err(BotError::User(_)) => ((id, index), shown.clone()),
             Err(error) => return Err(error),
         },
-        None => ((id, index), shown),
+        None => ((id, index), shown.clone()),
     };
+    Ok(Of { base, shown, image, parent, speed })
+}
+
+/// Enqueues image-to-image on the picture; under an enlarged one, on the picture that it shows larger, as long as that is there.
+pub async fn enqueue(presser: &Presser<'_>, app: &Arc<App>, id: JobId, index: u32) -> Result<(), BotError> {
+    let Of { base, image, parent, speed, .. } = of(presser, app, id, index).await?;
+    let strength = app.config.defaults.variation_strength;
     let task = Task::image_to_image(ImageToImage { base, strength }, image.blob.as_str());
     let press = Some(PressKey { key: press_key("variation", parent.0, parent.1), keep: false });
     app.door

@@ -53,7 +53,7 @@ pub async fn page(cache: &serenity::Cache, presser: &Presser<'_>, app: &App, pag
         entries.push(MarkedPicture {
             job: job.id,
             of: (marked.index, images.len()),
-            title: app.renderer.heading(job.user.0, &task, job.parent).await.title,
+            title: app.renderer.heading(job.user.0, &task, job.parent, &job.action).await.title,
             marked: marked.marked,
             link: app.renderer.link(&job),
         });

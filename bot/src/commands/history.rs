@@ -82,7 +82,7 @@ pub async fn page(app: &App, whose: Whose, (offset, beside): (u32, Option<Beside
     let mut entries = Vec::with_capacity(jobs.len());
     for job in jobs {
         let heading = match serde_json::from_value::<Task>(job.task.clone()) {
-            Ok(task) => Some(app.renderer.heading(job.user.0, &task, job.parent).await),
+            Ok(task) => Some(app.renderer.heading(job.user.0, &task, job.parent, &job.action).await),
             Err(_) if job.is_forgotten => None,
             Err(_) => continue,
         };

@@ -37,7 +37,7 @@ pub struct Request {
     pub roles: Vec<RoleId>,
     /// How it takes its turns.
     pub speed: Speed,
-    /// `imagine`, `variation`, `upscale`, `reroll`, `remix` or `continue`.
+    /// `imagine`, `variation`, `upscale`, `reroll`, `remix`, `continue`, or the word of what is made of a picture ([`After`](super::after::After)).
     pub action: &'static str,
     /// What to make.
     pub task: Task,
@@ -111,7 +111,7 @@ impl Door {
         let tier = request.speed.tier(self.jobs.speed(request.guild, request.user).await?, only)?;
         let input = |input: &Input| Ok(JobInput { role: input.role.to_string(), blob: BlobKey::parse(&input.blob)? });
         let inputs = request.task.inputs.iter().map(input).collect::<Result<_, StorageError>>()?;
-        let mut heading = self.renderer.heading(request.user.0, &request.task, request.parent).await;
+        let mut heading = self.renderer.heading(request.user.0, &request.task, request.parent, request.action).await;
         heading.notes.extend(request.notes.iter().cloned());
         heading.is_relaxed = tier == Tier::Relax;
         let live = Live::new(heading, request.delivery.clone(), render::picture_size(&request.task), request.task.n_images())

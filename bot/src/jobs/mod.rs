@@ -1,5 +1,6 @@
 //! A job's way: through the one door, to the engine, and back to who asked.
 
+pub mod after;
 pub mod board;
 pub(crate) mod delivery;
 pub(crate) mod dispatcher;

@@ -3,7 +3,7 @@
 use inference::task::{Task, TaskKind};
 use storage::{Job, JobId, JobStore};
 
-use super::link;
+use super::{after::After, link};
 use crate::messages::Source;
 
 /// Enlargements of enlargements that are followed back.
@@ -45,20 +45,21 @@ pub async fn is_brought(jobs: &dyn JobStore, task: &Task, parent: Option<(JobId,
 }
 
 /// The picture that a task starts from, for its heading, and for an enlargement the task that drew it, as one of `n_images`. `page_url` is that
-/// of [`link`].
+/// of [`link`]. `after` is what was made of it, if that is known: then its parent is where it is, also of one on a larger canvas.
 pub async fn source(
     jobs: &dyn JobStore,
     page_url: Option<&str>,
     n_images: u32,
     task: &Task,
     parent: Option<(JobId, u32)>,
+    after: Option<After>,
 ) -> Option<(Source, Task)> {
-    let (id, index) = parent.filter(|_| matches!(task.kind, TaskKind::ImageToImage(_) | TaskKind::Upscale(_)))?;
+    let (id, index) = parent.filter(|_| after.is_some() || matches!(task.kind, TaskKind::ImageToImage(_) | TaskKind::Upscale(_)))?;
     let job = jobs.job(id).await.ok()?.filter(|job| !job.is_forgotten)?;
     // What was drawn again names the job before, which need not be where its picture is.
     let images = jobs.images(id).await.ok()?;
     let is_there = images.iter().any(|image| image.index == index && Some(image.blob.as_str()) == task.source());
-    if !is_there && matches!(task.kind, TaskKind::ImageToImage(_)) {
+    if !is_there && after.is_none() && matches!(task.kind, TaskKind::ImageToImage(_)) {
         return None;
     }
     let of_parent = link(page_url, &job).filter(|_| !job.is_deleted);

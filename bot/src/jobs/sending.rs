@@ -120,7 +120,7 @@ impl Sending {
             self.jobs.lose(job.id, &failure).await.map_err(|error| Later::from(chain(&error)))?;
         }
         let heading = match serde_json::from_value(job.task.clone()) {
-            Ok(task) => self.renderer.heading(job.user.0, &task, job.parent).await,
+            Ok(task) => self.renderer.heading(job.user.0, &task, job.parent, &job.action).await,
             Err(_) => messages::Heading {
                 title: job.action.clone(),
                 made: messages::Made::Drawn,

@@ -3,10 +3,10 @@
 use inference::task::Note;
 
 use super::{
-    notes,
+    after, notes,
     words::{escape, shorten},
 };
-use crate::system::printable::printable;
+use crate::{jobs::after::After, system::printable::printable};
 
 /// What a job's messages begin with.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,6 +35,8 @@ pub enum Made {
     FromPicture,
     /// They were drawn from a picture of ours, if it is known.
     Varied(Option<Source>),
+    /// Something else was made of a picture of ours, if it is known.
+    After(After, Option<Source>),
     /// A picture was enlarged, if it is known.
     Enlarged(Option<Source>),
 }
@@ -62,6 +64,8 @@ impl Heading {
         match &self.made {
             Made::Varied(Some(source)) => format!("**Variation of {} of {title}**", source.named()),
             Made::Varied(None) => format!("**Variation of {title}**"),
+            Made::After(made, Some(source)) => format!("**{} {} of {title}**", after::made(*made), source.named()),
+            Made::After(made, None) => format!("**{} a picture of {title}**", after::made(*made)),
             Made::Enlarged(Some(source)) => format!("**{title}** · Image #{}", source.number),
             Made::Enlarged(None) => format!("**{title}** · enlarged"),
             Made::FromPicture => format!("**{title}** · from a picture"),

@@ -1,5 +1,6 @@
 //! Every sentence that a user reads.
 
+mod after;
 mod brought;
 mod connection;
 mod failure;

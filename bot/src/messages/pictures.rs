@@ -5,7 +5,7 @@ use std::time::Duration;
 use storage::JobId;
 
 use super::{
-    Heading, Made, Source,
+    Heading, Made, Source, after,
     marks::{self, Deleting},
     parts::{emoji_button, named_button, remix_button, text_button},
     words::{duration, escape, shorten},
@@ -47,7 +47,7 @@ pub struct Enlarged {
 /// The buttons of a message.
 pub fn buttons(job: JobId, shown: Shown<'_>, deleting: Deleting) -> Vec<Vec<Button>> {
     let again = emoji_button("🔄", ButtonAction::Reroll { job });
-    let kept = vec![remix_button(job), named_button("⬇️", "Download", ButtonAction::Files { job })];
+    let (remix, download) = (remix_button(job), named_button("⬇️", "Download", ButtonAction::Files { job }));
     let mut rows = match shown {
         Shown::Grid(Drawn { indices, stopped }) => {
             let row = |letter: char, action: fn(JobId, u32) -> ButtonAction| {
@@ -59,21 +59,24 @@ pub fn buttons(job: JobId, shown: Shown<'_>, deleting: Deleting) -> Vec<Vec<Butt
             variations.extend(stopped.map(|_| named_button("▶️", "Continue", ButtonAction::Continue { job })));
             vec![upscales, variations]
         }
-        Shown::Enlarged(Enlarged { number, can_grow, .. }) => {
+        Shown::Enlarged(Enlarged { number, size: (width, height), can_grow }) => {
             let variation = number.map_or("V".to_owned(), |number| format!("V{number}"));
-            let mut row = vec![text_button(&variation, ButtonAction::Variation { job, index: 0 }), again];
-            if can_grow {
-                row.push(named_button("⬆️", "Larger", ButtonAction::Upscale { job, index: 0 }));
+            let variation = text_button(&variation, ButtonAction::Variation { job, index: 0 });
+            let larger = can_grow.then(|| named_button("⬆️", "Larger", ButtonAction::Upscale { job, index: 0 }));
+            match number {
+                Some(_) => after::rows(job, larger, vec![variation, again], width == height),
+                None => vec![[variation, again].into_iter().chain(larger).collect()],
             }
-            vec![row]
         }
     };
     // In a row of their own: a slip beside 🔄 or V4 must not meet ❌, and the second press of two meets what keeps the pictures.
     match shown {
-        Shown::Grid(Drawn { indices: [index], .. }) => rows.extend([kept, marks::row(job, *index, deleting)]),
-        Shown::Grid(_) => rows.push(kept.into_iter().chain(marks::delete_buttons(job, deleting)).collect()),
+        Shown::Grid(Drawn { indices: [index], .. }) => rows.extend([vec![remix, download], marks::row(job, *index, deleting)]),
+        Shown::Grid(_) => rows.push([remix, download].into_iter().chain(marks::delete_buttons(job, deleting)).collect()),
         Shown::Enlarged(_) => {
-            rows[0].extend(kept);
+            rows[0].push(download);
+            let zooms = rows.len().min(3) - 1;
+            rows[zooms].push(remix);
             rows.push(marks::row(job, 0, deleting));
         }
     }

@@ -115,6 +115,9 @@ pub enum UserError {
     /// A button of a job without such a picture.
     #[error("That job has no picture {0}.")]
     NoSuchPicture(u32),
+    /// A picture that would fill its canvas.
+    #[error("That leaves nothing to draw: the picture would fill it.")]
+    NothingToDraw,
     /// A button that makes no sense yet.
     #[error("That job is not finished yet.")]
     NotFinished,

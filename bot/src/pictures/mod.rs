@@ -1,5 +1,6 @@
 //! Pictures outside the engine: read from strangers, laid into grids, made large enough to be shown, and told how they were made.
 
+pub mod canvas;
 pub mod grid;
 pub mod hashes;
 pub mod lettering;

@@ -9,6 +9,7 @@ use storage::{BlobStore, Failure, Job, JobId, JobStatus, JobStore, NewImage, Sto
 
 use crate::{
     answer::{Answer, Button, File},
+    jobs::after::After,
     jobs::live::Live,
     jobs::{link, parents},
     messages::{self, Deleting, Enlarged, Heading, Made},
@@ -52,9 +53,10 @@ impl Renderer {
     }
 
     /// What a job's messages begin with.
-    pub async fn heading(&self, user: u64, task: &Task, parent: Option<(JobId, u32)>) -> Heading {
+    pub async fn heading(&self, user: u64, task: &Task, parent: Option<(JobId, u32)>, action: &str) -> Heading {
+        let after = After::of(action);
         let (title, made, parameters) =
-            match (&task.kind, parents::source(&*self.jobs, self.page_url.as_deref(), self.models.n_images, task, parent).await) {
+            match (&task.kind, parents::source(&*self.jobs, self.page_url.as_deref(), self.models.n_images, task, parent, after).await) {
                 (TaskKind::Upscale(_), Some((source, drawn))) => {
                     let base = drawn.base().cloned().unwrap_or_default();
                     (base.prompt.clone(), Made::Enlarged(Some(source)), prompt::describe(&base, &self.models.parse_context()))
@@ -67,6 +69,7 @@ impl Renderer {
                     source,
                 ) => {
                     let made = match (&task.kind, source) {
+                        (_, source) if let Some(after) = after => Made::After(after, source.map(|(source, _)| source)),
                         (TaskKind::ImageToImage(_), Some((source, _))) => Made::Varied(Some(source)),
                         (TaskKind::TextToImage(_), _) => Made::Drawn,
                         _ if parents::is_brought(&*self.jobs, task, parent).await => Made::FromPicture,
@@ -81,7 +84,7 @@ impl Renderer {
 
     /// The same of a stored job, with what was noted while it was drawn.
     pub async fn heading_of(&self, job: &Job, task: &Task) -> Heading {
-        let mut heading = self.heading(job.user.0, task, job.parent).await;
+        let mut heading = self.heading(job.user.0, task, job.parent, &job.action).await;
         heading.notes.extend(kept_notes(job));
         heading.is_relaxed = job.tier == Tier::Relax;
         heading
