@@ -2,6 +2,7 @@
 
 mod limits;
 mod paths;
+mod policy;
 mod retired;
 mod tables;
 mod wildcards;
@@ -23,6 +24,7 @@ use serde::Deserialize;
 use crate::hub::{self, ModelsFolder};
 pub use limits::LimitsConfig;
 use limits::range;
+pub use policy::PolicyConfig;
 pub use tables::AliasConfig;
 pub(crate) use tables::how;
 pub use wildcards::{PromptsConfig, wildcards};
@@ -46,6 +48,8 @@ pub struct Config {
     pub prompts: PromptsConfig,
     /// Who may have how much.
     pub limits: LimitsConfig,
+    /// Who runs the bot, and what is not for everybody.
+    pub policy: PolicyConfig,
     /// How the engine works.
     pub engine: EngineSection,
     /// Where things are kept.

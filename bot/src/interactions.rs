@@ -46,7 +46,8 @@ pub fn framework(app: Arc<App>) -> poise::Framework<Arc<App>, BotError> {
     poise::Framework::builder()
         .options(options)
         .setup(move |ctx, ready, framework| {
-            let (http, commands) = (ctx.http.clone(), poise::builtins::create_application_commands(&framework.options().commands));
+            let (http, cache) = (ctx.http.clone(), ctx.cache.clone());
+            let commands = poise::builtins::create_application_commands(&framework.options().commands);
             let commands = commands::with_ranges(&commands, &app);
             let bot = ready.application.id;
             let registrar = app.clone();
@@ -56,6 +57,7 @@ pub fn framework(app: Arc<App>) -> poise::Framework<Arc<App>, BotError> {
             Box::pin(async move {
                 app.responder.connect(http.clone());
                 app.messenger.connect(http);
+                app.door.whereabouts.connect(cache);
                 // Not awaited: every event waits until the setup has returned, and a failed setup leaves a silent bot.
                 registrar.clone().tasks.spawn(async move {
                     let (mut waits, mut told) = (discord::Waits::default(), Vec::new());
@@ -112,6 +114,9 @@ async fn on_error(error: poise::FrameworkError<'_, Arc<App>, BotError>) {
 
 /// Everything that is not a command comes through here.
 async fn on_event(ctx: &serenity::Context, event: &serenity::FullEvent, app: &Arc<App>) {
+    if let serenity::FullEvent::InteractionCreate { interaction } = event {
+        app.door.whereabouts.hear(interaction);
+    }
     match event {
         serenity::FullEvent::InteractionCreate { interaction: serenity::Interaction::Component(press) } => {
             buttons::press(ctx, press, app).await;

@@ -13,7 +13,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     app::App,
     config::{self, Config},
-    discord::{self, Access, BuildError, Caller, Link, Messenger, Responder},
+    discord::{self, Access, BuildError, Caller, Link, Messenger, Responder, Whereabouts},
     intake::Intake,
     interactions,
     jobs::{
@@ -83,6 +83,7 @@ pub async fn start(config: Config, access: Access, clock: Clock, progress_interv
         models: models.clone(),
         renderer: renderer.clone(),
         board: board.clone(),
+        whereabouts: Whereabouts::default(),
         clock: clock.clone(),
     };
     let app = Arc::new(App {

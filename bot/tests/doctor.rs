@@ -147,6 +147,7 @@ async fn jobs_whose_files_are_missing_are_counted() {
             inputs: Vec::new(),
             row_megapixels: 1.0,
             delivery: Delivery { channel: 1, token: String::new(), token_expires: Timestamp(0), message: None },
+            admission: storage::Admission::default(),
         };
         store.enqueue(job, &limits(), Timestamp(0)).await.expect("written");
         let running = RunningLimits { max_running: 1, max_running_per_user: 1, max_running_per_guild: 1 };

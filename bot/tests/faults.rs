@@ -44,6 +44,7 @@ async fn a_stored_job_that_cannot_be_drawn_ends_alone_and_costs_nothing() {
             inputs: vec![JobInput { role: "init".into(), blob: BlobKey::parse(&gone).expect("a key") }],
             row_megapixels: 3.0,
             delivery: discord::delivery(app.clock.now(), channel, ""),
+            admission: storage::Admission::default(),
         };
         let Ok(Enqueued::Created(id)) = app.jobs.enqueue(job, &limits, app.clock.now()).await else { panic!("it is taken") };
         app.board.queue.notify_one();

@@ -34,6 +34,7 @@ mod naming;
 mod notes;
 mod parity;
 mod permissions;
+mod policy;
 mod posted;
 mod pull;
 mod queue;

@@ -17,7 +17,7 @@ in_both_modes! {
 const GENERAL: &str = "1000000000000000110";
 
 /// The form that opens at a press.
-async fn form(person: &Visitor, message: &Value, button: &str) -> Value {
+pub async fn form(person: &Visitor, message: &Value, button: &str) -> Value {
     let seq = person.seq().await.expect("the stand-in counts");
     person.press(id(message), button).await.expect("sent");
     let opened = |kind: &str, data: &Value| (kind == "modal").then(|| data.clone());
@@ -25,7 +25,7 @@ async fn form(person: &Visitor, message: &Value, button: &str) -> Value {
 }
 
 /// The fields of a form and what they hold.
-fn fields(form: &Value) -> Vec<(String, String)> {
+pub fn fields(form: &Value) -> Vec<(String, String)> {
     let rows = form["components"].as_array().expect("rows");
     let text = |input: &Value, field: &str| input[field].as_str().unwrap_or_default().to_owned();
     rows.iter().map(|row| &row["components"][0]).map(|input| (text(input, "custom_id"), text(input, "value"))).collect()

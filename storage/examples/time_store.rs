@@ -66,6 +66,7 @@ fn job(guild: u64) -> NewJob {
         inputs: Vec::new(),
         row_megapixels: 6.5,
         delivery: Delivery { channel: 1, token: "secret".into(), token_expires: NOW, message: None },
+        admission: storage::Admission::default(),
     }
 }
 

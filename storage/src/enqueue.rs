@@ -3,6 +3,7 @@
 use crate::{
     ids::*,
     jobs::{Delivery, JobStatus},
+    policy::Admission,
     quota::{QuotaOf, QuotaStatus},
     turns::Tier,
 };
@@ -38,6 +39,8 @@ pub struct NewJob {
     pub row_megapixels: f64,
     /// Where the answer goes.
     pub delivery: Delivery,
+    /// What it was found to be allowed by.
+    pub admission: Admission,
 }
 
 /// A blob that a job is made from, and the part that it plays.
@@ -120,6 +123,8 @@ pub enum Enqueued {
     Pressed(JobId, JobStatus),
     /// A limit stands in the way. Nothing was changed.
     Refused(Refusal),
+    /// The rules that it was judged by have changed since. Nothing was changed.
+    JudgedByOldRules,
 }
 
 /// Which limit refused a job.
@@ -140,6 +145,11 @@ pub enum Refusal {
         active: u32,
         /// The limit.
         limit: u32,
+    },
+    /// The pause after the person's last job.
+    Pause {
+        /// When it is over.
+        again: Timestamp,
     },
     /// Queued jobs of this guild.
     GuildFull {

@@ -7,14 +7,14 @@ use async_trait::async_trait;
 
 use crate::{
     checkpoints::Checkpoints, drafts::Draft, enqueue::*, error::StorageError, failure::Failure, favourites::Favourites,
-    guilds::GuildSettings, ids::*, images::NewImage, jobs::*, outbox::OutboxItem, quota::*, received::Reception, states::States,
-    turns::Tier,
+    guilds::GuildSettings, ids::*, images::NewImage, jobs::*, outbox::OutboxItem, policy::Policy, quota::*, received::Reception,
+    states::States, turns::Tier,
 };
 
 /// All that is recorded but the bytes of pictures: the truth.
-pub trait JobStore: Queue + Checkpoints + Outbox + History + Guilds + Ledger + Reception + States + Favourites {}
+pub trait JobStore: Queue + Checkpoints + Outbox + History + Guilds + Ledger + Reception + States + Favourites + Policy {}
 
-impl<T: Queue + Checkpoints + Outbox + History + Guilds + Ledger + Reception + States + Favourites> JobStore for T {}
+impl<T: Queue + Checkpoints + Outbox + History + Guilds + Ledger + Reception + States + Favourites + Policy> JobStore for T {}
 
 /// Jobs that wait and run: how they come in, who works on them, how they end.
 #[async_trait]

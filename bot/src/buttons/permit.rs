@@ -39,11 +39,12 @@ pub fn check_at_once(presser: &Presser<'_>) -> Result<(), UserError> {
     }
 }
 
-/// What the guild says of `/imagine`. Where that cannot be read nobody draws by a button: it may be denied to them.
+/// What rules say of who may draw, and what the guild says of `/imagine`. Where that cannot be read nobody draws by a button: it may be denied to them.
 ///
 /// # Errors
 /// A refusal for the presser.
 pub async fn check(http: &serenity::Http, presser: &Presser<'_>, app: &App) -> Result<(), BotError> {
+    app.door.may_draw(presser.user, presser.roles(), (presser.payer(), presser.channel.get())).await?;
     let (Some(asker), Some(guild)) = (asker(presser), presser.guild) else { return Ok(()) };
     // A guild that did not install the bot has no rules for it.
     if presser.payer().0 != guild.get() || asker.is_administrator() {

@@ -87,10 +87,9 @@ impl<'a> Presser<'a> {
         }
     }
 
-    /// Their roles in the guild that pays.
+    /// Their roles where they are, whoever pays.
     pub fn roles(&self) -> Vec<RoleId> {
-        let member = self.member.filter(|_| matches!(self.venue, Venue::Guild(_)));
-        member.map_or_else(Vec::new, |member| member.roles.iter().map(|role| RoleId(role.get())).collect())
+        self.member.map_or_else(Vec::new, |member| member.roles.iter().map(|role| RoleId(role.get())).collect())
     }
 
     /// The place in the guild; `None` in direct messages.

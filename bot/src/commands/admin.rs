@@ -1,5 +1,8 @@
 //! `/admin`: what a guild's managers allow each other, and see of it.
 
+mod draw;
+mod owner;
+
 use poise::serenity_prelude as serenity;
 use storage::{GuildId, Period, QuotaRule, RoleId, Spender, Subject, UserId};
 
@@ -51,7 +54,7 @@ enum What {
     slash_command,
     guild_only,
     subcommand_required,
-    subcommands("quota"),
+    subcommands("quota", "draw::draw"),
     install_context = "Guild",
     interaction_context = "Guild",
     default_member_permissions = "MANAGE_GUILD"

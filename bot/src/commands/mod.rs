@@ -159,11 +159,9 @@ pub fn user_id(user: serenity::UserId) -> UserId {
     UserId(user.get())
 }
 
-/// Their roles, where a guild pays.
+/// Their roles where they are, whoever pays.
 pub fn roles(interaction: &serenity::CommandInteraction) -> Vec<RoleId> {
-    let payer = paying_guild(interaction.guild_id, &interaction.authorizing_integration_owners, interaction.user.id);
-    let member = interaction.member.as_ref().filter(|_| payer.0 != interaction.user.id.get());
-    member.map_or_else(Vec::new, |member| member.roles.iter().map(|role| RoleId(role.get())).collect())
+    interaction.member.as_ref().map_or_else(Vec::new, |member| member.roles.iter().map(|role| RoleId(role.get())).collect())
 }
 
 /// The guild of a command that is its managers' alone.

@@ -128,7 +128,7 @@ impl LimitsConfig {
 }
 
 /// Reads ids of Discord, as numbers or as the texts that people copy.
-fn ids<'de, D: Deserializer<'de>>(source: D) -> Result<Vec<u64>, D::Error> {
+pub(super) fn ids<'de, D: Deserializer<'de>>(source: D) -> Result<Vec<u64>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum Id {
@@ -137,9 +137,7 @@ fn ids<'de, D: Deserializer<'de>>(source: D) -> Result<Vec<u64>, D::Error> {
     }
     let read = |id: Id| match id {
         Id::Number(id) => Ok(id),
-        Id::Text(text) => {
-            text.trim().parse().map_err(|_| D::Error::custom(format!("`{text}` is not a server's id, such as 123456789012345678")))
-        }
+        Id::Text(text) => text.trim().parse().map_err(|_| D::Error::custom(format!("`{text}` is not an id, such as 123456789012345678"))),
     };
     Vec::deserialize(source)?.into_iter().map(read).collect()
 }

@@ -48,6 +48,8 @@ pub struct AliasConfig {
     pub clip_skip: Option<u32>,
     /// What to stay away from when nobody says otherwise; empty for nothing.
     pub negative_prompt: String,
+    /// Whether it draws what is for adults.
+    pub adult: bool,
 }
 
 /// Reads a name that may be empty.

@@ -19,6 +19,7 @@ pub mod token;
 pub mod unreachable;
 mod venue;
 mod wait;
+mod whereabouts;
 
 pub use ask::{Caller, file_carrier};
 pub use client::connect;
@@ -34,3 +35,4 @@ pub use seen::Seen;
 pub use send_error::{Later, SendError};
 pub use shared::{Attached, Shared};
 pub use venue::{venue_of, venue_of_form};
+pub use whereabouts::Whereabouts;

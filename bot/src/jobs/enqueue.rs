@@ -7,19 +7,24 @@ use inference::{
     task::{Input, Note, Task},
 };
 use storage::{
-    BlobKey, Delivery, Enqueued, GuildId, JobId, JobInput, JobStatus, JobStore, Limits, NewJob, PressKey, RoleId, StorageError, Tier,
-    UserId,
+    Admission, AuditEntry, BlobKey, Delivery, DrawRules, EVERYWHERE, Enqueued, GuildId, JobId, JobInput, JobStatus, JobStore, Limits,
+    NewJob, PressKey, RoleId, StorageError, Tier, UserId,
 };
 use tracing::{Instrument, Span};
 
 use crate::{
     config::Config,
+    discord::Whereabouts,
     error::BotError,
-    jobs::{board::Board, limits, live::Live, span, speed::Speed},
+    jobs::{board::Board, limits, live::Live, parents, span, speed::Speed},
     messages::{Around, UserError},
     models::Models,
     pictures::render::{self, Renderer},
-    policy,
+    policy::{
+        self,
+        book::Noted,
+        decide::{Asker, Wanted, decide},
+    },
     system::{clock::Clock, disk, metrics},
 };
 
@@ -33,7 +38,7 @@ pub struct Request {
     pub guild: GuildId,
     /// Who asks.
     pub user: UserId,
-    /// Their roles in the guild.
+    /// Their roles where it is asked.
     pub roles: Vec<RoleId>,
     /// How it takes its turns.
     pub speed: Speed,
@@ -63,6 +68,8 @@ pub struct Door {
     pub renderer: Arc<Renderer>,
     /// Where unfinished jobs stand.
     pub board: Arc<Board>,
+    /// Knows where channels are.
+    pub whereabouts: Whereabouts,
     /// Tells the time.
     pub clock: Clock,
 }
@@ -96,9 +103,13 @@ impl Door {
             policy::check_guild(&self.config.limits, request.guild.0)?;
         }
         let row_megapixels = quote.cost;
+        let asker = self.asker(&request);
         let base = request.task.base();
         let offered = self.models.offered();
         let model = base.and_then(|base| offered.catalogue.model(base.model.as_deref())).map(|card| card.name.clone());
+        let is_adult = self.is_adult(&request, model.as_deref()).await?;
+        let wanted = Wanted { model: model.as_deref(), is_adult, row_megapixels };
+        let admission = self.judge(&asker, Some(&wanted)).await?;
         limits::check_size(
             &self.config.limits,
             &self.config.devices().unwrap_or_default(),
@@ -124,15 +135,21 @@ impl Door {
             roles: request.roles,
             action: request.action.to_owned(),
             tier,
-            model,
+            model: model.clone(),
             row_megapixels,
             task: serde_json::to_value(&request.task)?,
             parent: request.parent,
             notes: if request.notes.is_empty() { None } else { Some(serde_json::to_value(&request.notes)?) },
             inputs,
             delivery: request.delivery,
+            admission,
         };
-        match self.jobs.enqueue(job, &limits, self.clock.now()).await? {
+        let mut entered = self.jobs.enqueue(job.clone(), &limits, self.clock.now()).await?;
+        while entered == Enqueued::JudgedByOldRules {
+            let admission = self.judge(&asker, Some(&wanted)).await?;
+            entered = self.jobs.enqueue(NewJob { admission, ..job.clone() }, &limits, self.clock.now()).await?;
+        }
+        match entered {
             Enqueued::Created(id) => {
                 Span::current().record("job.id", tracing::field::display(id));
                 // The dispatcher may have been quicker: its entry is the newer one.
@@ -152,12 +169,55 @@ impl Door {
                 Err(UserError::AlreadyMade { job: id, link }.into())
             }
             Enqueued::Pressed(_, _) => Err(UserError::AlreadyDrawing.into()),
+            Enqueued::JudgedByOldRules => unreachable!("it was judged again"),
             Enqueued::Refused(refusal) => {
                 metrics::refused();
                 let may_relax = limits.is_relax_free && tier == Tier::Fast && only != Some(Tier::Fast);
                 Err(UserError::Refused(refusal, Around { time_zone: self.config.limits.time_zone.clone(), may_relax }).into())
             }
         }
+    }
+
+    /// Whether somebody may draw at all in a channel.
+    ///
+    /// # Errors
+    /// A `UserError` says which rule is in the way.
+    pub async fn may_draw(&self, user: UserId, roles: Vec<RoleId>, (payer, channel): (GuildId, u64)) -> Result<(), BotError> {
+        let place = self.whereabouts.of((payer.0 != user.0).then_some(payer), channel);
+        self.judge(&Asker { user, roles, place }, None).await.map(drop)
+    }
+
+    fn asker(&self, request: &Request) -> Asker {
+        let payer = (request.guild.0 != request.user.0).then_some(request.guild);
+        let place = self.whereabouts.of(payer, request.delivery.channel);
+        Asker { user: request.user, roles: request.roles.clone(), place }
+    }
+
+    /// What the rules of who may draw say now. A refusal is written into the guild's book.
+    async fn judge(&self, asker: &Asker, wanted: Option<&Wanted<'_>>) -> Result<Admission, BotError> {
+        let guild = asker.place.guild.unwrap_or(EVERYWHERE);
+        let DrawRules { revision, rules } = self.jobs.draw_rules_for(guild, asker.user).await?;
+        match decide(asker, wanted, &rules) {
+            Ok(pauses) => Ok(Admission { revision: Some(revision), pauses }),
+            Err(reason) => {
+                let what = serde_json::to_value(Noted::Refused { reason: reason.clone() })?;
+                let entry = AuditEntry { guild, user: asker.user, at: self.clock.now(), is_change: false, what };
+                self.jobs.note_audit(&entry).await?;
+                metrics::refused();
+                Err(UserError::Rules(reason).into())
+            }
+        }
+    }
+
+    /// Whether a job is drawn with a model for adults, or enlarges what was.
+    async fn is_adult(&self, request: &Request, model: Option<&str>) -> Result<bool, BotError> {
+        if let Some(model) = model {
+            return Ok(self.config.is_adult(model));
+        }
+        let Some((parent, _)) = request.parent else { return Ok(false) };
+        let Some(parent) = self.jobs.job(parent).await? else { return Ok(false) };
+        let drawn = parents::drawn(&*self.jobs, parent).await?;
+        Ok(drawn.and_then(|drawn| drawn.job.model).is_some_and(|model| self.config.is_adult(&model)))
     }
 
     async fn check_disk(&self) -> Result<(), BotError> {

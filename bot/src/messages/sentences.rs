@@ -4,7 +4,7 @@ use inference::error::InvalidTask;
 use storage::{JobId, JobStatus, Period, QuotaOf, QuotaStatus, Refusal, Tier, Timestamp};
 
 use super::{Around, UserError};
-use crate::{intake::NotTaken, prompt::PromptError};
+use crate::{intake::NotTaken, policy::decide::Reason, prompt::PromptError};
 
 /// An error of each kind; the list is complete because `next` names every kind.
 fn all() -> Vec<UserError> {
@@ -26,14 +26,16 @@ fn next(error: &UserError) -> Option<UserError> {
             Refused(Refusal::Quota { of: QuotaOf::Host, quota: QuotaStatus { limit: 0.0, ..*quota }, cost: 1.5 }, around)
         }
         Refused(Refusal::Quota { .. }, _) => Refused(Refusal::UserBusy { active: 2, limit: 2 }, around),
-        Refused(Refusal::UserBusy { .. }, _) => Refused(Refusal::GuildFull { limit: 2, again: None }, around),
+        Refused(Refusal::UserBusy { .. }, _) => Refused(Refusal::Pause { again: Timestamp(90_000) }, around),
+        Refused(Refusal::Pause { .. }, _) => Refused(Refusal::GuildFull { limit: 2, again: None }, around),
         Refused(Refusal::GuildFull { .. }, _) => Refused(Refusal::QueueFull { limit: 2, again: Some(Timestamp(90_000)) }, around),
         Refused(Refusal::QueueFull { .. }, _) => JobTooLarge { cost: 9.0, limit: 2.0, lower: vec!["`--steps`"] },
         JobTooLarge { lower, .. } if !lower.is_empty() => JobTooLarge { cost: 9.0, limit: 2.0, lower: Vec::new() },
         JobTooLarge { .. } => NoDirectMessages,
         NoDirectMessages => NoUserInstall,
         NoUserInstall => OtherGuild,
-        OtherGuild => OneGridHere,
+        OtherGuild => Rules(Reason::Closed),
+        Rules(reason) => next_reason(reason).map_or(OneGridHere, Rules),
         OneGridHere => TooManyLooks { per_minute: 2, seconds: 3 },
         TooManyLooks { .. } => DiskFull,
         DiskFull => MissingPermission("Attach Files".into()),
@@ -64,14 +66,38 @@ fn next(error: &UserError) -> Option<UserError> {
         DraftGone => NotYourDraft,
         NotYourDraft => AlreadyEnded(JobStatus::Done),
         AlreadyEnded(_) => ManagersOnly,
-        ManagersOnly => SpeedNotOffered { only: Tier::Relax },
+        ManagersOnly => OwnerOnly,
+        OwnerOnly => NothingSaid,
+        NothingSaid => NoSuchModel("fox".into()),
+        NoSuchModel(_) => SpeedNotOffered { only: Tier::Relax },
         SpeedNotOffered { .. } => SeveralSubjects,
-        SeveralSubjects => CountedByPerson,
+        SeveralSubjects => SeveralDrawSubjects,
+        SeveralDrawSubjects => CountedByPerson,
         CountedByPerson => NoUsualPicture,
         NoUsualPicture => GuildOnly,
         GuildOnly => SettingTooHigh { name: "jobs_at_once", max: "3".into() },
         SettingTooHigh { .. } => SettingOutOfRange { name: "jobs_at_once", min: 1 },
         SettingOutOfRange { .. } => return None,
+    })
+}
+
+fn next_reason(reason: &Reason) -> Option<Reason> {
+    use Reason::*;
+    Some(match reason {
+        Closed => BannedEverywhere,
+        BannedEverywhere => Banned,
+        Banned => ClosedHere,
+        ClosedHere => Channel,
+        Channel => OtherChannels(vec![5, 6]),
+        OtherChannels(_) => Role(7),
+        Role(_) => Roles(vec![7, 8]),
+        Roles(_) => Model { model: "fox".into(), allowed: vec!["owl".into(), "eel".into()] },
+        Model { allowed, .. } if !allowed.is_empty() => Model { model: "fox".into(), allowed: Vec::new() },
+        Model { .. } => Cost { cost: 9.0, limit: 2.0 },
+        Cost { .. } => NotForAdults,
+        NotForAdults => AdultsInDirect,
+        AdultsInDirect => NoAdults,
+        NoAdults => return None,
     })
 }
 

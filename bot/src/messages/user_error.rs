@@ -7,7 +7,7 @@ use super::{
     brought::{and_list, not_taken},
     words::{number, relative},
 };
-use crate::intake::NotTaken;
+use crate::{intake::NotTaken, policy::decide::Reason};
 
 /// Why a person's wish is not granted: shown as written, to that person alone.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -46,6 +46,9 @@ pub enum UserError {
     /// The host's list of guilds.
     #[error("I do not draw for this server: the person who runs me has chosen the servers that I work in.")]
     OtherGuild,
+    /// A rule of who may draw.
+    #[error("{}", super::policy::refused(.0))]
+    Rules(Reason),
     /// Several grids of one line, where only a person installed the bot.
     #[error("Several grids at once work where a server has added me, and in direct messages with me. Here I draw one at a time.")]
     OneGridHere,
@@ -158,6 +161,15 @@ pub enum UserError {
     /// Only managers of a guild may do this.
     #[error("Only people who may manage this server can do that.")]
     ManagersOnly,
+    /// Only those who run the bot may do this.
+    #[error("Only the person who runs me can do that.")]
+    OwnerOnly,
+    /// A rule about nothing in particular.
+    #[error("Please say what the rule shall be: `draw`, `models`, `most`, `pause` or `adult`.")]
+    NothingSaid,
+    /// A model that is not there.
+    #[error("I have no model `{}`. /info lists those that there are.", .0.replace('`', "'"))]
+    NoSuchModel(String),
     /// The guild's managers chose the other one.
     #[error("In this server jobs are always {}; its managers chose that.", super::speed::named(*.only))]
     SpeedNotOffered {
@@ -167,6 +179,9 @@ pub enum UserError {
     /// A limit for several at once.
     #[error("Please choose one person, or one role, or `whom`; a limit is about one of them.")]
     SeveralSubjects,
+    /// A rule about several at once.
+    #[error("Please choose one person, or one role, or one channel; a rule is about one of them, or about everybody.")]
+    SeveralDrawSubjects,
     /// What a role has used is not known.
     #[error("What is used is counted for each person and for all together. Please choose a person, or `all here together`.")]
     CountedByPerson,
@@ -242,6 +257,9 @@ fn refusal(refusal: &Refusal, around: &Around) -> String {
             format!(
                 "You have {active} jobs waiting or running, and {limit} is the most at once. Wait for one to finish, or press ❌ on one."
             )
+        }
+        Refusal::Pause { again } => {
+            format!("Here some time passes between two jobs of one person. You may draw again {}.", relative(*again))
         }
         Refusal::GuildFull { limit, again } => format!("There are {limit} jobs already waiting here. {}", try_again(*again)),
         Refusal::QueueFull { limit, again } => format!("My queue is full ({limit} jobs). {}", try_again(*again)),

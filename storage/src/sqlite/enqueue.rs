@@ -3,7 +3,7 @@
 use sqlx::{SqliteConnection, SqliteExecutor};
 
 use super::{
-    SqliteStore,
+    SqliteStore, policy,
     quota::{self, Moment},
     received,
     rows::{bytes, job_id, status},
@@ -56,6 +56,7 @@ pub(super) async fn enqueue(store: &SqliteStore, job: NewJob, limits: &Limits, n
     let key = job.key.clone();
     let answer = match known(&mut tx, &job).await? {
         Some(known) => known,
+        None if !policy::is_judged_by_these(&mut tx, &job.admission).await? => Enqueued::JudgedByOldRules,
         None => {
             let lane = Lane { guild: job.guild.0.cast_signed(), tier: job.tier, user: job.user.0.cast_signed() };
             let place = sqlx::query_as(PLACE).bind(lane.guild).bind(tier_number(lane.tier)).bind(lane.user);
@@ -65,6 +66,7 @@ pub(super) async fn enqueue(store: &SqliteStore, job: NewJob, limits: &Limits, n
                 Some(refusal) => Enqueued::Refused(refusal),
                 None => {
                     let (spender, is_free) = (spender(&job), is_free(&job, limits));
+                    policy::came_in(&mut tx, job.user, &job.admission, now).await?;
                     let (id, seq, row_pixels) = insert(&mut tx, job, lane, &place, now).await?;
                     if !is_free {
                         quota::debit(&mut tx, seq, &spender, row_pixels, &moment).await?;
@@ -129,6 +131,9 @@ async fn refusal(
     let now = moment.now;
     if place.active >= limits.max_active_per_user {
         return Ok(Some(Refusal::UserBusy { active: place.active, limit: limits.max_active_per_user }));
+    }
+    if let Some(pause) = policy::refusal(db, job.user, &job.admission, now).await? {
+        return Ok(Some(pause));
     }
     if place.in_guild >= limits.max_queued_per_guild {
         let limit = limits.max_queued_per_guild;

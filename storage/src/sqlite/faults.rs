@@ -54,6 +54,7 @@ fn job(key: &str, size_bytes: usize) -> NewJob {
         inputs: Vec::new(),
         row_megapixels: 1.0,
         delivery: Delivery { channel: 1, token: "secret".into(), token_expires: NOW, message: None },
+        admission: crate::Admission::default(),
     }
 }
 

@@ -22,6 +22,7 @@ mod keeping;
 mod migrations;
 mod open;
 mod outbox;
+mod policy;
 mod queue;
 mod quota;
 mod reap;

@@ -12,6 +12,7 @@ mod favourites;
 mod keeping;
 mod limits;
 mod model;
+mod policy;
 mod quotas;
 mod received;
 mod records;
@@ -161,6 +162,12 @@ contract! { sqlite, crate::contract::support::Sqlite:
         a_state_is_kept_under_its_lease_and_goes_with_its_job
         states_go_by_age_and_bytes_but_never_under_a_job_that_goes_on_from_them
         less_is_wanted_of_a_job_until_it_ends
+    }
+    policy {
+        rules_are_kept_one_for_each_subject_and_read_for_a_person
+        a_job_that_was_judged_by_older_rules_is_not_taken
+        of_a_hundred_at_once_one_comes_in_where_a_pause_is_asked_for
+        the_book_keeps_the_newest_lines_of_each_kind
     }
     walk {
         the_store_does_what_the_model_does

@@ -92,6 +92,7 @@ pub fn job(guild: u64, user: u64) -> NewJob {
         inputs: Vec::new(),
         row_megapixels: 1.0,
         delivery: Delivery { channel: 7, token: "secret".into(), token_expires: at(900_000), message: None },
+        admission: storage::Admission::default(),
     }
 }
 

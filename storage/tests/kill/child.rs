@@ -109,6 +109,7 @@ impl Child {
             inputs: Vec::new(),
             row_megapixels: 1.0,
             delivery: Delivery { channel: 1, token: "secret".into(), token_expires: self.now, message: None },
+            admission: storage::Admission::default(),
         };
         say(&format!("asks {key}"));
         self.point();

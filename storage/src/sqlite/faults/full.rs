@@ -12,9 +12,9 @@ use super::{
     job, limit_pages,
 };
 use crate::{
-    BlobKey, Checkpoint, CheckpointLimits, Checkpoints, Draft, DraftId, Failure, GuildId, GuildSettings, Guilds, History, JobId, JobInput,
-    KeptState, Lease, Ledger, Less, NewImage, NewJob, Outbox, Period, PressKey, Provenance, Queue, QuotaRule, Received, Reception,
-    SqliteStore, States, StorageError, Subject, Tier, Timestamp, UserId,
+    AuditEntry, BlobKey, Checkpoint, CheckpointLimits, Checkpoints, Draft, DraftId, DrawRule, DrawSubject, DrawTerms, Failure, GuildId,
+    GuildSettings, Guilds, History, JobId, JobInput, KeptState, Lease, Ledger, Less, NewImage, NewJob, Outbox, Period, Policy, PressKey,
+    Provenance, Queue, QuotaRule, Received, Reception, SqliteStore, States, StorageError, Subject, Tier, Timestamp, UserId,
 };
 
 /// Everything that writes.
@@ -55,6 +55,8 @@ enum Write {
     Receive,
     AmendReceived,
     ForgetReceived,
+    SetDrawRule,
+    NoteAudit,
 }
 
 /// What one write is done to: the `n`th time to the `n`th of these.
@@ -194,6 +196,13 @@ impl Target {
             Write::Receive => store.receive(&[heard(&format!("again {n}"), n), heard(&format!("once more {n}"), n)]).await.map(drop),
             Write::AmendReceived => store.amend_received(&self.key, &long().into()).await,
             Write::ForgetReceived => store.forget_received(std::slice::from_ref(&self.key)).await,
+            Write::SetDrawRule => {
+                let terms = DrawTerms { models: Some(vec![long()]), ..DrawTerms::default() };
+                store.set_draw_rule(&DrawRule { guild: GuildId(n), subject: DrawSubject::Everyone, terms }).await
+            }
+            Write::NoteAudit => {
+                store.note_audit(&AuditEntry { guild: GuildId(n), user: UserId(n), at: NOW, is_change: true, what: long().into() }).await
+            }
         }
     }
 }
@@ -228,8 +237,21 @@ async fn fill(write: Write) -> u32 {
 #[test]
 fn whatever_is_written_when_the_disk_fills_up_is_written_whole_or_not_at_all() {
     use Write::*;
-    const GROW: [Write; 11] =
-        [Enqueue, SetNotes, RecordImage, Keep, Fail, DeliveryFailed, Undeliverable, KeepDraft, SetNote, Receive, AmendReceived];
+    const GROW: [Write; 13] = [
+        Enqueue,
+        SetNotes,
+        RecordImage,
+        Keep,
+        Fail,
+        DeliveryFailed,
+        Undeliverable,
+        KeepDraft,
+        SetNote,
+        Receive,
+        AmendReceived,
+        SetDrawRule,
+        NoteAudit,
+    ];
     // These write little more than was there before, or less: they may never need a page.
     const STAY: [Write; 24] = [
         Lose,
