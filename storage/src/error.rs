@@ -67,7 +67,7 @@ pub enum StorageError {
     Undone,
     /// The database refused a statement.
     #[error("database")]
-    Database(#[source] sqlx::Error),
+    Database(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The folder of the blob store cannot be made.
     #[error("cannot make the folder {path}")]
     BlobFolder {
@@ -107,9 +107,14 @@ impl StorageError {
         const CANNOT_OPEN: i32 = 14;
         match self {
             Self::DiskFull | Self::Undone | Self::InUse { .. } | Self::ReadOnly { .. } => true,
-            Self::Database(error) => matches!(sqlite_code(error), Some(BUSY | LOCKED | READ_ONLY | IO | CANNOT_OPEN)),
+            Self::Database(error) => matches!(code_of(&**error), Some(BUSY | LOCKED | READ_ONLY | IO | CANNOT_OPEN)),
             _ => false,
         }
+    }
+
+    fn of_database(source: impl std::error::Error + Send + Sync + 'static) -> Self {
+        const FULL: i32 = 13;
+        if code_of(&source) == Some(FULL) { Self::DiskFull } else { Self::Database(source.into()) }
     }
 
     pub(crate) fn corrupt(what: &'static str, job: impl std::fmt::Display) -> Self {
@@ -119,8 +124,13 @@ impl StorageError {
 
 impl From<sqlx::Error> for StorageError {
     fn from(source: sqlx::Error) -> Self {
-        const SQLITE_FULL: i32 = 13;
-        if sqlite_code(&source) == Some(SQLITE_FULL) { Self::DiskFull } else { Self::Database(source) }
+        Self::of_database(source)
+    }
+}
+
+impl From<rusqlite::Error> for StorageError {
+    fn from(source: rusqlite::Error) -> Self {
+        Self::of_database(source)
     }
 }
 
@@ -134,6 +144,12 @@ impl From<object_store::Error> for StorageError {
 pub(crate) fn sqlite_code(error: &sqlx::Error) -> Option<i32> {
     let extended: i32 = error.as_database_error()?.code()?.parse().ok()?;
     Some(extended & 0xff)
+}
+
+/// SQLite's primary result code in an error of either of its libraries.
+fn code_of(error: &(dyn std::error::Error + 'static)) -> Option<i32> {
+    let of_rusqlite = || Some(error.downcast_ref::<rusqlite::Error>()?.sqlite_error()?.extended_code & 0xff);
+    error.downcast_ref().and_then(sqlite_code).or_else(of_rusqlite)
 }
 
 fn is_disk_full(error: &(dyn std::error::Error + 'static)) -> bool {

@@ -1,12 +1,14 @@
 //! Pictures on their way: the newest state of each, until it is recorded or its job ends.
 
 use async_trait::async_trait;
-use sqlx::SqliteConnection;
+use rusqlite::Connection;
 
 use super::{
     SqliteStore,
-    held::{advance, held},
+    ending::Open,
+    held::{self, advance},
     rows::bytes,
+    sql::sql,
 };
 use crate::{
     checkpoints::{Checkpoint, CheckpointLimits, Checkpoints, Kept},
@@ -26,24 +28,24 @@ from_row! {
 #[async_trait]
 impl Checkpoints for SqliteStore {
     async fn keep(&self, lease: &Lease, checkpoints: &[Checkpoint], limits: &CheckpointLimits) -> Result<Kept, StorageError> {
-        let nothing = |written| Ok(Kept { written, n_left_out: 0 });
-        let mut tx = self.begin().await?;
-        let Some(job) = held(&mut tx, lease).await? else { return nothing(Written::Fenced) };
-        if job.is_cancel_requested {
-            return nothing(Written::CancelRequested);
-        }
-        let mut n_left_out = 0;
-        for checkpoint in checkpoints {
-            n_left_out += u32::from(!keep_one(&mut tx, job.seq, checkpoint, limits).await?);
-        }
-        tx.commit().await?;
-        Ok(Kept { written: Written::Done, n_left_out })
+        let (checkpoints, limits) = (checkpoints.to_vec(), *limits);
+        let keep = move |db: &Connection, job: &Open| {
+            let mut n_left_out = 0;
+            if job.is_cancel_requested {
+                return Ok(Kept { written: Written::CancelRequested, n_left_out });
+            }
+            for checkpoint in &checkpoints {
+                n_left_out += u32::from(!keep_one(db, job.seq, checkpoint, &limits)?);
+            }
+            Ok(Kept { written: Written::Done, n_left_out })
+        };
+        Ok(held::write(self, lease, keep).await?.unwrap_or(Kept { written: Written::Fenced, n_left_out: 0 }))
     }
 }
 
 /// Whether there was room for it.
-async fn keep_one(
-    db: &mut SqliteConnection,
+fn keep_one(
+    db: &Connection,
     job: i64,
     Checkpoint { index, n_steps, state }: &Checkpoint,
     limits: &CheckpointLimits,
@@ -53,34 +55,34 @@ async fn keep_one(
     const STEPS: &str = "SELECT steps FROM checkpoints WHERE job = ? AND number = ?";
     const KEEP: &str = "INSERT INTO checkpoints (job, number, steps, state) VALUES (?, ?, ?, ?) \
         ON CONFLICT (job, number) DO UPDATE SET steps = max(steps, excluded.steps), state = excluded.state";
-    if sqlx::query_scalar(IS_RECORDED).bind(job).bind(index).fetch_one(&mut *db).await? {
+    if sql(IS_RECORDED).bind(job).bind(index).one(db)? {
         return Ok(true);
     }
-    let others: i64 = sqlx::query_scalar(OTHERS).bind(job).bind(index).fetch_one(&mut *db).await?;
+    let others: i64 = sql(OTHERS).bind(job).bind(index).one(db)?;
     let n_bytes = state.len() as u64;
     if n_bytes > limits.max_bytes || others.cast_unsigned() + n_bytes > limits.max_bytes_in_all {
         return Ok(false);
     }
-    let furthest: Option<u32> = sqlx::query_scalar(STEPS).bind(job).bind(index).fetch_optional(&mut *db).await?;
-    sqlx::query(KEEP).bind(job).bind(index).bind(n_steps).bind(&state[..]).execute(&mut *db).await?;
+    let furthest: Option<u32> = sql(STEPS).bind(job).bind(index).optional(db)?;
+    sql(KEEP).bind(job).bind(index).bind(n_steps).bind(&state[..]).execute(db)?;
     if furthest.is_none_or(|furthest| *n_steps > furthest) {
-        advance(db, job).await?;
+        advance(db, job)?;
     }
     Ok(true)
 }
 
 /// A picture was recorded: its state is of no use any more.
-pub(super) async fn recorded(db: &mut SqliteConnection, job: i64, index: u32) -> Result<(), StorageError> {
+pub(super) fn recorded(db: &Connection, job: i64, index: u32) -> Result<(), StorageError> {
     const DROP: &str = "UPDATE checkpoints SET state = NULL WHERE job = ? AND number = ?";
-    sqlx::query(DROP).bind(job).bind(index).execute(db).await?;
+    sql(DROP).bind(job).bind(index).execute(db)?;
     Ok(())
 }
 
 /// What is kept of a job, by index.
-pub(super) async fn of_job(db: &mut SqliteConnection, job: JobId) -> Result<Vec<Checkpoint>, StorageError> {
+pub(super) fn of_job(db: &Connection, job: JobId) -> Result<Vec<Checkpoint>, StorageError> {
     const KEPT: &str = "SELECT number, steps, state FROM checkpoints \
         WHERE job = (SELECT seq FROM jobs WHERE id = ?) AND state IS NOT NULL ORDER BY number";
-    let rows: Vec<CheckpointRow> = sqlx::query_as(KEPT).bind(bytes(job)).fetch_all(db).await?;
+    let rows: Vec<CheckpointRow> = sql(KEPT).bind(bytes(job)).all(db)?;
     let read = |CheckpointRow { number: index, steps: n_steps, state }| Checkpoint { index, n_steps, state: state.into() };
     Ok(rows.into_iter().map(read).collect())
 }

@@ -2,11 +2,12 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use sqlx::{FromRow, SqliteConnection};
+use rusqlite::{Connection, Row};
 
 use super::{
     SqliteStore, checkpoints, images,
     rows::{JobRow, job_columns},
+    sql::{Read, sql},
     turns::{self, Lane, tier_number},
 };
 use crate::{
@@ -69,8 +70,31 @@ from_row! {
     }
 }
 
+/// A job under its new lease.
+struct Taken {
+    epoch: i64,
+    row: JobRow,
+}
+
+impl Read for Taken {
+    fn read(row: &Row<'_>) -> Result<Self, rusqlite::Error> {
+        Ok(Self { epoch: row.get("epoch")?, row: JobRow::read(row)? })
+    }
+}
+
 pub(super) async fn claim(
     store: &SqliteStore,
+    lease: Duration,
+    limits: &RunningLimits,
+    resident: &[String],
+    now: Timestamp,
+) -> Result<Option<Lease>, StorageError> {
+    let (limits, resident) = (*limits, resident.to_vec());
+    store.write(move |db| take(db, lease, &limits, &resident, now)).await
+}
+
+fn take(
+    db: &Connection,
     lease: Duration,
     limits: &RunningLimits,
     resident: &[String],
@@ -82,38 +106,32 @@ pub(super) async fn claim(
          RETURNING epoch, ",
         job_columns!()
     );
-    let mut tx = store.begin().await?;
-    let mut next = next(&mut tx, limits).await?;
+    let mut next = next(db, limits)?;
     let candidates: Vec<_> = next.iter_mut().map(|next| Candidate { model: next.model.take(), passed: next.passed }).collect();
-    let Some(choice) = choose(&candidates, resident) else {
-        tx.rollback().await?;
-        return Ok(None);
-    };
+    let Some(choice) = choose(&candidates, resident) else { return Ok(None) };
     if choice.passes {
-        sqlx::query("UPDATE jobs SET passed = passed + 1 WHERE seq = ?").bind(next[0].seq).execute(&mut *tx).await?;
+        sql("UPDATE jobs SET passed = passed + 1 WHERE seq = ?").bind(next[0].seq).execute(db)?;
     }
     let taken = &next[choice.index];
-    let row = sqlx::query(TAKE).bind(taken.seq).bind(now.0).bind(now.after(lease).0).fetch_one(&mut *tx).await?;
+    let Taken { epoch, row } = sql(TAKE).bind(taken.seq).bind(now.0).bind(now.after(lease).0).one(db)?;
     let tier = turns::tier(taken.tier).ok_or_else(|| StorageError::corrupt("tier", taken.seq))?;
     let mut tags = Tags { time: taken.time, flow: taken.flow_tag, flow_time: taken.flow_time, user: taken.user_tag };
     tags.serve(tier.weight(), taken.row_pixels);
     let pace = Pace { served: taken.served.map(Timestamp), ms: taken.pace_ms }.claim(taken.n_waiting > 1, now);
-    turns::served(&mut tx, Lane { guild: taken.guild, tier, user: taken.user }, &tags, pace).await?;
-    let epoch = sqlx::Row::try_get(&row, "epoch")?;
-    let job: Job = JobRow::from_row(&row)?.try_into()?;
+    turns::served(db, Lane { guild: taken.guild, tier, user: taken.user }, &tags, pace)?;
+    let job: Job = row.try_into()?;
     let (mut images, mut checkpoints) = (Vec::new(), Vec::new());
     // Only whoever had it before can have left something of it.
     if epoch > 1 {
-        images = images::all(&mut *tx, job.id).await?;
-        checkpoints = checkpoints::of_job(&mut tx, job.id).await?;
+        images = images::all(db, job.id)?;
+        checkpoints = checkpoints::of_job(db, job.id)?;
     }
-    tx.commit().await?;
     Ok(Some(Lease { job, epoch, images, checkpoints }))
 }
 
 /// The next jobs that may run, in the order of their turns.
-async fn next(db: &mut SqliteConnection, limits: &RunningLimits) -> Result<Vec<Next>, StorageError> {
-    let running: Vec<Running> = sqlx::query_as(RUNNING).fetch_all(&mut *db).await?;
+fn next(db: &Connection, limits: &RunningLimits) -> Result<Vec<Next>, StorageError> {
+    let running: Vec<Running> = sql(RUNNING).all(db)?;
     let n_running = u32::try_from(running.len()).unwrap_or(u32::MAX);
     let is_alone = running.iter().any(|job| job.is_interrupted);
     let Some((of_user, of_guild)) = limits.bounds(n_running).filter(|_| !is_alone) else { return Ok(Vec::new()) };
@@ -122,10 +140,10 @@ async fn next(db: &mut SqliteConnection, limits: &RunningLimits) -> Result<Vec<N
     let relax = tier_number(Tier::Relax);
     let n_relax = running.iter().filter(|job| job.tier == relax).count();
     let highest = if n_relax < relax_slots(limits.max_running) as usize { Tier::Relax } else { Tier::Fast };
-    let mut found = read(db, highest, &guilds, &users).await?;
+    let mut found = read(db, highest, &guilds, &users)?;
     if found.is_empty() && highest != Tier::Relax {
         // No fast job may run: nobody is kept waiting by another slow one.
-        found = read(db, Tier::Relax, &guilds, &users).await?;
+        found = read(db, Tier::Relax, &guilds, &users)?;
     }
     if n_running > 0 {
         let n = found.iter().take_while(|next| next.attempts < SUSPECT_AFTER).count();
@@ -134,8 +152,8 @@ async fn next(db: &mut SqliteConnection, limits: &RunningLimits) -> Result<Vec<N
     Ok(found)
 }
 
-async fn read(db: &mut SqliteConnection, highest: Tier, guilds: &str, users: &str) -> Result<Vec<Next>, StorageError> {
-    Ok(sqlx::query_as(NEXT).bind(tier_number(highest)).bind(guilds).bind(users).bind(N_CANDIDATES).fetch_all(db).await?)
+fn read(db: &Connection, highest: Tier, guilds: &str, users: &str) -> Result<Vec<Next>, StorageError> {
+    Ok(sql(NEXT).bind(tier_number(highest)).bind(guilds).bind(users).bind(N_CANDIDATES).all(db)?)
 }
 
 /// Those with as many jobs as they may have, as JSON.

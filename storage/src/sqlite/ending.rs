@@ -1,10 +1,11 @@
 //! How a job ends, whoever ends it: status, price, fairness and the message to its user change together.
 
-use sqlx::SqliteConnection;
+use rusqlite::Connection;
 
 use super::{
     quota::{self, Charge},
     rows::status_word,
+    sql::sql,
     turns::{self, Lane},
 };
 use crate::{error::StorageError, failure::Failure, ids::Timestamp, jobs::JobStatus};
@@ -47,16 +48,16 @@ pub(super) struct Ending<'a> {
 }
 
 /// Ends a job. A refund leaves its flows as they are: the device may have worked for it, and a guild of failing jobs must not starve others.
-pub(super) async fn end(db: &mut SqliteConnection, job: &Open, ending: Ending<'_>, now: Timestamp) -> Result<(), StorageError> {
+pub(super) fn end(db: &Connection, job: &Open, ending: Ending<'_>, now: Timestamp) -> Result<(), StorageError> {
     const END: &str = "UPDATE jobs SET status = ?2, finished = ?3, error = ?4, lease_until = NULL, \
             press = CASE WHEN ?2 = 'done' AND keeps_press THEN press END WHERE seq = ?1; \
         INSERT INTO outbox (job, kind, since, due) VALUES (?1, ?2, ?3, ?3); \
         DELETE FROM checkpoints WHERE job = ?1";
-    let write = sqlx::query(END).bind(job.seq).bind(status_word(ending.status)).bind(now.0);
-    write.bind(ending.failure.map(Failure::to_text)).execute(&mut *db).await?;
-    quota::correct(db, job.seq, ending.charge).await?;
+    let write = sql(END).bind(job.seq).bind(status_word(ending.status)).bind(now.0);
+    write.bind(ending.failure.map(Failure::to_text)).execute(db)?;
+    quota::correct(db, job.seq, ending.charge)?;
     match ending.charge {
-        Charge::Settle(actual) => turns::correct(db, job.lane()?, job.row_pixels, actual).await,
+        Charge::Settle(actual) => turns::correct(db, job.lane()?, job.row_pixels, actual),
         Charge::Refund => Ok(()),
     }
 }

@@ -1,12 +1,13 @@
 //! How a job comes in: known already, refused, or recorded and debited, all in one transaction.
 
-use sqlx::{SqliteConnection, SqliteExecutor};
+use rusqlite::Connection;
 
 use super::{
     SqliteStore, policy,
     quota::{self, Moment},
     received,
     rows::{bytes, job_id, status},
+    sql::sql,
     turns::{self, Lane, tier_number},
 };
 use crate::{
@@ -52,24 +53,27 @@ from_row! {
 }
 
 pub(super) async fn enqueue(store: &SqliteStore, job: NewJob, limits: &Limits, now: Timestamp) -> Result<Enqueued, StorageError> {
-    let mut tx = store.begin().await?;
+    let (limits, zone) = (*limits, store.zone.clone());
+    store.write(move |db| record(db, job, &limits, &Moment { zone: &zone, now })).await
+}
+
+fn record(db: &Connection, job: NewJob, limits: &Limits, moment: &Moment<'_>) -> Result<Enqueued, StorageError> {
     let key = job.key.clone();
-    let answer = match known(&mut tx, &job).await? {
+    let answer = match known(db, &job)? {
         Some(known) => known,
-        None if !policy::is_judged_by_these(&mut tx, &job.admission).await? => Enqueued::JudgedByOldRules,
+        None if !policy::is_judged_by_these(db, &job.admission)? => Enqueued::JudgedByOldRules,
         None => {
             let lane = Lane { guild: job.guild.0.cast_signed(), tier: job.tier, user: job.user.0.cast_signed() };
-            let place = sqlx::query_as(PLACE).bind(lane.guild).bind(tier_number(lane.tier)).bind(lane.user);
-            let place: Place = place.fetch_one(&mut *tx).await?;
-            let moment = Moment { zone: &store.zone, now };
-            match refusal(&mut tx, &job, &place, limits, &moment).await? {
+            let place = sql(PLACE).bind(lane.guild).bind(tier_number(lane.tier)).bind(lane.user);
+            let place: Place = place.one(db)?;
+            match refusal(db, &job, &place, limits, moment)? {
                 Some(refusal) => Enqueued::Refused(refusal),
                 None => {
                     let (spender, is_free) = (spender(&job), is_free(&job, limits));
-                    policy::came_in(&mut tx, job.user, &job.admission, now).await?;
-                    let (id, seq, row_pixels) = insert(&mut tx, job, lane, &place, now).await?;
+                    policy::came_in(db, job.user, &job.admission, moment.now)?;
+                    let (id, seq, row_pixels) = insert(db, job, lane, &place, moment.now)?;
                     if !is_free {
-                        quota::debit(&mut tx, seq, &spender, row_pixels, &moment).await?;
+                        quota::debit(db, seq, &spender, row_pixels, moment)?;
                     }
                     Enqueued::Created(id)
                 }
@@ -77,10 +81,7 @@ pub(super) async fn enqueue(store: &SqliteStore, job: NewJob, limits: &Limits, n
         }
     };
     if matches!(answer, Enqueued::Created(_) | Enqueued::SameKey(_)) {
-        received::forget(&mut tx, &key).await?;
-        tx.commit().await?;
-    } else {
-        tx.rollback().await?;
+        received::forget(db, &key)?;
     }
     Ok(answer)
 }
@@ -99,40 +100,34 @@ impl Place {
     }
 }
 
-async fn known(db: &mut SqliteConnection, job: &NewJob) -> Result<Option<Enqueued>, StorageError> {
-    let same: Option<Vec<u8>> = sqlx::query_scalar("SELECT id FROM jobs WHERE key = ?").bind(&job.key).fetch_optional(&mut *db).await?;
+fn known(db: &Connection, job: &NewJob) -> Result<Option<Enqueued>, StorageError> {
+    let same: Option<Vec<u8>> = sql("SELECT id FROM jobs WHERE key = ?").bind(&job.key).optional(db)?;
     if let Some(id) = same {
         return Ok(Some(Enqueued::SameKey(job_id(&id)?)));
     }
     let Some(press) = &job.press else { return Ok(None) };
-    Ok(by_press(db, &press.key).await?.map(|(id, status)| Enqueued::Pressed(id, status)))
+    Ok(by_press(db, &press.key)?.map(|(id, status)| Enqueued::Pressed(id, status)))
 }
 
 pub(super) async fn pressed(store: &SqliteStore, key: &str) -> Result<Option<(JobId, JobStatus)>, StorageError> {
-    by_press(&store.readers, key).await
+    let key = key.to_owned();
+    store.inquirers.read(move |db| by_press(db, &key)).await
 }
 
-async fn by_press(db: impl SqliteExecutor<'_>, key: &str) -> Result<Option<(JobId, JobStatus)>, StorageError> {
-    let pressed: Option<(Vec<u8>, String)> =
-        sqlx::query_as("SELECT id, status FROM jobs WHERE press = ?").bind(key).fetch_optional(db).await?;
+fn by_press(db: &Connection, key: &str) -> Result<Option<(JobId, JobStatus)>, StorageError> {
+    let pressed: Option<(Vec<u8>, String)> = sql("SELECT id, status FROM jobs WHERE press = ?").bind(key).optional(db)?;
     let Some((id, word)) = pressed else { return Ok(None) };
     let id = job_id(&id)?;
     let status = status(&word).ok_or_else(|| StorageError::corrupt("status", id))?;
     Ok(Some((id, status)))
 }
 
-async fn refusal(
-    db: &mut SqliteConnection,
-    job: &NewJob,
-    place: &Place,
-    limits: &Limits,
-    moment: &Moment<'_>,
-) -> Result<Option<Refusal>, StorageError> {
+fn refusal(db: &Connection, job: &NewJob, place: &Place, limits: &Limits, moment: &Moment<'_>) -> Result<Option<Refusal>, StorageError> {
     let now = moment.now;
     if place.active >= limits.max_active_per_user {
         return Ok(Some(Refusal::UserBusy { active: place.active, limit: limits.max_active_per_user }));
     }
-    if let Some(pause) = policy::refusal(db, job.user, &job.admission, now).await? {
+    if let Some(pause) = policy::refusal(db, job.user, &job.admission, now)? {
         return Ok(Some(pause));
     }
     if place.in_guild >= limits.max_queued_per_guild {
@@ -146,7 +141,7 @@ async fn refusal(
         let limit = limits.max_queued;
         return Ok(Some(Refusal::QueueFull { limit, again: place.pace().after(place.n_waiting - limit + 1, now) }));
     }
-    let accounts = quota::accounts(db, &spender(job), limits, moment).await?;
+    let accounts = quota::accounts(db, &spender(job), limits, moment)?;
     let cost = to_row_pixels(job.row_megapixels);
     let in_the_way = match is_free(job, limits) {
         true => accounts.iter().find(|account| account.limit == 0),
@@ -156,18 +151,12 @@ async fn refusal(
 }
 
 /// Its id, its number and its estimated cost.
-async fn insert(
-    db: &mut SqliteConnection,
-    job: NewJob,
-    lane: Lane,
-    place: &Place,
-    now: Timestamp,
-) -> Result<(JobId, i64, i64), StorageError> {
+fn insert(db: &Connection, job: NewJob, lane: Lane, place: &Place, now: Timestamp) -> Result<(JobId, i64, i64), StorageError> {
     let id = JobId::new();
     let row_pixels = to_row_pixels(job.row_megapixels);
     let (press, keeps_press) = job.press.map_or((None, false), |press| (Some(press.key), press.keep));
     let (parent, parent_index) = job.parent.map_or((None, None), |(id, index)| (Some(bytes(id)), Some(index)));
-    let seq: i64 = sqlx::query_scalar(INSERT)
+    let seq: i64 = sql(INSERT)
         .bind(bytes(id))
         .bind(job.key)
         .bind(press)
@@ -187,14 +176,13 @@ async fn insert(
         .bind(job.delivery.token_expires.0)
         .bind(job.delivery.message.map(u64::cast_signed))
         .bind(now.0)
-        .fetch_one(&mut *db)
-        .await?;
+        .one(db)?;
     for (number, JobInput { role, blob }) in (0_u32..).zip(job.inputs) {
-        let input = sqlx::query("INSERT INTO inputs (job, number, role, blob) VALUES (?, ?, ?, ?)");
-        input.bind(seq).bind(number).bind(role).bind(blob.to_string()).execute(&mut *db).await?;
+        let input = sql("INSERT INTO inputs (job, number, role, blob) VALUES (?, ?, ?, ?)");
+        input.bind(seq).bind(number).bind(role).bind(blob.to_string()).execute(db)?;
     }
     let mut tags = turns::tags(place.time, place.flow_tag, place.flow_time, place.user_tag);
     tags.arrive(place.in_flow > 0, place.of_user_in_flow > 0);
-    turns::arrived(db, lane, &tags).await?;
+    turns::arrived(db, lane, &tags)?;
     Ok((id, seq, row_pixels))
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, Row};
 
-use super::{SqliteStore, claim, enqueue, keeping, outbox, queue, quota, rules};
+use super::{SqliteStore, claim, enqueue, keeping, outbox, queue, quota, rules, sql::sql};
 use crate::{
     Delivery, Enqueued, Failure, GuildId, GuildSettings, Guilds, History, JobStatus, Ledger, Limits, NewJob, Outbox, Queue, RunningLimits,
     Spender, StorageError, Timestamp, UserId, Written,
@@ -67,11 +67,12 @@ async fn used(store: &SqliteStore) -> f64 {
     store.quotas(&Spender::new(GuildId(1), UserId(1)), &LIMITS, NOW).await.unwrap()[0].1.used
 }
 
-/// Lets the writer's connection have `spare` more pages than now; `None` lifts the limit.
+/// Lets those that write have `spare` more pages than now; `None` lifts the limit.
 async fn limit_pages(store: &SqliteStore, spare: Option<i64>) {
-    let pages: i64 = sqlx::query_scalar("PRAGMA page_count").fetch_one(&mut *store.writer.take().await).await.unwrap();
-    let limit = spare.map_or(1 << 30, |spare| pages + spare);
-    sqlx::query(AssertSqlSafe(format!("PRAGMA max_page_count = {limit}"))).execute(&mut *store.writer.take().await).await.unwrap();
+    let pages: i64 = sqlx::query_scalar("PRAGMA page_count").fetch_one(&mut *store.writer.take().await.unwrap()).await.unwrap();
+    let limit = format!("PRAGMA max_page_count = {}", spare.map_or(1 << 30, |spare| pages + spare));
+    sqlx::query(AssertSqlSafe(limit.clone())).execute(&mut *store.writer.take().await.unwrap()).await.unwrap();
+    store.write(move |db| Ok(db.execute_batch(&limit)?)).await.unwrap();
 }
 
 #[tokio::test]
@@ -100,14 +101,15 @@ async fn a_full_disk_is_named_at_every_write_and_nothing_is_half_written() {
     assert_eq!(used(&store).await, 1.0);
     assert_eq!(store.job(lease.job.id).await.unwrap().unwrap().status, JobStatus::Leased);
     assert!(store.outbox(NOW, 10).await.unwrap().is_empty());
-    let n_images: i64 = sqlx::query_scalar("SELECT count(*) FROM images").fetch_one(&mut *store.writer.take().await).await.unwrap();
+    let n_images: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM images").fetch_one(&mut *store.writer.take().await.unwrap()).await.unwrap();
     assert_eq!(n_images, 0);
 
     limit_pages(&store, None).await;
     assert_eq!(store.record_image(&lease, &image).await.unwrap(), Written::Done, "it recovers when there is space");
     assert_eq!(store.complete(&lease, 1.0, NOW).await.unwrap(), Written::Done);
     created(&store, job("big", 100_000)).await;
-    let check: String = sqlx::query_scalar("PRAGMA integrity_check").fetch_one(&mut *store.writer.take().await).await.unwrap();
+    let check: String = sqlx::query_scalar("PRAGMA integrity_check").fetch_one(&mut *store.writer.take().await.unwrap()).await.unwrap();
     assert_eq!(check, "ok");
 }
 
@@ -136,8 +138,10 @@ async fn every_write_names_a_disk_that_fills_up_page_by_page() {
 async fn claim_and_outbox_read_an_index_and_sort_nothing() {
     let (_folder, store) = open().await;
     let check = async |query: &'static str, index: &str| {
-        let rows =
-            sqlx::query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {query}"))).fetch_all(&mut *store.writer.take().await).await.unwrap();
+        let rows = sqlx::query(AssertSqlSafe(format!("EXPLAIN QUERY PLAN {query}")))
+            .fetch_all(&mut *store.writer.take().await.unwrap())
+            .await
+            .unwrap();
         let plan: Vec<String> = rows.iter().map(|row| row.get("detail")).collect();
         let plan = plan.join("; ");
         assert!(plan.contains(index), "{plan}");
@@ -183,7 +187,7 @@ async fn rows_written(n_waiting: u32) -> [i64; 5] {
     for n in 0..n_waiting {
         created(&store, of(n, u64::from(n % 7))).await;
     }
-    let total = async || -> i64 { sqlx::query_scalar("SELECT total_changes()").fetch_one(&mut *store.writer.take().await).await.unwrap() };
+    let total = async || -> i64 { store.write(|db| sql("SELECT total_changes()").one(db)).await.unwrap() };
     let mut counts = vec![total().await];
     let cancelled = created(&store, of(n_waiting, 100)).await;
     counts.push(total().await);
@@ -213,6 +217,14 @@ async fn connections_are_set_for_durability() {
         let row = sqlx::query(AssertSqlSafe(format!("PRAGMA {name}"))).fetch_one(connection).await.unwrap();
         row.try_get::<String, _>(0).or_else(|_| row.try_get::<i64, _>(0).map(|value| value.to_string())).unwrap()
     };
+    let text = |db: &rusqlite::Connection, name: &str| {
+        let value = db.pragma_query_value(None, name, |row| row.get::<_, rusqlite::types::Value>(0))?;
+        Ok(match value {
+            rusqlite::types::Value::Integer(number) => number.to_string(),
+            rusqlite::types::Value::Text(text) => text,
+            other => panic!("{other:?}"),
+        })
+    };
     for (name, expected) in [
         ("journal_mode", "wal"),
         ("synchronous", "2"),
@@ -223,8 +235,12 @@ async fn connections_are_set_for_durability() {
         ("journal_size_limit", "67108864"),
         ("query_only", "0"),
     ] {
-        assert_eq!(pragma(&mut *store.writer.take().await, name).await, expected, "{name}");
+        assert_eq!(pragma(&mut *store.writer.take().await.unwrap(), name).await, expected, "{name}");
+        assert_eq!(store.write(move |db| text(db, name)).await.unwrap(), expected, "{name}");
     }
+    assert_eq!(store.inquirers.read(move |db| text(db, "query_only")).await.unwrap(), "1");
+    assert_eq!(store.inquirers.read(move |db| text(db, "synchronous")).await.unwrap(), "2");
+    assert!(store.inquirers.read(|db| sql("DELETE FROM notes").execute(db)).await.is_err(), "a reader cannot write");
     assert_eq!(pragma(&mut *store.readers.acquire().await.unwrap(), "query_only").await, "1");
     assert_eq!(pragma(&mut *store.readers.acquire().await.unwrap(), "synchronous").await, "2");
     let refused = sqlx::query("DELETE FROM notes").execute(&store.readers).await;

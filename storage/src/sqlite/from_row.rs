@@ -12,5 +12,11 @@ macro_rules! from_row {
                 Ok(Self { $($field: row.try_get(stringify!($field))?,)* })
             }
         }
+
+        impl crate::sqlite::sql::Read for $name {
+            fn read(row: &rusqlite::Row<'_>) -> Result<Self, rusqlite::Error> {
+                Ok(Self { $($field: row.get(stringify!($field))?,)* })
+            }
+        }
     };
 }

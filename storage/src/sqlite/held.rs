@@ -1,28 +1,55 @@
 //! What every write of a worker begins with: whether the job is still its own.
 
-use sqlx::SqliteConnection;
+use rusqlite::Connection;
 
 use super::{
+    SqliteStore,
     ending::{Open, open_columns},
     rows::bytes,
+    sql::sql,
 };
-use crate::{error::StorageError, jobs::Lease};
+use crate::{
+    error::StorageError,
+    jobs::{Lease, Written},
+};
 
-/// The leased job, if the lease is still the newest.
-pub(super) async fn held(db: &mut SqliteConnection, lease: &Lease) -> Result<Option<Open>, StorageError> {
+/// Writes to a leased job, if the lease is still the newest; what the writing says.
+pub(super) async fn write<T: Send + 'static>(
+    store: &SqliteStore,
+    lease: &Lease,
+    work: impl FnOnce(&Connection, &Open) -> Result<T, StorageError> + Send + 'static,
+) -> Result<Option<T>, StorageError> {
     const HELD: &str = concat!("SELECT ", open_columns!(), " FROM jobs WHERE id = ? AND epoch = ? AND status = 'leased'");
-    Ok(sqlx::query_as(HELD).bind(bytes(lease.job.id)).bind(lease.epoch).fetch_optional(db).await?)
+    let held = sql(HELD).bind(bytes(lease.job.id)).bind(lease.epoch);
+    let write = move |db: &Connection| {
+        let job: Option<Open> = held.optional(db)?;
+        job.map(|job| work(db, &job)).transpose()
+    };
+    store.write(write).await
+}
+
+/// The same for what is of no use once a cancel was requested, of which it tells instead.
+pub(super) async fn write_uncancelled(
+    store: &SqliteStore,
+    lease: &Lease,
+    work: impl FnOnce(&Connection, &Open) -> Result<(), StorageError> + Send + 'static,
+) -> Result<Written, StorageError> {
+    let written = write(store, lease, |db, job| match job.is_cancel_requested {
+        true => Ok(Written::CancelRequested),
+        false => work(db, job).map(|()| Written::Done),
+    });
+    Ok(written.await?.unwrap_or(Written::Fenced))
 }
 
 /// Work got further than ever: attempts are counted anew from here. That happens at most once for each of its steps, so that no job is begun for ever.
-pub(super) async fn advance(db: &mut SqliteConnection, seq: i64) -> Result<(), StorageError> {
-    sqlx::query("UPDATE jobs SET attempts = 0, has_advanced = 1 WHERE seq = ? AND has_advanced = 0").bind(seq).execute(db).await?;
+pub(super) fn advance(db: &Connection, seq: i64) -> Result<(), StorageError> {
+    sql("UPDATE jobs SET attempts = 0, has_advanced = 1 WHERE seq = ? AND has_advanced = 0").bind(seq).execute(db)?;
     Ok(())
 }
 
 /// Takes the attempt of a lease back that was given back in order.
-pub(super) async fn uncount(db: &mut SqliteConnection, seq: i64) -> Result<(), StorageError> {
+pub(super) fn uncount(db: &Connection, seq: i64) -> Result<(), StorageError> {
     const UNCOUNT: &str = "UPDATE jobs SET attempts = attempts - 1, has_advanced = 1 WHERE seq = ? AND has_advanced = 0";
-    sqlx::query(UNCOUNT).bind(seq).execute(db).await?;
+    sql(UNCOUNT).bind(seq).execute(db)?;
     Ok(())
 }

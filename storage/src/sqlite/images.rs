@@ -1,8 +1,8 @@
 //! Pictures: recorded as they are finished, shown when their job is done.
 
-use sqlx::{SqliteConnection, SqliteExecutor};
+use rusqlite::Connection;
 
-use super::{SqliteStore, rows::bytes};
+use super::{SqliteStore, rows::bytes, sql::sql};
 use crate::{
     error::StorageError,
     ids::*,
@@ -42,21 +42,21 @@ macro_rules! select {
 }
 
 /// Adds a picture to a job, unless it has the one of this number; whether it did.
-pub(super) async fn insert(db: &mut SqliteConnection, job: i64, image: &NewImage) -> Result<bool, StorageError> {
+pub(super) fn insert(db: &Connection, job: i64, image: &NewImage) -> Result<bool, StorageError> {
     const IMAGE: &str = "INSERT INTO images (job, number, seed, width, height, blob, model_hash, engine, device, dtype) \
         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (job, number) DO NOTHING";
-    let write = sqlx::query(IMAGE).bind(job).bind(image.index).bind(image.seed.cast_signed()).bind(image.width).bind(image.height);
+    let write = sql(IMAGE).bind(job).bind(image.index).bind(image.seed.cast_signed()).bind(image.width).bind(image.height);
     let made = image.provenance.as_ref();
     let write = write.bind(image.blob.as_str()).bind(made.and_then(|made| made.model_hash.as_deref()));
     let write = write.bind(made.map(|made| made.engine.as_str())).bind(made.map(|made| made.device.as_str()));
-    let written = write.bind(made.map(|made| made.dtype.as_str())).execute(db).await?;
-    Ok(written.rows_affected() == 1)
+    let written = write.bind(made.map(|made| made.dtype.as_str())).execute(db)?;
+    Ok(written == 1)
 }
 
 /// What is recorded of a job, done or not.
-pub(super) async fn all(db: impl SqliteExecutor<'_>, id: JobId) -> Result<Vec<NewImage>, StorageError> {
+pub(super) fn all(db: &Connection, id: JobId) -> Result<Vec<NewImage>, StorageError> {
     const ALL: &str = concat!(select!(), " ORDER BY number");
-    let rows: Vec<ImageRow> = sqlx::query_as(ALL).bind(bytes(id)).fetch_all(db).await?;
+    let rows: Vec<ImageRow> = sql(ALL).bind(bytes(id)).all(db)?;
     rows.into_iter().map(|row| row.read(id)).collect()
 }
 

@@ -25,28 +25,39 @@ mod outbox;
 mod policy;
 mod queue;
 mod quota;
+mod readers;
 mod reap;
 mod received;
 mod rows;
 mod rules;
+mod sql;
 mod states;
 mod thumbnails;
 mod turns;
 mod worker;
 mod writer;
+mod writing;
 
 use std::fs::File;
 
+use rusqlite::Connection;
 use sqlx::SqlitePool;
 
 use crate::{error::StorageError, zone::Zone};
+use readers::Readers;
 use writer::{Write, Writer};
+use writing::WriteThread;
 
 /// Jobs in an SQLite database. The process lock is held as long as this lives.
 #[derive(Debug)]
 pub struct SqliteStore {
+    /// For what happens to jobs.
+    thread: WriteThread,
+    /// For what is written seldom.
     writer: Writer,
     readers: SqlitePool,
+    /// For those who have several questions.
+    inquirers: Readers,
     /// For those who look through histories.
     lookers: SqlitePool,
     zone: Zone,
@@ -63,7 +74,16 @@ impl SqliteStore {
     pub async fn close(self) {
         self.lookers.close().await;
         self.readers.close().await;
+        self.inquirers.close();
+        self.thread.close().await;
         self.writer.close().await;
+    }
+
+    async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, StorageError> + Send + 'static,
+    ) -> Result<T, StorageError> {
+        self.thread.write(work).await
     }
 
     async fn begin(&self) -> Result<Write, StorageError> {

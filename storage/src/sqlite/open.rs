@@ -7,13 +7,14 @@ use std::{
     time::Duration,
 };
 
+use rusqlite::{Connection, OpenFlags};
 use sqlx::{
-    Connection, SqliteConnection,
+    Connection as _, SqliteConnection,
     migrate::MigrateError,
     sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use super::{SqliteStore, copies, migrations::MIGRATIONS, writer::Writer};
+use super::{SqliteStore, copies, migrations::MIGRATIONS, readers::Readers, writer::Writer, writing::WriteThread};
 use crate::{
     error::{StorageError, sqlite_code},
     zone::Zone,
@@ -28,6 +29,9 @@ const OLDEST_SQLITE: [u32; 3] = [3, 51, 3];
 pub(super) const N_READERS: u32 = 3;
 /// Of those that page through histories: however many do, deliveries wait for none of them.
 pub(super) const N_LOOKERS: u32 = 2;
+const N_INQUIRERS: u32 = 2;
+/// More than there are, so that each is prepared once.
+const N_STATEMENTS: usize = 256;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const MAX_JOURNAL_BYTES: u32 = 64 << 20;
 
@@ -45,8 +49,8 @@ impl SqliteStore {
         let in_path = |error| explain(error, &path);
         let options = options(&path);
         let writer_options = options.clone().auto_vacuum(SqliteAutoVacuum::Incremental).journal_mode(SqliteJournalMode::Wal);
-        let writer = Writer::open(&writer_options).await.map_err(in_path)?;
-        let mut connection = writer.take().await;
+        let writer = Writer::open(writer_options).await.map_err(in_path)?;
+        let mut connection = writer.take().await?;
         if let Some(version) = version {
             copies::keep(&mut connection, &path, version).await?;
         }
@@ -59,7 +63,10 @@ impl SqliteStore {
         let options = options.pragma("query_only", "ON");
         let readers = pool(N_READERS).connect_with(options.clone()).await.map_err(in_path)?;
         let lookers = pool(N_LOOKERS).connect_with(options).await.map_err(in_path)?;
-        Ok(Self { writer, readers, lookers, zone: Zone::default(), _lock: lock })
+        let inquirers = (0..N_INQUIRERS).map(|_| connect(&path, "ON")).collect::<Result<_, _>>()?;
+        let started = WriteThread::start(connect(&path, "OFF")?, writer.gate());
+        let thread = started.map_err(|source| StorageError::Open { path, source })?;
+        Ok(Self { thread, writer, readers, inquirers: Readers::new(inquirers), lookers, zone: Zone::default(), _lock: lock })
     }
 }
 
@@ -133,7 +140,19 @@ fn options(path: &Path) -> SqliteConnectOptions {
         .pragma("temp_store", "MEMORY")
 }
 
-fn pool(n_connections: u32) -> SqlitePoolOptions {
+/// A connection like those of [`options`], on whose own thread statements run.
+fn connect(path: &Path, query_only: &str) -> Result<Connection, StorageError> {
+    let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    db.busy_timeout(BUSY_TIMEOUT)?;
+    db.set_prepared_statement_cache_capacity(N_STATEMENTS);
+    db.execute_batch(&format!(
+        "PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = {MAX_JOURNAL_BYTES}; \
+         PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY; PRAGMA query_only = {query_only}"
+    ))?;
+    Ok(db)
+}
+
+pub(super) fn pool(n_connections: u32) -> SqlitePoolOptions {
     SqlitePoolOptions::new()
         .max_connections(n_connections)
         .min_connections(n_connections)

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use sqlx::{Sqlite, query::Query, sqlite::SqliteArguments};
+use rusqlite::Connection;
 
 use super::{
     SqliteStore, quota,
     rows::{bytes, job_id},
+    sql::{Sql, sql},
 };
 use crate::{error::StorageError, failure::Failure, ids::*, outbox::OutboxItem};
 
@@ -67,9 +68,9 @@ pub(super) async fn outbox_due(store: &SqliteStore, now: Timestamp) -> Result<Op
 }
 
 pub(super) async fn posting(store: &SqliteStore, job: JobId, channel: u64) -> Result<(), StorageError> {
-    let write = sqlx::query("UPDATE outbox SET posting = ? WHERE job = (SELECT seq FROM jobs WHERE id = ?) AND state = 'pending'");
-    store.writer.one(write.bind(channel.cast_signed()).bind(bytes(job))).await?;
-    Ok(())
+    let write = sql("UPDATE outbox SET posting = ? WHERE job = (SELECT seq FROM jobs WHERE id = ?) AND state = 'pending'");
+    let write = write.bind(channel.cast_signed()).bind(bytes(job));
+    store.write(move |db| write.execute(db).map(drop)).await
 }
 
 /// Ends a delivery, and with it erases the token, a secret that nobody needs any more.
@@ -87,30 +88,31 @@ macro_rules! close {
 const DELIVERED: &str = close!("state = 'delivered', error = ?2");
 
 pub(super) async fn delivered(store: &SqliteStore, job: JobId, message: Option<u64>) -> Result<(), StorageError> {
-    let mut tx = store.begin().await?;
-    arrived(job, message).execute(&mut *tx).await?;
-    tx.commit().await
+    let write = arrived(job, message);
+    store.write(move |db| write.execute(db).map(drop)).await
 }
 
-fn arrived(job: JobId, message: Option<u64>) -> Query<'static, Sqlite, SqliteArguments> {
-    sqlx::query(DELIVERED).bind(bytes(job)).bind(None::<&str>).bind(true).bind(message.map(u64::cast_signed))
+fn arrived(job: JobId, message: Option<u64>) -> Sql {
+    sql(DELIVERED).bind(bytes(job)).bind(None::<&str>).bind(true).bind(message.map(u64::cast_signed))
 }
 
 pub(super) async fn delivered_without(store: &SqliteStore, job: JobId, lost: &[u32], message: Option<u64>) -> Result<(), StorageError> {
     const OPEN: &str = "SELECT seq FROM jobs JOIN outbox ON outbox.job = seq WHERE id = ? AND status = 'done' AND state = 'pending'";
-    let mut tx = store.begin().await?;
-    let open: Option<i64> = sqlx::query_scalar(OPEN).bind(bytes(job)).fetch_optional(&mut *tx).await?;
-    if let Some(seq) = open {
-        let n: i64 = sqlx::query_scalar("SELECT count(*) FROM images WHERE job = ?").bind(seq).fetch_one(&mut *tx).await?;
-        let mut n_lost = 0;
-        for number in lost {
-            let forget = sqlx::query("DELETE FROM images WHERE job = ? AND number = ?").bind(seq).bind(number);
-            n_lost += forget.execute(&mut *tx).await?.rows_affected().cast_signed();
+    let (lost, write) = (lost.to_vec(), arrived(job, message));
+    let deliver = move |db: &Connection| {
+        let open: Option<i64> = sql(OPEN).bind(bytes(job)).optional(db)?;
+        if let Some(seq) = open {
+            let n: i64 = sql("SELECT count(*) FROM images WHERE job = ?").bind(seq).one(db)?;
+            let mut n_lost = 0;
+            for number in lost {
+                let forget = sql("DELETE FROM images WHERE job = ? AND number = ?").bind(seq).bind(number);
+                n_lost += forget.execute(db)? as i64;
+            }
+            quota::give_back_share(db, seq, n_lost, n)?;
         }
-        quota::give_back_share(&mut tx, seq, n_lost, n).await?;
-    }
-    arrived(job, message).execute(&mut *tx).await?;
-    tx.commit().await
+        write.execute(db).map(drop)
+    };
+    store.write(deliver).await
 }
 
 pub(super) async fn delivery_failed(
@@ -122,33 +124,33 @@ pub(super) async fn delivery_failed(
 ) -> Result<(), StorageError> {
     const RETRY: &str = "UPDATE outbox SET attempts = attempts + 1, error = ?, since = ?, due = ? \
         WHERE job = (SELECT seq FROM jobs WHERE id = ?) AND state = 'pending'";
-    store.writer.one(sqlx::query(RETRY).bind(error).bind(now.0).bind(now.after(pause).0).bind(bytes(job))).await?;
-    Ok(())
+    let write = sql(RETRY).bind(error).bind(now.0).bind(now.after(pause).0).bind(bytes(job));
+    store.write(move |db| write.execute(db).map(drop)).await
 }
 
 pub(super) async fn undeliverable(store: &SqliteStore, job: JobId, error: &str) -> Result<(), StorageError> {
     // The word of the first version of the schema.
     const GIVE_UP: &str = close!("attempts = attempts + 1, error = ?2, state = 'given_up'");
-    let mut tx = store.begin().await?;
-    let write = sqlx::query(GIVE_UP).bind(bytes(job)).bind(error).bind(false).bind(None::<i64>);
-    write.execute(&mut *tx).await?;
-    tx.commit().await
+    let write = sql(GIVE_UP).bind(bytes(job)).bind(error).bind(false).bind(None::<i64>);
+    store.write(move |db| write.execute(db).map(drop)).await
 }
 
 pub(super) async fn lose(store: &SqliteStore, job: JobId, failure: &Failure) -> Result<(), StorageError> {
     const ENDING: &str = "UPDATE outbox SET kind = 'failed' WHERE job = (SELECT seq FROM jobs WHERE id = ? AND status = 'done') \
         AND state = 'pending' RETURNING job";
     const JOB: &str = "UPDATE jobs SET status = 'failed', error = ?2, press = NULL WHERE seq = ?1";
-    let mut tx = store.begin().await?;
-    let ending: Option<i64> = sqlx::query_scalar(ENDING).bind(bytes(job)).fetch_optional(&mut *tx).await?;
-    let Some(seq) = ending else { return Ok(()) };
-    sqlx::query(JOB).bind(seq).bind(failure.to_text()).execute(&mut *tx).await?;
-    quota::give_back(&mut tx, seq).await?;
-    tx.commit().await
+    let failure = failure.to_text();
+    let lose = move |db: &Connection| {
+        let ending: Option<i64> = sql(ENDING).bind(bytes(job)).optional(db)?;
+        let Some(seq) = ending else { return Ok(()) };
+        sql(JOB).bind(seq).bind(failure).execute(db)?;
+        quota::give_back(db, seq)
+    };
+    store.write(lose).await
 }
 
 pub(super) async fn set_message(store: &SqliteStore, id: JobId, message: u64) -> Result<(), StorageError> {
-    let write = sqlx::query("UPDATE jobs SET message = ? WHERE id = ?");
-    let written = store.writer.one(write.bind(message.cast_signed()).bind(bytes(id))).await?;
-    if written.rows_affected() == 0 { Err(StorageError::MissingJob(id.to_string())) } else { Ok(()) }
+    let write = sql("UPDATE jobs SET message = ? WHERE id = ?").bind(message.cast_signed()).bind(bytes(id));
+    let n_written = store.write(move |db| write.execute(db)).await?;
+    if n_written == 0 { Err(StorageError::MissingJob(id.to_string())) } else { Ok(()) }
 }

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sqlx::{SqliteConnection, SqliteExecutor};
+use rusqlite::Connection;
 
-use super::SqliteStore;
+use super::{SqliteStore, sql::sql};
 use crate::{
     cost::{to_row_megapixels, to_row_pixels},
     enqueue::Refusal,
@@ -64,30 +64,22 @@ impl TryFrom<Row> for DrawRule {
 }
 
 /// Which rules there are now.
-async fn revision(db: impl SqliteExecutor<'_>) -> Result<u64, StorageError> {
-    let number: i64 = sqlx::query_scalar("SELECT number FROM rules_revision").fetch_one(db).await?;
-    Ok(number.cast_unsigned())
-}
+const REVISION: &str = "SELECT number FROM rules_revision";
 
 /// Whether a job was judged by the rules that there are.
-pub(super) async fn is_judged_by_these(db: &mut SqliteConnection, admission: &Admission) -> Result<bool, StorageError> {
+pub(super) fn is_judged_by_these(db: &Connection, admission: &Admission) -> Result<bool, StorageError> {
     match admission.revision {
-        Some(judged_by) => Ok(revision(db).await? == judged_by),
+        Some(judged_by) => Ok(sql(REVISION).one::<i64>(db)?.cast_unsigned() == judged_by),
         None => Ok(true),
     }
 }
 
 /// The pause that is not over, if there is one. A clock that was set back since prolongs none.
-pub(super) async fn refusal(
-    db: &mut SqliteConnection,
-    user: UserId,
-    admission: &Admission,
-    now: Timestamp,
-) -> Result<Option<Refusal>, StorageError> {
+pub(super) fn refusal(db: &Connection, user: UserId, admission: &Admission, now: Timestamp) -> Result<Option<Refusal>, StorageError> {
     let mut again: Option<Timestamp> = None;
     for pause in &admission.pauses {
-        let read = sqlx::query_scalar("SELECT since FROM paused WHERE guild = ? AND user = ?");
-        let since: Option<i64> = read.bind(pause.guild.0.cast_signed()).bind(user.0.cast_signed()).fetch_optional(&mut *db).await?;
+        let read = sql("SELECT since FROM paused WHERE guild = ? AND user = ?");
+        let since: Option<i64> = read.bind(pause.guild.0.cast_signed()).bind(user.0.cast_signed()).optional(db)?;
         let Some(since) = since.map(Timestamp) else { continue };
         let end = since.after(pause.lasts);
         if (since..end).contains(&now) {
@@ -98,10 +90,10 @@ pub(super) async fn refusal(
 }
 
 /// Pauses begin with a job that came in.
-pub(super) async fn came_in(db: &mut SqliteConnection, user: UserId, admission: &Admission, now: Timestamp) -> Result<(), StorageError> {
+pub(super) fn came_in(db: &Connection, user: UserId, admission: &Admission, now: Timestamp) -> Result<(), StorageError> {
     for pause in &admission.pauses {
-        let write = sqlx::query("INSERT OR REPLACE INTO paused (guild, user, since) VALUES (?, ?, ?)");
-        write.bind(pause.guild.0.cast_signed()).bind(user.0.cast_signed()).bind(now.0).execute(&mut *db).await?;
+        let write = sql("INSERT OR REPLACE INTO paused (guild, user, since) VALUES (?, ?, ?)");
+        write.bind(pause.guild.0.cast_signed()).bind(user.0.cast_signed()).bind(now.0).execute(db)?;
     }
     Ok(())
 }
@@ -111,11 +103,11 @@ impl Policy for SqliteStore {
     async fn draw_rules_for(&self, guild: GuildId, user: UserId) -> Result<DrawRules, StorageError> {
         const READ: &str = "SELECT * FROM draw_rules WHERE guild IN (0, ?1) AND (kind != 'person' OR subject = ?2)";
         // Read before the rules: what changes between the two is noticed.
-        let revision = revision(&self.readers).await?;
+        let revision: i64 = sqlx::query_scalar(REVISION).fetch_one(&self.readers).await?;
         let read = sqlx::query_as(READ).bind(guild.0.cast_signed()).bind(user.0.cast_signed());
         let rows: Vec<Row> = read.fetch_all(&self.readers).await?;
         let rules = rows.into_iter().map(DrawRule::try_from).collect::<Result<_, _>>()?;
-        Ok(DrawRules { revision, rules })
+        Ok(DrawRules { revision: revision.cast_unsigned(), rules })
     }
 
     async fn draw_rules(&self, guild: GuildId) -> Result<Vec<DrawRule>, StorageError> {

@@ -1,10 +1,11 @@
 //! The ledger: every job is debited once when it comes in and corrected once when it ends, on the day of the debit.
 
-use sqlx::SqliteConnection;
+use rusqlite::Connection;
 
 use super::{
     SqliteStore,
     rules::{self, Bound, period_word},
+    sql::sql,
 };
 use crate::{
     cost::{to_row_megapixels, to_row_pixels},
@@ -67,9 +68,9 @@ pub(super) async fn quotas(
     limits: &Limits,
     now: Timestamp,
 ) -> Result<Vec<(QuotaOf, QuotaStatus)>, StorageError> {
-    let mut db = store.readers.acquire().await?;
-    let accounts = accounts(&mut db, spender, limits, &Moment { zone: &store.zone, now }).await?;
-    Ok(accounts.iter().map(|account| (account.of, account.status())).collect())
+    let (spender, limits, zone) = (spender.clone(), *limits, store.zone.clone());
+    let read = move |db: &Connection| accounts(db, &spender, &limits, &Moment { zone: &zone, now });
+    Ok(store.inquirers.read(read).await?.iter().map(|account| (account.of, account.status())).collect())
 }
 
 /// A time, as the store's zone reads it.
@@ -85,13 +86,8 @@ impl Moment<'_> {
 }
 
 /// Everything that bounds what somebody asks for, with what was spent or reserved in this day and month; the least left first.
-pub(super) async fn accounts(
-    db: &mut SqliteConnection,
-    spender: &Spender,
-    limits: &Limits,
-    moment: &Moment<'_>,
-) -> Result<Vec<Account>, StorageError> {
-    let rules = rules::binding(db, spender).await?;
+pub(super) fn accounts(db: &Connection, spender: &Spender, limits: &Limits, moment: &Moment<'_>) -> Result<Vec<Account>, StorageError> {
+    let rules = rules::binding(db, spender)?;
     let of_host = [
         (QuotaOf::User, Period::Day, limits.daily_row_megapixels_per_user),
         (QuotaOf::User, Period::Month, limits.monthly_row_megapixels_per_user),
@@ -109,7 +105,7 @@ pub(super) async fn accounts(
         let rule = rules.iter().find(is_its).filter(|_| matches!(of, QuotaOf::Guild | QuotaOf::Member));
         let (limit, carried) = match rule {
             Some(rule) => {
-                let with_carried = rule.limit.saturating_add(carried(db, spender, rule, moment).await?);
+                let with_carried = rule.limit.saturating_add(carried(db, spender, rule, moment)?);
                 let limit = with_carried.min(of_host.unwrap_or(i64::MAX));
                 (limit, limit.saturating_sub(rule.limit).max(0))
             }
@@ -118,7 +114,7 @@ pub(super) async fn accounts(
                 None => continue,
             },
         };
-        let used = used(db, spender, of, (period, moment.number(period))).await?;
+        let used = used(db, spender, of, (period, moment.number(period)))?;
         accounts.push(Account { of, used, limit, carried, period, resets: moment.zone.end(period, moment.now) });
     }
     accounts.sort_by_key(|account| account.limit.saturating_sub(account.used));
@@ -126,18 +122,18 @@ pub(super) async fn accounts(
 }
 
 /// What goes over from the period before: what was left of the rule's own limit, without what was carried into that.
-async fn carried(db: &mut SqliteConnection, spender: &Spender, rule: &Bound, moment: &Moment<'_>) -> Result<i64, StorageError> {
+fn carried(db: &Connection, spender: &Spender, rule: &Bound, moment: &Moment<'_>) -> Result<i64, StorageError> {
     let number = moment.number(rule.period);
     if rule.carry == 0 || moment.zone.number(rule.period, rule.since) >= number {
         return Ok(0);
     }
     let of = if rule.subject == Subject::Guild { QuotaOf::Guild } else { QuotaOf::Member };
-    let left = rule.limit.saturating_sub(used(db, spender, of, (rule.period, number - 1)).await?);
+    let left = rule.limit.saturating_sub(used(db, spender, of, (rule.period, number - 1))?);
     Ok(left.clamp(0, rule.carry.min(rule.limit)))
 }
 
 /// What was used in a day or month and counts.
-async fn used(db: &mut SqliteConnection, spender: &Spender, of: QuotaOf, (period, number): (Period, i64)) -> Result<i64, StorageError> {
+fn used(db: &Connection, spender: &Spender, of: QuotaOf, (period, number): (Period, i64)) -> Result<i64, StorageError> {
     const FORGIVEN: &str = "SELECT row_pixels FROM forgiven WHERE guild = ? AND user = ? AND period = ? AND number = ?";
     let sum = match (period, of) {
         (Period::Day, QuotaOf::Guild) => BY_GUILD,
@@ -150,14 +146,14 @@ async fn used(db: &mut SqliteConnection, spender: &Spender, of: QuotaOf, (period
         (Period::Month, QuotaOf::Host) => MONTH_BY_HOST,
     };
     let (guild, user) = (spender.guild.0.cast_signed(), spender.user.0.cast_signed());
-    let sum: i64 = sqlx::query_scalar(sum).bind(number).bind(guild).bind(user).fetch_one(&mut *db).await?;
+    let sum: i64 = sql(sum).bind(number).bind(guild).bind(user).one(db)?;
     let user = match of {
         QuotaOf::Member => user,
         QuotaOf::Guild => 0,
         QuotaOf::User | QuotaOf::Host => return Ok(sum),
     };
-    let forgiven = sqlx::query_scalar(FORGIVEN).bind(guild).bind(user).bind(period_word(period)).bind(number);
-    let forgiven: Option<i64> = forgiven.fetch_optional(db).await?;
+    let forgiven = sql(FORGIVEN).bind(guild).bind(user).bind(period_word(period)).bind(number);
+    let forgiven: Option<i64> = forgiven.optional(db)?;
     // What was debited before and is given back after takes the sum below what was forgiven.
     Ok(forgiven.map_or(sum, |forgiven| (sum - forgiven).max(0)))
 }
@@ -171,57 +167,52 @@ pub(super) async fn forgive(
 ) -> Result<f64, StorageError> {
     const WRITE: &str = "INSERT INTO forgiven (guild, user, period, number, row_pixels) VALUES (?, ?, ?, ?, ?) \
         ON CONFLICT (guild, user, period, number) DO UPDATE SET row_pixels = row_pixels + excluded.row_pixels";
-    let mut tx = store.begin().await?;
     let of = if user.is_some() { QuotaOf::Member } else { QuotaOf::Guild };
     let spender = Spender::new(guild, user.unwrap_or(UserId(0)));
     let number = store.zone.number(period, now);
-    let used = used(&mut tx, &spender, of, (period, number)).await?;
-    let write = sqlx::query(WRITE).bind(guild.0.cast_signed()).bind(spender.user.0.cast_signed());
-    write.bind(period_word(period)).bind(number).bind(used).execute(&mut *tx).await?;
-    tx.commit().await?;
-    Ok(to_row_megapixels(used))
+    let write = move |db: &Connection| {
+        let used = used(db, &spender, of, (period, number))?;
+        let write = sql(WRITE).bind(guild.0.cast_signed()).bind(spender.user.0.cast_signed());
+        write.bind(period_word(period)).bind(number).bind(used).execute(db)?;
+        Ok(to_row_megapixels(used))
+    };
+    store.write(write).await
 }
 
-pub(super) async fn debit(
-    db: &mut SqliteConnection,
-    job: i64,
-    spender: &Spender,
-    row_pixels: i64,
-    moment: &Moment<'_>,
-) -> Result<(), StorageError> {
-    let write = sqlx::query("INSERT INTO ledger (job, kind, guild, user, day, row_pixels) VALUES (?, 'debit', ?, ?, ?, ?)");
+pub(super) fn debit(db: &Connection, job: i64, spender: &Spender, row_pixels: i64, moment: &Moment<'_>) -> Result<(), StorageError> {
+    let write = sql("INSERT INTO ledger (job, kind, guild, user, day, row_pixels) VALUES (?, 'debit', ?, ?, ?, ?)");
     let write = write.bind(job).bind(spender.guild.0.cast_signed()).bind(spender.user.0.cast_signed());
-    write.bind(moment.number(Period::Day)).bind(row_pixels).execute(db).await?;
+    write.bind(moment.number(Period::Day)).bind(row_pixels).execute(db)?;
     Ok(())
 }
 
 /// Corrects the debit of a job that ended; one that was free has none.
-pub(super) async fn correct(db: &mut SqliteConnection, job: i64, charge: Charge) -> Result<(), StorageError> {
+pub(super) fn correct(db: &Connection, job: i64, charge: Charge) -> Result<(), StorageError> {
     const WRITE: &str = "INSERT INTO ledger (job, kind, guild, user, day, row_pixels) \
         SELECT job, ?2, guild, user, day, ?3 - row_pixels FROM ledger WHERE job = ?1 AND kind = 'debit'";
     let (kind, actual) = match charge {
         Charge::Refund => ("refund", 0),
         Charge::Settle(actual) => ("settle", actual),
     };
-    sqlx::query(WRITE).bind(job).bind(kind).bind(actual).execute(db).await?;
+    sql(WRITE).bind(job).bind(kind).bind(actual).execute(db)?;
     Ok(())
 }
 
 /// Makes a refund of the correction of a job that was charged: there is one correction a job.
-pub(super) async fn give_back(db: &mut SqliteConnection, job: i64) -> Result<(), StorageError> {
+pub(super) fn give_back(db: &Connection, job: i64) -> Result<(), StorageError> {
     const WRITE: &str = "UPDATE ledger SET kind = 'refund', \
         row_pixels = -(SELECT row_pixels FROM ledger AS debit WHERE debit.job = ledger.job AND debit.kind = 'debit') \
         WHERE job = ? AND kind = 'settle'";
-    sqlx::query(WRITE).bind(job).execute(db).await?;
+    sql(WRITE).bind(job).execute(db)?;
     Ok(())
 }
 
 /// Gives back some of the equal shares in the price of a job that was charged.
-pub(super) async fn give_back_share(db: &mut SqliteConnection, job: i64, n: i64, of: i64) -> Result<(), StorageError> {
+pub(super) fn give_back_share(db: &Connection, job: i64, n: i64, of: i64) -> Result<(), StorageError> {
     const WRITE: &str = "UPDATE ledger SET row_pixels = (debited + row_pixels) * ?2 / ?3 - debited \
         FROM (SELECT row_pixels AS debited FROM ledger WHERE job = ?1 AND kind = 'debit') WHERE job = ?1 AND kind = 'settle'";
     if n > 0 {
-        sqlx::query(WRITE).bind(job).bind(of - n).bind(of).execute(db).await?;
+        sql(WRITE).bind(job).bind(of - n).bind(of).execute(db)?;
     }
     Ok(())
 }

@@ -4,6 +4,7 @@ use super::{
     SqliteStore,
     ending::{Ending, Open, end, open_columns},
     quota::Charge,
+    sql::sql,
     worker::requeue,
 };
 use crate::{error::StorageError, failure::Failure, ids::Timestamp, jobs::JobStatus};
@@ -17,20 +18,21 @@ pub(super) async fn reap(store: &SqliteStore, all: bool, now: Timestamp) -> Resu
     // Given by a clock that was set back since: it would hold its job until that clock has come round again.
     const COUNT_FROM_NOW: &str =
         "UPDATE jobs SET lease_until = lease_until - lease_since + ?1, lease_since = ?1 WHERE status = 'leased' AND lease_since > ?1";
-    let mut tx = store.begin().await?;
-    sqlx::query(COUNT_FROM_NOW).bind(now.0).execute(&mut *tx).await?;
-    let before = if all { i64::MAX } else { now.0 };
-    let orphans: Vec<Open> = sqlx::query_as(ORPHANS).bind(before).fetch_all(&mut *tx).await?;
-    for job in &orphans {
-        if job.is_cancel_requested {
-            end(&mut tx, job, Ending { status: JobStatus::Cancelled, charge: Charge::Refund, failure: None }, now).await?;
-        } else if job.attempts >= MAX_ATTEMPTS {
-            let failure = Failure::OutOfAttempts { attempts: job.attempts };
-            end(&mut tx, job, Ending { status: JobStatus::Failed, charge: Charge::Refund, failure: Some(&failure) }, now).await?;
-        } else {
-            requeue(&mut tx, job).await?;
+    let write = move |db: &rusqlite::Connection| {
+        sql(COUNT_FROM_NOW).bind(now.0).execute(db)?;
+        let before = if all { i64::MAX } else { now.0 };
+        let orphans: Vec<Open> = sql(ORPHANS).bind(before).all(db)?;
+        for job in &orphans {
+            if job.is_cancel_requested {
+                end(db, job, Ending { status: JobStatus::Cancelled, charge: Charge::Refund, failure: None }, now)?;
+            } else if job.attempts >= MAX_ATTEMPTS {
+                let failure = Failure::OutOfAttempts { attempts: job.attempts };
+                end(db, job, Ending { status: JobStatus::Failed, charge: Charge::Refund, failure: Some(&failure) }, now)?;
+            } else {
+                requeue(db, job)?;
+            }
         }
-    }
-    tx.commit().await?;
-    Ok(u32::try_from(orphans.len()).unwrap_or(u32::MAX))
+        Ok(u32::try_from(orphans.len()).unwrap_or(u32::MAX))
+    };
+    store.write(write).await
 }

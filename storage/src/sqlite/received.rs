@@ -1,9 +1,9 @@
 //! Notes of what was heard: a row each, until its job or its answer is there.
 
 use async_trait::async_trait;
-use sqlx::SqliteConnection;
+use rusqlite::Connection;
 
-use super::SqliteStore;
+use super::{SqliteStore, sql::sql};
 use crate::{
     error::StorageError,
     ids::*,
@@ -19,16 +19,18 @@ impl Reception for SqliteStore {
     async fn receive(&self, heard: &[Received]) -> Result<Vec<bool>, StorageError> {
         const NOTE: &str = "INSERT INTO received (key, guild, user, channel, token, token_expires, wish, created) \
             SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8 WHERE NOT EXISTS (SELECT 1 FROM jobs WHERE key = ?1) ON CONFLICT (key) DO NOTHING";
-        let mut tx = self.begin().await?;
-        let mut are_new = Vec::with_capacity(heard.len());
-        for Received { key, guild, user, delivery, wish, created } in heard {
-            let note = sqlx::query(NOTE).bind(key).bind(guild.0.cast_signed()).bind(user.0.cast_signed());
-            let note = note.bind(delivery.channel.cast_signed()).bind(&delivery.token).bind(delivery.token_expires.0);
-            let noted = note.bind(wish.to_string()).bind(created.0).execute(&mut *tx).await?;
-            are_new.push(noted.rows_affected() == 1);
-        }
-        tx.commit().await?;
-        Ok(are_new)
+        let heard = heard.to_vec();
+        let write = move |db: &Connection| {
+            let mut are_new = Vec::with_capacity(heard.len());
+            for Received { key, guild, user, delivery, wish, created } in &heard {
+                let note = sql(NOTE).bind(key).bind(guild.0.cast_signed()).bind(user.0.cast_signed());
+                let note = note.bind(delivery.channel.cast_signed()).bind(&delivery.token).bind(delivery.token_expires.0);
+                let noted = note.bind(wish.to_string()).bind(created.0).execute(db)?;
+                are_new.push(noted == 1);
+            }
+            Ok(are_new)
+        };
+        self.write(write).await
     }
 
     async fn received(&self, n: u32) -> Result<Vec<Received>, StorageError> {
@@ -38,23 +40,19 @@ impl Reception for SqliteStore {
     }
 
     async fn amend_received(&self, key: &str, wish: &serde_json::Value) -> Result<(), StorageError> {
-        let amend = sqlx::query("UPDATE received SET wish = ? WHERE key = ?");
-        self.writer.one(amend.bind(wish.to_string()).bind(key)).await?;
-        Ok(())
+        let amend = sql("UPDATE received SET wish = ? WHERE key = ?").bind(wish.to_string()).bind(key);
+        self.write(move |db| amend.execute(db).map(drop)).await
     }
 
     async fn forget_received(&self, keys: &[String]) -> Result<(), StorageError> {
-        let mut tx = self.begin().await?;
-        for key in keys {
-            forget(&mut tx, key).await?;
-        }
-        Ok(tx.commit().await?)
+        let keys = keys.to_vec();
+        self.write(move |db| keys.iter().try_for_each(|key| forget(db, key))).await
     }
 }
 
 /// Forgets one that has its job or its answer.
-pub(super) async fn forget(db: &mut SqliteConnection, key: &str) -> Result<(), StorageError> {
-    sqlx::query("DELETE FROM received WHERE key = ?").bind(key).execute(db).await?;
+pub(super) fn forget(db: &Connection, key: &str) -> Result<(), StorageError> {
+    sql("DELETE FROM received WHERE key = ?").bind(key).execute(db)?;
     Ok(())
 }
 

@@ -1,8 +1,8 @@
 //! What guilds' managers allow: one table, of which a question reads the rows that bind one person.
 
-use sqlx::SqliteConnection;
+use rusqlite::Connection;
 
-use super::SqliteStore;
+use super::{SqliteStore, sql::sql};
 use crate::{
     cost::{to_row_megapixels, to_row_pixels},
     error::StorageError,
@@ -72,14 +72,14 @@ pub(super) const BINDING: &str = "SELECT kind, subject, period, row_pixels, carr
         WHERE guild = ?1 AND kind = 'role' AND subject IN (SELECT value FROM json_each(?3))";
 
 /// The rules that bind somebody: in each period one for their guild and one for themselves at most.
-pub(super) async fn binding(db: &mut SqliteConnection, spender: &Spender) -> Result<Vec<Bound>, StorageError> {
+pub(super) fn binding(db: &Connection, spender: &Spender) -> Result<Vec<Bound>, StorageError> {
     // Direct messages have no managers.
     if spender.guild.0 == spender.user.0 {
         return Ok(Vec::new());
     }
     let roles: Vec<i64> = spender.roles.iter().map(|role| role.0.cast_signed()).collect();
-    let query = sqlx::query_as(BINDING).bind(spender.guild.0.cast_signed()).bind(spender.user.0.cast_signed());
-    let rows: Vec<Row> = query.bind(serde_json::json!(roles).to_string()).fetch_all(db).await?;
+    let query = sql(BINDING).bind(spender.guild.0.cast_signed()).bind(spender.user.0.cast_signed());
+    let rows: Vec<Row> = query.bind(serde_json::json!(roles).to_string()).all(db)?;
     let all = rows.iter().map(Row::bound).collect::<Result<Vec<_>, _>>()?;
     let of = |period: Period| all.iter().filter(move |bound| bound.period == period).copied();
     let nearest = |bound: &Bound| match bound.subject {

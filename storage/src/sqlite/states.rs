@@ -1,9 +1,10 @@
 //! States of pictures that were handed out before their end.
 
 use async_trait::async_trait;
+use rusqlite::Connection;
 use sqlx::SqliteConnection;
 
-use super::{SqliteStore, held::held, keeping::unnamed, rows::bytes};
+use super::{SqliteStore, ending::Open, held::write_uncancelled, keeping::unnamed, rows::bytes, sql::sql};
 use crate::{
     error::StorageError,
     ids::{BlobKey, JobId, Timestamp},
@@ -32,16 +33,12 @@ impl States for SqliteStore {
         const KEEP: &str = "INSERT INTO states (job, number, blob, bytes, done, total, created) VALUES (?, ?, ?, ?, ?, ?, ?) \
             ON CONFLICT (job, number) DO UPDATE \
             SET blob = excluded.blob, bytes = excluded.bytes, done = excluded.done, total = excluded.total, created = excluded.created";
-        let mut tx = self.begin().await?;
-        let Some(job) = held(&mut tx, lease).await? else { return Ok(Written::Fenced) };
-        if job.is_cancel_requested {
-            return Ok(Written::CancelRequested);
-        }
-        let KeptState { index, blob, n_bytes, done, total } = state;
-        let write = sqlx::query(KEEP).bind(job.seq).bind(index).bind(blob.as_str()).bind(n_bytes.cast_signed());
-        write.bind(done).bind(total).bind(now.0).execute(&mut *tx).await?;
-        tx.commit().await?;
-        Ok(Written::Done)
+        let KeptState { index, blob, n_bytes, done, total } = state.clone();
+        let keep = move |db: &Connection, job: &Open| {
+            let write = sql(KEEP).bind(job.seq).bind(index).bind(blob.as_str()).bind(n_bytes.cast_signed());
+            write.bind(done).bind(total).bind(now.0).execute(db).map(drop)
+        };
+        write_uncancelled(self, lease, keep).await
     }
 
     async fn states(&self, job: JobId) -> Result<Vec<KeptState>, StorageError> {

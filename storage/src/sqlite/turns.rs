@@ -1,7 +1,8 @@
 //! The tags of flows as rows: read, changed by the rule (`crate::turns`) and written, whatever else waits.
 
-use sqlx::SqliteConnection;
+use rusqlite::Connection;
 
+use super::sql::{Sql, sql};
 use crate::{
     error::StorageError,
     pace::Pace,
@@ -39,13 +40,13 @@ from_row! {
 }
 
 /// The tags of a lane; those of somebody new are behind all virtual time.
-async fn read(db: &mut SqliteConnection, lane: Lane) -> Result<Tags, StorageError> {
+fn read(db: &Connection, lane: Lane) -> Result<Tags, StorageError> {
     const READ: &str = "SELECT turns.virtual_time AS time, flows.start_tag AS flow, flows.virtual_time AS flow_time, \
             flow_users.start_tag AS user \
         FROM turns LEFT JOIN flows ON flows.guild = ?1 AND flows.tier = ?2 \
             LEFT JOIN flow_users ON flow_users.guild = ?1 AND flow_users.tier = ?2 AND flow_users.user = ?3";
-    let query = sqlx::query_as(READ).bind(lane.guild).bind(tier_number(lane.tier)).bind(lane.user);
-    let row: Row = query.fetch_one(db).await?;
+    let query = sql(READ).bind(lane.guild).bind(tier_number(lane.tier)).bind(lane.user);
+    let row: Row = query.one(db)?;
     Ok(tags(row.time, row.flow, row.flow_time, row.user))
 }
 
@@ -68,10 +69,8 @@ macro_rules! change {
     };
 }
 
-type Write = sqlx::query::Query<'static, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>;
-
 /// Binds what [`change!`] takes: `more_waiting` jobs came to wait, or left, below 0.
-fn bind(write: Write, lane: Lane, tags: &Tags, more_waiting: i64) -> Write {
+fn bind(write: Sql, lane: Lane, tags: &Tags, more_waiting: i64) -> Sql {
     let tier = tier_number(lane.tier);
     let write = write.bind(tags.user).bind(more_waiting).bind(lane.guild).bind(tier).bind(lane.user);
     let write = write.bind(tags.flow).bind(tags.flow_time).bind(more_waiting).bind(lane.guild).bind(tier);
@@ -79,50 +78,50 @@ fn bind(write: Write, lane: Lane, tags: &Tags, more_waiting: i64) -> Write {
 }
 
 /// A job came in with these tags; its row is there.
-pub(super) async fn arrived(db: &mut SqliteConnection, lane: Lane, tags: &Tags) -> Result<(), StorageError> {
+pub(super) fn arrived(db: &Connection, lane: Lane, tags: &Tags) -> Result<(), StorageError> {
     const ARRIVED: &str = concat!(
         "INSERT INTO flow_users (guild, tier, user, start_tag) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING; \
          INSERT INTO flows (guild, tier, start_tag) VALUES (?, ?, ?) ON CONFLICT DO NOTHING; ",
         change!()
     );
     let tier = tier_number(lane.tier);
-    let write = sqlx::query(ARRIVED).bind(lane.guild).bind(tier).bind(lane.user).bind(tags.user);
-    bind(write.bind(lane.guild).bind(tier).bind(tags.flow), lane, tags, 1).execute(db).await?;
+    let write = sql(ARRIVED).bind(lane.guild).bind(tier).bind(lane.user).bind(tags.user);
+    bind(write.bind(lane.guild).bind(tier).bind(tags.flow), lane, tags, 1).execute(db)?;
     Ok(())
 }
 
-async fn change(db: &mut SqliteConnection, lane: Lane, tags: &Tags, more_waiting: i64) -> Result<(), StorageError> {
-    bind(sqlx::query(change!()), lane, tags, more_waiting).execute(db).await?;
+fn change(db: &Connection, lane: Lane, tags: &Tags, more_waiting: i64) -> Result<(), StorageError> {
+    bind(sql(change!()), lane, tags, more_waiting).execute(db)?;
     Ok(())
 }
 
 /// A job was claimed, after which the tags and the pace are these; its row says so.
-pub(super) async fn served(db: &mut SqliteConnection, lane: Lane, tags: &Tags, pace: Pace) -> Result<(), StorageError> {
+pub(super) fn served(db: &Connection, lane: Lane, tags: &Tags, pace: Pace) -> Result<(), StorageError> {
     const SERVED: &str = concat!(change!(), ", served = ?, pace_ms = ?");
-    let write = bind(sqlx::query(SERVED), lane, tags, -1);
-    write.bind(pace.served.map(|served| served.0)).bind(pace.ms).execute(db).await?;
+    let write = bind(sql(SERVED), lane, tags, -1);
+    write.bind(pace.served.map(|served| served.0)).bind(pace.ms).execute(db)?;
     Ok(())
 }
 
 /// A waiting job was cancelled; its row says so.
-pub(super) async fn leave(db: &mut SqliteConnection, lane: Lane) -> Result<(), StorageError> {
-    let tags = read(db, lane).await?;
-    change(db, lane, &tags, -1).await
+pub(super) fn leave(db: &Connection, lane: Lane) -> Result<(), StorageError> {
+    let tags = read(db, lane)?;
+    change(db, lane, &tags, -1)
 }
 
 /// Takes back what serving a job cost its flow and user, because it waits again; its row says so.
-pub(super) async fn give_back(db: &mut SqliteConnection, lane: Lane, row_pixels: i64) -> Result<(), StorageError> {
-    let mut tags = read(db, lane).await?;
+pub(super) fn give_back(db: &Connection, lane: Lane, row_pixels: i64) -> Result<(), StorageError> {
+    let mut tags = read(db, lane)?;
     tags.give_back(lane.tier.weight(), row_pixels);
-    change(db, lane, &tags, 1).await
+    change(db, lane, &tags, 1)
 }
 
 /// Charges the flow and user of a served job for what it really cost.
-pub(super) async fn correct(db: &mut SqliteConnection, lane: Lane, estimated: i64, actual: i64) -> Result<(), StorageError> {
+pub(super) fn correct(db: &Connection, lane: Lane, estimated: i64, actual: i64) -> Result<(), StorageError> {
     if Weight::FULL.span(estimated) == Weight::FULL.span(actual) {
         return Ok(());
     }
-    let mut tags = read(db, lane).await?;
+    let mut tags = read(db, lane)?;
     tags.correct(lane.tier.weight(), estimated, actual);
-    change(db, lane, &tags, 0).await
+    change(db, lane, &tags, 0)
 }

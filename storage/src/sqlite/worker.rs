@@ -2,68 +2,58 @@
 
 use std::time::Duration;
 
-use sqlx::SqliteConnection;
+use rusqlite::Connection;
 
 use super::{
     SqliteStore, checkpoints,
     ending::{Ending, Open, end},
-    held::{advance, held, uncount},
+    held::{self, advance, uncount, write_uncancelled},
     images,
     quota::Charge,
+    sql::sql,
     turns,
 };
 use crate::{cost::to_row_pixels, error::StorageError, failure::Failure, ids::Timestamp, images::NewImage, jobs::*};
 
 pub(super) async fn renew(store: &SqliteStore, lease: &Lease, duration: Duration, now: Timestamp) -> Result<Written, StorageError> {
-    let mut tx = store.begin().await?;
-    let Some(job) = held(&mut tx, lease).await? else { return Ok(Written::Fenced) };
-    if job.is_cancel_requested {
-        return Ok(Written::CancelRequested);
-    }
-    let write = sqlx::query("UPDATE jobs SET lease_since = ?2, lease_until = ?3 WHERE seq = ?1");
-    write.bind(job.seq).bind(now.0).bind(now.after(duration).0).execute(&mut *tx).await?;
-    tx.commit().await?;
-    Ok(Written::Done)
+    let renew = move |db: &Connection, job: &Open| {
+        let write = sql("UPDATE jobs SET lease_since = ?2, lease_until = ?3 WHERE seq = ?1");
+        write.bind(job.seq).bind(now.0).bind(now.after(duration).0).execute(db).map(drop)
+    };
+    write_uncancelled(store, lease, renew).await
 }
 
 pub(super) async fn set_notes(store: &SqliteStore, lease: &Lease, notes: &serde_json::Value) -> Result<Written, StorageError> {
-    let mut tx = store.begin().await?;
-    let Some(job) = held(&mut tx, lease).await? else { return Ok(Written::Fenced) };
-    let write = sqlx::query("UPDATE jobs SET notes = ?2 WHERE seq = ?1");
-    write.bind(job.seq).bind(notes.to_string()).execute(&mut *tx).await?;
-    tx.commit().await?;
-    Ok(Written::Done)
+    let notes = notes.to_string();
+    let set =
+        move |db: &Connection, job: &Open| sql("UPDATE jobs SET notes = ?2 WHERE seq = ?1").bind(job.seq).bind(notes).execute(db).map(drop);
+    done(held::write(store, lease, set).await)
 }
 
 pub(super) async fn record_image(store: &SqliteStore, lease: &Lease, image: &NewImage) -> Result<Written, StorageError> {
-    let mut tx = store.begin().await?;
-    let Some(job) = held(&mut tx, lease).await? else { return Ok(Written::Fenced) };
-    if job.is_cancel_requested {
-        return Ok(Written::CancelRequested);
-    }
-    if images::insert(&mut tx, job.seq, image).await? {
-        advance(&mut tx, job.seq).await?;
-        checkpoints::recorded(&mut tx, job.seq, image.index).await?;
-    }
-    tx.commit().await?;
-    Ok(Written::Done)
+    let image = image.clone();
+    let record = move |db: &Connection, job: &Open| {
+        if images::insert(db, job.seq, &image)? {
+            advance(db, job.seq)?;
+            checkpoints::recorded(db, job.seq, image.index)?;
+        }
+        Ok(())
+    };
+    write_uncancelled(store, lease, record).await
 }
 
 pub(super) async fn complete(store: &SqliteStore, lease: &Lease, row_megapixels: f64, now: Timestamp) -> Result<Written, StorageError> {
-    let mut tx = store.begin().await?;
-    let Some(job) = held(&mut tx, lease).await? else { return Ok(Written::Fenced) };
-    if job.is_cancel_requested {
-        return Ok(Written::CancelRequested);
-    }
-    let ending = Ending { status: JobStatus::Done, charge: Charge::Settle(to_row_pixels(row_megapixels)), failure: None };
-    end(&mut tx, &job, ending, now).await?;
-    tx.commit().await?;
-    Ok(Written::Done)
+    let charge = Charge::Settle(to_row_pixels(row_megapixels));
+    let complete = move |db: &Connection, job: &Open| end(db, job, Ending { status: JobStatus::Done, charge, failure: None }, now);
+    write_uncancelled(store, lease, complete).await
 }
 
 pub(super) async fn fail(store: &SqliteStore, lease: &Lease, failure: &Failure, now: Timestamp) -> Result<Written, StorageError> {
-    let ending = Ending { status: JobStatus::Failed, charge: Charge::Refund, failure: Some(failure) };
-    give_up(store, lease, ending, now).await
+    let failure = failure.clone();
+    let fail = move |db: &Connection, job: &Open| {
+        end(db, job, Ending { status: JobStatus::Failed, charge: Charge::Refund, failure: Some(&failure) }, now)
+    };
+    done(held::write(store, lease, fail).await)
 }
 
 pub(super) async fn finish_cancel(
@@ -72,33 +62,25 @@ pub(super) async fn finish_cancel(
     row_megapixels: f64,
     now: Timestamp,
 ) -> Result<Written, StorageError> {
-    let ending = Ending { status: JobStatus::Cancelled, charge: Charge::Settle(to_row_pixels(row_megapixels)), failure: None };
-    give_up(store, lease, ending, now).await
+    let charge = Charge::Settle(to_row_pixels(row_megapixels));
+    let cancel = move |db: &Connection, job: &Open| end(db, job, Ending { status: JobStatus::Cancelled, charge, failure: None }, now);
+    done(held::write(store, lease, cancel).await)
 }
 
 pub(super) async fn release(store: &SqliteStore, lease: &Lease) -> Result<Written, StorageError> {
-    let mut tx = store.begin().await?;
-    let Some(job) = held(&mut tx, lease).await? else { return Ok(Written::Fenced) };
-    if job.is_cancel_requested {
-        return Ok(Written::CancelRequested);
-    }
-    uncount(&mut tx, job.seq).await?;
-    requeue(&mut tx, &job).await?;
-    tx.commit().await?;
-    Ok(Written::Done)
+    let release = |db: &Connection, job: &Open| {
+        uncount(db, job.seq)?;
+        requeue(db, job)
+    };
+    write_uncancelled(store, lease, release).await
+}
+
+fn done(written: Result<Option<()>, StorageError>) -> Result<Written, StorageError> {
+    Ok(written?.map_or(Written::Fenced, |()| Written::Done))
 }
 
 /// Puts a leased job back to wait, as the next of its user.
-pub(super) async fn requeue(db: &mut SqliteConnection, job: &Open) -> Result<(), StorageError> {
-    let write = sqlx::query("UPDATE jobs SET status = 'queued', lease_until = NULL WHERE seq = ?");
-    write.bind(job.seq).execute(&mut *db).await?;
-    turns::give_back(db, job.lane()?, job.row_pixels).await
-}
-
-async fn give_up(store: &SqliteStore, lease: &Lease, ending: Ending<'_>, now: Timestamp) -> Result<Written, StorageError> {
-    let mut tx = store.begin().await?;
-    let Some(job) = held(&mut tx, lease).await? else { return Ok(Written::Fenced) };
-    end(&mut tx, &job, ending, now).await?;
-    tx.commit().await?;
-    Ok(Written::Done)
+pub(super) fn requeue(db: &Connection, job: &Open) -> Result<(), StorageError> {
+    sql("UPDATE jobs SET status = 'queued', lease_until = NULL WHERE seq = ?").bind(job.seq).execute(db)?;
+    turns::give_back(db, job.lane()?, job.row_pixels)
 }

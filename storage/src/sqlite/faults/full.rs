@@ -76,7 +76,7 @@ async fn small_pages() -> (tempfile::TempDir, SqliteStore) {
     sqlx::raw_sql("CREATE TABLE a (b); DROP TABLE a").execute(&mut db).await.unwrap();
     db.close().await.unwrap();
     let store = SqliteStore::open(&path).await.unwrap();
-    let size: i64 = sqlx::query_scalar("PRAGMA page_size").fetch_one(&mut *store.writer.take().await).await.unwrap();
+    let size: i64 = sqlx::query_scalar("PRAGMA page_size").fetch_one(&mut *store.writer.take().await.unwrap()).await.unwrap();
     assert_eq!(size, 512);
     (folder, store)
 }
@@ -210,7 +210,7 @@ impl Target {
 /// Does a write to one target after another, each with one page, then two, and so on, until it has room; how often it had none.
 async fn fill(write: Write) -> u32 {
     let (_folder, store) = small_pages().await;
-    let stored = async || dump(&mut *store.writer.take().await).await;
+    let stored = async || dump(&mut *store.writer.take().await.unwrap()).await;
     let mut n_full = 0;
     for n in 1..13 {
         let target = Target::new(&store, n, write).await;
@@ -229,7 +229,7 @@ async fn fill(write: Write) -> u32 {
             }
             assert!(spare < 100, "{write:?} never has room");
         }
-        check(&mut *store.writer.take().await, &format!("{write:?} of {n}")).await;
+        check(&mut *store.writer.take().await.unwrap(), &format!("{write:?} of {n}")).await;
     }
     n_full
 }
