@@ -1,5 +1,7 @@
 //! `atelier bench`: how long pictures take, how quick answers are meanwhile, what it costs in memory. Ratios, and the times they come from.
 
+mod kept;
+
 use std::{
     net::SocketAddr,
     time::{Duration, Instant},
@@ -13,6 +15,7 @@ use inference::{
 use sandbox::Visitor;
 use tokio::task::JoinSet;
 
+use self::kept::Keeping;
 use super::sandbox::{RunningSandbox, start_sandbox};
 use crate::{
     config::Config,
@@ -66,9 +69,23 @@ pub async fn run(mut config: Config, args: BenchArgs) -> anyhow::Result<()> {
         let drawn = time(&engine, &[task(10 * round)]).await?;
         shown.push(time_shown(&engine, &task(10 * round)).await? / drawn);
     }
+    let keeping = Keeping::new(&folder, Duration::from_millis(config.engine.checkpoint_interval_ms)).await?;
+    let mut kept = Vec::new();
+    for round in 0..rounds as u64 {
+        // Each comes first every other time, so that neither has the quieter half.
+        let (mut drawn, mut with) = (0.0, 0.0);
+        for is_kept in [round % 2 == 0, round % 2 == 1] {
+            match is_kept {
+                true => with = keeping.time(&engine, &task(10 * round)).await?,
+                false => drawn = time(&engine, &[task(10 * round)]).await?,
+            }
+        }
+        kept.push(with / drawn);
+    }
     println!("4 pictures, {} steps, guided      {:>8.2} s", config.defaults.steps, median(&mut alone));
     println!("two such jobs at once / in turn     {:>8.2} of the time, {} / {} network calls", median(&mut pairs), calls.1, calls.0);
 
+    println!("drawn and kept on their way / drawn {:>8.3} of the time, {:.2} to {:.2}", median(&mut kept), kept[0], max(&kept));
     println!("drawn and made to be shown / drawn  {:>8.2} of the time, {:.2} to {:.2}", median(&mut shown), shown[0], max(&shown));
 
     let visitor = Visitor::connect(started.stand_in.url(), "ada").await?;

@@ -22,7 +22,7 @@ pub(crate) mod sending;
 pub mod several;
 pub mod span;
 pub mod speed;
-mod states;
+pub(crate) mod states;
 pub(crate) mod sweep;
 pub mod told;
 pub(crate) mod unanswered;

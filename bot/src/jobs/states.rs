@@ -28,7 +28,7 @@ const FIRST: Duration = Duration::from_millis(500);
 const LAST_STEP: Duration = Duration::from_secs(5);
 
 /// What there is to do for a job's states.
-pub(super) enum Turn {
+pub(crate) enum Turn {
     /// The engine is to be asked for them.
     Ask,
     /// They were kept, or not.
@@ -38,7 +38,7 @@ pub(super) enum Turn {
 }
 
 /// The states of the pictures of one job, while it is drawn.
-pub(super) struct States {
+pub(crate) struct States {
     store: Arc<dyn Checkpoints>,
     lease: Arc<Lease>,
     rhythm: Rhythm,
@@ -55,7 +55,7 @@ pub(super) struct States {
 
 impl States {
     /// Of a job whose work begins now.
-    pub(super) fn new(store: Arc<dyn Checkpoints>, lease: Arc<Lease>, task: &Task, clock: Clock, every: Duration) -> Self {
+    pub(crate) fn new(store: Arc<dyn Checkpoints>, lease: Arc<Lease>, task: &Task, clock: Clock, every: Duration) -> Self {
         let is_recorded = |index: &u32| lease.images.iter().any(|image| image.index == *index);
         let unfinished = (0..task.n_images()).filter(|index| !is_recorded(index)).collect();
         // What is only enlarged has no steps.
@@ -75,12 +75,12 @@ impl States {
     }
 
     /// The job's pictures are being drawn: a step is done.
-    pub(super) fn begun(&mut self) {
+    pub(crate) fn begun(&mut self) {
         self.has_begun = true;
     }
 
     /// A picture told its state.
-    pub(super) fn told(&mut self, index: u32, state: Box<TrajectoryState>) {
+    pub(crate) fn told(&mut self, index: u32, state: Box<TrajectoryState>) {
         self.asked.remove(&index);
         if self.unfinished.contains(&index) {
             self.newest.insert(index, state);
@@ -88,14 +88,14 @@ impl States {
     }
 
     /// A picture is finished.
-    pub(super) fn finished(&mut self, index: u32) {
+    pub(crate) fn finished(&mut self, index: u32) {
         self.unfinished.remove(&index);
         self.asked.remove(&index);
         self.newest.remove(&index);
     }
 
     /// The program ends: whether it is worth it to ask for all states once more.
-    pub(super) fn is_worth_a_last(&mut self) -> bool {
+    pub(crate) fn is_worth_a_last(&mut self) -> bool {
         let is_worth = self.has_begun && !self.rhythm.every.is_zero() && !self.unfinished.is_empty();
         if is_worth {
             self.asked = self.unfinished.clone();
@@ -105,12 +105,12 @@ impl States {
     }
 
     /// Whether the program ends and all pictures have told their last state.
-    pub(super) fn has_last(&self) -> bool {
+    pub(crate) fn has_last(&self) -> bool {
         self.last.is_some() && self.asked.is_empty()
     }
 
     /// The next thing to do. Nothing is lost when the wait is given up.
-    pub(super) async fn turn(&mut self) -> Turn {
+    pub(crate) async fn turn(&mut self) -> Turn {
         self.write();
         let Self { rhythm, writing, last, .. } = self;
         let written = async {
@@ -136,7 +136,7 @@ impl States {
     }
 
     /// Waits until all that was told is kept.
-    pub(super) async fn flush(mut self) {
+    pub(crate) async fn flush(mut self) {
         loop {
             self.write();
             let Some(writing) = self.writing.take() else { break };
