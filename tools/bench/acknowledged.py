@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""How soon a bot acknowledges commands that come at a fixed rate, while it draws and while its queue is full.
+"""How soon a bot acknowledges commands that come at a fixed rate: while its engine has nothing to do, while it draws and while its queue is full.
 
     python tools/bench/acknowledged.py --atelier target/dist/atelier [--rate 200] [--seconds 20] [--folder DIR]
 
 Starts `atelier sandbox`, types `/imagine` at that rate whatever comes back, and reads from the stand-in's journal when each interaction was sent over the
-gateway and when its callback arrived. Prints the times of all of them; bot, stand-in and this program share the machine.
+gateway and when its callback arrived. For an engine that takes no time each asks for two grids, which is answered with a question about the price: noted, deferred, recorded and answered,
+and nothing drawn. Prints the times of all of them; bot, stand-in and this program share the machine.
 """
 
 import argparse
@@ -89,7 +90,7 @@ def type_some(port, body, numbers, start, rate, made):
         made.append(api.ask("POST", "/commands", body)["interaction"])
 
 
-def measure(arguments, name, queue):
+def measure(arguments, name, queue, prompt="a frog --images 1"):
     with tempfile.TemporaryDirectory(prefix="atelier-acknowledged-", dir=arguments.folder) as folder:
         config = pathlib.Path(folder) / "atelier.toml"
         config.write_text(LIMITS.format(queue=queue))
@@ -98,7 +99,7 @@ def measure(arguments, name, queue):
         log = open(pathlib.Path(folder) / "log", "w")
         bot = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
         try:
-            print(f"{name}: {tell(run(arguments, port))}", flush=True)
+            print(f"{name}: {tell(run(arguments, port, prompt))}", flush=True)
         finally:
             bot.terminate()
             bot.wait(60)
@@ -116,12 +117,12 @@ def state_with_command(port):
     raise SystemExit("the bot did not come")
 
 
-def run(arguments, port):
+def run(arguments, port, prompt):
     state = state_with_command(port)
     command = next(command["id"] for command in state["commands"] if command["name"] == "imagine")
     guild = state["guilds"][0]
     channel = next(channel["id"] for channel in guild["channels"] if channel["name"] == "general")
-    options = [{"name": "prompt", "value": "a frog --images 1"}]
+    options = [{"name": "prompt", "value": prompt}]
     body = {"user": "ada", "channel": channel, "command": command, "options": options}
     for _ in range(3):
         Api(port).ask("POST", "/commands", body)
@@ -161,6 +162,7 @@ def main():
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--folder", help="where databases are, on the disk to measure")
     arguments = parser.parse_args()
+    measure(arguments, "while the engine has nothing to do", 1000000, "a {red, blue} frog --images 1")
     measure(arguments, "while it draws", 1000000)
     measure(arguments, "with a full queue", 4)
 
