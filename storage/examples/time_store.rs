@@ -1,6 +1,7 @@
 //! Times the job store: `cargo run --profile dist -p atelier-storage --example time_store -- [FOLDER] [ROUNDS] [STORED]`, where FOLDER is on the
 //! disk to measure and STORED the most jobs in a database. Prints life-cycles per second against bare commits of one row, block by block in turn, and what claim, enqueue, complete and
-//! cancel cost as more is stored and more waits, against the smallest, round by round in turn.
+//! cancel cost as more is stored and more waits, against the smallest, round by round in turn, beside a commit of one row to the same database: a disk
+//! may take many times as long for one file as for another.
 #![expect(clippy::print_stdout, reason = "its output is what it is for")]
 
 use std::{
@@ -14,8 +15,8 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
 use storage::{
-    Delivery, Enqueued, GuildId, JobId, Limits, NewJob, Outbox, Queue, Received, Reception, RunningLimits, SqliteStore, Tier, Timestamp,
-    UserId,
+    Delivery, Enqueued, GuildId, Guilds, JobId, Limits, NewJob, Outbox, Queue, Received, Reception, RunningLimits, SqliteStore, Tier,
+    Timestamp, UserId,
 };
 use tokio::task::JoinSet;
 
@@ -172,6 +173,10 @@ async fn life_cycles(folder: &Path, stored: u32, rounds: u32) -> Result<()> {
     let bare = SqliteConnectOptions::new().filename(folder.join("bare.db")).create_if_missing(true);
     let mut bare = bare.journal_mode(SqliteJournalMode::Wal).synchronous(SqliteSynchronous::Full).connect().await?;
     sqlx::query("CREATE TABLE IF NOT EXISTS bare (id INTEGER PRIMARY KEY, value TEXT NOT NULL)").execute(&mut bare).await?;
+    // A log that grows makes a commit longer than one that is written over, as it is from its thousandth page on.
+    for _ in 0..1100 {
+        commit(&mut bare).await?;
+    }
     let size = Size { stored, guilds: 1, waiting_each: 1 };
     let store = Arc::new(filled(&folder.join(format!("cycles-{stored}.db")), size).await?);
     let mut measured = [(); 1 + 2 * AT_ONCE.len()].map(|()| Vec::new());
@@ -206,9 +211,9 @@ async fn life_cycles(folder: &Path, stored: u32, rounds: u32) -> Result<()> {
     Ok(())
 }
 
-/// Seconds of enqueue, claim, complete (with another price) and cancel, in this order.
-async fn costs(store: &SqliteStore) -> Result<[f64; 4]> {
-    let (mut costs, mut begun) = ([0.0; 4], Instant::now());
+/// Seconds of enqueue, claim, complete (with another price), cancel and a commit of one row, in this order.
+async fn costs(store: &SqliteStore) -> Result<[f64; 5]> {
+    let (mut costs, mut begun) = ([0.0; 5], Instant::now());
     let mut note = |i: usize| {
         costs[i] = begun.elapsed().as_secs_f64();
         begun = Instant::now();
@@ -223,6 +228,8 @@ async fn costs(store: &SqliteStore) -> Result<[f64; 4]> {
     note(0);
     store.request_cancel(id, NOW).await?;
     note(3);
+    store.set_note("a lighthouse", "at dusk").await?;
+    note(4);
     Ok(costs)
 }
 
@@ -231,7 +238,7 @@ async fn sizes(folder: &Path, what: &str, sizes: &[(u32, Size)], rounds: u32) ->
     for (n, size) in sizes {
         stores.push(filled(&folder.join(format!("{what}-{n}.db")), *size).await?);
     }
-    let mut all: Vec<Vec<[f64; 4]>> = vec![Vec::new(); sizes.len()];
+    let mut all: Vec<Vec<[f64; 5]>> = vec![Vec::new(); sizes.len()];
     for round in 0..rounds + 20 {
         for (store, all) in stores.iter().zip(&mut all) {
             let costs = costs(store).await?;
@@ -240,11 +247,12 @@ async fn sizes(folder: &Path, what: &str, sizes: &[(u32, Size)], rounds: u32) ->
             }
         }
     }
-    let medians: Vec<[f64; 4]> =
+    let medians: Vec<[f64; 5]> =
         all.iter().map(|all| std::array::from_fn(|i| median(all.iter().map(|costs| costs[i]).collect()))).collect();
-    println!("{:>9} {what}: ms of enqueue, claim, complete, cancel (and against the first)", "");
+    println!("{:>9} {what}: ms of enqueue, claim, complete, cancel and a commit of one row (against the first; in commits of its own)", "");
     for ((n, _), costs) in sizes.iter().zip(&medians) {
-        let cells: Vec<String> = (0..4).map(|i| format!("{:.3} ({:.2})", costs[i] * 1e3, costs[i] / medians[0][i])).collect();
+        let cells: Vec<String> =
+            (0..5).map(|i| format!("{:.3} ({:.2}; {:.2})", costs[i] * 1e3, costs[i] / medians[0][i], costs[i] / costs[4])).collect();
         println!("{n:>9} {}", cells.join("  "));
     }
     for store in stores {
