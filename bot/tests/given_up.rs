@@ -1,15 +1,16 @@
-//! Work that is given up: by a bot that cannot renew its lease, before anybody else may take the job, and where the engine hangs.
+//! Work that is given up: by a bot that cannot renew its lease, and where the engine hangs.
 
 use std::time::Duration;
 
 use crate::support::*;
 use atelier::jobs::live::Phase;
 use sandbox::{Clock, ManualClock};
-use sqlx::{Connection, SqliteConnection, sqlite::SqliteConnectOptions};
+use serde_json::Value;
+use sqlx::{SqlitePool, sqlite::SqliteConnectOptions};
 use storage::{GuildId, HistoryFilter, Job, JobId, JobStatus, Spender, Timestamp, UserId};
 
-/// Steps of the clock that no lease is lost by, as by shorter ones on a machine that is slow, and after which expired leases are still taken back.
-const STEP: Duration = Duration::from_secs(20);
+/// A step of the clock. A lease outlives several of them, and those that have run out are taken back as long as the clock does not leap.
+const STEP: Duration = Duration::from_secs(5);
 
 /// A bot whose clock stands still.
 struct Scene {
@@ -17,6 +18,7 @@ struct Scene {
     clock: ManualClock,
     guild: GuildId,
     begun: Timestamp,
+    database: SqlitePool,
 }
 
 impl Scene {
@@ -32,7 +34,9 @@ impl Scene {
         studio.ada.slash(CHANNEL, "imagine", &prompt("a robot --steps 2 --images 1")).await.expect("sent");
         nth_grid(&studio.ada, 1).await;
         let begun = studio.running.bot.app.clock.now();
-        Self { studio, clock, guild, begun }
+        let file = studio.running.bot.app.config.data.dir.join("atelier.sqlite");
+        let database = SqlitePool::connect_with(SqliteConnectOptions::new().filename(file).busy_timeout(PATIENCE)).await;
+        Self { studio, clock, guild, begun, database: database.expect("the database opens") }
     }
 
     /// Asks for a picture, and waits until it is worked on.
@@ -49,25 +53,51 @@ impl Scene {
         log::about(&job.to_string()).iter().filter(|logged| logged.message.contains("the work on a job was given up")).count()
     }
 
-    /// Waits until the work on a job was given up so often.
+    /// Moves the clock by a step, and gives everybody a turn.
+    async fn step(&self) {
+        self.clock.advance(STEP);
+        self.clock.had_turns().await;
+        pause().await;
+    }
+
+    /// The number of a job's lease, and until when that is somebody's.
+    async fn lease(&self, job: JobId) -> (i64, Option<i64>) {
+        let lease = "SELECT epoch, lease_until FROM jobs WHERE lower(hex(id)) = ?";
+        sqlx::query_as(lease).bind(job.to_string()).fetch_one(&self.database).await.expect("readable")
+    }
+
+    /// Moves the clock, no faster than the lease is renewed, until the work on a job was given up for the n-th time.
     async fn given_up(&self, job: JobId, n: usize) {
         let given_up = async {
             while Self::n_given_up(job) < n {
-                pause().await;
+                let now = self.studio.running.bot.app.clock.now();
+                match self.lease(job).await.1 {
+                    Some(until) if until < now.after(2 * STEP).0 => pause().await,
+                    _ => self.step().await,
+                }
             }
         };
         tokio::time::timeout(PATIENCE, given_up).await.expect("it is given up");
     }
 
-    /// Moves the clock step by step until something is so.
-    async fn advance_until(&self, step: Duration, mut is_so: impl AsyncFnMut() -> bool) {
-        let moved = async {
-            while !is_so().await {
-                self.clock.advance(step);
-                pause().await;
+    /// Moves the clock until a job that was given up is as it should be. While somebody works on it anew the clock stands.
+    async fn comes_to(&self, job: JobId, is_so: impl Fn(&Job) -> bool) {
+        let old = self.lease(job).await.0;
+        let comes = async {
+            loop {
+                let (epoch, until) = self.lease(job).await;
+                let is_anew = epoch != old && until.is_some();
+                if self.job(job).await.status.is_final() || is_anew {
+                    if is_so(&self.job(job).await) {
+                        break;
+                    }
+                    pause().await;
+                } else {
+                    self.step().await;
+                }
             }
         };
-        tokio::time::timeout(PATIENCE, moved).await.expect("it comes");
+        tokio::time::timeout(PATIENCE, comes).await.expect("it comes");
     }
 
     async fn job(&self, id: JobId) -> Job {
@@ -81,6 +111,20 @@ impl Scene {
         app.jobs.quotas(&Spender::new(self.guild, ada), &limits, self.begun).await.expect("readable")[0].1.used
     }
 
+    /// Waits for a message; the clock goes on meanwhile, as what is sent may have to be sent again.
+    async fn told(&self, is_it: impl Fn(&Value) -> bool) -> Value {
+        let comes = async {
+            loop {
+                if let Some(found) = self.studio.ada.messages(CHANNEL).await.expect("readable").into_iter().find(&is_it) {
+                    break found;
+                }
+                self.clock.advance(Duration::from_secs(1));
+                pause().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, comes).await.expect("it is told")
+    }
+
     /// All that was drawn is shown once.
     async fn close(self, n_grids: usize) {
         let shown = self.studio.ada.messages(CHANNEL).await.expect("readable");
@@ -88,36 +132,30 @@ impl Scene {
         let filter = HistoryFilter { guild: self.guild, user: None, channels: None };
         let ended = self.studio.running.bot.app.jobs.history(filter, 0, 9).await.expect("readable").0;
         assert_eq!(ended.iter().filter(|job| job.status == JobStatus::Done).count(), n_grids);
+        self.database.close().await;
         self.studio.close().await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_job_whose_lease_cannot_be_renewed_is_given_up_before_anybody_else_may_have_it() {
+async fn a_job_whose_lease_cannot_be_renewed_is_given_up_and_taken_anew() {
     let scene = Scene::open().await;
     let held = scene.studio.running.bot.app.models.engine.hold();
     let job = scene.begin().await;
-    let file = scene.studio.running.bot.app.config.data.dir.join("atelier.sqlite");
-    let options = SqliteConnectOptions::new().filename(file).busy_timeout(PATIENCE);
-    let mut other = SqliteConnection::connect_with(&options).await.expect("the database opens");
     // Nobody else writes while another program does.
-    sqlx::query("BEGIN IMMEDIATE").execute(&mut other).await.expect("locked");
-    let lease = "SELECT lease_until FROM jobs WHERE lower(hex(id)) = ?";
-    let until: i64 = sqlx::query_scalar(lease).bind(job.to_string()).fetch_one(&mut other).await.expect("it has a lease");
-    for _ in 0..24 {
-        scene.clock.advance(Duration::from_secs(1));
-        // Whoever waits for this second has its turn before an answer comes.
-        scene.studio.ada.messages(CHANNEL).await.expect("readable");
-    }
-    assert!(scene.studio.running.bot.app.clock.now().0 < until, "nobody else may have it");
-    scene.given_up(job, 1).await;
-    sqlx::query("ROLLBACK").execute(&mut other).await.expect("open again");
-    other.close().await.expect("closed");
-    drop(held);
-    // It is taken anew when its lease has run out.
-    scene.advance_until(STEP, async || scene.job(job).await.status == JobStatus::Done).await;
-    nth_grid(&scene.studio.ada, 2).await;
-    assert_eq!(Scene::n_given_up(job), 1);
+    let mut other = scene.database.acquire().await.expect("connected");
+    sqlx::query("BEGIN IMMEDIATE").execute(&mut *other).await.expect("locked");
+    // Until when it may be waited is shown beside the lease itself: here the clock may be ahead of whoever goes by it.
+    let given_up = async {
+        while Scene::n_given_up(job) == 0 {
+            scene.step().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, given_up).await.expect("it is given up");
+    sqlx::query("ROLLBACK").execute(&mut *other).await.expect("open again");
+    drop((held, other));
+    scene.comes_to(job, |job| job.status == JobStatus::Done).await;
+    scene.told(|message| is_grid(message) && content(message).contains("a frog")).await;
     scene.close(2).await;
 }
 
@@ -130,26 +168,22 @@ async fn a_job_whose_engine_hangs_goes_on_when_it_works_again_and_fails_at_the_t
         let job = scene.begin().await;
         for n in 1..=n_hangs {
             // Only an engine that hangs ends the work.
-            scene.advance_until(STEP, async || Scene::n_given_up(job) == n).await;
-            if n == n_hangs {
-                break;
+            scene.given_up(job, n).await;
+            if n < n_hangs {
+                scene.comes_to(job, |job| job.status == JobStatus::Leased && job.attempts as usize == n + 1).await;
             }
-            let is_taken_anew =
-                async || scene.job(job).await.status == JobStatus::Leased && scene.job(job).await.attempts as usize == n + 1;
-            scene.advance_until(STEP, is_taken_anew).await;
         }
-        let is_over = async || scene.job(job).await.status.is_final();
         if n_hangs == 1 {
             drop(held);
-            scene.advance_until(STEP, is_over).await;
-            nth_grid(&scene.studio.ada, 2).await;
+            scene.comes_to(job, |job| job.status.is_final()).await;
+            scene.told(|message| is_grid(message) && content(message).contains("a frog")).await;
             let frog = scene.job(job).await;
             assert_eq!(frog.status, JobStatus::Done);
             assert!((scene.used().await - before - frog.row_megapixels).abs() < 1e-3, "paid once");
             scene.close(2).await;
         } else {
-            scene.advance_until(STEP, is_over).await;
-            let told = message_with(&scene.studio.ada, "The drawing was interrupted 3 times").await;
+            scene.comes_to(job, |job| job.status.is_final()).await;
+            let told = scene.told(|message| content(message).contains("The drawing was interrupted 3 times")).await;
             assert!(content(&told).contains("it costs nothing"), "{told}");
             assert!((scene.used().await - before).abs() < 1e-6, "paid back");
             drop(held);
