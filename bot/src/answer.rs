@@ -9,7 +9,9 @@ pub struct Answer {
     pub embeds: Vec<Embed>,
     /// Attached files; an edit replaces all earlier ones.
     pub files: Vec<File>,
-    /// Rows of at most 5 buttons, at most 5 rows.
+    /// Menus, a row each, above the buttons.
+    pub menus: Vec<Menu>,
+    /// Rows of at most 5 buttons, at most 5 rows with the menus.
     pub buttons: Vec<Vec<Button>>,
 }
 
@@ -50,6 +52,30 @@ pub struct Embed {
     pub thumbnail: Option<String>,
     /// Small print.
     pub footer: Option<String>,
+}
+
+/// A menu of which one entry can be chosen.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Menu {
+    /// What a choice sends back, beside the entry's value.
+    pub custom_id: String,
+    /// Shown while nothing is chosen.
+    pub hint: String,
+    /// 1 to 25.
+    pub entries: Vec<MenuEntry>,
+}
+
+/// An entry of a menu.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MenuEntry {
+    /// What choosing it sends back, at most 100 characters.
+    pub value: String,
+    /// Its words, at most 100 characters.
+    pub label: String,
+    /// Small words below them, at most 100 characters; may be empty.
+    pub about: String,
+    /// Whether it is the one that is shown as chosen.
+    pub is_chosen: bool,
 }
 
 /// A button.

@@ -3,6 +3,7 @@
 pub mod answer;
 pub mod app;
 pub mod buttons;
+pub mod chosen;
 pub mod cli;
 pub mod commands;
 pub mod config;

@@ -76,7 +76,7 @@ impl Scene {
             task: serde_json::from_value(task).expect("a task"),
             parent: None,
             begins: Vec::new(),
-            delivery: Delivery { channel, token: String::new(), token_expires: app.clock.now(), message: None },
+            delivery: Delivery { channel, token: String::new(), token_expires: app.clock.now(), message: None, is_private: false },
         };
         app.door.enqueue(request).await.expect("it is taken")
     }

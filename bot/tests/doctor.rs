@@ -146,7 +146,7 @@ async fn jobs_whose_files_are_missing_are_counted() {
             notes: None,
             inputs: Vec::new(),
             row_megapixels: 1.0,
-            delivery: Delivery { channel: 1, token: String::new(), token_expires: Timestamp(0), message: None },
+            delivery: Delivery { channel: 1, token: String::new(), token_expires: Timestamp(0), message: None, is_private: false },
             admission: storage::Admission::default(),
         };
         store.enqueue(job, &limits(), Timestamp(0)).await.expect("written");

@@ -43,6 +43,7 @@ async fn does_all(studio: &Studio, channel: u64, thread: u64, n: &mut usize) -> 
     let is_posted = async |place| {
         let job = JobId::new();
         let answer = Answer {
+            menus: Vec::new(),
             content: "a frog".into(),
             embeds: vec![Embed { description: "a box".into(), ..Embed::default() }],
             files: vec![File { name: "frog.png".into(), bytes: vec![1, 2, 3], description: "a frog".into() }],

@@ -184,7 +184,7 @@ async fn ask(door: Arc<Door>, task: Task, n: u64) -> bool {
         notes: Vec::new(),
         parent: None,
         begins: Vec::new(),
-        delivery: Delivery { channel: GUILD + 10, token: String::new(), token_expires: Timestamp(0), message: None },
+        delivery: Delivery { channel: GUILD + 10, token: String::new(), token_expires: Timestamp(0), message: None, is_private: false },
     };
     door.enqueue(request).await.is_ok()
 }

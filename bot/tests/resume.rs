@@ -282,7 +282,7 @@ async fn a_job_that_was_interrupted_begins_when_the_one_before_it_has_got_furthe
             notes: None,
             inputs: Vec::new(),
             row_megapixels: 1.0,
-            delivery: Delivery { channel: 1, token: "gone".into(), token_expires: Timestamp(0), message: None },
+            delivery: Delivery { channel: 1, token: "gone".into(), token_expires: Timestamp(0), message: None, is_private: false },
             admission: storage::Admission::default(),
         };
         let limits = Limits {

@@ -84,6 +84,8 @@ fn line_context() -> ParseContext {
         seed_offset: 0,
         max_jobs: 10,
         wildcards: BTreeMap::from(lists.map(|(name, words)| (name.to_owned(), words))).into(),
+        usual: prompt::Usual::default(),
+        personal: prompt::Personal::default(),
         max_seed: prompt::MAX_SEED,
     }
 }

@@ -54,7 +54,7 @@ fn job(guild: u64, n: u32) -> NewJob {
         notes: None,
         inputs: Vec::new(),
         row_megapixels: f64::from(1 + mixed(n, guild as u32) % DEAREST),
-        delivery: Delivery { channel: 1, token: "secret".into(), token_expires: NOW, message: None },
+        delivery: Delivery { channel: 1, token: "secret".into(), token_expires: NOW, message: None, is_private: false },
         admission: storage::Admission::default(),
     }
 }

@@ -66,7 +66,7 @@ fn job(guild: u64) -> NewJob {
         notes: None,
         inputs: Vec::new(),
         row_megapixels: 6.5,
-        delivery: Delivery { channel: 1, token: "secret".into(), token_expires: NOW, message: None },
+        delivery: Delivery { channel: 1, token: "secret".into(), token_expires: NOW, message: None, is_private: false },
         admission: storage::Admission::default(),
     }
 }

@@ -126,6 +126,8 @@ pub struct Delivery {
     pub token_expires: Timestamp,
     /// The message to edit, once known.
     pub message: Option<u64>,
+    /// Whether it is for its person alone: then nothing of it ever stands in the channel for others, and nobody else finds it in a history.
+    pub is_private: bool,
 }
 
 /// What the queue looks like now.

@@ -7,6 +7,7 @@
 
 mod blobs;
 mod checkpoints;
+mod choices;
 mod cost;
 mod drafts;
 mod enqueue;
@@ -30,7 +31,9 @@ pub mod turns;
 mod zone;
 
 pub use blobs::BlobStore;
+
 pub use checkpoints::{Checkpoint, CheckpointLimits, Checkpoints, Kept};
+pub use choices::{Choice, Choices, Chooser};
 pub use drafts::{Draft, MAX_DRAFTS};
 pub use enqueue::{Enqueued, JobInput, Limits, NewJob, PressKey, Refusal, RunningLimits};
 pub use error::StorageError;

@@ -6,15 +6,15 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use crate::{
-    checkpoints::Checkpoints, drafts::Draft, enqueue::*, error::StorageError, failure::Failure, favourites::Favourites,
+    checkpoints::Checkpoints, choices::Choices, drafts::Draft, enqueue::*, error::StorageError, failure::Failure, favourites::Favourites,
     guilds::GuildSettings, ids::*, images::NewImage, jobs::*, outbox::OutboxItem, policy::Policy, quota::*, received::Reception,
     states::States, turns::Tier,
 };
 
 /// All that is recorded but the bytes of pictures: the truth.
-pub trait JobStore: Queue + Checkpoints + Outbox + History + Guilds + Ledger + Reception + States + Favourites + Policy {}
+pub trait JobStore: Queue + Checkpoints + Choices + Outbox + History + Guilds + Ledger + Reception + States + Favourites + Policy {}
 
-impl<T: Queue + Checkpoints + Outbox + History + Guilds + Ledger + Reception + States + Favourites + Policy> JobStore for T {}
+impl<T: Queue + Checkpoints + Choices + Outbox + History + Guilds + Ledger + Reception + States + Favourites + Policy> JobStore for T {}
 
 /// Jobs that wait and run: how they come in, who works on them, how they end.
 #[async_trait]
@@ -27,7 +27,7 @@ pub trait Queue: Send + Sync + 'static {
     /// The next job by fair turns ([`turns`](crate::turns)) whose user and guild may run another one, leased for `lease`; `None` if nothing such
     /// waits. Of the first few, one whose model is `resident` is preferred, but the very first is passed four times at most. While fast jobs wait
     /// that may run, a quarter of the slots goes to the tier relax. Nothing is leased beside a job that was interrupted before it got any further,
-    /// until it has; one that was interrupted twice is leased only when nothing runs.
+    /// until it has; one that was interrupted twice is leased only when nothing runs. Jobs of a paused guild wait.
     async fn claim(
         &self,
         lease: Duration,
@@ -65,10 +65,16 @@ pub trait Queue: Send + Sync + 'static {
     /// that was set back since are counted from now. Cancelled ones end; after 3 attempts in a row that got no further a job fails and is refunded.
     /// Returns how many were requeued or ended.
     async fn reap(&self, all: bool, now: Timestamp) -> Result<u32, StorageError>;
-    /// The jobs that have the next `n` turns, in their order (those whose user or guild runs enough are passed over).
+    /// The jobs that have the next `n` turns, in their order (those whose user or guild runs enough are passed over), but for those of paused guilds.
     async fn queue(&self, n: u32) -> Result<Vec<JobId>, StorageError>;
     /// All jobs that wait, in the order of their arrival.
     async fn waiting(&self) -> Result<Vec<JobId>, StorageError>;
+    /// Holds a guild's waiting jobs back for somebody, or lets them go on without anybody; whether that changes anything. What runs goes on.
+    async fn pause(&self, guild: GuildId, by: Option<UserId>, now: Timestamp) -> Result<bool, StorageError>;
+    /// The guilds whose jobs are held back, and by whom.
+    async fn paused(&self) -> Result<Vec<(GuildId, UserId)>, StorageError>;
+    /// Up to `n` jobs that run, and then that wait, the oldest first: those of a guild, of a person or of both.
+    async fn unfinished(&self, guild: Option<GuildId>, user: Option<UserId>, n: u32) -> Result<Vec<Job>, StorageError>;
     /// Counts of waiting and running jobs.
     async fn queue_status(&self) -> Result<QueueStatus, StorageError>;
     /// How old the queue is, and how many endings wait for their delivery.

@@ -13,7 +13,17 @@ pub async fn cancel(presser: &Presser<'_>, app: &Arc<App>, id: JobId) -> Result<
     if !presser.may_end(&job) {
         return Err(UserError::NotYours { owner: job.user.0 }.into());
     }
-    match app.jobs.request_cancel(id, app.clock.now()).await? {
+    match request(app, id).await? {
+        // A press on a job's progress never deletes its pictures.
+        Cancelled::Already(status) => Err(UserError::AlreadyEnded(status).into()),
+        Cancelled::Now | Cancelled::Requested => Ok(()),
+    }
+}
+
+/// Asks a job to stop, and whoever works on it.
+pub(super) async fn request(app: &App, id: JobId) -> Result<Cancelled, BotError> {
+    let cancelled = app.jobs.request_cancel(id, app.clock.now()).await?;
+    match cancelled {
         Cancelled::Now => app.board.outbox.notify_one(),
         Cancelled::Requested => {
             if let Some(mut live) = app.board.live.get_mut(&id) {
@@ -22,9 +32,8 @@ pub async fn cancel(presser: &Presser<'_>, app: &Arc<App>, id: JobId) -> Result<
             }
             app.board.progress.notify_one();
         }
-        // A press on a job's progress never deletes its pictures.
-        Cancelled::Already(status) => return Err(UserError::AlreadyEnded(status).into()),
+        Cancelled::Already(_) => {}
     }
     app.board.queue.notify_one();
-    Ok(())
+    Ok(cancelled)
 }

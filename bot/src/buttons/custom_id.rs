@@ -126,6 +126,117 @@ pub enum ButtonAction {
         /// The job that it lies beside; `None` on buttons of older versions, which are turned by the count.
         beside: Option<Beside>,
     },
+    /// Change something in the panel of `/settings`.
+    Panel {
+        /// Whose.
+        whose: Whose,
+        /// What.
+        setting: Setting,
+    },
+    /// See or change what waits and runs (`/queue`).
+    Queue {
+        /// Of whom.
+        whose: Whose,
+        /// What is done.
+        act: QueueAct,
+    },
+}
+
+/// What is done with what waits and runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum QueueAct {
+    /// It is shown.
+    Show,
+    /// One job ends.
+    Cancel,
+    /// All of a person end.
+    CancelAll,
+    /// What waits in the guild is held back.
+    Pause,
+    /// It goes on.
+    Resume,
+}
+
+impl QueueAct {
+    const ALL: [(Self, &'static str); 5] =
+        [(Self::Show, "show"), (Self::Cancel, "cancel"), (Self::CancelAll, "cancel-all"), (Self::Pause, "pause"), (Self::Resume, "resume")];
+
+    fn word(self) -> &'static str {
+        Self::ALL.iter().find(|(one, _)| *one == self).map_or("", |(_, word)| word)
+    }
+
+    fn read(word: &str) -> Result<Self, UnknownButton> {
+        Self::ALL.iter().find(|(_, known)| *known == word).map(|(one, _)| *one).ok_or(UnknownButton)
+    }
+}
+
+/// Whose choices a panel changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whose {
+    /// The presser's.
+    Mine,
+    /// The guild's.
+    Guild,
+}
+
+impl Whose {
+    const ALL: [Self; 2] = [Self::Mine, Self::Guild];
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Mine => "mine",
+            Self::Guild => "guild",
+        }
+    }
+
+    fn read(word: &str) -> Result<Self, UnknownButton> {
+        Self::ALL.into_iter().find(|one| one.word() == word).ok_or(UnknownButton)
+    }
+}
+
+/// What a panel changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Setting {
+    /// Nothing: it is shown.
+    Open,
+    /// What draws.
+    Model,
+    /// Width to height.
+    Aspect,
+    /// The sampler.
+    Sampler,
+    /// How much V changes.
+    Variation,
+    /// How jobs take their turns.
+    Speed,
+    /// Whether V and 🔄 open a form first.
+    Remix,
+    /// Whether answers are for their person alone.
+    Private,
+    /// All of it, to what it was at first.
+    Reset,
+}
+
+impl Setting {
+    const ALL: [(Self, &'static str); 9] = [
+        (Self::Open, "open"),
+        (Self::Model, "model"),
+        (Self::Aspect, "aspect"),
+        (Self::Sampler, "sampler"),
+        (Self::Variation, "variation"),
+        (Self::Speed, "speed"),
+        (Self::Remix, "remix"),
+        (Self::Private, "private"),
+        (Self::Reset, "reset"),
+    ];
+
+    fn word(self) -> &'static str {
+        Self::ALL.iter().find(|(one, _)| *one == self).map_or("", |(_, word)| word)
+    }
+
+    fn read(word: &str) -> Result<Self, UnknownButton> {
+        Self::ALL.iter().find(|(_, known)| *known == word).map(|(one, _)| *one).ok_or(UnknownButton)
+    }
 }
 
 /// Whose jobs a history shows.
@@ -180,7 +291,13 @@ impl ButtonAction {
             | Self::Remix { job }
             | Self::Picture { job, .. }
             | Self::Files { job } => Some(job),
-            Self::Reopen { .. } | Self::DrawAll { .. } | Self::LeaveAll { .. } | Self::History { .. } | Self::Favourites { .. } => None,
+            Self::Reopen { .. }
+            | Self::DrawAll { .. }
+            | Self::LeaveAll { .. }
+            | Self::History { .. }
+            | Self::Favourites { .. }
+            | Self::Panel { .. }
+            | Self::Queue { .. } => None,
         }
     }
 }
@@ -206,6 +323,8 @@ impl fmt::Display for ButtonAction {
             Self::Files { job } => write!(f, "{VERSION}:files:{job}:0"),
             Self::Picture { action, job, index } => write!(f, "{VERSION}:{action}:{job}:{index}"),
             Self::Favourites { page } => write!(f, "{VERSION}:favourites:mine:{page}"),
+            Self::Queue { whose, act } => write!(f, "{VERSION}:queue-{}:{}:0", whose.word(), act.word()),
+            Self::Panel { whose, setting } => write!(f, "{VERSION}:panel-{}:{}:0", whose.word(), setting.word()),
             Self::History { offset, scope, beside: None } => write!(f, "{VERSION}:history:{scope}:{offset}"),
             Self::History { offset, scope, beside: Some(Beside::Older(job)) } => write!(f, "{VERSION}:older-{scope}:{job}:{offset}"),
             Self::History { offset, scope, beside: Some(Beside::Newer(job)) } => write!(f, "{VERSION}:newer-{scope}:{job}:{offset}"),
@@ -247,6 +366,12 @@ impl FromStr for ButtonAction {
                     return Ok(Self::Picture { action, job: job()?, index: offset });
                 }
                 let (side, scope) = action.split_once('-').ok_or(UnknownButton)?;
+                if (side, offset) == ("queue", 0) {
+                    return Ok(Self::Queue { whose: Whose::read(scope)?, act: QueueAct::read(subject)? });
+                }
+                if (side, offset) == ("panel", 0) {
+                    return Ok(Self::Panel { whose: Whose::read(scope)?, setting: Setting::read(subject)? });
+                }
                 let beside = match side {
                     "older" => Beside::Older(job()?),
                     "newer" => Beside::Newer(job()?),
@@ -311,10 +436,35 @@ mod tests {
             ButtonAction::History { offset: 5, scope: HistoryScope::Mine, beside: None },
             ButtonAction::History { offset: u32::MAX, scope: HistoryScope::Everyone, beside: Some(Beside::Older(job)) },
             ButtonAction::History { offset: 0, scope: HistoryScope::Mine, beside: Some(Beside::Newer(job)) },
+            ButtonAction::Panel { whose: Whose::Guild, setting: Setting::Variation },
         ]) {
             let id = action.to_string();
             assert!(id.len() <= 100, "{id}");
             assert_eq!(id.parse(), Ok(action), "{id}");
+        }
+    }
+
+    #[test]
+    fn every_setting_of_every_panel_is_read_back() {
+        for whose in Whose::ALL {
+            for (setting, _) in Setting::ALL {
+                let action = ButtonAction::Panel { whose, setting };
+                assert_eq!(action.to_string().parse(), Ok(action));
+            }
+            for (act, _) in QueueAct::ALL {
+                let action = ButtonAction::Queue { whose, act };
+                assert_eq!(action.to_string().parse(), Ok(action));
+            }
+        }
+        for id in [
+            "1:panel-mine:model:1",
+            "1:panel-theirs:model:0",
+            "1:panel-mine:bogus:0",
+            "1:panel:model:0",
+            "1:queue-mine:bogus:0",
+            "1:queue-mine:show:1",
+        ] {
+            assert_eq!(id.parse::<ButtonAction>(), Err(UnknownButton), "{id}");
         }
     }
 

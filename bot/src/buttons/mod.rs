@@ -8,9 +8,11 @@ pub mod custom_id;
 mod delete;
 mod files;
 mod mark;
+pub(crate) mod panel;
 pub(crate) mod permit;
 mod picture_action;
 pub(crate) mod presser;
+pub(crate) mod queue;
 pub(crate) mod remix;
 mod reply;
 mod reroll;
@@ -31,6 +33,7 @@ use storage::{Delivery, Job, JobId, JobStatus, NewImage, PressKey, Timestamp};
 
 use crate::{
     app::App,
+    chosen,
     commands::{self, promise::Promised},
     discord,
     error::BotError,
@@ -40,6 +43,7 @@ use crate::{
     jobs::received::{Asked, Promise},
     jobs::speed::Speed,
     messages::{self, UserError},
+    policy::Venue,
     system::log::chain,
 };
 use custom_id::{ButtonAction, PictureAction};
@@ -98,13 +102,22 @@ async fn act(
             | ButtonAction::Keep { .. }
             | ButtonAction::Reopen { .. }
             | ButtonAction::LeaveAll { .. }
+            | ButtonAction::Queue { .. }
     );
     if !is_for_all {
         presser.venue.check(&app.config.limits)?;
     }
+    learn(presser, app, action.job()).await?;
+    let is_remix = presser.chosen.is_remix == Some(true);
     match action {
         // A form must be the first answer.
-        ButtonAction::Remix { job } => return remix::open(ctx, press, presser, app, job).await.map(|()| Ended::Answered),
+        ButtonAction::Remix { job } => return remix::open(ctx, press, presser, app, (job, None)).await.map(|()| Ended::Answered),
+        ButtonAction::Variation { job, index } if is_remix => {
+            return remix::open(ctx, press, presser, app, (job, Some(index))).await.map(|()| Ended::Answered);
+        }
+        ButtonAction::Reroll { job } if is_remix => {
+            return remix::open(ctx, press, presser, app, (job, None)).await.map(|()| Ended::Answered);
+        }
         ButtonAction::Reopen { draft } => return remix::reopen(press, presser, app, draft).await.map(|()| Ended::Answered),
         ButtonAction::Upscale { .. }
         | ButtonAction::Variation { .. }
@@ -112,8 +125,8 @@ async fn act(
         | ButtonAction::Reroll { .. }
         | ButtonAction::Continue { .. } => {
             permit::check_at_once(presser)?;
-            let made = made_before(app, action).await?;
-            let promise = if made.is_some() { Promise::Alone } else { Promise::Message };
+            let made = made_before(presser, app, action).await?;
+            let promise = if made.is_some() { Promise::Alone } else { presser.promise() };
             if !reply::promise(app, press.id, presser, promise, Asked::Again, promised).await {
                 return Ok(Ended::Answered);
             }
@@ -131,7 +144,7 @@ async fn act(
         }
         ButtonAction::Picture { action: PictureAction::Open, .. } => {
             permit::check_at_once(presser)?;
-            if !reply::promise(app, press.id, presser, Promise::Message, Asked::Again, promised).await {
+            if !reply::promise(app, press.id, presser, presser.promise(), Asked::Again, promised).await {
                 return Ok(Ended::Answered);
             }
         }
@@ -175,6 +188,8 @@ async fn act(
             let answer = commands::favourites::page(&ctx.cache, presser, app, page).await?;
             reply::fill(presser, app, &answer).await
         }
+        ButtonAction::Queue { whose, act } => queue::act(press, presser, app, whose, act).await,
+        ButtonAction::Panel { whose, setting } => panel::change(press, presser, app, whose, setting).await,
         ButtonAction::History { offset, scope, beside } => commands::history::turn(ctx, press, app, scope, (offset, beside)).await,
         ButtonAction::Remix { .. } | ButtonAction::Reopen { .. } => Ok(()),
     }?;
@@ -182,13 +197,13 @@ async fn act(
 }
 
 /// Whether the same press was answered before, or is being answered: then nothing is promised to everybody.
-async fn made_before(app: &App, action: ButtonAction) -> Result<Option<UserError>, BotError> {
+async fn made_before(presser: &Presser<'_>, app: &App, action: ButtonAction) -> Result<Option<UserError>, BotError> {
     let key = match action {
         ButtonAction::Upscale { job, index } => press_key("upscale", job, index),
         ButtonAction::Continue { job } => press_key(going_on::ACTION, job, 0),
         _ => return Ok(None),
     };
-    Ok(match app.jobs.pressed(&key).await? {
+    Ok(match app.jobs.pressed(&presser.own_press(key)).await? {
         None => None,
         Some((made, JobStatus::Done)) => {
             let link = app.jobs.job(made).await?.and_then(|made| app.renderer.link(&made));
@@ -198,10 +213,24 @@ async fn made_before(app: &App, action: ButtonAction) -> Result<Option<UserError
     })
 }
 
+/// Looks up what holds for a presser here. The answer is for them alone where they chose that, and under pictures that are: but for direct messages,
+/// where nobody else is.
+pub(crate) async fn learn(presser: &mut Presser<'_>, app: &App, from: Option<JobId>) -> Result<(), BotError> {
+    presser.chosen = chosen::here(&*app.jobs, presser.user, presser.payer(), presser.channel.get()).await?;
+    let is_from_private = match from {
+        Some(job) => app.jobs.job(job).await?.is_some_and(|job| job.delivery.is_private),
+        None => false,
+    };
+    presser.is_private = presser.venue != Venue::Direct && (is_from_private || presser.chosen.is_private == Some(true));
+    Ok(())
+}
+
 /// The job that a button names, if the presser's guild is its guild.
 pub(crate) async fn job_of(presser: &Presser<'_>, app: &App, id: JobId) -> Result<Job, BotError> {
     match app.jobs.job(id).await? {
         // In direct messages its owner may press what was delivered there from a guild.
+        // What is for one person alone is there for nobody else.
+        Some(job) if job.delivery.is_private && job.user != presser.user => Err(UserError::UnknownJob.into()),
         Some(job) if job.guild == presser.payer() || (presser.guild.is_none() && job.user == presser.user) => match job.is_forgotten {
             true => Err(UserError::Forgotten.into()),
             false => Ok(job),
@@ -254,7 +283,8 @@ impl Wish {
     pub(crate) fn by(self, presser: &Presser<'_>, now: Timestamp) -> Request {
         Request {
             key: presser.key.clone(),
-            press: self.press,
+            // What was made for one person alone answers nobody else's press.
+            press: self.press.map(|press| PressKey { key: presser.own_press(press.key), ..press }),
             // Where the press is: in direct messages the person, also for what a guild paid for before.
             guild: presser.payer(),
             user: presser.user,
@@ -265,7 +295,11 @@ impl Wish {
             notes: self.notes,
             parent: self.parent,
             begins: self.begins,
-            delivery: Delivery { message: presser.message, ..discord::delivery(now, presser.channel, presser.token) },
+            delivery: Delivery {
+                message: presser.message,
+                is_private: presser.is_private,
+                ..discord::delivery(now, presser.channel, presser.token)
+            },
         }
     }
 }

@@ -4,7 +4,9 @@ use poise::serenity_prelude as serenity;
 use storage::{GuildId, Job, RoleId, UserId};
 
 use crate::{
+    chosen::Chosen,
     discord::{places::Place, venue_of},
+    jobs::received::Promise,
     policy::Venue,
 };
 
@@ -26,6 +28,10 @@ pub struct Presser<'a> {
     pub message: Option<u64>,
     /// What the bot may do there.
     pub app_permissions: Option<serenity::Permissions>,
+    /// What they, the channel and the guild chose; nothing before it was looked up.
+    pub chosen: Chosen,
+    /// Whether the answer is for them alone.
+    pub is_private: bool,
     details: Option<&'a serenity::PartialChannel>,
     member: Option<&'a serenity::Member>,
 }
@@ -42,6 +48,8 @@ impl<'a> Presser<'a> {
             channel: press.channel_id,
             message: None,
             app_permissions: press.app_permissions,
+            chosen: Chosen::default(),
+            is_private: false,
             details: press.channel.as_ref(),
             member: press.member.as_ref(),
         }
@@ -58,6 +66,8 @@ impl<'a> Presser<'a> {
             channel: command.channel_id,
             message: None,
             app_permissions: command.app_permissions,
+            chosen: Chosen::default(),
+            is_private: false,
             details: command.channel.as_ref(),
             member: command.member.as_deref(),
         }
@@ -74,9 +84,21 @@ impl<'a> Presser<'a> {
             channel: form.channel_id,
             message: None,
             app_permissions: form.app_permissions,
+            chosen: Chosen::default(),
+            is_private: false,
             details: form.channel.as_ref(),
             member: form.member.as_ref(),
         }
+    }
+
+    /// How a message with pictures is promised to them.
+    pub fn promise(&self) -> Promise {
+        if self.is_private { Promise::Alone } else { Promise::Message }
+    }
+
+    /// The key of a press: where the answer is for them alone, their own.
+    pub fn own_press(&self, key: String) -> String {
+        if self.is_private { format!("{}:{key}", self.user.0) } else { key }
     }
 
     /// Who pays: the guild that installed the bot, or the user in direct messages and where only the user did.
@@ -95,6 +117,21 @@ impl<'a> Presser<'a> {
     /// The place in the guild; `None` in direct messages.
     pub fn place(&self) -> Option<Place<'a>> {
         Place::of(self.guild, self.channel, self.details, self.member)
+    }
+
+    fn may(&self, permissions: serenity::Permissions) -> bool {
+        let own = self.member.and_then(|member| member.permissions).unwrap_or_default();
+        matches!(self.venue, Venue::Guild(_)) && own.intersects(permissions | serenity::Permissions::ADMINISTRATOR)
+    }
+
+    /// Whether they manage the guild that pays.
+    pub fn is_manager(&self) -> bool {
+        self.may(serenity::Permissions::MANAGE_GUILD)
+    }
+
+    /// Whether they see to order in the guild that pays.
+    pub fn is_moderator(&self) -> bool {
+        self.may(serenity::Permissions::MANAGE_GUILD | serenity::Permissions::MANAGE_MESSAGES)
     }
 
     /// Whether they may stop or delete a job: its owner, and moderators.

@@ -12,6 +12,7 @@ use super::{
     drawn_of, job_of, permit,
     presser::Presser,
     reply::{self, Ended},
+    variation,
 };
 use crate::{
     app::App,
@@ -21,7 +22,7 @@ use crate::{
     intake::{Ready, Wanted},
     jobs::drafts::Typed,
     jobs::parents::Drawn,
-    jobs::received::{Asked, Promise},
+    jobs::received::Asked,
     jobs::several,
     jobs::speed::Speed,
     messages::{self, UserError},
@@ -33,13 +34,13 @@ use crate::{
 /// A form must open within 3 s of the press; who may draw is asked once more when it is sent.
 const ASK_WITHIN: Duration = Duration::from_secs(1);
 
-/// Opens a form with what a job was drawn from.
+/// Opens a form with what a job was drawn from; sending it draws the job again, or variations of one of its pictures.
 pub async fn open(
     ctx: &serenity::Context,
     press: &serenity::ComponentInteraction,
     presser: &Presser<'_>,
     app: &App,
-    id: JobId,
+    (id, of_picture): (JobId, Option<u32>),
 ) -> Result<(), BotError> {
     permit::check_at_once(presser)?;
     if let Ok(checked) = tokio::time::timeout(ASK_WITHIN, permit::check(&ctx.http, presser, app)).await {
@@ -54,7 +55,11 @@ pub async fn open(
     if let Some(base) = task.base_mut() {
         base.seed = base.seed.of_image(index.unwrap_or(0));
     }
-    let typed = typed_of(app, &task, presser.venue).ok_or(UserError::UnknownButton)?.of(job.id);
+    let typed = typed_of(app, &task, presser.venue).ok_or(UserError::UnknownButton)?;
+    let typed = match of_picture {
+        Some(picture) => typed.of(id).varying(picture),
+        None => typed.of(job.id),
+    };
     let draft = app.drafts.keep(presser.user, &typed).await.ok_or_else(|| anyhow::anyhow!("a form without a draft"))?;
     app.responder.answer((press.id, presser.token), &discord::form(&messages::form(draft, &typed))).await;
     Ok(())
@@ -71,7 +76,7 @@ pub(crate) fn words_of(app: &App, task: &Task) -> Option<(String, String)> {
 pub(crate) fn typed_of(app: &App, task: &Task, venue: Venue) -> Option<Typed> {
     let (base, context) = (task.base()?, app.models.parse_context());
     let negative = prompt::own_negative(base, &context).unwrap_or_default();
-    Some(Typed::new(&base.prompt, negative, prompt::describe_task_without_negative(task, &context), venue))
+    Some(Typed::new(&base.prompt, negative, prompt::describe_task_without_negative(task, &context), venue).whole())
 }
 
 /// Opens a form with what was typed and refused.
@@ -121,11 +126,9 @@ async fn draw(
 ) -> Result<Ended, BotError> {
     presser.venue.check(&app.config.limits)?;
     permit::check_at_once(presser)?;
-    let (wanted, context) = (typed.wanted(&app.intake.hosts)?, app.models.parse_context_now().await);
-    let before = match typed.job() {
-        Some(job) => Some(before(presser, app, job).await?),
-        None => None,
-    };
+    super::learn(presser, app, typed.job()).await?;
+    let (wanted, context) = (typed.wanted(&app.intake.hosts)?, typed.context(app.models.parse_context_of(&presser.chosen).await));
+    let before = before(presser, app, typed).await?;
     let has_picture = has_picture(before.as_ref());
     let grids = wanted.check(&context, has_picture).map_err(UserError::Prompt)?;
     discord::places::check_open(&ctx.cache, presser.channel, presser.place().as_ref(), wanted.named.channels())?;
@@ -135,7 +138,7 @@ async fn draw(
         app.responder.tell_first((form.id, presser.token), &question).await;
         return Ok(Ended::Answered);
     }
-    if !reply::promise(app, form.id, presser, Promise::Message, Asked::Form(typed.clone()), promised).await {
+    if !reply::promise(app, form.id, presser, presser.promise(), Asked::Form(typed.clone()), promised).await {
         return Ok(Ended::Answered);
     }
     permit::check(&ctx.http, presser, app).await?;
@@ -185,11 +188,17 @@ pub(super) async fn wishes(
     Ok(all.into_iter().map(wish).collect())
 }
 
-/// The job that is drawn again, and its task.
-pub(super) async fn before(presser: &Presser<'_>, app: &App, id: JobId) -> Result<(Job, Task), BotError> {
+/// The job that is drawn again or varied, and its task, if there is one.
+pub(super) async fn before(presser: &Presser<'_>, app: &App, typed: &Typed) -> Result<Option<(Job, Task)>, BotError> {
+    let Some(id) = typed.job() else { return Ok(None) };
+    if let Some(picture) = typed.varied() {
+        let (job, of) = (job_of(presser, app, id).await?, variation::of(presser, app, id, picture).await?);
+        let parent = Some(of.parent);
+        return Ok(Some((Job { parent, ..job }, variation::task(presser, app, of))));
+    }
     let job = job_of(presser, app, id).await?;
     let task = serde_json::from_value(job.task.clone())?;
-    Ok((job, task))
+    Ok(Some((job, task)))
 }
 
 /// What no parameter says stays as it was.
@@ -240,7 +249,7 @@ mod tests {
             task: serde_json::Value::Null,
             parent,
             row_megapixels: 1.0,
-            delivery: Delivery { channel: 1, token: String::new(), token_expires: Timestamp(0), message: None },
+            delivery: Delivery { channel: 1, token: String::new(), token_expires: Timestamp(0), message: None, is_private: false },
             failure: None,
             notes: None,
             is_deleted: false,

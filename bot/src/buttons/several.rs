@@ -17,21 +17,19 @@ use crate::{
 ///
 /// # Errors
 /// What was typed is gone, or is somebody else's, or cannot be drawn any more.
-pub async fn draw_all(ctx: &serenity::Context, presser: &Presser<'_>, app: &App, draft: DraftId) -> Result<(), BotError> {
+pub async fn draw_all(ctx: &serenity::Context, presser: &mut Presser<'_>, app: &App, draft: DraftId) -> Result<(), BotError> {
     let typed = app.drafts.find(presser.user, draft).await?;
     several::check(presser.venue)?;
-    let (wanted, context) = (typed.wanted(&app.intake.hosts)?, app.models.parse_context_now().await);
+    super::learn(presser, app, typed.job()).await?;
+    let (wanted, context) = (typed.wanted(&app.intake.hosts)?, typed.context(app.models.parse_context_of(&presser.chosen).await));
     discord::places::check_open(&ctx.cache, presser.channel, presser.place().as_ref(), wanted.named.channels())?;
-    let before = match typed.job() {
-        Some(job) => Some(remix::before(presser, app, job).await?),
-        None => None,
-    };
+    let before = remix::before(presser, app, &typed).await?;
     let wishes = remix::wishes((presser, app), (&wanted, &context), before).await?;
     let (n, mut n_queued, mut refusal) = (wishes.len(), 0, None);
     for (place, wish) in wishes.into_iter().enumerate() {
         let request = wish.by(presser, app.clock.now());
         let action = if typed.job().is_some() { request.action } else { "imagine" };
-        let request = Request { key: format!("several:{draft}:{place}"), delivery: to_be_posted(presser.channel), action, ..request };
+        let request = Request { key: format!("several:{draft}:{place}"), delivery: to_be_posted(presser), action, ..request };
         match app.door.enqueue(request).await {
             Ok(_) => n_queued += 1,
             Err(BotError::User(error)) => {
@@ -58,6 +56,7 @@ async fn say(app: &App, presser: &Presser<'_>, answer: &Answer) -> Result<(), Bo
 }
 
 /// A message that the bot posts with its own name, and by no interaction: `jobs/progress.rs` tells it by a token that never lived.
-fn to_be_posted(channel: serenity::ChannelId) -> Delivery {
-    Delivery { channel: channel.get(), token: String::new(), token_expires: Timestamp(0), message: None }
+fn to_be_posted(presser: &Presser<'_>) -> Delivery {
+    let (channel, is_private) = (presser.channel.get(), presser.is_private);
+    Delivery { channel, token: String::new(), token_expires: Timestamp(0), message: None, is_private }
 }

@@ -6,7 +6,7 @@ use inference::task::{ImageToImage, Task, TextToImage};
 use storage::{JobId, NewImage, PressKey};
 
 use super::{Wish, drawn_of, job_of, picture_of, press_key, presser::Presser};
-use crate::{app::App, error::BotError, jobs::speed::Speed, messages::UserError, system::random};
+use crate::{app::App, chosen::Variation, error::BotError, jobs::speed::Speed, messages::UserError, system::random};
 
 /// A picture that something is made of.
 pub(super) struct Of {
@@ -44,9 +44,8 @@ pub(super) async fn of(presser: &Presser<'_>, app: &App, id: JobId, index: u32) 
 
 /// Enqueues image-to-image on the picture; under an enlarged one, on the picture that it shows larger, as long as that is there.
 pub async fn enqueue(presser: &Presser<'_>, app: &Arc<App>, id: JobId, index: u32) -> Result<(), BotError> {
-    let Of { base, image, parent, speed, .. } = of(presser, app, id, index).await?;
-    let strength = app.config.defaults.variation_strength;
-    let task = Task::image_to_image(ImageToImage { base, strength }, image.blob.as_str());
+    let of = of(presser, app, id, index).await?;
+    let (parent, speed, task) = (of.parent, of.speed, task(presser, app, of));
     let press = Some(PressKey { key: press_key("variation", parent.0, parent.1), keep: false });
     app.door
         .enqueue(
@@ -55,4 +54,10 @@ pub async fn enqueue(presser: &Presser<'_>, app: &Arc<App>, id: JobId, index: u3
         )
         .await?;
     Ok(())
+}
+
+/// Image-to-image on a picture, as strongly as the presser chose for all of theirs.
+pub(super) fn task(presser: &Presser<'_>, app: &App, Of { base, image, .. }: Of) -> Task {
+    let strength = presser.chosen.variation.map_or(app.config.defaults.variation_strength, Variation::strength);
+    Task::image_to_image(ImageToImage { base, strength }, image.blob.as_str())
 }

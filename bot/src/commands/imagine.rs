@@ -12,21 +12,14 @@ use storage::Delivery;
 use super::Context;
 use crate::{
     app::App,
+    buttons::{self, presser::Presser},
     discord::{self, places::Place},
     error::BotError,
     intake::{Address, Named, Ready, Wanted},
-    jobs::{
-        enqueue::Request,
-        received::{Asked, Promise},
-        several,
-        speed::Speed,
-    },
-    messages::UserError,
+    jobs::{enqueue::Request, received::Asked, several, speed::Speed},
+    messages::{ASPECTS, UserError},
     prompt::{self, ParseContext, TypedOptions},
 };
-
-/// Discord shows this many suggestions.
-const MAX_CHOICES: usize = 25;
 
 /// An option's name, its least and its largest value.
 pub(super) type Range = (&'static str, serde_json::Value, serde_json::Value);
@@ -86,7 +79,9 @@ pub async fn imagine(
     let named = Named { init: address(image), mask: address(mask) };
     let line = prompt::with_lora(&prompt, lora.as_deref());
     let wanted = Wanted::new(&line, options, named, &app.intake.hosts).map_err(UserError::Picture)?;
-    let context = app.models.parse_context_now().await;
+    let mut presser = Presser::of_command(ctx.interaction);
+    buttons::learn(&mut presser, app, None).await?;
+    let context = app.models.parse_context_of(&presser.chosen).await;
     let grids = wanted.check(&context, false).map_err(UserError::Prompt)?;
     let place = Place::of(
         ctx.interaction.guild_id,
@@ -102,8 +97,9 @@ pub async fn imagine(
         super::tell(ctx, &question).await;
         return Ok(());
     }
-    let Some(promised) = super::promise(ctx, Promise::Message, Asked::Imagine(super::typed(ctx))).await else { return Ok(()) };
-    match enqueue(ctx, &wanted, &context, promised.message).await {
+    let Some(promised) = super::promise(ctx, presser.promise(), Asked::Imagine(super::typed(ctx))).await else { return Ok(()) };
+    presser.message = promised.message;
+    match enqueue(ctx, &wanted, &context, &presser).await {
         Ok(()) => promised.has_job(),
         Err(error) => promised.refuse(app, &super::refusal(ctx, error).await).await,
     }
@@ -111,7 +107,7 @@ pub async fn imagine(
 }
 
 /// Makes a job of a wish, once its pictures are kept.
-async fn enqueue(ctx: Context<'_>, wanted: &Wanted, context: &ParseContext, message: Option<u64>) -> Result<(), BotError> {
+async fn enqueue(ctx: Context<'_>, wanted: &Wanted, context: &ParseContext, presser: &Presser<'_>) -> Result<(), BotError> {
     let (app, interaction) = (ctx.data(), ctx.interaction);
     let Ready { task, speed, notes } = app.intake.task(wanted, context).await?;
     let request = Request {
@@ -126,7 +122,11 @@ async fn enqueue(ctx: Context<'_>, wanted: &Wanted, context: &ParseContext, mess
         notes,
         parent: None,
         begins: Vec::new(),
-        delivery: Delivery { message, ..discord::delivery(app.clock.now(), interaction.channel_id, &interaction.token) },
+        delivery: Delivery {
+            message: presser.message,
+            is_private: presser.is_private,
+            ..discord::delivery(app.clock.now(), interaction.channel_id, &interaction.token)
+        },
     };
     app.door.enqueue(request).await.map(drop)
 }
@@ -153,7 +153,7 @@ pub(super) fn options_of(data: &serenity::CommandData) -> Vec<(String, String)> 
 }
 
 async fn aspects(_ctx: poise::ApplicationContext<'_, Arc<App>, BotError>, typed: &str) -> serenity::CreateAutocompleteResponse {
-    choices(&["1:1", "3:2", "2:3", "4:3", "3:4", "16:9", "9:16", "2:1", "21:9"], typed)
+    choices(&ASPECTS, typed)
 }
 
 async fn speeds(_ctx: poise::ApplicationContext<'_, Arc<App>, BotError>, typed: &str) -> serenity::CreateAutocompleteResponse {
@@ -162,21 +162,21 @@ async fn speeds(_ctx: poise::ApplicationContext<'_, Arc<App>, BotError>, typed: 
 
 async fn samplers(_ctx: poise::ApplicationContext<'_, Arc<App>, BotError>, typed: &str) -> serenity::CreateAutocompleteResponse {
     let suggested = suggested_samplers(typed);
-    let choices = suggested.iter().take(MAX_CHOICES).map(|name| serenity::AutocompleteChoice::new(shown(name), name.as_str()));
+    let choices = suggested.iter().take(super::MAX_CHOICES).map(|name| serenity::AutocompleteChoice::new(shown(name), name.as_str()));
     serenity::CreateAutocompleteResponse::new().set_choices(choices.collect())
 }
 
 async fn models(ctx: poise::ApplicationContext<'_, Arc<App>, BotError>, typed: &str) -> serenity::CreateAutocompleteResponse {
     let now = ctx.data().models.offered_now().await;
     let names = now.models.iter().map(|model| model.name.as_str());
-    offered(prompt::ranked(names, typed).into_iter())
+    super::offered(prompt::ranked(names, typed).into_iter())
 }
 
 async fn loras(ctx: poise::ApplicationContext<'_, Arc<App>, BotError>, typed: &str) -> serenity::CreateAutocompleteResponse {
     let now = ctx.data().models.offered_now().await;
     let fits = |card: &AdapterCard| card.fault.is_none() && now.catalogue.models().iter().any(|model| model.fits(card));
     let names = now.catalogue.adapters().iter().filter(|card| fits(card)).map(|card| card.name.as_str());
-    offered(prompt::ranked(names, typed).into_iter())
+    super::offered(prompt::ranked(names, typed).into_iter())
 }
 
 /// Our names, found by other programs' too, and a whole choice as it was typed.
@@ -196,12 +196,7 @@ fn shown(name: &str) -> String {
 }
 
 fn choices(all: &[&str], typed: &str) -> serenity::CreateAutocompleteResponse {
-    offered(all.iter().copied().filter(|choice| choice.contains(typed.trim())))
-}
-
-fn offered<'a>(choices: impl Iterator<Item = &'a str>) -> serenity::CreateAutocompleteResponse {
-    let matching = choices.take(MAX_CHOICES);
-    serenity::CreateAutocompleteResponse::new().set_choices(matching.map(serenity::AutocompleteChoice::from).collect())
+    super::offered(all.iter().copied().filter(|choice| choice.contains(typed.trim())))
 }
 
 #[cfg(test)]

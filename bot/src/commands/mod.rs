@@ -7,7 +7,10 @@ pub(crate) mod history;
 mod imagine;
 mod info;
 mod menu;
+mod prefer;
+mod privacy;
 pub(crate) mod promise;
+mod queue;
 mod quota;
 mod settings;
 pub(crate) mod show;
@@ -32,6 +35,9 @@ use crate::{
 };
 use promise::{Heard, Promised};
 
+/// Discord shows this many suggestions.
+const MAX_CHOICES: usize = 25;
+
 /// What a command gets.
 pub type Context<'a> = poise::ApplicationContext<'a, Arc<App>, BotError>;
 
@@ -46,6 +52,10 @@ pub fn all(limits: &LimitsConfig) -> Vec<poise::Command<Arc<App>, BotError>> {
         info::info(),
         quota::quota(),
         settings::settings(),
+        prefer::prefer(),
+        queue::queue_command(),
+        privacy::private(),
+        privacy::public(),
         admin::admin(),
         speed::fast(),
         speed::relax(),
@@ -175,6 +185,12 @@ fn managed_guild(interaction: &serenity::CommandInteraction) -> Result<GuildId, 
     if is_manager { Ok(GuildId(guild.get())) } else { Err(UserError::ManagersOnly) }
 }
 
+/// The first of these as suggestions.
+fn offered<'a>(choices: impl Iterator<Item = &'a str>) -> serenity::CreateAutocompleteResponse {
+    let matching = choices.take(MAX_CHOICES);
+    serenity::CreateAutocompleteResponse::new().set_choices(matching.map(serenity::AutocompleteChoice::from).collect())
+}
+
 /// What quotas are told with.
 fn terms<'a>(app: &'a App, limits: &Limits) -> messages::Terms<'a> {
     messages::Terms {
@@ -241,7 +257,7 @@ mod tests {
                 let contexts = command.interaction_context.expect("every command says where it is used");
                 let installs = command.install_context.expect("and who installs it");
                 assert!(contexts.contains(&Context::Guild) && installs.contains(&Install::Guild), "{}", command.name);
-                let is_everywhere = command.name != "settings" && command.name != "admin";
+                let is_everywhere = command.name != "admin";
                 assert_eq!(contexts.contains(&Context::BotDm), is_everywhere && allow_direct_messages, "{}", command.name);
                 assert_eq!(contexts.contains(&Context::PrivateChannel), is_everywhere && allow_user_install, "{}", command.name);
                 assert_eq!(installs.contains(&Install::User), is_everywhere && allow_user_install, "{}", command.name);

@@ -1,9 +1,13 @@
-//! `/settings`: a guild's managers lower its limits and say what its members see.
+//! `/settings`: a panel of what a person chose for their prompts. With options, a guild's managers lower its limits and say what its members see.
 
 use storage::{GuildSettings, Period, QuotaRule, Subject, Tier};
 
 use super::Context;
-use crate::{error::BotError, messages, messages::UserError};
+use crate::{
+    buttons::{custom_id::Whose, panel, presser::Presser},
+    error::BotError,
+    messages::{self, UserError},
+};
 
 /// What the options are described by where a picture's cost is known; the library's attributes cannot say it.
 pub(super) fn descriptions(of_picture: f64) -> [(&'static str, String); 2] {
@@ -35,14 +39,8 @@ impl Speeds {
     }
 }
 
-/// See or lower this server's limits
-#[poise::command(
-    slash_command,
-    guild_only,
-    install_context = "Guild",
-    interaction_context = "Guild",
-    default_member_permissions = "MANAGE_GUILD"
-)]
+/// Choose what your prompts are drawn with; managers: with options, what this server may draw
+#[poise::command(slash_command, install_context = "Guild|User", interaction_context = "Guild|BotDm|PrivateChannel")]
 pub async fn settings(
     ctx: Context<'_>,
     #[description = "What all here may draw a day, in row-megapixels; 0 forbids drawing"] daily_quota: Option<f64>,
@@ -53,6 +51,14 @@ pub async fn settings(
     #[description = "Whether jobs here may be fast, relaxed (others go first), or both"] speeds: Option<Speeds>,
 ) -> Result<(), BotError> {
     let app = ctx.data();
+    let is_changed = daily_quota.is_some()
+        || jobs_at_once.is_some()
+        || history_everyone.is_some()
+        || daily_quota_per_person.is_some()
+        || speeds.is_some();
+    if !is_changed {
+        return open(ctx).await;
+    }
     let guild = super::managed_guild(ctx.interaction)?;
     let host = &app.config.limits;
     if let Some(daily) = daily_quota {
@@ -74,20 +80,13 @@ pub async fn settings(
     if daily_quota_per_person.is_some_and(|share| !share.is_finite() || share < 0.0) {
         return Err(UserError::SettingOutOfRange { name: "daily_quota_per_person", min: 0 }.into());
     }
-    let is_changed = daily_quota.is_some()
-        || jobs_at_once.is_some()
-        || history_everyone.is_some()
-        || daily_quota_per_person.is_some()
-        || speeds.is_some();
-    if is_changed {
-        let old = app.jobs.guild_settings(guild).await?;
-        let new = GuildSettings {
-            max_active_per_user: jobs_at_once.or(old.max_active_per_user),
-            shares_history: history_everyone.or(old.shares_history),
-            only_tier: speeds.map_or(old.only_tier, Speeds::only),
-        };
-        app.jobs.set_guild_settings(guild, new).await?;
-    }
+    let old = app.jobs.guild_settings(guild).await?;
+    let new = GuildSettings {
+        max_active_per_user: jobs_at_once.or(old.max_active_per_user),
+        shares_history: history_everyone.or(old.shares_history),
+        only_tier: speeds.map_or(old.only_tier, Speeds::only),
+    };
+    app.jobs.set_guild_settings(guild, new).await?;
     let now = app.clock.now();
     for (subject, row_megapixels) in [(Subject::Guild, daily_quota), (Subject::Everyone, daily_quota_per_person)] {
         match row_megapixels {
@@ -108,6 +107,16 @@ pub async fn settings(
     let settings = app.jobs.guild_settings(guild).await?;
     let answer =
         messages::settings(messages::Chosen { limits: &limits, rules: &rules, settings, is_changed }, app.models.cost_of_picture());
+    super::tell(ctx, &answer).await;
+    Ok(())
+}
+
+/// Shows the caller's panel.
+async fn open(ctx: Context<'_>) -> Result<(), BotError> {
+    let app = ctx.data();
+    let presser = Presser::of_command(ctx.interaction);
+    app.looks.take(presser.user, app.clock.now())?;
+    let answer = panel::panel(&presser, app, Whose::Mine).await?;
     super::tell(ctx, &answer).await;
     Ok(())
 }

@@ -30,8 +30,9 @@ pub async fn show(
     app.looks.take(super::user_id(ctx.interaction.user.id), app.clock.now())?;
     let presser = Presser::of_command(ctx.interaction);
     let job = Sight::of(&ctx.serenity_context().cache, &presser, app).await?.job(app, &job).await?;
-    // What has no pictures is for the person who asks alone.
-    let promise = if job.status == JobStatus::Done { Promise::Message } else { Promise::Alone };
+    // What has no pictures is for the person who asks alone, and what was drawn for them alone.
+    let is_for_all = job.status == JobStatus::Done && !job.delivery.is_private;
+    let promise = if is_for_all { Promise::Message } else { Promise::Alone };
     let Some(promised) = super::promise(ctx, promise, Asked::Again).await else { return Ok(()) };
     match shown(app, &job).await {
         Ok(answer) => promised.fill(app, &answer).await,

@@ -2,9 +2,9 @@
 
 use poise::serenity_prelude as serenity;
 
-use crate::answer::{Answer, Embed, Field, File, Form, Label, Style};
+use crate::answer::{Answer, Embed, Field, File, Form, Label, Menu, MenuEntry, Style};
 
-/// The rows of buttons; an empty list removes earlier ones.
+/// The rows of menus and buttons; an empty list removes earlier ones.
 pub fn components(answer: &Answer) -> Vec<serenity::CreateActionRow> {
     let button = |button: &crate::answer::Button| {
         let built = serenity::CreateButton::new(&button.custom_id).disabled(button.is_disabled).style(match button.style {
@@ -18,7 +18,26 @@ pub fn components(answer: &Answer) -> Vec<serenity::CreateActionRow> {
             Label::Both(emoji, text) => built.emoji(unicode(emoji)).label(*text),
         }
     };
-    answer.buttons.iter().map(|row| serenity::CreateActionRow::Buttons(row.iter().map(button).collect())).collect()
+    let menus = answer.menus.iter().map(|one| serenity::CreateActionRow::SelectMenu(menu(one)));
+    let buttons = answer.buttons.iter().map(|row| serenity::CreateActionRow::Buttons(row.iter().map(button).collect()));
+    menus.chain(buttons).collect()
+}
+
+fn menu(menu: &Menu) -> serenity::CreateSelectMenu {
+    let entry = |entry: &MenuEntry| {
+        let built = serenity::CreateSelectMenuOption::new(&entry.label, &entry.value).default_selection(entry.is_chosen);
+        if entry.about.is_empty() { built } else { built.description(&entry.about) }
+    };
+    let options = menu.entries.iter().map(entry).collect();
+    serenity::CreateSelectMenu::new(&menu.custom_id, serenity::CreateSelectMenuKind::String { options }).placeholder(&menu.hint)
+}
+
+/// What was chosen in a menu; nothing where a button was pressed.
+pub fn values(press: &serenity::ComponentInteraction) -> &[String] {
+    match &press.data.kind {
+        serenity::ComponentInteractionDataKind::StringSelect { values } => values,
+        _ => &[],
+    }
 }
 
 fn unicode(emoji: &str) -> serenity::ReactionType {

@@ -10,5 +10,5 @@ const TOKEN_LIFE: Duration = Duration::from_secs(15 * 60);
 
 /// Where the answer to an interaction that came at `now` goes.
 pub fn delivery(now: Timestamp, channel: serenity::ChannelId, token: &str) -> Delivery {
-    Delivery { channel: channel.get(), token: token.to_owned(), token_expires: now.after(TOKEN_LIFE), message: None }
+    Delivery { channel: channel.get(), token: token.to_owned(), token_expires: now.after(TOKEN_LIFE), message: None, is_private: false }
 }

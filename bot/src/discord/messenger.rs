@@ -80,7 +80,8 @@ impl Messenger {
         let calling = Calling { http, client: self.caller.client() };
         let by_token = if is_alive { edit_by_token(calling, &delivery.token, answer).await } else { Err(SendError::TokenExpired) };
         match (by_token, delivery.message) {
-            (Err(SendError::TokenExpired), Some(message)) => {
+            // What is for one person alone can be reached by its token alone.
+            (Err(SendError::TokenExpired), Some(message)) if !delivery.is_private => {
                 edit_by_id(calling, delivery.channel, message, answer).await.map(|message| (message, Way::Message))
             }
             (result, _) => result.map(|message| (message, Way::Token)),

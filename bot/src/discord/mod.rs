@@ -23,7 +23,7 @@ mod whereabouts;
 
 pub use ask::{Caller, file_carrier};
 pub use client::connect;
-pub use convert::{buttons_alone, form, sent};
+pub use convert::{buttons_alone, form, sent, values};
 pub use delivery::delivery;
 pub use endpoint::{Access, BuildError, Endpoint, FILE_HOSTS, Front, check_stand_in};
 pub use invite::{NEEDS, Need, invite_url};

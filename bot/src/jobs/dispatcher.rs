@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use inference::task::Task;
-use storage::{JobId, RunningLimits};
+use storage::{JobId, JobStatus, RunningLimits, StorageError};
 use tokio::task::JoinSet;
 use tracing::Instrument;
 
@@ -98,6 +98,9 @@ impl Dispatcher {
                 return;
             }
         };
+        if let Err(error) = self.hold().await {
+            tracing::warn!(error = %chain(&error), "whose queue is paused cannot be read");
+        }
         let has_more = queue.len() >= N_PLACES as usize;
         let mut places: HashMap<JobId, u32> = (1..).zip(queue).map(|(place, id)| (id, place)).collect();
         if has_more {
@@ -115,6 +118,18 @@ impl Dispatcher {
         self.worker.board.progress.notify_one();
     }
 
+    /// Says of jobs that wait in paused guilds that they do.
+    async fn hold(&self) -> Result<(), StorageError> {
+        for (guild, _) in self.worker.jobs.paused().await? {
+            for job in self.worker.jobs.unfinished(Some(guild), None, u32::MAX).await? {
+                if let Some(mut live) = self.worker.board.live.get_mut(&job.id).filter(|_| job.status == JobStatus::Queued) {
+                    live.enter(Phase::Held);
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Puts every unfinished job back on the screen after a start.
     ///
     /// # Errors
@@ -130,6 +145,7 @@ impl Dispatcher {
             let live = self.worker.renderer.live(&job, &task).await;
             self.worker.board.live.insert(id, live);
         }
+        self.hold().await?;
         Ok(())
     }
 }

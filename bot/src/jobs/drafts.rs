@@ -12,7 +12,7 @@ use crate::{
     intake::{Hosts, Named, Wanted},
     messages::{self, UserError},
     policy::Venue,
-    prompt::{self, TypedOptions, with_lora},
+    prompt::{self, ParseContext, TypedOptions, with_lora},
     system::{clock::Clock, log::chain},
 };
 
@@ -65,6 +65,12 @@ pub struct Typed {
     /// Pictures that were given beside the words.
     #[serde(default, skip_serializing_if = "Named::is_empty")]
     named: Named,
+    /// Which picture of the job is varied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    varied: Option<u32>,
+    /// Whether the words say all of a task.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    is_whole: bool,
 }
 
 impl Typed {
@@ -76,13 +82,45 @@ impl Typed {
         if prompts.len() + negatives.len() + 1 > MAX_FIELDS {
             (prompts, negatives) = fit(|_| 1);
         }
-        Self { prompt: prompts, negative: negatives, parameters, venue, of: None, roles: Vec::new(), named: Named::default() }
+        Self {
+            prompt: prompts,
+            negative: negatives,
+            parameters,
+            venue,
+            of: None,
+            roles: Vec::new(),
+            named: Named::default(),
+            varied: None,
+            is_whole: false,
+        }
     }
 
     /// The job that is drawn again with changes.
     pub fn of(mut self, job: JobId) -> Self {
         self.of = Some(job.to_string());
         self
+    }
+
+    /// Of the job, this picture is varied.
+    pub fn varying(mut self, picture: u32) -> Self {
+        self.varied = Some(picture);
+        self
+    }
+
+    /// Which picture of the job is varied, if one is.
+    pub fn varied(&self) -> Option<u32> {
+        self.varied
+    }
+
+    /// The words say all of a task: nothing that was chosen for other prompts is added to them.
+    pub fn whole(mut self) -> Self {
+        self.is_whole = true;
+        self
+    }
+
+    /// What they are read with, where this holds for their writer.
+    pub fn context(&self, context: ParseContext) -> ParseContext {
+        if self.is_whole { context.bare() } else { context }
     }
 
     /// Who typed it, as far as their roles say what they may.
@@ -136,7 +174,8 @@ impl Typed {
         };
         let (prompt, negative, parameters) = (all(Part::Prompt), all(Part::Negative), all(Part::Parameters).concat());
         let (of, named) = opened.map(|opened| (opened.of.clone(), opened.named.clone())).unwrap_or_default();
-        Self { prompt, negative, parameters, venue, of, roles: Vec::new(), named }
+        let (varied, is_whole) = opened.map(|opened| (opened.varied, opened.is_whole)).unwrap_or_default();
+        Self { prompt, negative, parameters, venue, of, roles: Vec::new(), named, varied, is_whole }
     }
 
     /// The fields of a form: part, number among its fields, and value.

@@ -25,6 +25,8 @@ pub enum Phase {
         /// Place in the order of turns.
         place: u32,
     },
+    /// Waits in a guild whose queue is paused.
+    Held,
     /// Waits for its model, which is read into memory.
     Loading,
     /// Is being drawn.
@@ -146,6 +148,10 @@ impl Live {
         if self.phase != phase && self.phase != Phase::Cancelling {
             if phase == Phase::Drawing {
                 self.started = Some(Instant::now());
+            }
+            if self.phase == Phase::Held {
+                // Its message says nothing of a place.
+                self.told = Told::default();
             }
             self.phase = phase;
             self.touch();

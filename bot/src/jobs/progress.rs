@@ -7,7 +7,7 @@ use std::{
 };
 
 use inference::task::ImageSize;
-use storage::{JobId, JobStore, Timestamp};
+use storage::{Delivery, JobId, JobStore, Timestamp};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -79,7 +79,7 @@ impl Progress {
         let are_places_told = !self.board.is_crowded.load(Ordering::Relaxed);
         let is_due = |live: &Live, id: &JobId| match live.phase {
             Phase::Queued { place } => are_places_told && live.told.is_stale(place, waits.get(id).copied()),
-            Phase::Loading | Phase::Drawing | Phase::Cancelling => live.version > live.shown,
+            Phase::Held | Phase::Loading | Phase::Drawing | Phase::Cancelling => live.version > live.shown,
         };
         let mut due: Vec<_> = self
             .board
@@ -112,9 +112,7 @@ impl Progress {
         let Ok(answer) = tokio::task::spawn_blocking(move || view.answer(id)).await else { return };
         let edited = match self.messenger.edit(&delivery, &answer).await {
             // One of several grids of a line has no interaction that a message waits for.
-            Err(SendError::TokenExpired) if delivery.token_expires == Timestamp(0) && delivery.message.is_none() => {
-                self.messenger.post(delivery.channel, id, &answer).await
-            }
+            Err(SendError::TokenExpired) if is_to_be_posted(&delivery) => self.messenger.post(delivery.channel, id, &answer).await,
             edited => edited.map(|(message, _)| message),
         };
         match edited {
@@ -138,6 +136,11 @@ impl Progress {
             Err(error) => tracing::debug!(job.id = %id, %error, "a progress edit was refused"),
         }
     }
+}
+
+/// Whether a job has no message yet and none by an interaction. What is for one person alone is told at its end, directly.
+fn is_to_be_posted(delivery: &Delivery) -> bool {
+    delivery.token_expires == Timestamp(0) && delivery.message.is_none() && !delivery.is_private
 }
 
 /// What a message needs, copied out of the live map so that no lock is held while it is drawn.
@@ -173,6 +176,7 @@ impl View {
     fn answer(self, id: JobId) -> Answer {
         match self.phase {
             Phase::Queued { place } => messages::queued(&self.heading, id, place.max(1), self.wait),
+            Phase::Held => messages::held(&self.heading, id),
             Phase::Loading => messages::loading(&self.heading, id),
             Phase::Cancelling => messages::cancelling(&self.heading),
             Phase::Drawing => {

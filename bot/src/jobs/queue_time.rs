@@ -52,7 +52,7 @@ pub fn of_all(jobs: &LiveJobs, now: Instant) -> Vec<(JobId, Duration)> {
     for live in jobs {
         match live.phase {
             // It may be drawn at once: nobody has looked for its place yet.
-            Phase::Queued { place: 0 } => {}
+            Phase::Queued { place: 0 } | Phase::Held => {}
             Phase::Queued { place } => queued.push((place, *live.key(), live.cost)),
             Phase::Loading | Phase::Drawing | Phase::Cancelling => running.push(Running::of(&live, now)),
         }

@@ -1,5 +1,5 @@
 //! The ways of an ending to its user: the job's message by the interaction's token while it lives, else by its id, else a new message in the
-//! channel, else a direct message. Edits may be repeated; a new message is looked for before it is sent once more.
+//! channel, else a direct message; of what is for one person alone nothing goes to the channel. Edits may be repeated; a new message is looked for before it is sent once more.
 
 use std::sync::Arc;
 
@@ -76,13 +76,16 @@ impl Sending {
         match self.messenger.edit(&job.delivery, &answer).await {
             Ok(edited) => return Ok(Sent::edited(edited)),
             Err(SendError::Transient(reason)) => return Err(reason),
-            Err(SendError::Gone) => return Ok(Sent::REMOVED),
+            Err(SendError::Gone) if !job.delivery.is_private => return Ok(Sent::REMOVED),
             Err(error @ SendError::Refused(_)) => return self.send_elsewhere(job, answer, error.to_string()).await,
             Err(error) => reasons.push(error.to_string()),
         }
         // Its owner may have deleted it meanwhile: then its message is gone on purpose.
         if self.living(item).await?.is_none() {
             return Ok(Sent::TO_NOBODY);
+        }
+        if job.delivery.is_private {
+            return self.send_directly(job, answer, reasons).await;
         }
         let channel = job.delivery.channel;
         let seen = self.look(job, channel).await?;
@@ -206,7 +209,10 @@ impl Sending {
     }
 
     async fn send_directly(&self, job: &Job, mut answer: Answer, mut reasons: Vec<String>) -> Result<Sent, Later> {
-        messages::sent_here_instead(&mut answer);
+        match job.delivery.is_private {
+            true => messages::sent_privately(&mut answer),
+            false => messages::sent_here_instead(&mut answer),
+        }
         let posted = match self.messenger.direct_channel(job.user.0).await {
             Ok(channel) => self.post(job, channel, &answer).await?,
             Err(SendError::Transient(reason)) => return Err(reason),

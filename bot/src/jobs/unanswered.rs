@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     answer::Answer,
+    chosen,
     discord::{Messenger, Original, Responder, SendError},
     error::BotError,
     intake::{Intake, Ready},
@@ -185,7 +186,7 @@ impl Unanswered {
         match wish.asked {
             Asked::Imagine(typed) if original != Original::Gone && n_failed < MAX_FAILED => {
                 let message = if let Original::Waiting(message) = original { Some(message) } else { None };
-                let delivery = Delivery { message, ..delivery.clone() };
+                let delivery = Delivery { message, is_private: wish.promise == Promise::Alone, ..delivery.clone() };
                 match self.draw(&typed, &key, (guild, user), delivery).await {
                     Ok(()) => Swept::Settled,
                     Err(BotError::User(error)) => self.explain(&place, &error.to_string(), Some(&typed)).await,
@@ -207,7 +208,9 @@ impl Unanswered {
 
     async fn draw(&self, typed: &Typed, key: &str, (guild, user): (GuildId, UserId), delivery: Delivery) -> Result<(), BotError> {
         let wanted = typed.wanted(&self.intake.hosts)?;
-        let Ready { task, speed, notes } = self.intake.task(&wanted, &self.models.parse_context_now().await).await?;
+        let chosen = chosen::here(&*self.jobs, user, guild, delivery.channel).await?;
+        let context = typed.context(self.models.parse_context_of(&chosen).await);
+        let Ready { task, speed, notes } = self.intake.task(&wanted, &context).await?;
         let (key, press, parent) = (key.to_owned(), None, None);
         self.door
             .enqueue(Request {

@@ -144,6 +144,11 @@ pub fn sent_here_instead(answer: &mut Answer) {
     answer.content.push_str("\n-# I could not post this where you asked for it, so here it is.");
 }
 
+/// Added to the message of a job that is for its person alone, when it is sent to them directly.
+pub fn sent_privately(answer: &mut Answer) {
+    answer.content.push_str("\n-# You asked for this where only you see it, and that took longer than Discord keeps such answers open.");
+}
+
 /// Added to a grid in which pictures are missing because they were lost, by their numbers from 0.
 pub fn tell_lost(answer: &mut Answer, lost: &[u32]) {
     let numbers: Vec<String> = lost.iter().map(|index| index.saturating_add(1).to_string()).collect();

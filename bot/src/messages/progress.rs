@@ -38,6 +38,12 @@ pub fn queued(heading: &Heading, job: JobId, place: u32, wait: Option<Duration>)
     }
 }
 
+/// A job that waits in a guild whose queue somebody has paused.
+pub fn held(heading: &Heading, job: JobId) -> Answer {
+    let content = format!("{}\n-# Paused by a moderator: it begins when this server's queue is resumed.{}", heading.line(), heading.told());
+    Answer { content, buttons: vec![vec![cancel_button(job)]], ..Answer::default() }
+}
+
 /// A job whose model is read into memory.
 pub fn loading(heading: &Heading, job: JobId) -> Answer {
     Answer {

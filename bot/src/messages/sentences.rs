@@ -4,7 +4,11 @@ use inference::error::InvalidTask;
 use storage::{JobId, JobStatus, Period, QuotaOf, QuotaStatus, Refusal, Tier, Timestamp};
 
 use super::{Around, UserError};
-use crate::{intake::NotTaken, policy::decide::Reason, prompt::PromptError};
+use crate::{
+    intake::NotTaken,
+    policy::decide::Reason,
+    prompt::{PieceError, PromptError},
+};
 
 /// An error of each kind; the list is complete because `next` names every kind.
 fn all() -> Vec<UserError> {
@@ -69,7 +73,16 @@ fn next(error: &UserError) -> Option<UserError> {
         ManagersOnly => OwnerOnly,
         OwnerOnly => NothingSaid,
         NothingSaid => NoSuchModel("fox".into()),
-        NoSuchModel(_) => SpeedNotOffered { only: Tier::Relax },
+        NoSuchModel(_) => ModeratorsOnly,
+        ModeratorsOnly => Piece(PieceError::Empty),
+        Piece(PieceError::Empty) => Piece(PieceError::Name("`2".into())),
+        Piece(PieceError::Name(_)) => Piece(PieceError::Taken("ar".into())),
+        Piece(PieceError::Taken(_)) => Piece(PieceError::Long(1001)),
+        Piece(PieceError::Long(_)) => Piece(PieceError::Unread(PromptError::Empty)),
+        Piece(PieceError::Unread(_)) => TooManyOwn(20),
+        TooManyOwn(_) => NothingOfThatName("mine".into()),
+        NothingOfThatName(_) => NotThere("dreamy".into()),
+        NotThere(_) => SpeedNotOffered { only: Tier::Relax },
         SpeedNotOffered { .. } => SeveralSubjects,
         SeveralSubjects => SeveralDrawSubjects,
         SeveralDrawSubjects => CountedByPerson,

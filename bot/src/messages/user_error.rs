@@ -170,6 +170,21 @@ pub enum UserError {
     /// A model that is not there.
     #[error("I have no model `{}`. /info lists those that there are.", .0.replace('`', "'"))]
     NoSuchModel(String),
+    /// Only moderators of a guild may do this.
+    #[error("Only people who may manage this server or its messages can do that.")]
+    ModeratorsOnly,
+    /// Own words that are not kept.
+    #[error("{}", super::prefer::refused(.0))]
+    Piece(#[from] crate::prompt::PieceError),
+    /// As many own words as one may have.
+    #[error("There are {0} already, and that is the most. Please take one away first.")]
+    TooManyOwn(u32),
+    /// Nothing of that name.
+    #[error("There is nothing under the name `{}`.", .0.replace('`', "'"))]
+    NothingOfThatName(String),
+    /// A model or adapter that is gone since its menu was shown.
+    #[error("`{}` is not there any more.", .0.replace('`', "'"))]
+    NotThere(String),
     /// The guild's managers chose the other one.
     #[error("In this server jobs are always {}; its managers chose that.", super::speed::named(*.only))]
     SpeedNotOffered {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use inference::{
-    catalogue::Quote,
+    catalogue::{ModelCard, Quote, position_of},
     engine::Engine,
     error::InferenceError,
     state::Place,
@@ -12,10 +12,11 @@ use inference::{
 
 use super::{Guide, Offered, Stock};
 use crate::{
+    chosen::Chosen,
     error::BotError,
     messages::UserError,
     pictures::{hashes::Hashes, metadata::Origin},
-    prompt::{self, ParseContext, Wildcards},
+    prompt::{self, ParseContext, Personal, Usual, Wildcards},
     system::{clock::Clock, random},
 };
 
@@ -64,6 +65,17 @@ impl Models {
         self.context_of(&*self.offered_now().await)
     }
 
+    /// The same for somebody who chose this.
+    pub async fn parse_context_of(&self, chosen: &Chosen) -> ParseContext {
+        let offered = self.offered_now().await;
+        let is_there = |name: &String| position_of(offered.models.iter().map(|model| model.name.as_str()), name).is_some();
+        let (model, gone) = (chosen.model.clone().filter(is_there), chosen.model.clone().filter(|name| !is_there(name)));
+        let cannot = |card: &&Arc<ModelCard>| chosen.sampler.is_some_and(|choice| !choice.sampler.fits(card.prediction));
+        let unfit = offered.catalogue.models().iter().filter(cannot).map(|card| card.name.clone()).collect();
+        let usual = Usual { model, gone, aspect: chosen.aspect, sampler: chosen.sampler, unfit };
+        ParseContext { usual, personal: chosen.personal.clone(), ..self.context_of(&offered) }
+    }
+
     fn context_of(&self, offered: &Offered) -> ParseContext {
         ParseContext {
             models: offered.models.clone(),
@@ -78,6 +90,8 @@ impl Models {
             seed_offset: 0,
             max_jobs: self.max_jobs,
             wildcards: self.wildcards.clone(),
+            usual: Usual::default(),
+            personal: Personal::default(),
             max_seed: prompt::MAX_SEED,
         }
     }

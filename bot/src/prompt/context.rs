@@ -7,7 +7,7 @@ use inference::{
     task::{ImageSize, Seed, TextToImage},
 };
 
-use super::Wildcards;
+use super::{Personal, Usual, Wildcards};
 
 /// What holds where nothing was typed, and how far a person may go.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,6 +36,10 @@ pub struct ParseContext {
     pub max_jobs: u32,
     /// Lists of words.
     pub wildcards: Wildcards,
+    /// What was chosen for lines that do not say it.
+    pub usual: Usual,
+    /// Own words of whoever writes the line.
+    pub personal: Personal,
     /// Largest seed: what a Discord option carries without loss, or `u64::MAX`.
     pub max_seed: u64,
 }

@@ -11,6 +11,7 @@ mod near;
 mod options;
 mod parameter;
 mod permute;
+mod personal;
 mod picture;
 mod ranking;
 mod reference;
@@ -21,6 +22,7 @@ mod slot;
 mod split;
 mod table;
 mod typed;
+mod usual;
 mod wildcards;
 
 use inference::task::{Enlarger, Hires, Note, StopAt, TextToImage};
@@ -30,6 +32,7 @@ pub use context::{Gone, ModelDefaults, ParseContext, Start};
 pub use describe::{describe, describe_task, describe_task_without_negative, describe_without_negative, own_negative};
 pub use error::PromptError;
 pub use lora::{check_loras, known_loras};
+pub use personal::{MAX_PIECE, Personal, PieceError, option_name, piece, style_name};
 pub use picture::{MASKED_STRENGTH, leading_addresses, strength_of_weight};
 pub use ranking::{name_list, ranked};
 pub use reference::reference;
@@ -38,6 +41,7 @@ pub use several::parse_all;
 pub use size::{Aspect, size_of_aspect};
 pub use split::words_before_parameters;
 pub use typed::{Filled, Flag, Typed, flags, other_spellings, spellings};
+pub use usual::Usual;
 pub use wildcards::{WildcardError, Wildcards};
 
 use options::{Options, check_length};
@@ -147,11 +151,15 @@ fn fill(line: Line, typed: &TypedOptions, context: &ParseContext) -> Result<Fill
     let prompt = check_length("prompt", context.wildcards.chosen(&prompt, seed.0)?)?;
     check_loras(&prompt, &context.loras, &context.gone)?;
     let has_parts = inference::text::parts(&prompt).map_err(|error| PromptError::Parts(error.to_string()))?.is_some();
-    if let (None, Some(usual)) = (&options.model, &context.gone.usual) {
+    let named = options.model.as_ref().map(|slot| slot.value.as_str());
+    let gone = context.usual.gone.as_ref().filter(|_| named.is_none());
+    let named = named.or(context.usual.model.as_deref());
+    if let (None, Some(usual)) = (named, &context.gone.usual) {
         return Err(PromptError::unknown_model(usual.clone(), usual, context));
     }
-    let model = context.model_or_first(options.model.as_ref().map(|slot| slot.value.as_str()));
-    let size = options.size(model, context.start)?;
+    let model = context.model_or_first(named);
+    let chosen = context.usual.sampler_of(&model.name).filter(|_| options.sampler.is_none());
+    let size = options.size(model, context)?;
     let (guidance_scale, guidance_rescale) = options.guidance_of(model)?;
     let (steps, hires, negative_prompt) = (options.steps_of(model, context)?, options.hires_of(), options.negative_of(model));
     let seamless = options.flag(Key::Seamless).is_some();
@@ -165,8 +173,8 @@ fn fill(line: Line, typed: &TypedOptions, context: &ParseContext) -> Result<Fill
         steps,
         guidance_scale,
         guidance_rescale,
-        sampler: options.sampler.map_or(model.sampler, Slot::value),
-        schedule: options.schedule.map_or(model.schedule, Slot::value),
+        sampler: options.sampler.map_or(chosen.map_or(model.sampler, |chosen| chosen.sampler), Slot::value),
+        schedule: options.schedule.map_or(chosen.and_then(|chosen| chosen.schedule).unwrap_or(model.schedule), Slot::value),
         seed,
         n_images: options.images.map_or(context.n_images, Slot::value),
         chaos: options.chaos.map_or(0, Slot::value),
@@ -176,7 +184,8 @@ fn fill(line: Line, typed: &TypedOptions, context: &ParseContext) -> Result<Fill
         stop_at: options.stop.map(Slot::value).filter(|percent| *percent < 100).map(StopAt::Percent),
         ..TextToImage::default()
     };
-    let notes = foreign.into_iter().map(|name| Note::ForeignParameter { name }).collect();
+    let gone = gone.map(|name| Note::ChoiceGone { name: name.clone() });
+    let notes = foreign.into_iter().map(|name| Note::ForeignParameter { name }).chain(gone).collect();
     let repeat = options.repeat.map_or(1, Slot::value);
     let strength = picture::strength(options.strength, options.picture_weight)?;
     let parsed = Parsed { task, strength, repeat, seed_given: options.seed.is_some(), speed: options.speed.map(Slot::value), notes };
@@ -189,6 +198,11 @@ pub fn hires(scale: f64) -> Hires {
 }
 
 impl TypedOptions {
+    /// What they say, whatever it is.
+    fn keys(&self) -> impl Iterator<Item = Key> {
+        self.given().map(|given| given.key)
+    }
+
     fn given(&self) -> impl Iterator<Item = Given> {
         let Self { negative, guidance, steps, seed, aspect, sampler, model, speed } = self;
         let options = [

@@ -166,12 +166,16 @@ impl Options {
     }
 
     /// The size that was asked for: by its aspect or by its sides, not by both.
-    pub(super) fn size(&self, model: &ModelDefaults, start: Start) -> Result<ImageSize, PromptError> {
+    pub(super) fn size(&self, model: &ModelDefaults, context: &ParseContext) -> Result<ImageSize, PromptError> {
+        let start = context.start;
         match (&self.aspect, self.width.as_ref().or(self.height.as_ref())) {
             (Some(aspect), Some(side)) => Err(PromptError::Twice { first: aspect.shown.clone(), second: side.shown.clone() }),
             (Some(aspect), None) => Ok(size_of_aspect(aspect.value, model)),
             (None, None) if matches!(start, Start::Shaped(_)) => picture::size(start, model),
-            (None, _) => {
+            (None, side) => {
+                if let Some(aspect) = context.usual.aspect.filter(|_| side.is_none()) {
+                    return Ok(size_of_aspect(aspect, model));
+                }
                 let of = |slot: &Option<Slot<u32>>, own: u32| slot.as_ref().map_or(own, |slot| slot.value);
                 Ok(ImageSize::new(of(&self.width, model.native_size.width), of(&self.height, model.native_size.height)))
             }

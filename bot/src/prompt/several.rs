@@ -2,7 +2,7 @@
 
 use inference::task::Seed;
 
-use super::{ParseContext, Parsed, PromptError, TypedOptions, parse, permute::permutations, wildcards::mixed};
+use super::{ParseContext, Parsed, PromptError, TypedOptions, parse, permute::permutations, personal::expanded, wildcards::mixed};
 
 /// The grids that a line asks for, at least one: one for each permutation, as often as `--repeat` says.
 ///
@@ -13,6 +13,8 @@ use super::{ParseContext, Parsed, PromptError, TypedOptions, parse, permute::per
 /// As [`parse`]; more grids than one line may ask for.
 pub fn parse_all(line: &str, typed: &TypedOptions, context: &ParseContext) -> Result<Vec<Parsed>, PromptError> {
     let max = context.max_jobs;
+    let expanded = expanded(line, typed, &context.personal)?;
+    let line = expanded.as_deref().unwrap_or(line);
     let mut grids: Vec<Parsed> = Vec::new();
     for line in permutations(line, max)? {
         let of = |nth: u32, n_before: usize, n_images: u32| {

@@ -73,7 +73,7 @@ fn take_text<'a>(words: &mut std::iter::Peekable<std::str::Split<'a, char>>) -> 
 }
 
 /// What follows the dashes of a parameter. An em dash begins one only before a letter: people write it between words too.
-fn parameter_name(word: &str) -> Option<&str> {
+pub(super) fn parameter_name(word: &str) -> Option<&str> {
     let (name, is_start): (_, fn(char) -> bool) = match word.strip_prefix("--") {
         Some(name) => (name, char::is_alphanumeric),
         None => (word.strip_prefix('—')?, |c| c.is_ascii_alphabetic()),

@@ -57,6 +57,8 @@ pub(super) fn context() -> ParseContext {
         seed_offset: 0,
         max_jobs: 10,
         wildcards: Wildcards::default(),
+        usual: Usual::default(),
+        personal: Personal::default(),
         max_seed: u32::MAX.into(),
     }
 }

@@ -30,6 +30,11 @@ pub enum Note {
         /// Its name as it is typed.
         name: String,
     },
+    /// The model that somebody had chosen is not there any more: another one drew.
+    ChoiceGone {
+        /// Its name.
+        name: String,
+    },
     /// Syntax of other programs, which is drawn as words.
     NoMeaning {
         /// Its kind.

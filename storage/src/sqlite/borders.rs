@@ -5,7 +5,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::{
-    SqliteStore, cancel, claim, drafts, enqueue, guilds, history, images, keeping, outbox, queue, quota, reap, rules, thumbnails, worker,
+    SqliteStore, cancel, claim, drafts, enqueue, guilds, history, images, keeping, outbox, pauses, queue, quota, reap, rules, thumbnails,
+    worker,
 };
 use crate::{
     drafts::Draft, enqueue::*, error::StorageError, failure::Failure, guilds::GuildSettings, ids::*, images::NewImage, jobs::*,
@@ -78,6 +79,18 @@ impl Queue for SqliteStore {
 
     async fn waiting(&self) -> Result<Vec<JobId>, StorageError> {
         queue::waiting(self).await
+    }
+
+    async fn pause(&self, guild: GuildId, by: Option<UserId>, now: Timestamp) -> Result<bool, StorageError> {
+        pauses::pause(self, guild, by, now).await
+    }
+
+    async fn paused(&self) -> Result<Vec<(GuildId, UserId)>, StorageError> {
+        pauses::paused(self).await
+    }
+
+    async fn unfinished(&self, guild: Option<GuildId>, user: Option<UserId>, n: u32) -> Result<Vec<Job>, StorageError> {
+        pauses::unfinished(self, guild, user, n).await
     }
 
     async fn queue_status(&self) -> Result<QueueStatus, StorageError> {

@@ -5,7 +5,7 @@ use std::{collections::HashMap, time::Duration};
 use rusqlite::{Connection, Row};
 
 use super::{
-    SqliteStore, checkpoints, images,
+    SqliteStore, checkpoints, images, pauses,
     rows::{JobRow, job_columns},
     sql::{Read, sql},
     turns::{self, Lane, tier_number},
@@ -135,8 +135,8 @@ fn next(db: &Connection, limits: &RunningLimits) -> Result<Vec<Next>, StorageErr
     let n_running = u32::try_from(running.len()).unwrap_or(u32::MAX);
     let is_alone = running.iter().any(|job| job.is_interrupted);
     let Some((of_user, of_guild)) = limits.bounds(n_running).filter(|_| !is_alone) else { return Ok(Vec::new()) };
-    let guilds = full(running.iter().map(|job| job.guild), of_guild);
-    let users = full(running.iter().map(|job| job.user), of_user);
+    let guilds = passed(full(running.iter().map(|job| job.guild), of_guild).chain(pauses::guilds(&mut *db).await?));
+    let users = passed(full(running.iter().map(|job| job.user), of_user));
     let relax = tier_number(Tier::Relax);
     let n_relax = running.iter().filter(|job| job.tier == relax).count();
     let highest = if n_relax < relax_slots(limits.max_running) as usize { Tier::Relax } else { Tier::Fast };
@@ -156,12 +156,17 @@ fn read(db: &Connection, highest: Tier, guilds: &str, users: &str) -> Result<Vec
     Ok(sql(NEXT).bind(tier_number(highest)).bind(guilds).bind(users).bind(N_CANDIDATES).all(db)?)
 }
 
-/// Those with as many jobs as they may have, as JSON.
-fn full(running: impl Iterator<Item = i64>, most: u32) -> String {
+/// Those with as many jobs as they may have.
+fn full(running: impl Iterator<Item = i64>, most: u32) -> impl Iterator<Item = i64> {
     let mut counts: HashMap<i64, u32> = HashMap::new();
     for one in running {
         *counts.entry(one).or_default() += 1;
     }
-    let full: Vec<String> = counts.iter().filter(|(_, n)| **n >= most).map(|(id, _)| id.to_string()).collect();
-    format!("[{}]", full.join(","))
+    counts.into_iter().filter(move |(_, n)| *n >= most).map(|(id, _)| id)
+}
+
+/// Who is passed over, as JSON.
+fn passed(ids: impl Iterator<Item = i64>) -> String {
+    let ids: Vec<String> = ids.map(|id| id.to_string()).collect();
+    format!("[{}]", ids.join(","))
 }

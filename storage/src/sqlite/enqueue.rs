@@ -22,8 +22,8 @@ use crate::{
 };
 
 const INSERT: &str = "INSERT INTO jobs (id, key, press, keeps_press, guild, tier, user, action, task, model, parent, parent_index, notes, \
-    status, row_pixels, channel, token, token_expires, message, created) \
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?) RETURNING seq";
+    status, row_pixels, channel, token, token_expires, message, is_private, created) \
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?) RETURNING seq";
 
 /// Takes guild, tier and user: what waits there, whose turn it is, and how many jobs wait or run.
 pub(super) const PLACE: &str = "SELECT turns.waiting AS n_waiting, turns.served, turns.pace_ms, turns.virtual_time AS time, flows.start_tag AS flow_tag, \
@@ -175,6 +175,7 @@ fn insert(db: &Connection, job: NewJob, lane: Lane, place: &Place, now: Timestam
         .bind(job.delivery.token)
         .bind(job.delivery.token_expires.0)
         .bind(job.delivery.message.map(u64::cast_signed))
+        .bind(job.delivery.is_private)
         .bind(now.0)
         .one(db)?;
     for (number, JobInput { role, blob }) in (0_u32..).zip(job.inputs) {

@@ -53,7 +53,7 @@ fn job(key: &str, size_bytes: usize) -> NewJob {
         notes: None,
         inputs: Vec::new(),
         row_megapixels: 1.0,
-        delivery: Delivery { channel: 1, token: "secret".into(), token_expires: NOW, message: None },
+        delivery: Delivery { channel: 1, token: "secret".into(), token_expires: NOW, message: None, is_private: false },
         admission: crate::Admission::default(),
     }
 }

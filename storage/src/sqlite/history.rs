@@ -25,7 +25,7 @@ pub(super) struct Pages {
 macro_rules! pages {
     ($side:literal, $order:literal) => {
         Pages {
-            of_guild: concat!("SELECT ", job_columns!(), pages!(which "jobs_finished", "", $side, $order), " LIMIT ?4 OFFSET ?5"),
+            of_guild: concat!("SELECT ", job_columns!(), pages!(which "jobs_finished", " AND is_private = 0", $side, $order), " LIMIT ?4 OFFSET ?5"),
             of_user: concat!(
                 "SELECT ",
                 job_columns!(),
@@ -36,7 +36,7 @@ macro_rules! pages {
                 "SELECT ",
                 job_columns!(),
                 " FROM jobs WHERE seq IN (SELECT one.seq FROM json_each(?6) AS open CROSS JOIN jobs AS one ON one.seq IN (SELECT seq",
-                pages!(which "jobs_finished_by_channel", " AND channel = open.value", $side, $order),
+                pages!(which "jobs_finished_by_channel", " AND channel = open.value AND is_private = 0", $side, $order),
                 " LIMIT ?4 + ?5)) ORDER BY finished ",
                 $order,
                 ", seq ",

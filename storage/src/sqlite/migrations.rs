@@ -32,6 +32,7 @@ static FILES: &[(i64, &str, &str)] = files![
     17 "0017_quotas",
     18 "0018_leases",
     19 "0019_favourites",
+    20 "0020_choices",
     21 "0021_policy",
 ];
 

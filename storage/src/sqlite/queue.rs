@@ -20,7 +20,7 @@ use crate::{
 pub(super) const HEADS: &str = "SELECT jobs.seq, jobs.id, jobs.row_pixels, flows.guild, flows.tier, flow_users.user, \
         (SELECT virtual_time FROM turns) AS time, flows.start_tag AS flow_tag, flows.virtual_time AS flow_time, \
         flow_users.start_tag AS user_tag \
-    FROM (SELECT * FROM flows WHERE head IS NOT NULL ORDER BY start_tag, head LIMIT ?1) AS flows \
+    FROM (SELECT * FROM flows WHERE head IS NOT NULL AND guild NOT IN (SELECT guild FROM pauses) ORDER BY start_tag, head LIMIT ?1) AS flows \
         CROSS JOIN flow_users ON flow_users.guild = flows.guild AND flow_users.tier = flows.tier AND flow_users.user IN \
             (SELECT user FROM flow_users AS other WHERE other.guild = flows.guild AND other.tier = flows.tier AND other.head IS NOT NULL \
              ORDER BY other.start_tag, other.head LIMIT ?1) \

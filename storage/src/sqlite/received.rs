@@ -58,7 +58,8 @@ pub(super) fn forget(db: &Connection, key: &str) -> Result<(), StorageError> {
 
 fn read((key, guild, user, channel, token, token_expires, wish, created): Row) -> Result<Received, StorageError> {
     let wish = serde_json::from_str(&wish).map_err(|_| StorageError::corrupt("wish", &key))?;
-    let delivery = Delivery { channel: channel.cast_unsigned(), token, token_expires: Timestamp(token_expires), message: None };
+    let delivery =
+        Delivery { channel: channel.cast_unsigned(), token, token_expires: Timestamp(token_expires), message: None, is_private: false };
     let (guild, user) = (GuildId(guild.cast_unsigned()), UserId(user.cast_unsigned()));
     Ok(Received { key, guild, user, delivery, wish, created: Timestamp(created) })
 }

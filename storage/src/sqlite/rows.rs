@@ -6,7 +6,7 @@ use crate::{cost::to_row_megapixels, error::StorageError, failure::Failure, ids:
 /// The columns of [`JobRow`], for `concat!`.
 macro_rules! job_columns {
     () => {
-        "id, status, guild, tier, user, action, task, model, parent, parent_index, row_pixels, channel, token, token_expires, message, \
+        "id, status, guild, tier, user, action, task, model, parent, parent_index, row_pixels, channel, token, token_expires, message, is_private, \
          error, notes, deleted, forgotten, is_cancel_requested, is_stop_requested, culled, attempts, created, finished"
     };
 }
@@ -29,6 +29,7 @@ from_row! {
         token: Option<String>,
         token_expires: i64,
         message: Option<i64>,
+        is_private: bool,
         error: Option<String>,
         notes: Option<String>,
         deleted: Option<i64>,
@@ -64,6 +65,7 @@ impl TryFrom<JobRow> for Job {
                 token: row.token.unwrap_or_default(),
                 token_expires: Timestamp(row.token_expires),
                 message: row.message.map(i64::cast_unsigned),
+                is_private: row.is_private,
             },
             failure: row.error.as_deref().map(Failure::of_text),
             notes: row.notes.map(|notes| serde_json::from_str(&notes)).transpose().map_err(|_| StorageError::corrupt("notes", id))?,

@@ -140,7 +140,7 @@ pub async fn what_is_enqueued_is_what_is_read(backend: &impl Backend) {
         parent: Some((parent, 3)),
         notes: Some(serde_json::json!([{ "kind": "foreign_parameter", "name": "--v" }])),
         row_megapixels: 0.262_144,
-        delivery: Delivery { channel: u64::MAX, token: "t".into(), token_expires: at(1), message: Some(u64::MAX - 1) },
+        delivery: Delivery { channel: u64::MAX, token: "t".into(), token_expires: at(1), message: Some(u64::MAX - 1), is_private: false },
         ..job(u64::MAX, u64::MAX - 7)
     };
     let id = created(&*store, new.clone()).await;

@@ -4,6 +4,7 @@
 
 mod books;
 mod checkpoints;
+mod choices;
 mod clocks;
 mod drafts;
 mod enqueue;
@@ -12,6 +13,7 @@ mod favourites;
 mod keeping;
 mod limits;
 mod model;
+mod pauses;
 mod policy;
 mod quotas;
 mod received;
@@ -44,6 +46,15 @@ contract! { sqlite, crate::contract::support::Sqlite:
         a_state_of_more_steps_than_ever_begins_the_count_of_attempts_anew
         one_state_and_all_together_are_bounded
         a_job_that_is_to_stop_keeps_nothing
+    }
+    choices {
+        what_was_chosen_is_there_also_after_a_restart_and_is_one_of_its_name
+        so_many_of_a_topic_and_no_more
+    }
+    pauses {
+        a_paused_guild_waits_and_others_go_on
+        unfinished_jobs_are_those_that_run_and_those_that_wait
+        a_private_job_stays_so_and_is_in_no_history_of_others
     }
     clocks {
         a_clock_that_jumps_holds_no_lease

@@ -9,7 +9,13 @@ fn heard(key: &str, ms: i64) -> Received {
         key: key.into(),
         guild: GuildId(u64::MAX),
         user: UserId(u64::MAX - 1),
-        delivery: Delivery { channel: u64::MAX - 2, token: "secret".into(), token_expires: at(ms + 900_000), message: None },
+        delivery: Delivery {
+            channel: u64::MAX - 2,
+            token: "secret".into(),
+            token_expires: at(ms + 900_000),
+            message: None,
+            is_private: false,
+        },
         wish: serde_json::json!({ "asked": { "imagine": "🐸 `\"\n" } }),
         created: at(ms),
     }

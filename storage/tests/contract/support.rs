@@ -91,7 +91,7 @@ pub fn job(guild: u64, user: u64) -> NewJob {
         notes: None,
         inputs: Vec::new(),
         row_megapixels: 1.0,
-        delivery: Delivery { channel: 7, token: "secret".into(), token_expires: at(900_000), message: None },
+        delivery: Delivery { channel: 7, token: "secret".into(), token_expires: at(900_000), message: None, is_private: false },
         admission: storage::Admission::default(),
     }
 }

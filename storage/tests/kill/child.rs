@@ -108,7 +108,7 @@ impl Child {
             notes: None,
             inputs: Vec::new(),
             row_megapixels: 1.0,
-            delivery: Delivery { channel: 1, token: "secret".into(), token_expires: self.now, message: None },
+            delivery: Delivery { channel: 1, token: "secret".into(), token_expires: self.now, message: None, is_private: false },
             admission: storage::Admission::default(),
         };
         say(&format!("asks {key}"));

@@ -161,6 +161,8 @@ fn fill(args: &ImagineArgs, prepared: &mut Prepared, model: &ModelDefaults, seed
         // As many pictures as one job may have.
         max_jobs: MAX_IMAGES / COUNT,
         wildcards: config::wildcards(&prepared.config.prompts.wildcards)?,
+        usual: prompt::Usual::default(),
+        personal: prompt::Personal::default(),
         max_seed: u64::MAX,
     };
     Ok(Some(line.fill(&context)?))

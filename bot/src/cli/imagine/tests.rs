@@ -47,6 +47,8 @@ fn in_discord(line: &str) -> Result<Task, prompt::PromptError> {
         seed_offset: 0,
         max_jobs: 4,
         wildcards: Default::default(),
+        usual: Default::default(),
+        personal: Default::default(),
         max_seed: prompt::MAX_SEED,
     };
     prompt::parse(line, &TypedOptions::default(), &context).map(|parsed| Task::from(parsed.task))

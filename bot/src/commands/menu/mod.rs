@@ -18,7 +18,7 @@ use crate::{
     discord,
     error::BotError,
     jobs::drafts::Typed,
-    jobs::received::{Asked, Promise},
+    jobs::received::Asked,
     messages::{self, UserError},
 };
 
@@ -45,7 +45,8 @@ async fn press(ctx: Context<'_>, id: JobId, action: fn(JobId, u32) -> ButtonActi
         super::tell(ctx, &messages::which_picture(id, &indices, action)).await;
         return Ok(());
     };
-    let Some(promised) = super::promise(ctx, Promise::Message, Asked::Again).await else { return Ok(()) };
+    buttons::learn(&mut presser, app, Some(id)).await?;
+    let Some(promised) = super::promise(ctx, presser.promise(), Asked::Again).await else { return Ok(()) };
     presser.message = promised.message;
     let drawn = async {
         permit::check(ctx.serenity_context().http.as_ref(), &presser, app).await?;

@@ -9,10 +9,10 @@ use super::{
     target::{self, Target},
 };
 use crate::{
-    buttons::{Wish, custom_id::ButtonAction, permit, presser::Presser},
+    buttons::{self, Wish, custom_id::ButtonAction, permit, presser::Presser},
     error::BotError,
     intake::{Address, Named, NotTaken},
-    jobs::received::{Asked, Promise},
+    jobs::received::Asked,
     jobs::speed::Speed,
     messages::UserError,
     pictures::shown,
@@ -28,7 +28,8 @@ pub async fn upscale(ctx: Context<'_>, message: serenity::Message) -> Result<(),
     };
     let mut presser = Presser::of_command(ctx.interaction);
     permit::check_at_once(&presser)?;
-    let Some(promised) = super::super::promise(ctx, Promise::Message, Asked::Again).await else { return Ok(()) };
+    buttons::learn(&mut presser, app, None).await?;
+    let Some(promised) = super::super::promise(ctx, presser.promise(), Asked::Again).await else { return Ok(()) };
     presser.message = promised.message;
     match enlarge(ctx, &presser, address).await {
         Ok(()) => promised.has_job(),
