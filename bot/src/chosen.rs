@@ -51,6 +51,8 @@ impl Variation {
 pub enum One {
     /// What draws.
     Model(Option<String>),
+    /// What is added to it.
+    Lora(Option<String>),
     /// Width to height.
     Aspect(Option<Aspect>),
     /// How one noise level goes to the next.
@@ -68,6 +70,8 @@ pub enum One {
 pub struct Chosen {
     /// What draws.
     pub model: Option<String>,
+    /// An adapter, where a line names none.
+    pub lora: Option<String>,
     /// Width to height.
     pub aspect: Option<Aspect>,
     /// How one noise level goes to the next.
@@ -94,6 +98,7 @@ impl Chosen {
             let text = value.as_str().map(str::to_owned);
             match (topic.as_str(), name.as_str()) {
                 (USUAL, "model") => chosen.model = text,
+                (USUAL, "lora") => chosen.lora = text,
                 (USUAL, "aspect") => chosen.aspect = text.and_then(|text| text.parse().ok()),
                 (USUAL, "sampler") => chosen.sampler = text.and_then(|text| text.parse().ok()),
                 (USUAL, "variation") => {
@@ -151,6 +156,7 @@ pub async fn exported<S: Choices + ?Sized>(store: &S, of: Chooser) -> Result<Val
 pub async fn choose<S: Choices + ?Sized>(store: &S, of: Chooser, one: One) -> Result<(), StorageError> {
     let (name, value) = match one {
         One::Model(model) => ("model", model.map(Value::from)),
+        One::Lora(lora) => ("lora", lora.map(Value::from)),
         One::Aspect(aspect) => ("aspect", aspect.map(|aspect| aspect.to_string().into())),
         One::Sampler(sampler) => ("sampler", sampler.map(|sampler| sampler.to_string().into())),
         One::Variation(variation) => ("variation", variation.map(|variation| variation.word().into())),
@@ -248,6 +254,7 @@ mod tests {
             chosen,
             Chosen {
                 model: Some("dreamy".into()),
+                lora: None,
                 aspect: "3:2".parse().ok(),
                 sampler: None,
                 variation: Some(Variation::Strong),

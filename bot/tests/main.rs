@@ -35,6 +35,7 @@ mod naming;
 mod notes;
 mod parity;
 mod permissions;
+mod pickers;
 mod policy;
 mod posted;
 mod pull;

@@ -1,8 +1,12 @@
 //! Every `custom_id` is made and read here: `version:action:job:index`, under 100 characters. All state is in the database.
 
+mod kinds;
+
 use std::{fmt, str::FromStr};
 
 use storage::{Beside, DraftId, JobId};
+
+pub use kinds::{NameHash, Picker, QueueAct, Setting, Whose};
 
 pub use super::picture_action::PictureAction;
 use crate::jobs::after::After;
@@ -133,6 +137,39 @@ pub enum ButtonAction {
         /// What.
         setting: Setting,
     },
+    /// Show the entry of a picker that is chosen in its menu.
+    Pick {
+        /// What it picks.
+        picker: Picker,
+        /// The menu's page.
+        page: u32,
+    },
+    /// Another page of a picker.
+    Picker {
+        /// What it picks.
+        picker: Picker,
+        /// The page, from 0.
+        page: u32,
+    },
+    /// Make an entry of a picker the presser's default, or take that back.
+    UseAsDefault {
+        /// What it picks.
+        picker: Picker,
+        /// Which entry.
+        name: NameHash,
+    },
+    /// The same for the channel.
+    UseInChannel {
+        /// What it picks.
+        picker: Picker,
+        /// Which entry.
+        name: NameHash,
+    },
+    /// Draw an example of `/help`.
+    Example {
+        /// Which one.
+        index: u32,
+    },
     /// See or change what waits and runs (`/queue`).
     Queue {
         /// Of whom.
@@ -140,103 +177,6 @@ pub enum ButtonAction {
         /// What is done.
         act: QueueAct,
     },
-}
-
-/// What is done with what waits and runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum QueueAct {
-    /// It is shown.
-    Show,
-    /// One job ends.
-    Cancel,
-    /// All of a person end.
-    CancelAll,
-    /// What waits in the guild is held back.
-    Pause,
-    /// It goes on.
-    Resume,
-}
-
-impl QueueAct {
-    const ALL: [(Self, &'static str); 5] =
-        [(Self::Show, "show"), (Self::Cancel, "cancel"), (Self::CancelAll, "cancel-all"), (Self::Pause, "pause"), (Self::Resume, "resume")];
-
-    fn word(self) -> &'static str {
-        Self::ALL.iter().find(|(one, _)| *one == self).map_or("", |(_, word)| word)
-    }
-
-    fn read(word: &str) -> Result<Self, UnknownButton> {
-        Self::ALL.iter().find(|(_, known)| *known == word).map(|(one, _)| *one).ok_or(UnknownButton)
-    }
-}
-
-/// Whose choices a panel changes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Whose {
-    /// The presser's.
-    Mine,
-    /// The guild's.
-    Guild,
-}
-
-impl Whose {
-    const ALL: [Self; 2] = [Self::Mine, Self::Guild];
-
-    fn word(self) -> &'static str {
-        match self {
-            Self::Mine => "mine",
-            Self::Guild => "guild",
-        }
-    }
-
-    fn read(word: &str) -> Result<Self, UnknownButton> {
-        Self::ALL.into_iter().find(|one| one.word() == word).ok_or(UnknownButton)
-    }
-}
-
-/// What a panel changes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Setting {
-    /// Nothing: it is shown.
-    Open,
-    /// What draws.
-    Model,
-    /// Width to height.
-    Aspect,
-    /// The sampler.
-    Sampler,
-    /// How much V changes.
-    Variation,
-    /// How jobs take their turns.
-    Speed,
-    /// Whether V and 🔄 open a form first.
-    Remix,
-    /// Whether answers are for their person alone.
-    Private,
-    /// All of it, to what it was at first.
-    Reset,
-}
-
-impl Setting {
-    const ALL: [(Self, &'static str); 9] = [
-        (Self::Open, "open"),
-        (Self::Model, "model"),
-        (Self::Aspect, "aspect"),
-        (Self::Sampler, "sampler"),
-        (Self::Variation, "variation"),
-        (Self::Speed, "speed"),
-        (Self::Remix, "remix"),
-        (Self::Private, "private"),
-        (Self::Reset, "reset"),
-    ];
-
-    fn word(self) -> &'static str {
-        Self::ALL.iter().find(|(one, _)| *one == self).map_or("", |(_, word)| word)
-    }
-
-    fn read(word: &str) -> Result<Self, UnknownButton> {
-        Self::ALL.iter().find(|(_, known)| *known == word).map(|(one, _)| *one).ok_or(UnknownButton)
-    }
 }
 
 /// Whose jobs a history shows.
@@ -297,6 +237,11 @@ impl ButtonAction {
             | Self::History { .. }
             | Self::Favourites { .. }
             | Self::Panel { .. }
+            | Self::Pick { .. }
+            | Self::Picker { .. }
+            | Self::UseAsDefault { .. }
+            | Self::UseInChannel { .. }
+            | Self::Example { .. }
             | Self::Queue { .. } => None,
         }
     }
@@ -323,6 +268,11 @@ impl fmt::Display for ButtonAction {
             Self::Files { job } => write!(f, "{VERSION}:files:{job}:0"),
             Self::Picture { action, job, index } => write!(f, "{VERSION}:{action}:{job}:{index}"),
             Self::Favourites { page } => write!(f, "{VERSION}:favourites:mine:{page}"),
+            Self::Pick { picker, page } => write!(f, "{VERSION}:pick-{}:{page}:0", picker.word()),
+            Self::Picker { picker, page } => write!(f, "{VERSION}:turn-{}:{page}:0", picker.word()),
+            Self::UseAsDefault { picker, name } => write!(f, "{VERSION}:use-{}:{:016x}:0", picker.word(), name.0),
+            Self::UseInChannel { picker, name } => write!(f, "{VERSION}:here-{}:{:016x}:0", picker.word(), name.0),
+            Self::Example { index } => write!(f, "{VERSION}:example:{index}:0"),
             Self::Queue { whose, act } => write!(f, "{VERSION}:queue-{}:{}:0", whose.word(), act.word()),
             Self::Panel { whose, setting } => write!(f, "{VERSION}:panel-{}:{}:0", whose.word(), setting.word()),
             Self::History { offset, scope, beside: None } => write!(f, "{VERSION}:history:{scope}:{offset}"),
@@ -358,6 +308,7 @@ impl FromStr for ButtonAction {
             ("reopen", _, 0) => Ok(Self::Reopen { draft: subject.parse().map_err(|_| UnknownButton)? }),
             ("draw-all", _, 0) => Ok(Self::DrawAll { draft: subject.parse().map_err(|_| UnknownButton)? }),
             ("leave-all", _, 0) => Ok(Self::LeaveAll { draft: subject.parse().map_err(|_| UnknownButton)? }),
+            ("example", index, 0) => Ok(Self::Example { index: index.parse().map_err(|_| UnknownButton)? }),
             ("files", _, 0) => Ok(Self::Files { job: job()? }),
             ("favourites", "mine", page) => Ok(Self::Favourites { page }),
             ("history", scope, offset) => Ok(Self::History { offset, scope: scope.parse()?, beside: None }),
@@ -366,6 +317,15 @@ impl FromStr for ButtonAction {
                     return Ok(Self::Picture { action, job: job()?, index: offset });
                 }
                 let (side, scope) = action.split_once('-').ok_or(UnknownButton)?;
+                let number = || subject.parse::<u32>().map_err(|_| UnknownButton);
+                let name = || u64::from_str_radix(subject, 16).map(NameHash).map_err(|_| UnknownButton);
+                match (side, offset) {
+                    ("pick", 0) => return Ok(Self::Pick { picker: Picker::read(scope)?, page: number()? }),
+                    ("turn", 0) => return Ok(Self::Picker { picker: Picker::read(scope)?, page: number()? }),
+                    ("use", 0) => return Ok(Self::UseAsDefault { picker: Picker::read(scope)?, name: name()? }),
+                    ("here", 0) => return Ok(Self::UseInChannel { picker: Picker::read(scope)?, name: name()? }),
+                    _ => {}
+                }
                 if (side, offset) == ("queue", 0) {
                     return Ok(Self::Queue { whose: Whose::read(scope)?, act: QueueAct::read(subject)? });
                 }
@@ -407,105 +367,4 @@ impl FromStr for FormId {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_id_is_read_back_and_fits() {
-        let job = JobId::new();
-        let of_pictures = PictureAction::all().map(|action| ButtonAction::Picture { action, job, index: 3 });
-        let after = After::ALL.map(|after| ButtonAction::After { job, index: 2, after });
-        for action in of_pictures.chain(after).chain([
-            ButtonAction::Favourites { page: 100 },
-            ButtonAction::Upscale { job, index: 3 },
-            ButtonAction::Variation { job, index: 0 },
-            ButtonAction::Reroll { job },
-            ButtonAction::Cancel { job },
-            ButtonAction::Stop { job },
-            ButtonAction::Cull { job, index: 3 },
-            ButtonAction::Continue { job },
-            ButtonAction::AskDelete { job },
-            ButtonAction::Delete { job },
-            ButtonAction::Keep { job },
-            ButtonAction::Remix { job },
-            ButtonAction::Reopen { draft: DraftId::new() },
-            ButtonAction::DrawAll { draft: DraftId::new() },
-            ButtonAction::LeaveAll { draft: DraftId::new() },
-            ButtonAction::Files { job },
-            ButtonAction::History { offset: u32::MAX, scope: HistoryScope::Everyone, beside: None },
-            ButtonAction::History { offset: 5, scope: HistoryScope::Mine, beside: None },
-            ButtonAction::History { offset: u32::MAX, scope: HistoryScope::Everyone, beside: Some(Beside::Older(job)) },
-            ButtonAction::History { offset: 0, scope: HistoryScope::Mine, beside: Some(Beside::Newer(job)) },
-            ButtonAction::Panel { whose: Whose::Guild, setting: Setting::Variation },
-        ]) {
-            let id = action.to_string();
-            assert!(id.len() <= 100, "{id}");
-            assert_eq!(id.parse(), Ok(action), "{id}");
-        }
-    }
-
-    #[test]
-    fn every_setting_of_every_panel_is_read_back() {
-        for whose in Whose::ALL {
-            for (setting, _) in Setting::ALL {
-                let action = ButtonAction::Panel { whose, setting };
-                assert_eq!(action.to_string().parse(), Ok(action));
-            }
-            for (act, _) in QueueAct::ALL {
-                let action = ButtonAction::Queue { whose, act };
-                assert_eq!(action.to_string().parse(), Ok(action));
-            }
-        }
-        for id in [
-            "1:panel-mine:model:1",
-            "1:panel-theirs:model:0",
-            "1:panel-mine:bogus:0",
-            "1:panel:model:0",
-            "1:queue-mine:bogus:0",
-            "1:queue-mine:show:1",
-        ] {
-            assert_eq!(id.parse::<ButtonAction>(), Err(UnknownButton), "{id}");
-        }
-    }
-
-    #[test]
-    fn buttons_of_older_versions_turn_pages_by_their_count() {
-        let history = |scope, offset| Ok(ButtonAction::History { offset, scope, beside: None });
-        assert_eq!("1:history:mine:5".parse(), history(HistoryScope::Mine, 5));
-        assert_eq!("1:history:everyone:0".parse(), history(HistoryScope::Everyone, 0));
-    }
-
-    #[test]
-    fn a_forms_id_is_read_back_and_is_no_buttons() {
-        let form = FormId { draft: DraftId::new() };
-        let id = form.to_string();
-        assert!(id.len() <= 100, "{id}");
-        assert_eq!((id.parse(), id.parse::<ButtonAction>()), (Ok(form), Err(UnknownButton)));
-        let button = ButtonAction::Reopen { draft: form.draft }.to_string();
-        for id in [button, format!("1:form:{}:1", form.draft), "1:form:x:0".into(), "form".into()] {
-            assert_eq!(id.parse::<FormId>(), Err(UnknownButton), "{id}");
-        }
-    }
-
-    #[test]
-    fn forged_and_stale_ids_are_refused() {
-        let job = JobId::new();
-        for id in [
-            String::new(),
-            "hello".into(),
-            format!("0:upscale:{job}:1"),
-            format!("1:explode:{job}:1"),
-            format!("1:upscale:{job}:-1"),
-            format!("1:upscale:{job}:99999999999"),
-            format!("1:reroll:{job}:1"),
-            "1:upscale:nobody:1".into(),
-            "1:history:theirs:0".into(),
-            format!("1:older-theirs:{job}:0"),
-            "1:older-mine:nobody:0".into(),
-            format!("1:beside-mine:{job}:0"),
-            format!("1:upscale:{job}:1:2"),
-        ] {
-            assert_eq!(id.parse::<ButtonAction>(), Err(UnknownButton), "{id}");
-        }
-    }
-}
+mod tests;

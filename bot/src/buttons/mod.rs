@@ -6,10 +6,12 @@ mod carry_on;
 mod cull;
 pub mod custom_id;
 mod delete;
+pub(crate) mod example;
 mod files;
 mod mark;
 pub(crate) mod panel;
 pub(crate) mod permit;
+pub(crate) mod pick;
 mod picture_action;
 pub(crate) mod presser;
 pub(crate) mod queue;
@@ -29,7 +31,7 @@ use inference::{
     task::{Note, Task},
 };
 use poise::serenity_prelude as serenity;
-use storage::{Delivery, Job, JobId, JobStatus, NewImage, PressKey, Timestamp};
+use storage::{Chooser, Delivery, Job, JobId, JobStatus, NewImage, PressKey, Timestamp};
 
 use crate::{
     app::App,
@@ -123,7 +125,8 @@ async fn act(
         | ButtonAction::Variation { .. }
         | ButtonAction::After { .. }
         | ButtonAction::Reroll { .. }
-        | ButtonAction::Continue { .. } => {
+        | ButtonAction::Continue { .. }
+        | ButtonAction::Example { .. } => {
             permit::check_at_once(presser)?;
             let made = made_before(presser, app, action).await?;
             let promise = if made.is_some() { Promise::Alone } else { presser.promise() };
@@ -187,6 +190,12 @@ async fn act(
         ButtonAction::Favourites { page } => {
             let answer = commands::favourites::page(&ctx.cache, presser, app, page).await?;
             reply::fill(presser, app, &answer).await
+        }
+        ButtonAction::Example { index } => return example::enqueue(presser, app, index).await.map(|()| Ended::HasJob),
+        ButtonAction::Pick { picker, page } | ButtonAction::Picker { picker, page } => pick::turn(press, presser, app, picker, page).await,
+        ButtonAction::UseAsDefault { picker, name } => pick::choose(presser, app, picker, name, Chooser::Person(presser.user)).await,
+        ButtonAction::UseInChannel { picker, name } => {
+            pick::choose(presser, app, picker, name, Chooser::Channel(presser.channel.get())).await
         }
         ButtonAction::Queue { whose, act } => queue::act(press, presser, app, whose, act).await,
         ButtonAction::Panel { whose, setting } => panel::change(press, presser, app, whose, setting).await,

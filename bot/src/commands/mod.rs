@@ -3,10 +3,12 @@
 mod admin;
 mod describe;
 pub(crate) mod favourites;
+mod help;
 pub(crate) mod history;
 mod imagine;
 mod info;
 mod menu;
+mod pick;
 mod prefer;
 mod privacy;
 pub(crate) mod promise;
@@ -15,6 +17,7 @@ mod quota;
 mod settings;
 pub(crate) mod show;
 mod speed;
+mod style;
 
 use std::sync::{Arc, atomic::Ordering};
 
@@ -53,6 +56,10 @@ pub fn all(limits: &LimitsConfig) -> Vec<poise::Command<Arc<App>, BotError>> {
         quota::quota(),
         settings::settings(),
         prefer::prefer(),
+        style::style(),
+        pick::model(),
+        pick::lora(),
+        help::help(),
         queue::queue_command(),
         privacy::private(),
         privacy::public(),

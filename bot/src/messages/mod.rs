@@ -6,6 +6,7 @@ mod connection;
 mod failure;
 mod forms;
 mod heading;
+mod help;
 mod history;
 mod info;
 mod marks;
@@ -13,6 +14,7 @@ mod menu;
 mod notes;
 mod panel;
 mod parts;
+mod pick;
 mod pictures;
 mod policy;
 mod prefer;
@@ -34,6 +36,7 @@ pub use connection::{Identity, NO_GATEWAY, cannot_reach, cannot_start_yet, conne
 pub use failure::failure;
 pub use forms::{as_file, form, reopen_button};
 pub use heading::{Heading, Made, Source};
+pub use help::help;
 pub use history::{HistoryEntry, history, job_choice, without_pictures};
 pub use info::{Info, about_network, about_shift, info};
 pub use marks::{Deleting, MarkedPicture, favourites, marked, unmarked};
@@ -41,6 +44,7 @@ pub use menu::{parameters, which_picture};
 pub use notes::sentences as note_sentences;
 pub use panel::{AS_USUAL, ASPECTS, Panel, panel, privacy};
 pub use parts::remix_button;
+pub use pick::{Picked, PickerPage, WHAT_WAS_SHOWN, picker};
 pub use pictures::{
     Drawn, Enlarged, Instead, Shown, buttons, files, grid, not_taken, picture, sent_here_instead, sent_privately, tell_lost,
 };

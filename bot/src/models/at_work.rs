@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use inference::{
-    catalogue::{ModelCard, Quote, position_of},
+    catalogue::{AdapterCard, ModelCard, Quote, position_of},
     engine::Engine,
     error::InferenceError,
     state::Place,
@@ -72,7 +72,12 @@ impl Models {
         let (model, gone) = (chosen.model.clone().filter(is_there), chosen.model.clone().filter(|name| !is_there(name)));
         let cannot = |card: &&Arc<ModelCard>| chosen.sampler.is_some_and(|choice| !choice.sampler.fits(card.prediction));
         let unfit = offered.catalogue.models().iter().filter(cannot).map(|card| card.name.clone()).collect();
-        let usual = Usual { model, gone, aspect: chosen.aspect, sampler: chosen.sampler, unfit };
+        let lora = chosen.lora.as_deref().and_then(|name| offered.catalogue.adapter(name)).filter(|card| card.fault.is_none());
+        let fits = |card: &AdapterCard| {
+            offered.catalogue.models().iter().filter(|model| model.fits(card)).map(|model| model.name.clone()).collect()
+        };
+        let lora = lora.map(|card| (card.name.clone(), fits(card)));
+        let usual = Usual { model, gone, lora, aspect: chosen.aspect, sampler: chosen.sampler, unfit };
         ParseContext { usual, personal: chosen.personal.clone(), ..self.context_of(&offered) }
     }
 

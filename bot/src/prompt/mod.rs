@@ -146,18 +146,21 @@ fn fill(line: Line, typed: &TypedOptions, context: &ParseContext) -> Result<Fill
     if prompt.is_empty() {
         return Err(PromptError::Empty);
     }
+    let named = options.model.as_ref().map(|slot| slot.value.as_str());
+    let gone = context.usual.gone.as_ref().filter(|_| named.is_none());
+    let named = named.or(context.usual.model.as_deref());
+    let model = context.model_or_first(named);
+    if let Some(lora) = context.usual.lora_of(&model.name).filter(|_| options.loras.is_empty() && !prompt.contains("<lora:")) {
+        options.loras.push(lora.to_owned());
+    }
     let prompt = check_length("prompt", options.loras.iter().rev().fold(prompt, |line, lora| with_lora(&line, Some(lora))))?;
     let seed = options.seed.as_ref().map_or(context.random_seed, |seed| context.offset(seed.value));
     let prompt = check_length("prompt", context.wildcards.chosen(&prompt, seed.0)?)?;
     check_loras(&prompt, &context.loras, &context.gone)?;
     let has_parts = inference::text::parts(&prompt).map_err(|error| PromptError::Parts(error.to_string()))?.is_some();
-    let named = options.model.as_ref().map(|slot| slot.value.as_str());
-    let gone = context.usual.gone.as_ref().filter(|_| named.is_none());
-    let named = named.or(context.usual.model.as_deref());
     if let (None, Some(usual)) = (named, &context.gone.usual) {
         return Err(PromptError::unknown_model(usual.clone(), usual, context));
     }
-    let model = context.model_or_first(named);
     let chosen = context.usual.sampler_of(&model.name).filter(|_| options.sampler.is_none());
     let size = options.size(model, context)?;
     let (guidance_scale, guidance_rescale) = options.guidance_of(model)?;

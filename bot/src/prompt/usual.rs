@@ -11,6 +11,8 @@ pub struct Usual {
     pub model: Option<String>,
     /// What was chosen and is not there any more.
     pub gone: Option<String>,
+    /// An adapter where the line names none, and the models that it fits.
+    pub lora: Option<(String, Vec<String>)>,
     /// Width to height.
     pub aspect: Option<Aspect>,
     /// The sampler, and the schedule if its name says one.
@@ -20,6 +22,11 @@ pub struct Usual {
 }
 
 impl Usual {
+    /// The adapter for a model.
+    pub(super) fn lora_of(&self, model: &str) -> Option<&str> {
+        self.lora.as_ref().filter(|(_, fits)| fits.iter().any(|fit| fit == model)).map(|(name, _)| name.as_str())
+    }
+
     /// The sampler for a model.
     pub(super) fn sampler_of(&self, model: &str) -> Option<SamplerChoice> {
         self.sampler.filter(|_| !self.unfit.iter().any(|unfit| unfit == model))
@@ -50,6 +57,7 @@ mod tests {
         Usual {
             model: Some("dreamy".into()),
             gone: None,
+            lora: Some(("ink".into(), vec!["usual".into()])),
             aspect: "1:1".parse().ok(),
             sampler: "lcm karras".parse().ok(),
             unfit: vec!["usual".into()],
@@ -78,6 +86,12 @@ mod tests {
         // Another model: a sampler that cannot draw with it is left out.
         assert_eq!(of("a fox --model usual"), ("usual".into(), ImageSize::new(512, 512), Sampler::DpmPp2M, ScheduleKind::Normal));
         assert_eq!(drawn("a fox", Usual::default()).0, base());
+        // An adapter is added where it fits and nobody names another.
+        let prompt = |line: &str| drawn(line, chosen()).0.prompt;
+        assert_eq!(prompt("a fox --model usual"), "<lora:ink> a fox");
+        assert_eq!(prompt("a fox"), "a fox");
+        assert_eq!(prompt("a fox --model usual --lora wash"), "<lora:wash> a fox");
+        assert_eq!(prompt("<lora:wash:0.5> a fox --model usual"), "<lora:wash:0.5> a fox");
     }
 
     #[test]
