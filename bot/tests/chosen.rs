@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use crate::{quotas::answer, restart::Setting, support::*};
+use crate::{restart::Setting, support::*};
 use atelier::jobs::enqueue::Request;
 use inference::task::Task;
-use sandbox::{Clock, ManualClock, Visitor};
+use sandbox::{Clock, InteractionId, ManualClock, Visitor};
 use serde_json::{Value, json};
 use storage::{Delivery, GuildId, HistoryFilter, Job, JobId, UserId};
 
@@ -20,6 +20,16 @@ const OTHER: &str = "Second studio/general";
 
 fn is_for_one(message: &Value) -> bool {
     message["flags"].as_u64().unwrap_or_default() & 64 == 64
+}
+
+/// What an interaction was answered with at last: also where what is for one person alone is on its way.
+async fn answer(person: &Visitor, channel: &str, asked: &InteractionId) -> Value {
+    let is_under_way = |message: &Value| ["-# Queued", "-# Loading", "-# Drawing"].iter().any(|words| content(message).contains(words));
+    let is_done = |message: &&Value| {
+        let is_answer = message["interaction_metadata"]["id"] == asked.0.as_str();
+        is_answer && !content(message).is_empty() && !is_under_way(message)
+    };
+    person.wait_for(channel, PATIENCE, |messages| messages.iter().find(is_done).cloned()).await.expect("it is answered")
 }
 
 /// A grid, or the words of a refusal.
@@ -119,8 +129,8 @@ async fn managers_choose_for_all_who_chose_nothing_and_nobody_else_does() {
     let own = slash(&linus, CHANNEL, "settings", &[]).await;
     assert!(content(&own).contains("the shape 2:3"), "{}", content(&own));
     let menu = "1:panel-mine:aspect:0";
-    change(&linus, CHANNEL, &own, menu, &["16:9"], |panel| chosen(panel, menu).as_deref() == Some("16:9")).await;
-    assert!(grid_of(&linus, CHANNEL, "a frog").await.contains("--ar 16:9"), "a person's own stands before it");
+    change(&linus, CHANNEL, &own, menu, &["3:2"], |panel| chosen(panel, menu).as_deref() == Some("3:2")).await;
+    assert!(grid_of(&linus, CHANNEL, "a frog").await.contains("--ar 3:2"), "a person's own stands before it");
     studio.close().await;
 }
 
@@ -213,12 +223,7 @@ async fn what_is_private_is_seen_by_nobody_else(mode: Mode) {
     assert!(is_grid(&grid) && is_for_one(&grid), "{grid}");
     for button in ["V1", "🔄", "U1"] {
         let pressed = linus.press(id(&grid), button).await.expect("sent");
-        let is_done = |message: &&Value| {
-            let is_ended =
-                message["attachments"].as_array().is_some_and(|files| !files.is_empty()) && !content(message).contains("Drawing");
-            message["interaction_metadata"]["id"] == pressed.0.as_str() && is_ended
-        };
-        let made = linus.wait_for(CHANNEL, PATIENCE, |messages| messages.iter().find(is_done).cloned()).await.expect("it is made");
+        let made = answer(&linus, CHANNEL, &pressed).await;
         assert!(is_for_one(&made), "{button}: {made}");
     }
     let refused = drawn(&linus, CHANNEL, "a secret frog --ar 0:2").await;
@@ -263,6 +268,7 @@ async fn a_private_job_stays_private_over_a_kill(mode: Mode) {
     let program = setting.start_with("");
     let linus = Visitor::connect(&program.url, "linus").await.expect("linus enters again");
     let ada = Visitor::connect(&program.url, "ada").await.expect("ada enters again");
+    let since = ada.seq().await.expect("it counts");
     let arrived = async {
         loop {
             for place in [CHANNEL, "dm"] {
@@ -276,7 +282,7 @@ async fn a_private_job_stays_private_over_a_kill(mode: Mode) {
         }
     };
     tokio::time::timeout(PATIENCE, arrived).await.expect("it arrives");
-    assert!(!seen(&ada, 0).await.contains("secret"));
+    assert!(!seen(&ada, since).await.contains("secret"));
     program.kill();
 }
 

@@ -7,7 +7,10 @@ use inference::{
     task::{ImageSize, Seed, TextToImage},
 };
 
-use super::{Personal, Usual, Wildcards};
+use super::{Personal, PromptError, Usual, Wildcards, ranked};
+
+/// Most names that an error lists.
+const MAX_LISTED: usize = 10;
 
 /// What holds where nothing was typed, and how far a person may go.
 #[derive(Clone, Debug, PartialEq)]
@@ -127,6 +130,21 @@ impl ParseContext {
     pub(super) fn offset(&self, seed: Seed) -> Seed {
         let sum = u128::from(seed.0) + u128::from(self.seed_offset);
         Seed((sum % (u128::from(self.max_seed) + 1)) as u64)
+    }
+
+    /// Says that there is no such model, with those that there are.
+    pub(super) fn unknown_model(&self, shown: String, name: &str) -> PromptError {
+        let mut names = ranked(self.models.iter().map(|model| model.name.as_str()), name);
+        names.truncate(MAX_LISTED);
+        let known = names.join(", ");
+        if self.gone.has_model(name) { PromptError::ModelGone { shown, known } } else { PromptError::UnknownModel { shown, known } }
+    }
+
+    /// The same for words that say all of a task: nothing that was chosen for other lines is added to them.
+    #[must_use]
+    pub fn bare(self) -> Self {
+        let personal = Personal { suffix: None, ..self.personal };
+        Self { usual: Usual::default(), personal, ..self }
     }
 
     /// The model of a name, or the first one; `None` for an unknown name.

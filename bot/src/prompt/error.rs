@@ -7,12 +7,8 @@ use inference::{
 };
 
 use super::{
-    GUIDANCE, MAX_ASPECT, MAX_CHARACTERS, MAX_CLIP_SKIP, MAX_HIRES, MAX_PICTURE_WEIGHT, MAX_WEIGHT, ParseContext,
-    lookup::known,
-    parameter::Key,
-    ranking::{and_list, ranked},
-    table::PARAMETERS,
-    wildcards::WildcardError,
+    GUIDANCE, MAX_ASPECT, MAX_CHARACTERS, MAX_CLIP_SKIP, MAX_HIRES, MAX_PICTURE_WEIGHT, MAX_WEIGHT, lookup::known, parameter::Key,
+    ranking::and_list, table::PARAMETERS, wildcards::WildcardError,
 };
 
 /// What is wrong with a prompt. `shown` is what was written, such as `--ar 0:2` or `aspect: 0:2`.
@@ -294,20 +290,10 @@ pub enum PromptError {
     },
 }
 
-/// Most names that an error lists.
-const MAX_LISTED: usize = 10;
-
 impl PromptError {
     pub(super) fn out_of_range(key: Key, shown: String) -> Self {
         let row = PARAMETERS.iter().find(|parameter| parameter.key == key);
         Self::Range { shown, name: row.map_or("", |row| row.name()), range: row.map_or("", |row| row.range) }
-    }
-
-    pub(super) fn unknown_model(shown: String, name: &str, context: &ParseContext) -> Self {
-        let mut names = ranked(context.models.iter().map(|model| model.name.as_str()), name);
-        names.truncate(MAX_LISTED);
-        let known = names.join(", ");
-        if context.gone.has_model(name) { Self::ModelGone { shown, known } } else { Self::UnknownModel { shown, known } }
     }
 }
 

@@ -159,7 +159,7 @@ fn fill(line: Line, typed: &TypedOptions, context: &ParseContext) -> Result<Fill
     check_loras(&prompt, &context.loras, &context.gone)?;
     let has_parts = inference::text::parts(&prompt).map_err(|error| PromptError::Parts(error.to_string()))?.is_some();
     if let (None, Some(usual)) = (named, &context.gone.usual) {
-        return Err(PromptError::unknown_model(usual.clone(), usual, context));
+        return Err(context.unknown_model(usual.clone(), usual));
     }
     let chosen = context.usual.sampler_of(&model.name).filter(|_| options.sampler.is_none());
     let size = options.size(model, context)?;

@@ -115,7 +115,7 @@ impl Options {
             },
             Key::Model => match context.model(Some(&value)) {
                 Some(model) => put(&mut self.model, model.name.clone(), shown),
-                None => Err(PromptError::unknown_model(shown, &value, context)),
+                None => Err(context.unknown_model(shown, &value)),
             },
             Key::Lora => {
                 if !self.loras.contains(&value) {

@@ -2,7 +2,7 @@
 
 use inference::sampler::SamplerChoice;
 
-use super::{Aspect, ParseContext};
+use super::Aspect;
 
 /// What somebody chose for lines that do not say it. It stands before the model's own, and behind the line.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -33,15 +33,6 @@ impl Usual {
     }
 }
 
-impl ParseContext {
-    /// The same for words that say all of a task: nothing that was chosen for other lines is added to them.
-    #[must_use]
-    pub fn bare(self) -> Self {
-        let personal = super::Personal { suffix: None, ..self.personal };
-        Self { usual: Usual::default(), personal, ..self }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use inference::{
@@ -50,7 +41,7 @@ mod tests {
         task::{ImageSize, Note, TextToImage},
     };
 
-    use super::super::{Start, TypedOptions, parse, tests::*};
+    use super::super::{ParseContext, Start, TypedOptions, parse, tests::*};
     use super::*;
 
     fn chosen() -> Usual {

@@ -135,7 +135,7 @@ fn next(db: &Connection, limits: &RunningLimits) -> Result<Vec<Next>, StorageErr
     let n_running = u32::try_from(running.len()).unwrap_or(u32::MAX);
     let is_alone = running.iter().any(|job| job.is_interrupted);
     let Some((of_user, of_guild)) = limits.bounds(n_running).filter(|_| !is_alone) else { return Ok(Vec::new()) };
-    let guilds = passed(full(running.iter().map(|job| job.guild), of_guild).chain(pauses::guilds(&mut *db).await?));
+    let guilds = passed(full(running.iter().map(|job| job.guild), of_guild).chain(pauses::guilds(db)?));
     let users = passed(full(running.iter().map(|job| job.user), of_user));
     let relax = tier_number(Tier::Relax);
     let n_relax = running.iter().filter(|job| job.tier == relax).count();

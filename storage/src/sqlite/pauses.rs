@@ -1,12 +1,19 @@
 //! Guilds whose waiting jobs are held back, and what of them is there to be held.
 
-use sqlx::SqliteConnection;
+use rusqlite::Connection;
 
 use super::{
     SqliteStore,
     rows::{JobRow, job_columns},
+    sql::sql,
 };
 use crate::{error::StorageError, ids::*, jobs::Job};
+
+from_row! {
+    struct Paused {
+        guild: i64,
+    }
+}
 
 pub(super) async fn pause(store: &SqliteStore, guild: GuildId, by: Option<UserId>, now: Timestamp) -> Result<bool, StorageError> {
     let guild = guild.0.cast_signed();
@@ -26,8 +33,9 @@ pub(super) async fn paused(store: &SqliteStore) -> Result<Vec<(GuildId, UserId)>
 }
 
 /// The same within a claim.
-pub(super) async fn guilds(db: &mut SqliteConnection) -> Result<Vec<i64>, StorageError> {
-    Ok(sqlx::query_scalar("SELECT guild FROM pauses").fetch_all(db).await?)
+pub(super) fn guilds(db: &Connection) -> Result<Vec<i64>, StorageError> {
+    let paused: Vec<Paused> = sql("SELECT guild FROM pauses").all(db)?;
+    Ok(paused.into_iter().map(|paused| paused.guild).collect())
 }
 
 pub(super) async fn unfinished(

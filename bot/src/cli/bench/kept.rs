@@ -58,7 +58,7 @@ impl Keeping {
             notes: None,
             inputs: Vec::new(),
             row_megapixels: 1.0,
-            delivery: Delivery { channel: 1, token: String::new(), token_expires: NOW, message: None },
+            delivery: Delivery { channel: 1, token: String::new(), token_expires: NOW, message: None, is_private: false },
             admission: Admission::default(),
         };
         store.enqueue(job, &LIMITS, NOW).await?;

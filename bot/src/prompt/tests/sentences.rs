@@ -38,7 +38,7 @@ fn next(error: &PromptError, shown: String) -> Option<PromptError> {
         Sampler { near: Some(_), .. } => Sampler { shown, near: None },
         Sampler { near: None, .. } => Schedule { shown, near: Some("karras") },
         Schedule { near: Some(_), .. } => Schedule { shown, near: None },
-        Schedule { near: None, .. } => PromptError::unknown_model(shown, "y", &context()),
+        Schedule { near: None, .. } => context().unknown_model(shown, "y"),
         UnknownModel { .. } => ModelGone { shown, known: "starter".into() },
         ModelGone { .. } => ClipSkip { shown },
         ClipSkip { .. } => Rescale { shown },
