@@ -118,7 +118,7 @@ async fn examples_of_help_are_drawn_where_they_are_pressed() {
     let linus = studio.visitor("linus").await;
     for channel in [CHANNEL, "dm", CLUB] {
         let help = slash(&linus, channel, "help", &[]).await;
-        assert!(content(&help).starts_with("**I draw what you describe.**") && content(&help).chars().count() <= 2000);
+        assert!(content(&help).starts_with("**I draw what you describe**") && content(&help).chars().count() <= 2000);
         let label = buttons(&help)[0][0].clone();
         let pressed = linus.press(id(&help), &label).await.expect("sent");
         let grid = answer(&linus, channel, &pressed).await;

@@ -47,7 +47,9 @@ pub fn names(offered: &Offered, picker: Picker) -> Vec<String> {
 pub async fn view(presser: &Presser<'_>, app: &Arc<App>, picker: Picker, page: u32, name: Option<&str>) -> Result<Answer, BotError> {
     let offered = app.models.offered_now().await;
     let names = names(&offered, picker);
-    let picked = match name {
+    // Of one alone nobody need choose.
+    let only = names.first().filter(|_| names.len() == 1).map(String::as_str);
+    let picked = match name.or(only) {
         Some(name) => Some(picked(app, &offered, picker, name).await.ok_or_else(|| UserError::NotThere(name.to_owned()))?),
         None => None,
     };

@@ -8,7 +8,8 @@ const MAX_LABEL: usize = 40;
 
 /// What there is, in short, with prompts that a press draws.
 pub fn help(examples: &[String]) -> Answer {
-    let content = "**I draw what you describe.** `/imagine` a fox in the snow; parameters may follow: `--ar 3:2 --no text --seed 7`.\n\
+    let first = examples.first().map_or("a frog", String::as_str);
+    let content = "**I draw what you describe**, such as `/imagine FIRST`; parameters may follow: `--ar 3:2 --no text --seed 7`.\n\
         • Under the four pictures: **U** makes one larger, **V** varies it, 🔄 draws others, ✏️ opens what was typed.\n\
         • `/settings` what you draw with, `/model` and `/lora` what there is, `/style` and `/prefer` words of your own.\n\
         • `/queue` what waits, `/history` and `/show` what was drawn, `/quota` what is left, `/info` how I am.\n\
@@ -17,5 +18,5 @@ pub fn help(examples: &[String]) -> Answer {
     let button = |(index, line): (u32, &String)| text_button(&shorten(line, MAX_LABEL), ButtonAction::Example { index });
     // A row each: on a telephone several do not stand side by side.
     let buttons = (0..).zip(examples).take(5).map(|example| vec![button(example)]).collect();
-    Answer { buttons, ..Answer::text(content) }
+    Answer { buttons, ..Answer::text(content.replace("FIRST", first)) }
 }
