@@ -155,7 +155,7 @@ async fn jobs_whose_files_are_missing_are_counted() {
         for index in 0..2 {
             let blob = blobs.put(format!("{number} {index}").into()).await.expect("kept");
             files.push(data.join("pictures").join(&blob.as_str()[..2]).join(blob.as_str()));
-            let image = NewImage { index, seed: 1, width: 8, height: 8, blob, provenance: None };
+            let image = NewImage { index, seed: 1, width: 8, height: 8, blob, provenance: None, digests: Vec::new() };
             store.record_image(&lease, &image).await.expect("written");
         }
         store.complete(&lease, 1.0, Timestamp(0)).await.expect("written");

@@ -56,5 +56,6 @@ mod stopping;
 mod storm;
 mod sweep;
 mod terminal;
+mod verify;
 mod watched;
 mod z_image;

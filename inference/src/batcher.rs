@@ -89,6 +89,11 @@ impl Caller {
         self.watch.begin(step);
     }
 
+    /// What the network gave at each step that was begun, in one number each; of those that the next batch comes after.
+    pub(crate) fn digests(&self) -> Vec<u64> {
+        self.watch.digests()
+    }
+
     /// How long a prompt is, in the family's own unit.
     pub(crate) async fn length(&self, prompt: &str) -> Result<usize, InferenceError> {
         if let Some(text) = self.parts.text.get() {

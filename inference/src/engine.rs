@@ -30,7 +30,7 @@ pub use self::{
 };
 use crate::{
     error::InferenceError,
-    state::TrajectoryState,
+    state::{DeviceClass, TrajectoryState},
     task::{Note, Seed},
 };
 
@@ -164,6 +164,11 @@ pub struct FinishedImage {
     pub image: RgbImage,
     /// Where it was stopped, for one that is not drawn to its end: it shows what its end would have been, as far as could be told by then.
     pub stopped: Option<Box<Stopped>>,
+    /// What the network gave at each of its steps, all passes together, in one number each: on the same class of device the same picture has the same
+    /// ones. 0 where that is not known: the step was made before the picture went on from a state. Empty for what is only enlarged.
+    pub digests: Vec<u64>,
+    /// Where its numbers were computed.
+    pub device_class: DeviceClass,
 }
 
 /// A picture that was handed out before its end.

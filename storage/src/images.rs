@@ -17,6 +17,8 @@ pub struct NewImage {
     pub blob: BlobKey,
     /// What it was made with; `None` for pictures of older versions.
     pub provenance: Option<Provenance>,
+    /// What its steps came to, one number each, so that it can be told where another drawing of it begins to differ; empty where that is not known.
+    pub digests: Vec<u64>,
 }
 
 /// What a picture was made with.

@@ -15,6 +15,7 @@ pub(crate) mod pick;
 mod picture_action;
 pub(crate) mod presser;
 pub(crate) mod queue;
+mod receipt;
 pub(crate) mod remix;
 mod reply;
 mod reroll;
@@ -181,6 +182,10 @@ async fn act(
         ButtonAction::Files { job } => files::send(presser, app, job).await,
         ButtonAction::Picture { action: PictureAction::Mark, job, index } => {
             let answer = mark::toggle(presser, app, job, index).await?;
+            reply::fill(presser, app, &answer).await
+        }
+        ButtonAction::Picture { action: PictureAction::Receipt, job, index } => {
+            let answer = receipt::tell(presser, app, job, index).await?;
             reply::fill(presser, app, &answer).await
         }
         ButtonAction::Picture { action: PictureAction::Open, job, .. } => {

@@ -9,10 +9,13 @@ pub enum PictureAction {
     Mark,
     /// Show its job's message again.
     Open,
+    /// Tell what made it (🔎).
+    Receipt,
 }
 
 /// Each with its word.
-const WORDS: [(PictureAction, &str); 2] = [(PictureAction::Mark, "mark"), (PictureAction::Open, "open")];
+const WORDS: [(PictureAction, &str); 3] =
+    [(PictureAction::Mark, "mark"), (PictureAction::Open, "open"), (PictureAction::Receipt, "receipt")];
 
 impl fmt::Display for PictureAction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

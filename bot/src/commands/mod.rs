@@ -18,6 +18,7 @@ mod settings;
 pub(crate) mod show;
 mod speed;
 mod style;
+mod verify;
 
 use std::sync::{Arc, atomic::Ordering};
 
@@ -49,6 +50,7 @@ pub fn all(limits: &LimitsConfig) -> Vec<poise::Command<Arc<App>, BotError>> {
     let mut commands = vec![
         imagine::imagine(),
         show::show(),
+        verify::verify(),
         describe::describe(),
         history::history(),
         favourites::favourites(),

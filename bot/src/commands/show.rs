@@ -65,7 +65,7 @@ pub async fn opened(cache: &serenity::Cache, presser: &Presser<'_>, app: &App, i
 }
 
 /// The caller's last jobs here.
-async fn jobs(ctx: Context<'_>, typed: &str) -> serenity::CreateAutocompleteResponse {
+pub(super) async fn jobs(ctx: Context<'_>, typed: &str) -> serenity::CreateAutocompleteResponse {
     let (app, interaction) = (ctx.data(), ctx.interaction);
     let guild = super::paying_guild(interaction.guild_id, &interaction.authorizing_integration_owners, interaction.user.id);
     let filter = HistoryFilter { guild, user: Some(super::user_id(interaction.user.id)), channels: None };

@@ -26,6 +26,7 @@ pub(crate) mod states;
 pub(crate) mod sweep;
 pub mod told;
 pub(crate) mod unanswered;
+pub mod verify;
 mod watchdog;
 pub(crate) mod worker;
 

@@ -38,10 +38,18 @@ pub async fn drawn(jobs: &dyn JobStore, job: Job) -> anyhow::Result<Option<Drawn
 
 /// Whether somebody brought the picture that a task starts from: no job of ours drew it, as far as that is known.
 pub async fn is_brought(jobs: &dyn JobStore, task: &Task, parent: Option<(JobId, u32)>) -> bool {
-    let Some((id, _)) = parent else { return true };
-    // What is drawn again starts from the same picture as the job before.
-    let before = jobs.job(id).await.ok().flatten().and_then(|job| serde_json::from_value::<Task>(job.task).ok());
-    before.is_some_and(|before| before.source() == task.source())
+    let mut parent = parent;
+    for _ in 0..MAX_ENLARGED {
+        let Some((id, _)) = parent else { return true };
+        // What is drawn again starts from the same picture as the job before.
+        let Some(before) = jobs.job(id).await.ok().flatten() else { return false };
+        let is_again = serde_json::from_value::<Task>(before.task).is_ok_and(|before| before.source() == task.source());
+        if !is_again {
+            return false;
+        }
+        parent = before.parent;
+    }
+    true
 }
 
 /// The picture that a task starts from, for its heading, and for an enlargement the task that drew it, as one of `n_images`. `page_url` is that

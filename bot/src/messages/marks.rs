@@ -20,10 +20,10 @@ pub enum Deleting {
     Asks,
 }
 
-/// The row under one picture: mark it, and delete it. Where ❌ is comes what keeps the picture, for whoever presses twice.
+/// The row under one picture: mark it, what made it, and delete it. Where ❌ is comes what keeps the picture, for whoever presses twice.
 pub(super) fn row(job: JobId, index: u32, deleting: Deleting) -> Vec<Button> {
     let of_picture = |emoji, action| emoji_button(emoji, ButtonAction::Picture { action, job, index });
-    let mut row = vec![of_picture("❤️", PictureAction::Mark)];
+    let mut row = vec![of_picture("❤️", PictureAction::Mark), of_picture("🔎", PictureAction::Receipt)];
     row.extend(delete_buttons(job, deleting));
     row
 }

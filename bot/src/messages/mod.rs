@@ -21,6 +21,7 @@ mod prefer;
 mod progress;
 mod queue;
 mod quota;
+mod receipt;
 mod received;
 mod rules;
 #[cfg(test)]
@@ -53,6 +54,7 @@ pub use prefer::{Changed, all_preferred, preferred, styles};
 pub use progress::{Drawing, N_PLACES, cancelled, cancelling, drawing, failed, held, loading, queued};
 pub use queue::{QueueView, Queued, queue};
 pub use quota::{Chosen, Terms, quota, settings, small};
+pub use receipt::{Receipt, receipt, tell_compared};
 pub use received::{ENDING, INTERRUPTED, MAX_REFUSAL, TAKEN_BACK, about_earlier, in_our_words};
 pub use rules::{Done, left_of, rules};
 pub use several::{left, queued_all, several};

@@ -94,10 +94,24 @@ impl Hashes {
     pub fn of_model(&self, model: &Path) -> io::Result<String> {
         let files = weights(model)?;
         let hashes = files.iter().map(|file| self.of_file(file, Part::Whole)).collect::<io::Result<Vec<_>>>()?;
-        match &hashes[..] {
-            [only] => Ok(only.clone()),
-            several => Ok(hex(&Sha256::digest(several.concat()))),
+        Ok(one_of(&hashes))
+    }
+
+    /// SHA-256 of each part of a model's folder that is not its denoising network, by the part's name, as [`Self::of_model`] hashes that; nothing of a
+    /// model that is one file.
+    ///
+    /// # Errors
+    /// A file cannot be read.
+    pub fn of_other_parts(&self, model: &Path) -> io::Result<Vec<(String, String)>> {
+        let mut found = Vec::new();
+        for part in ["text_encoder", "text_encoder_2", "vae"] {
+            if model.is_dir() && model.join(part).is_dir() {
+                let hashes =
+                    files_of(&model.join(part))?.iter().map(|file| self.of_file(file, Part::Whole)).collect::<io::Result<Vec<_>>>()?;
+                found.push((part.to_owned(), one_of(&hashes)));
+            }
         }
+        Ok(found)
     }
 
     /// A file that had this hash when it was last read and has not changed since.
@@ -190,8 +204,21 @@ fn weights(model: &Path) -> io::Result<Vec<PathBuf>> {
         return Ok(vec![model.to_owned()]);
     }
     let part = ["unet", "transformer"].map(|part| model.join(part)).into_iter().find(|part| part.is_dir());
-    let folder = part.as_deref().unwrap_or(model);
-    let single = ["diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.fp16.safetensors"].map(|name| folder.join(name));
+    files_of(part.as_deref().unwrap_or(model))
+}
+
+/// One hash of the hashes of several files.
+fn one_of(hashes: &[String]) -> String {
+    match hashes {
+        [only] => only.clone(),
+        several => hex(&Sha256::digest(several.concat())),
+    }
+}
+
+/// The files of a part's weights in its folder: the usual one, or all of them.
+fn files_of(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let names = ["diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.fp16.safetensors", "model.safetensors"];
+    let single = names.map(|name| folder.join(name));
     let shards = || -> io::Result<Vec<PathBuf>> {
         let mut files: Vec<_> = fs::read_dir(folder)?.filter_map(Result::ok).map(|entry| entry.path()).collect();
         files.retain(|file| file.extension().is_some_and(|ending| ending == "safetensors"));

@@ -11,7 +11,7 @@ use crate::{
     answer::{Answer, Button, File},
     jobs::after::After,
     jobs::live::Live,
-    jobs::{link, parents},
+    jobs::{link, parents, verify},
     messages::{self, Deleting, Enlarged, Heading, Made},
     models::Models,
     pictures::grid,
@@ -123,7 +123,11 @@ impl Renderer {
                     let file =
                         tokio::task::spawn_blocking(move || encode(&picture, &record, &format!("atelier-{}", size.0), alt)).await??;
                     let enlarged = self.enlarged(&heading, images.first(), size);
-                    return Ok((messages::picture(&heading, job.id, enlarged, file), Vec::new()));
+                    let mut answer = messages::picture(&heading, job.id, enlarged, file);
+                    if let Some(compared) = verify::compared(&*self.jobs, &*self.blobs, job).await? {
+                        messages::tell_compared(&mut answer, &compared);
+                    }
+                    return Ok((answer, Vec::new()));
                 }
                 let (found, lost) = self.found(images).await?;
                 let (indices, stopped): (Vec<u32>, _) = (found.iter().map(|(image, _)| image.index).collect(), self.stopped(job.id).await?);
@@ -135,6 +139,9 @@ impl Renderer {
                 let file = tokio::task::spawn_blocking(move || encode(&grid::grid(&pictures, cell), &record, "grid", alt)).await??;
                 let mut answer = messages::grid(&heading, job.id, messages::Drawn { indices: &indices, stopped }, seconds, file);
                 messages::tell_lost(&mut answer, &lost);
+                if let Some(compared) = verify::compared(&*self.jobs, &*self.blobs, job).await? {
+                    messages::tell_compared(&mut answer, &compared);
+                }
                 Ok((answer, lost))
             }
         }

@@ -63,8 +63,17 @@ impl<'a> Picture<'a> {
             return Err(InferenceError::NotANumber { index, step: self.n_done.get() });
         }
         let image = pixels::to_image(&pixels::to_unit(&pixels)?)?;
-        drawing.job.events.must_send(Event::Image(FinishedImage { index, seed: self.seed(), image, stopped }));
+        let device_class = drawing.job.facts.device_class.clone();
+        let finished = FinishedImage { index, seed: self.seed(), image, stopped, digests: self.digests(), device_class };
+        drawing.job.events.must_send(Event::Image(finished));
         Ok(())
+    }
+
+    /// What the network gave at each of its steps; nothing of those before it went on. The decoder has run, and before that all was looked at.
+    fn digests(&self) -> Vec<u64> {
+        let made = self.caller.digests();
+        let before = (self.n_done.get() as usize).saturating_sub(made.len());
+        std::iter::repeat_n(0, before).chain(made).collect()
     }
 
     pub(super) fn seed(&self) -> Seed {

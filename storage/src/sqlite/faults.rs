@@ -93,7 +93,7 @@ async fn a_full_disk_is_named_at_every_write_and_nothing_is_half_written() {
     let blob = crate::BlobKey::of_digest([7; 32]);
     let made =
         Some(crate::Provenance { model_hash: Some(long.clone()), engine: String::new(), device: String::new(), dtype: String::new() });
-    let image = crate::NewImage { index: 0, seed: 1, width: 1, height: 1, blob, provenance: made };
+    let image = crate::NewImage { index: 0, seed: 1, width: 1, height: 1, blob, provenance: made, digests: Vec::new() };
     is_full(store.record_image(&lease, &image).await.unwrap_err());
 
     assert!(store.note("long").await.unwrap().is_none());

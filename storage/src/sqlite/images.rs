@@ -20,36 +20,41 @@ from_row! {
         engine: Option<String>,
         device: Option<String>,
         dtype: Option<String>,
+        digests: Option<Vec<u8>>,
     }
 }
 
 impl ImageRow {
     fn read(self, id: JobId) -> Result<NewImage, StorageError> {
-        let Self { number: index, seed, width, height, blob, model_hash, engine, device, dtype } = self;
+        let Self { number: index, seed, width, height, blob, model_hash, engine, device, dtype, digests } = self;
         let blob = BlobKey::parse(&blob).map_err(|_| StorageError::corrupt("blob key", id))?;
         let made = engine.zip(device).zip(dtype);
         let provenance = made.map(|((engine, device), dtype)| Provenance { model_hash, engine, device, dtype });
-        Ok(NewImage { index, seed: seed.cast_unsigned(), width, height, blob, provenance })
+        let digests = digests.unwrap_or_default();
+        let digests = digests.as_chunks::<8>().0.iter().map(|bytes| u64::from_le_bytes(*bytes)).collect();
+        Ok(NewImage { index, seed: seed.cast_unsigned(), width, height, blob, provenance, digests })
     }
 }
 
 /// The columns of [`ImageRow`] and where they stand, for `concat!`.
 macro_rules! select {
     () => {
-        "SELECT number, seed, images.width, images.height, blob, model_hash, engine, device, dtype \
+        "SELECT number, seed, images.width, images.height, blob, model_hash, engine, device, dtype, digests \
          FROM images JOIN jobs ON jobs.seq = images.job WHERE jobs.id = ?"
     };
 }
 
 /// Adds a picture to a job, unless it has the one of this number; whether it did.
 pub(super) fn insert(db: &Connection, job: i64, image: &NewImage) -> Result<bool, StorageError> {
-    const IMAGE: &str = "INSERT INTO images (job, number, seed, width, height, blob, model_hash, engine, device, dtype) \
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (job, number) DO NOTHING";
+    const IMAGE: &str = "INSERT INTO images (job, number, seed, width, height, blob, model_hash, engine, device, dtype, digests) \
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (job, number) DO NOTHING";
     let write = sql(IMAGE).bind(job).bind(image.index).bind(image.seed.cast_signed()).bind(image.width).bind(image.height);
     let made = image.provenance.as_ref();
     let write = write.bind(image.blob.as_str()).bind(made.and_then(|made| made.model_hash.as_deref()));
     let write = write.bind(made.map(|made| made.engine.as_str())).bind(made.map(|made| made.device.as_str()));
-    let written = write.bind(made.map(|made| made.dtype.as_str())).execute(db)?;
+    let digests: Vec<u8> = image.digests.iter().flat_map(|digest| digest.to_le_bytes()).collect();
+    let write = write.bind(made.map(|made| made.dtype.as_str()));
+    let written = write.bind(Some(digests).filter(|digests| !digests.is_empty())).execute(db)?;
     Ok(written == 1)
 }
 

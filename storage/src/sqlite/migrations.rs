@@ -34,6 +34,7 @@ static FILES: &[(i64, &str, &str)] = files![
     19 "0019_favourites",
     20 "0020_choices",
     21 "0021_policy",
+    22 "0022_digests",
 ];
 
 pub(super) static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {

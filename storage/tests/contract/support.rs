@@ -162,7 +162,15 @@ pub fn image(index: u32, blob: BlobKey) -> NewImage {
         device: "cuda:1".into(),
         dtype: format!("f{index}"),
     });
-    NewImage { index, seed: u64::MAX - u64::from(index), width: 512, height: 768, blob, provenance }
+    NewImage {
+        index,
+        seed: u64::MAX - u64::from(index),
+        width: 512,
+        height: 768,
+        blob,
+        provenance,
+        digests: (0..u64::from(index)).map(|step| u64::MAX - step).collect(),
+    }
 }
 
 /// The `n`th of a fixed row of numbers (SplitMix64), so that a random test is the same every time.

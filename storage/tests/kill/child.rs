@@ -141,7 +141,7 @@ impl Child {
             self.point();
             let blob = self.blobs.put(bytes).await.unwrap();
             self.point();
-            let image = NewImage { index, seed: 1, width: 8, height: 8, blob, provenance: None };
+            let image = NewImage { index, seed: 1, width: 8, height: 8, blob, provenance: None, digests: Vec::new() };
             assert_eq!(self.store.record_image(&lease, &image).await.unwrap(), Written::Done);
         }
         self.wake_the_stalled().await;
@@ -151,8 +151,15 @@ impl Child {
     /// Those that stalled go on where they were, also with jobs that others have now.
     async fn wake_the_stalled(&mut self) {
         for lease in std::mem::take(&mut self.stalled) {
-            let image =
-                NewImage { index: 7, seed: 1, width: 8, height: 8, blob: self.blobs.put("late".into()).await.unwrap(), provenance: None };
+            let image = NewImage {
+                index: 7,
+                seed: 1,
+                width: 8,
+                height: 8,
+                blob: self.blobs.put("late".into()).await.unwrap(),
+                provenance: None,
+                digests: Vec::new(),
+            };
             let written = [
                 self.store.record_image(&lease, &image).await.unwrap(),
                 self.store.complete(&lease, 9.0, self.now).await.unwrap(),

@@ -30,9 +30,10 @@ impl Worker {
         origin: Origin,
         finished: FinishedImage,
     ) -> anyhow::Result<Written> {
-        let FinishedImage { index, seed, image, stopped } = finished;
+        let FinishedImage { index, seed, image, stopped, digests, device_class } = finished;
         let (width, height) = image.dimensions();
         let provenance = Some(origin.provenance());
+        let origin = Origin { device_class: Some(device_class), ..origin };
         let mut record = Record { task: task.clone(), index: Some(index), is_enlarged: false, origin };
         if let Some(stopped) = stopped {
             if let Some(base) = record.task.base_mut() {
@@ -49,7 +50,7 @@ impl Worker {
         let png = Bytes::from(png?);
         let blob = self.blobs.put(png).await?;
         let name = blob.to_string();
-        let written = self.jobs.record_image(lease, &NewImage { index, seed: seed.0, width, height, blob, provenance }).await?;
+        let written = self.jobs.record_image(lease, &NewImage { index, seed: seed.0, width, height, blob, provenance, digests }).await?;
         if written == Written::Done {
             self.tasks.spawn(self.clone().show_finished(lease.job.id, index, name, image));
         }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, io, path::Path};
 
-use inference::{catalogue::Catalogue, task::Task};
+use inference::{catalogue::Catalogue, state::DeviceClass, task::Task};
 use serde::{Deserialize, Serialize};
 use storage::Provenance;
 
@@ -32,6 +32,9 @@ pub struct Origin {
     /// Type of weights and activations, such as `f32`.
     #[serde(default)]
     pub dtype: String,
+    /// What must be equal for the same numbers to come out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device_class: Option<DeviceClass>,
 }
 
 impl Origin {

@@ -64,6 +64,8 @@ pub(super) fn submission(kind: Kind, sampler: Sampler) -> Submission {
 pub(super) struct Told {
     pub(super) states: Vec<TrajectoryState>,
     pub(super) images: Vec<(u32, Vec<u8>)>,
+    /// What the network gave at the steps of each picture.
+    pub(super) digests: Vec<(u32, Vec<u64>)>,
     /// Of the pictures that were handed out before their end.
     pub(super) stopped: Vec<(u32, Stopped)>,
     pub(super) progress: Vec<Progress>,
@@ -101,6 +103,7 @@ pub(super) fn run(shelved: &mut Shelved, submission: Submission, meanwhile: impl
             Event::Checkpoint { state, .. } => told.states.push(*state),
             Event::Image(finished) => {
                 told.stopped.extend(finished.stopped.map(|stopped| (finished.index, *stopped)));
+                told.digests.push((finished.index, finished.digests));
                 told.images.push((finished.index, finished.image.into_raw()));
             }
             Event::Progress(progress) => told.progress.push(progress),
@@ -110,6 +113,7 @@ pub(super) fn run(shelved: &mut Shelved, submission: Submission, meanwhile: impl
         }
     }
     told.images.sort();
+    told.digests.sort();
     told
 }
 
@@ -121,6 +125,9 @@ fn check(store: &mut Shelved, what: &str, submission: &Submission) -> usize {
     let plain = run(store, submission.clone(), |_, _| {});
     assert!(plain.states.is_empty() && plain.images == whole.images && plain.usage == whole.usage, "{what}: saving changes nothing");
     let borders = whole.states_of(0).len();
+    assert_eq!(plain.digests, whole.digests, "{what}: what the network gave");
+    assert!(whole.digests.iter().all(|(_, digests)| digests.len() == borders && !digests.contains(&0)), "{what}: at every step");
+    assert!(whole.digests.windows(2).all(|two| two[0].1.iter().zip(&two[1].1).all(|(one, other)| one != other)), "{what}: of each picture");
     let n_first = whole.states_of(0).iter().filter(|state| state.pass == PassKind::First).count();
     // The middle of the only pass, or the border between two.
     let middle = if n_first < borders { n_first - 1 } else { borders / 2 };
@@ -138,6 +145,8 @@ fn check(store: &mut Shelved, what: &str, submission: &Submission) -> usize {
         // Also the states that come after are the same to the bit: latents, history and generator.
         let (found, expected) = (rest.states_of(index as u32), &whole.states_of(index as u32)[border + 1..]);
         assert!(found == expected, "{what}: picture {index} after border {border}");
+        let (before, after) = whole.digests[index].1.split_at(border + 1);
+        assert_eq!(rest.digests[index].1, [&vec![0; before.len()], after].concat(), "{what}: picture {index} after border {border}");
     }
     let done = chosen.iter().map(|border| border + 1).sum::<usize>() as u32;
     let (first, last) = (rest.progress.first().expect("told"), rest.progress.last().expect("told"));

@@ -88,7 +88,7 @@ fn heard(key: &str, n: u64) -> Received {
 
 fn picture(index: u32, n: u64) -> NewImage {
     let made = Provenance { model_hash: Some("ab".repeat(32)), engine: "1".into(), device: "cpu".into(), dtype: "f32".into() };
-    NewImage { index, seed: n, width: 8, height: 8, blob: BlobKey::of_digest([n as u8; 32]), provenance: Some(made) }
+    NewImage { index, seed: n, width: 8, height: 8, blob: BlobKey::of_digest([n as u8; 32]), provenance: Some(made), digests: vec![n; 3] }
 }
 
 fn state(index: u32, n: u64) -> KeptState {

@@ -83,7 +83,8 @@ impl Recorder {
         let state = Checkpoint { index: 0, n_steps: 3, state: vec![n as u8; 5000].into() };
         self.store.keep(&lease, &[state], &bounds).await.unwrap();
         self.note().await;
-        let picture = NewImage { index: 0, seed: 1, width: 8, height: 8, blob: BlobKey::of_digest([7; 32]), provenance: None };
+        let picture =
+            NewImage { index: 0, seed: 1, width: 8, height: 8, blob: BlobKey::of_digest([7; 32]), provenance: None, digests: Vec::new() };
         self.store.record_image(&lease, &picture).await.unwrap();
         self.note().await;
         match n % 3 {
