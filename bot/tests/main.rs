@@ -21,6 +21,7 @@ mod examples;
 mod family_models;
 mod faults;
 mod favourites;
+mod film;
 mod first_contact;
 mod given_up;
 mod imagine;

@@ -8,6 +8,7 @@ pub mod custom_id;
 mod delete;
 pub(crate) mod example;
 mod files;
+mod film;
 mod mark;
 pub(crate) mod panel;
 pub(crate) mod permit;
@@ -186,6 +187,10 @@ async fn act(
         }
         ButtonAction::Picture { action: PictureAction::Receipt, job, index } => {
             let answer = receipt::tell(presser, app, job, index).await?;
+            reply::fill(presser, app, &answer).await
+        }
+        ButtonAction::Picture { action: PictureAction::Film, job, index } => {
+            let answer = film::show(presser, app, (job, index), press.attachment_size_limit).await?;
             reply::fill(presser, app, &answer).await
         }
         ButtonAction::Picture { action: PictureAction::Open, job, .. } => {

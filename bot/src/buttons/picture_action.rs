@@ -11,11 +11,13 @@ pub enum PictureAction {
     Open,
     /// Tell what made it (🔎).
     Receipt,
+    /// Show how it came from noise (🎞).
+    Film,
 }
 
 /// Each with its word.
-const WORDS: [(PictureAction, &str); 3] =
-    [(PictureAction::Mark, "mark"), (PictureAction::Open, "open"), (PictureAction::Receipt, "receipt")];
+const WORDS: [(PictureAction, &str); 4] =
+    [(PictureAction::Mark, "mark"), (PictureAction::Open, "open"), (PictureAction::Receipt, "receipt"), (PictureAction::Film, "film")];
 
 impl fmt::Display for PictureAction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

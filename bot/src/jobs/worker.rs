@@ -27,6 +27,7 @@ use crate::{
     },
     models::Models,
     pictures,
+    pictures::film::Frames,
     pictures::metadata::Origin,
     pictures::render::{self, Renderer},
     system::{clock::Clock, log::chain, metrics},
@@ -214,8 +215,9 @@ impl Worker {
         submission.finished.iter().for_each(|index| states.finished(*index));
         self.tell_less(job.id, &handle, &mut states);
         // Pictures wait for the hashes, and meanwhile the lease is renewed and a cancel is heard.
-        let (mut origin, mut unsaved, mut done): (Option<Origin>, Vec<FinishedImage>, Option<Usage>) = (None, Vec::new(), None);
+        let (mut origin, mut unsaved, mut done): (Option<Origin>, Vec<(FinishedImage, Frames)>, Option<Usage>) = (None, Vec::new(), None);
         let mut has_pictures = !lease.images.is_empty();
+        let mut frames = vec![Frames::default(); task.n_images() as usize];
         let (mut looking, mut watch) = (self.clock.ticks(watchdog::LOOK_EVERY), Watch::default());
         let mut is_ending = false;
         loop {
@@ -246,7 +248,8 @@ impl Worker {
                 event = handle.next(), if done.is_none() => match event {
                     Some(Event::Image(finished)) => {
                         states.finished(finished.index);
-                        unsaved.push(finished);
+                        let frames = frames.get_mut(finished.index as usize).map(std::mem::take).unwrap_or_default();
+                        unsaved.push((finished, frames));
                     }
                     Some(Event::Checkpoint { index, state }) => states.told(index, state),
                     Some(Event::Done(usage)) => done = Some(usage),
@@ -265,6 +268,11 @@ impl Worker {
                     Some(event) => {
                         if matches!(event, Event::Progress(_)) {
                             states.begun();
+                        }
+                        if let Event::Preview { index, image, .. } = &event
+                            && let Some(frames) = frames.get_mut(*index as usize)
+                        {
+                            frames.push(image.clone());
                         }
                         self.note_progress(job, event);
                     }

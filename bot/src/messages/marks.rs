@@ -23,7 +23,8 @@ pub enum Deleting {
 /// The row under one picture: mark it, what made it, and delete it. Where ❌ is comes what keeps the picture, for whoever presses twice.
 pub(super) fn row(job: JobId, index: u32, deleting: Deleting) -> Vec<Button> {
     let of_picture = |emoji, action| emoji_button(emoji, ButtonAction::Picture { action, job, index });
-    let mut row = vec![of_picture("❤️", PictureAction::Mark), of_picture("🔎", PictureAction::Receipt)];
+    let mut row =
+        vec![of_picture("❤️", PictureAction::Mark), of_picture("🎞️", PictureAction::Film), of_picture("🔎", PictureAction::Receipt)];
     row.extend(delete_buttons(job, deleting));
     row
 }
@@ -47,6 +48,17 @@ pub fn marked() -> Answer {
 /// A mark was taken away.
 pub fn unmarked() -> Answer {
     Answer::text("Not marked any more.")
+}
+
+/// How a picture came from noise, over so many of its steps.
+pub fn film(bytes: Vec<u8>, n_steps: usize) -> Answer {
+    let steps = if n_steps == 1 { "One step of this picture".to_owned() } else { format!("{n_steps} steps of this picture") };
+    let description = format!("{steps}, from noise to the end");
+    let file = File { name: "film.gif".into(), bytes, description };
+    Answer {
+        files: vec![file],
+        ..Answer::text(format!("{steps}: at each, what it looked as if it would become. The last is the picture."))
+    }
 }
 
 /// A marked picture on a page.

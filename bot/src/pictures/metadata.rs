@@ -15,6 +15,8 @@ use serde::{Deserialize, Serialize};
 
 pub use origin::Origin;
 
+use super::film::{self, Frames};
+
 /// Keyword of our own chunk.
 const OURS: &str = "atelier";
 /// Keyword of the chunk that other programs read.
@@ -67,6 +69,14 @@ pub enum Found {
 /// # Errors
 /// The record cannot be written; it can, unless the task holds a number that JSON lacks.
 pub fn png(image: &RgbImage, record: &Record) -> anyhow::Result<Vec<u8>> {
+    png_with(image, record, Frames::default())
+}
+
+/// The same with the previews of its steps.
+///
+/// # Errors
+/// As [`png`].
+pub fn png_with(image: &RgbImage, record: &Record, frames: Frames) -> anyhow::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let mut encoder = png::Encoder::new(&mut bytes, image.width(), image.height());
     encoder.set_color(png::ColorType::Rgb);
@@ -82,6 +92,9 @@ pub fn png(image: &RgbImage, record: &Record) -> anyhow::Result<Vec<u8>> {
         writer.write_text_chunk(&ITXtChunk::new(PARAMETERS, text))?;
     }
     writer.write_text_chunk(&ITXtChunk::new(OURS, serde_json::to_string(record)?))?;
+    if let Some(data) = frames.to_chunk() {
+        writer.write_chunk(film::CHUNK, &data)?;
+    }
     writer.write_image_data(image.as_raw())?;
     writer.finish()?;
     Ok(bytes)

@@ -14,7 +14,9 @@ use super::Worker;
 use crate::{
     jobs::going_on,
     pictures::{
-        self, grid,
+        self,
+        film::Frames,
+        grid,
         metadata::{self, Origin, Record},
         shown::MIN_GRID_WIDTH,
     },
@@ -28,7 +30,7 @@ impl Worker {
         lease: &Lease,
         task: &Task,
         origin: Origin,
-        finished: FinishedImage,
+        (finished, frames): (FinishedImage, Frames),
     ) -> anyhow::Result<Written> {
         let FinishedImage { index, seed, image, stopped, digests, device_class } = finished;
         let (width, height) = image.dimensions();
@@ -46,7 +48,7 @@ impl Worker {
                 Err(error) => tracing::warn!(error = chain(error.as_ref()), "a stopped picture cannot go on"),
             }
         }
-        let (png, image) = tokio::task::spawn_blocking(move || (metadata::png(&image, &record), image)).await?;
+        let (png, image) = tokio::task::spawn_blocking(move || (metadata::png_with(&image, &record, frames), image)).await?;
         let png = Bytes::from(png?);
         let blob = self.blobs.put(png).await?;
         let name = blob.to_string();
