@@ -13,7 +13,7 @@ use crate::{
     buttons, commands,
     discord::{self, ask::AskError},
     error::BotError,
-    messages,
+    messages, reactions,
     system::log::chain,
 };
 
@@ -124,6 +124,8 @@ async fn on_event(ctx: &serenity::Context, event: &serenity::FullEvent, app: &Ar
         serenity::FullEvent::InteractionCreate { interaction: serenity::Interaction::Modal(form) } => {
             buttons::submit(ctx, form, app).await;
         }
+        serenity::FullEvent::ReactionAdd { add_reaction } => reactions::added(ctx, add_reaction, app).await,
+        serenity::FullEvent::ReactionRemove { removed_reaction } => reactions::removed(ctx, removed_reaction, app).await,
         serenity::FullEvent::CommandPermissionsUpdate { permission } => app.permits.forget(permission.guild_id.get()),
         // A new session: what happened before it was not heard.
         serenity::FullEvent::Ready { .. } => {

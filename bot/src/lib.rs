@@ -18,6 +18,7 @@ pub mod models;
 pub mod pictures;
 pub mod policy;
 pub mod prompt;
+pub mod reactions;
 pub mod start;
 pub mod system;
 pub mod terminal;

@@ -51,5 +51,5 @@ pub use oracle::{OnViolation, Violation};
 pub use page_api::ideas::Idea;
 pub use rest::rate_limit::{RateLimitConfig, Scope};
 pub use server::{Sandbox, SandboxConfig, SandboxError};
-pub use visitor::{InteractionId, Visitor, VisitorError};
+pub use visitor::{InteractionId, Reaction, Visitor, VisitorError};
 pub use world::{BotProfile, WorldFaults};

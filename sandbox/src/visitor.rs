@@ -53,6 +53,15 @@ pub struct Visitor {
     user: String,
 }
 
+/// Whether a reaction comes or goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reaction {
+    /// It is added.
+    Added,
+    /// It is taken away.
+    Removed,
+}
+
 impl Visitor {
     /// Enters as `ada`, `grace` or `linus`.
     ///
@@ -162,6 +171,15 @@ impl Visitor {
     pub async fn say(&self, channel: &str, content: &str) -> Result<Value, VisitorError> {
         let channel = self.channel(channel).await?;
         self.post("/messages", &json!({ "user": self.user, "channel": channel, "content": content })).await
+    }
+
+    /// Reacts to a message with an emoji, or takes the reaction away.
+    ///
+    /// # Errors
+    /// When the message is gone or may not be reacted to.
+    pub async fn react(&self, message_id: &str, emoji: &str, reaction: Reaction) -> Result<Value, VisitorError> {
+        let add = reaction == Reaction::Added;
+        self.post("/reactions", &json!({ "user": self.user, "message": message_id, "emoji": emoji, "add": add })).await
     }
 
     /// One message that this person sees.

@@ -123,6 +123,8 @@ pub trait History: Send + Sync + 'static {
     /// The page beside a job, newest first: as much is read for the last page as for the first. A page at the newest end begins with the newest
     /// job, and so does that beside a job which is unknown.
     async fn history_beside(&self, filter: HistoryFilter, beside: Beside, n: u32) -> Result<HistoryPage, StorageError>;
+    /// Up to `n` done jobs that are not deleted and come from a job, in the order in which they came in.
+    async fn children(&self, id: JobId, n: u32) -> Result<Vec<Job>, StorageError>;
     /// A small picture of a finished job, if one was kept.
     async fn thumbnail(&self, id: JobId) -> Result<Option<BlobKey>, StorageError>;
     /// Keeps a small picture of a finished job. `false` if nothing refers to the blob then: the job was deleted meanwhile, and the blob may go.

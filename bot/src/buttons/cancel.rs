@@ -21,7 +21,7 @@ pub async fn cancel(presser: &Presser<'_>, app: &Arc<App>, id: JobId) -> Result<
 }
 
 /// Asks a job to stop, and whoever works on it.
-pub(super) async fn request(app: &App, id: JobId) -> Result<Cancelled, BotError> {
+pub async fn request(app: &App, id: JobId) -> Result<Cancelled, BotError> {
     let cancelled = app.jobs.request_cancel(id, app.clock.now()).await?;
     match cancelled {
         Cancelled::Now => app.board.outbox.notify_one(),

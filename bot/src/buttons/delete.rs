@@ -51,6 +51,19 @@ pub async fn delete(
     id: JobId,
 ) -> Result<(), BotError> {
     ended(presser, app, id).await?;
+    forget(app, id).await?;
+    if let Err(error) = press.delete_response(ctx).await {
+        tracing::warn!(job.id = %id, error = %chain(&error), "the message of a deleted job could not be removed");
+    }
+    tracing::info!(job.id = %id, user.id = presser.user.0, "deleted");
+    Ok(())
+}
+
+/// Deletes a finished job's pictures, and the job from all that is shown.
+///
+/// # Errors
+/// The store cannot be written.
+pub async fn forget(app: &App, id: JobId) -> anyhow::Result<()> {
     // Not while its last message is on its way.
     let gate = app.board.live.get(&id).map(|live| live.gate.clone());
     let _permit = match &gate {
@@ -62,9 +75,5 @@ pub async fn delete(
         // Not removed at once: another job may be about to record the same picture.
         app.blobs.mark(&blob, now).await?;
     }
-    if let Err(error) = press.delete_response(ctx).await {
-        tracing::warn!(job.id = %id, error = %chain(&error), "the message of a deleted job could not be removed");
-    }
-    tracing::info!(job.id = %id, user.id = presser.user.0, "deleted");
     Ok(())
 }

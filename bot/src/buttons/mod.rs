@@ -54,6 +54,8 @@ use custom_id::{ButtonAction, PictureAction};
 use presser::Presser;
 use reply::Ended;
 
+pub use cancel::request as request_cancel;
+pub use delete::forget;
 pub use remix::submit;
 
 /// Answers a press.
@@ -268,6 +270,18 @@ async fn picture_of(app: &App, job: &Job, index: u32) -> Result<NewImage, BotErr
     }
     let image = app.jobs.images(job.id).await?.into_iter().find(|image| image.index == index);
     Ok(image.ok_or(UserError::NoSuchPicture(index.saturating_add(1)))?)
+}
+
+/// The job whose buttons stand under a message.
+pub(crate) fn job_under(message: &serenity::Message) -> Option<JobId> {
+    let buttons = message.components.iter().flat_map(|row| &row.components).filter_map(|component| match component {
+        serenity::ActionRowComponent::Button(button) => Some(&button.data),
+        _ => None,
+    });
+    buttons.into_iter().find_map(|data| match data {
+        serenity::ButtonKind::NonLink { custom_id, .. } => custom_id.parse::<ButtonAction>().ok()?.job(),
+        _ => None,
+    })
 }
 
 /// The job that drew what a job shows, with what it drew.

@@ -59,8 +59,13 @@ impl<'a> Sight<'a> {
         let refused = || UserError::NoJobHere(number.chars().take(40).collect());
         let id: JobId = number.trim().trim_matches('`').parse().map_err(|_| refused())?;
         let job = app.jobs.job(id).await?.ok_or_else(refused)?;
+        if self.shows(&job) { Ok(job) } else { Err(refused().into()) }
+    }
+
+    /// Whether they may be shown a job; one that was drawn for somebody alone is shown to nobody else.
+    pub fn shows(&self, job: &Job) -> bool {
         let is_for_others = job.delivery.is_private && job.user != self.user;
-        if !is_for_others && self.sees(job.guild, job.user, job.delivery.channel) { Ok(job) } else { Err(refused().into()) }
+        !is_for_others && self.sees(job.guild, job.user, job.delivery.channel)
     }
 
     /// Whether a channel that is known, or that a thread hangs below, is age-restricted.

@@ -47,7 +47,14 @@ pub async fn page(cache: &serenity::Cache, presser: &Presser<'_>, app: &App, pag
     let mut pictures = Vec::with_capacity(PAGE);
     for marked in seen.iter().skip(page * PAGE).take(PAGE) {
         // It may have gone meanwhile.
-        let Some(job) = app.jobs.job(marked.job).await?.filter(|job| !job.is_forgotten && !job.is_deleted) else { continue };
+        let Some(job) = app
+            .jobs
+            .job(marked.job)
+            .await?
+            .filter(|job| !job.is_forgotten && !job.is_deleted && (!job.delivery.is_private || job.user == presser.user))
+        else {
+            continue;
+        };
         let task = serde_json::from_value(job.task.clone())?;
         let images = app.jobs.images(job.id).await?;
         entries.push(MarkedPicture {

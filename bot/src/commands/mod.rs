@@ -18,6 +18,7 @@ mod settings;
 pub(crate) mod show;
 mod speed;
 mod style;
+mod tree;
 mod verify;
 
 use std::sync::{Arc, atomic::Ordering};
@@ -51,6 +52,7 @@ pub fn all(limits: &LimitsConfig) -> Vec<poise::Command<Arc<App>, BotError>> {
         imagine::imagine(),
         show::show(),
         verify::verify(),
+        tree::tree(),
         describe::describe(),
         history::history(),
         favourites::favourites(),

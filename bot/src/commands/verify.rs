@@ -5,13 +5,9 @@ use storage::JobStatus;
 
 use super::Context;
 use crate::{
-    buttons::{Wish, permit, presser::Presser, sight::Sight},
+    buttons::{self, Wish, permit, presser::Presser, sight::Sight},
     error::BotError,
-    jobs::{
-        received::{Asked, Promise},
-        speed::Speed,
-        verify,
-    },
+    jobs::{received::Asked, speed::Speed, verify},
     messages::UserError,
 };
 
@@ -33,7 +29,8 @@ pub async fn verify(
     permit::check_at_once(&presser)?;
     app.looks.take(presser.user, app.clock.now())?;
     let wish = wish(ctx, &presser, &job, picture).await?;
-    let Some(promised) = super::promise(ctx, Promise::Message, Asked::Again).await else { return Ok(()) };
+    buttons::learn(&mut presser, app, wish.parent.map(|(job, _)| job)).await?;
+    let Some(promised) = super::promise(ctx, presser.promise(), Asked::Again).await else { return Ok(()) };
     presser.message = promised.message;
     let drawn = async {
         permit::check(ctx.serenity_context().http.as_ref(), &presser, app).await?;

@@ -12,6 +12,11 @@ use super::{
 };
 use crate::{app::App, error::BotError};
 
+/// What the gateway tells: guilds and their channels, and reactions. None is privileged.
+const INTENTS: serenity::GatewayIntents = serenity::GatewayIntents::GUILDS
+    .union(serenity::GatewayIntents::GUILD_MESSAGE_REACTIONS)
+    .union(serenity::GatewayIntents::DIRECT_MESSAGE_REACTIONS);
+
 /// Connects and stays connected until `closing` is cancelled. Waits while Discord is away; what it says of that is in `link.rs`.
 ///
 /// # Errors
@@ -30,7 +35,7 @@ pub async fn connect(
     };
     let Some(gateway) = ended_early(asked.await)? else { return Ok(()) };
     check_gateway(&access.endpoint, gateway.clone())?;
-    let mut client = serenity::ClientBuilder::new_with_http(http(&access)?, serenity::GatewayIntents::GUILDS)
+    let mut client = serenity::ClientBuilder::new_with_http(http(&access)?, INTENTS)
         .framework(framework)
         .raw_event_handler(UnknownEvents)
         .cache_settings(cache_settings())

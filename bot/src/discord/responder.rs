@@ -180,6 +180,7 @@ impl Responder {
             .components(convert::components(answer))
             .allowed_mentions(convert::no_mentions())
             .flags(convert::flags(answer))
+            .add_files(answer.files.iter().map(convert::file))
             .nonce(serenity::Nonce::String(nonce.to_owned()))
             .enforce_nonce(true);
         repeat(|| message.clone().execute(http, (channel.id, None))).await?;

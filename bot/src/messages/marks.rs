@@ -50,6 +50,35 @@ pub fn unmarked() -> Answer {
     Answer::text("Not marked any more.")
 }
 
+/// Which job a message is of and what its pictures began with, for whoever wants to keep them.
+pub fn tell_seeds(answer: &mut Answer, job: JobId, seeds: &[u64]) {
+    if answer.files.is_empty() {
+        answer.content = "Pictures of an age-restricted channel I do not send outside of it.".into();
+    }
+    let numbers: Vec<String> = seeds.iter().map(u64::to_string).collect();
+    let what = if seeds.len() == 1 { "Seed" } else { "Seeds" };
+    answer.content.push_str(&format!("\n{what} `{}` · job `{job}`", numbers.join(" ")));
+}
+
+/// A lineage with a button for each of its jobs.
+pub fn tree(bytes: Vec<u8>, jobs: &[JobId], n_left_out: usize) -> Answer {
+    let what = match jobs.len() {
+        1 => "Nothing was made from this, and it comes from nothing that I could show you here.".to_owned(),
+        n => format!("{n} jobs, each below the one that it comes from; the one that you asked for has a frame. A number opens its job."),
+    };
+    let left_out = match n_left_out {
+        0 => String::new(),
+        1 => " One more has no room here.".to_owned(),
+        n => format!(" {n} more have no room here, and what was made from them."),
+    };
+    let open = |(number, job): (usize, &JobId)| {
+        text_button(&(number + 1).to_string(), ButtonAction::Picture { action: PictureAction::Open, job: *job, index: 0 })
+    };
+    let numbered: Vec<Button> = jobs.iter().enumerate().map(open).collect();
+    let file = File { name: "tree.jpg".into(), bytes, description: format!("The lineage of a picture: {} jobs", jobs.len()) };
+    Answer { files: vec![file], buttons: numbered.chunks(5).map(<[Button]>::to_vec).collect(), ..Answer::text(format!("{what}{left_out}")) }
+}
+
 /// How a picture came from noise, over so many of its steps.
 pub fn film(bytes: Vec<u8>, n_steps: usize) -> Answer {
     let steps = if n_steps == 1 { "One step of this picture".to_owned() } else { format!("{n_steps} steps of this picture") };

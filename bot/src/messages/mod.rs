@@ -40,7 +40,7 @@ pub use heading::{Heading, Made, Source};
 pub use help::help;
 pub use history::{HistoryEntry, history, job_choice, without_pictures};
 pub use info::{Info, about_network, about_shift, info};
-pub use marks::{Deleting, MarkedPicture, favourites, film, marked, unmarked};
+pub use marks::{Deleting, MarkedPicture, favourites, film, marked, tell_seeds, tree, unmarked};
 pub use menu::{parameters, which_picture};
 pub use notes::sentences as note_sentences;
 pub use panel::{AS_USUAL, ASPECTS, Panel, panel, privacy};

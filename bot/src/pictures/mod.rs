@@ -11,6 +11,7 @@ pub mod render;
 pub mod sheet;
 pub mod shown;
 mod stored;
+pub mod tree;
 
 pub use outside::*;
 pub use stored::{input, is_lost, stored};

@@ -159,6 +159,10 @@ impl History for SqliteStore {
         history::history_beside(self, filter, beside, n).await
     }
 
+    async fn children(&self, id: JobId, n: u32) -> Result<Vec<Job>, StorageError> {
+        history::children(self, id, n).await
+    }
+
     async fn thumbnail(&self, id: JobId) -> Result<Option<BlobKey>, StorageError> {
         thumbnails::thumbnail(self, id).await
     }

@@ -71,6 +71,16 @@ pub(super) async fn job(store: &SqliteStore, id: JobId) -> Result<Option<Job>, S
     row.map(Job::try_from).transpose()
 }
 
+pub(super) async fn children(store: &SqliteStore, id: JobId, n: u32) -> Result<Vec<Job>, StorageError> {
+    const CHILDREN: &str = concat!(
+        "SELECT ",
+        job_columns!(),
+        " FROM jobs WHERE parent = ?1 AND parent IS NOT NULL AND status = 'done' AND deleted IS NULL AND forgotten IS NULL ORDER BY seq LIMIT ?2"
+    );
+    let rows: Vec<JobRow> = sqlx::query_as(CHILDREN).bind(bytes(id)).bind(n).fetch_all(&store.lookers).await?;
+    rows.into_iter().map(Job::try_from).collect()
+}
+
 pub(super) async fn history(store: &SqliteStore, filter: HistoryFilter, offset: u32, n: u32) -> Result<(Vec<Job>, bool), StorageError> {
     read(store, &OLDER, &filter, NEWEST, (offset, n)).await
 }

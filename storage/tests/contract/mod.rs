@@ -12,6 +12,7 @@ mod fairness;
 mod favourites;
 mod keeping;
 mod limits;
+mod lineage;
 mod model;
 mod pauses;
 mod policy;
@@ -162,6 +163,9 @@ contract! { sqlite, crate::contract::support::Sqlite:
     favourites {
         a_mark_is_its_persons_own_until_it_is_taken_away
         one_person_marks_so_many_pictures
+    }
+    lineage {
+        what_comes_from_a_job_is_found_while_it_can_be_shown
     }
     keeping {
         a_blob_is_named_by_what_may_still_be_shown_or_drawn_from

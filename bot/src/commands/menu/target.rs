@@ -5,7 +5,7 @@ use storage::JobId;
 
 use crate::{
     app::App,
-    buttons::custom_id::ButtonAction,
+    buttons::job_under,
     discord::Attached,
     intake::{Address, NotTaken},
     messages::UserError,
@@ -22,7 +22,7 @@ pub(super) enum Target {
 /// What a message shows: the job under our own, else its first picture.
 pub(super) fn of(app: &App, message: &serenity::Message) -> Result<Target, UserError> {
     let is_ours = app.identity.get().is_some_and(|identity| identity.id == message.author.id.get());
-    if let Some(job) = is_ours.then(|| job_of(message)).flatten() {
+    if let Some(job) = is_ours.then(|| job_under(message)).flatten() {
         return Ok(Target::Ours(job));
     }
     let attached = message.attachments.iter().filter(|attachment| {
@@ -33,16 +33,4 @@ pub(super) fn of(app: &App, message: &serenity::Message) -> Result<Target, UserE
     let mut urls = attached.map(|attachment| &attachment.url).chain(shown);
     let found = urls.find_map(|url| app.intake.hosts.read(url).ok().filter(|address| matches!(address, Address::File { .. })));
     found.map(Target::Theirs).ok_or(UserError::Picture(NotTaken::NoPictureHere))
-}
-
-/// The job whose buttons stand under a message.
-fn job_of(message: &serenity::Message) -> Option<JobId> {
-    let buttons = message.components.iter().flat_map(|row| &row.components).filter_map(|component| match component {
-        serenity::ActionRowComponent::Button(button) => Some(&button.data),
-        _ => None,
-    });
-    buttons.into_iter().find_map(|data| match data {
-        serenity::ButtonKind::NonLink { custom_id, .. } => custom_id.parse::<ButtonAction>().ok()?.job(),
-        _ => None,
-    })
 }
