@@ -84,16 +84,6 @@ impl Caller {
         Self { picture, watch: Rc::default(), ..self.clone() }
     }
 
-    /// Tells which step the rows that follow are for, counted from 1.
-    pub(crate) fn begin_step(&self, step: u32) {
-        self.watch.begin(step);
-    }
-
-    /// What the network gave at each step that was begun, in one number each; of those that the next batch comes after.
-    pub(crate) fn digests(&self) -> Vec<u64> {
-        self.watch.digests()
-    }
-
     /// How long a prompt is, in the family's own unit.
     pub(crate) async fn length(&self, prompt: &str) -> Result<usize, InferenceError> {
         if let Some(text) = self.parts.text.get() {

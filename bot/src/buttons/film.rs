@@ -8,7 +8,7 @@ use crate::{
     app::App,
     error::BotError,
     messages::{self, UserError},
-    pictures::{film, stored},
+    pictures::film,
 };
 
 /// Of what a message may be large, this much is left for the rest of it.
@@ -27,7 +27,8 @@ pub async fn show(presser: &Presser<'_>, app: &App, (id, index): (JobId, u32), l
         image = picture_of(app, &drawn.job, of_drawn).await?;
     }
     let bytes = app.blobs.get(&image.blob).await?;
-    let picture = stored(&*app.blobs, image.blob.as_str()).await?;
+    // As large as a grid shows it: a small model's steps can be seen then.
+    let picture = app.renderer.small(&image, film::SIDE).await.ok_or(UserError::NoFilm)?;
     let most = if limit == 0 { LEAST } else { limit as usize } - MARGIN;
     let make = move || {
         let frames = film::read(&bytes);

@@ -25,7 +25,7 @@ const MAX_CHUNK: usize = 512 << 10;
 pub const CHUNK: ChunkType = ChunkType(*b"fiLm");
 const QUALITY: u8 = 85;
 /// Longest side of a film in pixels.
-const SIDE: u32 = 512;
+pub const SIDE: u32 = 512;
 /// How long a step is shown, and how long the picture.
 const STEP_MS: u32 = 250;
 const END_MS: u32 = 2500;

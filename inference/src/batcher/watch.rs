@@ -7,6 +7,7 @@ use std::{
 
 use candle_core::Tensor;
 
+use super::Caller;
 use crate::{error::InferenceError, host};
 
 /// Whether a picture's numbers are numbers. What a network gave is looked at once for all rows of a batch, and only before the next batch, so that the
@@ -22,13 +23,13 @@ pub(crate) struct Watch {
 
 impl Watch {
     /// The rows that follow are for this step.
-    pub(super) fn begin(&self, step: u32) {
+    fn begin(&self, step: u32) {
         self.step.set(step);
         self.digests.borrow_mut().push(0);
     }
 
     /// What the network gave at each step so far, in one number each: steps with the same numbers have the same.
-    pub(super) fn digests(&self) -> Vec<u64> {
+    fn digests(&self) -> Vec<u64> {
         self.digests.borrow().clone()
     }
 
@@ -43,6 +44,18 @@ impl Watch {
     /// The step whose numbers were the first that are none.
     pub(super) fn broken_at(&self) -> Option<u32> {
         self.broken_at.get()
+    }
+}
+
+impl Caller {
+    /// Tells which step the rows that follow are for, counted from 1.
+    pub(crate) fn begin_step(&self, step: u32) {
+        self.watch.begin(step);
+    }
+
+    /// What the network gave at each step that was begun, in one number each; of those that the next batch comes after.
+    pub(crate) fn digests(&self) -> Vec<u64> {
+        self.watch.digests()
     }
 }
 
