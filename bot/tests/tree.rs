@@ -8,6 +8,7 @@ use storage::{GuildId, HistoryFilter, JobId};
 in_both_modes! {
     a_lineage_is_drawn_from_its_beginning_and_its_nodes_open,
     a_tree_shows_only_what_its_person_may_see,
+    what_was_drawn_for_one_alone_is_in_nobody_elses_tree,
 }
 
 const GUILD: u64 = 1_000_000_000_000_000_100;
@@ -94,5 +95,20 @@ async fn a_tree_shows_only_what_its_person_may_see(mode: Mode) {
     assert!(content(&hidden).starts_with("I have no job `"), "{hidden}");
     let elsewhere = tree(&linus, CHANNEL, frog).await;
     assert!(content(&elsewhere).starts_with("I have no job `"), "another guild's: {elsewhere}");
+    studio.close().await;
+}
+
+async fn what_was_drawn_for_one_alone_is_in_nobody_elses_tree(mode: Mode) {
+    let studio = Studio::open(mode, |_| {}).await;
+    let (ada, linus) = (&studio.ada, studio.visitor("linus").await);
+    ada.slash(CHANNEL, "imagine", &prompt(&format!("a frog {SMALL}"))).await.expect("sent");
+    let grid = nth_grid(ada, 1).await;
+    let frog = newest(&studio, GUILD).await;
+    let asked = ada.slash(CHANNEL, "private", &[]).await.expect("sent");
+    let is_told = |message: &&Value| message["interaction_metadata"]["id"] == asked.0.as_str() && !content(message).is_empty();
+    ada.wait_for(CHANNEL, PATIENCE, |messages| messages.iter().find(is_told).map(|_| ())).await.expect("it is private");
+    pressed(ada, CHANNEL, &grid, "V1", "Variation of").await;
+    assert_eq!(buttons(&tree(ada, CHANNEL, frog).await), [["1", "2"]]);
+    assert_eq!(buttons(&tree(&linus, CHANNEL, frog).await), [["1"]]);
     studio.close().await;
 }

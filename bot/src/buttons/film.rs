@@ -29,7 +29,7 @@ pub async fn show(presser: &Presser<'_>, app: &App, (id, index): (JobId, u32), l
     let bytes = app.blobs.get(&image.blob).await?;
     // As large as a grid shows it: a small model's steps can be seen then.
     let picture = app.renderer.small(&image, film::SIDE).await.ok_or(UserError::NoFilm)?;
-    let most = if limit == 0 { LEAST } else { limit as usize } - MARGIN;
+    let most = if limit == 0 { LEAST } else { limit as usize }.saturating_sub(MARGIN);
     let make = move || {
         let frames = film::read(&bytes);
         if frames.is_empty() { Ok(None) } else { film::gif(&frames, &picture, most).map(|film| Some((film, frames.len()))) }
