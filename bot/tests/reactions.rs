@@ -83,11 +83,7 @@ async fn a_cross_ends_what_one_may_end(mode: Mode) {
     let held = app.models.engine.hold();
     let drawing = message_with(&linus, "Drawing").await;
     react(&linus, &drawing, "❌").await;
-    comes("it is cancelled", async || {
-        let cancelled = app.board.live.iter().all(|live| live.cancel.is_cancelled());
-        cancelled
-    })
-    .await;
+    comes("it is cancelled", async || app.board.live.iter().all(|live| live.cancel.is_cancelled())).await;
     drop(held);
     message_with(&linus, "Cancelled").await;
     react(&grace, &grid, "❌").await;

@@ -52,7 +52,7 @@ impl Frames {
         let mut place = 0;
         self.0.retain(|_| {
             place += 1;
-            (n - place) % 2 == 0
+            (n - place).is_multiple_of(2)
         });
     }
 
@@ -191,7 +191,7 @@ mod tests {
         let mut large = Frames::default();
         (0..9).for_each(|_| large.push(RgbImage::new(1024, 1024)));
         assert!(large.0.len() <= 2, "{}", large.0.len());
-        let noise = RgbImage::from_fn(512, 512, |x, y| Rgb([(x * 7919 ^ y * 104_729) as u8, (x * y) as u8, (x ^ y) as u8]));
+        let noise = RgbImage::from_fn(512, 512, |x, y| Rgb([((x * 7919) ^ (y * 104_729)) as u8, (x * y) as u8, (x ^ y) as u8]));
         let data = Frames(vec![noise; 8]).to_chunk();
         assert!(data.is_none_or(|data| data.len() <= MAX_CHUNK));
     }
@@ -199,7 +199,7 @@ mod tests {
     #[test]
     fn a_film_ends_with_its_picture_and_fits() {
         let frames = [shade(40), shade(120)];
-        let picture = RgbImage::from_fn(640, 320, |x, y| Rgb([(x / 3) as u8, (y / 2) as u8, ((x * 31 ^ y * 57) % 251) as u8]));
+        let picture = RgbImage::from_fn(640, 320, |x, y| Rgb([(x / 3) as u8, (y / 2) as u8, (((x * 31) ^ (y * 57)) % 251) as u8]));
         let decoded = |bytes: Vec<u8>| {
             let frames = GifDecoder::new(Cursor::new(bytes)).expect("a GIF").into_frames().collect_frames().expect("frames");
             frames.into_iter().map(|frame| (frame.delay().numer_denom_ms().0, frame.into_buffer())).collect::<Vec<_>>()

@@ -69,7 +69,7 @@ pub fn write(canvas: &mut RgbImage, (left, top): (u32, u32), text: &str, dot: u3
         let known = SIGNS.iter().find(|(sign, _)| *sign == character.to_ascii_uppercase());
         let Some((_, rows)) = known else { continue };
         for (down, row) in (0..).zip(rows) {
-            for across in (0..5).filter(|across| row >> (4 - across) & 1 == 1) {
+            for across in (0..5).filter(|across| (row >> (4 - across)) & 1 == 1) {
                 fill(canvas, (left + (place * ACROSS + across) * dot, top + down * dot), dot, ink);
             }
         }

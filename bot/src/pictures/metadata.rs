@@ -75,7 +75,7 @@ pub fn png(image: &RgbImage, record: &Record) -> anyhow::Result<Vec<u8>> {
 /// The same with the previews of its steps.
 ///
 /// # Errors
-/// As [`png`].
+/// As [`png()`].
 pub fn png_with(image: &RgbImage, record: &Record, frames: Frames) -> anyhow::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let mut encoder = png::Encoder::new(&mut bytes, image.width(), image.height());
