@@ -64,7 +64,11 @@ MUTATIONS = {
         ),
     ],
     "no received note": [
-        ("storage/src/sqlite/received.rs", "        tx.commit().await?;\n        Ok(are_new)\n", "        tx.rollback().await?;\n        Ok(are_new)\n"),
+        (
+            "storage/src/sqlite/received.rs",
+            "            Ok(are_new)\n        };\n",
+            '            sql("DELETE FROM received").execute(db)?;\n            Ok(are_new)\n        };\n',
+        ),
     ],
     "no attempt is counted": [
         ("storage/src/sqlite/claim.rs", "attempts = attempts + 1, has_advanced", "has_advanced"),
