@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use crate::{restart::Setting, support::*};
-use atelier::jobs::enqueue::Request;
+use atelier::{
+    buttons::custom_id::{ButtonAction, NameHash, Picker, QueueAct, Setting as Chosen, Whose},
+    jobs::enqueue::Request,
+};
 use inference::task::Task;
 use sandbox::{Clock, InteractionId, ManualClock, Visitor};
 use serde_json::{Value, json};
@@ -131,6 +134,38 @@ async fn managers_choose_for_all_who_chose_nothing_and_nobody_else_does() {
     let menu = "1:panel-mine:aspect:0";
     change(&linus, CHANNEL, &own, menu, &["3:2"], |panel| chosen(panel, menu).as_deref() == Some("3:2")).await;
     assert!(grid_of(&linus, CHANNEL, "a frog").await.contains("--ar 3:2"), "a person's own stands before it");
+    studio.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_button_that_is_not_ones_own_to_press_changes_nothing() {
+    let studio = Studio::open(Mode::Plain, |_| {}).await;
+    let (app, ada, linus) = (&studio.running.bot.app, &studio.ada, studio.visitor("linus").await);
+    let starter = NameHash::of("starter");
+    let managers = "Only people who may manage this server can do that.";
+    let moderators = "Only people who may manage this server or its messages can do that.";
+    for (action, sentence) in [
+        (ButtonAction::Panel { whose: Whose::Guild, setting: Chosen::Open }, managers),
+        (ButtonAction::Panel { whose: Whose::Guild, setting: Chosen::Private }, managers),
+        (ButtonAction::UseInChannel { picker: Picker::Model, name: starter }, managers),
+        (ButtonAction::Queue { whose: Whose::Guild, act: QueueAct::CancelAll }, moderators),
+        (ButtonAction::Queue { whose: Whose::Mine, act: QueueAct::Pause }, moderators),
+    ] {
+        // As if a panel stood where everybody sees it.
+        let button = json!({ "type": 2, "style": 2, "label": "x", "custom_id": action.to_string() });
+        let body = json!({ "content": "a panel", "components": [{ "type": 1, "components": [button] }] });
+        let url = format!("{}/api/v10/channels/{}/messages", studio.running.stand_in.url(), GUILD + 10);
+        let client = reqwest::Client::builder().no_proxy().build().expect("a plain client");
+        let token = format!("Bot {}", studio.running.stand_in.token());
+        let posted = client.post(url).header("authorization", token).json(&body).send().await.expect("it answers");
+        let posted: Value = serde_json::from_str(&posted.text().await.expect("text")).expect("JSON");
+        let pressed = linus.press(id(&posted), "x").await.expect("sent");
+        assert_eq!(content(&answer(&linus, CHANNEL, &pressed).await), sentence, "{action:?}");
+    }
+    let of_place = [storage::Chooser::Guild(GuildId(GUILD)), storage::Chooser::Channel(GUILD + 10)];
+    assert_eq!(app.jobs.choices(&of_place).await.expect("readable"), []);
+    assert_eq!(app.jobs.paused().await.expect("readable"), []);
+    assert!(is_grid(&drawn(ada, CHANNEL, "a frog").await));
     studio.close().await;
 }
 
