@@ -176,7 +176,7 @@ async fn a_default_that_is_gone_is_told_and_the_usual_model_draws() {
     let of = storage::Chooser::Person(UserId(ada.user_id().parse().expect("an id")));
     atelier::chosen::choose(&*app.jobs, of, atelier::chosen::One::Model(Some("misty".into()))).await.expect("kept");
     let told = grid_of(ada, CHANNEL, "a frog").await;
-    assert!(told.contains("The model `misty` that was chosen"), "{told}");
+    assert!(told.contains("`misty` was chosen with"), "{told}");
     let panel = slash(ada, CHANNEL, "settings", &[]).await;
     assert!(content(&panel).contains("`misty` that was chosen is not there any more"), "{}", content(&panel));
     studio.close().await;

@@ -207,7 +207,7 @@ async fn act(
         ButtonAction::Pick { picker, page } | ButtonAction::Picker { picker, page } => pick::turn(press, presser, app, picker, page).await,
         ButtonAction::UseAsDefault { picker, name } => pick::choose(presser, app, picker, name, Chooser::Person(presser.user)).await,
         ButtonAction::UseInChannel { picker, name } => {
-            pick::choose(presser, app, picker, name, Chooser::Channel(presser.channel.get())).await
+            pick::choose(presser, app, picker, name, Chooser::Channel(presser.choosing_channel())).await
         }
         ButtonAction::Queue { whose, act } => queue::act(press, presser, app, whose, act).await,
         ButtonAction::Panel { whose, setting } => panel::change(press, presser, app, whose, setting).await,
@@ -237,7 +237,7 @@ async fn made_before(presser: &Presser<'_>, app: &App, action: ButtonAction) -> 
 /// Looks up what holds for a presser here. The answer is for them alone where they chose that, and under pictures that are: but for direct messages,
 /// where nobody else is.
 pub(crate) async fn learn(presser: &mut Presser<'_>, app: &App, from: Option<JobId>) -> Result<(), BotError> {
-    presser.chosen = chosen::here(&*app.jobs, presser.user, presser.payer(), presser.channel.get()).await?;
+    presser.chosen = chosen::here(&*app.jobs, presser.user, presser.payer(), presser.choosing_channel()).await?;
     let is_from_private = match from {
         Some(job) => app.jobs.job(job).await?.is_some_and(|job| job.delivery.is_private),
         None => false,

@@ -24,7 +24,7 @@ use crate::{
 pub async fn panel(presser: &Presser<'_>, app: &App, whose: Whose) -> Result<Answer, BotError> {
     let of = chooser(presser, whose)?;
     let (user, payer) = (presser.user, presser.payer());
-    let here = chosen::here(&*app.jobs, user, payer, presser.channel.get()).await?;
+    let here = chosen::here(&*app.jobs, user, payer, presser.choosing_channel()).await?;
     let own = chosen::own(&*app.jobs, of).await?;
     let offered = app.models.offered_now().await;
     let models = offered.models.iter().map(|model| (model.name.clone(), format!("{}, {} steps", model.native_size, model.steps)));

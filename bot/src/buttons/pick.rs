@@ -58,7 +58,7 @@ pub async fn view(presser: &Presser<'_>, app: &Arc<App>, picker: Picker, page: u
         Some(picked) => (names.iter().position(|name| *name == picked.name).unwrap_or_default() / PAGE) as u32,
         None => page.min(n_pages - 1),
     };
-    let here = chosen::here(&*app.jobs, presser.user, presser.payer(), presser.channel.get()).await?;
+    let here = chosen::here(&*app.jobs, presser.user, presser.payer(), presser.choosing_channel()).await?;
     let entries = names.iter().skip(page as usize * PAGE).take(PAGE).map(|name| (name.clone(), about(&offered, picker, name)));
     Ok(messages::picker(PickerPage {
         picker,

@@ -91,6 +91,11 @@ impl<'a> Presser<'a> {
         }
     }
 
+    /// The channel whose choices hold: of a thread the one that it hangs below.
+    pub fn choosing_channel(&self) -> u64 {
+        self.place().and_then(|place| place.parent).unwrap_or(self.channel).get()
+    }
+
     /// How a message with pictures is promised to them.
     pub fn promise(&self) -> Promise {
         if self.is_private { Promise::Alone } else { Promise::Message }

@@ -53,7 +53,7 @@ async fn list(ctx: Context<'_>) -> Result<(), BotError> {
     let app = ctx.data();
     let presser = Presser::of_command(ctx.interaction);
     app.looks.take(presser.user, app.clock.now())?;
-    let here = chosen::here(&*app.jobs, presser.user, presser.payer(), presser.channel.get()).await?;
+    let here = chosen::here(&*app.jobs, presser.user, presser.payer(), presser.choosing_channel()).await?;
     super::tell(ctx, &messages::styles(&here.personal.styles)).await;
     Ok(())
 }
@@ -92,6 +92,6 @@ fn chooser(ctx: Context<'_>, for_server: Option<bool>) -> Result<Chooser, UserEr
 
 async fn names(ctx: Context<'_>, typed: &str) -> poise::serenity_prelude::CreateAutocompleteResponse {
     let presser = Presser::of_command(ctx.interaction);
-    let here = chosen::here(&*ctx.data().jobs, presser.user, presser.payer(), presser.channel.get()).await.unwrap_or_default();
+    let here = chosen::here(&*ctx.data().jobs, presser.user, presser.payer(), presser.choosing_channel()).await.unwrap_or_default();
     super::offered(prompt::ranked(here.personal.styles.iter().map(|(name, _)| name.as_str()), typed).into_iter())
 }

@@ -74,10 +74,9 @@ fn sentence(note: &Note) -> Option<String> {
         Note::WordNotLearned { word } => {
             Some(format!("The embedding {} was made for another model; it was drawn as an ordinary word.", code(word)))
         }
-        Note::ChoiceGone { name } => Some(format!(
-            "The model {} that was chosen with /settings or /model is not there any more; the usual one drew this.",
-            code(name)
-        )),
+        Note::ChoiceGone { name } => {
+            Some(format!("{} was chosen with /settings, /model or /lora and is not there any more; this was drawn without it.", code(name)))
+        }
         Note::SettingUnread { setting } => Some(unread(*setting).to_owned()),
         Note::PromptCut { n_tokens, n_read, is_negative } => {
             let prompt = if *is_negative { "negative prompt" } else { "prompt" };

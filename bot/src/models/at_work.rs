@@ -72,12 +72,13 @@ impl Models {
         let (model, gone) = (chosen.model.clone().filter(is_there), chosen.model.clone().filter(|name| !is_there(name)));
         let cannot = |card: &&Arc<ModelCard>| chosen.sampler.is_some_and(|choice| !choice.sampler.fits(card.prediction));
         let unfit = offered.catalogue.models().iter().filter(cannot).map(|card| card.name.clone()).collect();
+        let gone_lora = chosen.lora.clone().filter(|name| offered.catalogue.adapter(name).is_none());
         let lora = chosen.lora.as_deref().and_then(|name| offered.catalogue.adapter(name)).filter(|card| card.fault.is_none());
         let fits = |card: &AdapterCard| {
             offered.catalogue.models().iter().filter(|model| model.fits(card)).map(|model| model.name.clone()).collect()
         };
         let lora = lora.map(|card| (card.name.clone(), fits(card)));
-        let usual = Usual { model, gone, lora, aspect: chosen.aspect, sampler: chosen.sampler, unfit };
+        let usual = Usual { model, gone, gone_lora, lora, aspect: chosen.aspect, sampler: chosen.sampler, unfit };
         ParseContext { usual, personal: chosen.personal.clone(), ..self.context_of(&offered) }
     }
 

@@ -150,9 +150,11 @@ fn fill(line: Line, typed: &TypedOptions, context: &ParseContext) -> Result<Fill
     let gone = context.usual.gone.as_ref().filter(|_| named.is_none());
     let named = named.or(context.usual.model.as_deref());
     let model = context.model_or_first(named);
-    if let Some(lora) = context.usual.lora_of(&model.name).filter(|_| options.loras.is_empty() && !prompt.contains("<lora:")) {
+    let names_none = options.loras.is_empty() && !prompt.contains("<lora:");
+    if let Some(lora) = context.usual.lora_of(&model.name).filter(|_| names_none) {
         options.loras.push(lora.to_owned());
     }
+    let gone = gone.into_iter().chain(context.usual.gone_lora.as_ref().filter(|_| names_none));
     let prompt = check_length("prompt", options.loras.iter().rev().fold(prompt, |line, lora| with_lora(&line, Some(lora))))?;
     let seed = options.seed.as_ref().map_or(context.random_seed, |seed| context.offset(seed.value));
     let prompt = check_length("prompt", context.wildcards.chosen(&prompt, seed.0)?)?;

@@ -9,8 +9,10 @@ use super::Aspect;
 pub struct Usual {
     /// The model, one of those that may be named.
     pub model: Option<String>,
-    /// What was chosen and is not there any more.
+    /// The model that was chosen and is not there any more.
     pub gone: Option<String>,
+    /// The same of an adapter.
+    pub gone_lora: Option<String>,
     /// An adapter where the line names none, and the models that it fits.
     pub lora: Option<(String, Vec<String>)>,
     /// Width to height.
@@ -48,6 +50,7 @@ mod tests {
         Usual {
             model: Some("dreamy".into()),
             gone: None,
+            gone_lora: None,
             lora: Some(("ink".into(), vec!["usual".into()])),
             aspect: "1:1".parse().ok(),
             sampler: "lcm karras".parse().ok(),
@@ -90,6 +93,9 @@ mod tests {
         let gone = || Usual { gone: Some("misty".into()), ..Usual::default() };
         assert_eq!(drawn("a fox", gone()), (base(), vec![Note::ChoiceGone { name: "misty".into() }]));
         assert_eq!(drawn("a fox --model usual", gone()), (base(), vec![]));
+        let gone = || Usual { gone_lora: Some("mist".into()), ..Usual::default() };
+        assert_eq!(drawn("a fox", gone()), (base(), vec![Note::ChoiceGone { name: "mist".into() }]));
+        assert_eq!(drawn("a fox --lora ink", gone()).1, []);
     }
 
     #[test]

@@ -30,7 +30,7 @@ pub enum Note {
         /// Its name as it is typed.
         name: String,
     },
-    /// The model that somebody had chosen is not there any more: another one drew.
+    /// A model or adapter that somebody had chosen is not there any more, and did not draw.
     ChoiceGone {
         /// Its name.
         name: String,
