@@ -41,8 +41,9 @@ async fn open(ctx: Context<'_>, picker: Picker, name: Option<String>) -> Result<
     let offered = app.models.offered_now().await;
     let names = pick::names(&offered, picker);
     let name = name.map(|typed| {
-        let meant = prompt::ranked(names.iter().map(String::as_str), typed.trim()).first().map(|name| (*name).to_owned());
-        meant.unwrap_or(typed)
+        let part = typed.trim().to_lowercase();
+        let ranked = prompt::ranked(names.iter().map(String::as_str), &part);
+        ranked.into_iter().find(|name| name.to_lowercase().contains(&part)).map_or_else(|| typed.clone(), str::to_owned)
     });
     let answer = pick::view(&presser, app, picker, 0, name.as_deref()).await?;
     super::tell(ctx, &answer).await;

@@ -186,7 +186,7 @@ pub enum UserError {
     #[error("There is nothing under the name `{}`.", .0.replace('`', "'"))]
     NothingOfThatName(String),
     /// A model or adapter that is gone since its menu was shown.
-    #[error("`{}` is not there any more.", .0.replace('`', "'"))]
+    #[error("`{}` is not there, or not any more.", .0.replace('`', "'"))]
     NotThere(String),
     /// The guild's managers chose the other one.
     #[error("In this server jobs are always {}; its managers chose that.", super::speed::named(*.only))]
