@@ -1,5 +1,6 @@
 //! What a person typed, as a task: the prompt's words and the `--parameters` after them. Pure; a wrong value is an error that names it.
 
+mod aspect;
 mod context;
 mod derived;
 mod describe;
@@ -28,6 +29,7 @@ mod wildcards;
 use inference::task::{Enlarger, Hires, Note, StopAt, TextToImage};
 use storage::Tier;
 
+pub use aspect::Aspect;
 pub use context::{Gone, ModelDefaults, ParseContext, Start};
 pub use describe::{describe, describe_task, describe_task_without_negative, describe_without_negative, own_negative};
 pub use error::PromptError;
@@ -38,7 +40,7 @@ pub use ranking::{name_list, ranked};
 pub use reference::reference;
 pub use samplers::meant_sampler;
 pub use several::parse_all;
-pub use size::{Aspect, size_of_aspect};
+pub use size::size_of_aspect;
 pub use split::words_before_parameters;
 pub use typed::{Filled, Flag, Typed, flags, other_spellings, spellings};
 pub use usual::Usual;
