@@ -25,6 +25,7 @@ mod open;
 mod outbox;
 mod pauses;
 mod policy;
+mod pool;
 mod queue;
 mod quota;
 mod readers;

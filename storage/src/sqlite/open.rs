@@ -11,10 +11,10 @@ use rusqlite::{Connection, OpenFlags};
 use sqlx::{
     Connection as _, SqliteConnection,
     migrate::MigrateError,
-    sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+    sqlite::{SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
 
-use super::{SqliteStore, copies, migrations::MIGRATIONS, readers::Readers, writer::Writer, writing::WriteThread};
+use super::{SqliteStore, copies, migrations::MIGRATIONS, pool::pool, readers::Readers, writer::Writer, writing::WriteThread};
 use crate::{
     error::{StorageError, sqlite_code},
     zone::Zone,
@@ -150,24 +150,6 @@ fn connect(path: &Path, query_only: &str) -> Result<Connection, StorageError> {
          PRAGMA trusted_schema = OFF; PRAGMA temp_store = MEMORY; PRAGMA query_only = {query_only}"
     ))?;
     Ok(db)
-}
-
-pub(super) fn pool(n_connections: u32) -> SqlitePoolOptions {
-    SqlitePoolOptions::new()
-        .max_connections(n_connections)
-        .min_connections(n_connections)
-        .idle_timeout(None)
-        .max_lifetime(None)
-        // A reader that went away leaves a transaction to roll back; else nothing needs to be asked.
-        .test_before_acquire(false)
-        .before_acquire(|connection, _| {
-            Box::pin(async {
-                if connection.is_in_transaction() {
-                    connection.ping().await?;
-                }
-                Ok(!connection.is_in_transaction())
-            })
-        })
 }
 
 fn is_new_enough(version: &str) -> bool {

@@ -14,7 +14,7 @@ use sqlx::{
 };
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
-use super::open::pool;
+use super::pool::pool;
 use crate::error::StorageError;
 
 #[derive(Clone, Debug)]
