@@ -110,3 +110,41 @@ impl DerefMut for Taken {
         &mut self.connection
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::{
+        Guilds, SqliteStore,
+        sqlite::sql::{Sql, sql},
+    };
+
+    fn note(key: &'static str) -> Sql {
+        sql("INSERT INTO notes (key, value) VALUES (?, '')").bind(key)
+    }
+
+    #[tokio::test]
+    async fn one_of_the_two_writes_at_a_time_and_what_is_not_committed_is_undone() {
+        for is_committed in [true, false] {
+            let folder = tempfile::tempdir().expect("a folder");
+            let store = SqliteStore::open(&folder.path().join("a.db")).await.expect("it opens");
+            let mut tx = store.begin().await.expect("begun");
+            sqlx::query("INSERT INTO notes (key, value) VALUES ('seldom', '')").execute(&mut *tx).await.expect("written");
+            let mut writing = Box::pin(store.write(|db| note("often").execute(db)));
+            let is_there_before = tokio::select! {
+                biased;
+                _ = &mut writing => true,
+                () = tokio::task::yield_now() => false,
+            };
+            assert!(!is_there_before, "the gate is shut");
+            if is_committed {
+                tx.commit().await.expect("committed");
+            } else {
+                drop(tx);
+            }
+            assert_eq!(writing.await.expect("written"), 1);
+            assert_eq!(store.note("seldom").await.expect("read").is_some(), is_committed);
+            assert!(store.note("often").await.expect("read").is_some());
+            store.set_note("seldom", "again").await.expect("and the next one writes");
+        }
+    }
+}
