@@ -1,9 +1,9 @@
 //! The plainest store that can be right: lists in memory, and turns by the rule alone.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use storage::{
-    Cancelled, Failure, JobStatus, Limits, NewJob, Period, RunningLimits, Tier, Timestamp, Written,
+    Cancelled, Failure, JobStatus, Less, Limits, NewJob, Period, QuotaOf, QuotaStatus, Refusal, RunningLimits, Tier, Timestamp, Written,
     turns::{Candidate, N_CANDIDATES, Turn, Turns, choose, relax_slots},
 };
 
@@ -34,16 +34,36 @@ pub struct ModelJob {
     pub failure: Option<Failure>,
     /// Pictures that were recorded.
     pub images: BTreeSet<u32>,
+    /// Pictures on their way: the most steps ever, and whether a state is kept.
+    pub checkpoints: BTreeMap<u32, (u32, bool)>,
+    /// Pictures that can be gone on from.
+    pub states: BTreeSet<u32>,
+    pub notes: Option<u32>,
+    pub is_stop_requested: bool,
+    pub culled: u32,
     /// Endings written; must be 1 for each job that ended.
     pub n_endings: u32,
     /// When the ending is due, and tries so far; `None` before the end and after the delivery.
     pub delivery: Option<(i64, u32)>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Model {
     pub jobs: Vec<ModelJob>,
+    /// What each person may spend a day in a guild, where its managers said something.
+    pub shares: BTreeMap<u64, f64>,
+    /// Keys that were heard and have neither job nor answer.
+    pub heard: Vec<String>,
     turns: Turns,
+}
+
+/// What comes of asking for a job.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Asked {
+    Created(usize),
+    SameKey(usize),
+    Pressed(usize, JobStatus),
+    Refused(Refusal),
 }
 
 pub fn cost(row_megapixels: f64) -> i64 {
@@ -85,7 +105,64 @@ fn month(day: i64) -> i64 {
 }
 
 impl Model {
-    pub fn enqueue(&mut self, new: NewJob, limits: &Limits, now: Timestamp) -> usize {
+    pub fn enqueue(&mut self, new: NewJob, limits: &Limits, now: Timestamp) -> Asked {
+        let key = |new: &NewJob| new.press.as_ref().map(|press| press.key.clone());
+        if let Some(i) = self.jobs.iter().position(|job| job.new.key == new.key) {
+            self.heard.retain(|heard| *heard != new.key);
+            return Asked::SameKey(i);
+        }
+        if new.press.is_some()
+            && let Some(i) = self.jobs.iter().position(|job| job.holds_press && key(&job.new) == key(&new))
+        {
+            return Asked::Pressed(i, self.jobs[i].status);
+        }
+        if let Some(refusal) = self.refusal(&new, limits, now) {
+            return Asked::Refused(refusal);
+        }
+        self.heard.retain(|heard| *heard != new.key);
+        Asked::Created(self.insert(new, limits, now))
+    }
+
+    fn refusal(&self, new: &NewJob, limits: &Limits, now: Timestamp) -> Option<Refusal> {
+        let (of, quota) = self.quotas(new, limits, now)[0];
+        if self.n_active(new.user.0) >= limits.max_active_per_user {
+            return Some(Refusal::UserBusy { active: self.n_active(new.user.0), limit: limits.max_active_per_user });
+        }
+        if self.n_queued(Some(new.guild.0)) >= limits.max_queued_per_guild {
+            return Some(Refusal::GuildFull { limit: limits.max_queued_per_guild, again: None });
+        }
+        if self.n_queued(None) >= limits.max_queued {
+            return Some(Refusal::QueueFull { limit: limits.max_queued, again: None });
+        }
+        if is_free(new, limits) {
+            return None;
+        }
+        let is_over = cost(quota.used) + cost(new.row_megapixels) > cost(quota.limit);
+        is_over.then_some(Refusal::Quota { of, quota, cost: new.row_megapixels })
+    }
+
+    /// Everything that bounds a job, the least left first.
+    pub fn quotas(&self, new: &NewJob, limits: &Limits, now: Timestamp) -> Vec<(QuotaOf, QuotaStatus)> {
+        let (guild, user) = (Some(new.guild.0), Some(new.user.0));
+        // Whoever stands in for a guild has no managers.
+        let share = self.shares.get(&new.guild.0).copied().filter(|_| guild != user);
+        let all = [
+            (QuotaOf::User, Period::Day, limits.daily_row_megapixels_per_user, (None, user)),
+            (QuotaOf::Member, Period::Day, share, (guild, user)),
+            (QuotaOf::Guild, Period::Day, Some(limits.daily_row_megapixels), (guild, None)),
+            (QuotaOf::Guild, Period::Month, limits.monthly_row_megapixels, (guild, None)),
+            (QuotaOf::Host, Period::Day, limits.daily_row_megapixels_host, (None, None)),
+        ];
+        let status = |(of, period, limit, whose): (_, _, Option<f64>, _)| {
+            let (used, resets) = (self.used(whose, period, now), end(period, now));
+            Some((of, QuotaStatus { used: used as f64 / 1e6, limit: limit?, carried: 0.0, period, resets }))
+        };
+        let mut all: Vec<_> = all.into_iter().filter_map(status).collect();
+        all.sort_by_key(|(_, quota)| cost(quota.limit) - cost(quota.used));
+        all
+    }
+
+    fn insert(&mut self, new: NewJob, limits: &Limits, now: Timestamp) -> usize {
         let cost = cost(new.row_megapixels);
         self.jobs.push(ModelJob {
             status: JobStatus::Queued,
@@ -106,6 +183,11 @@ impl Model {
             message: None,
             failure: None,
             images: BTreeSet::new(),
+            checkpoints: BTreeMap::new(),
+            states: BTreeSet::new(),
+            notes: None,
+            is_stop_requested: false,
+            culled: 0,
             n_endings: 0,
             delivery: None,
             new,
@@ -191,6 +273,50 @@ impl Model {
         job.holds_press &= status == JobStatus::Done && job.new.press.as_ref().is_some_and(|press| press.keep);
         job.n_endings += 1;
         job.delivery = Some((now.0, 0));
+        job.checkpoints.clear();
+    }
+
+    /// A picture is recorded: the first of its number stays.
+    pub fn record(&mut self, i: usize, number: u32) {
+        if self.jobs[i].images.insert(number) {
+            self.advance_work(i);
+            if let Some((_, has_state)) = self.jobs[i].checkpoints.get_mut(&number) {
+                *has_state = false;
+            }
+        }
+    }
+
+    /// A picture on its way is kept, unless it is recorded.
+    pub fn keep(&mut self, i: usize, number: u32, n_steps: u32) {
+        let job = &mut self.jobs[i];
+        if job.images.contains(&number) {
+            return;
+        }
+        let before = job.checkpoints.get(&number).map(|(steps, _)| *steps);
+        job.checkpoints.insert(number, (n_steps.max(before.unwrap_or(0)), true));
+        if before.is_none_or(|before| n_steps > before) {
+            self.advance_work(i);
+        }
+    }
+
+    /// The pictures of a done job cannot be shown: it failed while nobody was told of it.
+    pub fn lose(&mut self, i: usize) {
+        let job = &mut self.jobs[i];
+        if job.status == JobStatus::Done && job.delivery.is_some() {
+            (job.status, job.charged, job.holds_press) = (JobStatus::Failed, 0, false);
+            job.failure = Some(Failure::PicturesLost);
+        }
+    }
+
+    pub fn want_less(&mut self, i: usize, less: Less) -> JobStatus {
+        let job = &mut self.jobs[i];
+        if !job.status.is_final() {
+            match less {
+                Less::Stop => job.is_stop_requested = true,
+                Less::Without(number) => job.culled |= 1 << number,
+            }
+        }
+        job.status
     }
 
     /// A job got further: its attempts are counted anew.
@@ -226,6 +352,16 @@ impl Model {
             }
             ended => Cancelled::Already(ended),
         }
+    }
+
+    /// Whether it could be deleted.
+    pub fn delete(&mut self, i: usize) -> bool {
+        let job = &mut self.jobs[i];
+        if job.status.is_final() {
+            (job.is_deleted, job.holds_press) = (true, false);
+            job.states.clear();
+        }
+        job.status.is_final()
     }
 
     pub fn reap(&mut self, all: bool, now: Timestamp) -> u32 {
