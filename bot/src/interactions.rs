@@ -6,6 +6,7 @@ use std::{
 };
 
 use poise::serenity_prelude as serenity;
+use storage::GuildId;
 
 use crate::{
     answer::Answer,
@@ -133,9 +134,27 @@ async fn on_event(ctx: &serenity::Context, event: &serenity::FullEvent, app: &Ar
             app.permits.forget_all();
         }
         serenity::FullEvent::Resume { .. } => app.link.found(),
+        serenity::FullEvent::GuildCreate { guild, .. } => came_or_went(app, guild.id, true).await,
+        // One that is unavailable is there still.
+        serenity::FullEvent::GuildDelete { incomplete, .. } if !incomplete.unavailable => came_or_went(app, incomplete.id, false).await,
         serenity::FullEvent::ShardStageUpdate { event } => {
             tracing::debug!(from = %event.old, to = %event.new, "gateway");
         }
         _ => {}
+    }
+}
+
+/// What a guild's people said goes when the bot does; what they drew, some days later.
+async fn came_or_went(app: &App, guild: serenity::GuildId, is_here: bool) {
+    let id = GuildId(guild.get());
+    let kept = if is_here { app.jobs.join_guild(id).await } else { app.jobs.leave_guild(id, app.clock.now()).await };
+    match kept {
+        Err(error) => tracing::error!(error = %chain(&error), guild.id = id.0, is_here, "that a guild came or went could not be noted"),
+        Ok(()) if is_here => {}
+        Ok(()) => {
+            tracing::info!(guild.id = id.0, "left a guild: its rules are gone, and what was drawn there goes in some days");
+            app.board.queue.notify_one();
+            app.board.outbox.notify_one();
+        }
     }
 }

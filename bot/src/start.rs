@@ -17,8 +17,8 @@ use crate::{
     intake::Intake,
     interactions,
     jobs::{
-        Loops, board::Board, delivery::Delivering, dispatcher::Dispatcher, drafts::Drafts, enqueue::Door, progress::Progress,
-        received::Receiving, sending::Sending, sweep::Sweep, unanswered::Unanswered, worker::Worker,
+        Loops, blocklists::Blocklists, board::Board, delivery::Delivering, dispatcher::Dispatcher, drafts::Drafts, enqueue::Door,
+        progress::Progress, received::Receiving, sending::Sending, sweep::Sweep, unanswered::Unanswered, worker::Worker,
     },
     models::{self, Guide, Models, Stock},
     pictures::hashes::Hashes,
@@ -83,6 +83,7 @@ pub async fn start(config: Config, access: Access, clock: Clock, progress_interv
         models: models.clone(),
         renderer: renderer.clone(),
         board: board.clone(),
+        blocklists: Blocklists::default(),
         whereabouts: Whereabouts::default(),
         clock: clock.clone(),
     };

@@ -29,8 +29,12 @@ async fn draws(visitor: &Visitor, channel: &str) -> Value {
 
 /// What `/admin draw …` is answered with.
 async fn rule(visitor: &Visitor, command: &str, options: &[(&str, Value)]) -> String {
-    let asked = visitor.slash(CHANNEL, &format!("admin draw {command}"), options).await.expect("sent");
-    content(&answer(visitor, CHANNEL, &asked).await).to_owned()
+    rule_in(visitor, CHANNEL, command, options).await
+}
+
+async fn rule_in(visitor: &Visitor, channel: &str, command: &str, options: &[(&str, Value)]) -> String {
+    let asked = visitor.slash(channel, &format!("admin draw {command}"), options).await.expect("sent");
+    content(&answer(visitor, channel, &asked).await).to_owned()
 }
 
 /// The id of a channel of the first guild.
@@ -191,5 +195,29 @@ async fn only_managers_make_rules_whatever_discord_lets_through() {
         assert_eq!(jobs.draw_rules(guild).await.expect("readable"), []);
         assert_eq!(jobs.audit(guild, Some(true), 0, 9).await.expect("readable").0, []);
     }
+    studio.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn models_for_adults_are_drawn_with_among_adults_and_nowhere_else() {
+    let studio = Studio::open(Mode::Plain, |config| config.policy.adult_models = vec!["starter".into()]).await;
+    let (ada, linus, margaret) = (&studio.ada, studio.visitor("linus").await, studio.visitor("margaret").await);
+    let dark = "Second studio/after-dark";
+    let (usual, direct) = ("only in channels that Discord shows to adults alone", "I do not draw with it in direct messages");
+    let grid = draws(&linus, dark).await;
+    for (place, words) in [(CHANNEL, usual), (OTHER, usual), (CLUB, direct), ("dm", direct), ("dm/Weekend plans", direct)] {
+        is_refused(&linus, place, &imagine(&linus, place, "a frog").await, words).await;
+    }
+    // The manager of the guild can forbid it there, and nobody but the owner can allow it in direct messages.
+    let said = rule_in(&margaret, OTHER, "set", &[("adult", json!(NO))]).await;
+    assert!(said.ends_with("• Everybody: adult no"), "{said}");
+    for button in ["V1", "🔄", "U1"] {
+        let pressed = linus.press(id(&grid), button).await.expect("sent");
+        is_refused(&linus, dark, &pressed, "the rules of this place forbid that").await;
+    }
+    rule(ada, "set", &[("adult", json!(YES)), ("everywhere", json!(true))]).await;
+    draws(&linus, "dm").await;
+    is_refused(&linus, dark, &imagine(&linus, dark, "a frog").await, "the rules of this place forbid that").await;
+    is_refused(&linus, CHANNEL, &imagine(&linus, CHANNEL, "a frog").await, usual).await;
     studio.close().await;
 }

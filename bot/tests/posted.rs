@@ -14,6 +14,28 @@ async fn requests(studio: &Studio) -> Vec<Value> {
     journal["lines"].as_array().expect("lines").iter().filter(|line| line["kind"] == "rest").cloned().collect()
 }
 
+fn is_hidden(c: char) -> bool {
+    matches!(c, '\u{200b}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Nothing that the bot asked Discord to post pings, unfurls or hides; how many messages that were.
+async fn check_all_posted(studio: &Studio) -> usize {
+    let mut n_posted = 0;
+    for line in requests(studio).await {
+        let Some(body) = [&line["request"]["data"], &line["request"]].into_iter().find(|body| body["content"].is_string()) else {
+            continue;
+        };
+        n_posted += 1;
+        let allowed = &body["allowed_mentions"];
+        let is_empty = |field: &str| allowed[field].as_array().is_none_or(Vec::is_empty);
+        assert!(allowed["parse"].is_array() && ["parse", "users", "roles"].into_iter().all(is_empty), "{line}");
+        let has_boxes = body["embeds"].as_array().is_some_and(|embeds| !embeds.is_empty());
+        assert!(has_boxes || body["flags"].as_u64().unwrap_or_default() & 4 == 4, "links unfurl: {line}");
+        assert!(!body.to_string().contains(is_hidden), "{line}");
+    }
+    n_posted
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_that_somebody_typed_pings_unfurls_or_hides() {
     let studio = Studio::open(Mode::Plain, |_| {}).await;
@@ -38,21 +60,9 @@ async fn nothing_that_somebody_typed_pings_unfurls_or_hides() {
         assert!(!title.contains("s://evil") && !title.contains("discord.gg"), "{history}");
     }
 
-    let hidden = |c: char| matches!(c, '\u{200b}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    let mut n_posted = 0;
-    for line in requests(&studio).await {
-        let Some(body) = [&line["request"]["data"], &line["request"]].into_iter().find(|body| body["content"].is_string()) else {
-            continue;
-        };
-        n_posted += 1;
-        let allowed = &body["allowed_mentions"];
-        let is_empty = |field: &str| allowed[field].as_array().is_none_or(Vec::is_empty);
-        assert!(allowed["parse"].is_array() && ["parse", "users", "roles"].into_iter().all(is_empty), "{line}");
-        let has_boxes = body["embeds"].as_array().is_some_and(|embeds| !embeds.is_empty());
-        assert!(has_boxes || body["flags"].as_u64().unwrap_or_default() & 4 == 4, "links unfurl: {line}");
-        assert!(!body.to_string().contains(hidden), "{line}");
-    }
+    let n_posted = check_all_posted(&studio).await;
     assert!(n_posted >= 10, "{n_posted}");
+    let hidden = is_hidden;
     let messages = ada.messages(CHANNEL).await.expect("readable");
     for message in messages {
         assert_eq!((&message["mentions"], &message["mention_everyone"]), (&json!([]), &json!(false)), "{message}");
@@ -94,4 +104,56 @@ async fn a_bot_in_time_out_says_so() {
     ada.slash(CHANNEL, "imagine", &prompt("a frog")).await.expect("sent");
     told(ada, "I am in time-out in this server").await;
     studio.close().await;
+}
+
+/// Each place that takes words of people, with words in them that would do something.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_that_managers_moderators_and_those_who_are_refused_typed_pings_unfurls_or_hides() {
+    let studio = Studio::open(Mode::Plain, |_| {}).await;
+    let ada = &studio.ada;
+    let said = async |command: &str, options: &[(&str, Value)]| {
+        let asked = ada.slash(CHANNEL, command, options).await.unwrap_or_else(|error| panic!("{command}: {error}"));
+        let is_it =
+            |message: &&Value| message["interaction_metadata"]["id"] == asked.0 && message["flags"].as_u64().unwrap_or_default() & 128 == 0;
+        ada.wait_for(CHANNEL, PATIENCE, |messages| messages.iter().find(is_it).cloned()).await.expect("it is answered")
+    };
+    let state = ada.state().await.expect("readable");
+    let channels = state["guilds"][0]["channels"].as_array().expect("channels");
+    let here = channels.iter().find(|channel| channel["name"] == CHANNEL).expect("a channel")["id"].clone();
+    let short: String = WORDS.chars().take(90).collect();
+    said("admin moderators", &[("channel", here)]).await;
+    said("imagine", &prompt("a frog --images 1 --steps 2")).await;
+    nth_grid_or_picture(ada).await;
+    for options in [
+        vec![("word", json!(short))],
+        vec![("word", json!("turned")), ("in_negative", json!(true))],
+        vec![("word", json!(format!("/{short}(/")))],
+    ] {
+        said("admin words block", &options).await;
+    }
+    said("admin words unblock", &[("word", json!(format!("{WORDS}!").chars().take(95).collect::<String>()))]).await;
+    said("admin words show", &[]).await;
+    said("admin draw set", &[("models", json!(WORDS))]).await;
+    said("admin draw set", &[("role", json!("1000000000000000102")), ("pause", json!(1))]).await;
+    let refused = said("imagine", &prompt(&format!("a frog {WORDS}"))).await;
+    ada.press(id(&refused), "Ask the moderators").await.expect("sent");
+    let appeal = message_with(ada, "asks whether this may be drawn").await;
+    ada.press(id(&appeal), "Do not").await.expect("sent");
+    message_with(ada, "did not let it through").await;
+    said("imagine", &prompt(&format!("a {{frog, owl}} {WORDS}"))).await;
+    said("admin audit", &[]).await;
+    said("privacy export", &[]).await;
+    said("privacy delete", &[]).await;
+    let n_posted = check_all_posted(&studio).await;
+    assert!(n_posted >= 15, "{n_posted}");
+    for message in ada.messages(CHANNEL).await.expect("readable") {
+        assert_eq!((&message["mentions"], &message["mention_everyone"]), (&json!([]), &json!(false)), "{message}");
+    }
+    studio.close().await;
+}
+
+/// Waits for the picture.
+async fn nth_grid_or_picture(ada: &sandbox::Visitor) {
+    let has_picture = |message: &&Value| message["attachments"][0].is_object();
+    ada.wait_for(CHANNEL, PATIENCE, |messages| messages.iter().find(has_picture).map(|_| ())).await.expect("it is drawn");
 }

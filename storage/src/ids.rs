@@ -54,6 +54,11 @@ uuid_id! {
 }
 
 uuid_id! {
+    /// A line that was refused for a word.
+    AppealId
+}
+
+uuid_id! {
     /// What somebody typed and did not get drawn.
     DraftId
 }

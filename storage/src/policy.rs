@@ -64,6 +64,8 @@ pub struct Admission {
     pub revision: Option<u64>,
     /// What must have passed since the person's last job.
     pub pauses: Vec<Pause>,
+    /// What lets its words through, and is used up with it.
+    pub appeal: Option<AppealId>,
 }
 
 /// A pause between two jobs of a person for which it is asked.

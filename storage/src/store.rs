@@ -7,14 +7,21 @@ use async_trait::async_trait;
 
 use crate::{
     checkpoints::Checkpoints, choices::Choices, drafts::Draft, enqueue::*, error::StorageError, failure::Failure, favourites::Favourites,
-    guilds::GuildSettings, ids::*, images::NewImage, jobs::*, outbox::OutboxItem, policy::Policy, quota::*, received::Reception,
-    states::States, turns::Tier,
+    guilds::GuildSettings, ids::*, images::NewImage, jobs::*, moderation::Moderation, outbox::OutboxItem, policy::Policy, privacy::Privacy,
+    quota::*, received::Reception, states::States, turns::Tier,
 };
 
 /// All that is recorded but the bytes of pictures: the truth.
-pub trait JobStore: Queue + Checkpoints + Choices + Outbox + History + Guilds + Ledger + Reception + States + Favourites + Policy {}
+pub trait JobStore:
+    Queue + Checkpoints + Choices + Outbox + History + Guilds + Ledger + Reception + States + Favourites + Policy + Moderation + Privacy
+{
+}
 
-impl<T: Queue + Checkpoints + Choices + Outbox + History + Guilds + Ledger + Reception + States + Favourites + Policy> JobStore for T {}
+impl<
+    T: Queue + Checkpoints + Choices + Outbox + History + Guilds + Ledger + Reception + States + Favourites + Policy + Moderation + Privacy,
+> JobStore for T
+{
+}
 
 /// Jobs that wait and run: how they come in, who works on them, how they end.
 #[async_trait]

@@ -6,6 +6,8 @@ use std::{fmt, str::FromStr};
 
 use storage::{Beside, DraftId, JobId};
 
+use super::policy_action::PolicyAction;
+
 pub use kinds::{NameHash, Picker, QueueAct, Setting, Whose};
 
 pub use super::picture_action::PictureAction;
@@ -121,6 +123,8 @@ pub enum ButtonAction {
         /// Which page, from 0.
         page: u32,
     },
+    /// What stands under rules' and privacy's messages.
+    Policy(PolicyAction),
     /// Another page of the history.
     History {
         /// Jobs before it, as they were counted when the button was made.
@@ -234,6 +238,7 @@ impl ButtonAction {
             Self::Reopen { .. }
             | Self::DrawAll { .. }
             | Self::LeaveAll { .. }
+            | Self::Policy(_)
             | Self::History { .. }
             | Self::Favourites { .. }
             | Self::Panel { .. }
@@ -265,6 +270,7 @@ impl fmt::Display for ButtonAction {
             Self::Reopen { draft } => write!(f, "{VERSION}:reopen:{draft}:0"),
             Self::DrawAll { draft } => write!(f, "{VERSION}:draw-all:{draft}:0"),
             Self::LeaveAll { draft } => write!(f, "{VERSION}:leave-all:{draft}:0"),
+            Self::Policy(action) => write!(f, "{VERSION}:{action}"),
             Self::Files { job } => write!(f, "{VERSION}:files:{job}:0"),
             Self::Picture { action, job, index } => write!(f, "{VERSION}:{action}:{job}:{index}"),
             Self::Favourites { page } => write!(f, "{VERSION}:favourites:mine:{page}"),
@@ -289,6 +295,9 @@ impl FromStr for ButtonAction {
         let parts: Vec<&str> = text.split(':').collect();
         let [VERSION, action, subject, number] = parts[..] else { return Err(UnknownButton) };
         let number: u32 = number.parse().map_err(|_| UnknownButton)?;
+        if let Some(action) = PolicyAction::read(action, subject, number) {
+            return Ok(Self::Policy(action));
+        }
         let job = || subject.parse::<JobId>().map_err(|_| UnknownButton);
         if let Some(after) = After::of(action) {
             return Ok(Self::After { job: job()?, index: number, after });

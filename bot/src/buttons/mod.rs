@@ -1,11 +1,13 @@
 //! Buttons, one file each, and the forms that they open. They need nothing but the database, so they outlive restarts.
 
 mod after;
+mod appeal;
 mod cancel;
 mod carry_on;
 mod cull;
 pub mod custom_id;
 mod delete;
+mod erase;
 pub(crate) mod example;
 mod files;
 mod film;
@@ -14,6 +16,7 @@ pub(crate) mod panel;
 pub(crate) mod permit;
 pub(crate) mod pick;
 mod picture_action;
+pub mod policy_action;
 pub(crate) mod presser;
 pub(crate) mod queue;
 mod receipt;
@@ -33,7 +36,7 @@ use inference::{
     task::{Note, Task},
 };
 use poise::serenity_prelude as serenity;
-use storage::{Chooser, Delivery, Job, JobId, JobStatus, NewImage, PressKey, Timestamp};
+use storage::{AppealState, Chooser, Delivery, Job, JobId, JobStatus, NewImage, PressKey, Timestamp};
 
 use crate::{
     app::App,
@@ -51,6 +54,7 @@ use crate::{
     system::log::chain,
 };
 use custom_id::{ButtonAction, PictureAction};
+use policy_action::PolicyAction;
 use presser::Presser;
 use reply::Ended;
 
@@ -81,10 +85,11 @@ pub async fn press(ctx: &serenity::Context, press: &serenity::ComponentInteracti
                     | UserError::ModelCannot { .. }
                     | UserError::Refused(..)
                     | UserError::JobTooLarge { .. }
+                    | UserError::Blocked { .. }
             )
         )
     {
-        answer.buttons = vec![vec![messages::remix_button(job)]];
+        answer.buttons.push(vec![messages::remix_button(job)]);
     }
     reply::send(app, press.id, &presser, promised, &answer).await;
 }
@@ -109,6 +114,7 @@ async fn act(
             | ButtonAction::Reopen { .. }
             | ButtonAction::LeaveAll { .. }
             | ButtonAction::Queue { .. }
+            | ButtonAction::Policy(_)
     );
     if !is_for_all {
         presser.venue.check(&app.config.limits)?;
@@ -182,6 +188,15 @@ async fn act(
         ButtonAction::Delete { job } => delete::delete(ctx, press, presser, app, job).await,
         ButtonAction::DrawAll { draft } => several::draw_all(ctx, presser, app, draft).await,
         ButtonAction::LeaveAll { .. } => several::leave(presser, app).await,
+        ButtonAction::Policy(PolicyAction::Ask(appeal)) => appeal::ask(presser, app, appeal).await,
+        ButtonAction::Policy(PolicyAction::Approve(appeal)) => appeal::decide(presser, app, appeal, AppealState::Approved).await,
+        ButtonAction::Policy(PolicyAction::Deny(appeal)) => appeal::decide(presser, app, appeal, AppealState::Denied).await,
+        ButtonAction::Policy(PolicyAction::Erase) => erase::erase(presser, app).await,
+        ButtonAction::Policy(PolicyAction::KeepAll) => erase::keep(presser, app).await,
+        ButtonAction::Policy(PolicyAction::Audit { is_everywhere, page }) => {
+            let answer = commands::admin::audit::turn(&ctx.http, (presser, app), is_everywhere, page).await?;
+            reply::fill(presser, app, &answer).await
+        }
         ButtonAction::Files { job } => files::send(presser, app, job).await,
         ButtonAction::Picture { action: PictureAction::Mark, job, index } => {
             let answer = mark::toggle(presser, app, job, index).await?;

@@ -71,7 +71,8 @@ pub(super) async fn refusal(app: &App, presser: &Presser<'_>, error: &BotError) 
         BotError::User(error) => error.to_string(),
         BotError::Internal(_) => messages::INTERNAL_ERROR.to_owned(),
     };
-    Answer { content: messages::shorten(&printable(&text), messages::MAX_REFUSAL), files, ..Answer::default() }
+    let buttons = if let BotError::User(error) = error { messages::appeal_buttons(error) } else { Vec::new() };
+    Answer { content: messages::shorten(&printable(&text), messages::MAX_REFUSAL), files, buttons, ..Answer::default() }
 }
 
 /// The pictures of a job that answered the same press before, for the presser alone.

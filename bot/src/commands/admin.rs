@@ -1,16 +1,20 @@
 //! `/admin`: what a guild's managers allow each other, and see of it.
 
+pub(crate) mod audit;
 mod draw;
 mod owner;
+mod who;
+mod words;
 
 use poise::serenity_prelude as serenity;
-use storage::{GuildId, Period, QuotaRule, RoleId, Spender, Subject, UserId};
+use storage::{AuditEntry, GuildId, Period, QuotaRule, RoleId, Spender, Subject, UserId};
 
 use super::Context;
 use crate::{
     answer::Answer,
     error::BotError,
     messages::{self, Done, UserError},
+    policy::book::Noted,
 };
 
 /// How long a limit lasts.
@@ -54,13 +58,21 @@ enum What {
     slash_command,
     guild_only,
     subcommand_required,
-    subcommands("quota", "draw::draw"),
+    subcommands("quota", "draw::draw", "words::words", "words::moderators", "audit::audit", "owner::owner"),
     install_context = "Guild",
     interaction_context = "Guild",
     default_member_permissions = "MANAGE_GUILD"
 )]
 pub async fn admin(_: Context<'_>) -> Result<(), BotError> {
     Ok(())
+}
+
+/// Writes a change into the book.
+async fn note(ctx: Context<'_>, guild: GuildId, noted: &Noted) -> Result<(), BotError> {
+    let (app, user) = (ctx.data(), super::user_id(ctx.interaction.user.id));
+    tracing::info!(guild.id = guild.0, user.id = user.0, what = ?noted, "a rule was changed");
+    let entry = AuditEntry { guild, user, at: app.clock.now(), is_change: true, what: serde_json::to_value(noted)? };
+    Ok(app.jobs.note_audit(&entry).await?)
 }
 
 /// What may be drawn here in a day or a month

@@ -1,12 +1,13 @@
 //! Slash commands, one file each, and the framework that runs them.
 
-mod admin;
+pub(crate) mod admin;
 mod describe;
 pub(crate) mod favourites;
 mod help;
 pub(crate) mod history;
 mod imagine;
 mod info;
+mod kept;
 mod menu;
 mod pick;
 mod prefer;
@@ -68,6 +69,7 @@ pub fn all(limits: &LimitsConfig) -> Vec<poise::Command<Arc<App>, BotError>> {
         privacy::private(),
         privacy::public(),
         admin::admin(),
+        kept::privacy(),
         speed::fast(),
         speed::relax(),
     ];
@@ -120,6 +122,7 @@ pub async fn fail(ctx: Context<'_>, error: BotError) {
 
 /// Why a command did not work.
 async fn refusal(ctx: Context<'_>, error: BotError) -> Answer {
+    let buttons = if let BotError::User(error) = &error { messages::appeal_buttons(error) } else { Vec::new() };
     let text = match error {
         BotError::User(error) => error.to_string(),
         BotError::Internal(error) => {
@@ -127,7 +130,8 @@ async fn refusal(ctx: Context<'_>, error: BotError) -> Answer {
             messages::INTERNAL_ERROR.to_owned()
         }
     };
-    with_what_was_typed(ctx, Answer::text(messages::shorten(&printable(&text), messages::MAX_REFUSAL))).await
+    let answer = Answer { buttons, ..Answer::text(messages::shorten(&printable(&text), messages::MAX_REFUSAL)) };
+    with_what_was_typed(ctx, answer).await
 }
 
 /// Keeps what was typed into `/imagine`, and puts the button that opens it under its refusal.
@@ -268,7 +272,7 @@ mod tests {
                 let contexts = command.interaction_context.expect("every command says where it is used");
                 let installs = command.install_context.expect("and who installs it");
                 assert!(contexts.contains(&Context::Guild) && installs.contains(&Install::Guild), "{}", command.name);
-                let is_everywhere = command.name != "admin";
+                let is_everywhere = !["admin", "report"].contains(&&*command.name);
                 assert_eq!(contexts.contains(&Context::BotDm), is_everywhere && allow_direct_messages, "{}", command.name);
                 assert_eq!(contexts.contains(&Context::PrivateChannel), is_everywhere && allow_user_install, "{}", command.name);
                 assert_eq!(installs.contains(&Install::User), is_everywhere && allow_user_install, "{}", command.name);

@@ -175,6 +175,15 @@ impl Responder {
     pub async fn tell_direct(&self, user: u64, answer: &Answer, nonce: &str) -> Result<(), SendError> {
         let http = self.http()?;
         let channel = repeat(|| serenity::UserId::new(user).create_dm_channel(http)).await?;
+        self.post(channel.id.get(), answer, nonce).await
+    }
+
+    /// Says something in a channel; twice with the same nonce within minutes is once.
+    ///
+    /// # Errors
+    /// See [`SendError`].
+    pub async fn post(&self, channel: u64, answer: &Answer, nonce: &str) -> Result<(), SendError> {
+        let (http, channel) = (self.http()?, serenity::ChannelId::new(channel));
         let message = serenity::CreateMessage::new()
             .content(&answer.content)
             .components(convert::components(answer))
@@ -183,7 +192,7 @@ impl Responder {
             .add_files(answer.files.iter().map(convert::file))
             .nonce(serenity::Nonce::String(nonce.to_owned()))
             .enforce_nonce(true);
-        repeat(|| message.clone().execute(http, (channel.id, None))).await?;
+        repeat(|| message.clone().execute(http, (channel, None))).await?;
         Ok(())
     }
 }

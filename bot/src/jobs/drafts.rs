@@ -254,7 +254,7 @@ impl Drafts {
     /// Puts the button under a refusal that opens what was typed, or, without a place to keep it (the disk may be full), what was typed itself.
     pub async fn give_back(&self, user: UserId, typed: &Typed, refusal: &mut Answer) {
         match self.keep(user, typed).await {
-            Some(draft) => refusal.buttons = vec![vec![messages::reopen_button(draft)]],
+            Some(draft) => refusal.buttons.push(vec![messages::reopen_button(draft)]),
             None => refusal.files.push(messages::as_file(typed)),
         }
     }

@@ -7,8 +7,8 @@ use inference::{
     task::{Input, Note, Task},
 };
 use storage::{
-    Admission, AuditEntry, BlobKey, Delivery, DrawRules, EVERYWHERE, Enqueued, GuildId, JobId, JobInput, JobStatus, JobStore, Limits,
-    NewJob, PressKey, RoleId, StorageError, Tier, UserId,
+    Admission, Appeal, AppealId, AppealState, AuditEntry, BlobKey, Delivery, DrawRules, EVERYWHERE, Enqueued, GuildId, JobId, JobInput,
+    JobStatus, JobStore, Limits, NewJob, PressKey, RoleId, StorageError, Tier, UserId,
 };
 use tracing::{Instrument, Span};
 
@@ -16,7 +16,7 @@ use crate::{
     config::Config,
     discord::Whereabouts,
     error::BotError,
-    jobs::{board::Board, limits, live::Live, parents, span, speed::Speed},
+    jobs::{blocklists::Blocklists, board::Board, limits, live::Live, parents, span, speed::Speed},
     messages::{Around, UserError},
     models::Models,
     pictures::render::{self, Renderer},
@@ -68,6 +68,8 @@ pub struct Door {
     pub renderer: Arc<Renderer>,
     /// Where unfinished jobs stand.
     pub board: Arc<Board>,
+    /// Words that prompts may not say.
+    pub blocklists: Blocklists,
     /// Knows where channels are.
     pub whereabouts: Whereabouts,
     /// Tells the time.
@@ -109,7 +111,8 @@ impl Door {
         let model = base.and_then(|base| offered.catalogue.model(base.model.as_deref())).map(|card| card.name.clone());
         let is_adult = self.is_adult(&request, model.as_deref()).await?;
         let wanted = Wanted { model: model.as_deref(), is_adult, row_megapixels };
-        let admission = self.judge(&asker, Some(&wanted)).await?;
+        let said = base.map(|base| (base.prompt.clone(), base.negative_prompt.clone().unwrap_or_default())).unwrap_or_default();
+        let admission = self.judge(&asker, Some((&wanted, &said))).await?;
         limits::check_size(
             &self.config.limits,
             &self.config.devices().unwrap_or_default(),
@@ -146,7 +149,7 @@ impl Door {
         };
         let mut entered = self.jobs.enqueue(job.clone(), &limits, self.clock.now()).await?;
         while entered == Enqueued::JudgedByOldRules {
-            let admission = self.judge(&asker, Some(&wanted)).await?;
+            let admission = self.judge(&asker, Some((&wanted, &said))).await?;
             entered = self.jobs.enqueue(NewJob { admission, ..job.clone() }, &limits, self.clock.now()).await?;
         }
         match entered {
@@ -193,20 +196,53 @@ impl Door {
         Asker { user: request.user, roles: request.roles.clone(), place }
     }
 
-    /// What the rules of who may draw say now. A refusal is written into the guild's book.
-    async fn judge(&self, asker: &Asker, wanted: Option<&Wanted<'_>>) -> Result<Admission, BotError> {
+    /// What the rules of who may draw, and of what prompts may say, are now. A refusal is written into the guild's book.
+    async fn judge(&self, asker: &Asker, wanted: Option<(&Wanted<'_>, &(String, String))>) -> Result<Admission, BotError> {
         let guild = asker.place.guild.unwrap_or(EVERYWHERE);
         let DrawRules { revision, rules } = self.jobs.draw_rules_for(guild, asker.user).await?;
-        match decide(asker, wanted, &rules) {
-            Ok(pauses) => Ok(Admission { revision: Some(revision), pauses }),
+        let pauses = match decide(asker, wanted.map(|(wanted, _)| wanted), &rules) {
+            Ok(pauses) => pauses,
             Err(reason) => {
-                let what = serde_json::to_value(Noted::Refused { reason: reason.clone() })?;
-                let entry = AuditEntry { guild, user: asker.user, at: self.clock.now(), is_change: false, what };
-                self.jobs.note_audit(&entry).await?;
-                metrics::refused();
-                Err(UserError::Rules(reason).into())
+                self.note_refusal(asker, &Noted::Refused { reason: reason.clone() }).await?;
+                return Err(UserError::Rules(reason).into());
             }
+        };
+        let appeal = match wanted {
+            Some((_, said)) => self.check_words(asker, said, revision).await?,
+            None => None,
+        };
+        Ok(Admission { revision: Some(revision), pauses, appeal })
+    }
+
+    /// Whether a prompt and its negative prompt may be drawn; what lets them through, if something must.
+    async fn check_words(&self, asker: &Asker, said: &(String, String), revision: u64) -> Result<Option<AppealId>, BotError> {
+        let mut pass = None;
+        for guild in [Some(EVERYWHERE), asker.place.guild].into_iter().flatten() {
+            let Some(word) = self.blocklists.find(&*self.jobs, (guild, revision), said).await? else { continue };
+            let line = if said.1.is_empty() { said.0.clone() } else { format!("{} --no {}", said.0, said.1) };
+            if guild != EVERYWHERE {
+                pass = self.jobs.approved(guild, asker.user, &line).await?;
+                if pass.is_some() {
+                    continue;
+                }
+            }
+            self.note_refusal(asker, &Noted::Said { word: word.clone() }).await?;
+            // Nobody here decides about words of all places.
+            let can_ask = guild != EVERYWHERE && self.jobs.moderators(guild).await?.is_some();
+            let appeal = can_ask.then(AppealId::new);
+            if let Some(id) = appeal {
+                let (user, state, created) = (asker.user, AppealState::Offered, self.clock.now());
+                self.jobs.keep_appeal(&Appeal { id, guild, user, word: word.clone(), line, state, created }).await?;
+            }
+            return Err(UserError::Blocked { word, appeal }.into());
         }
+        Ok(pass)
+    }
+
+    async fn note_refusal(&self, asker: &Asker, noted: &Noted) -> Result<(), BotError> {
+        let (guild, what) = (asker.place.guild.unwrap_or(EVERYWHERE), serde_json::to_value(noted)?);
+        metrics::refused();
+        Ok(self.jobs.note_audit(&AuditEntry { guild, user: asker.user, at: self.clock.now(), is_change: false, what }).await?)
     }
 
     /// Whether a job is drawn with a model for adults, or enlarges what was.
@@ -215,7 +251,7 @@ impl Door {
             return Ok(self.config.is_adult(model));
         }
         let Some((parent, _)) = request.parent else { return Ok(false) };
-        let Some(parent) = self.jobs.job(parent).await? else { return Ok(false) };
+        let Some(parent) = self.jobs.job(parent).await?.filter(|parent| !parent.is_forgotten) else { return Ok(false) };
         let drawn = parents::drawn(&*self.jobs, parent).await?;
         Ok(drawn.and_then(|drawn| drawn.job.model).is_some_and(|model| self.config.is_adult(&model)))
     }

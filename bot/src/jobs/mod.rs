@@ -1,6 +1,7 @@
 //! A job's way: through the one door, to the engine, and back to who asked.
 
 pub mod after;
+pub mod blocklists;
 pub mod board;
 pub(crate) mod delivery;
 pub(crate) mod dispatcher;

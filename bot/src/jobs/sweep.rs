@@ -10,6 +10,10 @@ use crate::system::{clock::Clock, log::chain};
 /// A file that nothing names stays for so long: whoever stored it records it within this time.
 const GRACE: Duration = Duration::from_secs(24 * 3600);
 const EVERY: Duration = Duration::from_secs(6 * 3600);
+/// What was drawn in a guild that the bot left is kept for so long.
+const KEEP_LEFT: Duration = Duration::from_secs(7 * 24 * 3600);
+/// So long may moderators think.
+const KEEP_APPEALS: Duration = Duration::from_secs(30 * 24 * 3600);
 /// Jobs of one transaction, which others wait for.
 const N_JOBS: u32 = 50;
 /// Blobs that the store is asked about at once.
@@ -51,6 +55,12 @@ impl Sweep {
     /// Forgets jobs that are too old, removes files that were marked long enough, and marks those that nothing names now.
     async fn round(&self, now: Timestamp) -> Result<(), StorageError> {
         let n_forgotten = self.forget(now).await?;
+        let n_forgotten = n_forgotten + self.forget_left(now).await?;
+        self.jobs.forget_appeals(ago(now, KEEP_APPEALS)).await?;
+        self.jobs.forget_erased(now).await?;
+        if let Some(keep_for) = self.keep_for {
+            self.jobs.forget_audit(ago(now, keep_for)).await?;
+        }
         self.jobs.forget_states(ago(now, self.keep_states_for), self.keep_states_bytes).await?;
         let n_removed = self.collect(now).await?;
         let n_marked = self.mark(now).await?;
@@ -65,6 +75,18 @@ impl Sweep {
         let mut n_forgotten = 0;
         while !self.shutdown.is_cancelled() {
             match self.jobs.forget(ago(now, keep_for), N_JOBS, now).await? {
+                0 => break,
+                n => n_forgotten += n as usize,
+            }
+        }
+        Ok(n_forgotten)
+    }
+
+    /// What was drawn in guilds that the bot left, when it did not come back.
+    async fn forget_left(&self, now: Timestamp) -> Result<usize, StorageError> {
+        let mut n_forgotten = 0;
+        while !self.shutdown.is_cancelled() {
+            match self.jobs.forget_left(ago(now, KEEP_LEFT), N_JOBS, now).await? {
                 0 => break,
                 n => n_forgotten += n as usize,
             }

@@ -11,6 +11,7 @@ mod history;
 mod info;
 mod marks;
 mod menu;
+mod moderation;
 mod notes;
 mod panel;
 mod parts;
@@ -18,6 +19,7 @@ mod pick;
 mod pictures;
 mod policy;
 mod prefer;
+mod privacy;
 mod progress;
 mod queue;
 mod quota;
@@ -42,6 +44,9 @@ pub use history::{HistoryEntry, history, job_choice, without_pictures};
 pub use info::{Info, about_network, about_shift, info};
 pub use marks::{Deleting, MarkedPicture, favourites, film, marked, tell_seeds, tree, unmarked};
 pub use menu::{parameters, which_picture};
+pub use moderation::{
+    AUDIT_PAGE, appeal, appeal_answer, appeal_buttons, appeal_decided, audit, blocked_words, moderators, moderators_asked, report, reported,
+};
 pub use notes::sentences as note_sentences;
 pub use panel::{AS_USUAL, ASPECTS, Panel, panel, privacy};
 pub use parts::remix_button;
@@ -49,8 +54,9 @@ pub use pick::{Picked, PickerPage, WHAT_WAS_SHOWN, picker};
 pub use pictures::{
     Drawn, Enlarged, Instead, Shown, buttons, files, grid, not_taken, picture, sent_here_instead, sent_privately, tell_lost,
 };
-pub use policy::{DrawDone, draw_rules, said_of, subject_of};
+pub use policy::{DrawDone, OwnerDone, draw_rules, owner_done, said_of, subject_of};
 pub use prefer::{Changed, all_preferred, preferred, styles};
+pub use privacy::{EXPORTED, ask_to_erase, erased, export, kept_all};
 pub use progress::{Drawing, N_PLACES, cancelled, cancelling, drawing, failed, held, loading, queued};
 pub use queue::{QueueView, Queued, queue};
 pub use quota::{Chosen, Terms, quota, settings, small};

@@ -6,12 +6,24 @@ use super::{
     quota::small,
     words::{duration, escape, number, shorten},
 };
-use crate::{answer::Answer, policy::decide::Reason};
+use crate::{
+    answer::Answer,
+    policy::{decide::Reason, words::BadWord},
+};
 
 /// Rules that are listed; a message ends somewhere.
 const MAX_LINES: usize = 20;
 /// The longest line of them.
 const MAX_LINE: usize = 85;
+
+/// Why a word is not taken.
+pub(super) fn bad_word(why: &BadWord) -> &'static str {
+    match why {
+        BadWord::Empty => "There is no letter in that.",
+        BadWord::TooLong => "That is too long: a word or pattern may have 100 characters.",
+        BadWord::NoPattern => "That is no regular expression that I can use, or it is too large.",
+    }
+}
 
 /// What was done before the rules are told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +34,45 @@ pub enum DrawDone {
     Set,
     /// A rule was taken away; whether there was one.
     Removed(bool),
+}
+
+/// What the person who runs the bot did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OwnerDone {
+    /// Somebody draws nowhere any more.
+    Banned(u64),
+    /// They may again.
+    Unbanned(u64),
+    /// No new jobs are taken.
+    Drained {
+        /// Jobs that wait or run.
+        n_left: u32,
+    },
+    /// They are again.
+    Opened,
+    /// Models and adapters were looked at anew.
+    Reloaded {
+        /// Models that there are.
+        n_models: usize,
+        /// Adapters that there are.
+        n_adapters: usize,
+    },
+}
+
+/// What is told of it.
+pub fn owner_done(done: OwnerDone) -> Answer {
+    let s = |n: usize| if n == 1 { "" } else { "s" };
+    Answer::text(match done {
+        OwnerDone::Banned(user) => format!("<@{user}> draws with me nowhere any more."),
+        OwnerDone::Unbanned(user) => format!("<@{user}> may draw with me again, where no other rule forbids it."),
+        OwnerDone::Drained { n_left } => {
+            format!("I take no new jobs. Jobs that wait or run: {n_left}; they go on. `/admin owner open` lets new ones in.")
+        }
+        OwnerDone::Opened => "I take jobs again.".to_owned(),
+        OwnerDone::Reloaded { n_models, n_adapters } => {
+            format!("I have looked at my files: {n_models} model{}, {n_adapters} adapter{}.", s(n_models), s(n_adapters))
+        }
+    })
 }
 
 /// The rules of a guild, or of all places.

@@ -6,7 +6,7 @@ use storage::{JobId, JobStatus, Period, QuotaOf, QuotaStatus, Refusal, Tier, Tim
 use super::{Around, UserError};
 use crate::{
     intake::NotTaken,
-    policy::decide::Reason,
+    policy::{decide::Reason, words},
     prompt::{PieceError, PromptError},
 };
 
@@ -39,7 +39,16 @@ fn next(error: &UserError) -> Option<UserError> {
         NoDirectMessages => NoUserInstall,
         NoUserInstall => OtherGuild,
         OtherGuild => Rules(Reason::Closed),
-        Rules(reason) => next_reason(reason).map_or(OneGridHere, Rules),
+        Rules(reason) => next_reason(reason).map_or(Blocked { word: "gore".into(), appeal: None }, Rules),
+        Blocked { .. } => BadWord(words::BadWord::Empty),
+        BadWord(words::BadWord::Empty) => BadWord(words::BadWord::TooLong),
+        BadWord(words::BadWord::TooLong) => BadWord(words::BadWord::NoPattern),
+        BadWord(words::BadWord::NoPattern) => NoModerators,
+        NoModerators => ModeratorsUnreachable,
+        ModeratorsUnreachable => AppealDecided,
+        AppealDecided => AppealGone,
+        AppealGone => StillDrawing,
+        StillDrawing => OneGridHere,
         OneGridHere => TooManyLooks { per_minute: 2, seconds: 3 },
         TooManyLooks { .. } => DiskFull,
         DiskFull => MissingPermission("Attach Files".into()),

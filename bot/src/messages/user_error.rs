@@ -1,13 +1,17 @@
 //! Why a person's wish is not granted.
 
 use inference::error::InvalidTask;
-use storage::{JobId, JobStatus, Period, QuotaOf, Refusal, Tier, Timestamp};
+use storage::{AppealId, JobId, JobStatus, Period, QuotaOf, Refusal, Tier, Timestamp};
 
 use super::{
     brought::{and_list, not_taken},
     words::{number, relative},
 };
-use crate::{intake::NotTaken, policy::decide::Reason};
+use crate::{
+    intake::NotTaken,
+    policy::{decide::Reason, words::BadWord},
+    system::printable::printable,
+};
 
 /// Why a person's wish is not granted: shown as written, to that person alone.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -49,6 +53,32 @@ pub enum UserError {
     /// A rule of who may draw.
     #[error("{}", super::policy::refused(.0))]
     Rules(Reason),
+    /// A word that is blocked.
+    #[error("`{}` may not be said in prompts here, so that is not drawn.", printable(word).replace('`', "'"))]
+    Blocked {
+        /// Which.
+        word: String,
+        /// What moderators can be asked with, where there are some.
+        appeal: Option<AppealId>,
+    },
+    /// A word that cannot be blocked.
+    #[error("{}", super::policy::bad_word(.0))]
+    BadWord(BadWord),
+    /// Nobody is asked in this guild.
+    #[error("The people who manage this server have not said where moderators are asked. They can do that with /admin moderators.")]
+    NoModerators,
+    /// Their channel cannot be written to.
+    #[error("I cannot write into the channel where moderators are asked. Please tell the people who manage this server.")]
+    ModeratorsUnreachable,
+    /// An appeal that was asked or decided before.
+    #[error("That was asked or decided before.")]
+    AppealDecided,
+    /// An appeal that is not kept any more.
+    #[error("That was too long ago: what was refused is not kept any more.")]
+    AppealGone,
+    /// Jobs that do not end, or endings that cannot be told.
+    #[error("Your jobs have not ended yet, or I could not tell you yet how they ended. Please try again in a while; nothing was deleted.")]
+    StillDrawing,
     /// Several grids of one line, where only a person installed the bot.
     #[error("Several grids at once work where a server has added me, and in direct messages with me. Here I draw one at a time.")]
     OneGridHere,

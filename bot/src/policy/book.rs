@@ -13,6 +13,37 @@ pub enum Noted {
         /// Why.
         reason: Reason,
     },
+    /// A prompt said a word that is blocked.
+    Said {
+        /// Which.
+        word: String,
+    },
+    /// A word was blocked, or is no more.
+    Word {
+        /// Which.
+        word: String,
+        /// Whether it is now.
+        is_blocked: bool,
+    },
+    /// Where moderators are asked was changed.
+    Moderators {
+        /// The channel.
+        channel: Option<u64>,
+    },
+    /// An appeal was decided.
+    Appeal {
+        /// The word.
+        word: String,
+        /// Whether the line may be drawn once.
+        is_approved: bool,
+    },
+    /// A picture was reported.
+    Reported {
+        /// Its message.
+        link: String,
+    },
+    /// The models were looked at anew.
+    Reloaded,
     /// A rule was changed.
     Rule {
         /// About whom or what, as it is said.

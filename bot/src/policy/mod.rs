@@ -6,6 +6,7 @@ mod looks;
 pub mod permissions;
 pub mod permits;
 mod venue;
+pub mod words;
 
 pub use looks::Looks;
 pub use venue::{Venue, check_guild};

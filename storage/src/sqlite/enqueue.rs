@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 use super::{
-    SqliteStore, policy,
+    SqliteStore, moderation, policy,
     quota::{self, Moment},
     received,
     rows::{bytes, job_id, status},
@@ -68,6 +68,7 @@ fn record(db: &Connection, job: NewJob, limits: &Limits, moment: &Moment<'_>) ->
             let place: Place = place.one(db)?;
             match refusal(db, &job, &place, limits, moment)? {
                 Some(refusal) => Enqueued::Refused(refusal),
+                None if !moderation::pass(db, job.admission.appeal)? => Enqueued::JudgedByOldRules,
                 None => {
                     let (spender, is_free) = (spender(&job), is_free(&job, limits));
                     policy::came_in(db, job.user, &job.admission, moment.now)?;

@@ -63,7 +63,7 @@ pub(super) async fn forget(store: &SqliteStore, before: Timestamp, n: u32, now: 
     Ok(u32::try_from(old.len()).unwrap_or(u32::MAX))
 }
 
-async fn forget_one(db: &mut SqliteConnection, seq: i64, now: Timestamp) -> Result<(), StorageError> {
+pub(super) async fn forget_one(db: &mut SqliteConnection, seq: i64, now: Timestamp) -> Result<(), StorageError> {
     const JOB: &str = "UPDATE jobs SET task = 'null', notes = NULL, press = NULL, thumbnail = NULL, forgotten = ?2 WHERE seq = ?1";
     for rows in [
         "DELETE FROM images WHERE job = ?",

@@ -35,6 +35,7 @@ static FILES: &[(i64, &str, &str)] = files![
     20 "0020_choices",
     21 "0021_policy",
     22 "0022_digests",
+    24 "0024_moderation",
 ];
 
 pub(super) static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {

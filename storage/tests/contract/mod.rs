@@ -14,6 +14,7 @@ mod keeping;
 mod limits;
 mod lineage;
 mod model;
+mod moderation;
 mod pauses;
 mod played;
 mod policy;
@@ -179,6 +180,12 @@ contract! { sqlite, crate::contract::support::Sqlite:
         a_state_is_kept_under_its_lease_and_goes_with_its_job
         states_go_by_age_and_bytes_but_never_under_a_job_that_goes_on_from_them
         less_is_wanted_of_a_job_until_it_ends
+    }
+    moderation {
+        words_are_kept_and_change_what_jobs_were_judged_by
+        an_approved_line_goes_through_once
+        a_guild_that_was_left_keeps_nothing
+        of_a_person_who_had_everything_deleted_sums_stay_that_are_nobodys
     }
     policy {
         rules_are_kept_one_for_each_subject_and_read_for_a_person

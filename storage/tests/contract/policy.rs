@@ -56,7 +56,7 @@ pub async fn a_job_that_was_judged_by_older_rules_is_not_taken(backend: &impl Ba
     let store = backend.open().await;
     let judged = async || {
         let revision = store.draw_rules_for(GUILD, UserId(1)).await.unwrap().revision;
-        NewJob { admission: Admission { revision: Some(revision), pauses: Vec::new() }, ..job(GUILD.0, 1) }
+        NewJob { admission: Admission { revision: Some(revision), ..Admission::default() }, ..job(GUILD.0, 1) }
     };
     let (before, again) = (judged().await, judged().await);
     let known = match store.enqueue(again.clone(), &ROOMY, NOON).await.unwrap() {
@@ -80,7 +80,7 @@ pub async fn a_job_that_was_judged_by_older_rules_is_not_taken(backend: &impl Ba
 pub async fn of_a_hundred_at_once_one_comes_in_where_a_pause_is_asked_for(backend: &impl Backend) {
     let store = backend.open().await;
     let pauses = vec![Pause { guild: GUILD, lasts: Duration::from_secs(60) }, Pause { guild: EVERYWHERE, lasts: Duration::from_secs(10) }];
-    let paused = |guild: u64, user| NewJob { admission: Admission { revision: None, pauses: pauses.clone() }, ..job(guild, user) };
+    let paused = |guild: u64, user| NewJob { admission: Admission { pauses: pauses.clone(), ..Admission::default() }, ..job(guild, user) };
     let tries = (0..100).map(|_| {
         let (store, job) = (store.clone(), paused(GUILD.0, 1));
         tokio::spawn(async move { store.enqueue(job, &ROOMY, NOON).await.unwrap() })

@@ -3,9 +3,9 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use poise::serenity_prelude as serenity;
-use storage::{AuditEntry, DrawRule, DrawSubject, DrawTerms, EVERYWHERE, GuildId, RoleId, UserId};
+use storage::{DrawRule, DrawSubject, DrawTerms, EVERYWHERE, GuildId, RoleId, UserId};
 
-use super::{super::Context, owner};
+use super::{super::Context, who::scope};
 use crate::{
     error::BotError,
     messages::{self, DrawDone, UserError},
@@ -124,25 +124,12 @@ async fn remove(
     tell(ctx, guild, DrawDone::Removed(was_there)).await
 }
 
-/// Where the caller's rules hold.
-async fn scope(ctx: Context<'_>, everywhere: Option<bool>) -> Result<GuildId, BotError> {
-    if everywhere == Some(true) {
-        owner::check(ctx).await?;
-        return Ok(EVERYWHERE);
-    }
-    Ok(super::super::managed_guild(ctx.interaction)?)
-}
-
 /// Sets a rule, and writes that into the book.
 pub(super) async fn change(ctx: Context<'_>, rule: DrawRule) -> Result<(), BotError> {
-    let (app, user) = (ctx.data(), super::super::user_id(ctx.interaction.user.id));
+    let app = ctx.data();
     app.jobs.set_draw_rule(&rule).await?;
     let terms = messages::said_of(&rule.terms, app.models.cost_of_picture());
-    let noted = Noted::Rule { subject: messages::subject_of(rule.subject), terms };
-    tracing::info!(guild.id = rule.guild.0, user.id = user.0, rule = ?noted, "a rule was changed");
-    let entry = AuditEntry { guild: rule.guild, user, at: app.clock.now(), is_change: true, what: serde_json::to_value(noted)? };
-    app.jobs.note_audit(&entry).await?;
-    Ok(())
+    super::note(ctx, rule.guild, &Noted::Rule { subject: messages::subject_of(rule.subject), terms }).await
 }
 
 async fn tell(ctx: Context<'_>, guild: GuildId, done: DrawDone) -> Result<(), BotError> {

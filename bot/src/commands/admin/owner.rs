@@ -1,18 +1,66 @@
-//! Who runs the bot.
+//! `/admin owner`: what the person who runs the bot does without a shell.
 
-use super::super::Context;
-use crate::{error::BotError, messages::UserError};
+use poise::serenity_prelude as serenity;
+use storage::{DrawRule, DrawSubject, DrawTerms, EVERYWHERE, UserId};
 
-/// Whether the caller runs the bot: by the configuration, or where that names nobody, as Discord says of the application.
-///
-/// # Errors
-/// A refusal, also where Discord does not say it.
-pub(super) async fn check(ctx: Context<'_>) -> Result<(), BotError> {
-    let (caller, owners) = (ctx.interaction.user.id, &ctx.data().config.policy.owners);
-    if !owners.is_empty() {
-        return if owners.contains(&caller.get()) { Ok(()) } else { Err(UserError::OwnerOnly.into()) };
-    }
-    let told = ctx.serenity_context().http.get_current_application_info().await?;
-    let is_in_team = told.team.is_some_and(|team| team.members.iter().any(|member| member.user.id == caller));
-    if is_in_team || told.owner.is_some_and(|owner| owner.id == caller) { Ok(()) } else { Err(UserError::OwnerOnly.into()) }
+use super::{super::Context, draw::change, note, who::check};
+use crate::{
+    error::BotError,
+    messages::{self, OwnerDone},
+    policy::book::Noted,
+};
+
+/// For the person who runs me
+#[poise::command(slash_command, guild_only, subcommand_required, subcommands("ban", "unban", "drain", "open", "reload"))]
+pub(super) async fn owner(_: Context<'_>) -> Result<(), BotError> {
+    Ok(())
+}
+
+/// Let somebody draw nowhere any more
+#[poise::command(slash_command, guild_only)]
+async fn ban(ctx: Context<'_>, #[description = "Who"] person: serenity::UserId) -> Result<(), BotError> {
+    say(ctx, DrawSubject::Person(UserId(person.get())), Some(false), OwnerDone::Banned(person.get())).await
+}
+
+/// Let somebody draw again
+#[poise::command(slash_command, guild_only)]
+async fn unban(ctx: Context<'_>, #[description = "Who"] person: serenity::UserId) -> Result<(), BotError> {
+    say(ctx, DrawSubject::Person(UserId(person.get())), None, OwnerDone::Unbanned(person.get())).await
+}
+
+/// Take no new jobs; what runs and waits goes on
+#[poise::command(slash_command, guild_only)]
+async fn drain(ctx: Context<'_>) -> Result<(), BotError> {
+    check(ctx).await?;
+    let queue = ctx.data().jobs.queue_status().await?;
+    say(ctx, DrawSubject::Everyone, Some(false), OwnerDone::Drained { n_left: queue.queued + queue.running }).await
+}
+
+/// Take jobs again
+#[poise::command(slash_command, guild_only)]
+async fn open(ctx: Context<'_>) -> Result<(), BotError> {
+    say(ctx, DrawSubject::Everyone, None, OwnerDone::Opened).await
+}
+
+/// Look at the models and adapters anew
+#[poise::command(slash_command, guild_only)]
+async fn reload(ctx: Context<'_>) -> Result<(), BotError> {
+    check(ctx).await?;
+    let stock = ctx.data().models.stock.clone();
+    tokio::task::spawn_blocking(move || stock.refresh()).await?;
+    note(ctx, EVERYWHERE, &Noted::Reloaded).await?;
+    let offered = ctx.data().models.offered();
+    let done = OwnerDone::Reloaded { n_models: offered.models.len(), n_adapters: offered.catalogue.adapters().len() };
+    super::super::tell(ctx, &messages::owner_done(done)).await;
+    Ok(())
+}
+
+/// Says whether somebody may draw in all places; what else is said of them stays.
+async fn say(ctx: Context<'_>, subject: DrawSubject, may_draw: Option<bool>, done: OwnerDone) -> Result<(), BotError> {
+    check(ctx).await?;
+    let old = ctx.data().jobs.draw_rules(EVERYWHERE).await?.into_iter().find(|rule| rule.subject == subject);
+    let terms = DrawTerms { may_draw, ..old.map(|rule| rule.terms).unwrap_or_default() };
+    change(ctx, DrawRule { guild: EVERYWHERE, subject, terms }).await?;
+    super::super::tell(ctx, &messages::owner_done(done)).await;
+    Ok(())
 }

@@ -1,6 +1,7 @@
 //! What a message's menu offers under *Apps*: something is done with the picture that it shows, whoever made it.
 
 mod parameters;
+mod report;
 mod reuse;
 mod target;
 pub(super) mod told;
@@ -23,8 +24,8 @@ use crate::{
 };
 
 /// All of them.
-pub(super) fn all() -> [poise::Command<Arc<App>, BotError>; 4] {
-    [variations::variations(), upscale::upscale(), parameters::parameters(), reuse::reuse()]
+pub(super) fn all() -> [poise::Command<Arc<App>, BotError>; 5] {
+    [variations::variations(), upscale::upscale(), parameters::parameters(), reuse::reuse(), report::report()]
 }
 
 /// Does with a job's picture what a button under it does; of several it is asked which one.

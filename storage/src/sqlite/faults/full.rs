@@ -12,9 +12,10 @@ use super::{
     job, limit_pages,
 };
 use crate::{
-    AuditEntry, BlobKey, Checkpoint, CheckpointLimits, Checkpoints, Draft, DraftId, DrawRule, DrawSubject, DrawTerms, Failure, GuildId,
-    GuildSettings, Guilds, History, JobId, JobInput, KeptState, Lease, Ledger, Less, NewImage, NewJob, Outbox, Period, Policy, PressKey,
-    Provenance, Queue, QuotaRule, Received, Reception, SqliteStore, States, StorageError, Subject, Tier, Timestamp, UserId,
+    Appeal, AppealId, AppealState, AuditEntry, BlobKey, BlockedWord, Checkpoint, CheckpointLimits, Checkpoints, Draft, DraftId, DrawRule,
+    DrawSubject, DrawTerms, Failure, GuildId, GuildSettings, Guilds, History, JobId, JobInput, KeptState, Lease, Ledger, Less, Moderation,
+    NewImage, NewJob, Outbox, Period, Policy, PressKey, Privacy, Provenance, Queue, QuotaRule, Received, Reception, SqliteStore, States,
+    StorageError, Subject, Tier, Timestamp, UserId,
 };
 
 /// Everything that writes.
@@ -57,6 +58,10 @@ enum Write {
     ForgetReceived,
     SetDrawRule,
     NoteAudit,
+    BlockWord,
+    KeepAppeal,
+    LeaveGuild,
+    Erase,
 }
 
 /// What one write is done to: the `n`th time to the `n`th of these.
@@ -200,6 +205,14 @@ impl Target {
                 let terms = DrawTerms { models: Some(vec![long()]), ..DrawTerms::default() };
                 store.set_draw_rule(&DrawRule { guild: GuildId(n), subject: DrawSubject::Everyone, terms }).await
             }
+            Write::BlockWord => store.block_word(GuildId(n), &BlockedWord { word: long(), in_negative: true }).await.map(drop),
+            Write::KeepAppeal => {
+                let (guild, user, state) = (GuildId(n), UserId(n), AppealState::Offered);
+                let appeal = Appeal { id: AppealId::new(), guild, user, word: long(), line: long(), state, created: NOW };
+                store.keep_appeal(&appeal).await
+            }
+            Write::LeaveGuild => store.leave_guild(GuildId(n), NOW).await,
+            Write::Erase => store.erase(UserId(n), NOW).await.map(drop),
             Write::NoteAudit => {
                 store.note_audit(&AuditEntry { guild: GuildId(n), user: UserId(n), at: NOW, is_change: true, what: long().into() }).await
             }
@@ -237,7 +250,7 @@ async fn fill(write: Write) -> u32 {
 #[test]
 fn whatever_is_written_when_the_disk_fills_up_is_written_whole_or_not_at_all() {
     use Write::*;
-    const GROW: [Write; 13] = [
+    const GROW: [Write; 15] = [
         Enqueue,
         SetNotes,
         RecordImage,
@@ -251,9 +264,11 @@ fn whatever_is_written_when_the_disk_fills_up_is_written_whole_or_not_at_all() {
         AmendReceived,
         SetDrawRule,
         NoteAudit,
+        BlockWord,
+        KeepAppeal,
     ];
     // These write little more than was there before, or less: they may never need a page.
-    const STAY: [Write; 24] = [
+    const STAY: [Write; 26] = [
         Lose,
         Claim,
         Renew,
@@ -278,6 +293,8 @@ fn whatever_is_written_when_the_disk_fills_up_is_written_whole_or_not_at_all() {
         SetQuotaRule,
         SetSpeed,
         Forgive,
+        LeaveGuild,
+        Erase,
     ];
     let all: Vec<Write> = GROW.into_iter().chain(STAY).collect();
     std::thread::scope(|scope| {
