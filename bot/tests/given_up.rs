@@ -53,9 +53,9 @@ impl Scene {
         log::about(&job.to_string()).iter().filter(|logged| logged.message.contains("the work on a job was given up")).count()
     }
 
-    /// Moves the clock by a step, and gives everybody a turn.
-    async fn step(&self) {
-        self.clock.advance(STEP);
+    /// Moves the clock, and gives everybody a turn.
+    async fn step(&self, by: Duration) {
+        self.clock.advance(by);
         self.clock.had_turns().await;
         pause().await;
     }
@@ -72,12 +72,15 @@ impl Scene {
             while Self::n_given_up(job) < n {
                 let now = self.studio.running.bot.app.clock.now();
                 match self.lease(job).await.1 {
-                    Some(until) if until < now.after(2 * STEP).0 => pause().await,
-                    _ => self.step().await,
+                    Some(until) if until < now.after(4 * STEP).0 => pause().await,
+                    _ => self.step(2 * STEP).await,
                 }
             }
         };
-        tokio::time::timeout(PATIENCE, given_up).await.expect("it is given up");
+        if tokio::time::timeout(PATIENCE, given_up).await.is_err() {
+            let said: Vec<_> = log::about(&job.to_string()).into_iter().map(|logged| logged.message).collect();
+            panic!("it is not given up: {:?}, {:?}, {said:?}", self.lease(job).await, self.job(job).await);
+        }
     }
 
     /// Moves the clock until a job that was given up is as it should be. While somebody works on it anew the clock stands.
@@ -93,7 +96,7 @@ impl Scene {
                     }
                     pause().await;
                 } else {
-                    self.step().await;
+                    self.step(STEP).await;
                 }
             }
         };
@@ -148,7 +151,7 @@ async fn a_job_whose_lease_cannot_be_renewed_is_given_up_and_taken_anew() {
     // Until when it may be waited is shown beside the lease itself: here the clock may be ahead of whoever goes by it.
     let given_up = async {
         while Scene::n_given_up(job) == 0 {
-            scene.step().await;
+            scene.step(STEP).await;
         }
     };
     tokio::time::timeout(PATIENCE, given_up).await.expect("it is given up");

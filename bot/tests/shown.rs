@@ -7,7 +7,7 @@ use atelier::{
     config::Config,
     discord::{Access, Endpoint},
     models,
-    pictures::metadata::{self, Record},
+    pictures::metadata::{self, Found},
     pictures::shown::{self, Shown},
     pictures::{self, grid},
     start,
@@ -94,9 +94,14 @@ async fn what_is_shown_is_the_networks_and_what_is_stored_told_and_paid_is_the_d
         let (origin, drawn) = (app.models.origin(&task).await, made(&app.models.engine, &task, None).await);
         assert_eq!(stored.len(), n_images, "{words}");
         for (image, drawn) in stored.iter().zip(&drawn) {
-            let record = Record { task: task.clone(), index: Some(image.index), is_enlarged: false, origin: origin.clone() };
-            let expected = metadata::png(drawn, &record).expect("written");
-            assert!(app.blobs.get(&image.blob).await.expect("kept") == expected, "{words}: the file is the drawn picture's, to the bit");
+            let file = app.blobs.get(&image.blob).await.expect("kept");
+            assert!(image::load_from_memory(&file).expect("a picture").to_rgb8() == *drawn, "{words}: the drawn picture, to the bit");
+            let Found::Record(record) = metadata::read(Cursor::new(&file)).expect("readable") else { panic!("no record") };
+            assert_eq!((&record.task, record.index, record.is_enlarged), (&task, Some(image.index), false), "{words}");
+            // The device is named by whoever drew.
+            let device_class = record.origin.device_class.clone();
+            assert!(device_class.is_some(), "{words}");
+            assert_eq!(record.origin, Origin { device_class, ..origin.clone() }, "{words}");
             assert_eq!((image.width, image.height), drawn.dimensions(), "{words}");
         }
         let cell = grid::cell_size(size_of(&drawn[0]), n_images, 512);

@@ -45,7 +45,7 @@ async fn a_receipt_names_the_file_and_all_that_made_it(mode: Mode) {
     let jobs = history(&studio).await;
     let images = studio.running.bot.app.jobs.images(jobs[1].id).await.expect("readable");
 
-    // The file is the one that ⬇️ gives under the grid.
+    // The file is the one that 📥 gives under the grid.
     ada.press(id(&grid), "Download").await.expect("sent");
     let files = told(ada, "The pictures' files").await;
     let sha256 = hex(&ada.attachment_bytes(&files, 2).await.expect("served"));

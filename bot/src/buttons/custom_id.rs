@@ -104,7 +104,7 @@ pub enum ButtonAction {
         /// What was typed.
         draft: DraftId,
     },
-    /// A finished job's pictures as files (⬇️).
+    /// A finished job's pictures as files (📥).
     Files {
         /// The job.
         job: JobId,

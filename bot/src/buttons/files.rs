@@ -1,4 +1,4 @@
-//! ⬇️: a job's pictures as files, as they are kept, for whoever asks.
+//! 📥: a job's pictures as files, as they are kept, for whoever asks.
 //!
 //! Not a link: Discord's links to files work for a day.
 

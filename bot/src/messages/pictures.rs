@@ -47,7 +47,7 @@ pub struct Enlarged {
 /// The buttons of a message.
 pub fn buttons(job: JobId, shown: Shown<'_>, deleting: Deleting) -> Vec<Vec<Button>> {
     let again = emoji_button("🔄", ButtonAction::Reroll { job });
-    let (remix, download) = (remix_button(job), named_button("⬇️", "Download", ButtonAction::Files { job }));
+    let (remix, download) = (remix_button(job), named_button("📥", "Download", ButtonAction::Files { job }));
     let mut rows = match shown {
         Shown::Grid(Drawn { indices, stopped }) => {
             let row = |letter: char, action: fn(JobId, u32) -> ButtonAction| {
@@ -62,7 +62,7 @@ pub fn buttons(job: JobId, shown: Shown<'_>, deleting: Deleting) -> Vec<Vec<Butt
         Shown::Enlarged(Enlarged { number, size: (width, height), can_grow }) => {
             let variation = number.map_or("V".to_owned(), |number| format!("V{number}"));
             let variation = text_button(&variation, ButtonAction::Variation { job, index: 0 });
-            let larger = can_grow.then(|| named_button("⬆️", "Larger", ButtonAction::Upscale { job, index: 0 }));
+            let larger = can_grow.then(|| named_button("🔍", "Larger", ButtonAction::Upscale { job, index: 0 }));
             match number {
                 Some(_) => after::rows(job, larger, vec![variation, again], width == height),
                 None => vec![[variation, again].into_iter().chain(larger).collect()],
@@ -178,7 +178,36 @@ mod tests {
         };
         let file = File { name: "grid.png".into(), bytes: Vec::new(), description: String::new() };
         let answer = grid(&heading, JobId::new(), Drawn { indices: &[0], stopped: None }, None, file);
-        assert_eq!(answer.buttons.iter().map(Vec::len).collect::<Vec<_>>(), [2, 1, 2, 2]);
+        assert_eq!(answer.buttons.iter().map(Vec::len).collect::<Vec<_>>(), [2, 1, 2, 4]);
+    }
+
+    /// What is seen of a button first.
+    fn seen(button: &Button) -> &str {
+        match &button.label {
+            Label::Text(text) => text,
+            Label::Emoji(emoji) | Label::Both(emoji, _) => emoji,
+        }
+    }
+
+    #[test]
+    fn no_two_buttons_of_a_message_look_alike() {
+        let enlarged = |number, can_grow, size| Shown::Enlarged(Enlarged { number, size, can_grow });
+        let all = Drawn { indices: &[0, 1, 2, 3], stopped: Some((4, 12)) };
+        for shown in [
+            Shown::Grid(all),
+            Shown::Grid(Drawn { indices: &[2], stopped: None }),
+            enlarged(Some(2), true, (64, 48)),
+            enlarged(Some(2), false, (64, 64)),
+            enlarged(None, true, (64, 48)),
+        ] {
+            for deleting in [Deleting::No, Deleting::Asks] {
+                let buttons: Vec<_> = buttons(JobId::new(), shown, deleting).into_iter().flatten().collect();
+                for (place, button) in buttons.iter().enumerate() {
+                    let is_like = |other: &&Button| seen(other) == seen(button);
+                    assert_eq!(buttons[place + 1..].iter().find(is_like), None, "{buttons:?}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -48,7 +48,7 @@ pub fn receipt(receipt: &Receipt) -> Answer {
     }
     let more = if is_whole { "" } else { " Here is its beginning." };
     let content = format!(
-        "The receipt of this picture: its hash is that of the file that ⬇️ gives where it was drawn. The file here has all that draws it again, step by step.{more} `/verify` draws it again \
+        "The receipt of this picture: its hash is that of the file that 📥 gives where it was drawn. The file here has all that draws it again, step by step.{more} `/verify` draws it again \
          and compares.\n```\n{text}```"
     );
     let file = File { name: "receipt.json".into(), bytes: json.clone(), description: "What the picture was made with".into() };
