@@ -7,7 +7,7 @@ use atelier::{
     config::Config,
     discord::{Access, Endpoint},
     models,
-    pictures::metadata::{self, Found},
+    pictures::metadata::{self, Found, Origin},
     pictures::shown::{self, Shown},
     pictures::{self, grid},
     start,

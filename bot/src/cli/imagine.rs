@@ -120,7 +120,7 @@ enum Form {
 /// Weights are hashed while the first picture is drawn.
 enum OriginState {
     Hashing(JoinHandle<Origin>),
-    Known(Origin),
+    Known(Box<Origin>),
 }
 
 impl Drawing {
@@ -130,10 +130,10 @@ impl Drawing {
 
     async fn record(&mut self, index: u32, is_enlarged: bool) -> anyhow::Result<Record> {
         if let OriginState::Hashing(hashing) = &mut self.origin {
-            self.origin = OriginState::Known(hashing.await?);
+            self.origin = OriginState::Known(Box::new(hashing.await?));
         }
         let OriginState::Known(origin) = &self.origin else { anyhow::bail!("the hashes are not known") };
-        Ok(Record { task: self.task.clone(), index: Some(index), is_enlarged, origin: origin.clone() })
+        Ok(Record { task: self.task.clone(), index: Some(index), is_enlarged, origin: Origin::clone(origin) })
     }
 }
 

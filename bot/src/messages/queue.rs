@@ -129,7 +129,7 @@ mod tests {
                 let job = |n: u64| Queued {
                     job: JobId::new(),
                     user: u64::MAX - n,
-                    name: (n % 2 == 0).then(|| "*`".repeat(50)),
+                    name: n.is_multiple_of(2).then(|| "*`".repeat(50)),
                     is_drawn: n == 0,
                     is_held: n == 3,
                     place: (n < 50).then_some(n as u32),

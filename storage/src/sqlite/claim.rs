@@ -153,7 +153,7 @@ fn next(db: &Connection, limits: &RunningLimits) -> Result<Vec<Next>, StorageErr
 }
 
 fn read(db: &Connection, highest: Tier, guilds: &str, users: &str) -> Result<Vec<Next>, StorageError> {
-    Ok(sql(NEXT).bind(tier_number(highest)).bind(guilds).bind(users).bind(N_CANDIDATES).all(db)?)
+    sql(NEXT).bind(tier_number(highest)).bind(guilds).bind(users).bind(N_CANDIDATES).all(db)
 }
 
 /// Those with as many jobs as they may have.

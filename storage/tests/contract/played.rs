@@ -44,13 +44,15 @@ pub enum About {
     Keys(Vec<String>),
 }
 
+/// A job, its recorded pictures, and the steps of those on their way.
+type Claimed = (usize, Vec<u32>, Vec<(u32, u32)>);
+
 /// An answer, with jobs by the order of their arrival.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Said {
     Nothing,
     Asked(Asked),
-    /// The job, its recorded pictures, and the steps of those on their way.
-    Claimed(Option<(usize, Vec<u32>, Vec<(u32, u32)>)>),
+    Claimed(Option<Claimed>),
     Written(Written),
     Reaped(u32),
     Cancelled(Cancelled),

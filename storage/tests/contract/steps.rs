@@ -154,7 +154,7 @@ fn running() -> impl Strategy<Value = RunningLimits> {
 
 fn resident() -> impl Strategy<Value = Vec<String>> {
     let named = |are_in: [bool; MODELS.len()]| {
-        MODELS.into_iter().zip(are_in).filter_map(|(model, is_in)| is_in.then(|| model.to_owned())).collect()
+        MODELS.into_iter().zip(are_in).filter(|(_, is_in)| *is_in).map(|(model, _)| model.to_owned()).collect()
     };
     any::<[bool; MODELS.len()]>().prop_map(named)
 }

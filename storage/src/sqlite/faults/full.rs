@@ -223,7 +223,7 @@ impl Target {
 /// Does a write to one target after another, each with one page, then two, and so on, until it has room; how often it had none.
 async fn fill(write: Write) -> u32 {
     let (_folder, store) = small_pages().await;
-    let stored = async || dump(&mut *store.writer.take().await.unwrap()).await;
+    let stored = async || dump(&mut store.writer.take().await.unwrap()).await;
     let mut n_full = 0;
     for n in 1..13 {
         let target = Target::new(&store, n, write).await;
@@ -242,7 +242,7 @@ async fn fill(write: Write) -> u32 {
             }
             assert!(spare < 100, "{write:?} never has room");
         }
-        check(&mut *store.writer.take().await.unwrap(), &format!("{write:?} of {n}")).await;
+        check(&mut store.writer.take().await.unwrap(), &format!("{write:?} of {n}")).await;
     }
     n_full
 }

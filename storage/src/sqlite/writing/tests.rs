@@ -75,10 +75,13 @@ async fn at_once(ends: &[End]) -> (Vec<bool>, Vec<i64>, usize) {
     (are_done, left(&thread).await, n_commits)
 }
 
+/// How writes that wait together end, which are told that they are done, what is there then, and the number of commits.
+type Case = (&'static [End], &'static [bool], &'static [i64], usize);
+
 #[tokio::test]
 async fn those_who_wait_share_a_commit_and_none_takes_another_along() {
     use End::*;
-    let cases: [(&[End], &[bool], &[i64], usize); 9] = [
+    let cases: [Case; 9] = [
         (&[Commit], &[true], &[0], 1),
         (&[Commit, Commit, Commit, Commit], &[true; 4], &[0, 1, 2, 3], 1),
         (&[Commit, Fail, Commit], &[true, false, true], &[0, 2], 1),
