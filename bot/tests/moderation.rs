@@ -144,7 +144,7 @@ async fn the_owner_drains_bans_and_reloads_without_a_shell() {
     }
     said(ada, "admin owner open", &[]).await;
     draws(&linus, "dm", "a frog").await;
-    said(ada, "admin owner ban", &[person.clone()]).await;
+    said(ada, "admin owner ban", std::slice::from_ref(&person)).await;
     is_refused(&linus, "dm", &imagine(&linus, "dm", "a frog").await, "You may not draw with me").await;
     said(ada, "admin owner unban", &[person]).await;
     draws(&linus, "dm", "a frog").await;
