@@ -134,7 +134,7 @@ test("the context menu opens by keyboard and by mouse, and a reaction is added a
 
 test("another person sees other places, and is refused what is not theirs", async () => {
   await become("Linus");
-  await send("/settings jobs_at_once:2");
+  await send("/admin quota show");
   await id("composer-error").getByText(/allowed|permission/i).waitFor();
   await withText("Count me").first().click({ button: "right" });
   await id("menu-inspect").waitFor();
