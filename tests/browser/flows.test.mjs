@@ -189,7 +189,7 @@ test("the inspector shows what the bot gets", async () => {
   await page.keyboard.press("Escape");
   assert.equal(await id("inspector").count(), 0);
   await layout.getByTestId("button-Press").click();
-  await withText("I do not know this button").waitFor();
+  await withText("I do not know this button").last().waitFor();
 });
 
 test("every control has a name, and every id is there once", async () => {
