@@ -6,8 +6,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 kills=1000
 seed=1
 weather=faults
-at_once=100
-life=8000
+at_once=1000
+life=2500
 suspects=killed
 
 while (($# > 0)); do

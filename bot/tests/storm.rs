@@ -55,6 +55,10 @@ const SHORT: u64 = 4;
 const FEW_LINES: u64 = 4;
 /// The others bring something to its end, if they can within this.
 const LONGEST_LIFE: Duration = Duration::from_secs(8);
+/// On a busy machine everything takes longer: after a life that brought nothing to its end the next ones have so many times the time, and less again
+/// after one that did.
+const STRETCH: f32 = 1.5;
+const EASE: f32 = 0.8;
 /// Where nothing happens nobody waits longer for the next line.
 const LULL: Duration = Duration::from_secs(1);
 /// What the people were told last may still be on its way for so long.
@@ -187,14 +191,15 @@ impl Storm {
 
     /// Kills the bot so often, each time after it acknowledged something.
     async fn rage(&mut self, plan: &Plan) {
-        let mut n_killed = 0;
+        let (mut n_killed, mut longest) = (0, plan.longest_life);
         while n_killed < plan.n_kills {
             let faults = Faults::begin(plan.weather, &self.sandbox, &mut self.dice);
             let n_endings = self.heard.n_endings();
             self.wait_for_an_acknowledgement().await;
             let is_short = self.dice.once_in(SHORT);
             if !is_short {
-                self.wait_for_an_ending(n_endings, plan.longest_life).await;
+                let has_ended = self.wait_for_an_ending(n_endings, longest).await;
+                longest = if has_ended { longest.mul_f32(EASE).max(plan.longest_life) } else { longest.mul_f32(STRETCH).min(LONGEST_LIFE) };
             }
             if plan.spares_suspects {
                 self.wait_for_suspects().await;
@@ -225,12 +230,14 @@ impl Storm {
         }
     }
 
-    async fn wait_for_an_ending(&mut self, before: u64, longest: Duration) {
+    /// Whether there was one.
+    async fn wait_for_an_ending(&mut self, before: u64, longest: Duration) -> bool {
         let begun = Instant::now();
         while self.heard.n_endings() == before && begun.elapsed() < longest {
             self.bot.check();
             self.heard.more(1, LULL).await;
         }
+        self.heard.n_endings() > before
     }
 
     /// Until no job is under its third attempt, or would be with the next claim.

@@ -20,8 +20,9 @@ use child::Orders;
 
 const CHILD: &str = "ATELIER_KILL_TEST";
 const N_LANES: u64 = 4;
-/// Kills of each lane, which has a place of its own.
+/// Kills of each lane, which has a place of its own; the variable says another number.
 const N_KILLS: u64 = 128;
+const KILLS: &str = "ATELIER_KILLS_OF_A_LANE";
 
 /// This test starts itself as the process to kill; the variable says which of the two it is.
 #[test]
@@ -33,11 +34,14 @@ fn acknowledged_work_survives_every_kill() {
             let orders = Orders { round: round.parse().unwrap(), stop_at: stop_at.parse().unwrap() };
             tokio::runtime::Runtime::new().unwrap().block_on(child::work(&PathBuf::from(place), orders));
         }
-        Err(_) => std::thread::scope(|scope| {
-            for lane in 0..N_LANES {
-                scope.spawn(move || kill_and_check(lane));
-            }
-        }),
+        Err(_) => {
+            let n_kills = std::env::var(KILLS).map_or(N_KILLS, |number| number.parse().unwrap());
+            std::thread::scope(|scope| {
+                for lane in 0..N_LANES {
+                    scope.spawn(move || kill_and_check(lane, n_kills));
+                }
+            });
+        }
     }
 }
 
@@ -82,10 +86,10 @@ impl Said {
     }
 }
 
-fn kill_and_check(lane: u64) {
+fn kill_and_check(lane: u64, n_kills: u64) {
     let folder = tempfile::tempdir().unwrap();
     let mut said = Said::default();
-    for round in 0..N_KILLS {
+    for round in 0..n_kills {
         // Two of four at a write, one after another.
         let kill = match round % 4 {
             0 => Kill::AfterLines(1 + (round * 7 + lane) as usize % 23),
@@ -94,8 +98,10 @@ fn kill_and_check(lane: u64) {
         };
         run_and_kill(folder.path(), round, kill, &mut said);
     }
-    assert!(said.jobs.len() as u64 > N_KILLS, "only {} jobs", said.jobs.len());
-    tokio::runtime::Runtime::new().unwrap().block_on(check(folder.path(), &said));
+    assert!(said.jobs.len() as u64 > n_kills, "only {} jobs", said.jobs.len());
+    let n_pictures = tokio::runtime::Runtime::new().unwrap().block_on(check(folder.path(), &said));
+    assert!(n_pictures > n_kills / 4, "only {n_pictures} pictures");
+    println!("{n_kills} kills: {} jobs, {n_pictures} pictures, {} deliveries", said.jobs.len(), said.told.len());
 }
 
 /// When a process is killed.
@@ -145,7 +151,8 @@ fn run_and_kill(place: &Path, round: u64, kill: Kill, said: &mut Said) {
     assert!(is_killed, "the process ended by itself: {ended}");
 }
 
-async fn check(place: &Path, said: &Said) {
+/// How many pictures are there.
+async fn check(place: &Path, said: &Said) -> u64 {
     let path = place.join("atelier.db");
     let store = SqliteStore::open(&path).await.unwrap();
     let blobs = LocalBlobs::open(&place.join("pictures")).unwrap();
@@ -165,7 +172,6 @@ async fn check(place: &Path, said: &Said) {
             n_pictures += 1;
         }
     }
-    assert!(n_pictures > N_KILLS / 4, "only {n_pictures} pictures");
     store.close().await;
     let mut db = SqliteConnectOptions::new().filename(path).connect().await.unwrap();
     let integrity: String = sqlx::query_scalar("PRAGMA integrity_check").fetch_one(&mut db).await.unwrap();
@@ -182,6 +188,7 @@ async fn check(place: &Path, said: &Said) {
     for wrong in WRONG {
         assert_eq!(count(&mut db, wrong).await, 0, "{wrong}");
     }
+    n_pictures
 }
 
 async fn count(db: &mut SqliteConnection, query: &'static str) -> i64 {

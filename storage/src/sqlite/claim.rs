@@ -90,7 +90,8 @@ pub(super) async fn claim(
     now: Timestamp,
 ) -> Result<Option<Lease>, StorageError> {
     let (limits, resident) = (*limits, resident.to_vec());
-    store.write(move |db| take(db, lease, &limits, &resident, now)).await
+    // Whoever holds it goes with the power too, and what it does is told by promises.
+    store.remark(move |db| take(db, lease, &limits, &resident, now)).await
 }
 
 fn take(

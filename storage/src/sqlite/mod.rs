@@ -51,7 +51,7 @@ use sqlx::SqlitePool;
 use crate::{error::StorageError, zone::Zone};
 use readers::Readers;
 use writer::{Write, Writer};
-use writing::WriteThread;
+use writing::{Bond, WriteThread};
 
 /// Jobs in an SQLite database. The process lock is held as long as this lives.
 #[derive(Debug)]
@@ -88,7 +88,15 @@ impl SqliteStore {
         &self,
         work: impl FnOnce(&Connection) -> Result<T, StorageError> + Send + 'static,
     ) -> Result<T, StorageError> {
-        self.thread.write(work).await
+        self.thread.write(Bond::Promise, work).await
+    }
+
+    /// The same for what may be lost with the power for a moment, since it is found out again.
+    async fn remark<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, StorageError> + Send + 'static,
+    ) -> Result<T, StorageError> {
+        self.thread.write(Bond::Remark, work).await
     }
 
     async fn begin(&self) -> Result<Write, StorageError> {

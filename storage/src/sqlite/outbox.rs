@@ -89,7 +89,8 @@ const DELIVERED: &str = close!("state = 'delivered', error = ?2");
 
 pub(super) async fn delivered(store: &SqliteStore, job: JobId, message: Option<u64>) -> Result<(), StorageError> {
     let write = arrived(job, message);
-    store.write(move |db| write.execute(db).map(drop)).await
+    // That something was sent, and where, is known before it is: whoever does not know that it arrived looks there first.
+    store.remark(move |db| write.execute(db).map(drop)).await
 }
 
 fn arrived(job: JobId, message: Option<u64>) -> Sql {
@@ -125,7 +126,7 @@ pub(super) async fn delivery_failed(
     const RETRY: &str = "UPDATE outbox SET attempts = attempts + 1, error = ?, since = ?, due = ? \
         WHERE job = (SELECT seq FROM jobs WHERE id = ?) AND state = 'pending'";
     let write = sql(RETRY).bind(error).bind(now.0).bind(now.after(pause).0).bind(bytes(job));
-    store.write(move |db| write.execute(db).map(drop)).await
+    store.remark(move |db| write.execute(db).map(drop)).await
 }
 
 pub(super) async fn undeliverable(store: &SqliteStore, job: JobId, error: &str) -> Result<(), StorageError> {

@@ -39,7 +39,7 @@ fn write(db: &Connection, n: i64, end: End) -> Result<(), StorageError> {
 }
 
 async fn left(thread: &WriteThread) -> Vec<i64> {
-    thread.write(|db| sql("SELECT b FROM a ORDER BY b").all(db)).await.expect("read")
+    thread.write(Bond::Promise, |db| sql("SELECT b FROM a ORDER BY b").all(db)).await.expect("read")
 }
 
 /// All of them wait before the first one is written; the answers of those that stayed, the numbers that are there, and the commits.
@@ -53,7 +53,7 @@ async fn at_once(ends: &[End]) -> (Vec<bool>, Vec<i64>, usize) {
         let asking = thread.clone();
         let (asked, is_asked) = oneshot::channel();
         let task = tokio::spawn(async move {
-            let mut write = Box::pin(asking.write(move |db| write(db, n as i64, end)));
+            let mut write = Box::pin(asking.write(Bond::Promise, move |db| write(db, n as i64, end)));
             // The thread has it after the first poll: there is room for more than these, and the gate is shut.
             assert!(polled_once(&mut write).await.is_none());
             asked.send(()).ok();
@@ -118,7 +118,7 @@ async fn what_was_written_is_there_after_the_thread_ended() {
     let folder = tempfile::tempdir().expect("a folder");
     let (thread, gate, _) = counted(&folder);
     let hold = gate.lock_owned().await;
-    let mut writing = Box::pin(thread.write(|db| write(db, 7, End::Commit)));
+    let mut writing = Box::pin(thread.write(Bond::Promise, |db| write(db, 7, End::Commit)));
     assert!(polled_once(&mut writing).await.is_none(), "the gate is shut");
     drop(hold);
     writing.await.expect("written");
@@ -126,6 +126,57 @@ async fn what_was_written_is_there_after_the_thread_ended() {
     thread.close().await;
     let db = Connection::open(folder.path().join("a.db")).expect("it opens");
     assert_eq!(sql("SELECT b FROM a").all::<i64>(&db).expect("read"), [7]);
+}
+
+/// Writes that wait together: what each of them is good for, the level at which SQLite commits it, and the number of commits.
+#[tokio::test]
+async fn a_promise_is_never_committed_as_a_remark() {
+    use Bond::*;
+    const TO_THE_DISK: i64 = 2;
+    const SOON: i64 = 1;
+    let cases: [(&[Bond], &[i64], usize); 7] = [
+        (&[Promise], &[TO_THE_DISK], 1),
+        (&[Remark], &[SOON], 1),
+        (&[Remark, Remark], &[SOON, SOON], 1),
+        (&[Promise, Remark], &[TO_THE_DISK, TO_THE_DISK], 1),
+        (&[Remark, Promise], &[SOON, TO_THE_DISK], 2),
+        (&[Remark, Remark, Promise, Remark, Promise], &[SOON, SOON, TO_THE_DISK, TO_THE_DISK, TO_THE_DISK], 2),
+        (&[Promise, Promise], &[TO_THE_DISK, TO_THE_DISK], 1),
+    ];
+    for (bonds, levels, n_commits) in cases {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (thread, gate, counter) = counted(&folder);
+        let hold = gate.lock().await;
+        let mut writing = Vec::new();
+        for (n, bond) in bonds.iter().copied().enumerate() {
+            let level = move |db: &Connection| {
+                write(db, n as i64, End::Commit)?;
+                Ok(db.pragma_query_value(None, "synchronous", |row| row.get::<_, i64>(0))?)
+            };
+            let mut asked = Box::pin(thread.write(bond, level));
+            assert!(polled_once(&mut asked).await.is_none(), "the gate is shut");
+            writing.push(asked);
+        }
+        drop(hold);
+        let mut found = Vec::new();
+        for asked in writing {
+            found.push(asked.await.expect("written"));
+        }
+        assert_eq!((found.as_slice(), counter.load(Ordering::SeqCst)), (levels, n_commits), "{bonds:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_remark_comes_to_the_disk_by_itself() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (thread, _, n_commits) = counted(&folder);
+    thread.write(Bond::Remark, |db| write(db, 1, End::Commit)).await.expect("written");
+    while n_commits.load(Ordering::SeqCst) < 2 {
+        tokio::task::yield_now().await;
+    }
+    let level = |db: &Connection| Ok(db.pragma_query_value(None, "synchronous", |row| row.get::<_, i64>(0))?);
+    assert_eq!(thread.write(Bond::Promise, level).await.expect("read"), 2);
+    assert_eq!(left(&thread).await, [1]);
 }
 
 /// Polls a future once.
