@@ -143,13 +143,9 @@ impl Writing {
                 None => self.sync(),
             }
         }
-        if self.unsafe_since.is_some() {
-            let _turn = self.gate.clone().blocking_lock_owned();
-            self.sync();
-        }
     }
 
-    /// What is to be written next, nothing where it is time to bring to the disk what was; `None` at the end.
+    /// What is to be written next, nothing where it is time to bring to the disk what was; `None` at the end, when closing the database does that.
     fn wait(&mut self) -> Option<Option<Box<dyn Wish>>> {
         if let Some(next) = self.next.take() {
             return Some(Some(next));
