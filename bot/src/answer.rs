@@ -54,15 +54,17 @@ pub struct Embed {
     pub footer: Option<String>,
 }
 
-/// A menu of which one entry can be chosen.
+/// A menu of which entries can be chosen.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Menu {
-    /// What a choice sends back, beside the entry's value.
+    /// What a choice sends back, beside the entries' values.
     pub custom_id: String,
     /// Shown while nothing is chosen.
     pub hint: String,
     /// 1 to 25.
     pub entries: Vec<MenuEntry>,
+    /// How many of them can be chosen at once.
+    pub most: u8,
 }
 
 /// An entry of a menu.

@@ -13,7 +13,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
 use inference::{
     engine::{DeviceChoice, Precision},
     sampler::SamplerChoice,
@@ -265,13 +265,11 @@ impl Config {
         if defaults.guidance_scale != 0.0 && !(1.0..=30.0).contains(&defaults.guidance_scale) {
             bail!("`defaults.guidance_scale` is {}; it must be 0 (the model's own) or 1 to 30", defaults.guidance_scale);
         }
-        let strengths = [("variation_strength", defaults.variation_strength), ("outpaint_strength", defaults.outpaint_strength)];
-        if let Some((key, strength)) = strengths.into_iter().find(|(_, strength)| !(*strength > 0.0 && *strength <= 1.0)) {
-            bail!("`defaults.{key}` is {strength}; it must be above 0 and at most 1");
+        for (key, strength) in [("variation_strength", defaults.variation_strength), ("outpaint_strength", defaults.outpaint_strength)] {
+            ensure!(strength > 0.0 && strength <= 1.0, "`defaults.{key}` is {strength}; it must be above 0 and at most 1");
         }
-        if !self.sandbox.listen.ip().is_loopback() {
-            bail!("`sandbox.listen` is {}; the sandbox listens on loopback only, such as 127.0.0.1:8420", self.sandbox.listen);
-        }
+        let listen = self.sandbox.listen;
+        ensure!(listen.ip().is_loopback(), "`sandbox.listen` is {listen}; the sandbox listens on loopback only, such as 127.0.0.1:8420");
         tables::how(defaults.sampler, defaults.schedule).context("`defaults`")?;
         self.devices()?;
         self.precision()?;

@@ -1,9 +1,12 @@
 //! The buttons under an enlarged picture: what each of them makes of it, and who may not press it.
 
-use crate::support::*;
-use atelier::jobs::after::After;
+use crate::{
+    remix::{form, joined, send},
+    support::*,
+};
+use atelier::{jobs::after::After, pictures::canvas::Cells};
 use inference::task::{ImageSize, Role, Task, TaskKind};
-use sandbox::{InteractionId, Visitor};
+use sandbox::{Clock, InteractionId, ManualClock, Visitor};
 use serde_json::{Value, json};
 use storage::{GuildId, HistoryFilter, Job};
 
@@ -11,6 +14,8 @@ in_both_modes! {
     every_button_makes_of_the_picture_what_it_says,
     in_direct_messages_they_work_too,
     what_is_refused_is_refused_before_anything_is_taken,
+    a_custom_zoom_is_what_its_form_says,
+    a_region_is_chosen_by_its_cells_and_drawn_with_other_words,
 }
 
 /// A button's label, what its message begins with, how many pictures of which size come, and how much of the picture changes.
@@ -183,11 +188,113 @@ async fn what_is_refused_is_refused_before_anything_is_taken(mode: Mode) {
     let client = reqwest::Client::builder().no_proxy().build().expect("a plain client");
     let said = client.put(format!("{url}/sandbox/api/control/command_permissions")).json(&body).send().await.expect("it answers");
     assert!(said.status().is_success());
-    for label in labels.iter().chain([&FOUR.0]) {
+    for label in labels.iter().chain(&[FOUR.0, "Custom Zoom", "Vary (Region)"]) {
         refused(&linus, label, "You may not use /imagine here").await;
     }
     assert_eq!((history(&studio, payer).await.len(), used().await), (n_before, used_before), "nothing was made or taken");
     // And what is gone is told.
     delete(ada, &wide).await;
+    studio.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_that_is_gone_is_told_by_every_button() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let model = folder.path().join("mine");
+    crate::family_models::copy(&atelier::models::starter().expect("the starter").model, &model);
+    let clock = ManualClock::new();
+    let change = |config: &mut atelier::config::Config| {
+        config.models.dir = folder.path().to_owned();
+        config.defaults.steps = 2;
+    };
+    let studio = Studio::open_with_clock(Mode::Plain, Clock::Manual(clock.clone()), change).await;
+    let ada = &studio.ada;
+    let payer = guild(&ada.state().await.expect("readable"));
+    let wide = enlarged(ada, CHANNEL, "a frog --ar 3:2 --seed 7 --model mine").await;
+    std::fs::remove_dir_all(&model).expect("it is there");
+    // Who looks less than a second after the last look sees what was there then.
+    clock.advance(std::time::Duration::from_secs(2));
+    for label in CASES.map(|case| case.0).into_iter().chain([FOUR.0]) {
+        let pressed = ada.press(id(&wide), label).await.expect("sent");
+        let told = answer(ada, CHANNEL, &pressed, |message| !content(message).is_empty()).await;
+        assert!(content(&told).contains("the model `mine` is no longer there"), "{label}: {}", content(&told));
+    }
+    assert_eq!(history(&studio, payer).await.len(), 2, "the grid and the larger picture");
+    studio.close().await;
+}
+
+/// The job that ended last, and its task.
+async fn last(studio: &Studio, payer: u64) -> (Job, Task) {
+    let job = history(studio, payer).await.remove(0);
+    let task = serde_json::from_value(job.task.clone()).expect("a task");
+    (job, task)
+}
+
+async fn a_custom_zoom_is_what_its_form_says(mode: Mode) {
+    let studio = studio(mode).await;
+    let (ada, app) = (&studio.ada, &studio.running.bot.app);
+    let payer = guild(&ada.state().await.expect("readable"));
+    let square = enlarged(ada, CHANNEL, "a frog --seed 7 --no leaves").await;
+    let drawn = history(&studio, payer).await.remove(1);
+    let opened = form(ada, &square, "Custom Zoom").await;
+    assert_eq!(
+        (opened["title"].as_str(), joined(&opened, "prompt"), joined(&opened, "negative")),
+        (Some("Custom Zoom"), "a frog".into(), "leaves".into())
+    );
+    assert!(joined(&opened, "parameters").starts_with("--zoom 2 --"), "{}", joined(&opened, "parameters"));
+
+    // Nothing to draw, and too far; what was typed is there again.
+    for (parameters, words) in [("--zoom 1", "leaves nothing to draw"), ("--zoom 3 --steps 2", "the zoom must be a number from 1 to 2")] {
+        let sent = send(ada, &opened, &[("parameters0", parameters)]).await;
+        let refused = answer(ada, CHANNEL, &sent, |message| content(message).contains(words)).await;
+        let again = form(ada, &refused, "Remix").await;
+        assert_eq!((again["title"].as_str(), joined(&again, "parameters")), (Some("Custom Zoom"), parameters.to_owned()));
+    }
+    let sent = send(ada, &opened, &[("prompt0", "a frog in snow"), ("parameters0", "--zoom 1.5 --ar 3:2 --steps 2 --images 1")]).await;
+    let made = answer(ada, CHANNEL, &sent, is_grid).await;
+    assert!(content(&made).starts_with("**Zoom out of [picture 2](http"), "{}", content(&made));
+    let (job, task) = last(&studio, payer).await;
+    let base = task.base().expect("it draws");
+    assert_eq!((base.prompt.as_str(), base.size, base.steps, base.n_images), ("a frog in snow", ImageSize::new(80, 48), 2, 1));
+    assert_eq!((job.action.as_str(), job.parent, task.strength()), ("zoom", Some((drawn.id, 1)), Some(0.5)));
+    // 48 of height through 1.5, in the middle.
+    let mask = atelier::pictures::stored(&*app.blobs, task.input(&Role::Mask).expect("a mask")).await.expect("kept");
+    let kept: Vec<_> = mask.enumerate_pixels().filter(|(_, _, pixel)| pixel.0[0] == 0).map(|(x, y, _)| (x, y)).collect();
+    assert_eq!((kept.first(), kept.last()), (Some(&(28, 12)), Some(&(51, 35))), "a seam of 4 within 32 × 32");
+    studio.close().await;
+}
+
+async fn a_region_is_chosen_by_its_cells_and_drawn_with_other_words(mode: Mode) {
+    let studio = studio(mode).await;
+    let linus = studio.visitor("linus").await;
+    for channel in [CHANNEL, "dm"] {
+        let payer = if channel == "dm" { linus.user_id().parse().expect("an id") } else { guild(&linus.state().await.expect("readable")) };
+        let square = enlarged(&linus, channel, "a frog --seed 7").await;
+        let drawn = history(&studio, payer).await.remove(1);
+        let pressed = linus.press(id(&square), "Vary (Region)").await.expect("sent");
+        let asks = answer(&linus, channel, &pressed, |message| content(message).contains("drawn anew")).await;
+        assert_eq!(asks["flags"].as_u64().unwrap_or_default() & 64, 64, "for the presser alone");
+        assert_eq!(picture(&linus, &asks).await.dimensions(), (768, 768));
+        let menu = &asks["components"][0]["components"][0];
+        let names: Vec<_> = menu["options"].as_array().into_iter().flatten().filter_map(|option| option["label"].as_str()).collect();
+        assert_eq!((names.len(), names[0], names[24], &menu["max_values"]), (25, "A1", "E5", &json!(25)));
+
+        let seq = linus.seq().await.expect("the stand-in counts");
+        linus.select(id(&asks), menu["custom_id"].as_str().expect("an id"), &["B2", "C2", "C3"]).await.expect("chosen");
+        let opened = |kind: &str, data: &Value| (kind == "modal").then(|| data.clone());
+        let opened = linus.wait_for_event(seq, PATIENCE, opened).await.expect("a form");
+        assert_eq!(opened["title"], "Vary (Region)");
+        let sent = send(&linus, &opened, &[("prompt0", "a red hat"), ("parameters0", "--steps 2 --images 1")]).await;
+        let made = answer(&linus, channel, &sent, is_grid).await;
+        assert!(content(&made).starts_with("**Region variation of [picture 2](http"), "{}", content(&made));
+        let (job, task) = last(&studio, payer).await;
+        assert_eq!((job.action.as_str(), job.parent, task.strength()), ("vary-region", Some((drawn.id, 1)), Some(1.0)));
+        let app = &studio.running.bot.app;
+        assert_eq!(task.source(), Some(app.jobs.images(drawn.id).await.expect("readable")[1].blob.as_str()));
+        assert_eq!(task.base().map(|base| base.prompt.as_str()), Some("a red hat"));
+        let mask = atelier::pictures::stored(&*app.blobs, task.input(&Role::Mask).expect("a mask")).await.expect("kept");
+        let expected = Cells::of(["B2", "C2", "C3"]).mask(ImageSize::new(64, 64));
+        assert!(mask.pixels().zip(expected.pixels()).all(|(found, expected)| found.0[0] == expected.0[0]), "{channel}");
+    }
     studio.close().await;
 }

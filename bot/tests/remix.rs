@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::support::*;
 use atelier::{buttons::custom_id::ButtonAction, config::Config};
 use inference::task::Task;
-use sandbox::{Clock, ManualClock, Visitor};
+use sandbox::{Clock, InteractionId, ManualClock, Visitor};
 use serde_json::{Value, json};
 use storage::{GuildId, HistoryFilter, Job, Timestamp};
 
@@ -32,19 +32,19 @@ pub fn fields(form: &Value) -> Vec<(String, String)> {
 }
 
 /// What the fields of one kind hold together.
-fn joined(form: &Value, kind: &str) -> String {
+pub fn joined(form: &Value, kind: &str) -> String {
     fields(form).into_iter().filter(|(name, _)| name.starts_with(kind)).map(|(_, value)| value).collect()
 }
 
 /// Sends a form as it is but for some fields.
-async fn send(person: &Visitor, form: &Value, changed: &[(&str, &str)]) {
+pub async fn send(person: &Visitor, form: &Value, changed: &[(&str, &str)]) -> InteractionId {
     let all = fields(form).into_iter().map(|(name, value)| {
         let new = changed.iter().find(|(known, _)| *known == name).map_or(value, |(_, value)| (*value).to_owned());
         (name, new)
     });
     let all: Vec<(String, String)> = all.collect();
     let all: Vec<(&str, &str)> = all.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    person.submit(form, &all).await.expect("the form is taken");
+    person.submit(form, &all).await.expect("the form is taken")
 }
 
 /// Waits for the answer to a command, a press or a form.

@@ -156,6 +156,8 @@ async fn a_killed_program_goes_on_where_it_was_and_its_old_buttons_work(mode: Mo
     let ada = Visitor::connect(&program.url, "ada").await.expect("ada enters");
     ada.slash(CHANNEL, "imagine", &prompt("a frog --seed 7 --steps 4")).await.expect("sent");
     let grid = nth_grid(&ada, 1).await;
+    ada.press(id(&grid), "U2").await.expect("sent");
+    let enlarged = message_with(&ada, "1024 × 1024 pixels").await;
     ada.slash(CHANNEL, "imagine", &prompt("a strawberry --seed 8 --steps 60")).await.expect("sent");
     ada.slash(CHANNEL, "imagine", &prompt("a robot --seed 9 --steps 3")).await.expect("sent");
     message_with(&ada, "Drawing").await;
@@ -178,9 +180,12 @@ async fn a_killed_program_goes_on_where_it_was_and_its_old_buttons_work(mode: Mo
         assert_eq!(grids.iter().filter(|text| text.contains(word)).count(), 1, "exactly one answer for {word}: {grids:?}");
     }
     ada.press(id(&grid), "U1").await.expect("sent");
-    message_with(&ada, "1024 × 1024 pixels").await;
+    message_with(&ada, "Image #1").await;
     ada.press(id(&grid), "🔄").await.expect("sent");
     nth_grid(&ada, 4).await;
+    ada.press(id(&enlarged), "Zoom Out 1.5x").await.expect("sent");
+    message_with(&ada, "**Zoom out (1.5×) of").await;
+    nth_grid(&ada, 5).await;
     ada.slash(CHANNEL, "history", &[]).await.expect("sent");
     told(&ada, "Jobs 1 to 5").await;
     program.kill();

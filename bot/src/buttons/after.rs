@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     app::App,
+    chosen::Variation,
     error::BotError,
     jobs::after::After,
     messages::UserError,
@@ -22,10 +23,6 @@ use crate::{
     },
 };
 
-/// How much of a picture changes in a variation that is near to it.
-const SUBTLE_VARIATION: f64 = 0.35;
-/// And in one that is far from it.
-const STRONG_VARIATION: f64 = 0.8;
 /// How much of a picture is drawn anew at twice its size so that it gets detail and stays what it is.
 const SUBTLE_UPSCALE: f64 = 0.3;
 /// And so that the detail is other detail.
@@ -37,19 +34,22 @@ const MAX_GROWTH: u64 = 2;
 pub async fn enqueue(presser: &Presser<'_>, app: &Arc<App>, (id, index): (JobId, u32), after: After) -> Result<(), BotError> {
     let of = variation::of(presser, app, id, index).await?;
     let task = match after {
-        After::VarySubtle => varied(&of, SUBTLE_VARIATION),
-        After::VaryStrong => varied(&of, STRONG_VARIATION),
+        After::VarySubtle => varied(&of, Variation::Subtle),
+        After::VaryStrong => varied(&of, Variation::Strong),
         After::UpscaleSubtle => larger(&of, SUBTLE_UPSCALE, None),
         After::UpscaleCreative => larger(&of, CREATIVE_UPSCALE, None),
         After::UpscaleFour => larger(&of, SUBTLE_UPSCALE, Some(enlarger(app))),
         After::ZoomHalf | After::ZoomTwice | After::Square | After::Pan(_) => widened(app, &of, after).await?,
+        // These open a form.
+        After::Zoom | After::Region => return Err(UserError::UnknownButton.into()),
     };
     let press = Some(PressKey { key: press_key(after.word(), of.parent.0, of.parent.1), keep: false });
     let wish = Wish { action: after.word(), speed: of.speed, task, notes: Vec::new(), parent: Some(of.parent), press, begins: Vec::new() };
     app.door.enqueue(wish.by(presser, app.clock.now())).await.map(drop)
 }
 
-fn varied(of: &Of, strength: f64) -> Task {
+fn varied(of: &Of, how: Variation) -> Task {
+    let strength = how.strength();
     Task::image_to_image(ImageToImage { base: of.base.clone(), strength }, of.image.blob.as_str())
 }
 
@@ -83,10 +83,21 @@ async fn widened(app: &App, of: &Of, after: After) -> Result<Task, BotError> {
         _ => Layout::zoom(own, own, 2.0),
     };
     let layout = layout.ok_or(UserError::NothingToDraw)?;
+    let drawing = Inpaint { base: on_canvas(&of.base, layout.size), strength: app.config.defaults.outpaint_strength };
+    check(app, &drawing).await?;
     let (init, mask) = compose(app, of, layout).await?;
-    let base = TextToImage { size: layout.size, hires: None, seamless: false, stop_at: None, ..of.base.clone() };
-    let strength = app.config.defaults.outpaint_strength;
-    Ok(Task::inpaint(Inpaint { base, strength }, init.as_str(), mask.as_str()))
+    Ok(Task::inpaint(drawing, init.as_str(), mask.as_str()))
+}
+
+/// Whether a canvas can be drawn on, before there is one: a side of it may be any number that somebody typed.
+pub(super) async fn check(app: &App, drawing: &Inpaint) -> Result<(), BotError> {
+    app.models.check(&Task::inpaint(drawing.clone(), "canvas", "mask")).await?;
+    Ok(())
+}
+
+/// What a part of a canvas is drawn with: in one pass, and to its end.
+pub(super) fn on_canvas(base: &TextToImage, size: ImageSize) -> TextToImage {
+    TextToImage { size, hires: None, seamless: false, stop_at: None, ..base.clone() }
 }
 
 /// How large a canvas may be. Of a model that is gone the door says so.
@@ -103,7 +114,7 @@ fn room(app: &App, base: &TextToImage) -> Room {
 }
 
 /// Lays the picture on its canvas and keeps both files; nothing names them until there is a job.
-async fn compose(app: &App, of: &Of, layout: Layout) -> Result<(BlobKey, BlobKey), BotError> {
+pub(super) async fn compose(app: &App, of: &Of, layout: Layout) -> Result<(BlobKey, BlobKey), BotError> {
     let picture = pictures::stored(&*app.blobs, of.image.blob.as_str()).await?;
     let own = of.base.size;
     let files = tokio::task::spawn_blocking(move || {
@@ -116,7 +127,8 @@ async fn compose(app: &App, of: &Of, layout: Layout) -> Result<(BlobKey, BlobKey
     Ok((app.blobs.put(picture.into()).await?, app.blobs.put(mask.into()).await?))
 }
 
-fn png(picture: &DynamicImage) -> Result<Vec<u8>, image::ImageError> {
+/// As it is kept.
+pub(super) fn png(picture: &DynamicImage) -> Result<Vec<u8>, image::ImageError> {
     let mut bytes = Vec::new();
     picture.write_to(&mut Cursor::new(&mut bytes), ImageFormat::Png)?;
     Ok(bytes)

@@ -42,6 +42,13 @@ pub enum ButtonAction {
         /// What is made of it.
         after: After,
     },
+    /// Parts of picture `index` were chosen, which are drawn anew.
+    Cells {
+        /// The job with the picture.
+        job: JobId,
+        /// Which picture.
+        index: u32,
+    },
     /// The same task with a new seed.
     Reroll {
         /// The job to draw again.
@@ -224,6 +231,7 @@ impl ButtonAction {
             Self::Upscale { job, .. }
             | Self::Variation { job, .. }
             | Self::After { job, .. }
+            | Self::Cells { job, .. }
             | Self::Reroll { job }
             | Self::Cancel { job }
             | Self::Stop { job }
@@ -258,6 +266,7 @@ impl fmt::Display for ButtonAction {
             Self::Upscale { job, index } => write!(f, "{VERSION}:upscale:{job}:{index}"),
             Self::Variation { job, index } => write!(f, "{VERSION}:variation:{job}:{index}"),
             Self::After { job, index, after } => write!(f, "{VERSION}:{}:{job}:{index}", after.word()),
+            Self::Cells { job, index } => write!(f, "{VERSION}:cells:{job}:{index}"),
             Self::Reroll { job } => write!(f, "{VERSION}:reroll:{job}:0"),
             Self::Cancel { job } => write!(f, "{VERSION}:cancel:{job}:0"),
             Self::Stop { job } => write!(f, "{VERSION}:stop:{job}:0"),
@@ -305,6 +314,7 @@ impl FromStr for ButtonAction {
         match (action, subject, number) {
             ("upscale", _, index) => Ok(Self::Upscale { job: job()?, index }),
             ("variation", _, index) => Ok(Self::Variation { job: job()?, index }),
+            ("cells", _, index) => Ok(Self::Cells { job: job()?, index }),
             ("reroll", _, 0) => Ok(Self::Reroll { job: job()? }),
             ("cancel", _, 0) => Ok(Self::Cancel { job: job()? }),
             ("stop", _, 0) => Ok(Self::Stop { job: job()? }),

@@ -12,6 +12,7 @@ pub(crate) mod example;
 mod files;
 mod film;
 mod mark;
+mod onto;
 pub(crate) mod panel;
 pub(crate) mod permit;
 pub(crate) mod pick;
@@ -20,6 +21,7 @@ pub mod policy_action;
 pub(crate) mod presser;
 pub(crate) mod queue;
 mod receipt;
+mod region;
 pub(crate) mod remix;
 mod reply;
 mod reroll;
@@ -28,6 +30,7 @@ pub(crate) mod sight;
 mod stop;
 pub(crate) mod upscale;
 pub(crate) mod variation;
+pub(crate) mod words;
 
 use std::sync::Arc;
 
@@ -44,12 +47,14 @@ use crate::{
     commands::{self, promise::Promised},
     discord,
     error::BotError,
+    jobs::after::{After, Onto},
     jobs::enqueue::Request,
     jobs::going_on,
     jobs::parents::{self, Drawn},
     jobs::received::{Asked, Promise},
     jobs::speed::Speed,
     messages::{self, UserError},
+    pictures::canvas::Cells,
     policy::Venue,
     system::log::chain,
 };
@@ -130,6 +135,24 @@ async fn act(
         ButtonAction::Reroll { job } if is_remix => {
             return remix::open(ctx, press, presser, app, (job, None)).await.map(|()| Ended::Answered);
         }
+        ButtonAction::After { job, index, after: After::Zoom } => {
+            return onto::open(ctx, press, presser, app, (job, Onto::Zoom { index })).await.map(|()| Ended::Answered);
+        }
+        ButtonAction::Cells { job, index } => {
+            let cells = Cells::of(discord::values(press).iter().map(String::as_str));
+            if cells.is_empty() {
+                return Err(UserError::UnknownButton.into());
+            }
+            return onto::open(ctx, press, presser, app, (job, Onto::Region { index, cells })).await.map(|()| Ended::Answered);
+        }
+        // It draws nothing yet.
+        ButtonAction::After { after: After::Region, .. } => {
+            permit::check_at_once(presser)?;
+            if !reply::promise(app, press.id, presser, Promise::Alone, Asked::Again, promised).await {
+                return Ok(Ended::Answered);
+            }
+            permit::check(&ctx.http, presser, app).await?;
+        }
         ButtonAction::Reopen { draft } => return remix::reopen(press, presser, app, draft).await.map(|()| Ended::Answered),
         ButtonAction::Upscale { .. }
         | ButtonAction::Variation { .. }
@@ -175,6 +198,10 @@ async fn act(
     match action {
         ButtonAction::Upscale { job, index } => return upscale::enqueue(presser, app, job, index).await.map(|()| Ended::HasJob),
         ButtonAction::Variation { job, index } => return variation::enqueue(presser, app, job, index).await.map(|()| Ended::HasJob),
+        ButtonAction::After { job, index, after: After::Region } => {
+            let answer = region::ask(presser, app, (job, index)).await?;
+            reply::fill(presser, app, &answer).await
+        }
         ButtonAction::After { job, index, after } => {
             return after::enqueue(presser, app, (job, index), after).await.map(|()| Ended::HasJob);
         }
@@ -227,7 +254,7 @@ async fn act(
         ButtonAction::Queue { whose, act } => queue::act(press, presser, app, whose, act).await,
         ButtonAction::Panel { whose, setting } => panel::change(press, presser, app, whose, setting).await,
         ButtonAction::History { offset, scope, beside } => commands::history::turn(ctx, press, app, scope, (offset, beside)).await,
-        ButtonAction::Remix { .. } | ButtonAction::Reopen { .. } => Ok(()),
+        ButtonAction::Remix { .. } | ButtonAction::Reopen { .. } | ButtonAction::Cells { .. } => Ok(()),
     }?;
     Ok(Ended::Answered)
 }

@@ -9,10 +9,11 @@ use storage::{DraftId, Job, JobId};
 use super::{
     Wish,
     custom_id::{FormId, UnknownButton},
-    drawn_of, job_of, permit,
+    drawn_of, job_of, onto, permit,
     presser::Presser,
     reply::{self, Ended},
     variation,
+    words::{keep_unsaid, typed_of},
 };
 use crate::{
     app::App,
@@ -26,7 +27,6 @@ use crate::{
     jobs::several,
     jobs::speed::Speed,
     messages::{self, UserError},
-    policy::Venue,
     prompt::{self, ParseContext, Parsed},
     system::log::chain,
 };
@@ -70,13 +70,6 @@ pub(crate) fn words_of(app: &App, task: &Task) -> Option<(String, String)> {
     let base = task.base()?;
     let negative = prompt::own_negative(base, &app.models.parse_context()).unwrap_or_default().to_owned();
     Some((base.prompt.clone(), negative))
-}
-
-/// What a task was drawn from, as it is typed; `None` where nothing was.
-pub(crate) fn typed_of(app: &App, task: &Task, venue: Venue) -> Option<Typed> {
-    let (base, context) = (task.base()?, app.models.parse_context());
-    let negative = prompt::own_negative(base, &context).unwrap_or_default();
-    Some(Typed::new(&base.prompt, negative, prompt::describe_task_without_negative(task, &context), venue).whole())
 }
 
 /// Opens a form with what was typed and refused.
@@ -142,7 +135,11 @@ async fn draw(
         return Ok(Ended::Answered);
     }
     permit::check(&ctx.http, presser, app).await?;
-    for wish in wishes((presser, app), (&wanted, &context), before).await? {
+    let wishes = match typed.is_onto() {
+        Some(onto) => onto::wishes((presser, app), (&wanted, &context), (typed, onto)).await?,
+        None => wishes((presser, app), (&wanted, &context), before).await?,
+    };
+    for wish in wishes {
         app.door.enqueue(wish.by(presser, app.clock.now())).await?;
     }
     Ok(Ended::HasJob)
@@ -199,17 +196,6 @@ pub(super) async fn before(presser: &Presser<'_>, app: &App, typed: &Typed) -> R
     let job = job_of(presser, app, id).await?;
     let task = serde_json::from_value(job.task.clone())?;
     Ok(Some((job, task)))
-}
-
-/// What no parameter says stays as it was.
-fn keep_unsaid(base: &mut TextToImage, old: &TextToImage) {
-    base.adapters = old.adapters.clone();
-    base.guidance_interval = old.guidance_interval;
-    base.clip_skip_of = old.clip_skip_of;
-    base.hires = match (base.hires, old.hires) {
-        (Some(new), Some(old)) if new.scale == old.scale => Some(old),
-        (new, _) => new,
-    };
 }
 
 /// What was typed, with what no parameter says of the task before.

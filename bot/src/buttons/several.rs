@@ -3,7 +3,7 @@
 use poise::serenity_prelude as serenity;
 use storage::{Delivery, DraftId, Timestamp};
 
-use super::{presser::Presser, remix};
+use super::{onto, presser::Presser, remix};
 use crate::{
     answer::Answer,
     app::App,
@@ -24,7 +24,10 @@ pub async fn draw_all(ctx: &serenity::Context, presser: &mut Presser<'_>, app: &
     let (wanted, context) = (typed.wanted(&app.intake.hosts)?, typed.context(app.models.parse_context_of(&presser.chosen).await));
     discord::places::check_open(&ctx.cache, presser.channel, presser.place().as_ref(), wanted.named.channels())?;
     let before = remix::before(presser, app, &typed).await?;
-    let wishes = remix::wishes((presser, app), (&wanted, &context), before).await?;
+    let wishes = match typed.is_onto() {
+        Some(onto) => onto::wishes((presser, app), (&wanted, &context), (&typed, onto)).await?,
+        None => remix::wishes((presser, app), (&wanted, &context), before).await?,
+    };
     let (n, mut n_queued, mut refusal) = (wishes.len(), 0, None);
     for (place, wish) in wishes.into_iter().enumerate() {
         let request = wish.by(presser, app.clock.now());

@@ -39,7 +39,7 @@ async fn described(ctx: Context<'_>, image: serenity::Attachment) -> Result<Answ
     let mut answer = messages::parameters(&text, None);
     let venue = crate::discord::venue_of(interaction.guild_id, interaction.context, &interaction.authorizing_integration_owners);
     let base = task.base().cloned().map(Into::into);
-    if let Some(typed) = base.and_then(|task| buttons::remix::typed_of(app, &task, venue))
+    if let Some(typed) = base.and_then(|task| buttons::words::typed_of(app, &task, venue))
         && let Some(draft) = app.drafts.keep(super::user_id(interaction.user.id), &typed).await
     {
         answer.buttons = vec![vec![messages::reopen_button(draft)]];

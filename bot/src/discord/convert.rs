@@ -29,7 +29,8 @@ fn menu(menu: &Menu) -> serenity::CreateSelectMenu {
         if entry.about.is_empty() { built } else { built.description(&entry.about) }
     };
     let options = menu.entries.iter().map(entry).collect();
-    serenity::CreateSelectMenu::new(&menu.custom_id, serenity::CreateSelectMenuKind::String { options }).placeholder(&menu.hint)
+    let kind = serenity::CreateSelectMenuKind::String { options };
+    serenity::CreateSelectMenu::new(&menu.custom_id, kind).placeholder(&menu.hint).min_values(1).max_values(menu.most)
 }
 
 /// What was chosen in a menu; nothing where a button was pressed.

@@ -10,9 +10,10 @@ use crate::{
     answer::{Answer, MAX_FIELD, MAX_FIELDS},
     error::BotError,
     intake::{Hosts, Named, Wanted},
+    jobs::after::Onto,
     messages::{self, UserError},
     policy::Venue,
-    prompt::{self, ParseContext, TypedOptions, with_lora},
+    prompt::{self, ParseContext, PromptError, TypedOptions, with_lora},
     system::{clock::Clock, log::chain},
 };
 
@@ -71,6 +72,9 @@ pub struct Typed {
     /// Whether the words say all of a task.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     is_whole: bool,
+    /// What of one picture of that job the form is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    onto: Option<Onto>,
 }
 
 impl Typed {
@@ -92,6 +96,7 @@ impl Typed {
             named: Named::default(),
             varied: None,
             is_whole: false,
+            onto: None,
         }
     }
 
@@ -140,6 +145,29 @@ impl Typed {
         self
     }
 
+    /// For something of one picture of that job alone.
+    pub fn onto(mut self, onto: Onto) -> Self {
+        if let Onto::Zoom { .. } = onto {
+            self.parameters = format!("--zoom {} {}", prompt::USUAL_ZOOM, self.parameters);
+        }
+        self.onto = Some(onto);
+        self
+    }
+
+    /// What of one picture it is for.
+    pub fn is_onto(&self) -> Option<Onto> {
+        self.onto
+    }
+
+    /// How many times smaller the picture is shown, where that can be said.
+    ///
+    /// # Errors
+    /// What was typed is no such number.
+    pub fn zoom(&self) -> Result<f64, PromptError> {
+        let line = format!("{} {}", self.prompt.concat(), self.parameters);
+        Ok(prompt::take_zoom(&line)?.0.unwrap_or(1.0))
+    }
+
     /// Pictures that were given beside the words.
     pub fn named(&self) -> &Named {
         &self.named
@@ -175,7 +203,18 @@ impl Typed {
         let (prompt, negative, parameters) = (all(Part::Prompt), all(Part::Negative), all(Part::Parameters).concat());
         let (of, named) = opened.map(|opened| (opened.of.clone(), opened.named.clone())).unwrap_or_default();
         let (varied, is_whole) = opened.map(|opened| (opened.varied, opened.is_whole)).unwrap_or_default();
-        Self { prompt, negative, parameters, venue, of, roles: Vec::new(), named, varied, is_whole }
+        Self {
+            prompt,
+            negative,
+            parameters,
+            venue,
+            of,
+            roles: Vec::new(),
+            named,
+            varied,
+            is_whole,
+            onto: opened.and_then(|opened| opened.onto),
+        }
     }
 
     /// The fields of a form: part, number among its fields, and value.
@@ -202,11 +241,15 @@ impl Typed {
     /// # Errors
     /// Words among the parameters, and addresses that are none of a picture.
     pub fn wanted(&self, hosts: &Hosts) -> Result<Wanted, UserError> {
-        let stray = prompt::words_before_parameters(&self.parameters);
+        let (mut words, mut parameters) = (self.prompt.concat(), self.parameters.clone());
+        if let Some(Onto::Zoom { .. }) = self.onto {
+            (words, parameters) = (prompt::take_zoom(&words)?.1, prompt::take_zoom(&parameters)?.1);
+        }
+        let stray = prompt::words_before_parameters(&parameters);
         if !stray.is_empty() {
             return Err(UserError::NotParameters(stray));
         }
-        let line = format!("{} {}", self.prompt.concat(), self.parameters);
+        let line = format!("{words} {parameters}");
         let negative = Some(self.negative.concat()).filter(|negative| !negative.is_empty());
         let options = TypedOptions { negative, ..TypedOptions::default() };
         Wanted::new(&line, options, self.named.clone(), hosts).map_err(UserError::Picture)

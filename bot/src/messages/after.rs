@@ -2,11 +2,19 @@
 
 use storage::JobId;
 
-use super::parts::{emoji_button, text_button};
-use crate::{answer::Button, buttons::custom_id::ButtonAction, jobs::after::After, pictures::canvas::Side};
+use super::{
+    parts::{emoji_button, text_button},
+    words::{escape, shorten},
+};
+use crate::{
+    answer::{Answer, Button, File, Menu, MenuEntry},
+    buttons::custom_id::ButtonAction,
+    jobs::after::After,
+    pictures::canvas::{Cells, Side},
+};
 
 /// What stands on a button.
-fn label(after: After) -> &'static str {
+pub(super) fn label(after: After) -> &'static str {
     match after {
         After::VarySubtle => "Vary (Subtle)",
         After::VaryStrong => "Vary (Strong)",
@@ -15,6 +23,8 @@ fn label(after: After) -> &'static str {
         After::UpscaleFour => "Upscale 4x",
         After::ZoomHalf => "Zoom Out 1.5x",
         After::ZoomTwice => "Zoom Out 2x",
+        After::Zoom => "Custom Zoom",
+        After::Region => "Vary (Region)",
         After::Square => "Make Square",
         After::Pan(Side::Left) => "⬅️",
         After::Pan(Side::Right) => "➡️",
@@ -33,6 +43,8 @@ pub(super) fn made(after: After) -> &'static str {
         After::UpscaleFour => "Upscale (4×) of",
         After::ZoomHalf => "Zoom out (1.5×) of",
         After::ZoomTwice => "Zoom out (2×) of",
+        After::Zoom => "Zoom out of",
+        After::Region => "Region variation of",
         After::Square => "Square of",
         After::Pan(Side::Left) => "Pan left of",
         After::Pan(Side::Right) => "Pan right of",
@@ -49,9 +61,30 @@ pub(super) fn rows(job: JobId, larger: Option<Button>, others: Vec<Button>, is_s
     };
     let row = |all: &[After]| all.iter().copied().map(button).collect::<Vec<_>>();
     let upscales = row(&[After::UpscaleSubtle, After::UpscaleCreative, After::UpscaleFour]).into_iter().chain(larger).collect();
-    let varied = row(&[After::VarySubtle, After::VaryStrong]).into_iter().chain(others).collect();
-    let zooms = row(if is_square { &[After::ZoomHalf, After::ZoomTwice] } else { &[After::ZoomHalf, After::ZoomTwice, After::Square] });
+    let varied = row(&[After::VarySubtle, After::VaryStrong, After::Region]).into_iter().chain(others).collect();
+    let mut zooms = row(&[After::ZoomHalf, After::ZoomTwice, After::Zoom]);
+    zooms.extend((!is_square).then(|| button(After::Square)));
     vec![upscales, varied, zooms, row(&Side::ALL.map(After::Pan))]
+}
+
+/// Says what the picture with the cells shows.
+pub const CELLS: &str = "The picture under five columns, A to E, and five rows, 1 to 5";
+
+/// The picture under letters, and a menu of its cells.
+pub fn cells((job, index): (JobId, u32), prompt: &str, file: File) -> Answer {
+    let entry = |name: String| MenuEntry { value: name.clone(), label: name, about: String::new(), is_chosen: false };
+    let entries: Vec<_> = Cells::names().map(entry).collect();
+    let most = entries.len() as u8;
+    let custom_id = ButtonAction::Cells { job, index }.to_string();
+    Answer {
+        content: format!(
+            "Which parts of **{}** shall be drawn anew? Choose their letters; then a form opens for the words.",
+            shorten(&escape(prompt), 900)
+        ),
+        files: vec![file],
+        menus: vec![Menu { custom_id, hint: "Parts to draw anew".into(), entries, most }],
+        ..Answer::default()
+    }
 }
 
 #[cfg(test)]

@@ -28,7 +28,8 @@ pub fn form(draft: DraftId, typed: &Typed) -> Form {
             is_required: part == Part::Prompt && number == 0,
         }
     };
-    Form { custom_id: FormId { draft }.to_string(), title: "Remix", fields: typed.fields().map(field).collect() }
+    let title = typed.is_onto().map_or("Remix", |onto| super::after::label(onto.after()));
+    Form { custom_id: FormId { draft }.to_string(), title, fields: typed.fields().map(field).collect() }
 }
 
 /// What was typed, as a file.

@@ -35,6 +35,7 @@ mod words;
 
 use storage::JobId;
 
+pub use after::{CELLS, cells};
 pub use connection::{Identity, NO_GATEWAY, cannot_reach, cannot_start_yet, connected, invite, not_registered, reached_again, ready};
 pub use failure::failure;
 pub use forms::{as_file, form, reopen_button};

@@ -88,6 +88,7 @@ fn menus(panel: &Panel<'_>) -> Vec<Menu> {
             value,
         };
         Menu {
+            most: 1,
             custom_id: ButtonAction::Panel { whose: *whose, setting }.to_string(),
             hint: hint.to_owned(),
             entries: all.take(MAX_ENTRIES).map(entry).collect(),

@@ -101,6 +101,7 @@ pub fn picker(shown: PickerPage) -> Answer {
         is_chosen: false,
     };
     let menu = Menu {
+        most: 1,
         custom_id: ButtonAction::Pick { picker, page }.to_string(),
         hint: format!("Which {one}?"),
         entries: entries.into_iter().map(entry).collect(),

@@ -100,7 +100,7 @@ fn menus(view: &QueueView) -> Vec<Menu> {
     let QueueView { whose, jobs, .. } = view;
     let menu = |act, hint: &str, entries: Vec<MenuEntry>| {
         let custom_id = ButtonAction::Queue { whose: *whose, act }.to_string();
-        (!entries.is_empty()).then(|| Menu { custom_id, hint: hint.to_owned(), entries })
+        (!entries.is_empty()).then(|| Menu { custom_id, hint: hint.to_owned(), entries, most: 1 })
     };
     let entry = |value: String, label: String| MenuEntry { value, label, about: String::new(), is_chosen: false };
     let named = |job: &Queued| job.name.clone().unwrap_or_else(|| "a private job".to_owned());

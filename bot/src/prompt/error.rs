@@ -7,7 +7,7 @@ use inference::{
 };
 
 use super::{
-    GUIDANCE, MAX_ASPECT, MAX_CHARACTERS, MAX_CLIP_SKIP, MAX_HIRES, MAX_PICTURE_WEIGHT, MAX_WEIGHT, lookup::known, parameter::Key,
+    GUIDANCE, MAX_ASPECT, MAX_CHARACTERS, MAX_CLIP_SKIP, MAX_HIRES, MAX_PICTURE_WEIGHT, MAX_WEIGHT, ZOOM, lookup::known, parameter::Key,
     ranking::and_list, table::PARAMETERS, wildcards::WildcardError,
 };
 
@@ -191,6 +191,12 @@ pub enum PromptError {
     /// Not an enlargement.
     #[error("`{shown}`: the enlargement must be a number above 1 and at most {MAX_HIRES}.")]
     Hires {
+        /// What was written.
+        shown: String,
+    },
+    /// Not how many times smaller a picture is shown.
+    #[error("`{shown}`: the zoom must be a number from {} to {}.", ZOOM.start(), ZOOM.end())]
+    Zoom {
         /// What was written.
         shown: String,
     },

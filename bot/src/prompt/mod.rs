@@ -25,6 +25,7 @@ mod table;
 mod typed;
 mod usual;
 mod wildcards;
+mod zoom;
 
 use inference::task::{Enlarger, Hires, Note, StopAt, TextToImage};
 use storage::Tier;
@@ -45,6 +46,7 @@ pub use split::words_before_parameters;
 pub use typed::{Filled, Flag, Typed, flags, other_spellings, spellings};
 pub use usual::Usual;
 pub use wildcards::{WildcardError, Wildcards};
+pub use zoom::{USUAL_ZOOM, take_zoom};
 
 use options::{Options, check_length};
 use parameter::Key;
@@ -57,6 +59,8 @@ pub const MAX_CHARACTERS: usize = 6000;
 pub const MAX_IMAGES: u32 = 4;
 /// Range of the guidance scale; what is off at its lower end is the model's own rule.
 pub const GUIDANCE: std::ops::RangeInclusive<f64> = 0.0..=30.0;
+/// How many times smaller a picture may be shown on its canvas.
+pub const ZOOM: std::ops::RangeInclusive<f64> = 1.0..=2.0;
 /// Largest seed that a person can type in Discord: its options carry whole numbers below 2⁵³.
 pub const MAX_SEED: u64 = (1 << 53) - 1;
 /// Most layers of a text encoder that can be left out.

@@ -9,6 +9,7 @@ fn every_id_is_read_back_and_fits() {
         ButtonAction::Favourites { page: 100 },
         ButtonAction::Upscale { job, index: 3 },
         ButtonAction::Variation { job, index: 0 },
+        ButtonAction::Cells { job, index: 1 },
         ButtonAction::Reroll { job },
         ButtonAction::Cancel { job },
         ButtonAction::Stop { job },

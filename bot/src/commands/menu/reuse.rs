@@ -31,14 +31,14 @@ pub async fn reuse(ctx: Context<'_>, message: serenity::Message) -> Result<(), B
             if let Some(base) = task.base_mut() {
                 base.seed = base.seed.of_image(index.unwrap_or(0));
             }
-            buttons::remix::typed_of(app, &task, presser.venue).ok_or(UserError::NothingTold)?.of(job.id)
+            buttons::words::typed_of(app, &task, presser.venue).ok_or(UserError::NothingTold)?.of(job.id)
         }
         Target::Theirs(address) => {
             let found = told::read_quickly(app, &address).await.ok_or(UserError::Picture(NotTaken::Unreachable))?;
             let task = told::task(app, found)?;
             // The picture that it was drawn from is not here.
             let base = task.base().cloned().ok_or(UserError::NothingTold)?;
-            buttons::remix::typed_of(app, &base.into(), presser.venue).ok_or(UserError::NothingTold)?
+            buttons::words::typed_of(app, &base.into(), presser.venue).ok_or(UserError::NothingTold)?
         }
     };
     open_form(ctx, &typed).await

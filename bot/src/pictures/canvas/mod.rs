@@ -1,5 +1,6 @@
 //! A picture on a larger canvas, of which the rest is drawn: pure, and the same for the same picture.
 
+mod cells;
 mod fill;
 mod layout;
 
@@ -8,6 +9,7 @@ use image::{
     imageops::{self, FilterType},
 };
 
+pub use cells::{Cells, lettered};
 pub use layout::{Layout, Room, Side};
 
 /// A picture's file and the mask's.
