@@ -45,7 +45,7 @@ async fn an_enlarged_picture_says_what_it_is_and_goes_on(mode: Mode) {
     let [link] = links(&enlarged)[..] else { panic!("{enlarged}") };
     assert!(link.contains(grid["channel_id"].as_str().expect("a channel")), "{link}");
     let rows = buttons(&enlarged);
-    assert_eq!(rows[1], ["Vary (Subtle)", "Vary (Strong)", "V2", "🔄"]);
+    assert_eq!(rows[1], ["Vary (Subtle)", "Vary (Strong)", "Vary (Region)", "V2", "🔄"]);
     assert_eq!(rows[rows.len() - 1], ["❤️", "🎞️", "🔎", "❌"]);
 
     // On from the enlarged picture as from the grid.
