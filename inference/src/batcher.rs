@@ -4,6 +4,7 @@ mod compute;
 mod queue;
 #[cfg(test)]
 mod tests;
+mod texts;
 mod watch;
 
 use std::{
@@ -35,7 +36,7 @@ use crate::{
     catalogue::limits,
     engine::{Counters, Meter},
     error::{InferenceError, InvalidTask},
-    family::{Conditioning, Denoiser, Prepared, Prices, PromptRequest, Row, Text, Told},
+    family::{AttentionMaps, Conditioning, Denoiser, Prepared, Prices, PromptRequest, Row, Text, Told},
     ops::Padding,
     part::{PartId, Slot},
     trajectory::Events,
@@ -57,12 +58,15 @@ pub(crate) struct Parts {
 }
 
 /// A prompt that is ready for every step.
+#[derive(Clone)]
 pub(crate) struct Prompt {
     pub(crate) prepared: Arc<Prepared>,
     /// In the family's own unit.
     pub(crate) length: usize,
     /// What changes the denoiser for its rows.
     pub(crate) adapters: AdapterSet,
+    /// Who notes what the network looks at of it.
+    pub(crate) maps: Option<Rc<AttentionMaps>>,
 }
 
 /// A picture's way to the parts of its model; each call suspends it until the batch with its row has run.
@@ -82,18 +86,6 @@ impl Caller {
     /// The same way, for another picture of the task.
     pub(crate) fn for_picture(&self, picture: u32) -> Self {
         Self { picture, watch: Rc::default(), ..self.clone() }
-    }
-
-    /// How long a prompt is, in the family's own unit.
-    pub(crate) async fn length(&self, prompt: &str) -> Result<usize, InferenceError> {
-        if let Some(text) = self.parts.text.get() {
-            return text.length(prompt);
-        }
-        let work = Work::Length { text: self.parts.text.clone(), prompt: prompt.to_owned() };
-        match self.call(work, 0.0, usize::MAX).await? {
-            Answer::Length(length) => Ok(length),
-            _ => Err(InferenceError::Internal { what: "a length was answered with something else" }),
-        }
     }
 
     /// Encodes a prompt and makes it ready for the denoiser.
@@ -118,7 +110,7 @@ impl Caller {
         let adapters = told.adapters.clone();
         let work = Work::Prepare { denoiser: self.parts.denoiser.clone(), conditioning, told };
         match self.call(work, 0.0, usize::MAX).await? {
-            Answer::Prepared(prepared) => Ok(Prompt { prepared, length, adapters }),
+            Answer::Prepared(prepared) => Ok(Prompt { prepared, length, adapters, maps: None }),
             _ => Err(InferenceError::Internal { what: "a prompt was answered with something else" }),
         }
     }
@@ -134,8 +126,8 @@ impl Caller {
     pub(crate) async fn predict(&self, latents: &Tensor, timestep: f64, prompt: &Prompt) -> Result<Tensor, InferenceError> {
         let megapixels = self.n_pixels(latents)? / 1e6;
         let cost = megapixels * self.prices.row(megapixels, prompt.length);
-        let prepared = prompt.prepared.clone();
-        let row = Row { latents: latents.clone(), timestep, prepared, adapters: prompt.adapters.clone(), padding: self.padding };
+        let (prepared, adapters, maps) = (prompt.prepared.clone(), prompt.adapters.clone(), prompt.maps.clone());
+        let row = Row { latents: latents.clone(), timestep, prepared, adapters, padding: self.padding, maps };
         self.call_tensor(Work::Predict { denoiser: self.parts.denoiser.clone(), row }, cost, usize::MAX).await
     }
 

@@ -2,6 +2,7 @@
 
 mod counters;
 mod device;
+mod explained;
 mod handle;
 mod loader;
 mod loading;
@@ -25,6 +26,7 @@ pub use self::handle::{Engine, Held, TaskHandle};
 #[cfg(test)]
 pub(crate) use self::store::{Ready, TestStore};
 pub use self::{
+    explained::{EXPLAINED_SIDE, Explained, Glimpse, WordMap},
     pulse::{Beat, Pulse},
     submission::Submission,
 };
@@ -169,6 +171,8 @@ pub struct FinishedImage {
     pub digests: Vec<u64>,
     /// Where its numbers were computed.
     pub device_class: DeviceClass,
+    /// How it came from noise: of the first picture of a study.
+    pub explained: Option<Box<Explained>>,
 }
 
 /// A picture that was handed out before its end.

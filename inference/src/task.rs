@@ -7,9 +7,11 @@ mod note;
 mod setting;
 mod stop_at;
 mod stored;
+mod study;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::study::glimpses;
 pub use self::{
     adapter_use::AdapterUse,
     drift::{MAX_CHAOS, MAX_WEIRD},
@@ -17,6 +19,7 @@ pub use self::{
     note::Note,
     setting::Setting,
     stop_at::{MIN_STOP, StopAt},
+    study::Way,
 };
 use crate::{adapter::AdapterWeights, sampler::Sampler, schedule::ScheduleKind, text};
 
@@ -105,6 +108,10 @@ pub struct TextToImage {
     /// When a picture is handed out as it is then; `None` at its end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stop_at: Option<StopAt>,
+    /// How each of the pictures is guided, where they are all the same one, to be explained: they have the first's seed, and the first tells how it came
+    /// about ([`Explained`](crate::engine::Explained)). The task itself is guided where any of them is. Empty: no study.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub study: Vec<Way>,
 }
 
 fn is_no(is: &bool) -> bool {
@@ -144,6 +151,7 @@ impl Default for TextToImage {
             seamless: false,
             hires: None,
             stop_at: None,
+            study: Vec::new(),
         }
     }
 }

@@ -3,8 +3,10 @@
 mod drawing;
 mod enlarge;
 mod events;
+mod explaining;
 mod guidance;
 mod hires;
+mod looking;
 mod pass;
 mod picture;
 mod saved;

@@ -8,6 +8,7 @@ mod corpus;
 mod engine_common;
 mod engine_devices;
 mod engine_errors;
+mod engine_explained;
 mod engine_hires;
 mod engine_mixed;
 mod engine_models;

@@ -33,6 +33,11 @@ pub(super) fn compute(batch: &[Call]) -> Result<Answers, InferenceError> {
             let prompts = each(batch, |work| if let Work::Length { prompt, .. } = work { Some(prompt) } else { None })?;
             return Answers::of(prompts.into_iter().map(|prompt| text.length(prompt).map(Answer::Length)));
         }
+        Work::Words { text, .. } => {
+            let text = held(text)?;
+            let prompts = each(batch, |work| if let Work::Words { prompt, .. } = work { Some(prompt) } else { None })?;
+            return Answers::of(prompts.into_iter().map(|prompt| text.words(prompt).map(Answer::Words)));
+        }
         Work::Prepare { denoiser, .. } => {
             let denoiser = held(denoiser)?;
             let prepare =

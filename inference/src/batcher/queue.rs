@@ -16,6 +16,7 @@ use crate::{
     family::{Conditioning, Denoiser, Prepared, PromptRequest, Row, Text, Told},
     ops::Padding,
     part::{PartId, Slot},
+    text::WordPlace,
     upscale::Upscaler,
     vae::Vae,
 };
@@ -26,6 +27,8 @@ pub(crate) enum Work {
     Prompt { text: Rc<Slot<Text>>, request: PromptRequest },
     /// A prompt whose length is asked.
     Length { text: Rc<Slot<Text>>, prompt: String },
+    /// A prompt whose words are asked for.
+    Words { text: Rc<Slot<Text>>, prompt: String },
     /// A prompt to make ready for a denoiser.
     Prepare { denoiser: Rc<Slot<Denoiser>>, conditioning: Arc<Conditioning>, told: Told },
     /// Latents to denoise.
@@ -46,6 +49,7 @@ impl Work {
         match self {
             Self::Prompt { .. } => "prompt",
             Self::Length { .. } => "length",
+            Self::Words { .. } => "words",
             Self::Prepare { .. } => "prepare",
             Self::Predict { .. } => "predict",
             Self::Encode { .. } => "encode",
@@ -60,14 +64,14 @@ impl Work {
         match self {
             Self::Encode { pixels: tensor, .. } | Self::Decode { latents: tensor, .. } => Some(tensor),
             Self::Upscale { pixels: tensor, .. } | Self::Read { latents: tensor } => Some(tensor),
-            Self::Prompt { .. } | Self::Length { .. } | Self::Prepare { .. } | Self::Predict { .. } => None,
+            Self::Prompt { .. } | Self::Length { .. } | Self::Words { .. } | Self::Prepare { .. } | Self::Predict { .. } => None,
         }
     }
 
     /// The part that it is for, and whether that is in memory.
     fn part(&self) -> (PartId, bool) {
         match self {
-            Self::Prompt { text, .. } | Self::Length { text, .. } => (text.id(), text.is_filled()),
+            Self::Prompt { text, .. } | Self::Length { text, .. } | Self::Words { text, .. } => (text.id(), text.is_filled()),
             Self::Prepare { denoiser, .. } | Self::Predict { denoiser, .. } => (denoiser.id(), denoiser.is_filled()),
             Self::Encode { vae, .. } | Self::Decode { vae, .. } => (vae.id(), vae.is_filled()),
             Self::Upscale { upscaler, .. } => (upscaler.id(), upscaler.is_filled()),
@@ -82,6 +86,8 @@ pub(crate) enum Answer {
     Tensor(Tensor),
     /// A prompt's length.
     Length(usize),
+    /// Where a prompt's words stand.
+    Words(Vec<WordPlace>),
     /// Numbers in main memory.
     Floats(Vec<f32>),
     /// An encoded prompt.
@@ -103,7 +109,7 @@ impl Call {
     fn key(&self) -> Key {
         let (part, _) = self.work.part();
         let (shape, padding) = match &self.work {
-            Work::Prompt { .. } | Work::Length { .. } | Work::Prepare { .. } => (Vec::new(), Padding::Zeros),
+            Work::Prompt { .. } | Work::Length { .. } | Work::Words { .. } | Work::Prepare { .. } => (Vec::new(), Padding::Zeros),
             Work::Predict { row, .. } => ([row.latents.dims(), row.prepared.shape()].concat(), row.padding),
             Work::Encode { pixels: tensor, padding, .. } | Work::Decode { latents: tensor, padding, .. } => {
                 (tensor.dims().to_vec(), *padding)

@@ -158,6 +158,13 @@ impl Catalogue {
         unread.map(|setting| Note::SettingUnread { setting: *setting }).chain(cut).collect()
     }
 
+    /// The guidance scale that would do nothing, of a task that is guided by its negative prompt; `None` of one that is not.
+    pub fn unguided(&self, task: &Task) -> Option<f64> {
+        let (base, model) = (task.base()?, self.find(task).ok()?);
+        let limits = &self.models[model].limits;
+        limits.rules.guidance.none().filter(|_| limits.is_guided(base))
+    }
+
     /// Longest side in pixels of a picture that the super-resolution network takes.
     pub fn max_enlarged(&self) -> u32 {
         self.models.iter().map(|card| card.max_side).max().unwrap_or_default()

@@ -124,6 +124,13 @@ impl Limits {
         {
             return Err(InvalidTask::StopAt { found, min: MIN_STOP });
         }
+        if let Some(way) = base.study.iter().find(|way| !(0.0..=MAX_GUIDANCE).contains(&way.guidance_scale)) {
+            return Err(InvalidTask::Guidance { found: way.guidance_scale, max: MAX_GUIDANCE });
+        }
+        let n_ways = base.study.len() as u32;
+        if n_ways > 0 && n_ways != base.n_images {
+            return Err(InvalidTask::Count { found: base.n_images, max: n_ways });
+        }
         if base.clip_skip > MAX_CLIP_SKIP {
             return Err(InvalidTask::ClipSkip { found: base.clip_skip, max: MAX_CLIP_SKIP });
         }

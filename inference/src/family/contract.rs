@@ -1,11 +1,11 @@
 //! What a family of models says and does; its folder implements it, and `families!` lists it.
 
-use std::path::Path;
+use std::{path::Path, rc::Rc};
 
 use candle_core::{DType, Device, Tensor};
 use serde_json::Value;
 
-use super::{Description, Drift, Rules};
+use super::{AttentionMaps, Description, Drift, Rules};
 use crate::{
     adapter::{AdapterSet, Base},
     checkpoint::{Checkpoint, Weights, json::unsupported},
@@ -13,7 +13,7 @@ use crate::{
     ops::Padding,
     schedule::ScheduleConfig,
     task::{ImageSize, Setting},
-    text::Embedding,
+    text::{Embedding, WordPlace},
     vae::VaeConfig,
 };
 
@@ -74,6 +74,12 @@ pub(crate) trait Family {
 
     /// How long a prompt is, in the family's own unit: what [`PromptRequest::length`] counts.
     fn length(text: &Self::Text, prompt: &str) -> Result<usize, InferenceError>;
+
+    /// Where a prompt's words stand in what the denoiser looks at; none in families whose denoisers keep no [`AttentionMaps`].
+    fn words(text: &Self::Text, prompt: &str) -> Result<Vec<WordPlace>, InferenceError> {
+        let _ = (text, prompt);
+        Ok(Vec::new())
+    }
 
     /// Encodes a prompt.
     fn encode(text: &Self::Text, request: &PromptRequest) -> Result<Self::Conditioning, InferenceError>;
@@ -147,13 +153,16 @@ pub(crate) struct Row<Prepared> {
     pub(crate) adapters: AdapterSet,
     /// What lies beyond the picture's edges; rows of one batch have the same.
     pub(crate) padding: Padding,
+    /// Who notes what the network looks at for this row; it changes no number.
+    pub(crate) maps: Option<Rc<AttentionMaps>>,
 }
 
 impl<Prepared> Row<Prepared> {
     /// The same row with another view of its prompt.
     pub(crate) fn with<Other>(&self, prepared: Other) -> Row<Other> {
-        let Self { latents, timestep, adapters, padding, .. } = self;
-        Row { latents: latents.clone(), timestep: *timestep, prepared, adapters: adapters.clone(), padding: *padding }
+        let Self { latents, timestep, adapters, padding, maps, .. } = self;
+        let (latents, adapters, maps) = (latents.clone(), adapters.clone(), maps.clone());
+        Row { latents, timestep: *timestep, prepared, adapters, padding: *padding, maps }
     }
 }
 

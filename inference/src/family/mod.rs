@@ -3,6 +3,7 @@
 //! A model is three parts, each loaded alone from its files and dropped alone: text encoders, denoiser, autoencoder. A prompt goes through the first
 //! ([`Conditioning`]), is made ready by the second ([`Prepared`]), and then stands in the second's rows; the autoencoder is [`crate::vae::Vae`] in every family.
 
+mod attention_maps;
 pub(crate) mod contract;
 mod description;
 mod drift;
@@ -17,8 +18,9 @@ mod tests;
 pub(crate) mod toy;
 pub mod z_image;
 
-pub(crate) use self::{contract::Row, description::Description};
+pub(crate) use self::{attention_maps::AttentionMaps, contract::Row, description::Description};
 pub use self::{
+    attention_maps::WordMap,
     contract::{PromptRequest, Told},
     drift::Drift,
     files::{ModelFiles, ModelShape, ModelSource},

@@ -8,7 +8,11 @@ use super::{
     contract::{Loaded, PartFiles, PromptRequest, Row, Told},
     registry::{AnyConditioning, AnyConfig, AnyDenoiser, AnyPrepared, AnyText},
 };
-use crate::{error::InferenceError, part::PartId, text::Embedding};
+use crate::{
+    error::InferenceError,
+    part::PartId,
+    text::{Embedding, WordPlace},
+};
 
 /// The text encoders of a model.
 pub struct Text {
@@ -56,6 +60,14 @@ impl Text {
     /// It is too long.
     pub fn length(&self, prompt: &str) -> Result<usize, InferenceError> {
         self.encoders.length(prompt)
+    }
+
+    /// Where a prompt's words stand in what the denoiser looks at; none in families that do not tell.
+    ///
+    /// # Errors
+    /// Its tokenizer fails.
+    pub fn words(&self, prompt: &str) -> Result<Vec<WordPlace>, InferenceError> {
+        self.encoders.words(prompt)
     }
 
     /// Encodes a prompt.

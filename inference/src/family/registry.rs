@@ -18,7 +18,7 @@ use crate::{
     checkpoint::{Checkpoint, json::unsupported},
     error::InferenceError,
     schedule::ScheduleConfig,
-    text::Embedding,
+    text::{Embedding, WordPlace},
     vae::VaeConfig,
 };
 
@@ -116,6 +116,10 @@ macro_rules! any {
 
             pub(super) fn length(&self, prompt: &str) -> Result<usize, InferenceError> {
                 match self { $($(#[$only])* Self::$Family(text) => $Family::length(text, prompt),)* }
+            }
+
+            pub(super) fn words(&self, prompt: &str) -> Result<Vec<WordPlace>, InferenceError> {
+                match self { $($(#[$only])* Self::$Family(text) => $Family::words(text, prompt),)* }
             }
 
             pub(super) fn encode(&self, request: &PromptRequest) -> Result<AnyConditioning, InferenceError> {

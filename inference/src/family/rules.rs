@@ -98,6 +98,15 @@ impl GuidanceRule {
         }
     }
 
+    /// The scale that is as good as none, where guidance is of two rows.
+    pub(crate) fn none(self) -> Option<f64> {
+        match self {
+            Self::AboveOne => Some(1.0),
+            Self::AboveZero => Some(0.0),
+            Self::Input => None,
+        }
+    }
+
     /// The network's output of the two rows as one.
     pub(crate) fn guided(self, negative: &Tensor, positive: &Tensor, guidance_scale: f64) -> candle_core::Result<Tensor> {
         let from = if self == Self::AboveZero { positive } else { negative };

@@ -1,10 +1,10 @@
 //! The parts of the starter model, each loaded alone, against the model as a whole.
 
-use std::{path::Path, sync::Arc, thread};
+use std::{path::Path, rc::Rc, sync::Arc, thread};
 
 use candle_core::{DType, Device, Tensor};
 
-use super::{Conditioning, Denoiser, ModelFiles, Prepared, PromptRequest, Row, Text, Told, stable_diffusion::Model};
+use super::{AttentionMaps, Conditioning, Denoiser, ModelFiles, Prepared, PromptRequest, Row, Text, Told, stable_diffusion::Model};
 use crate::{adapter::AdapterSet, ops::Padding, task::ImageSize, vae::Vae};
 
 fn bits(tensor: &Tensor) -> Vec<u32> {
@@ -47,12 +47,25 @@ fn a_part_that_was_loaded_alone_on_its_own_thread_gives_the_models_bits() {
     let told =
         Told { size: ImageSize::new(64, 64), is_negative: false, guidance_scale: 1.0, adapters: AdapterSet::default(), drifts: Vec::new() };
     let prepared = Arc::new(denoiser.prepare(&conditioning, &told).expect("a prompt"));
-    let row = Row { latents: latents.clone(), timestep: 500.0, prepared, adapters: AdapterSet::default(), padding: Padding::Zeros };
+    let row =
+        Row { latents: latents.clone(), timestep: 500.0, prepared, adapters: AdapterSet::default(), padding: Padding::Zeros, maps: None };
     let found = denoiser.predict(&[&row, &row]).expect("two rows");
     let context = model.encode_text(&["a cat"]).expect("a context");
     let whole = model.prepare(&super::stable_diffusion::Conditioning { context, pooled: None }, &[]).expect("a prompt");
     let expected = model.predict(&latents, &[500.0], &[&whole]).expect("a row");
     assert_eq!(bits(&found), [bits(&expected), bits(&expected)].concat());
+
+    // Who looks on changes nothing, and is told of their own row alone: of each layer that looks at the prompt, shares that add up to 1.
+    let maps = Rc::new(AttentionMaps::default());
+    let watched = Row { maps: Some(maps.clone()), ..row.clone() };
+    assert_eq!(bits(&denoiser.predict(&[&row, &watched]).expect("two rows")), bits(&found));
+    let n_layers = whole.n_layers();
+    assert!(n_layers > 0 && maps.n() == n_layers, "{} of {n_layers}", maps.n());
+    for (size, shares) in maps.means() {
+        assert_eq!(shares.len(), size.0 * size.1 * 77);
+        let sums = shares.chunks(77).map(|place| place.iter().sum::<f32>());
+        sums.for_each(|sum| assert!((sum - 1.0).abs() < 1e-4, "{size:?}: {sum}"));
+    }
 
     let n_denoiser = denoiser.n_bytes();
     drop(denoiser);

@@ -41,6 +41,25 @@ pub fn attention(q: &Tensor, k: &Tensor, v: &Tensor, options: Attention) -> Resu
     plain(q, k, v, options)
 }
 
+/// What each query pays to each key, `softmax(q·kᵀ/√width)`, as the mean over heads: `[s, t]` in float32, for `q` `[1, s, heads·width]` and `k`
+/// `[1, t, heads·width]`.
+pub fn shares(q: &Tensor, k: &Tensor, options: Attention) -> Result<Tensor> {
+    let (n, _, width) = q.dims3()?;
+    if n != 1 || k.dim(0)? != 1 || k.dim(2)? != width || width % options.n_heads != 0 || options.is_causal {
+        candle_core::bail!("shares of {:?} and {:?} with {} heads", q.shape(), k.shape(), options.n_heads);
+    }
+    let head_width = width / options.n_heads;
+    let mut sum: Option<Tensor> = None;
+    // Head by head: all scores of a large picture at once would take much memory.
+    for head in 0..options.n_heads {
+        let of = |tensor: &Tensor| tensor.squeeze(0)?.narrow(1, head * head_width, head_width)?.to_dtype(DType::F32)?.contiguous();
+        let scores = (of(q)?.matmul(&of(k)?.t()?)? * (1.0 / (head_width as f64).sqrt()))?;
+        let shares = softmax_last_dim(&scores)?;
+        sum = Some(if let Some(sum) = sum { (sum + shares)? } else { shares });
+    }
+    sum.map_or_else(|| candle_core::bail!("attention without heads"), |sum| sum / options.n_heads as f64)
+}
+
 pub(super) fn plain(q: &Tensor, k: &Tensor, v: &Tensor, options: Attention) -> Result<Tensor> {
     let (n, n_queries, width) = q.dims3()?;
     let n_keys = k.dim(1)?;

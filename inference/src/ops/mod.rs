@@ -21,7 +21,7 @@ mod tests;
 mod weight;
 
 pub use activation::{Activation, PRelu, geglu};
-pub use attention::{Attention, attention};
+pub use attention::{Attention, attention, shares};
 pub use branch::Branch;
 pub use change::{Batch, Change, Changes, LayerName};
 pub use conv::{Conv2d, ConvOptions, Pass};

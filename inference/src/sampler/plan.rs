@@ -3,7 +3,7 @@
 use candle_core::Tensor;
 
 use super::{
-    Denoiser, Sampler,
+    Denoiser, NoiseLevel, Sampler,
     method::{Run, Setup},
     methods::Prepared,
     state::{SamplerState, Step},
@@ -54,6 +54,11 @@ impl Plan {
     /// Steps, those before the start too.
     pub fn n_steps(&self) -> usize {
         self.levels.at.len()
+    }
+
+    /// How noisy the latents are before a step; `None` after the last.
+    pub(crate) fn level(&self, step: usize) -> Option<NoiseLevel> {
+        self.levels.at.get(step).copied()
     }
 
     /// Network calls of a step.

@@ -9,6 +9,7 @@ use super::{
     refusal::PromptError,
     textual_inversion::{Embedding, Vectors},
     tokenize::Tokenizer,
+    words::{WordPlace, word_places},
 };
 use crate::{adapter::AdapterSet, checkpoint::Part, error::InferenceError};
 
@@ -159,6 +160,15 @@ impl TextEncoders {
     /// Width of the pooled embedding, if there is one.
     pub fn pooled_width(&self) -> Option<usize> {
         self.second.as_ref()?.clip.pooled_width()
+    }
+
+    /// Where a prompt's words stand in its context.
+    ///
+    /// # Errors
+    /// The tokenizer fails.
+    pub fn words(&self, prompt: &Prompt) -> Result<Vec<WordPlace>, InferenceError> {
+        let places = self.encoders().next().map(|encoder| word_places(&encoder.tokenizer, &encoder.words, prompt));
+        places.unwrap_or_else(|| Ok(Vec::new()))
     }
 
     /// The first encoder's tokenizer, or that of the only one.

@@ -16,6 +16,7 @@ pub mod tags;
 pub mod textual_inversion;
 pub mod tokenize;
 mod unread;
+mod words;
 
 pub use encode::{TextEncoders, TextOptions};
 pub use encoder::EncoderFiles;
@@ -28,3 +29,4 @@ pub use tags::AdapterTag;
 pub use textual_inversion::Embedding;
 pub use tokenize::Tokenizer;
 pub use unread::{Unread, without_meaning};
+pub use words::WordPlace;

@@ -4,6 +4,7 @@ use std::cell::{Cell, OnceCell};
 
 use super::{
     Job,
+    looking::{LOOKED_AT, Looking},
     pass::{Pass, Steps},
     source::Source,
 };
@@ -34,6 +35,8 @@ pub(super) struct Drawing<'a> {
     /// `None` while no picture begins with it.
     pub(super) source: Option<Source>,
     pub(super) steps: Steps,
+    /// What is noted of the first picture, of a study that draws it.
+    pub(super) looking: Option<Looking>,
     /// Steps of a picture, both passes together.
     pub(super) each: u32,
     /// Steps of a picture after which it is handed out.
@@ -48,7 +51,8 @@ impl<'a> Drawing<'a> {
         let (first, second) = job.passes(base);
         let each = first.n_steps() + second.as_ref().map_or(0, |(_, pass)| pass.n_steps());
         let steps = Steps { done: Cell::new(0), total: Cell::new(0) };
-        Self { job, base, first, second, source: None, steps, each, until: base.stops_after(each), belongs_to: OnceCell::new() }
+        let until = base.stops_after(each);
+        Self { job, base, first, second, source: None, steps, looking: None, each, until, belongs_to: OnceCell::new() }
     }
 
     /// Counts the steps that are done, and those that are to be made.
@@ -68,8 +72,12 @@ impl<'a> Drawing<'a> {
     pub(super) async fn prepare(&mut self, caller: &Caller, pictures: &[(u32, Begin)]) -> Result<(), InferenceError> {
         let begins = pictures.iter().map(|(_, begin)| begin);
         let indices: Vec<u32> = pictures.iter().map(|(index, _)| *index).collect();
+        if pictures.iter().any(|(index, begin)| *index == LOOKED_AT && matches!(begin, Begin::Fresh)) {
+            self.looking = self.job.looking(caller, self.base).await?;
+        }
+        let maps = self.looking.as_ref().map(|looking| looking.maps.clone());
         if begins.clone().any(|begin| self.has_steps_in_first(begin)) {
-            self.first.prompts = Some(self.job.prompts(caller, self.base, (self.first.size, &indices)).await?);
+            self.first.prompts = Some(self.job.prompts(caller, self.base, (self.first.size, &indices), maps.as_ref()).await?);
         }
         let n_first = self.first.n_steps();
         let reaches_second = begins.clone().any(|begin| {
@@ -79,7 +87,7 @@ impl<'a> Drawing<'a> {
         if let Some((_, second)) = &mut self.second
             && reaches_second
         {
-            second.prompts = Some(self.job.prompts(caller, self.base, (second.size, &indices)).await?);
+            second.prompts = Some(self.job.prompts(caller, self.base, (second.size, &indices), maps.as_ref()).await?);
         }
         if begins.clone().any(|begin| self.needs_source(begin)) {
             self.source = self.job.encode_source(caller).await?;

@@ -40,7 +40,7 @@ impl Job {
             tell(done, passes);
         }
         let (image, device_class) = (pixels::to_image(&pixels)?, self.facts.device_class.clone());
-        let finished = FinishedImage { index: 0, seed: Seed(0), image, stopped, digests: Vec::new(), device_class };
+        let finished = FinishedImage { index: 0, seed: Seed(0), image, stopped, digests: Vec::new(), device_class, explained: None };
         self.events.must_send(Event::Image(finished));
         Ok(())
     }

@@ -2,13 +2,13 @@
 
 use std::{cell::Cell, rc::Rc};
 
-use super::Job;
+use super::{Job, looking::LOOKED_AT};
 use crate::{
     batcher::{Caller, Prompt},
     catalogue::limits::Chunks,
     engine::Progress,
     error::InferenceError,
-    family::{Drift, PromptRequest, Told},
+    family::{AttentionMaps, Drift, PromptRequest, Told},
     sampler::Plan,
     state::PassKind,
     task::{Hires, ImageSize, SkippedFor, TextToImage},
@@ -26,12 +26,20 @@ pub(super) struct Pass {
 /// A pass's prompts, encoded.
 pub(super) struct Prompts {
     /// `None` without guidance.
-    pub(super) negative: Option<Rc<Prompt>>,
+    negative: Option<Rc<Prompt>>,
+    /// In its place for pictures of a study without the negative prompt.
+    unsaid: Option<Rc<Prompt>>,
     /// One for all pictures, or one for each with its index.
     positive: Vec<(u32, Rc<Prompt>)>,
 }
 
 impl Prompts {
+    /// The negative prompt of a picture; `None` without guidance.
+    pub(super) fn negative_of(&self, base: &TextToImage, index: u32) -> Option<&Prompt> {
+        let unsaid = self.unsaid.as_deref().filter(|_| base.way(index).is_some_and(|way| !way.has_negative));
+        unsaid.or(self.negative.as_deref())
+    }
+
     /// The prompt as a picture reads it.
     pub(super) fn of(&self, index: u32) -> Result<&Prompt, InferenceError> {
         let own = self.positive.iter().find(|(of, _)| *of == index).or(self.positive.first());
@@ -75,7 +83,14 @@ impl Job {
     }
 
     /// The prompts of a pass at a size, encoded for these pictures.
-    pub(super) async fn prompts(&self, caller: &Caller, base: &TextToImage, at: (ImageSize, &[u32])) -> Result<Prompts, InferenceError> {
+    /// `maps` note what the network looks at of the first picture's.
+    pub(super) async fn prompts(
+        &self,
+        caller: &Caller,
+        base: &TextToImage,
+        at: (ImageSize, &[u32]),
+        maps: Option<&Rc<AttentionMaps>>,
+    ) -> Result<Prompts, InferenceError> {
         let (size, indices) = at;
         let limits = &self.facts.limits;
         let is_guided = limits.is_guided(base);
@@ -94,35 +109,48 @@ impl Job {
             length: chunks.longest(),
             adapters: self.adapters.clone(),
         };
-        let told = |is_negative: bool, drifts: Vec<Drift>| {
+        let told = |is_negative: bool, guidance_scale: f64, drifts: Vec<Drift>| {
             let adapters = self.adapters.clone();
-            Told { size, is_negative, guidance_scale: base.guidance_scale, adapters, drifts }
+            Told { size, is_negative, guidance_scale, adapters, drifts }
         };
-        // With chaos each picture has a prompt of its own.
-        let readers = if base.chaos > 0 { indices } else { &indices[..indices.len().min(1)] };
-        let read = |index: &u32| told(false, base.drifts(base.seed.of_image(*index)));
+        // With chaos, and in a study, each picture has a prompt of its own.
+        let is_study = !base.study.is_empty();
+        let readers = if base.chaos > 0 || is_study { indices } else { &indices[..indices.len().min(1)] };
+        let read = |index: &u32| told(false, base.guidance_of(*index), base.drifts(base.seed_of(*index)));
         let readings: Vec<Told> = readers.iter().map(read).collect();
         let is_plain = readings.iter().all(|told| told.drifts.is_empty());
         let wanted = request(Some(&base.prompt), false);
-        let unwanted = is_guided.then(|| match &base.negative_prompt {
+        let unwanted = |negative: Option<&str>| match negative {
             None if limits.rules.zeroes_empty_negative => request(None, true),
-            negative => request(Some(negative.as_deref().unwrap_or_default()), true),
-        });
+            negative => request(Some(negative.unwrap_or_default()), true),
+        };
+        let is_unsaid = is_guided && base.study.iter().any(|way| !way.has_negative);
+        let unsaid = is_unsaid.then(|| unwanted(None));
+        let unwanted = is_guided.then(|| unwanted(base.negative_prompt.as_deref()));
+        let negative_of = |request: PromptRequest| caller.prompt(request, told(true, base.guidance_scale, Vec::new()));
         let positive = caller.prompts(wanted.clone(), readings);
         let (positive, negative) = match unwanted {
             None => (positive.await?, None),
-            Some(unwanted) if unwanted == wanted && is_plain && !limits.rules.tells_negative_apart => {
+            Some(unwanted) if unwanted == wanted && is_plain && !is_study && !limits.rules.tells_negative_apart => {
                 let prompts = positive.await?;
                 let negative = prompts.first().cloned();
                 (prompts, negative)
             }
             Some(unwanted) => {
-                let (positive, negative) = futures::try_join!(positive, caller.prompt(unwanted, told(true, Vec::new())))?;
+                let (positive, negative) = futures::try_join!(positive, negative_of(unwanted))?;
                 (positive, Some(Rc::new(negative)))
             }
         };
-        let positive = readers.iter().copied().zip(positive).collect();
+        let unsaid = match unsaid {
+            Some(unsaid) => Some(Rc::new(negative_of(unsaid).await?)),
+            None => None,
+        };
+        let noted = |(index, prompt): (u32, Rc<Prompt>)| match maps.filter(|_| index == LOOKED_AT) {
+            Some(maps) => (index, Rc::new(Prompt { maps: Some(maps.clone()), ..Prompt::clone(&prompt) })),
+            None => (index, prompt),
+        };
+        let positive = readers.iter().copied().zip(positive).map(noted).collect();
         self.meter.add(chunks.encoding(limits.rules.prices));
-        Ok(Prompts { negative, positive })
+        Ok(Prompts { negative, unsaid, positive })
     }
 }

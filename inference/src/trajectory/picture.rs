@@ -1,6 +1,6 @@
 //! One picture: from where it begins over the steps of its passes to pixels.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
 use candle_core::Tensor;
 
@@ -8,6 +8,7 @@ use super::{
     Kept,
     drawing::{Begin, Drawing},
     guidance::Guided,
+    looking::{LOOKED_AT, Looking, Seen, of_picture},
     pass::Pass,
 };
 use crate::{
@@ -17,7 +18,7 @@ use crate::{
     noise::TorchGenerator,
     pixels,
     sampler::SamplerState,
-    task::Seed,
+    task::{Seed, glimpses},
 };
 
 /// One picture of a drawing task.
@@ -31,6 +32,10 @@ pub(super) struct Picture<'a> {
     n_done: Cell<u32>,
     /// Those after which it is handed out.
     ends_at: Cell<u32>,
+    /// Those of its steps that are looked at.
+    seen: RefCell<Vec<Seen>>,
+    /// How noisy it was before each of its steps, where it is looked at.
+    sigmas: RefCell<Vec<f64>>,
 }
 
 /// What becomes pixels.
@@ -51,7 +56,17 @@ enum Way {
 
 impl<'a> Picture<'a> {
     pub(super) fn new(drawing: &'a Drawing<'a>, caller: &Caller, index: u32) -> Self {
-        Self { drawing, caller: caller.for_picture(index), index, n_answered: Cell::new(0), n_done: Cell::new(0), ends_at: Cell::new(0) }
+        let (n_answered, n_done, ends_at) = (Cell::new(0), Cell::new(0), Cell::new(0));
+        Self {
+            drawing,
+            caller: caller.for_picture(index),
+            index,
+            n_answered,
+            n_done,
+            ends_at,
+            seen: RefCell::default(),
+            sigmas: RefCell::default(),
+        }
     }
 
     /// Draws and tells it, unless it is left out.
@@ -64,7 +79,11 @@ impl<'a> Picture<'a> {
         }
         let image = pixels::to_image(&pixels::to_unit(&pixels)?)?;
         let device_class = drawing.job.facts.device_class.clone();
-        let finished = FinishedImage { index, seed: self.seed(), image, stopped, digests: self.digests(), device_class };
+        let explained = match self.looking() {
+            Some(looking) => Some(Box::new(self.explained(looking, (self.seen.take(), self.sigmas.take()), &latents).await?)),
+            None => None,
+        };
+        let finished = FinishedImage { index, seed: self.seed(), image, stopped, digests: self.digests(), device_class, explained };
         drawing.job.events.must_send(Event::Image(finished));
         Ok(())
     }
@@ -77,7 +96,7 @@ impl<'a> Picture<'a> {
     }
 
     pub(super) fn seed(&self) -> Seed {
-        self.drawing.base.seed.of_image(self.index)
+        self.drawing.base.seed_of(self.index)
     }
 
     /// The latents after the last step that is made, as the model's decoder takes them; `None` if it is left out.
@@ -135,9 +154,9 @@ impl<'a> Picture<'a> {
             caller: &self.caller,
             prediction: pass.plan.prediction(),
             rule: job.facts.limits.rules.guidance,
-            guidance_scale: base.guidance_scale,
+            guidance_scale: base.guidance_of(self.index),
             guidance_rescale: base.guidance_rescale,
-            negative: prompts.negative.as_deref(),
+            negative: prompts.negative_of(base, self.index),
             positive: prompts.of(self.index)?,
             is_on: Cell::new(true),
             kept,
@@ -146,8 +165,12 @@ impl<'a> Picture<'a> {
             denoiser.is_on.set(base.guides_at(state.step, n_steps));
             let done = state.step;
             self.caller.begin_step(pass.n_done(done) + 1);
+            let before = self.looking().map(|_| state.latents.clone());
             let step = pass.plan.step(&denoiser, state).await?;
             state = step.state;
+            if let (Some(latents), Some(level)) = (before, pass.plan.level(done)) {
+                self.look(Seen { step: self.n_done.get(), level, latents, clean: kept.clean(&step.denoised)? });
+            }
             state.latents = kept.after(&pass.plan, done, state.latents)?;
             self.at_border(pass, &state, &step.denoised)?;
             if self.is_left_out() {
@@ -158,6 +181,19 @@ impl<'a> Picture<'a> {
             }
         }
         Ok(Way::Through(state))
+    }
+
+    /// What is noted of it, if anything is.
+    fn looking(&self) -> Option<&Looking> {
+        self.drawing.looking.as_ref().filter(|_| self.index == LOOKED_AT)
+    }
+
+    /// Notes a step that was made.
+    fn look(&self, seen: Seen) {
+        self.sigmas.borrow_mut().push(of_picture(seen.level));
+        if glimpses(self.ends_at.get()).contains(&seen.step) {
+            self.seen.borrow_mut().push(seen);
+        }
     }
 
     /// The picture as it is at a border, where `clean` is the estimate of its end.

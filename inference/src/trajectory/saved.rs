@@ -40,7 +40,7 @@ impl Drawing<'_> {
         for saved in &submission.resume {
             state::check(&saved.belongs_to, &here)?;
             let TrajectoryState { index, seed, .. } = *saved;
-            if index >= self.base.n_images || seed != self.base.seed.of_image(index) {
+            if index >= self.base.n_images || seed != self.base.seed_of(index) {
                 return Err(StateError::Picture { index, seed: seed.0 }.into());
             }
             let begin = begins.iter_mut().find(|(missing, begin)| *missing == index && matches!(begin, Begin::Fresh));
@@ -83,6 +83,10 @@ fn restored(saved: &TrajectoryState, device: &Device) -> Result<SamplerState, In
 impl Picture<'_> {
     /// Tells the picture's state if it is time for it or somebody asked. One of latents that are no numbers is not worth it: the picture is about to fail.
     pub(super) fn save(&self, pass: &Pass, state: &SamplerState) -> Result<(), InferenceError> {
+        // What was noted of a picture does not go with its state.
+        if !self.drawing.base.study.is_empty() {
+            return Ok(());
+        }
         let job = self.drawing.job;
         let (every, n_asked) = (job.submission.checkpoint_every, job.meter.n_states_asked());
         let is_due = every > 0 && pass.n_done(state.step).is_multiple_of(every);

@@ -4,7 +4,7 @@ use super::{Chunks, DECODE_ROWS, ENCODE_ROWS, Limits, UPSCALE_ROWS};
 use crate::{
     sampler::Plan,
     state::{PassKind, Place},
-    task::{Enlarger, Hires, ImageSize, Task, TaskKind, TextToImage},
+    task::{Enlarger, Hires, ImageSize, Task, TaskKind, TextToImage, glimpses},
 };
 
 /// A task's passes, and how long its prompts are.
@@ -45,7 +45,9 @@ impl Limits {
         let has_steps_in_second = spans.iter().any(|(from, until)| from < until && *until > n_first);
         let n_passes = f64::from(u8::from(is_begun_in_first) + u8::from(has_steps_in_second));
         let pictures = alike(&spans).map(|(span, n_alike)| n_alike * passes.cost(span)).sum::<f64>();
-        pictures + base.size.megapixels() * n_encodings * ENCODE_ROWS + n_passes * chunks.encoding(self.rules.prices)
+        // Of a study that goes on, the first picture is missing still: it is the last to be finished.
+        let looking = spans.first().filter(|_| !base.study.is_empty()).map_or(0.0, |(_, until)| passes.looking(*until));
+        pictures + looking + base.size.megapixels() * n_encodings * ENCODE_ROWS + n_passes * chunks.encoding(self.rules.prices)
     }
 
     /// Whether a task's pictures come to their second pass; one that is stopped before it has none.
@@ -98,6 +100,15 @@ impl Passes<'_> {
         };
         let second = self.rows(plan, from.saturating_sub(n_first), until - n_first) * row_price(large);
         small * rows + between + large * (second + DECODE_ROWS)
+    }
+
+    /// What it costs to decode what is looked at of a picture that is handed out after so many steps.
+    fn looking(&self, until: u32) -> f64 {
+        let n_first = self.n_first();
+        let large = self.second.as_ref().map_or(self.first.0, |(_, size, _)| *size).megapixels();
+        let at = |step: u32| if step < n_first { self.first.0.megapixels() } else { large };
+        let end = if until > n_first { large } else { self.first.0.megapixels() };
+        glimpses(until).into_iter().map(|step| (2.0 * at(step) + end) * DECODE_ROWS).sum()
     }
 
     /// Network rows of one picture's pass between two of its steps, counted from its start.

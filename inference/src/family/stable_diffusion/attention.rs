@@ -74,7 +74,7 @@ impl Transformer {
             Projections::Linear(first, _) => first.of(batch).forward(&to_tokens(&hidden)?)?,
         };
         for layer in &self.layers {
-            tokens = layer.forward(&tokens, prompts)?;
+            tokens = layer.forward(&tokens, prompts, (height, width))?;
         }
         match &self.projections {
             Projections::Conv(_, last) => last.within(batch.into()).forward_add(&to_planes(&tokens, (height, width))?, input),
@@ -119,12 +119,18 @@ impl Layer {
         Ok(())
     }
 
-    fn forward(&self, tokens: &Tensor, prompts: &mut Prompts<'_>) -> candle_core::Result<Tensor> {
+    fn forward(&self, tokens: &Tensor, prompts: &mut Prompts<'_>, size: (usize, usize)) -> candle_core::Result<Tensor> {
         let batch = prompts.batch();
         let normed = self.norm1.of(batch).forward(tokens)?;
-        let seen = if self.only_cross_attention { prompts.next()? } else { self.attention1.keys_values(&normed, batch)? };
-        let tokens = self.attention1.forward(&normed, &seen, tokens, batch)?;
-        let tokens = self.attention2.forward(&self.norm2.of(batch).forward(&tokens)?, &prompts.next()?, &tokens, batch)?;
+        let q = self.attention1.queries(&normed, batch)?;
+        let seen = match self.only_cross_attention {
+            true => prompts.next(&q, self.attention1.options, size)?,
+            false => self.attention1.keys_values(&normed, batch)?,
+        };
+        let tokens = self.attention1.forward(&q, &seen, tokens, batch)?;
+        let q = self.attention2.queries(&self.norm2.of(batch).forward(&tokens)?, batch)?;
+        let seen = prompts.next(&q, self.attention2.options, size)?;
+        let tokens = self.attention2.forward(&q, &seen, &tokens, batch)?;
         let inner = self.feed_in.of(batch).forward(&self.norm3.of(batch).forward(&tokens)?)?;
         self.feed_out.of(batch).forward_add(&geglu(&inner)?, &tokens)
     }
@@ -154,15 +160,12 @@ impl Attention {
         Ok((self.to_k.of(batch).forward(seen)?, self.to_v.of(batch).forward(seen)?))
     }
 
-    /// Attention of `tokens`, plus `residual`.
-    fn forward(
-        &self,
-        tokens: &Tensor,
-        (keys, values): &(Tensor, Tensor),
-        residual: &Tensor,
-        batch: Batch<'_>,
-    ) -> candle_core::Result<Tensor> {
-        let q = self.to_q.of(batch).forward(tokens)?;
-        self.to_out.of(batch).forward_add(&ops::attention(&q, keys, values, self.options)?, residual)
+    fn queries(&self, tokens: &Tensor, batch: Batch<'_>) -> candle_core::Result<Tensor> {
+        self.to_q.of(batch).forward(tokens)
+    }
+
+    /// Attention of queries, plus `residual`.
+    fn forward(&self, q: &Tensor, (keys, values): &(Tensor, Tensor), residual: &Tensor, batch: Batch<'_>) -> candle_core::Result<Tensor> {
+        self.to_out.of(batch).forward_add(&ops::attention(q, keys, values, self.options)?, residual)
     }
 }

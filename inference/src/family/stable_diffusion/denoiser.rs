@@ -2,7 +2,7 @@
 
 use candle_core::{DType, Tensor};
 
-use super::{Conditioning, ModelConfig, PromptState, unet::Unet};
+use super::{Conditioning, ModelConfig, PromptState, prompt::PromptRows, unet::Unet};
 use crate::{
     adapter::AdapterSet,
     checkpoint::{Part, unread},
@@ -82,17 +82,17 @@ impl Denoiser {
         &self,
         latents: &Tensor,
         timesteps: &[f64],
-        prompts: &[&PromptState],
+        rows: PromptRows<'_>,
         pass: Pass<'_>,
     ) -> Result<Tensor, InferenceError> {
-        let n = latents.dim(0)?;
+        let (n, prompts) = (latents.dim(0)?, rows.prompts);
         let n_tokens = prompts.first().map(|prompt| prompt.n_tokens());
         if timesteps.len() != n || prompts.len() != n || prompts.iter().any(|prompt| Some(prompt.n_tokens()) != n_tokens) {
             let lengths: Vec<usize> = prompts.iter().map(|prompt| prompt.n_tokens()).collect();
             let message = format!("{n} latents, {} timesteps and prompts of {lengths:?} tokens", timesteps.len());
             return Err(candle_core::Error::Msg(message).into());
         }
-        Ok(self.unet.forward(&latents.to_dtype(self.dtype)?, timesteps, prompts, pass)?)
+        Ok(self.unet.forward(&latents.to_dtype(self.dtype)?, timesteps, rows, pass)?)
     }
 }
 

@@ -5,13 +5,13 @@ use std::path::Path;
 use candle_core::{DType, Device, Tensor};
 use serde_json::Value;
 
-use super::{Conditioning, ModelConfig, PromptState, denoiser::Denoiser, text::Text, unet::Unet};
+use super::{Conditioning, ModelConfig, PromptState, denoiser::Denoiser, prompt::PromptRows, text::Text, unet::Unet};
 use crate::{
     adapter::Base,
     checkpoint::{self, Checkpoint, Part, UnetLayout, unread},
     error::InferenceError,
     family::{
-        Description, Drift,
+        AttentionMaps, Description, Drift,
         contract::{Family, Measured, PartFiles, PromptRequest, Row, Told},
         rules::{GuidanceRule, Prices, Rules},
     },
@@ -19,7 +19,7 @@ use crate::{
     schedule::{Pipeline, ScheduleConfig},
     task::{ImageSize, Setting},
     text::{
-        Embedding, EncoderShape, Prompt, PromptMeasure,
+        Embedding, EncoderShape, Prompt, PromptMeasure, WordPlace,
         clip::{Clip, ClipConfig},
         parts,
     },
@@ -154,6 +154,10 @@ impl Family for StableDiffusion {
         text.encoders().n_chunks(&Prompt::parse(prompt))
     }
 
+    fn words(text: &Text, prompt: &str) -> Result<Vec<WordPlace>, InferenceError> {
+        text.encoders().words(&Prompt::parse(prompt))
+    }
+
     fn encode(text: &Text, request: &PromptRequest) -> Result<Conditioning, InferenceError> {
         let PromptRequest { text: prompt, has_parts, clip_skip, length, adapters } = request;
         let Some(prompt) = prompt else { return text.encoders().zeroed(*length) };
@@ -180,7 +184,8 @@ impl Family for StableDiffusion {
         let prompts: Vec<&PromptState> = rows.iter().map(|row| row.prepared).collect();
         let padding = rows.first().map(|row| row.padding).unwrap_or_default();
         let changes: Vec<&Changes> = rows.iter().map(|row| row.adapters.changes(Part::Unet)).collect();
-        denoiser.predict(&latents, &timesteps, &prompts, Pass { padding, batch: Batch::new(&changes) })
+        let maps: Vec<Option<&AttentionMaps>> = rows.iter().map(|row| row.maps.as_deref()).collect();
+        denoiser.predict(&latents, &timesteps, PromptRows { prompts: &prompts, maps: &maps }, Pass { padding, batch: Batch::new(&changes) })
     }
 }
 

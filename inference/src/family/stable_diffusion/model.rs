@@ -106,7 +106,7 @@ impl Model {
         prompts: &[&PromptState],
         padding: Padding,
     ) -> Result<Tensor, InferenceError> {
-        self.denoiser.predict(latents, timesteps, prompts, padding.into())
+        self.denoiser.predict(latents, timesteps, prompts.into(), padding.into())
     }
 
     /// The same with adapters for each row.
@@ -118,7 +118,7 @@ impl Model {
         adapters: &[&AdapterSet],
     ) -> Result<Tensor, InferenceError> {
         let rows: Vec<&Changes> = adapters.iter().map(|adapters| adapters.changes(Part::Unet)).collect();
-        self.denoiser.predict(latents, timesteps, prompts, Batch::new(&rows).into())
+        self.denoiser.predict(latents, timesteps, prompts.into(), Batch::new(&rows).into())
     }
 
     /// Mean and standard deviation `[n, 4, h, w]` of the latents of pictures `[n, 3, H, W]` in -1..1, before scaling. Float32.

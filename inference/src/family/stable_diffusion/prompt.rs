@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use candle_core::Tensor;
 
-use crate::ops::Batch;
+use crate::{
+    family::AttentionMaps,
+    ops::{Attention, Batch},
+};
 
 /// A prompt made ready for the U-Net: the keys and values of every layer that looks at it, and what it adds to the timestep's embedding. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -22,18 +25,37 @@ impl PromptState {
     pub fn n_tokens(&self) -> usize {
         self.n_tokens
     }
+
+    /// Layers that look at the prompt.
+    pub fn n_layers(&self) -> usize {
+        self.keys_values.len()
+    }
+}
+
+/// The prompts of a batch's rows, and who notes what the network looks at of each: one for each row, or nobody.
+#[derive(Clone, Copy)]
+pub struct PromptRows<'a> {
+    pub(super) prompts: &'a [&'a PromptState],
+    pub(super) maps: &'a [Option<&'a AttentionMaps>],
+}
+
+impl<'a> From<&'a [&'a PromptState]> for PromptRows<'a> {
+    fn from(prompts: &'a [&'a PromptState]) -> Self {
+        Self { prompts, maps: &[] }
+    }
 }
 
 /// Hands the prompts' keys and values to the layers, in the order in which they were computed, and what changes the layers.
 pub(super) struct Prompts<'a> {
     rows: &'a [&'a PromptState],
+    maps: &'a [Option<&'a AttentionMaps>],
     batch: Batch<'a>,
     next: usize,
 }
 
 impl<'a> Prompts<'a> {
-    pub(super) fn new(rows: &'a [&'a PromptState], batch: Batch<'a>) -> Self {
-        Self { rows, batch, next: 0 }
+    pub(super) fn new(rows: PromptRows<'a>, batch: Batch<'a>) -> Self {
+        Self { rows: rows.prompts, maps: rows.maps, batch, next: 0 }
     }
 
     /// What changes the layers for each row.
@@ -41,8 +63,16 @@ impl<'a> Prompts<'a> {
         self.batch
     }
 
-    /// Keys and values `[n, tokens, width]` of the next layer.
-    pub(super) fn next(&mut self) -> candle_core::Result<(Tensor, Tensor)> {
+    /// Keys and values `[n, tokens, width]` of the next layer, which looks at them with these queries `[n, height·width, width]`.
+    pub(super) fn next(&mut self, q: &Tensor, options: Attention, size: (usize, usize)) -> candle_core::Result<(Tensor, Tensor)> {
+        let (keys, values) = self.next_layer()?;
+        for (row, maps) in self.maps.iter().enumerate().filter_map(|(row, maps)| Some((row, maps.as_ref()?))) {
+            maps.add(&q.narrow(0, row, 1)?, &keys.narrow(0, row, 1)?, options, size)?;
+        }
+        Ok((keys, values))
+    }
+
+    fn next_layer(&mut self) -> candle_core::Result<(Tensor, Tensor)> {
         let layer = self.next;
         self.next += 1;
         let pick = |row: &'a PromptState| row.keys_values.get(layer);

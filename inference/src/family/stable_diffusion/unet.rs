@@ -7,7 +7,7 @@ use super::{
     attention::{Transformer, TransformerShape},
     config::{AttentionConfig, MidConfig, UnetConfig},
     embeddings::{AddedEmbedding, BesideTime, TimeEmbedding},
-    prompt::Prompts,
+    prompt::{PromptRows, Prompts},
 };
 use crate::layers::resnet::{Resnet, ResnetShape};
 use crate::layers::{conv, group_norm, halving_conv};
@@ -103,8 +103,8 @@ impl Unet {
     }
 
     /// `[n, out_channels, h, w]` of latents `[n, in_channels, h, w]`, one timestep and one prompt a row.
-    pub fn forward(&self, latents: &Tensor, timesteps: &[f64], prompts: &[&PromptState], pass: Pass<'_>) -> candle_core::Result<Tensor> {
-        let prompts = &mut Prompts::new(prompts, pass.batch);
+    pub fn forward(&self, latents: &Tensor, timesteps: &[f64], rows: PromptRows<'_>, pass: Pass<'_>) -> candle_core::Result<Tensor> {
+        let prompts = &mut Prompts::new(rows, pass.batch);
         let (guidance, added) = (prompts.rows(|prompt| prompt.guidance.as_ref())?, prompts.rows(|prompt| prompt.added.as_ref())?);
         let beside = BesideTime { guidance: guidance.as_ref(), added: added.as_ref() };
         let time = self.time.forward(timesteps, beside, pass.batch)?;
