@@ -17,6 +17,7 @@ mod delivery;
 mod dockerfile;
 mod doctor;
 mod examples;
+mod explain;
 #[path = "../../inference/tests/family_models/mod.rs"]
 mod family_models;
 mod faults;

@@ -116,7 +116,7 @@ pub enum ButtonAction {
         /// The job.
         job: JobId,
     },
-    /// Something with one picture that draws nothing.
+    /// Something with one picture.
     Picture {
         /// What.
         action: PictureAction,

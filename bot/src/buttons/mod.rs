@@ -9,6 +9,7 @@ pub mod custom_id;
 mod delete;
 mod erase;
 pub(crate) mod example;
+pub(crate) mod explain;
 mod files;
 mod film;
 mod mark;
@@ -159,6 +160,7 @@ async fn act(
         | ButtonAction::After { .. }
         | ButtonAction::Reroll { .. }
         | ButtonAction::Continue { .. }
+        | ButtonAction::Picture { action: PictureAction::Explain, .. }
         | ButtonAction::Example { .. } => {
             permit::check_at_once(presser)?;
             let made = made_before(presser, app, action).await?;
@@ -236,6 +238,9 @@ async fn act(
         ButtonAction::Picture { action: PictureAction::Film, job, index } => {
             let answer = film::show(presser, app, (job, index), press.attachment_size_limit).await?;
             reply::fill(presser, app, &answer).await
+        }
+        ButtonAction::Picture { action: PictureAction::Explain, job, index } => {
+            return explain::enqueue(presser, app, job, index).await.map(|()| Ended::HasJob);
         }
         ButtonAction::Picture { action: PictureAction::Open, job, .. } => {
             let answer = commands::show::opened(&ctx.cache, presser, app, job).await?;

@@ -1,4 +1,4 @@
-//! What the buttons ask for that do something with one picture and draw nothing.
+//! What the buttons ask for that look at one picture.
 
 use std::{fmt, str::FromStr};
 
@@ -13,11 +13,18 @@ pub enum PictureAction {
     Receipt,
     /// Show how it came from noise (🎞).
     Film,
+    /// Draw again how it came from noise, as a job.
+    Explain,
 }
 
 /// Each with its word.
-const WORDS: [(PictureAction, &str); 4] =
-    [(PictureAction::Mark, "mark"), (PictureAction::Open, "open"), (PictureAction::Receipt, "receipt"), (PictureAction::Film, "film")];
+const WORDS: [(PictureAction, &str); 5] = [
+    (PictureAction::Mark, "mark"),
+    (PictureAction::Open, "open"),
+    (PictureAction::Receipt, "receipt"),
+    (PictureAction::Film, "film"),
+    (PictureAction::Explain, "explain"),
+];
 
 impl fmt::Display for PictureAction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -53,7 +53,8 @@ pub async fn open(
     }
     let Drawn { job, mut task, index } = drawn_of(app, job).await?;
     if let Some(base) = task.base_mut() {
-        base.seed = base.seed.of_image(index.unwrap_or(0));
+        base.seed = base.seed_of(index.unwrap_or(0));
+        base.study.clear();
     }
     let typed = typed_of(app, &task, presser.venue).ok_or(UserError::UnknownButton)?;
     let typed = match of_picture {

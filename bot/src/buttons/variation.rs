@@ -28,7 +28,9 @@ pub(super) async fn of(presser: &Presser<'_>, app: &App, id: JobId, index: u32) 
     let shown = picture_of(app, &job, index).await?;
     let speed = Speed::under(&job, presser.user);
     let drawn = drawn_of(app, job).await?;
-    let mut base = drawn.task.base().cloned().ok_or(UserError::UnknownButton)?;
+    // A picture of a study is varied as what draws it alone.
+    let of_drawn = drawn.index.unwrap_or(index);
+    let mut base = drawn.task.base().ok_or(UserError::UnknownButton)?.alone(of_drawn);
     base.seed = random::random_seed();
     base.n_images = app.config.defaults.n_images;
     let (parent, image) = match drawn.index {

@@ -2,6 +2,7 @@
 
 pub(crate) mod admin;
 mod describe;
+mod explain;
 pub(crate) mod favourites;
 mod help;
 pub(crate) mod history;
@@ -53,6 +54,7 @@ pub fn all(limits: &LimitsConfig) -> Vec<poise::Command<Arc<App>, BotError>> {
         imagine::imagine(),
         show::show(),
         verify::verify(),
+        explain::explain(),
         tree::tree(),
         describe::describe(),
         history::history(),

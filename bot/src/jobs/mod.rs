@@ -7,6 +7,7 @@ pub(crate) mod delivery;
 pub(crate) mod dispatcher;
 pub mod drafts;
 pub mod enqueue;
+pub mod explain;
 pub mod failure;
 pub(crate) mod gauges;
 pub(crate) mod going_on;

@@ -76,7 +76,7 @@ pub async fn source(
     // A link from a larger picture leads to the grid, whatever lies between.
     let link = if of_enlarged.is_some() { link(page_url, &job).filter(|_| !job.is_deleted) } else { of_parent };
     if let Some(base) = task.base_mut() {
-        base.seed = base.seed.of_image(index);
+        *base = base.alone(index);
         base.n_images = n_images;
     }
     Some((Source { number: index.saturating_add(1), link }, task))

@@ -58,8 +58,8 @@ impl States {
     pub(crate) fn new(store: Arc<dyn Checkpoints>, lease: Arc<Lease>, task: &Task, clock: Clock, every: Duration) -> Self {
         let is_recorded = |index: &u32| lease.images.iter().any(|image| image.index == *index);
         let unfinished = (0..task.n_images()).filter(|index| !is_recorded(index)).collect();
-        // What is only enlarged has no steps.
-        let every = if task.base().is_some() { every } else { Duration::ZERO };
+        // What is only enlarged has no steps, and a study tells nothing of those before it went on.
+        let every = if task.base().is_some_and(|base| base.study.is_empty()) { every } else { Duration::ZERO };
         let rhythm = Rhythm::new(clock, every, lease.epoch > 1);
         Self {
             store,

@@ -12,8 +12,7 @@ pub const ACTION: &str = "verify";
 /// What draws one picture of a task alone, to the bit, after as many steps as it was drawn in.
 pub fn alone(mut task: Task, index: u32, stopped_at: Option<u32>) -> Task {
     if let Some(base) = task.base_mut() {
-        base.seed = base.seed.of_image(index);
-        base.n_images = 1;
+        *base = base.alone(index);
         base.stop_at = stopped_at.map(StopAt::Steps);
     }
     task

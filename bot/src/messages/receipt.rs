@@ -2,8 +2,10 @@
 
 use storage::JobId;
 
+use super::parts::named_button;
 use crate::{
     answer::{Answer, File},
+    buttons::custom_id::{ButtonAction, PictureAction},
     jobs::verify::{Compared, Verdict},
     system::printable::printable,
 };
@@ -52,7 +54,9 @@ pub fn receipt(receipt: &Receipt) -> Answer {
          and compares.\n```\n{text}```"
     );
     let file = File { name: "receipt.json".into(), bytes: json.clone(), description: "What the picture was made with".into() };
-    Answer { content, files: vec![file], ..Answer::default() }
+    let action = ButtonAction::Picture { action: PictureAction::Explain, job: *job, index: *index };
+    let buttons = vec![vec![named_button("🌫️", "How it came from noise", action)]];
+    Answer { content, files: vec![file], buttons, ..Answer::default() }
 }
 
 /// Added to the message of a picture that was drawn again.

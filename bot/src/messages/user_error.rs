@@ -140,7 +140,9 @@ pub enum UserError {
     #[error("You have marked {} pictures, and more I do not keep. ❤ once more takes a mark away.", storage::MAX_FAVOURITES)]
     TooManyFavourites,
     /// A picture of which no previews were made.
-    #[error("I have no steps of this picture to show: it was drawn in too few of them, by an older version of me, or without previews.")]
+    #[error(
+        "I have no steps of this picture to show: it was only enlarged, drawn in too few of them, by an older version of me, or without previews."
+    )]
     NoFilm,
     /// A button of a job whose pictures were deleted.
     #[error("Those pictures were deleted.")]

@@ -94,7 +94,7 @@ pub fn read(png: &[u8]) -> Vec<RgbImage> {
 }
 
 /// The data of the first chunk of a kind in a PNG file.
-fn chunk(png: &[u8], kind: [u8; 4]) -> Option<&[u8]> {
+pub(super) fn chunk(png: &[u8], kind: [u8; 4]) -> Option<&[u8]> {
     let mut rest = png.get(8..)?;
     loop {
         let (length, after) = rest.split_first_chunk::<4>()?;

@@ -10,12 +10,13 @@ use std::io::{BufRead, Seek, SeekFrom};
 use anyhow::Context;
 use image::{ImageFormat, RgbImage};
 use inference::task::Task;
-use png::text_metadata::{ITXtChunk, TEXtChunk};
+use png::{
+    chunk::ChunkType,
+    text_metadata::{ITXtChunk, TEXtChunk},
+};
 use serde::{Deserialize, Serialize};
 
 pub use origin::Origin;
-
-use super::film::{self, Frames};
 
 /// Keyword of our own chunk.
 const OURS: &str = "atelier";
@@ -69,14 +70,14 @@ pub enum Found {
 /// # Errors
 /// The record cannot be written; it can, unless the task holds a number that JSON lacks.
 pub fn png(image: &RgbImage, record: &Record) -> anyhow::Result<Vec<u8>> {
-    png_with(image, record, Frames::default())
+    png_with(image, record, &[])
 }
 
-/// The same with the previews of its steps.
+/// The same with chunks of our own, such as the previews of its steps.
 ///
 /// # Errors
 /// As [`png()`].
-pub fn png_with(image: &RgbImage, record: &Record, frames: Frames) -> anyhow::Result<Vec<u8>> {
+pub fn png_with(image: &RgbImage, record: &Record, chunks: &[(ChunkType, Vec<u8>)]) -> anyhow::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let mut encoder = png::Encoder::new(&mut bytes, image.width(), image.height());
     encoder.set_color(png::ColorType::Rgb);
@@ -92,8 +93,8 @@ pub fn png_with(image: &RgbImage, record: &Record, frames: Frames) -> anyhow::Re
         writer.write_text_chunk(&ITXtChunk::new(PARAMETERS, text))?;
     }
     writer.write_text_chunk(&ITXtChunk::new(OURS, serde_json::to_string(record)?))?;
-    if let Some(data) = frames.to_chunk() {
-        writer.write_chunk(film::CHUNK, &data)?;
+    for (kind, data) in chunks {
+        writer.write_chunk(*kind, data)?;
     }
     writer.write_image_data(image.as_raw())?;
     writer.finish()?;

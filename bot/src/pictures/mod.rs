@@ -1,6 +1,7 @@
 //! Pictures outside the engine: read from strangers, laid into grids, made large enough to be shown, and told how they were made.
 
 pub mod canvas;
+pub mod explain;
 pub mod film;
 pub mod grid;
 pub mod hashes;

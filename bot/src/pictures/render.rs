@@ -116,6 +116,9 @@ impl Renderer {
                 let origin = images.first().and_then(|image| image.provenance.clone()).map(Origin::from).unwrap_or_default();
                 let index = matches!(task.kind, TaskKind::Upscale(_)).then_some(0);
                 let record = Record { task: task.clone(), index, is_enlarged: false, origin };
+                if let Some(study) = task.base().filter(|base| !base.study.is_empty()) {
+                    return self.explanation(job, study, &heading).await;
+                }
                 if matches!(task.kind, TaskKind::Upscale(_)) {
                     let image = images.first().ok_or_else(|| anyhow::anyhow!("a finished job without pictures"))?;
                     let picture = stored(&*self.blobs, image.blob.as_str()).await?;
@@ -172,6 +175,9 @@ impl Renderer {
     /// The store or the stored task cannot be read.
     pub async fn buttons(&self, job: &Job, deleting: Deleting) -> anyhow::Result<Vec<Vec<Button>>> {
         let task: Task = serde_json::from_value(job.task.clone())?;
+        if task.base().is_some_and(|base| !base.study.is_empty()) {
+            return Ok(messages::explain_buttons(job.id, deleting));
+        }
         let images = self.jobs.images(job.id).await?;
         let (indices, stopped) = (indices(&images), self.stopped(job.id).await?);
         let shown = match (&task.kind, images.first()) {
@@ -218,7 +224,7 @@ impl Renderer {
     }
 
     /// Those of a job's pictures that are there, and the numbers of those that are lost; these are an error where no other is left.
-    async fn found(&self, images: Vec<NewImage>) -> anyhow::Result<(Vec<(NewImage, RgbImage)>, Vec<u32>)> {
+    pub(super) async fn found(&self, images: Vec<NewImage>) -> anyhow::Result<(Vec<(NewImage, RgbImage)>, Vec<u32>)> {
         let (mut found, mut lost, mut why) = (Vec::with_capacity(images.len()), Vec::new(), None);
         for image in images {
             match stored(&*self.blobs, image.blob.as_str()).await {

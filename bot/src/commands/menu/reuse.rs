@@ -29,7 +29,7 @@ pub async fn reuse(ctx: Context<'_>, message: serenity::Message) -> Result<(), B
             let job = buttons::job_of(&presser, app, id).await?;
             let Drawn { job, mut task, index } = buttons::drawn_of(app, job).await?;
             if let Some(base) = task.base_mut() {
-                base.seed = base.seed.of_image(index.unwrap_or(0));
+                base.seed = base.seed_of(index.unwrap_or(0));
             }
             buttons::words::typed_of(app, &task, presser.venue).ok_or(UserError::NothingTold)?.of(job.id)
         }

@@ -36,7 +36,7 @@ pub(in crate::commands) fn task(app: &App, found: Found) -> Result<Task, UserErr
         Found::Record(record) => {
             let mut task = record.task;
             if let (Some(base), Some(index)) = (task.base_mut(), record.index) {
-                base.seed = base.seed.of_image(index);
+                base.seed = base.seed_of(index);
             }
             if task.base().is_some() { Ok(task) } else { Err(UserError::NothingTold) }
         }

@@ -15,7 +15,8 @@ use crate::{
     jobs::going_on,
     pictures::{
         self,
-        film::Frames,
+        explain::kept,
+        film::{self, Frames},
         grid,
         metadata::{self, Origin, Record},
         shown::MIN_GRID_WIDTH,
@@ -32,11 +33,16 @@ impl Worker {
         origin: Origin,
         (finished, frames): (FinishedImage, Frames),
     ) -> anyhow::Result<Written> {
-        let FinishedImage { index, seed, image, stopped, digests, device_class } = finished;
+        let FinishedImage { index, seed, image, stopped, digests, device_class, explained } = finished;
         let (width, height) = image.dimensions();
         let provenance = Some(origin.provenance());
         let origin = Origin { device_class: Some(device_class), ..origin };
-        let mut record = Record { task: task.clone(), index: Some(index), is_enlarged: false, origin };
+        // A picture of a study says what draws it alone.
+        let (task, index_of_task) = match task.base() {
+            Some(base) if !base.study.is_empty() => (alone(task.clone(), index), 0),
+            _ => (task.clone(), index),
+        };
+        let mut record = Record { task, index: Some(index_of_task), is_enlarged: false, origin };
         if let Some(stopped) = stopped {
             if let Some(base) = record.task.base_mut() {
                 base.stop_at = Some(StopAt::Steps(stopped.progress.done));
@@ -48,7 +54,13 @@ impl Worker {
                 Err(error) => tracing::warn!(error = chain(error.as_ref()), "a stopped picture cannot go on"),
             }
         }
-        let (png, image) = tokio::task::spawn_blocking(move || (metadata::png_with(&image, &record, frames), image)).await?;
+        let write = move || {
+            let film = frames.to_chunk().map(|data| (film::CHUNK, data));
+            let explained = explained.and_then(|explained| kept::to_chunk(*explained)).map(|data| (kept::CHUNK, data));
+            let chunks: Vec<_> = film.into_iter().chain(explained).collect();
+            (metadata::png_with(&image, &record, &chunks), image)
+        };
+        let (png, image) = tokio::task::spawn_blocking(write).await?;
         let png = Bytes::from(png?);
         let blob = self.blobs.put(png).await?;
         let name = blob.to_string();
@@ -85,4 +97,12 @@ impl Worker {
             live.touch();
         }
     }
+}
+
+/// What draws one picture of a task alone.
+fn alone(mut task: Task, index: u32) -> Task {
+    if let Some(base) = task.base_mut() {
+        *base = base.alone(index);
+    }
+    task
 }
