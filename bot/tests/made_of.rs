@@ -245,11 +245,14 @@ async fn a_custom_zoom_is_what_its_form_says(mode: Mode) {
 
     // Nothing to draw, and too far; what was typed is there again.
     for (parameters, words) in [("--zoom 1", "leaves nothing to draw"), ("--zoom 3 --steps 2", "the zoom must be a number from 1 to 2")] {
+        // A form can be sent once.
+        let opened = form(ada, &square, "Custom Zoom").await;
         let sent = send(ada, &opened, &[("parameters0", parameters)]).await;
         let refused = answer(ada, CHANNEL, &sent, |message| content(message).contains(words)).await;
         let again = form(ada, &refused, "Remix").await;
         assert_eq!((again["title"].as_str(), joined(&again, "parameters")), (Some("Custom Zoom"), parameters.to_owned()));
     }
+    let opened = form(ada, &square, "Custom Zoom").await;
     let sent = send(ada, &opened, &[("prompt0", "a frog in snow"), ("parameters0", "--zoom 1.5 --ar 3:2 --steps 2 --images 1")]).await;
     let made = answer(ada, CHANNEL, &sent, is_grid).await;
     assert!(content(&made).starts_with("**Zoom out of [picture 2](http"), "{}", content(&made));
