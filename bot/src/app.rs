@@ -13,7 +13,7 @@ use crate::{
     jobs::{board::Board, drafts::Drafts, enqueue::Door, received::Receiving},
     messages::Identity,
     models::Models,
-    pictures::render::Renderer,
+    pictures::{explain::tour::Tour, render::Renderer},
     policy::{Looks, permits::Permits},
     system::clock::Clock,
 };
@@ -30,6 +30,8 @@ pub struct App {
     pub intake: Arc<Intake>,
     /// Makes messages of stored jobs.
     pub renderer: Arc<Renderer>,
+    /// Draws the newcomer's tour.
+    pub tour: Tour,
     /// Where unfinished jobs stand.
     pub board: Arc<Board>,
     /// What was heard and is not answered yet.

@@ -21,6 +21,7 @@ use crate::{
         progress::Progress, received::Receiving, sending::Sending, sweep::Sweep, unanswered::Unanswered, worker::Worker,
     },
     models::{self, Guide, Models, Stock},
+    pictures::explain::tour::Tour,
     pictures::hashes::Hashes,
     pictures::render::Renderer,
     pictures::shown::Shown,
@@ -89,6 +90,7 @@ pub async fn start(config: Config, access: Access, clock: Clock, progress_interv
     };
     let app = Arc::new(App {
         looks: Looks::new(config.limits.max_looks_per_minute),
+        tour: Tour::new(models.engine.clone()),
         config,
         models,
         door: Arc::new(door),

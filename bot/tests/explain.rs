@@ -8,6 +8,7 @@ use storage::{GuildId, HistoryFilter, Job};
 in_both_modes! {
     a_picture_is_explained_by_a_job_that_is_paid_and_outlives_restarts_of_its_message,
     the_button_under_a_receipt_explains_too_and_nobody_gets_round_the_rules,
+    the_tour_is_turned_page_by_page_by_its_presser_and_costs_nobody_anything,
 }
 
 const GUILD: u64 = 1_000_000_000_000_000_100;
@@ -85,7 +86,8 @@ async fn a_picture_is_explained_by_a_job_that_is_paid_and_outlives_restarts_of_i
     let told = explain(ada, CHANNEL, &[("job", json!(enlarged.id.to_string()))]).await;
     assert!(content(&told).contains("**How picture 1 of a red frog"), "{told}");
     ada.slash(CHANNEL, "imagine", &prompt("a red frog --seed 7 --cfg 1 --images 1")).await.expect("sent");
-    nth_grid(ada, 2).await;
+    // What was drawn again to compare is a grid too.
+    nth_grid(ada, 3).await;
     let unguided = history(&studio).await.remove(0);
     let told = explain(ada, CHANNEL, &[("job", json!(unguided.id.to_string()))]).await;
     assert!(content(&told).contains("nothing to compare") && files(&told) == ["steps.jpg", "words.jpg"], "{told}");
@@ -116,6 +118,66 @@ async fn the_button_under_a_receipt_explains_too_and_nobody_gets_round_the_rules
         let refused = explain(person, channel, &[("job", json!(job)), ("picture", json!(picture))]).await;
         assert!(content(&refused).starts_with(words), "{channel}: {refused}");
     }
+    studio.close().await;
+}
+
+/// The pages of the tour.
+const PAGES: [&str; 8] = [
+    "It begins with noise",
+    "The forward process",
+    "The noise schedule",
+    "Samplers",
+    "Latent space",
+    "Guidance and the negative prompt",
+    "What the words do",
+    "Your turn",
+];
+
+/// Waits for a message that shows this page; of an interaction, or a message that was there.
+async fn page(person: &Visitor, channel: &str, number: usize, is_it: impl Fn(&Value) -> bool) -> Value {
+    let is_page = |message: &&Value| content(message).starts_with(&format!("**{}**", PAGES[number])) && is_it(message);
+    let found = person.wait_for(channel, PATIENCE, |messages| messages.iter().rev().find(is_page).cloned()).await;
+    let message = found.unwrap_or_else(|error| panic!("{channel}, page {number}: {error}"));
+    assert_eq!(message["flags"].as_u64().unwrap_or_default() & 64, 64, "for the presser alone: {message}");
+    assert!(content(&message).contains(&format!("{} of 8", number + 1)) && content(&message).contains("it costs you nothing"), "{message}");
+    assert_eq!(files(&message).len(), usize::from(number < 7), "{message}");
+    message
+}
+
+async fn the_tour_is_turned_page_by_page_by_its_presser_and_costs_nobody_anything(mode: Mode) {
+    let studio = Studio::open(mode, |config| config.limits.max_looks_per_minute = 1000).await;
+    let (ada, linus) = (&studio.ada, studio.visitor("linus").await);
+    let n_calls = || studio.running.bot.app.models.engine.stats().n_network_calls;
+    for (person, channel) in [(ada, CHANNEL), (&linus, "dm")] {
+        let asked = person.slash(channel, "explain", &[]).await.expect("sent");
+        let first = page(person, channel, 0, |message| message["interaction_metadata"]["id"] == asked.0.as_str()).await;
+        let drawn = n_calls();
+        assert_eq!(buttons(&first), [["▶"]]);
+        for number in 1..8 {
+            person.press(id(&first), "▶").await.expect("sent");
+            let turned = page(person, channel, number, |message| id(message) == id(&first)).await;
+            let expected: &[&str] = if number < 7 { &["◀", "▶"] } else { &["◀"] };
+            assert_eq!(buttons(&turned)[0], expected);
+            assert_eq!(buttons(&turned).len() > 1, number == 7, "the last page offers lines to draw: {turned}");
+            if number < 7 {
+                let bytes = person.attachment_bytes(&turned, 0).await.expect("served");
+                let picture = image::load_from_memory(&bytes).expect("a picture");
+                assert!(picture.width() >= 350 && picture.height() >= 100, "{number}: {}", picture.width());
+            }
+        }
+        person.press(id(&first), "◀").await.expect("sent");
+        page(person, channel, 6, |message| id(message) == id(&first)).await;
+        assert_eq!(n_calls(), drawn, "it is drawn once");
+    }
+
+    // From /help, which stays where it is.
+    let asked = ada.slash(CHANNEL, "help", &[]).await.expect("sent");
+    let is_help = |message: &&Value| message["interaction_metadata"]["id"] == asked.0.as_str() && !content(message).is_empty();
+    let help = ada.wait_for(CHANNEL, PATIENCE, |messages| messages.iter().find(is_help).cloned()).await.expect("it is told");
+    let drawn = n_calls();
+    let press = ada.press(id(&help), "How pictures come from noise").await.expect("sent");
+    page(ada, CHANNEL, 0, |message| message["interaction_metadata"]["id"] == press.0.as_str() && id(message) != id(&help)).await;
+    assert_eq!((n_calls(), history(&studio).await.len()), (drawn, 0), "no job was made of it");
     studio.close().await;
 }
 

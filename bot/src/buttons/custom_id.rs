@@ -181,6 +181,13 @@ pub enum ButtonAction {
         /// Which one.
         index: u32,
     },
+    /// A page of the newcomer's tour.
+    Tour {
+        /// Which one, from 0.
+        page: u32,
+        /// Whether it is a message of its own, and not in the place of another page.
+        is_opened: bool,
+    },
     /// See or change what waits and runs (`/queue`).
     Queue {
         /// Of whom.
@@ -255,6 +262,7 @@ impl ButtonAction {
             | Self::UseAsDefault { .. }
             | Self::UseInChannel { .. }
             | Self::Example { .. }
+            | Self::Tour { .. }
             | Self::Queue { .. } => None,
         }
     }
@@ -288,6 +296,7 @@ impl fmt::Display for ButtonAction {
             Self::UseAsDefault { picker, name } => write!(f, "{VERSION}:use-{}:{:016x}:0", picker.word(), name.0),
             Self::UseInChannel { picker, name } => write!(f, "{VERSION}:here-{}:{:016x}:0", picker.word(), name.0),
             Self::Example { index } => write!(f, "{VERSION}:example:{index}:0"),
+            Self::Tour { page, is_opened } => write!(f, "{VERSION}:tour:{page}:{}", u8::from(*is_opened)),
             Self::Queue { whose, act } => write!(f, "{VERSION}:queue-{}:{}:0", whose.word(), act.word()),
             Self::Panel { whose, setting } => write!(f, "{VERSION}:panel-{}:{}:0", whose.word(), setting.word()),
             Self::History { offset, scope, beside: None } => write!(f, "{VERSION}:history:{scope}:{offset}"),
@@ -328,6 +337,7 @@ impl FromStr for ButtonAction {
             ("draw-all", _, 0) => Ok(Self::DrawAll { draft: subject.parse().map_err(|_| UnknownButton)? }),
             ("leave-all", _, 0) => Ok(Self::LeaveAll { draft: subject.parse().map_err(|_| UnknownButton)? }),
             ("example", index, 0) => Ok(Self::Example { index: index.parse().map_err(|_| UnknownButton)? }),
+            ("tour", page, 0 | 1) => Ok(Self::Tour { page: page.parse().map_err(|_| UnknownButton)?, is_opened: number == 1 }),
             ("files", _, 0) => Ok(Self::Files { job: job()? }),
             ("favourites", "mine", page) => Ok(Self::Favourites { page }),
             ("history", scope, offset) => Ok(Self::History { offset, scope: scope.parse()?, beside: None }),

@@ -29,6 +29,7 @@ mod reroll;
 mod several;
 pub(crate) mod sight;
 mod stop;
+pub(crate) mod tour;
 pub(crate) mod upscale;
 pub(crate) mod variation;
 pub(crate) mod words;
@@ -186,7 +187,7 @@ async fn act(
                 return Ok(Ended::Answered);
             }
         }
-        ButtonAction::Files { .. } | ButtonAction::Picture { .. } => {
+        ButtonAction::Files { .. } | ButtonAction::Picture { .. } | ButtonAction::Tour { is_opened: true, .. } => {
             if !reply::promise(app, press.id, presser, Promise::Alone, Asked::Again, promised).await {
                 return Ok(Ended::Answered);
             }
@@ -248,6 +249,10 @@ async fn act(
         }
         ButtonAction::Favourites { page } => {
             let answer = commands::favourites::page(&ctx.cache, presser, app, page).await?;
+            reply::fill(presser, app, &answer).await
+        }
+        ButtonAction::Tour { page, .. } => {
+            let answer = tour::page(presser, app, page).await?;
             reply::fill(presser, app, &answer).await
         }
         ButtonAction::Example { index } => return example::enqueue(presser, app, index).await.map(|()| Ended::HasJob),

@@ -1,23 +1,23 @@
-//! `/explain`: how a picture came from noise.
+//! `/explain`: how a picture came from noise; without one, the newcomer's tour.
 
 use storage::JobStatus;
 
 use super::Context;
 use crate::{
-    buttons::{self, Wish, explain, permit, presser::Presser, sight::Sight},
+    buttons::{self, Wish, explain, permit, presser::Presser, sight::Sight, tour},
     error::BotError,
-    jobs::received::Asked,
+    jobs::received::{Asked, Promise},
     messages::UserError,
 };
 
-/// How a picture came from noise: its steps, its words and its guidance, drawn again as a job
+/// How a picture came from noise, drawn again as a job; without one, a tour of how pictures are made
 #[poise::command(slash_command, install_context = "Guild|User", interaction_context = "Guild|BotDm|PrivateChannel")]
 pub async fn explain(
     ctx: Context<'_>,
-    #[description = "Which job: one of your last ones, or its number"]
+    #[description = "Which job: one of your last ones, or its number; without it I show you how pictures are made"]
     #[max_length = 100]
     #[autocomplete = "super::show::jobs"]
-    job: String,
+    job: Option<String>,
     #[description = "Which of its pictures; the first if you do not say it"]
     #[min = 1]
     #[max = 100]
@@ -25,6 +25,7 @@ pub async fn explain(
 ) -> Result<(), BotError> {
     let app = ctx.data();
     let mut presser = Presser::of_command(ctx.interaction);
+    let Some(job) = job else { return tour(ctx, &presser).await };
     permit::check_at_once(&presser)?;
     app.looks.take(presser.user, app.clock.now())?;
     let wish = wish(ctx, &presser, &job, picture).await?;
@@ -38,6 +39,15 @@ pub async fn explain(
     match drawn.await {
         Ok(_) => promised.has_job(),
         Err(error) => promised.refuse(app, &super::refusal(ctx, error).await).await,
+    }
+    Ok(())
+}
+
+async fn tour(ctx: Context<'_>, presser: &Presser<'_>) -> Result<(), BotError> {
+    let Some(promised) = super::promise(ctx, Promise::Alone, Asked::Again).await else { return Ok(()) };
+    match tour::page(presser, ctx.data(), 0).await {
+        Ok(answer) => promised.fill(ctx.data(), &answer).await,
+        Err(error) => promised.refuse(ctx.data(), &super::refusal(ctx, error).await).await,
     }
     Ok(())
 }

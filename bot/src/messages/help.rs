@@ -1,6 +1,6 @@
 //! `/help`, in words.
 
-use super::{parts::text_button, words::shorten};
+use super::{parts::text_button, tour::tour_button, words::shorten};
 use crate::{answer::Answer, buttons::custom_id::ButtonAction};
 
 /// Longest label of a button that is read at a glance.
@@ -17,6 +17,7 @@ pub fn help(examples: &[String]) -> Answer {
         Press one, and I draw it here:";
     let button = |(index, line): (u32, &String)| text_button(&shorten(line, MAX_LABEL), ButtonAction::Example { index });
     // A row each: on a telephone several do not stand side by side.
-    let buttons = (0..).zip(examples).take(5).map(|example| vec![button(example)]).collect();
+    let mut buttons: Vec<_> = (0..).zip(examples).take(4).map(|example| vec![button(example)]).collect();
+    buttons.push(vec![tour_button()]);
     Answer { buttons, ..Answer::text(content.replace("FIRST", first)) }
 }

@@ -31,6 +31,7 @@ mod rules;
 mod sentences;
 mod several;
 mod speed;
+mod tour;
 mod user_error;
 mod words;
 
@@ -68,6 +69,7 @@ pub use received::{ENDING, INTERRUPTED, MAX_REFUSAL, TAKEN_BACK, about_earlier, 
 pub use rules::{Done, left_of, rules};
 pub use several::{left, queued_all, several};
 pub use speed::speed;
+pub use tour::{TourPage, TourTold, tour, tour_button};
 pub use user_error::{Around, UserError};
 pub use words::shorten;
 

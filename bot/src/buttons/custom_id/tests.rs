@@ -33,6 +33,8 @@ fn every_id_is_read_back_and_fits() {
         ButtonAction::UseAsDefault { picker: Picker::Lora, name: NameHash(u64::MAX) },
         ButtonAction::UseInChannel { picker: Picker::Model, name: NameHash::of("dreamy") },
         ButtonAction::Example { index: 3 },
+        ButtonAction::Tour { page: 7, is_opened: false },
+        ButtonAction::Tour { page: 0, is_opened: true },
     ]) {
         let id = action.to_string();
         assert!(id.len() <= 100, "{id}");

@@ -91,7 +91,7 @@ mod tests {
         }
         let long = board(&[(RgbImage::new(100, 9), "VERY LONG WORDS".into())], 4);
         assert_eq!(long.width(), 116);
-        assert_eq!(board(&[], 4).dimensions(), (17, 54));
+        assert_eq!(board(&[], 4).dimensions(), (17, 8));
     }
 
     #[test]
