@@ -151,6 +151,10 @@ pub trait History: Send + Sync + 'static {
     /// Forgets tasks, notes and pictures of up to `n` jobs that ended before a time and whose ending is on its way to nobody; how many. The jobs
     /// stay in the history.
     async fn forget(&self, before: Timestamp, n: u32, now: Timestamp) -> Result<u32, StorageError>;
+    /// The time to reckon with when what is too old is looked for: the present, but at most a day later than the last time that this was asked. After
+    /// a pause of the program it takes as many looks to come up to the present; so it does where the clock leaps ahead, which makes nothing old at
+    /// once. A clock that was set back is followed.
+    async fn sweeping(&self, now: Timestamp) -> Result<Timestamp, StorageError>;
     /// Keeps what somebody typed; of one person's drafts the newest [`MAX_DRAFTS`](crate::MAX_DRAFTS) stay.
     async fn keep_draft(&self, draft: &Draft) -> Result<(), StorageError>;
     /// A draft.

@@ -53,7 +53,14 @@ impl Sweep {
     }
 
     /// Forgets jobs that are too old, removes files that were marked long enough, and marks those that nothing names now.
-    async fn round(&self, now: Timestamp) -> Result<(), StorageError> {
+    async fn round(&self, clock: Timestamp) -> Result<(), StorageError> {
+        let now = self.jobs.sweeping(clock).await?;
+        if now < clock {
+            tracing::warn!(
+                behind_s = clock.0.saturating_sub(now.0) / 1000,
+                "the clock is more than a day later than at the last sweep; nothing is forgotten early for that"
+            );
+        }
         let n_forgotten = self.forget(now).await?;
         let n_forgotten = n_forgotten + self.forget_left(now).await?;
         self.jobs.forget_appeals(ago(now, KEEP_APPEALS)).await?;

@@ -187,6 +187,10 @@ impl History for SqliteStore {
         keeping::forget(self, before, n, now).await
     }
 
+    async fn sweeping(&self, now: Timestamp) -> Result<Timestamp, StorageError> {
+        keeping::sweeping(self, now).await
+    }
+
     async fn keep_draft(&self, draft: &Draft) -> Result<(), StorageError> {
         drafts::keep_draft(self, draft).await
     }

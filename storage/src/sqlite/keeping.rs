@@ -1,12 +1,13 @@
 //! What is kept, and what no longer: which blobs something names, and jobs that are old enough to be forgotten.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, time::Duration};
 
 use sqlx::{SqliteConnection, SqliteExecutor};
 
 use super::{
     SqliteStore,
     rows::{bytes, job_id},
+    sql::sql,
 };
 use crate::{error::StorageError, ids::*};
 
@@ -51,6 +52,16 @@ pub(super) async fn unnamed(db: impl SqliteExecutor<'_>, blobs: &[String]) -> Re
 pub(super) async fn unnamed_keys(store: &SqliteStore, keys: &[BlobKey]) -> Result<Vec<BlobKey>, StorageError> {
     let blobs: Vec<String> = keys.iter().map(BlobKey::to_string).collect();
     unnamed(&store.lookers, &blobs).await?.iter().map(|blob| BlobKey::parse(blob)).collect()
+}
+
+/// How much older everything is with one look than with the one before.
+const MOST_AT_ONCE: Duration = Duration::from_secs(24 * 3600);
+
+pub(super) async fn sweeping(store: &SqliteStore, now: Timestamp) -> Result<Timestamp, StorageError> {
+    const NOTE: &str = "INSERT INTO swept (one, at) VALUES (1, ?1) ON CONFLICT (one) DO UPDATE SET at = min(?1, at + ?2) RETURNING at";
+    let most = i64::try_from(MOST_AT_ONCE.as_millis()).unwrap_or(i64::MAX);
+    let note = sql(NOTE).bind(now.0).bind(most);
+    store.write(move |db| note.one(db)).await.map(Timestamp)
 }
 
 pub(super) async fn forget(store: &SqliteStore, before: Timestamp, n: u32, now: Timestamp) -> Result<u32, StorageError> {

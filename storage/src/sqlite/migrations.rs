@@ -36,6 +36,7 @@ static FILES: &[(i64, &str, &str)] = files![
     21 "0021_policy",
     22 "0022_digests",
     24 "0024_moderation",
+    29 "0029_swept",
 ];
 
 pub(super) static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {

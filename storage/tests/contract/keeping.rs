@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use storage::{Beside, Failure, GuildId, HistoryFilter, JobId, JobStatus, JobStore, NewJob, PressKey, UserId};
+use storage::{Beside, Failure, GuildId, HistoryFilter, JobId, JobStatus, JobStore, NewJob, PressKey, Timestamp, UserId};
 
 use super::support::*;
 
@@ -146,4 +146,27 @@ pub async fn every_picture_that_is_shown_is_listed_once(backend: &impl Backend) 
         }
         assert_eq!(listed, expected, "{n} at once");
     }
+}
+
+pub async fn nothing_is_old_at_once_because_a_clock_leaps(backend: &impl Backend) {
+    const HOUR: i64 = 3_600_000;
+    let store = backend.open().await;
+    let day = 24 * HOUR;
+    // What the clock says, and what is reckoned with.
+    for (clock, reckoned) in [
+        (0, 0),
+        (6 * HOUR, 6 * HOUR),
+        (30 * HOUR, 30 * HOUR),
+        (100_000 * day, 30 * HOUR + day),
+        (100_000 * day, 30 * HOUR + 2 * day),
+        (31 * HOUR, 31 * HOUR),
+        (i64::MAX - NOON.0, 31 * HOUR + day),
+        (-day, -day),
+        (0, 0),
+    ] {
+        assert_eq!(store.sweeping(Timestamp(NOON.0 + clock)).await.unwrap().0 - NOON.0, reckoned, "{clock}");
+    }
+    drop(store);
+    let store = backend.open().await;
+    assert_eq!(store.sweeping(Timestamp(NOON.0 + 10 * day)).await.unwrap().0 - NOON.0, day, "a new start knows it too");
 }

@@ -173,6 +173,7 @@ contract! { sqlite, crate::contract::support::Sqlite:
     keeping {
         a_blob_is_named_by_what_may_still_be_shown_or_drawn_from
         a_deleted_picture_goes_when_what_was_made_from_it_has_ended
+        nothing_is_old_at_once_because_a_clock_leaps
         what_is_too_old_is_forgotten_but_not_that_it_was
         every_picture_that_is_shown_is_listed_once
     }
