@@ -6,6 +6,7 @@ mod admin;
 mod after;
 mod architecture;
 mod bad_input;
+mod blend;
 mod brought;
 mod buttons;
 mod changes;

@@ -68,6 +68,7 @@ fn line_context() -> ParseContext {
         schedule: Default::default(),
         clip_skip: 0,
         negative_prompt: Some("noise".into()),
+        reads_parts: true,
     };
     let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
     let lists = [("colour", words(&["red", "green"])), ("animal", words(&["a __colour__ frog", "a mouse::2"]))];

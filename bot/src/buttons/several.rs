@@ -31,7 +31,7 @@ pub async fn draw_all(ctx: &serenity::Context, presser: &mut Presser<'_>, app: &
     let (n, mut n_queued, mut refusal) = (wishes.len(), 0, None);
     for (place, wish) in wishes.into_iter().enumerate() {
         let request = wish.by(presser, app.clock.now());
-        let action = if typed.job().is_some() { request.action } else { "imagine" };
+        let action = if typed.job().is_some() { request.action } else { wanted.action() };
         let request = Request { key: format!("several:{draft}:{place}"), delivery: to_be_posted(presser), action, ..request };
         match app.door.enqueue(request).await {
             Ok(_) => n_queued += 1,

@@ -24,6 +24,11 @@ use crate::{
 /// An option's name, its least and its largest value.
 pub(super) type Range = (&'static str, serde_json::Value, serde_json::Value);
 
+/// The first picture's option of `/blend`.
+const FIRST: &str = "image1";
+/// Those of the others.
+const OTHERS: [&str; 4] = ["image2", "image3", "image4", "image5"];
+
 /// What the numbers among the options may be: what `prompt::parse` takes.
 pub(super) fn ranges(app: &App) -> [Range; 3] {
     let context = app.models.parse_context();
@@ -73,12 +78,17 @@ pub async fn imagine(
         serenity::Attachment,
     >,
 ) -> Result<(), BotError> {
-    let app: &Arc<App> = ctx.data();
     let options = TypedOptions { negative, guidance: cfg, steps, seed, aspect, sampler, model, speed };
     let address = |attachment: Option<serenity::Attachment>| attachment.map(|attachment| Address::File { url: attachment.url });
-    let named = Named { init: address(image), mask: address(mask) };
+    let named = Named { init: address(image), mask: address(mask), others: Vec::new() };
     let line = prompt::with_lora(&prompt, lora.as_deref());
-    let wanted = Wanted::new(&line, options, named, &app.intake.hosts).map_err(UserError::Picture)?;
+    draw(ctx, &line, options, named).await
+}
+
+/// Draws what a command asks for, in one grid or several.
+pub(super) async fn draw(ctx: Context<'_>, line: &str, options: TypedOptions, named: Named) -> Result<(), BotError> {
+    let app: &Arc<App> = ctx.data();
+    let wanted = Wanted::new(line, options, named, &app.intake.hosts).map_err(UserError::Picture)?;
     let mut presser = Presser::of_command(ctx.interaction);
     buttons::learn(&mut presser, app, None).await?;
     let context = app.models.parse_context_of(&presser.chosen).await;
@@ -117,7 +127,7 @@ async fn enqueue(ctx: Context<'_>, wanted: &Wanted, context: &ParseContext, pres
         user: super::user_id(interaction.user.id),
         roles: super::roles(interaction),
         speed: Speed::of(speed),
-        action: "imagine",
+        action: wanted.action(),
         task,
         notes,
         parent: None,
@@ -138,7 +148,8 @@ pub(super) fn pictures_of(data: &serenity::CommandData) -> Named {
         let serenity::CommandDataOptionValue::Attachment(id) = option.value else { return None };
         data.resolved.attachments.get(&id).map(|attachment| Address::File { url: attachment.url.clone() })
     };
-    Named { init: picture("image"), mask: picture("mask") }
+    let others = OTHERS.into_iter().filter_map(picture).collect();
+    Named { init: picture("image").or_else(|| picture(FIRST)), mask: picture("mask"), others }
 }
 
 /// What was typed into the options, by their names.
@@ -152,7 +163,7 @@ pub(super) fn options_of(data: &serenity::CommandData) -> Vec<(String, String)> 
     data.options.iter().filter_map(|option| Some((option.name.clone(), text(option)?))).collect()
 }
 
-async fn aspects(_ctx: poise::ApplicationContext<'_, Arc<App>, BotError>, typed: &str) -> serenity::CreateAutocompleteResponse {
+pub(super) async fn aspects(_ctx: poise::ApplicationContext<'_, Arc<App>, BotError>, typed: &str) -> serenity::CreateAutocompleteResponse {
     choices(&ASPECTS, typed)
 }
 

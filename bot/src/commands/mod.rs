@@ -1,6 +1,7 @@
 //! Slash commands, one file each, and the framework that runs them.
 
 pub(crate) mod admin;
+mod blend;
 mod describe;
 mod explain;
 pub(crate) mod favourites;
@@ -52,6 +53,7 @@ pub type Context<'a> = poise::ApplicationContext<'a, Arc<App>, BotError>;
 pub fn all(limits: &LimitsConfig) -> Vec<poise::Command<Arc<App>, BotError>> {
     let mut commands = vec![
         imagine::imagine(),
+        blend::blend(),
         show::show(),
         verify::verify(),
         explain::explain(),
@@ -136,15 +138,15 @@ async fn refusal(ctx: Context<'_>, error: BotError) -> Answer {
     with_what_was_typed(ctx, answer).await
 }
 
-/// Keeps what was typed into `/imagine`, and puts the button that opens it under its refusal.
+/// Keeps what was typed into `/imagine` or `/blend`, and puts the button that opens it under its refusal.
 pub async fn with_what_was_typed(ctx: Context<'_>, mut answer: Answer) -> Answer {
-    if ctx.command().name == "imagine" {
+    if ["imagine", "blend"].contains(&&*ctx.command().name) {
         ctx.data().drafts.give_back(user_id(ctx.interaction.user.id), &typed(ctx), &mut answer).await;
     }
     answer
 }
 
-/// What was typed into `/imagine`.
+/// What was typed into `/imagine` or `/blend`.
 fn typed(ctx: Context<'_>) -> Typed {
     let interaction = ctx.interaction;
     let venue = discord::venue_of(interaction.guild_id, interaction.context, &interaction.authorizing_integration_owners);

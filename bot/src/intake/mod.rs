@@ -1,16 +1,17 @@
 //! Pictures that people bring with a wish: found where they say, fetched, read, and kept before there is a job of them.
 
 mod address;
+mod blend;
 mod fetch;
 mod refusal;
 mod wanted;
 
-use std::{sync::Arc, time::Duration};
+use std::{iter, sync::Arc, time::Duration};
 
 use inference::task::{ImageSize, Role};
 use serde::{Deserialize, Serialize};
 use storage::{BlobKey, BlobStore};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::{
     discord::{Access, BuildError, Caller, ask::AskError},
@@ -38,17 +39,20 @@ pub struct Named {
     /// Which part of it is drawn anew.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mask: Option<Address>,
+    /// Further pictures that are laid over the first, all as strong.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<Address>,
 }
 
 impl Named {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.init.is_none() && self.mask.is_none()
+        self.init.is_none() && self.mask.is_none() && self.others.is_empty()
     }
 
     /// The channels whose messages it looks into.
     pub fn channels(&self) -> impl Iterator<Item = u64> {
-        let all = [&self.init, &self.mask].into_iter().flatten();
+        let all = [&self.init, &self.mask].into_iter().flatten().chain(&self.others);
         all.filter_map(|address| if let Address::Message { channel, .. } = address { Some(*channel) } else { None })
     }
 }
@@ -60,6 +64,8 @@ pub struct Kept {
     pub init: Option<(BlobKey, ImageSize)>,
     /// Which part of it is drawn anew.
     pub mask: Option<BlobKey>,
+    /// What pictures that were laid over each other say they were drawn from, each once.
+    pub words: Vec<String>,
 }
 
 /// Fetches and keeps pictures.
@@ -91,6 +97,9 @@ impl Intake {
         if named.init.is_none() && named.mask.is_some() {
             return Err(NotTaken::MaskAlone.into());
         }
+        if let (Some(first), [_, ..]) = (&named.init, &named.others[..]) {
+            return self.blend(iter::once(first).chain(&named.others)).await;
+        }
         let init = self.one(named.init.as_ref(), Role::Init).await?;
         let mask = self.one(named.mask.as_ref(), Role::Mask).await?;
         if let (Some((_, picture)), Some((_, mask))) = (&init, &mask) {
@@ -99,19 +108,23 @@ impl Intake {
                 return Err(NotTaken::MaskShape { picture: *picture, mask: *mask }.into());
             }
         }
-        Ok(Kept { init, mask: mask.map(|(key, _)| key) })
+        Ok(Kept { init, mask: mask.map(|(key, _)| key), words: Vec::new() })
     }
 
     async fn one(&self, address: Option<&Address>, role: Role) -> Result<Option<(BlobKey, ImageSize)>, TakeError> {
         let Some(address) = address else { return Ok(None) };
-        let turn = tokio::time::timeout(WAITS, self.turns.acquire()).await;
-        let _turn = turn.map_err(|_| NotTaken::Busy)?.map_err(|error| TakeError::Internal(error.into()))?;
+        let _turn = self.turn().await?;
         let bytes = self.bytes(address).await?;
         let read = tokio::task::spawn_blocking(move || pictures::bring(&bytes, &role)).await;
         let Brought { png, size } =
             read.map_err(|error| TakeError::Internal(error.into()))?.map_err(|error| NotTaken::of_picture(&error))?;
         let key = self.blobs.put(png.into()).await.map_err(|error| TakeError::Internal(error.into()))?;
         Ok(Some((key, size)))
+    }
+
+    async fn turn(&self) -> Result<SemaphorePermit<'_>, TakeError> {
+        let turn = tokio::time::timeout(WAITS, self.turns.acquire()).await;
+        turn.map_err(|_| NotTaken::Busy)?.map_err(|error| TakeError::Internal(error.into()))
     }
 
     /// A picture's file as it lies there.

@@ -21,6 +21,8 @@ pub enum NotTaken {
         /// The mask's.
         mask: ImageSize,
     },
+    /// None of the pictures says what it was drawn from, and nobody else did.
+    Wordless,
     /// The message is in a channel that the person may not look back into from here.
     ChannelClosed,
     /// Discord does not show the message to the bot.

@@ -42,7 +42,7 @@ pub struct Request {
     pub roles: Vec<RoleId>,
     /// How it takes its turns.
     pub speed: Speed,
-    /// `imagine`, `variation`, `upscale`, `reroll`, `remix`, `continue`, or the word of what is made of a picture ([`After`](super::after::After)).
+    /// `imagine`, `blend`, `variation`, `upscale`, `reroll`, `remix`, `continue`, or the word of what is made of a picture ([`After`](super::after::After)).
     pub action: &'static str,
     /// What to make.
     pub task: Task,

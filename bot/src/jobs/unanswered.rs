@@ -220,7 +220,7 @@ impl Unanswered {
                 user,
                 roles: typed.roles(),
                 speed: Speed::of(speed),
-                action: "imagine",
+                action: wanted.action(),
                 task,
                 notes,
                 parent,

@@ -17,6 +17,9 @@ pub(super) fn not_taken(refusal: &NotTaken) -> String {
         NotTaken::MaskShape { picture, mask } => {
             format!("The picture has {picture} pixels and the mask {mask}: they must have the same shape.")
         }
+        NotTaken::Wordless => {
+            "None of these pictures says what it was drawn from, and I cannot see what they show: please give words for it with `prompt`.".to_owned()
+        }
         NotTaken::ChannelClosed => {
             "I take pictures only from messages of this server, or of this conversation, in channels where you can read what was written before; and \
              those of age-restricted channels only in such channels."
@@ -76,6 +79,7 @@ mod tests {
             NotTaken::Several,
             NotTaken::MaskAlone,
             NotTaken::MaskShape { picture: size, mask: size },
+            NotTaken::Wordless,
             NotTaken::ChannelClosed,
             NotTaken::MessageUnseen,
             NotTaken::NoPictureThere,
@@ -91,7 +95,7 @@ mod tests {
             NotTaken::OtherKind,
             NotTaken::Damaged,
         ];
-        let asks = ["choose", "attach", "keep", "give", "must", "Please", "Save", "Make", "Cut", "Open", "only", "Attach"];
+        let asks = ["choose", "please", "attach", "keep", "give", "must", "Please", "Save", "Make", "Cut", "Open", "only", "Attach"];
         for refusal in all {
             let sentence = not_taken(&refusal);
             assert!(asks.iter().any(|word| sentence.contains(word)) && sentence.ends_with('.') && !sentence.contains("  "), "{sentence}");

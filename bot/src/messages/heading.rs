@@ -33,6 +33,8 @@ pub enum Made {
     Drawn,
     /// They were drawn from a picture that somebody brought.
     FromPicture,
+    /// They were drawn from pictures that somebody brought, laid over each other.
+    Blended,
     /// They were drawn from a picture of ours, if it is known.
     Varied(Option<Source>),
     /// Something else was made of a picture of ours, if it is known.
@@ -69,6 +71,7 @@ impl Heading {
             Made::Enlarged(Some(source)) => format!("**{title}** · Image #{}", source.number),
             Made::Enlarged(None) => format!("**{title}** · enlarged"),
             Made::FromPicture => format!("**{title}** · from a picture"),
+            Made::Blended => format!("**{title}** · a blend of pictures"),
             Made::Drawn => format!("**{title}**"),
         }
     }

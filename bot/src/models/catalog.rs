@@ -8,6 +8,7 @@ use inference::{
     checkpoint::OtherParts,
     sampler::Sampler,
     schedule::{Prediction, ScheduleKind},
+    task::Setting,
 };
 
 use super::{GUIDANCE_SCALE, STARTER_GUIDANCE_SCALE, engine_config, is_starter, name, starter};
@@ -235,6 +236,7 @@ pub fn suited(config: &Config, known: &Known, info: &ModelCard) -> ModelDefaults
         schedule: schedule.unwrap_or(own.1),
         clip_skip: settings.clip_skip.unwrap_or(0),
         negative_prompt: Some(settings.negative_prompt.clone()).filter(|text| !text.is_empty()),
+        reads_parts: info.reads(Setting::Parts),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Pictures that come from outside, read without trusting what they declare, and brought to a size.
 
+mod blended;
 mod brought;
 mod whole;
 
@@ -17,6 +18,7 @@ use image::{
 };
 use inference::task::ImageSize;
 
+pub use blended::{BLEND, blend};
 pub use brought::{Brought, MAX_BROUGHT_BYTES, bring};
 
 /// Largest picture that is read, in megapixels (10⁶ pixels).

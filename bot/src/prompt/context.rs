@@ -105,6 +105,8 @@ pub struct ModelDefaults {
     pub clip_skip: u32,
     /// What to stay away from.
     pub negative_prompt: Option<String>,
+    /// Whether parts of a prompt may have weights of their own (`::`).
+    pub reads_parts: bool,
 }
 
 impl ModelDefaults {

@@ -24,6 +24,7 @@ pub(super) fn model(name: &str) -> ModelDefaults {
         schedule: ScheduleKind::Normal,
         clip_skip: 0,
         negative_prompt: None,
+        reads_parts: true,
     }
 }
 
@@ -40,6 +41,7 @@ fn dreamy() -> ModelDefaults {
         schedule: ScheduleKind::Karras,
         clip_skip: 1,
         negative_prompt: Some("noise".into()),
+        reads_parts: true,
     }
 }
 

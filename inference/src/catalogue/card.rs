@@ -10,7 +10,7 @@ use crate::{
     family::Suited,
     sampler::Sampler,
     schedule::{Prediction, ScheduleKind},
-    task::ImageSize,
+    task::{ImageSize, Setting},
     text::PromptMeasure,
 };
 
@@ -131,6 +131,11 @@ impl ModelCard {
     /// Numbers in the weights that adapters may change.
     pub(crate) fn n_changeable(&self) -> u64 {
         self.parts.iter().filter(|part| part.kind != PartKind::Vae).map(|part| part.n_parameters).sum()
+    }
+
+    /// Whether it makes something of a setting.
+    pub fn reads(&self, setting: Setting) -> bool {
+        self.limits.rules.reads(setting)
     }
 
     /// Whether an adapter, as far as its header tells, was made for this model.

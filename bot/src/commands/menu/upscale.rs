@@ -41,7 +41,7 @@ pub async fn upscale(ctx: Context<'_>, message: serenity::Message) -> Result<(),
 async fn enlarge(ctx: Context<'_>, presser: &Presser<'_>, address: Address) -> Result<(), BotError> {
     let app = ctx.data();
     permit::check(ctx.serenity_context().http.as_ref(), presser, app).await?;
-    let kept = app.intake.take(&Named { init: Some(address), mask: None }).await?;
+    let kept = app.intake.take(&Named { init: Some(address), ..Named::default() }).await?;
     let (picture, size) = kept.init.ok_or(UserError::Picture(NotTaken::NoPictureHere))?;
     let passes = shown::passes(&app.models.engine, size.width);
     let task = Task::upscale(Upscale { size, passes }, picture.as_str());

@@ -32,6 +32,6 @@ pub async fn variations(ctx: Context<'_>, message: serenity::Message) -> Result<
     app.looks.take(presser.user, app.clock.now())?;
     let words = told::read_quickly(app, &address).await.and_then(|found| told::task(app, found).ok());
     let (prompt, negative) = words.and_then(|task| buttons::remix::words_of(app, &task)).unwrap_or_default();
-    let named = Named { init: Some(address), mask: None };
+    let named = Named { init: Some(address), ..Named::default() };
     open_form(ctx, &Typed::new(&prompt, &negative, String::new(), presser.venue).with(named)).await
 }

@@ -31,7 +31,7 @@ proptest! {
     fn a_form_holds_what_was_typed_to_the_letter(prompt in text(12), negative in text(12), parameters in text(2)) {
         let negative: String = negative.chars().take(2000).collect();
         let file = Address::File { url: "https://cdn.discordapp.com/a.png".into() };
-        let named = Named { init: Some(file), mask: None };
+        let named = Named { init: Some(file), ..Named::default() };
         let typed = Typed::new(&prompt, &negative, parameters.clone(), Venue::Guild(7)).with(named);
         let fields: Vec<_> = typed.fields().collect();
         prop_assert!(fields.len() <= MAX_FIELDS, "{} fields", fields.len());

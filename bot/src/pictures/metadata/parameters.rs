@@ -183,6 +183,7 @@ mod tests {
             schedule: ScheduleKind::Beta,
             clip_skip: 0,
             negative_prompt: None,
+            reads_parts: true,
         };
         found.said.complete(found.base.clone(), &silent, true, Seed(0))
     }

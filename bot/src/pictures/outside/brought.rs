@@ -27,6 +27,11 @@ pub struct Brought {
 /// # Errors
 /// It is too large, cut off or no picture.
 pub fn bring(bytes: &[u8], role: &Role) -> Result<Brought, PictureError> {
+    as_png(&upright(bytes, role)?)
+}
+
+/// What [`bring`] keeps, not yet as a file.
+pub(super) fn upright(bytes: &[u8], role: &Role) -> Result<DynamicImage, PictureError> {
     let found = bytes.len() as u64;
     if found > MAX_BROUGHT_BYTES {
         return Err(PictureError::TooManyBytes { found, most: MAX_BROUGHT_BYTES });
@@ -35,11 +40,15 @@ pub fn bring(bytes: &[u8], role: &Role) -> Result<Brought, PictureError> {
     let picture = reduced(read_first(Cursor::new(bytes))?);
     let ground = if is_mask { 0 } else { u8::MAX };
     let picture = if picture.color().has_alpha() { laid_on(&picture.into_rgba8(), ground) } else { picture };
-    let picture: DynamicImage = match (is_mask, picture.color().has_color()) {
+    Ok(match (is_mask, picture.color().has_color()) {
         (true, true) => luma(&picture.into_rgb8()).into(),
         (true, false) => picture.into_luma8().into(),
         (false, _) => picture.into_rgb8().into(),
-    };
+    })
+}
+
+/// A picture as it is kept.
+pub(super) fn as_png(picture: &DynamicImage) -> Result<Brought, PictureError> {
     let mut png = Vec::new();
     picture.write_to(&mut Cursor::new(&mut png), ImageFormat::Png)?;
     Ok(Brought { png, size: ImageSize::new(picture.width(), picture.height()) })

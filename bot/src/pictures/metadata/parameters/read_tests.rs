@@ -25,6 +25,7 @@ fn model() -> ModelDefaults {
         schedule: ScheduleKind::Karras,
         clip_skip: 0,
         negative_prompt: Some("noise".into()),
+        reads_parts: true,
     }
 }
 
