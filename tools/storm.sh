@@ -26,7 +26,7 @@ while (($# > 0)); do
     shift 2
 done
 
-cargo test --workspace --locked --no-run --test it
+cargo test --quiet --workspace --locked --no-run --test it
 
 # Each with a seed and a folder of its own, so that one that goes wrong can be run again alone.
 left=$kills
