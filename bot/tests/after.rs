@@ -155,8 +155,12 @@ async fn a_deletion_asks_and_what_is_kept_is_as_it_was(mode: Mode) {
     assert!(asks(&ada.message(id(&enlarged)).await.expect("it is there")));
     linus.press(id(&grid), "❌").await.expect("sent");
     seen(&studio, 1, |found| id(found) == id(&grid) && asks(found)).await;
+    let of_grid = history(&studio).await.remove(1);
     linus.press(id(&grid), "Delete for good").await.expect("sent");
     ada.wait_for(CHANNEL, PATIENCE, |messages| (!messages.iter().any(is_grid)).then_some(())).await.expect("deleted");
     assert_eq!(history(&studio).await.len(), 1, "the enlarged one is there");
+    // Whoever pressed ❌ at the same moment is not answered with buttons for nothing.
+    let left = studio.running.bot.app.renderer.buttons(&of_grid, atelier::messages::Deleting::Asks).await.expect("readable");
+    assert!(left.is_empty(), "{left:?}");
     studio.close().await;
 }

@@ -19,7 +19,9 @@ pub fn components(answer: &Answer) -> Vec<serenity::CreateActionRow> {
         }
     };
     let menus = answer.menus.iter().map(|one| serenity::CreateActionRow::SelectMenu(menu(one)));
-    let buttons = answer.buttons.iter().map(|row| serenity::CreateActionRow::Buttons(row.iter().map(button).collect()));
+    // Discord refuses a row of nothing, and with it the whole message.
+    let rows = answer.buttons.iter().filter(|row| !row.is_empty());
+    let buttons = rows.map(|row| serenity::CreateActionRow::Buttons(row.iter().map(button).collect()));
     menus.chain(buttons).collect()
 }
 
@@ -138,4 +140,19 @@ pub fn reply(answer: &Answer, is_ephemeral: bool) -> poise::CreateReply {
         reply = reply.embed(embed);
     }
     answer.files.iter().fold(reply, |reply, one| reply.attachment(file(one)))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::messages;
+
+    use super::*;
+
+    #[test]
+    fn a_row_of_nothing_is_not_sent() {
+        let button = messages::tour_button();
+        for (rows, n_sent) in [(vec![], 0), (vec![vec![]], 0), (vec![vec![button.clone()], vec![], vec![button]], 2)] {
+            assert_eq!(components(&Answer { buttons: rows, ..Answer::default() }).len(), n_sent);
+        }
+    }
 }

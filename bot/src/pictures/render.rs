@@ -170,7 +170,7 @@ impl Renderer {
         Enlarged { number, size, can_grow }
     }
 
-    /// The buttons under a finished job.
+    /// The buttons under a finished job; none where its pictures were deleted meanwhile.
     ///
     /// # Errors
     /// The store or the stored task cannot be read.
@@ -180,6 +180,9 @@ impl Renderer {
             return Ok(messages::explain_buttons(job.id, deleting));
         }
         let images = self.jobs.images(job.id).await?;
+        if images.is_empty() {
+            return Ok(Vec::new());
+        }
         let (indices, stopped) = (indices(&images), self.stopped(job.id).await?);
         let shown = match (&task.kind, images.first()) {
             (TaskKind::Upscale(_), Some(image)) => {
