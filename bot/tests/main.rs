@@ -55,6 +55,7 @@ mod remix;
 mod restart;
 mod resume;
 mod several;
+mod shorten;
 mod show;
 mod shown;
 mod speeds;

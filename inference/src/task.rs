@@ -112,6 +112,10 @@ pub struct TextToImage {
     /// about ([`Explained`](crate::engine::Explained)). The task itself is guided where any of them is. Empty: no study.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub study: Vec<Way>,
+    /// The prompt of each of the pictures in place of the task's, where they are drawn to be compared: they have the first's seed. None of them is longer
+    /// than the task's. Empty: all have the task's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub readings: Vec<String>,
 }
 
 fn is_no(is: &bool) -> bool {
@@ -152,6 +156,7 @@ impl Default for TextToImage {
             hires: None,
             stop_at: None,
             study: Vec::new(),
+            readings: Vec::new(),
         }
     }
 }

@@ -137,3 +137,23 @@ fn a_prompt_of_several_parts_has_no_words_to_tell_apart() {
     let (images, _) = drawn_by(&engine, &study(drawn(parted), &[(5.0, true)]));
     assert_eq!(images[0].explained.as_ref().expect("it is explained").words, []);
 }
+
+#[test]
+fn pictures_that_are_compared_have_each_its_own_prompt_and_one_noise() {
+    let engine = engine(8, 0);
+    let readings = ["a red frog, on (a leaf:1.3)", "a frog, on (a leaf:1.3)", "a red frog"].map(str::to_owned).to_vec();
+    let base = |prompt: &str, n_images| TextToImage { stop_at: Some(StopAt::Steps(3)), ..text_to_image(prompt, 7, 9, n_images) };
+    let compared = drawn(TextToImage { readings: readings.clone(), ..base(&readings[0], 3) });
+    let quote = engine.catalogue().check(&compared.task).expect("a valid task").cost;
+    let (images, cost) = drawn_by(&engine, &compared);
+    assert!((quote - cost).abs() < 1e-9, "{cost}, not {quote}");
+    for (image, prompt) in images.iter().zip(&readings) {
+        assert_eq!(image.image, run(&engine, &drawn(base(prompt, 1))).images[0], "{prompt}: bit for bit as alone");
+        assert_eq!((image.seed, &image.explained), (Seed(7), &None));
+    }
+    assert!(images[0].image != images[1].image && images[0].image != images[2].image);
+    for (n_images, study) in [(2, Vec::new()), (3, vec![Way { guidance_scale: 5.0, has_negative: true }; 3])] {
+        let wrong = drawn(TextToImage { n_images, study, ..compared.task.base().expect("it draws").clone() });
+        assert!(engine.catalogue().check(&wrong.task).is_err());
+    }
+}

@@ -27,6 +27,7 @@ pub(crate) mod remix;
 mod reply;
 mod reroll;
 mod several;
+mod shorter;
 pub(crate) mod sight;
 mod stop;
 pub(crate) mod tour;
@@ -161,7 +162,7 @@ async fn act(
         | ButtonAction::After { .. }
         | ButtonAction::Reroll { .. }
         | ButtonAction::Continue { .. }
-        | ButtonAction::Picture { action: PictureAction::Explain, .. }
+        | ButtonAction::Picture { action: PictureAction::Explain | PictureAction::Shorter, .. }
         | ButtonAction::Example { .. } => {
             permit::check_at_once(presser)?;
             let made = made_before(presser, app, action).await?;
@@ -242,6 +243,9 @@ async fn act(
         }
         ButtonAction::Picture { action: PictureAction::Explain, job, index } => {
             return explain::enqueue(presser, app, job, index).await.map(|()| Ended::HasJob);
+        }
+        ButtonAction::Picture { action: PictureAction::Shorter, job, index } => {
+            return shorter::enqueue(presser, app, job, index).await.map(|()| Ended::HasJob);
         }
         ButtonAction::Picture { action: PictureAction::Open, job, .. } => {
             let answer = commands::show::opened(&ctx.cache, presser, app, job).await?;

@@ -1,4 +1,4 @@
-//! What the buttons ask for that look at one picture.
+//! What the buttons ask for that look at one picture, or one prompt, of a job.
 
 use std::{fmt, str::FromStr};
 
@@ -15,15 +15,18 @@ pub enum PictureAction {
     Film,
     /// Draw again how it came from noise, as a job.
     Explain,
+    /// Draw the shorter prompt of that number (1–5).
+    Shorter,
 }
 
 /// Each with its word.
-const WORDS: [(PictureAction, &str); 5] = [
+const WORDS: [(PictureAction, &str); 6] = [
     (PictureAction::Mark, "mark"),
     (PictureAction::Open, "open"),
     (PictureAction::Receipt, "receipt"),
     (PictureAction::Film, "film"),
     (PictureAction::Explain, "explain"),
+    (PictureAction::Shorter, "shorter"),
 ];
 
 impl fmt::Display for PictureAction {

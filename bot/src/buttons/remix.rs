@@ -55,6 +55,7 @@ pub async fn open(
     if let Some(base) = task.base_mut() {
         base.seed = base.seed_of(index.unwrap_or(0));
         base.study.clear();
+        base.readings.clear();
     }
     let typed = typed_of(app, &task, presser.venue).ok_or(UserError::UnknownButton)?;
     let typed = match of_picture {

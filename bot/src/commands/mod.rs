@@ -18,6 +18,7 @@ pub(crate) mod promise;
 mod queue;
 mod quota;
 mod settings;
+mod shorten;
 pub(crate) mod show;
 mod speed;
 mod style;
@@ -54,6 +55,7 @@ pub fn all(limits: &LimitsConfig) -> Vec<poise::Command<Arc<App>, BotError>> {
     let mut commands = vec![
         imagine::imagine(),
         blend::blend(),
+        shorten::shorten(),
         show::show(),
         verify::verify(),
         explain::explain(),

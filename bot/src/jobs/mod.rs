@@ -22,6 +22,7 @@ pub mod received;
 pub mod resident;
 pub(crate) mod sending;
 pub mod several;
+pub mod shorten;
 pub mod span;
 pub mod speed;
 pub(crate) mod states;

@@ -30,6 +30,7 @@ mod rules;
 #[cfg(test)]
 mod sentences;
 mod several;
+mod shortened;
 mod speed;
 mod tour;
 mod user_error;
@@ -68,6 +69,7 @@ pub use receipt::{Receipt, receipt, tell_compared};
 pub use received::{ENDING, INTERRUPTED, MAX_REFUSAL, TAKEN_BACK, about_earlier, in_our_words};
 pub use rules::{Done, left_of, rules};
 pub use several::{left, queued_all, several};
+pub use shortened::{shortened, shortened_buttons};
 pub use speed::speed;
 pub use tour::{TourPage, TourTold, tour, tour_button};
 pub use user_error::{Around, UserError};

@@ -10,6 +10,7 @@ pub mod metadata;
 mod outside;
 pub mod render;
 pub mod sheet;
+mod shortened;
 pub mod shown;
 mod stored;
 pub mod tree;

@@ -11,7 +11,7 @@ use crate::{
     answer::{Answer, Button, File},
     jobs::after::After,
     jobs::live::Live,
-    jobs::{link, parents, verify},
+    jobs::{link, parents, shorten::n_shorter, verify},
     messages::{self, Deleting, Enlarged, Heading, Made},
     models::Models,
     pictures::grid,
@@ -120,6 +120,10 @@ impl Renderer {
                 if let Some(study) = task.base().filter(|base| !base.study.is_empty()) {
                     return self.explanation(job, study, &heading).await;
                 }
+                if let Some(base) = task.base().filter(|base| !base.readings.is_empty()) {
+                    let effects = self.effects(job, base).await?;
+                    return Ok((messages::shortened(&heading, job.id, &base.prompt, effects.as_deref()), Vec::new()));
+                }
                 if matches!(task.kind, TaskKind::Upscale(_)) {
                     let image = images.first().ok_or_else(|| anyhow::anyhow!("a finished job without pictures"))?;
                     let picture = stored(&*self.blobs, image.blob.as_str()).await?;
@@ -178,6 +182,9 @@ impl Renderer {
         let task: Task = serde_json::from_value(job.task.clone())?;
         if task.base().is_some_and(|base| !base.study.is_empty()) {
             return Ok(messages::explain_buttons(job.id, deleting));
+        }
+        if let Some(base) = task.base().filter(|base| !base.readings.is_empty()) {
+            return Ok(messages::shortened_buttons(job.id, n_shorter(&base.prompt), deleting));
         }
         let images = self.jobs.images(job.id).await?;
         if images.is_empty() {

@@ -18,6 +18,9 @@ pub enum PromptError {
     /// There are no words outside the parameters.
     #[error("The prompt is empty: say what to draw, such as `a fox in snow`.")]
     Empty,
+    /// Too few words for one of them to be left out.
+    #[error("There is nothing to shorten: give me a prompt of two words or more.")]
+    TooShort,
     /// Too many characters.
     #[error("The {what} has {found} characters: {MAX_CHARACTERS} is the most.")]
     TooLong {

@@ -1,5 +1,7 @@
 //! Whether a task can be done, and what it will take.
 
+use std::iter;
+
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -67,7 +69,9 @@ impl Catalogue {
     pub fn check_values(&self, task: &Task) -> Result<(), InvalidTask> {
         let model = self.find(task)?;
         if let Some(base) = task.base() {
-            Prompt::parse(&base.prompt).check()?;
+            for prompt in iter::once(&base.prompt).chain(&base.readings) {
+                Prompt::parse(prompt).check()?;
+            }
             if base.has_parts {
                 parts(&base.prompt)?;
             }

@@ -131,6 +131,10 @@ impl Limits {
         if n_ways > 0 && n_ways != base.n_images {
             return Err(InvalidTask::Count { found: base.n_images, max: n_ways });
         }
+        let n_readings = base.readings.len() as u32;
+        if n_readings > 0 && (n_readings != base.n_images || n_ways > 0) {
+            return Err(InvalidTask::Count { found: base.n_images, max: n_readings });
+        }
         if base.clip_skip > MAX_CLIP_SKIP {
             return Err(InvalidTask::ClipSkip { found: base.clip_skip, max: MAX_CLIP_SKIP });
         }

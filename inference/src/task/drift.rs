@@ -30,8 +30,11 @@ impl TextToImage {
         drifts
     }
 
-    /// The texts that are encoded in place of the prompt: its parts, or itself.
+    /// The texts that are encoded in place of the prompt: those that are compared, its parts, or itself.
     pub(crate) fn texts(&self) -> Vec<&str> {
+        if !self.readings.is_empty() {
+            return self.readings.iter().map(String::as_str).collect();
+        }
         let parts = text::parts(&self.prompt).ok().flatten().filter(|_| self.has_parts);
         parts.map_or_else(|| vec![self.prompt.as_str()], |parts| parts.into_iter().map(|part| part.text).collect())
     }

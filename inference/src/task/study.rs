@@ -17,9 +17,9 @@ pub struct Way {
 }
 
 impl TextToImage {
-    /// Seed of picture `index`: those of a study all have the first's.
+    /// Seed of picture `index`: those of a study, and those that are compared, all have the first's.
     pub fn seed_of(&self, index: u32) -> super::Seed {
-        if self.study.is_empty() { self.seed.of_image(index) } else { self.seed }
+        if self.study.is_empty() && self.readings.is_empty() { self.seed.of_image(index) } else { self.seed }
     }
 
     /// How much picture `index` is guided.
@@ -27,16 +27,23 @@ impl TextToImage {
         self.way(index).map_or(self.guidance_scale, |way| way.guidance_scale)
     }
 
+    /// The prompt of picture `index`.
+    pub fn prompt_of(&self, index: u32) -> &str {
+        self.readings.get(index as usize).unwrap_or(&self.prompt)
+    }
+
     /// What draws picture `index` alone.
     #[must_use]
     pub fn alone(&self, index: u32) -> Self {
         let way = self.way(index);
         Self {
+            prompt: self.prompt_of(index).to_owned(),
             seed: self.seed_of(index),
             n_images: 1,
             guidance_scale: self.guidance_of(index),
             negative_prompt: self.negative_prompt.clone().filter(|_| way.is_none_or(|way| way.has_negative)),
             study: Vec::new(),
+            readings: Vec::new(),
             ..self.clone()
         }
     }
@@ -67,6 +74,14 @@ mod tests {
             assert!(found.windows(2).all(|two| two[0] < two[1]), "{n_steps}: {found:?}");
             assert_eq!((found.first(), found.last()), (found.first().and(Some(&0)), n_steps.checked_sub(1).as_ref()), "{n_steps}");
         }
+    }
+
+    #[test]
+    fn a_picture_with_a_prompt_of_its_own_alone_has_it_and_the_first_s_seed() {
+        let readings = vec!["a red frog".to_owned(), "a frog".to_owned()];
+        let task = TextToImage { prompt: "a red frog".into(), seed: Seed(7), n_images: 2, readings, ..TextToImage::default() };
+        let expected = TextToImage { prompt: "a frog".into(), n_images: 1, readings: Vec::new(), ..task.clone() };
+        assert_eq!((task.alone(1), task.seed_of(1)), (expected, Seed(7)));
     }
 
     #[test]

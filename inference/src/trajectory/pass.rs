@@ -2,6 +2,8 @@
 
 use std::{cell::Cell, rc::Rc};
 
+use futures::future::try_join_all;
+
 use super::{Job, looking::LOOKED_AT};
 use crate::{
     batcher::{Caller, Prompt},
@@ -113,9 +115,9 @@ impl Job {
             let adapters = self.adapters.clone();
             Told { size, is_negative, guidance_scale, adapters, drifts }
         };
-        // With chaos, and in a study, each picture has a prompt of its own.
-        let is_study = !base.study.is_empty();
-        let readers = if base.chaos > 0 || is_study { indices } else { &indices[..indices.len().min(1)] };
+        // With chaos, in a study, and where pictures are compared, each has a prompt of its own.
+        let has_own = !base.study.is_empty() || !base.readings.is_empty();
+        let readers = if base.chaos > 0 || has_own { indices } else { &indices[..indices.len().min(1)] };
         let read = |index: &u32| told(false, base.guidance_of(*index), base.drifts(base.seed_of(*index)));
         let readings: Vec<Told> = readers.iter().map(read).collect();
         let is_plain = readings.iter().all(|told| told.drifts.is_empty());
@@ -128,10 +130,16 @@ impl Job {
         let unsaid = is_unsaid.then(|| unwanted(None));
         let unwanted = is_guided.then(|| unwanted(base.negative_prompt.as_deref()));
         let negative_of = |request: PromptRequest| caller.prompt(request, told(true, base.guidance_scale, Vec::new()));
-        let positive = caller.prompts(wanted.clone(), readings);
+        let positive = async {
+            if base.readings.is_empty() {
+                return caller.prompts(wanted.clone(), readings).await;
+            }
+            let own = |(index, told): (&u32, Told)| caller.prompt(request(Some(base.prompt_of(*index)), false), told);
+            Ok(try_join_all(readers.iter().zip(readings).map(own)).await?.into_iter().map(Rc::new).collect())
+        };
         let (positive, negative) = match unwanted {
             None => (positive.await?, None),
-            Some(unwanted) if unwanted == wanted && is_plain && !is_study && !limits.rules.tells_negative_apart => {
+            Some(unwanted) if unwanted == wanted && is_plain && !has_own && !limits.rules.tells_negative_apart => {
                 let prompts = positive.await?;
                 let negative = prompts.first().cloned();
                 (prompts, negative)

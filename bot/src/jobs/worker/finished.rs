@@ -37,9 +37,9 @@ impl Worker {
         let (width, height) = image.dimensions();
         let provenance = Some(origin.provenance());
         let origin = Origin { device_class: Some(device_class), ..origin };
-        // A picture of a study says what draws it alone.
+        // A picture of a study, or of a comparison, says what draws it alone.
         let (task, index_of_task) = match task.base() {
-            Some(base) if !base.study.is_empty() => (alone(task.clone(), index), 0),
+            Some(base) if !base.study.is_empty() || !base.readings.is_empty() => (alone(task.clone(), index), 0),
             _ => (task.clone(), index),
         };
         let mut record = Record { task, index: Some(index_of_task), is_enlarged: false, origin };

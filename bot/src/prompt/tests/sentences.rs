@@ -15,7 +15,8 @@ fn all() -> Vec<PromptError> {
 fn next(error: &PromptError, shown: String) -> Option<PromptError> {
     use PromptError::*;
     Some(match error {
-        Empty => TooLong { what: "negative prompt", found: 9000 },
+        Empty => TooShort,
+        TooShort => TooLong { what: "negative prompt", found: 9000 },
         TooLong { .. } => Unknown { name: "--seeed".into(), near: Some("seed") },
         Unknown { near: Some(_), .. } => Unknown { name: "--n".into(), near: None },
         Unknown { near: None, .. } => NoValue { name: "seed".into(), example: "7" },
