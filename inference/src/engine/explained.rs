@@ -12,7 +12,7 @@ pub const EXPLAINED_SIDE: u32 = 256;
 pub struct Explained {
     /// Some of its steps, from the first to the last, both passes together.
     pub glimpses: Vec<Glimpse>,
-    /// Standard deviation of the noise before each of its steps, of that of the picture (σ over α).
+    /// Standard deviation of the noise before each of its steps, of that of the picture (σ over α); in flow matching σ itself, a share of both.
     pub sigmas: Vec<f64>,
     /// The channels of its last latents, each from its least number to its largest.
     pub channels: Vec<GrayImage>,
@@ -25,7 +25,7 @@ pub struct Explained {
 pub struct Glimpse {
     /// Counted from 1.
     pub step: u32,
-    /// Standard deviation of the noise before the step, of that of the picture (σ over α).
+    /// The noise before the step, as in [`Explained::sigmas`].
     pub sigma: f64,
     /// The forward process: the finished picture's latents with so much of the noise that it began with.
     pub forward: RgbImage,

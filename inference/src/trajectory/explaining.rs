@@ -5,7 +5,7 @@ use futures::future::try_join_all;
 use image::{DynamicImage, RgbImage, imageops::FilterType};
 
 use super::{
-    looking::{Looking, Seen, channels, of_picture},
+    looking::{Looking, Seen, channels},
     picture::Picture,
     source::unit_noise,
 };
@@ -26,12 +26,12 @@ impl Picture<'_> {
         latents: &Tensor,
     ) -> Result<Explained, InferenceError> {
         let noise = unit_noise(latents.dims(), &mut TorchGenerator::new(self.seed().0), latents.device())?;
-        let glimpse = async |Seen { step, level, latents: before, clean }: Seen| {
+        let glimpse = async |Seen { step, level, sigma: told, latents: before, clean }: Seen| {
             let NoiseLevel { alpha, sigma, .. } = level;
             let to_unit = 1.0 / alpha.hypot(sigma);
             let (forward, reverse) = ((((latents * alpha)? + (&noise * sigma)?)? * to_unit)?, (before * to_unit)?);
             let (forward, reverse, guess) = futures::try_join!(self.small(&forward), self.small(&reverse), self.small(&clean))?;
-            Ok::<_, InferenceError>(Glimpse { step: step + 1, sigma: of_picture(level), forward, reverse, guess })
+            Ok::<_, InferenceError>(Glimpse { step: step + 1, sigma: told, forward, reverse, guess })
         };
         let glimpses = try_join_all(seen.into_iter().map(glimpse)).await?;
         Ok(Explained { glimpses, sigmas, channels: channels(latents)?, words: looking.maps.of_words(&looking.words)? })

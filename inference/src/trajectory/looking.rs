@@ -6,7 +6,10 @@ use candle_core::Tensor;
 use image::GrayImage;
 
 use super::Job;
-use crate::{batcher::Caller, error::InferenceError, family::AttentionMaps, host, sampler::NoiseLevel, task::TextToImage, text::WordPlace};
+use crate::{
+    batcher::Caller, error::InferenceError, family::AttentionMaps, host, sampler::NoiseLevel, schedule::Prediction, task::TextToImage,
+    text::WordPlace,
+};
 
 /// The picture of a study that tells how it came about.
 pub(super) const LOOKED_AT: u32 = 0;
@@ -22,6 +25,8 @@ pub(super) struct Seen {
     /// Counted from 0.
     pub(super) step: u32,
     pub(super) level: NoiseLevel,
+    /// Its noise as people are told it.
+    pub(super) sigma: f64,
     pub(super) latents: Tensor,
     pub(super) clean: Tensor,
 }
@@ -38,9 +43,9 @@ impl Job {
     }
 }
 
-/// The noise of a level, of its picture.
-pub(super) fn of_picture(level: NoiseLevel) -> f64 {
-    level.sigma / level.alpha.max(1e-3)
+/// The noise of a level as people are told it: of that of the picture, but in flow matching as a share of both.
+pub(super) fn told(level: NoiseLevel, prediction: Prediction) -> f64 {
+    if prediction == Prediction::Flow { level.sigma } else { level.sigma / level.alpha.max(1e-3) }
 }
 
 /// Each channel of latents `[1, c, h, w]`, from its least number to its largest.

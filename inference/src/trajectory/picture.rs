@@ -8,7 +8,7 @@ use super::{
     Kept,
     drawing::{Begin, Drawing},
     guidance::Guided,
-    looking::{LOOKED_AT, Looking, Seen, of_picture},
+    looking::{LOOKED_AT, Looking, Seen, told},
     pass::Pass,
 };
 use crate::{
@@ -169,7 +169,8 @@ impl<'a> Picture<'a> {
             let step = pass.plan.step(&denoiser, state).await?;
             state = step.state;
             if let (Some(latents), Some(level)) = (before, pass.plan.level(done)) {
-                self.look(Seen { step: self.n_done.get(), level, latents, clean: kept.clean(&step.denoised)? });
+                let sigma = told(level, pass.plan.prediction());
+                self.look(Seen { step: self.n_done.get(), level, sigma, latents, clean: kept.clean(&step.denoised)? });
             }
             state.latents = kept.after(&pass.plan, done, state.latents)?;
             self.at_border(pass, &state, &step.denoised)?;
@@ -190,7 +191,7 @@ impl<'a> Picture<'a> {
 
     /// Notes a step that was made.
     fn look(&self, seen: Seen) {
-        self.sigmas.borrow_mut().push(of_picture(seen.level));
+        self.sigmas.borrow_mut().push(seen.sigma);
         if glimpses(self.ends_at.get()).contains(&seen.step) {
             self.seen.borrow_mut().push(seen);
         }

@@ -4,7 +4,7 @@ use inference::{
     catalogue::Catalogue,
     engine::Submission,
     state::Place,
-    task::{StopAt, Task},
+    task::{StopAt, Task, Way},
 };
 use storage::KeptState;
 
@@ -24,8 +24,21 @@ pub(super) fn before(catalogue: &Catalogue, submission: &Submission, began: Opti
     let not_made: f64 = finished.map(|state| after(catalogue, task, state.done)).sum();
     let begins = states::begins(submission);
     // What is no drawing has a cost as a whole alone.
-    let rest = if begins.is_empty() { 0.0 } else { cost(&begins) };
+    let rest = if begins.is_empty() { 0.0 } else { cost(&begins) - looked(catalogue, submission) };
     (all - rest - not_made).max(0.0)
+}
+
+/// What it cost to look at the first picture of a study, where it is finished; what is left of a study is told as if it were not.
+fn looked(catalogue: &Catalogue, submission: &Submission) -> f64 {
+    let Some(base) = submission.task.base().filter(|base| !base.study.is_empty() && submission.finished.contains(&0)) else { return 0.0 };
+    let with = |study: Vec<Way>| {
+        let mut task = submission.task.clone();
+        if let Some(of) = task.base_mut() {
+            (of.n_images, of.study) = (1, study);
+        }
+        catalogue.cost(&task)
+    };
+    with(base.study.iter().take(1).copied().collect()) - with(Vec::new())
 }
 
 /// What the steps of one picture cost after so many.
@@ -58,6 +71,26 @@ mod tests {
         assert!(before(&catalogue, &submission, None, &[]).abs() < 1e-9);
         let recorded = Submission { finished: vec![0], ..submission };
         assert!((before(&catalogue, &recorded, None, &[]) - whole).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_study_that_goes_on_costs_what_one_that_was_not_interrupted_does() {
+        let stock = Stock::open(&Config::default(), Timestamp::now()).expect("the starter model");
+        let catalogue = stock.offered().catalogue.clone();
+        let way = |guidance_scale| Way { guidance_scale, has_negative: true };
+        let size = ImageSize::new(64, 64);
+        let base = TextToImage { steps: 12, n_images: 3, size, study: [7.5, 1.0, 15.0].map(way).into(), ..TextToImage::default() };
+        let one = catalogue.cost(&Task::from(base.alone(1)));
+        let whole = catalogue.cost(&Task::from(base.clone()));
+        let looking = whole - 3.0 * one;
+        assert!(one > 0.0 && looking > 0.0);
+        for (finished, expected) in
+            [(&[][..], 0.0), (&[1], one), (&[1, 2], 2.0 * one), (&[0], one + looking), (&[0, 2], 2.0 * one + looking), (&[0, 1, 2], whole)]
+        {
+            let submission = Submission { finished: finished.to_vec(), ..Submission::new(Task::from(base.clone())) };
+            let found = before(&catalogue, &submission, None, &[]);
+            assert!((found - expected).abs() < 1e-9, "{finished:?}: {found}, not {expected}");
+        }
     }
 
     #[test]

@@ -35,7 +35,6 @@ impl Renderer {
             picture = picture.or_else(|| (image.index == 0).then(|| shown.clone()));
             guided.push((way, shown));
         }
-        let ways_told: Vec<_> = guided.iter().map(|(way, _)| *way).collect();
         let compose = move || {
             let explained = file.and_then(|file| kept::read(&file));
             let mut files = Vec::new();
@@ -67,7 +66,7 @@ impl Renderer {
         };
         let (files, noise, told_words) = tokio::task::spawn_blocking(compose).await?;
         let factor = self.models.offered().catalogue.model(study.model.as_deref()).map(|card| card.size_multiple);
-        let told = Explanation { noise, words: told_words, ways: &ways_told, picture: job.parent.map(|(_, index)| index), factor };
+        let told = Explanation { noise, words: told_words, ways: &study.study, picture: job.parent.map(|(_, index)| index), factor };
         let mut answer = messages::explained(heading, job.id, &told, files);
         messages::tell_lost(&mut answer, &lost);
         Ok((answer, lost))
