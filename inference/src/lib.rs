@@ -36,6 +36,7 @@ pub mod adapter;
 mod batcher;
 pub mod catalogue;
 pub mod checkpoint;
+pub mod clip;
 pub mod engine;
 pub mod error;
 pub mod family;

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test fails by panicking and tells what it measured")]
 
 mod catalogue;
+mod clip;
 mod common;
 mod corpus;
 mod engine_common;

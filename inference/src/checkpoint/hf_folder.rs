@@ -107,6 +107,14 @@ pub fn is_pipeline(class: &str) -> bool {
     PIPELINES.contains(&class)
 }
 
+/// The weights' files in a folder of transformers.
+///
+/// # Errors
+/// `Missing`, naming the file, or `Unreadable`.
+pub(crate) fn files_of(folder: &Path, dtype: DType) -> Result<Vec<PathBuf>, InferenceError> {
+    files(folder, "model", dtype)
+}
+
 /// The weights' files in a part's folder.
 pub(super) fn files(folder: &Path, stem: &str, dtype: DType) -> Result<Vec<PathBuf>, InferenceError> {
     if !folder.is_dir() {

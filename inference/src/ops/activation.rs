@@ -17,6 +17,15 @@ pub enum Activation {
 }
 
 impl Activation {
+    /// The one that a CLIP's configuration names.
+    pub(crate) fn of_clip(name: &str) -> Option<Self> {
+        match name {
+            "quick_gelu" => Some(Self::QuickGelu),
+            "gelu" => Some(Self::Gelu),
+            _ => None,
+        }
+    }
+
     /// The function of every number.
     pub fn forward(self, input: &Tensor) -> Result<Tensor> {
         if !cpu::takes(input) {

@@ -3,6 +3,7 @@ use std::path::Path;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::layer::LayerShape;
 use crate::checkpoint::json::{allow_only, check_divides, check_sizes, parse, unsupported};
 use crate::{error::InferenceError, ops::Activation};
 
@@ -95,11 +96,8 @@ impl ClipConfig {
             ],
         )?;
         check_divides(path, &[raw.hidden_size], "num_attention_heads", raw.num_attention_heads)?;
-        let activation = match raw.hidden_act.as_str() {
-            "quick_gelu" => Activation::QuickGelu,
-            "gelu" => Activation::Gelu,
-            other => return Err(unsupported(path, format!("`hidden_act` {other:?}"))),
-        };
+        let activation =
+            Activation::of_clip(&raw.hidden_act).ok_or_else(|| unsupported(path, format!("`hidden_act` {:?}", raw.hidden_act)))?;
         Ok(Self {
             vocab_size: raw.vocab_size,
             width: raw.hidden_size,
@@ -112,6 +110,12 @@ impl ClipConfig {
             projection_width,
             pooled_token: raw.eos_token_id.filter(|id| *id != 2).map_or(PooledToken::LargestId, PooledToken::First),
         })
+    }
+
+    /// What its layers are like.
+    pub(crate) fn layer(&self) -> LayerShape {
+        let Self { width, inner_width, n_heads, activation, eps, .. } = *self;
+        LayerShape { width, inner_width, n_heads, activation, eps, is_causal: true }
     }
 
     /// Numbers in the network's weights, with its projection or without.

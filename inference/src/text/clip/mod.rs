@@ -3,13 +3,15 @@
 use candle_core::{Device, Tensor};
 
 mod config;
+mod layer;
 
 pub use self::config::{ClipConfig, PooledToken};
-use crate::layers::{layer_norm, linear, linear_without_bias};
+pub(crate) use self::layer::{Layer, LayerShape};
+use crate::layers::{layer_norm, linear_without_bias};
 use crate::{
     checkpoint::Weights,
     error::InferenceError,
-    ops::{self, Batch, Changes, LayerKind, LayerName, LayerNorm, Linear},
+    ops::{Batch, Changes, LayerKind, LayerName, LayerNorm, Linear},
 };
 
 /// Turns one prompt's tokens into its embedding. Prompts are computed one by one, so that no other prompt changes a bit of the result.
@@ -67,7 +69,8 @@ impl Clip {
     pub fn load(weights: &Weights, config: &ClipConfig, device: &Device) -> Result<Self, InferenceError> {
         // Some merged files leave out the outermost name.
         let weights = if weights.has("embeddings.token_embedding.weight") { weights.clone() } else { weights.at("text_model") };
-        let layers = (0..config.n_layers).map(|i| Layer::load(&weights.at(format!("encoder.layers.{i}")), config));
+        let shape = config.layer();
+        let layers = (0..config.n_layers).map(|i| Layer::load(&weights.at(format!("encoder.layers.{i}")), &shape));
         Ok(Self {
             tokens: Table::load(&weights.at("embeddings.token_embedding"), config.vocab_size, config.width)?,
             positions: Table::load(&weights.at("embeddings.position_embedding"), config.n_positions, config.width)?,
@@ -168,45 +171,5 @@ impl Table {
             Some(weight) => weight.tensor(),
             None => Ok(self.values.clone()),
         }
-    }
-}
-
-struct Layer {
-    norm1: LayerNorm,
-    q: Linear,
-    k: Linear,
-    v: Linear,
-    out: Linear,
-    norm2: LayerNorm,
-    feed_in: Linear,
-    feed_out: Linear,
-    attention: ops::Attention,
-    activation: ops::Activation,
-}
-
-impl Layer {
-    fn load(weights: &Weights, config: &ClipConfig) -> Result<Self, InferenceError> {
-        let width = config.width;
-        let projection = |name: &str| linear(&weights.at("self_attn").at(name), width, width);
-        Ok(Self {
-            norm1: layer_norm(&weights.at("layer_norm1"), width, config.eps)?,
-            q: projection("q_proj")?,
-            k: projection("k_proj")?,
-            v: projection("v_proj")?,
-            out: projection("out_proj")?,
-            norm2: layer_norm(&weights.at("layer_norm2"), width, config.eps)?,
-            feed_in: linear(&weights.at("mlp.fc1"), width, config.inner_width)?,
-            feed_out: linear(&weights.at("mlp.fc2"), config.inner_width, width)?,
-            attention: ops::Attention { n_heads: config.n_heads, is_causal: true, upcast: false },
-            activation: config.activation,
-        })
-    }
-
-    fn forward(&self, input: &Tensor, batch: Batch<'_>) -> candle_core::Result<Tensor> {
-        let normed = self.norm1.of(batch).forward(input)?;
-        let [q, k, v] = [&self.q, &self.k, &self.v].map(|layer| layer.of(batch).forward(&normed));
-        let hidden = self.out.of(batch).forward_add(&ops::attention(&q?, &k?, &v?, self.attention)?, input)?;
-        let inner = self.feed_in.of(batch).forward(&self.norm2.of(batch).forward(&hidden)?)?;
-        self.feed_out.of(batch).forward_add(&self.activation.forward(&inner)?, &hidden)
     }
 }
