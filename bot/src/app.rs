@@ -13,7 +13,7 @@ use crate::{
     jobs::{board::Board, drafts::Drafts, enqueue::Door, received::Receiving},
     messages::Identity,
     models::Models,
-    pictures::{explain::tour::Tour, render::Renderer},
+    pictures::{explain::tour::Tour, guess::Guesser, render::Renderer},
     policy::{Looks, permits::Permits},
     system::clock::Clock,
 };
@@ -28,6 +28,8 @@ pub struct App {
     pub door: Arc<Door>,
     /// Fetches the pictures that people bring.
     pub intake: Arc<Intake>,
+    /// Guesses what pictures of others could have been drawn from, where that is configured.
+    pub guesser: Option<Guesser>,
     /// Makes messages of stored jobs.
     pub renderer: Arc<Renderer>,
     /// Draws the newcomer's tour.

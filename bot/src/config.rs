@@ -1,5 +1,7 @@
 //! The configuration file: every key, its default and its range. `config.example.toml` shows all of it and a test compares the two.
 
+mod describe;
+mod devices;
 mod limits;
 mod paths;
 mod policy;
@@ -22,6 +24,8 @@ use inference::{
 use serde::Deserialize;
 
 use crate::hub::{self, ModelsFolder};
+pub use describe::DescribeConfig;
+pub use devices::{parse_device, parse_precision};
 pub use limits::LimitsConfig;
 use limits::range;
 pub use policy::PolicyConfig;
@@ -46,6 +50,8 @@ pub struct Config {
     pub defaults: DefaultsConfig,
     /// What prompts may be made of.
     pub prompts: PromptsConfig,
+    /// How pictures are described whose files say nothing.
+    pub describe: DescribeConfig,
     /// Who may have how much.
     pub limits: LimitsConfig,
     /// Who runs the bot, and what is not for everybody.
@@ -304,32 +310,6 @@ impl Config {
     }
 }
 
-/// Reads `cpu` or `cuda:N`.
-///
-/// # Errors
-/// Anything else.
-pub fn parse_device(text: &str) -> anyhow::Result<DeviceChoice> {
-    match text.split_once(':') {
-        None if text == "cpu" => Ok(DeviceChoice::Cpu),
-        None if text == "cuda" => Ok(DeviceChoice::Cuda(0)),
-        Some(("cuda", ordinal)) => Ok(DeviceChoice::Cuda(ordinal.parse().context("the device must be cpu or cuda:N")?)),
-        _ => bail!("the device must be cpu or cuda:N"),
-    }
-}
-
-/// Reads `f32`, `bf16` or `f16`.
-///
-/// # Errors
-/// Anything else.
-pub fn parse_precision(text: &str) -> anyhow::Result<Precision> {
-    match text {
-        "f32" => Ok(Precision::F32),
-        "bf16" => Ok(Precision::Bf16),
-        "f16" => Ok(Precision::F16),
-        _ => bail!("the precision must be f32, bf16 or f16"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -351,7 +331,7 @@ mod tests {
     #[test]
     fn the_example_lacks_no_key() {
         // Every field of the sections is a key of the example: the fields are read from these files.
-        let sources = [include_str!("config.rs"), include_str!("config/limits.rs")];
+        let sources = [include_str!("config.rs"), include_str!("config/describe.rs"), include_str!("config/limits.rs")];
         let fields = sources.iter().flat_map(|source| source.lines().take_while(|line| !line.starts_with("impl Default")));
         for field in fields.filter_map(|line| line.strip_prefix("    pub ")?.split_once(':')).map(|(name, _)| name) {
             // What is keyed by names has only an example, behind comment signs.

@@ -22,6 +22,7 @@ use crate::{
     },
     models::{self, Guide, Models, Stock},
     pictures::explain::tour::Tour,
+    pictures::guess::Guesser,
     pictures::hashes::Hashes,
     pictures::render::Renderer,
     pictures::shown::Shown,
@@ -63,7 +64,7 @@ pub async fn start(config: Config, access: Access, clock: Clock, progress_interv
     let blobs = LocalBlobs::open(&dir.join("pictures"))?;
     // Under the database's lock: nobody else writes here.
     blobs.recover().await?;
-    let Loaded { config, engine, stock, guide, wildcards } = tokio::task::spawn_blocking({
+    let Loaded { config, engine, stock, guide, wildcards, guesser } = tokio::task::spawn_blocking({
         let now = clock.now();
         move || load(config, now)
     })
@@ -95,6 +96,7 @@ pub async fn start(config: Config, access: Access, clock: Clock, progress_interv
         models,
         door: Arc::new(door),
         intake,
+        guesser,
         renderer,
         board,
         receiving: Arc::new(Receiving::new(jobs.clone())),
@@ -208,6 +210,7 @@ struct Loaded {
     stock: Arc<Stock>,
     guide: Option<Guide>,
     wildcards: Wildcards,
+    guesser: Option<Guesser>,
 }
 
 /// Reads what there is to draw with, and starts the engine with it.
@@ -216,7 +219,8 @@ fn load(config: Config, now: Timestamp) -> anyhow::Result<Loaded> {
     let engine = Engine::start(models::engine_config(&config)?, stock.shelf().clone())?;
     let guide = Guide::of(&stock.offered().catalogue);
     let wildcards = config::wildcards(&config.prompts.wildcards)?;
-    Ok(Loaded { config, engine, stock, guide, wildcards })
+    let guesser = Guesser::start(&config.describe)?;
+    Ok(Loaded { config, engine, stock, guide, wildcards, guesser })
 }
 
 impl Running {

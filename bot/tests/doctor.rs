@@ -195,6 +195,15 @@ fn limits() -> Limits {
 }
 
 #[test]
+fn what_looks_at_pictures_is_told_where_it_is_configured() {
+    let (folder, clip) = (folder(), crate::describe::tiny_clip());
+    let with = |words: &str| format!("[describe]\nclip = {clip:?}\nwords = {words:?}\n");
+    doctor(folder.path(), &with(""), Some(TOKEN)).check("describe", '✓', "a CLIP and 350 words, from ");
+    doctor(folder.path(), &with("/nowhere"), Some(TOKEN)).check("describe", '✗', "`describe.words`: /nowhere: ");
+    assert!(!doctor(folder.path(), "", Some(TOKEN)).said.contains("describe"), "without one there is nothing to check");
+}
+
+#[test]
 fn what_is_wrong_is_named_and_fails() {
     for (config, part, expected) in [
         ("[model]\npath = \"/nowhere\"", "model", "/nowhere"),
@@ -202,6 +211,7 @@ fn what_is_wrong_is_named_and_fails() {
         ("[aliases.dreamy]\npath = \"/nowhere\"", "model", "dreamy: /nowhere"),
         ("[loras]\nink = \"/nowhere\"", "LoRA", "ink: nothing is at /nowhere"),
         ("[embeddings]\nhands = \"/nowhere\"", "embedding", "hands: nothing is at /nowhere"),
+        ("[describe]\nclip = \"/nowhere\"", "describe", "`describe.clip`: /nowhere/config.json cannot be read: it is missing"),
         ("[model]\npaht = \"x\"", "configuration", "unknown field `paht`"),
         ("[discord]\napi_url = \"http://203.0.113.1\"", "token", "a stand-in must be on loopback"),
         (

@@ -15,6 +15,7 @@ mod cli_imagine;
 mod clock;
 mod corpus;
 mod delivery;
+mod describe;
 mod dockerfile;
 mod doctor;
 mod examples;

@@ -130,12 +130,12 @@ async fn pictures_of_others_are_varied_enlarged_explained_and_reused(mode: Mode)
     let opened = form(&linus, CHANNEL, "Reuse prompt", &described).await;
     let opened = fields(&opened);
     assert!(opened[0] == "a robot" && opened[2].contains("--steps 9") && opened[2].ends_with("--seed 5"), "{opened:?}");
-    for entry in ["Show parameters", "Reuse prompt"] {
+    for entry in ["Show parameters", "Reuse prompt", "Describe"] {
         let told = chosen(&linus, CHANNEL, entry, &bare).await;
         assert!(is_for_one(&told) && content(&told).contains("does not say how it was made"), "{entry}: {}", content(&told));
     }
     let words = linus.say(CHANNEL, "just words").await.expect("said");
-    for entry in [VARIATIONS, "Upscale", "Show parameters", "Reuse prompt"] {
+    for entry in [VARIATIONS, "Upscale", "Show parameters", "Reuse prompt", "Describe"] {
         let told = chosen(&linus, CHANNEL, entry, &words).await;
         assert!(is_for_one(&told) && content(&told).contains("no picture that I could take"), "{entry}: {}", content(&told));
     }

@@ -8,7 +8,7 @@ use storage::{Beside, DraftId, JobId};
 
 use super::policy_action::PolicyAction;
 
-pub use kinds::{NameHash, Picker, QueueAct, Setting, Whose};
+pub use kinds::{HistoryScope, NameHash, Picker, QueueAct, Setting, Whose};
 
 pub use super::picture_action::PictureAction;
 use crate::jobs::after::After;
@@ -99,6 +99,11 @@ pub enum ButtonAction {
     /// Open a form with what was typed and refused (✏️).
     Reopen {
         /// What was typed.
+        draft: DraftId,
+    },
+    /// Draw words that were offered.
+    DrawDraft {
+        /// The words.
         draft: DraftId,
     },
     /// Draw all grids that a line asks for.
@@ -197,36 +202,6 @@ pub enum ButtonAction {
     },
 }
 
-/// Whose jobs a history shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HistoryScope {
-    /// The caller's.
-    Mine,
-    /// The guild's.
-    Everyone,
-}
-
-impl fmt::Display for HistoryScope {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Mine => "mine",
-            Self::Everyone => "everyone",
-        })
-    }
-}
-
-impl FromStr for HistoryScope {
-    type Err = UnknownButton;
-
-    fn from_str(text: &str) -> Result<Self, UnknownButton> {
-        match text {
-            "mine" => Ok(Self::Mine),
-            "everyone" => Ok(Self::Everyone),
-            _ => Err(UnknownButton),
-        }
-    }
-}
-
 /// An id that is not ours, or not any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnknownButton;
@@ -251,6 +226,7 @@ impl ButtonAction {
             | Self::Picture { job, .. }
             | Self::Files { job } => Some(job),
             Self::Reopen { .. }
+            | Self::DrawDraft { .. }
             | Self::DrawAll { .. }
             | Self::LeaveAll { .. }
             | Self::Policy(_)
@@ -285,6 +261,7 @@ impl fmt::Display for ButtonAction {
             Self::Keep { job } => write!(f, "{VERSION}:keep:{job}:0"),
             Self::Remix { job } => write!(f, "{VERSION}:remix:{job}:0"),
             Self::Reopen { draft } => write!(f, "{VERSION}:reopen:{draft}:0"),
+            Self::DrawDraft { draft } => write!(f, "{VERSION}:draw:{draft}:0"),
             Self::DrawAll { draft } => write!(f, "{VERSION}:draw-all:{draft}:0"),
             Self::LeaveAll { draft } => write!(f, "{VERSION}:leave-all:{draft}:0"),
             Self::Policy(action) => write!(f, "{VERSION}:{action}"),
@@ -334,6 +311,7 @@ impl FromStr for ButtonAction {
             ("keep", _, 0) => Ok(Self::Keep { job: job()? }),
             ("remix", _, 0) => Ok(Self::Remix { job: job()? }),
             ("reopen", _, 0) => Ok(Self::Reopen { draft: subject.parse().map_err(|_| UnknownButton)? }),
+            ("draw", _, 0) => Ok(Self::DrawDraft { draft: subject.parse().map_err(|_| UnknownButton)? }),
             ("draw-all", _, 0) => Ok(Self::DrawAll { draft: subject.parse().map_err(|_| UnknownButton)? }),
             ("leave-all", _, 0) => Ok(Self::LeaveAll { draft: subject.parse().map_err(|_| UnknownButton)? }),
             ("example", index, 0) => Ok(Self::Example { index: index.parse().map_err(|_| UnknownButton)? }),

@@ -7,6 +7,7 @@ mod carry_on;
 mod cull;
 pub mod custom_id;
 mod delete;
+mod draw_draft;
 mod erase;
 pub(crate) mod example;
 pub(crate) mod explain;
@@ -163,6 +164,7 @@ async fn act(
         | ButtonAction::Reroll { .. }
         | ButtonAction::Continue { .. }
         | ButtonAction::Picture { action: PictureAction::Explain | PictureAction::Shorter, .. }
+        | ButtonAction::DrawDraft { .. }
         | ButtonAction::Example { .. } => {
             permit::check_at_once(presser)?;
             let made = made_before(presser, app, action).await?;
@@ -259,6 +261,7 @@ async fn act(
             let answer = tour::page(presser, app, page).await?;
             reply::fill(presser, app, &answer).await
         }
+        ButtonAction::DrawDraft { draft } => return draw_draft::enqueue(presser, app, draft).await.map(|()| Ended::HasJob),
         ButtonAction::Example { index } => return example::enqueue(presser, app, index).await.map(|()| Ended::HasJob),
         ButtonAction::Pick { picker, page } | ButtonAction::Picker { picker, page } => pick::turn(press, presser, app, picker, page).await,
         ButtonAction::UseAsDefault { picker, name } => pick::choose(presser, app, picker, name, Chooser::Person(presser.user)).await,

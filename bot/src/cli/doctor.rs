@@ -13,8 +13,8 @@ use storage::{BlobStore, History, JobId, LocalBlobs, SqliteStore, StorageError};
 
 use super::sentence;
 use crate::{
-    config::Config, discord::token::find, messages, models, start, system::disk, system::memory, system::printable::visible,
-    system::private,
+    config::Config, discord::token::find, messages, models, pictures::guess, start, system::disk, system::memory,
+    system::printable::visible, system::private,
 };
 
 /// Options of `atelier doctor`.
@@ -149,6 +149,7 @@ fn drawing_parts(config: &Config) -> Vec<Check> {
             });
         }
     }
+    checks.extend(describing(config));
     // Each part may be well and the whole not: what the bot's start refuses is refused here.
     if !checks.iter().any(|check| check.verdict == Verdict::Bad)
         && let Err(error) = start::check(config)
@@ -163,6 +164,14 @@ fn upscaler(catalogue: &Catalogue) -> Check {
         (Some(card), _) => good("upscaler", format!("enlarges {} times", card.factor)),
         (None, Some(fault)) => bad("upscaler", fault.reason.clone()),
         (None, None) => doubtful("upscaler", "none, so the U buttons do not enlarge; set `model.upscaler`"),
+    }
+}
+
+/// What looks at pictures, where one is configured.
+fn describing(config: &Config) -> Option<Check> {
+    match guess::check(&config.describe).transpose()? {
+        Ok(n) => Some(good("describe", format!("a CLIP and {n} words, from {}", config.describe.clip.display()))),
+        Err(error) => Some(bad("describe", sentence(&error))),
     }
 }
 

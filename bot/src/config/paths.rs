@@ -18,6 +18,8 @@ impl Config {
             ("models.dir".to_owned(), &mut self.models.dir),
             ("data.dir".to_owned(), &mut self.data.dir),
             ("prompts.wildcards".to_owned(), &mut self.prompts.wildcards),
+            ("describe.clip".to_owned(), &mut self.describe.clip),
+            ("describe.words".to_owned(), &mut self.describe.words),
         ];
         for (name, alias) in &mut self.aliases {
             paths.push((format!("aliases.{name}.path"), &mut alias.path));
@@ -96,11 +98,12 @@ mod tests {
     #[test]
     fn every_path_of_the_configuration_is_settled() {
         let text = "[data]\ndir = \"~/d\"\n[model]\npath = \"~/m\"\nupscaler = \"~/u\"\n[models]\ndir = \"~/ms\"\n[prompts]\nwildcards = \"~/w\"\n\
+                    [describe]\nclip = \"~/c\"\nwords = \"~/cw\"\n\
                     [aliases.a]\npath = \"~/a\"\nvae = \"~/v\"\ntext_encoder = \"~/te\"\ntokenizer = \"~/to\"\n[loras]\nink = \"~/l\"\n[embeddings]\ngood = \"~/e\"";
         let mut config: Config = toml::from_str(text).expect("it is TOML");
         config.settle_paths(Some(Path::new("/h"))).expect("a home");
         let paths: Vec<_> = config.paths_mut().into_iter().map(|(key, path)| format!("{key}={}", path.display())).collect();
-        assert!(paths.len() == 11 && paths.iter().all(|path| path.contains("=/h/")), "{paths:?}");
+        assert!(paths.len() == 13 && paths.iter().all(|path| path.contains("=/h/")), "{paths:?}");
     }
 
     #[test]

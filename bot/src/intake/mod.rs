@@ -8,6 +8,7 @@ mod wanted;
 
 use std::{iter, sync::Arc, time::Duration};
 
+use image::RgbImage;
 use inference::task::{ImageSize, Role};
 use serde::{Deserialize, Serialize};
 use storage::{BlobKey, BlobStore};
@@ -15,7 +16,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::{
     discord::{Access, BuildError, Caller, ask::AskError},
-    pictures::{self, Brought},
+    pictures::{self, Brought, PictureError},
 };
 
 pub use address::{Address, Hosts};
@@ -125,6 +126,20 @@ impl Intake {
     async fn turn(&self) -> Result<SemaphorePermit<'_>, TakeError> {
         let turn = tokio::time::timeout(WAITS, self.turns.acquire()).await;
         turn.map_err(|_| NotTaken::Busy)?.map_err(|error| TakeError::Internal(error.into()))
+    }
+
+    /// The pixels of a picture's file, upright and on white.
+    ///
+    /// # Errors
+    /// It is no picture that is taken, or too many others wait.
+    pub async fn pixels(&self, bytes: Vec<u8>) -> Result<RgbImage, TakeError> {
+        let _turn = self.turn().await?;
+        let read = tokio::task::spawn_blocking(move || {
+            let Brought { png, .. } = pictures::bring(&bytes, &Role::Init)?;
+            Ok(image::load_from_memory(&png)?.into_rgb8())
+        });
+        let read: Result<RgbImage, PictureError> = read.await.map_err(|error| TakeError::Internal(error.into()))?;
+        Ok(read.map_err(|error| NotTaken::of_picture(&error))?)
     }
 
     /// A picture's file as it lies there.

@@ -3,6 +3,7 @@
 mod after;
 mod brought;
 mod connection;
+mod describe;
 mod explain;
 mod failure;
 mod forms;
@@ -40,6 +41,7 @@ use storage::JobId;
 
 pub use after::{CELLS, cells};
 pub use connection::{Identity, NO_GATEWAY, cannot_reach, cannot_start_yet, connected, invite, not_registered, reached_again, ready};
+pub use describe::{described, guessed};
 pub use explain::{Explanation, explain_buttons, explained};
 pub use failure::failure;
 pub use forms::{as_file, form, reopen_button};

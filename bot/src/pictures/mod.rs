@@ -4,6 +4,7 @@ pub mod canvas;
 pub mod explain;
 pub mod film;
 pub mod grid;
+pub mod guess;
 pub mod hashes;
 pub mod lettering;
 pub mod metadata;

@@ -1,5 +1,7 @@
 //! What buttons of panels, pickers and queues say beside what they do.
 
+use std::{fmt, str::FromStr};
+
 use super::UnknownButton;
 
 /// What a picker picks.
@@ -129,5 +131,35 @@ impl Setting {
 
     pub(super) fn read(word: &str) -> Result<Self, UnknownButton> {
         Self::ALL.iter().find(|(_, known)| *known == word).map(|(one, _)| *one).ok_or(UnknownButton)
+    }
+}
+
+/// Whose jobs a history shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HistoryScope {
+    /// The caller's.
+    Mine,
+    /// The guild's.
+    Everyone,
+}
+
+impl fmt::Display for HistoryScope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Mine => "mine",
+            Self::Everyone => "everyone",
+        })
+    }
+}
+
+impl FromStr for HistoryScope {
+    type Err = UnknownButton;
+
+    fn from_str(text: &str) -> Result<Self, UnknownButton> {
+        match text {
+            "mine" => Ok(Self::Mine),
+            "everyone" => Ok(Self::Everyone),
+            _ => Err(UnknownButton),
+        }
     }
 }

@@ -20,6 +20,7 @@ fn every_id_is_read_back_and_fits() {
         ButtonAction::Keep { job },
         ButtonAction::Remix { job },
         ButtonAction::Reopen { draft: DraftId::new() },
+        ButtonAction::DrawDraft { draft: DraftId::new() },
         ButtonAction::DrawAll { draft: DraftId::new() },
         ButtonAction::LeaveAll { draft: DraftId::new() },
         ButtonAction::Files { job },

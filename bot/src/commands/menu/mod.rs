@@ -1,5 +1,6 @@
 //! What a message's menu offers under *Apps*: something is done with the picture that it shows, whoever made it.
 
+mod describe;
 mod parameters;
 mod report;
 mod reuse;
@@ -24,8 +25,8 @@ use crate::{
 };
 
 /// All of them.
-pub(super) fn all() -> [poise::Command<Arc<App>, BotError>; 5] {
-    [variations::variations(), upscale::upscale(), parameters::parameters(), reuse::reuse(), report::report()]
+pub(super) fn all() -> [poise::Command<Arc<App>, BotError>; 6] {
+    [variations::variations(), upscale::upscale(), parameters::parameters(), describe::describe(), reuse::reuse(), report::report()]
 }
 
 /// Does with a job's picture what a button under it does; of several it is asked which one.

@@ -47,7 +47,8 @@ async fn tell(ctx: Context<'_>, target: Target) -> Result<Answer, BotError> {
     }
 }
 
-async fn of_job(ctx: Context<'_>, id: JobId) -> Result<Answer, BotError> {
+/// How a job of ours was drawn.
+pub(super) async fn of_job(ctx: Context<'_>, id: JobId) -> Result<Answer, BotError> {
     let app = ctx.data();
     let job = buttons::job_of(&Presser::of_command(ctx.interaction), app, id).await?;
     let mut task = serde_json::from_value(job.task.clone())?;

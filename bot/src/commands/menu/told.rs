@@ -19,8 +19,12 @@ use crate::{
 const QUICKLY: Duration = Duration::from_millis(1500);
 
 /// Fetches a picture and reads what it says.
-pub(in crate::commands) async fn read(app: &App, address: &Address) -> Result<Found, BotError> {
-    let bytes = app.intake.bytes(address).await?;
+pub(super) async fn read(app: &App, address: &Address) -> Result<Found, BotError> {
+    found(app.intake.bytes(address).await?).await
+}
+
+/// Reads what a picture's file says.
+pub(in crate::commands) async fn found(bytes: Vec<u8>) -> Result<Found, BotError> {
     // A file that is no picture, or damaged, says nothing.
     Ok(tokio::task::spawn_blocking(move || metadata::read(Cursor::new(bytes)).unwrap_or(Found::Nothing)).await?)
 }
