@@ -67,4 +67,5 @@ mod terminal;
 mod tree;
 mod verify;
 mod watched;
+mod ways;
 mod z_image;

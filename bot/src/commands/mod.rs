@@ -10,6 +10,7 @@ pub(crate) mod history;
 mod imagine;
 mod info;
 mod kept;
+mod localised;
 mod menu;
 mod pick;
 mod prefer;
@@ -99,8 +100,8 @@ pub fn with_ranges(commands: &[serenity::CreateCommand], app: &App) -> serde_jso
     with_all(commands, &imagine::ranges(app), &settings::descriptions(app.models.cost_of_picture()))
 }
 
-/// The commands as Discord gets them, each option with its range and costs: they depend on the configuration, which the library's attributes
-/// cannot.
+/// The commands as Discord gets them, in all languages, each option with its range and costs: they depend on the configuration, which the
+/// library's attributes cannot.
 fn with_all(commands: &[serenity::CreateCommand], ranges: &[imagine::Range], costs: &[(&str, String)]) -> serde_json::Value {
     let mut commands = serde_json::json!(commands);
     for command in commands.as_array_mut().into_iter().flatten().filter(|command| command["name"] == "settings") {
@@ -117,6 +118,7 @@ fn with_all(commands: &[serenity::CreateCommand], ranges: &[imagine::Range], cos
             }
         }
     }
+    localised::localise(&mut commands);
     commands
 }
 
