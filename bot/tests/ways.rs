@@ -284,21 +284,9 @@ async fn no_rule_of_a_guild_is_got_round_in_any_way(mode: Mode) {
     let channel = ("channel", json!(channel_id(ada).await));
     let draw = |value: u64| ("draw", json!(value));
     let rules = [
-        rule(
-            ("draw set", vec![person.clone(), draw(NO)]),
-            ("draw remove", vec![person.clone()]),
-            "You may not draw in this server",
-        ),
-        rule(
-            ("draw set", vec![role.clone(), draw(YES)]),
-            ("draw remove", vec![role]),
-            "To draw here one needs the role",
-        ),
-        rule(
-            ("draw set", vec![channel.clone(), draw(NO)]),
-            ("draw remove", vec![channel]),
-            "Nobody may draw in this channel",
-        ),
+        rule(("draw set", vec![person.clone(), draw(NO)]), ("draw remove", vec![person.clone()]), "You may not draw in this server"),
+        rule(("draw set", vec![role.clone(), draw(YES)]), ("draw remove", vec![role]), "To draw here one needs the role"),
+        rule(("draw set", vec![channel.clone(), draw(NO)]), ("draw remove", vec![channel]), "Nobody may draw in this channel"),
         rule(("draw set", vec![("most", json!(0.0001))]), ("draw remove", vec![]), "one job of yours may take"),
         Rule { concerns: DRAWN, ..rule(("draw set", vec![("models", json!(""))]), ("draw remove", vec![]), "nor with any other model") },
         Rule {

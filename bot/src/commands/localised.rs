@@ -122,7 +122,10 @@ mod tests {
             each(&mut commands(cost), &mut |named| {
                 let of = |field: &str| named.get(field).and_then(Value::as_object).cloned().unwrap_or_default();
                 for name in of("name_localizations").values().filter_map(Value::as_str) {
-                    assert!((1..=32).contains(&name.chars().count()) || named.get("value").is_some() && name.chars().count() <= 100, "{name}");
+                    assert!(
+                        (1..=32).contains(&name.chars().count()) || named.get("value").is_some() && name.chars().count() <= 100,
+                        "{name}"
+                    );
                     n_names += 1;
                 }
                 for description in of("description_localizations").values().filter_map(Value::as_str) {
