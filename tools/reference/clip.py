@@ -16,7 +16,7 @@ torch.manual_seed(5); torch.set_num_threads(1); torch.set_grad_enabled(False)
 tokenizer = CLIPTokenizer.from_pretrained(a.tokenizer)
 EOS = tokenizer.eos_token_id
 texts = ["a red fox in the snow", "an old car", "", "watercolour, soft light, green and blue"]
-sizes = [(70, 50), (20, 30), (32, 32), (33, 97)]
+sizes = [(70, 50), (20, 30), (32, 32), (40, 97)]
 
 def picture(width, height):
     y, x = np.mgrid[0:height, 0:width]

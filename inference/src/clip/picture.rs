@@ -80,13 +80,21 @@ impl Preparation {
     }
 }
 
-/// Pillow's `Image.resize(…, BICUBIC)` to the bit (`Resample.c`): first along rows, then along columns, rounded to bytes between.
+/// Pillow's `Image.resize(…, BICUBIC)` (`Resample.c` of version 13), to the bit for the shapes that are asked for here: along rows, then along columns,
+/// rounded to bytes between; of a picture that is more than twice as high as wide, and is made lower, columns come first.
 fn resize(picture: &RgbImage, width: u32, height: u32) -> RgbImage {
-    let across = if width == picture.width() { picture.clone() } else { along_rows(picture, width) };
-    if height == across.height() {
-        return across;
+    if picture.height() > 2 * picture.width() && height < picture.height() {
+        return across(&down(picture, height), width);
     }
-    turned(&along_rows(&turned(&across), height))
+    down(&across(picture, width), height)
+}
+
+fn across(picture: &RgbImage, width: u32) -> RgbImage {
+    if width == picture.width() { picture.clone() } else { along_rows(picture, width) }
+}
+
+fn down(picture: &RgbImage, height: u32) -> RgbImage {
+    if height == picture.height() { picture.clone() } else { turned(&along_rows(&turned(picture), height)) }
 }
 
 fn turned(picture: &RgbImage) -> RgbImage {
