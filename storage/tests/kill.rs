@@ -101,7 +101,7 @@ fn kill_and_check(lane: u64, n_kills: u64) {
     assert!(said.jobs.len() as u64 > n_kills, "only {} jobs", said.jobs.len());
     let n_pictures = tokio::runtime::Runtime::new().unwrap().block_on(check(folder.path(), &said));
     assert!(n_pictures > n_kills / 4, "only {n_pictures} pictures");
-    println!("{n_kills} kills: {} jobs, {n_pictures} pictures, {} deliveries", said.jobs.len(), said.told.len());
+    eprintln!("{n_kills} kills: {} jobs, {n_pictures} pictures, {} deliveries", said.jobs.len(), said.told.len());
 }
 
 /// When a process is killed.
