@@ -13,13 +13,14 @@ function takesWords(entry) {
 const promptOf = (entry) => entry.options.find((option) => option.required);
 
 /**
- * The command that plain words may have been meant for: the one whose only needed option is a text called `prompt`, else the only one
- * that needs nothing but a text. Null where there is none, or more than one.
+ * The command that plain words may have been meant for: the one that is called after drawing and whose only needed option is a text called `prompt`,
+ * else the one that needs such a text, else the only one that needs nothing but a text. Null where there is none, or more than one.
  */
 export function commandForWords(entries) {
   const fits = entries.filter(takesWords);
   const named = fits.filter((entry) => promptOf(entry).name === "prompt");
-  const found = named.length ? named : fits;
+  const drawing = named.filter((entry) => Object.hasOwn(WORDS, entry.path));
+  const found = [drawing, named, fits].find((some) => some.length) ?? [];
   return found.length === 1 ? found[0] : null;
 }
 
